@@ -1,0 +1,1 @@
+"""Genotypes that come with nasface, as YAML files."""

@@ -1,0 +1,129 @@
+"""Builds the fixed modules of a genotype. Knows nothing of the engine that found it."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from nasface.errors import SpecError
+from nasface.ops.blocks import product, resample
+from nasface.ops.operations import build_operation
+from nasface.spec.genotype import CellGene, Genotype, NodeGene
+
+
+class FixedCell(nn.Module):
+    """A derived cell; all nodes have ``channels`` channels.
+
+    Forward: feature maps (B, channels, H, W) in the order of the gene's inputs -> level -> map, of
+    ``channels`` channels where the output is projected, otherwise of as many as are concatenated.
+    """
+
+    def __init__(self, gene: CellGene, channels: int) -> None:
+        super().__init__()
+        self.gene = gene
+        self.edges = nn.ModuleList(
+            build_operation(edge.operation, channels, 2 if edge.transform == "stride" else 1)
+            for node in gene.nodes
+            for edge in node.edges
+        )
+        self.scales = nn.ParameterDict()
+        self.merges = nn.ModuleDict()
+        for node in gene.nodes:
+            if node.combine == "weighted_sum":
+                self.scales[node.name] = nn.Parameter(1e-3 * torch.randn(len(node.edges)))
+            if node.combine == "concat":
+                self.merges[node.name] = _conv_1x1(channels * len(node.edges), channels)
+        self.projections = nn.ModuleDict()
+        if gene.projection != "none":
+            for output in gene.outputs:
+                layers: list[nn.Module] = [_conv_1x1(channels * len(output.sources), channels)]
+                if gene.projection == "conv_norm_relu":
+                    layers += [nn.BatchNorm2d(channels), nn.ReLU()]
+                self.projections[str(output.level)] = nn.Sequential(*layers)
+
+    def forward(self, inputs: Sequence[Tensor]) -> dict[int, Tensor]:
+        """See the class."""
+        values = {each.name: x for each, x in zip(self.gene.inputs, inputs, strict=True)}
+        sizes = {
+            each.level: (x.shape[-2], x.shape[-1])
+            for each, x in zip(self.gene.inputs, inputs, strict=True)
+        }
+        operations = iter(self.edges)
+        for node in self.gene.nodes:
+            terms = [
+                next(operations)(resample(values[e.source], e.transform, sizes.get(node.level)))
+                for e in node.edges
+            ]
+            values[node.name] = self._combine(node, terms)
+        return {
+            output.level: self._output(output.level, [values[name] for name in output.sources], values)
+            for output in self.gene.outputs
+        }
+
+    def _combine(self, node: NodeGene, terms: list[Tensor]) -> Tensor:
+        if node.combine == "product":
+            return product(terms)
+        if node.combine == "concat":
+            return cast(Tensor, self.merges[node.name](torch.cat(terms, dim=1)))
+        if node.combine == "weighted_sum":
+            scale = self.scales[node.name].softmax(0)
+            terms = [scale[at] * term for at, term in enumerate(terms)]
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total
+
+    def _output(self, level: int, parts: list[Tensor], values: Mapping[str, Tensor]) -> Tensor:
+        result = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        if self.projections:
+            result = self.projections[str(level)](result)
+        if self.gene.residual:
+            result = result + next(values[i.name] for i in self.gene.inputs if i.level == level)
+        return result
+
+
+class FixedModule(nn.Module):
+    """The cells of a genotype in their order, each taking and replacing the levels it names."""
+
+    def __init__(self, genotype: Genotype, channels: int) -> None:
+        super().__init__()
+        self.cells = nn.ModuleDict(
+            {name: FixedCell(gene, channels) for name, gene in genotype.cells.items()}
+        )
+
+    def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        """Level -> feature map (B, C, H, W), before and after the cells."""
+        values = dict(features)
+        for module in self.cells.values():
+            cell = cast(FixedCell, module)
+            values |= cell([values[each.level] for each in cell.gene.inputs])
+        return values
+
+
+def build_module(genotype: Genotype, channels: int, levels: Sequence[int]) -> FixedModule:
+    """The module of a genotype for a pyramid with the given levels, all ``channels`` wide.
+
+    Raises:
+        SpecError: if a cell takes or gives a level that the pyramid does not have, or gives
+            features that are not ``channels`` wide.
+    """
+    for name, gene in genotype.cells.items():
+        for what, used in (("takes", gene.inputs), ("gives", gene.outputs)):
+            foreign = sorted({each.level for each in used} - set(levels))
+            if foreign:
+                raise SpecError(
+                    f"genotype {genotype.name!r} (space {genotype.space.name}): cell {name!r} "
+                    f"{what} level {foreign[0]}; the pyramid has levels "
+                    f"{', '.join(map(str, levels))}"
+                )
+        if gene.projection == "none" and any(len(o.sources) > 1 for o in gene.outputs):
+            raise SpecError(
+                f"genotype {genotype.name!r}: cell {name!r} concatenates its nodes without a "
+                "projection; a pyramid needs projection conv or conv_norm_relu"
+            )
+    return FixedModule(genotype, channels)
+
+
+def _conv_1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 1, bias=False)

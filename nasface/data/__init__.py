@@ -1,0 +1,1 @@
+"""Images and annotations: readers, augmentation, the embedded sample."""

@@ -1,0 +1,1 @@
+"""Face detection: boxes, anchors, losses, backbone, detector."""

@@ -1,0 +1,1 @@
+"""Modules that know neither search nor faces: operations, blocks, cost."""

@@ -1,0 +1,100 @@
+"""Pieces that operations, cells and detectors are made of.
+
+Shape letters: B image, C channel, H height, W width.
+"""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own convention
+from torch import Tensor, nn
+
+from nasface.spec.graph import Transform
+
+
+def conv_norm_relu(
+    in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    """Convolution (no bias, output as large as the input over the stride), normalisation, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(
+            in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
+        ),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def separable_conv_norm_relu(channels: int) -> nn.Sequential:
+    """Depthwise 3x3, pointwise 1x1, normalisation, ReLU: the light form of a 3x3 layer."""
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, 1, 1, groups=channels, bias=False),
+        *conv_norm_relu(channels, channels),
+    )
+
+
+class StridedIdentity(nn.Module):
+    """What stands for a skip connection where the resolution is halved (as in DARTS).
+
+    ReLU, then two strided 1x1 convolutions that look at the even and the odd positions and give
+    half of the channels each, then normalisation. (B, C, H, W) -> (B, C, ceil(H/2), ceil(W/2)).
+    """
+
+    def __init__(self, channels: int, affine: bool) -> None:
+        super().__init__()
+        half = channels // 2
+        self.even = nn.Conv2d(channels, channels - half, 1, 2, bias=False)
+        self.odd = nn.Conv2d(channels, half, 1, 2, bias=False)
+        self.norm = nn.BatchNorm2d(channels, affine=affine)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Apply the module."""
+        x = F.relu(x_BCHW)
+        height, width = x.shape[-2:]
+        # On odd sizes the last odd position lies outside the map and is padded with zeros.
+        shifted = F.pad(x, (0, width % 2, 0, height % 2))[..., 1:, 1:]
+        return self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1))
+
+
+class Zero(nn.Module):
+    """The operation ``none``: zeros of the output's shape."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Apply the module."""
+        return torch.zeros_like(x_BCHW[..., :: self.stride, :: self.stride])
+
+
+def resample(x_BCHW: Tensor, transform: Transform, size: tuple[int, int] | None) -> Tensor:
+    """Bring a feature map to another level, before the operation of an edge.
+
+    ``up2`` is bilinear with aligned corners, to ``size`` where the target level's size is known
+    (pyramids of odd sizes do not double exactly); ``down2`` is 3x3 max pooling with stride 2, to
+    ceil(H/2), ceil(W/2). ``none`` and ``stride`` leave the map as it is.
+    """
+    if transform == "up2":
+        height, width = x_BCHW.shape[-2:]
+        target = size or (2 * height, 2 * width)
+        return F.interpolate(x_BCHW, size=target, mode="bilinear", align_corners=True)
+    if transform == "down2":
+        return F.max_pool2d(x_BCHW, 3, stride=2, padding=1)
+    return x_BCHW
+
+
+def channel_shuffle(x_BCHW: Tensor, groups: int) -> Tensor:
+    """Interleave ``groups`` equal blocks of channels.
+
+    Output channel c takes input (c mod groups) * (C / groups) + c div groups, as in PC-DARTS.
+    """
+    batch, channels, height, width = x_BCHW.shape
+    x = x_BCHW.view(batch, groups, channels // groups, height, width)
+    return x.transpose(1, 2).reshape(batch, channels, height, width)
+
+
+def product(values: list[Tensor]) -> Tensor:
+    """Elementwise product of one or more tensors."""
+    result = values[0]
+    for value in values[1:]:
+        result = result * value
+    return result

@@ -1,0 +1,77 @@
+"""What a module costs: parameters, multiply-adds, bytes kept for the backward pass."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of parameters, buffers not counted."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters and multiply-adds of a part of a network."""
+
+    part: str
+    parameters: int
+    macs: int
+
+
+def measure_cost(module: nn.Module, run: Callable[[], object]) -> list[Cost]:
+    """Cost of the whole (first row, ``total``) and of each direct child of ``module``.
+
+    ``run`` performs the forward pass to be counted; on the meta device it needs neither data nor
+    memory. Multiply-adds are those of convolutions and matrix products, half of what
+    ``torch.utils.flop_counter`` counts; normalisation, activation and resampling are not counted.
+    """
+    was_training = module.training
+    module.eval()
+    with torch.no_grad(), FlopCounterMode(module, display=False, depth=2) as counter:
+        run()
+    module.train(was_training)
+    counts = counter.get_flop_counts()
+    top = type(module).__name__
+    rows = [Cost("total", count_parameters(module), counter.get_total_flops() // 2)]
+    for name, child in module.named_children():
+        flops = sum(counts.get(f"{top}.{name}", {}).values())
+        rows.append(Cost(name, count_parameters(child), flops // 2))
+    return rows
+
+
+@dataclass
+class SavedBytes:
+    """Bytes of distinct storages that autograd kept; filled while the context is open."""
+
+    total: int = 0
+    tensors: int = 0
+
+
+@contextmanager
+def count_saved_bytes(*not_counted: Tensor) -> Iterator[SavedBytes]:
+    """Count what the forward passes inside the context keep for the backward pass.
+
+    Each storage counts once; those of ``not_counted`` (parameters, buffers, inputs) do not count.
+    The storages stay alive until the context ends, so that no address is counted for two.
+    """
+    saved = SavedBytes()
+    seen = {tensor.untyped_storage().data_ptr() for tensor in not_counted}
+    alive: list[Tensor] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        saved.tensors += 1
+        if storage.data_ptr() not in seen:
+            seen.add(storage.data_ptr())
+            alive.append(tensor.detach())
+            saved.total += storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield saved
+    alive.clear()

@@ -1,0 +1,100 @@
+"""The operations that an edge may carry: name -> module.
+
+Order inside an operation as in the authors' searched FPN: ReLU first, then the depthwise
+convolution(s), the pointwise 1x1, and one normalisation at the end. Every operation keeps the
+number of channels; stride 1 keeps the size, stride 2 gives ceil(H/2), ceil(W/2).
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from torch import nn
+
+from nasface.ops.blocks import StridedIdentity, Zero
+
+OperationBuilder = Callable[[int, int, bool], nn.Module]
+"""(channels, stride, affine) -> module; ``affine`` is that of the normalisation."""
+
+
+def _pointwise(channels: int, stride: int, affine: bool) -> nn.Module:
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, 1, stride, bias=False),
+        nn.BatchNorm2d(channels, affine=affine),
+    )
+
+
+def _dense(channels: int, stride: int, affine: bool) -> nn.Module:
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(channels, affine=affine),
+    )
+
+
+def _separable(kernel: int, dilation: int = 1) -> OperationBuilder:
+    def build(channels: int, stride: int, affine: bool) -> nn.Module:
+        padding = dilation * (kernel // 2)
+        return nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(
+                channels, channels, kernel, stride, padding, dilation, channels, bias=False
+            ),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels, affine=affine),
+        )
+
+    return build
+
+
+def _cross(length: int) -> OperationBuilder:
+    def build(channels: int, stride: int, affine: bool) -> nn.Module:
+        reach = length // 2
+        return nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(
+                channels, channels, (1, length), (1, stride), (0, reach), groups=channels, bias=False
+            ),
+            nn.Conv2d(
+                channels, channels, (length, 1), (stride, 1), (reach, 0), groups=channels, bias=False
+            ),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels, affine=affine),
+        )
+
+    return build
+
+
+def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
+    return nn.Identity() if stride == 1 else StridedIdentity(channels, affine)
+
+
+OPERATIONS: Mapping[str, OperationBuilder] = MappingProxyType(
+    {
+        "none": lambda channels, stride, affine: Zero(stride),
+        "skip": _skip,
+        "conv_1x1": _pointwise,
+        "sep_3x3": _separable(3),
+        "sep_5x5": _separable(5),
+        "sep_7x7": _separable(7),
+        "dil_3x3_r2": _separable(3, 2),
+        "dil_3x3_r3": _separable(3, 3),
+        "dil_5x5_r2": _separable(5, 2),
+        "conv_1x3_3x1": _cross(3),
+        "conv_1x5_5x1": _cross(5),
+        "dense_3x3": _dense,
+        "max_pool_3x3": lambda channels, stride, affine: nn.MaxPool2d(3, stride, 1),
+        "avg_pool_3x3": lambda channels, stride, affine: nn.AvgPool2d(
+            3, stride, 1, count_include_pad=False
+        ),
+    }
+)
+
+#: operations without normalisation of their own; a mixed edge adds one, so that the scale of its
+#: candidates is comparable (as DARTS does)
+POOLING = frozenset({"max_pool_3x3", "avg_pool_3x3"})
+
+
+def build_operation(name: str, channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
+    """The module of an operation; (B, channels, H, W) -> the same, or half the size at stride 2."""
+    return OPERATIONS[name](channels, stride, affine)

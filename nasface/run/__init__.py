@@ -1,0 +1,1 @@
+"""Long jobs: search, training, evaluation, with their folders and checkpoints."""

@@ -1,0 +1,1 @@
+"""The search engine: policies, supernet, bilevel steps, derivation."""

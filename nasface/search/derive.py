@@ -1,0 +1,111 @@
+"""From choice weights to a genotype: arrays in, data out."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from nasface.errors import SpecError
+from nasface.search.choice import ChoiceTable, FloatArray, Pair, pair_scores, select
+from nasface.spec.genotype import (
+    FORMAT,
+    CellGene,
+    EdgeGene,
+    Genotype,
+    NodeGene,
+    OutputGene,
+    Provenance,
+    SpaceReference,
+)
+from nasface.spec.space import SearchSpace
+
+Path = tuple[tuple[Pair, ...], ...]
+"""Per node its (edge, column) pairs."""
+
+
+def derive(
+    space: SearchSpace,
+    alphas: Mapping[str, FloatArray],
+    betas: Mapping[str, FloatArray] | None = None,
+    *,
+    name: str = "derived",
+    provenance: Provenance | None = None,
+) -> Genotype:
+    """The genotype that choice weights stand for.
+
+    Per node the edges with the largest score are kept, where an edge's score is that of its best
+    operation except ``none``: softmax(alpha), times softmax(beta) over the edges into the node
+    where ``betas`` are given (PC-DARTS). Ties go to the lower index.
+
+    Args:
+        space: the space that was searched.
+        alphas: cell -> (edges, operations), edges in the graph's order (node by node), columns in
+            the order of ``space.operations``.
+        betas: cell -> (edges,).
+        name: of the genotype.
+        provenance: where the weights come from.
+
+    Raises:
+        SpecError: if a cell is missing, or an array has another shape or is not finite.
+    """
+    paths: dict[str, Path] = {}
+    for cell in space.cells:
+        table = ChoiceTable.of(space, cell)
+        edges, operations = table.offered_EO.shape
+        alpha = _checked("alphas", alphas, cell, (edges, operations))
+        beta = None if betas is None else _checked("betas", betas, cell, (edges,))
+        paths[cell] = select(table, pair_scores(table, alpha, beta))
+    return genotype_of_paths(space, paths, name=name, provenance=provenance)
+
+
+def genotype_of_paths(
+    space: SearchSpace,
+    paths: Mapping[str, Path],
+    *,
+    name: str = "derived",
+    provenance: Provenance | None = None,
+) -> Genotype:
+    """The genotype in which each node has exactly the given pairs."""
+    return Genotype(
+        format=FORMAT,
+        name=name,
+        space=SpaceReference(space.name, space.digest, dict(space.parameters)),
+        cells={cell: _gene(space, cell, paths[cell]) for cell in space.cells},
+        provenance=provenance or Provenance(),
+    )
+
+
+def _gene(space: SearchSpace, cell: str, path: Path) -> CellGene:
+    graph = space.cells[cell]
+    nodes = tuple(
+        NodeGene(
+            node.name,
+            node.level,
+            node.combine,
+            tuple(
+                EdgeGene(
+                    graph.edges[edge].source, space.operations[column], graph.edges[edge].transform
+                )
+                for edge, column in pairs
+            ),
+        )
+        for node, pairs in zip(graph.nodes, path, strict=True)
+    )
+    used = frozenset(edge for pairs in path for edge, _ in pairs)
+    outputs = tuple(
+        OutputGene(level, tuple(graph.nodes[at].name for at in sources))
+        for level, sources in graph.sources_of_outputs(used).items()
+    )
+    return CellGene(graph.inputs, nodes, outputs, graph.output.projection, graph.output.residual)
+
+
+def _checked(
+    what: str, arrays: Mapping[str, FloatArray], cell: str, shape: tuple[int, ...]
+) -> FloatArray:
+    if cell not in arrays:
+        raise SpecError(f"{what}: cell {cell!r} is missing; given are {', '.join(arrays) or 'none'}")
+    array = np.asarray(arrays[cell], dtype=np.float32)
+    if array.shape != shape:
+        raise SpecError(f"{what}.{cell}: shape is {array.shape}, expected {shape}")
+    if not np.isfinite(array).all():
+        raise SpecError(f"{what}.{cell}: has values that are not finite")
+    return array

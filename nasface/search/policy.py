@@ -1,0 +1,274 @@
+"""Forward policies: from choice weights to what a supernet executes in one step.
+
+A policy is stateless. It is asked once per step and cell, and its answer holds for every copy of
+that cell in the network. Random numbers come from (seed, cell, step), so that a step can be
+repeated, a search resumed, and all processes of a distributed search agree.
+
+* ``softmax``: the weighted mixture of all candidates (DARTS; with partial channels and edge
+  normalisation PC-DARTS).
+* ``argmax``: the highest-weight (edge, operation) into each node is the only thing executed (ASFD,
+  section 4.1 and Table 2).
+* ``gumbel``: a path sampled from the choice probabilities (GDAS, here per node).
+* ``uniform``: paths that visit every candidate of a node equally often (SPOS, FairNAS).
+
+Gradient of a path. The executed pair is multiplied by a gate of value one whose gradient is that of
+its probability p (straight-through), where p is a categorical over the pairs that compete for the
+slot, ``none`` left out. That gradient alone says little: behind a normalisation the loss does not
+change with the scale of an operation's output, so <dL/dy, y> is close to zero. ``probes`` therefore
+runs, in choice steps only, that many competitors per slot without a graph and with a gate of value
+zero. The gate's gradient is then the first-order change of the loss if the competitor were put in
+the place of the chosen pair, and p is normalised over the pairs that were run (as ProxylessNAS does
+with two candidates). Zero probes is the paper's form.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nasface.search.choice import ChoiceTable, FloatArray, Pair, pair_scores, select
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A pair that is executed; ``gate`` multiplies its output and is ``None`` for a plain one."""
+
+    edge: int
+    column: int
+    gate: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place among the inputs of a node: the pair on the path and the probes that challenge it."""
+
+    chosen: Trial
+    probes: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True)
+class PathMixture:
+    """Per node its slots; nothing else is executed."""
+
+    slots: tuple[tuple[Slot, ...], ...]
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """All pairs on the path, without probes."""
+        return tuple((s.chosen.edge, s.chosen.column) for node in self.slots for s in node)
+
+
+@dataclass(frozen=True)
+class SoftMixture:
+    """Every candidate is executed: ``weights_EO`` per edge sum to one, ``gates_E`` per node."""
+
+    weights_EO: Tensor
+    gates_E: Tensor | None
+
+
+CellMixture: TypeAlias = PathMixture | SoftMixture
+Mixture: TypeAlias = Mapping[str, CellMixture]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The source of random numbers of a step: the same for the same seed, cell and step."""
+
+    seed: int
+    cell: int
+    step: int
+
+    def generator(self, *key: int) -> np.random.Generator:
+        """A generator that depends on seed, cell and ``key`` only."""
+        return np.random.default_rng((self.seed, self.cell, *key))
+
+
+class Policy(Protocol):
+    """Decides what a cell executes in a step."""
+
+    def mix(
+        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+    ) -> CellMixture:
+        """The mixture; differentiable in alpha and beta where these require a gradient."""
+        ...
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """All candidates, weighted by softmax(alpha); edges by softmax(beta) per node."""
+
+    def mix(
+        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+    ) -> CellMixture:
+        """See :class:`Policy`."""
+        offered = torch.from_numpy(table.offered_EO).to(alpha_EO.device)
+        weights = alpha_EO.masked_fill(~offered, -torch.inf).softmax(dim=1)
+        gates = None
+        if beta_E is not None:
+            gates = torch.cat([beta_E[list(edges)].softmax(0) for edges in table.graph.edges_into])
+        return SoftMixture(weights, gates)
+
+
+@dataclass(frozen=True)
+class ArgmaxPath:
+    """The paper's path. ``noise`` scales Gumbel noise on the log-probabilities (0: none)."""
+
+    noise: float = 0.0
+    probes: int = 0
+
+    def mix(
+        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+    ) -> CellMixture:
+        """See :class:`Policy`."""
+        generator = draw.generator(draw.step)
+        scores = _log_scores(table, alpha_EO, beta_E)
+        if self.noise > 0:
+            scores = scores + self.noise * _gumbel(generator, scores.shape)
+        path = select(table, scores)
+        return _gated(table, path, alpha_EO, beta_E, self.probes, generator)
+
+
+@dataclass(frozen=True)
+class GumbelPath:
+    """A path sampled from the probabilities; ``temperature`` shapes the gradient only."""
+
+    temperature: float = 1.0
+    probes: int = 0
+
+    def mix(
+        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+    ) -> CellMixture:
+        """See :class:`Policy`."""
+        generator = draw.generator(draw.step)
+        scores = _log_scores(table, alpha_EO, beta_E)
+        noise = _gumbel(generator, scores.shape)
+        path = select(table, scores + noise)
+        return _gated(
+            table, path, alpha_EO, beta_E, self.probes, generator, noise, self.temperature
+        )
+
+
+@dataclass(frozen=True)
+class UniformPath:
+    """Each node goes through its candidates in random order, all of them before any comes again.
+
+    So a node with n candidates has visited each exactly once after n steps. Of a node that keeps
+    several of its edges one slot is drawn in this way, the others at random.
+    """
+
+    def mix(
+        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+    ) -> CellMixture:
+        """See :class:`Policy`."""
+        path = tuple(_uniform_pairs(table, node, draw) for node in range(len(table.graph.nodes)))
+        return _gated(table, path, alpha_EO, beta_E, 0, draw.generator(draw.step))
+
+
+def _uniform_pairs(table: ChoiceTable, node: int, draw: Draw) -> tuple[Pair, ...]:
+    edges = table.slots[node]
+    kept = table.graph.nodes[node].kept
+    if kept == len(edges):
+        return tuple(_turn(pairs, draw, node, at) for at, pairs in enumerate(edges))
+    first = _turn(tuple(pair for pairs in edges for pair in pairs), draw, node, 0)
+    generator = draw.generator(node, draw.step)
+    others = [pairs for pairs in edges if pairs[0][0] != first[0]]
+    rest = [others[at] for at in generator.permutation(len(others))[: kept - 1]]
+    return (first, *(pairs[generator.integers(len(pairs))] for pairs in rest))
+
+
+def _turn(pairs: tuple[Pair, ...], draw: Draw, node: int, slot: int) -> Pair:
+    """The pair whose turn it is in a freshly shuffled round-robin."""
+    if len(pairs) == 1:
+        return pairs[0]
+    round_, turn = divmod(draw.step, len(pairs))
+    order = draw.generator(node, slot, round_).permutation(len(pairs))
+    return pairs[int(order[turn])]
+
+
+def _host(values: Tensor) -> FloatArray:
+    array: FloatArray = values.detach().float().cpu().numpy()
+    return array
+
+
+def _log_scores(table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None) -> FloatArray:
+    scores = pair_scores(table, _host(alpha_EO), None if beta_E is None else _host(beta_E))
+    with np.errstate(divide="ignore"):
+        result: FloatArray = np.log(scores)
+    return result
+
+
+def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    return generator.gumbel(size=shape).astype(np.float32)
+
+
+def _log_probabilities(table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None) -> Tensor:
+    """log(softmax(alpha) * softmax(beta)) as a differentiable tensor (E, O)."""
+    offered = torch.from_numpy(table.offered_EO).to(alpha_EO.device)
+    logits = alpha_EO.masked_fill(~offered, -torch.inf).log_softmax(dim=1)
+    if beta_E is None:
+        return logits
+    edges = [beta_E[list(edges)].log_softmax(0) for edges in table.graph.edges_into]
+    return logits + torch.cat(edges)[:, None]
+
+
+def _gated(
+    table: ChoiceTable,
+    path: tuple[tuple[Pair, ...], ...],
+    alpha_EO: Tensor,
+    beta_E: Tensor | None,
+    probes: int,
+    generator: np.random.Generator,
+    noise: FloatArray | None = None,
+    temperature: float = 1.0,
+) -> PathMixture:
+    """The path as a mixture; with gates and probes where the choice weights want a gradient."""
+    if not (torch.is_grad_enabled() and alpha_EO.requires_grad):
+        return PathMixture(tuple(tuple(Slot(Trial(*pair)) for pair in node) for node in path))
+    logits = _log_probabilities(table, alpha_EO, beta_E)
+    if noise is not None:
+        logits = logits + torch.from_numpy(noise).to(logits.device)
+    logits = logits / temperature
+    slots = []
+    for position, pairs in enumerate(path):
+        node_slots = []
+        for pair in pairs:
+            rivals = _rivals(table, position, pair, pairs)
+            node_slots.append(_gated_slot(logits, pair, rivals, probes, generator))
+        slots.append(tuple(node_slots))
+    return PathMixture(tuple(slots))
+
+
+def _rivals(
+    table: ChoiceTable, position: int, pair: Pair, path: tuple[Pair, ...]
+) -> tuple[Pair, ...]:
+    """The other pairs that could take the place of ``pair``, given the other edges on the path."""
+    edges = table.slots[position]
+    if table.graph.nodes[position].kept == len(edges):
+        return tuple(p for pairs in edges for p in pairs if p[0] == pair[0] and p != pair)
+    taken = {edge for edge, _ in path} - {pair[0]}
+    return tuple(p for pairs in edges for p in pairs if p[0] not in taken and p != pair)
+
+
+def _gated_slot(
+    logits_EO: Tensor,
+    pair: Pair,
+    rivals: tuple[Pair, ...],
+    probes: int,
+    generator: np.random.Generator,
+) -> Slot:
+    if not rivals:
+        return Slot(Trial(*pair))
+    drawn: tuple[Pair, ...] = ()
+    if probes:
+        drawn = tuple(rivals[at] for at in generator.permutation(len(rivals))[:probes])
+    compared = (pair, *(drawn or rivals))
+    edges, columns = map(list, zip(*compared, strict=True))
+    probability = logits_EO[edges, columns].softmax(0)
+    gates = probability - probability.detach()
+    return Slot(
+        Trial(*pair, gates[0] + 1.0),
+        tuple(Trial(*p, gates[1 + at]) for at, p in enumerate(drawn)),
+    )

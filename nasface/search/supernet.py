@@ -1,0 +1,293 @@
+"""The supernet: modules for every candidate of a search space, run as a mixture says.
+
+A cell knows no policy, a supernet no optimiser and no loss. Choice weights are ordinary parameters
+and so part of every state dict.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from nasface.ops.blocks import channel_shuffle, product, resample
+from nasface.ops.operations import POOLING, build_operation
+from nasface.search.choice import ChoiceTable
+from nasface.search.policy import (
+    CellMixture,
+    Draw,
+    Mixture,
+    PathMixture,
+    Policy,
+    Slot,
+)
+from nasface.spec.graph import CellGraph, Edge
+from nasface.spec.space import SearchSpace
+
+
+class ChoiceWeights(nn.Module):
+    """The choice weights of a space: per cell ``alpha_EO`` and, with edge normalisation, ``beta_E``.
+
+    Both start as 1e-3 times a normal draw (as DARTS and PC-DARTS do).
+    """
+
+    def __init__(self, space: SearchSpace, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.tables = {cell: ChoiceTable.of(space, cell) for cell in space.cells}
+        self.alpha = nn.ParameterDict()
+        self.beta = nn.ParameterDict()
+        for cell, table in self.tables.items():
+            shape = table.offered_EO.shape
+            self.alpha[cell] = nn.Parameter(1e-3 * torch.randn(shape, generator=generator))
+            if space.edge_normalisation:
+                self.beta[cell] = nn.Parameter(1e-3 * torch.randn(shape[0], generator=generator))
+
+    def mixture(self, policy: Policy, *, seed: int, step: int) -> dict[str, CellMixture]:
+        """What each cell executes in a step; differentiable unless gradients are switched off."""
+        return {
+            cell: policy.mix(
+                table,
+                self.alpha[cell],
+                self.beta[cell] if cell in self.beta else None,
+                Draw(seed, at, step),
+            )
+            for at, (cell, table) in enumerate(self.tables.items())
+        }
+
+
+class SearchEdge(nn.Module):
+    """All candidates of an edge. With several of them only 1/K of the channels passes through."""
+
+    def __init__(
+        self, edge: Edge, columns: Mapping[str, int], channels: int, partial: int, affine: bool
+    ) -> None:
+        super().__init__()
+        self.partial = partial if len(edge.operations) > 1 else 1
+        self.transform = edge.transform
+        stride = 2 if edge.transform == "stride" else 1
+        width = channels // self.partial
+        self.column_names = {columns[name]: name for name in edge.operations}
+        self.operations = nn.ModuleDict()
+        for name in edge.operations:
+            operation = build_operation(name, width, stride, affine or len(edge.operations) == 1)
+            if name in POOLING and len(edge.operations) > 1:
+                operation = nn.Sequential(operation, nn.BatchNorm2d(width, affine=affine))
+            self.operations[name] = operation
+
+    def path(self, x_BCHW: Tensor, column: int, size: tuple[int, int] | None) -> Tensor:
+        """The edge with one of its operations; no other is executed."""
+        x = resample(x_BCHW, self.transform, size)
+        operation = self.operations[self.column_names[column]]
+        if self.partial == 1:
+            return cast(Tensor, operation(x))
+        inside, around = self._divide(x)
+        return self._join(operation(inside), around)
+
+    def mixed(self, x_BCHW: Tensor, weights_O: Tensor, size: tuple[int, int] | None) -> Tensor:
+        """The edge with all operations, weighted; ``weights_O`` over the columns of the space."""
+        x = resample(x_BCHW, self.transform, size)
+        if len(self.column_names) == 1:
+            return self.path(x_BCHW, next(iter(self.column_names)), size)
+        inside, around = self._divide(x)
+        total = sum(
+            weights_O[column] * self.operations[name](inside)
+            for column, name in self.column_names.items()
+        )
+        return self._join(cast(Tensor, total), around)
+
+    def _divide(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self.partial == 1:
+            return x_BCHW, None
+        width = x_BCHW.shape[1] // self.partial
+        return x_BCHW[:, :width], x_BCHW[:, width:]
+
+    def _join(self, inside: Tensor, around: Tensor | None) -> Tensor:
+        if around is None:
+            return inside
+        if self.transform == "stride":
+            around = nn.functional.max_pool2d(around, 2, 2, ceil_mode=True)
+        return channel_shuffle(torch.cat([inside, around], dim=1), self.partial)
+
+
+class SearchCell(nn.Module):
+    """A cell with all candidates. All nodes have ``channels`` channels.
+
+    Where the output is projected, the 1x1 convolution over the concatenation is kept as one
+    convolution per node, since a 1x1 convolution of a concatenation is the sum of 1x1 convolutions
+    of its parts. Only nodes that are concatenated are projected, so under cat-leaf the cell
+    computes what the cell derived from the current path computes.
+    """
+
+    def __init__(
+        self,
+        graph: CellGraph,
+        columns: Mapping[str, int],
+        channels: int,
+        *,
+        partial: int = 1,
+        affine: bool = False,
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.edges = nn.ModuleList(
+            SearchEdge(edge, columns, channels, partial, affine) for edge in graph.edges
+        )
+        self.scales = nn.ParameterDict()
+        self.merges = nn.ModuleDict()
+        self.projections = nn.ModuleDict()
+        for node, edges in zip(graph.nodes, graph.edges_into, strict=True):
+            if node.combine == "weighted_sum":
+                self.scales[node.name] = nn.Parameter(1e-3 * torch.randn(len(edges)))
+            if node.combine == "concat":
+                self.merges[node.name] = nn.ModuleList(_conv_1x1(channels) for _ in edges)
+            if graph.output.projection != "none":
+                self.projections[node.name] = _conv_1x1(channels)
+        self.finish = nn.ModuleDict()
+        if graph.output.projection == "conv_norm_relu":
+            for level in graph.output_levels:
+                self.finish[str(level)] = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
+
+    def forward(self, inputs: Sequence[Tensor], mixture: CellMixture) -> dict[int, Tensor]:
+        """Feature maps (B, C, H, W) in the order of the graph's inputs -> one per output level."""
+        graph = self.graph
+        values = {each.name: x for each, x in zip(graph.inputs, inputs, strict=True)}
+        sizes = {each.level: _size(x) for each, x in zip(graph.inputs, inputs, strict=True)}
+        for position, node in enumerate(graph.nodes):
+            terms = self._terms(position, values, mixture, sizes.get(node.level))
+            values[node.name] = self._combine(position, terms)
+        outputs = {}
+        for level, sources in graph.sources_of_outputs(self._used_edges(mixture)).items():
+            names = [graph.nodes[at].name for at in sources]
+            outputs[level] = self._output(level, {name: values[name] for name in names})
+            if graph.output.residual:
+                outputs[level] = outputs[level] + next(
+                    values[each.name] for each in graph.inputs if each.level == level
+                )
+        return outputs
+
+    def _terms(
+        self,
+        position: int,
+        values: Mapping[str, Tensor],
+        mixture: CellMixture,
+        size: tuple[int, int] | None,
+    ) -> dict[int, Tensor]:
+        """What enters a node: edge -> its (gated) value."""
+        if isinstance(mixture, PathMixture):
+            return {
+                slot.chosen.edge: self._slot(slot, values, size) for slot in mixture.slots[position]
+            }
+        terms = {}
+        for edge in self.graph.edges_into[position]:
+            source = values[self.graph.edges[edge].source]
+            value = self._edge(edge).mixed(source, mixture.weights_EO[edge], size)
+            terms[edge] = value if mixture.gates_E is None else mixture.gates_E[edge] * value
+        return terms
+
+    def _slot(
+        self, slot: Slot, values: Mapping[str, Tensor], size: tuple[int, int] | None
+    ) -> Tensor:
+        chosen = slot.chosen
+        source = values[self.graph.edges[chosen.edge].source]
+        value = self._edge(chosen.edge).path(source, chosen.column, size)
+        if chosen.gate is not None:
+            value = chosen.gate * value
+        for probe in slot.probes:
+            with torch.no_grad():
+                source = values[self.graph.edges[probe.edge].source]
+                rival = self._edge(probe.edge).path(source, probe.column, size)
+            value = value + probe.gate * rival
+        return value
+
+    def _combine(self, position: int, terms: Mapping[int, Tensor]) -> Tensor:
+        node, edges = self.graph.nodes[position], self.graph.edges_into[position]
+        if node.combine == "product":
+            return product(list(terms.values()))
+        if node.combine == "weighted_sum":
+            scale = self.scales[node.name][[edge - edges.start for edge in terms]].softmax(0)
+            return _total(scale[at] * value for at, value in enumerate(terms.values()))
+        if node.combine == "concat":
+            merge = cast(nn.ModuleList, self.merges[node.name])
+            return _total(merge[edge - edges.start](value) for edge, value in terms.items())
+        return _total(iter(terms.values()))
+
+    def _output(self, level: int, values: Mapping[str, Tensor]) -> Tensor:
+        if not self.projections:
+            return torch.cat(list(values.values()), dim=1)
+        total = _total(self.projections[name](value) for name, value in values.items())
+        return cast(Tensor, self.finish[str(level)](total)) if self.finish else total
+
+    def _edge(self, edge: int) -> SearchEdge:
+        return cast(SearchEdge, self.edges[edge])
+
+    def _used_edges(self, mixture: CellMixture) -> frozenset[int]:
+        """The edges that decide which nodes are leaves.
+
+        A mixture runs all edges, which would leave one leaf; there every node counts as a leaf
+        unless an edge that is kept in any case consumes it.
+        """
+        if isinstance(mixture, PathMixture):
+            return frozenset(edge for edge, _ in mixture.pairs)
+        kept = (
+            edges
+            for node, edges in zip(self.graph.nodes, self.graph.edges_into, strict=True)
+            if node.kept == len(edges)
+        )
+        return frozenset(edge for edges in kept for edge in edges)
+
+
+class Supernet(nn.Module):
+    """The cells of a space in their order, each taking and replacing the levels it names.
+
+    ``channels`` must be divisible by the space's ``partial_channels``. ``affine`` gives the
+    normalisations of candidates learned scales; without them (as in DARTS) an operation cannot
+    undo the effect of its choice weight.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        channels: int,
+        *,
+        affine: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.space = space
+        self.choices = ChoiceWeights(space, generator)
+        columns = {name: at for at, name in enumerate(space.operations)}
+        self.cells = nn.ModuleDict(
+            {
+                name: SearchCell(
+                    graph, columns, channels, partial=space.partial_channels, affine=affine
+                )
+                for name, graph in space.cells.items()
+            }
+        )
+
+    def weights(self) -> Iterator[nn.Parameter]:
+        """The parameters other than choice weights."""
+        return self.cells.parameters()
+
+    def forward(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:
+        """Level -> feature map (B, C, H, W), before and after the cells."""
+        values = dict(features)
+        for name, cell in self.cells.items():
+            inputs = [values[each.level] for each in cast(SearchCell, cell).graph.inputs]
+            values |= cell(inputs, mixture[name])
+        return values
+
+
+def _conv_1x1(channels: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, channels, 1, bias=False)
+
+
+def _total(values: Iterator[Tensor]) -> Tensor:
+    total = next(values)
+    for value in values:
+        total = total + value
+    return total
+
+
+def _size(x_BCHW: Tensor) -> tuple[int, int]:
+    return (x_BCHW.shape[-2], x_BCHW.shape[-1])

@@ -1,0 +1,96 @@
+"""Which candidates a search has trained: a count per cell, edge and operation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nasface.search.choice import ChoiceTable, FloatArray, pair_scores
+from nasface.search.policy import Mixture, PathMixture
+
+
+class Visits:
+    """Counts of the weight steps in which each (edge, operation) pair was executed."""
+
+    def __init__(self, tables: Mapping[str, ChoiceTable]) -> None:
+        self.tables = dict(tables)
+        self.counts: dict[str, npt.NDArray[np.int64]] = {
+            cell: np.zeros(table.offered_EO.shape, dtype=np.int64)
+            for cell, table in self.tables.items()
+        }
+
+    def add(self, mixture: Mixture) -> None:
+        """Count one weight step."""
+        for cell, chosen in mixture.items():
+            if isinstance(chosen, PathMixture):
+                for pair in chosen.pairs:
+                    self.counts[cell][pair] += 1
+            else:
+                self.counts[cell] += self.tables[cell].offered_EO
+
+    def unvisited(self) -> int:
+        """Number of candidates, over all cells, that no weight step has executed."""
+        return sum(
+            int((table.open_EO & (self.counts[cell] == 0)).sum())
+            for cell, table in self.tables.items()
+        )
+
+    def candidates(self) -> int:
+        """Number of candidates between which the space leaves a choice."""
+        return sum(int(table.open_EO.sum()) for table in self.tables.values())
+
+    def state(self) -> dict[str, list[list[int]]]:
+        """The counts as plain lists, for a checkpoint."""
+        return {cell: counts.tolist() for cell, counts in self.counts.items()}
+
+    def load(self, state: Mapping[str, list[list[int]]]) -> None:
+        """Take over the counts of a checkpoint."""
+        for cell in self.counts:
+            self.counts[cell] = np.array(state[cell], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class ChoiceRow:
+    """How decided a node of a search is.
+
+    ``entropy`` of its pair probabilities, in [0, 1] of the greatest possible; ``margin`` between the
+    best and the second pair's probability; ``least`` and ``most``: visits of its candidates.
+    """
+
+    cell: str
+    node: str
+    candidates: int
+    entropy: float
+    margin: float
+    least: int
+    most: int
+
+
+def choice_report(
+    visits: Visits, alphas: Mapping[str, FloatArray], betas: Mapping[str, FloatArray]
+) -> list[ChoiceRow]:
+    """A row for every node of every cell that leaves a choice."""
+    rows = []
+    for cell, table in visits.tables.items():
+        scores = pair_scores(table, alphas[cell], betas.get(cell))
+        for node, edges in zip(table.graph.nodes, table.graph.edges_into, strict=True):
+            is_open = table.open_EO[list(edges)]
+            if is_open.sum() < 2:
+                continue
+            probability = scores[list(edges)][is_open]
+            probability = np.sort(probability / probability.sum())[::-1]
+            entropy = -(probability * np.log(np.maximum(probability, 1e-12))).sum()
+            counts = visits.counts[cell][list(edges)][is_open]
+            rows.append(
+                ChoiceRow(
+                    cell,
+                    node.name,
+                    len(probability),
+                    float(entropy / np.log(len(probability))),
+                    float(probability[0] - probability[1]),
+                    int(counts.min()),
+                    int(counts.max()),
+                )
+            )
+    return rows

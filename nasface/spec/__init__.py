@@ -1,0 +1,1 @@
+"""Search spaces and genotypes as plain data; knows no torch."""

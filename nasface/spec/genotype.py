@@ -1,0 +1,166 @@
+"""A genotype: the cells that a search derived, as pure data.
+
+It holds all that a builder needs (levels, transforms, combine rules, outputs), so that a cell can
+be built without the space or the engine that found it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nasface.errors import SpecError
+from nasface.spec.graph import (
+    CellGraph,
+    Combine,
+    Edge,
+    Input,
+    Node,
+    Output,
+    Projection,
+    Transform,
+)
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class EdgeGene:
+    """A connection that was kept, with its one operation."""
+
+    source: str
+    operation: str
+    transform: Transform = "none"
+
+
+@dataclass(frozen=True)
+class NodeGene:
+    """A node and its kept connections, in the order of the space."""
+
+    name: str
+    level: int
+    combine: Combine
+    edges: tuple[EdgeGene, ...]
+
+
+@dataclass(frozen=True)
+class OutputGene:
+    """The nodes concatenated into the output of a level."""
+
+    level: int
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CellGene:
+    """A derived cell whose invariants hold: checked when it is made.
+
+    Raises:
+        SpecError: naming the node, edge or output and what would be accepted.
+    """
+
+    inputs: tuple[Input, ...]
+    nodes: tuple[NodeGene, ...]
+    outputs: tuple[OutputGene, ...]
+    projection: Projection
+    residual: bool
+
+    def __post_init__(self) -> None:
+        graph = self._as_graph()
+        if tuple(output.level for output in self.outputs) != graph.output_levels:
+            raise SpecError(
+                f"outputs: levels are {[output.level for output in self.outputs]}, "
+                f"expected those of the nodes, {list(graph.output_levels)}"
+            )
+        for at, output in enumerate(self.outputs):
+            here = [node.name for node in self.nodes if node.level == output.level]
+            sources = output.sources
+            if not sources or len(set(sources)) != len(sources) or not set(sources) <= set(here):
+                raise SpecError(
+                    f"outputs.{at}.sources: {list(sources)} are not distinct nodes of level "
+                    f"{output.level}; expected some of {', '.join(here)}"
+                )
+
+    def _as_graph(self) -> CellGraph:
+        """The cell as a graph of fixed edges, which checks names, sources, levels, operations."""
+        for at, node in enumerate(self.nodes):
+            if any(edge.operation == "none" for edge in node.edges):
+                raise SpecError(f"nodes.{at} ({node.name}).edges: none is never part of a genotype")
+        return CellGraph(
+            self.inputs,
+            tuple(
+                Node(
+                    node.name,
+                    node.level,
+                    tuple(Edge(e.source, (e.operation,), e.transform) for e in node.edges),
+                    node.combine,
+                )
+                for node in self.nodes
+            ),
+            Output("cat-all", self.projection, self.residual),
+        )
+
+
+@dataclass(frozen=True)
+class SpaceReference:
+    """The space that a genotype was derived from: its name, digest and parameters."""
+
+    name: str
+    digest: str
+    parameters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a genotype comes from. ``note`` is free text, for hand-made genotypes above all."""
+
+    nasface: str = ""
+    seed: int | None = None
+    step: int | None = None
+    policy: str = ""
+    config: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """Named cells, in the order in which features pass through them."""
+
+    format: Literal[1]
+    name: str
+    space: SpaceReference
+    cells: Mapping[str, CellGene]
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def __post_init__(self) -> None:
+        if not self.cells:
+            raise SpecError("cells: a genotype needs at least one")
+
+
+def check_space(genotype: Genotype, space_name: str, space_digest: str) -> None:
+    """Raise :class:`SpecError` unless the genotype was derived from the given space."""
+    if (genotype.space.name, genotype.space.digest) != (space_name, space_digest):
+        raise SpecError(
+            f"genotype {genotype.name!r} belongs to space {genotype.space.name} "
+            f"({genotype.space.digest}), expected one of {space_name} ({space_digest})"
+        )
+
+
+def cascade(first: Genotype, second: Genotype) -> Genotype:
+    """The cells of ``first`` followed by those of ``second``; name, space and provenance of the latter.
+
+    Raises:
+        SpecError: if both have a cell of the same name.
+    """
+    shared = first.cells.keys() & second.cells.keys()
+    if shared:
+        raise SpecError(
+            f"genotypes {first.name!r} and {second.name!r} cannot be cascaded: both have a cell "
+            f"named {sorted(shared)[0]!r}"
+        )
+    return Genotype(
+        second.format,
+        second.name,
+        second.space,
+        {**first.cells, **second.cells},
+        second.provenance,
+    )

@@ -1,0 +1,223 @@
+"""The graph of a cell: nodes at levels, edges with their candidate operations.
+
+A cell is a directed acyclic graph. Inputs and nodes carry a *level*: level ``l`` has a stride of
+``2**l`` pixels, so an edge from level ``l`` to ``l - 1`` doubles the resolution. Every edge names
+the operations that may sit on it; an edge with one candidate is fixed. This is the only place
+where an edge has an index: edges are numbered node by node, in the order in which they are listed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+from nasface.errors import SpecError
+from nasface.spec.operations import OPERATION_NAMES
+
+Combine = Literal["sum", "weighted_sum", "product", "concat"]
+Transform = Literal["none", "up2", "down2", "stride"]
+OutputRule = Literal["cat-all", "cat-leaf"]
+Projection = Literal["none", "conv", "conv_norm_relu"]
+
+#: how many levels an edge climbs (towards coarser resolution) under each transform
+LEVEL_STEP: Mapping[Transform, int] = {"none": 0, "up2": -1, "down2": 1, "stride": 1}
+
+
+@dataclass(frozen=True)
+class Input:
+    """A feature map that enters the cell."""
+
+    name: str
+    level: int
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A connection into a node and the operations it may carry.
+
+    ``transform`` changes the resolution: ``up2`` (bilinear) and ``down2`` (3x3 max pooling) come
+    before the operation, ``stride`` runs the operation itself at stride 2.
+    """
+
+    source: str
+    operations: tuple[str, ...]
+    transform: Transform = "none"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A feature map computed inside the cell.
+
+    ``keep``: how many incoming edges a derived cell has; an integer from 1, or ``all``.
+    """
+
+    name: str
+    level: int
+    edges: tuple[Edge, ...]
+    combine: Combine = "sum"
+    keep: int | Literal["all"] = "all"
+
+    @property
+    def kept(self) -> int:
+        """The number of incoming edges of the derived node."""
+        return len(self.edges) if self.keep == "all" else self.keep
+
+
+@dataclass(frozen=True)
+class Output:
+    """What leaves the cell, at each level that has nodes.
+
+    ``cat-all`` concatenates every node of the level, ``cat-leaf`` (the paper's) those that no node
+    consumes. The concatenation is then projected to the cell's width by a 1x1 convolution, with
+    normalisation and ReLU or without; ``none`` leaves it as wide as it is. ``residual`` adds the
+    input of the same level.
+    """
+
+    rule: OutputRule = "cat-leaf"
+    projection: Projection = "conv_norm_relu"
+    residual: bool = False
+
+
+@dataclass(frozen=True)
+class CellGraph:
+    """A cell whose invariants hold: checked when it is made.
+
+    Raises:
+        SpecError: naming the node or edge and what would be accepted.
+    """
+
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    output: Output
+
+    def __post_init__(self) -> None:
+        levels = check_sources(self.inputs, self.nodes)
+        for position, node in enumerate(self.nodes):
+            _check_node(f"nodes.{position} ({node.name})", node, levels)
+        _check_output(self)
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """Every edge, node by node; the position is the edge's index."""
+        return tuple(edge for node in self.nodes for edge in node.edges)
+
+    @cached_property
+    def edges_into(self) -> tuple[range, ...]:
+        """The edge indices of each node, in the order of ``nodes``."""
+        ranges, start = [], 0
+        for node in self.nodes:
+            ranges.append(range(start, start + len(node.edges)))
+            start += len(node.edges)
+        return tuple(ranges)
+
+    @cached_property
+    def target_of(self) -> tuple[int, ...]:
+        """The node position that each edge leads into."""
+        return tuple(at for at, node in enumerate(self.nodes) for _ in node.edges)
+
+    @cached_property
+    def output_levels(self) -> tuple[int, ...]:
+        """The levels at which the cell has an output, finest first."""
+        return tuple(sorted({node.level for node in self.nodes}))
+
+    def leaves(self, active_edges: frozenset[int] | None = None) -> tuple[int, ...]:
+        """Node positions that no node consumes over ``active_edges`` (all edges when ``None``)."""
+        consumed = {
+            edge.source
+            for index, edge in enumerate(self.edges)
+            if active_edges is None or index in active_edges
+        }
+        return tuple(at for at, node in enumerate(self.nodes) if node.name not in consumed)
+
+    def sources_of_outputs(
+        self, active_edges: frozenset[int] | None = None
+    ) -> dict[int, tuple[int, ...]]:
+        """Level -> positions of the nodes concatenated there, under the output rule."""
+        chosen = (
+            range(len(self.nodes))
+            if self.output.rule == "cat-all"
+            else self.leaves(active_edges)
+        )
+        return {
+            level: tuple(at for at in chosen if self.nodes[at].level == level)
+            for level in self.output_levels
+        }
+
+
+def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[str, int]:
+    """Level of each input and node by name, after checking that the graph has no cycle.
+
+    A node may draw on inputs and on nodes listed before it, which rules cycles out.
+
+    Raises:
+        SpecError: for an empty cell, a repeated name or an unknown or later source.
+    """
+    if not inputs or not nodes:
+        raise SpecError("inputs, nodes: a cell needs at least one of each")
+    levels: dict[str, int] = {}
+    for part, members in (("inputs", inputs), ("nodes", nodes)):
+        for position, member in enumerate(members):
+            if member.name in levels:
+                raise SpecError(f"{part}.{position}.name: {member.name!r} is already taken")
+            if isinstance(member, Node):
+                for at, edge in enumerate(member.edges):
+                    if edge.source not in levels:
+                        raise SpecError(
+                            f"nodes.{position}.edges.{at}.source: {edge.source!r} is not an input "
+                            f"or an earlier node; expected one of {', '.join(levels)}"
+                        )
+            levels[member.name] = member.level
+    return levels
+
+
+def check_edge_level(place: str, transform: Transform, source_level: int, level: int) -> None:
+    """Raise :class:`SpecError` unless the transform leads from one level to the other."""
+    expected = source_level + LEVEL_STEP[transform]
+    if expected != level:
+        raise SpecError(
+            f"{place}.transform: {transform!r} leads from level {source_level} to {expected}, "
+            f"the node is at level {level}; expected one of {', '.join(get_args(Transform))} "
+            "that leads there"
+        )
+
+
+def _check_node(place: str, node: Node, levels: Mapping[str, int]) -> None:
+    if not node.edges:
+        raise SpecError(f"{place}.edges: a node needs at least one edge")
+    if node.keep != "all" and not 1 <= node.keep <= len(node.edges):
+        raise SpecError(f"{place}.keep: {node.keep} is not 'all' or 1 to {len(node.edges)}")
+    for at, edge in enumerate(node.edges):
+        here = f"{place}.edges.{at}"
+        check_edge_level(here, edge.transform, levels[edge.source], node.level)
+        for name in edge.operations:
+            check_operation(f"{here}.operations", name)
+        if len(set(edge.operations)) != len(edge.operations):
+            raise SpecError(f"{here}.operations: an operation is listed twice")
+        if not set(edge.operations) - {"none"}:
+            raise SpecError(f"{here}.operations: needs at least one operation other than none")
+
+
+def check_operation(place: str, name: str) -> None:
+    """Raise :class:`SpecError` for a name that is not in the operations table."""
+    if name not in OPERATION_NAMES:
+        raise SpecError(
+            f"{place}: unknown operation {name!r}; expected one of {', '.join(OPERATION_NAMES)}"
+        )
+
+
+def _check_output(cell: CellGraph) -> None:
+    output = cell.output
+    leaves_vary = output.rule == "cat-leaf" and any(n.kept < len(n.edges) for n in cell.nodes)
+    if output.projection == "none" and leaves_vary:
+        raise SpecError(
+            "output.projection: none leaves the width open, since the leaves depend on the edges "
+            "kept; expected conv or conv_norm_relu, or rule cat-all"
+        )
+    input_levels = {each.level for each in cell.inputs}
+    if output.residual and (
+        output.projection == "none" or not set(cell.output_levels) <= input_levels
+    ):
+        raise SpecError(
+            "output.residual: needs a projection and an input at each output level "
+            f"{list(cell.output_levels)}, inputs are at {sorted(input_levels)}"
+        )

@@ -1,0 +1,26 @@
+"""The names of the operations that an edge may carry, as data.
+
+The modules behind the names are in :mod:`nasface.ops.operations`; a test holds the two tables equal.
+"""
+
+from types import MappingProxyType
+
+#: name -> what it is, for help texts, reports and drawings.
+OPERATION_NAMES: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "none": "no connection",
+        "skip": "identity (a strided, pointwise one where the edge halves the resolution)",
+        "conv_1x1": "1x1 convolution",
+        "sep_3x3": "separable 3x3 convolution",
+        "sep_5x5": "separable 5x5 convolution",
+        "sep_7x7": "separable 7x7 convolution",
+        "dil_3x3_r2": "separable 3x3 convolution, dilation 2",
+        "dil_3x3_r3": "separable 3x3 convolution, dilation 3",
+        "dil_5x5_r2": "separable 5x5 convolution, dilation 2",
+        "conv_1x3_3x1": "depthwise 1x3 and 3x1, then 1x1",
+        "conv_1x5_5x1": "depthwise 1x5 and 5x1, then 1x1",
+        "dense_3x3": "dense 3x3 convolution",
+        "max_pool_3x3": "3x3 max pooling",
+        "avg_pool_3x3": "3x3 average pooling",
+    }
+)

@@ -1,0 +1,215 @@
+"""Reading and writing spaces, genotypes and settings as YAML.
+
+The files are read with YAML's safe loader and checked strictly: no unknown key, no repeated key, no
+``"3"`` for 3. What is written is canonical, so that equal values give equal bytes.
+"""
+
+import json
+import os
+import re
+from collections.abc import Hashable, Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from nasface.errors import ConfigError, NasfaceError, SpecError
+from nasface.spec.genotype import Genotype
+from nasface.spec.space import SearchSpace, SpaceDocument, expand
+
+T = TypeVar("T")
+_MAX_BYTES = 4_000_000
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader that refuses a key given twice and references to other parts."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.composer.ComposerError(
+                None, None, "aliases (*name) are not accepted", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
+def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
+    """The plain values of a YAML text; ``place`` names it in the message of ``error``."""
+    if len(text) > _MAX_BYTES:
+        raise error(f"{place}: larger than {_MAX_BYTES} characters")
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader with more checks
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+        raise error(f"{place}: not valid YAML: {_one_line(problem)}") from None
+
+
+def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceError]) -> T:
+    """``values`` (plain YAML values) as an instance of a dataclass, checked strictly."""
+    try:
+        document = json.dumps(values)
+    except (TypeError, ValueError) as problem:
+        raise error(f"{place}: {_one_line(problem)}; expected text, numbers, lists and maps") from None
+    try:
+        return _adapter(kind).validate_json(document, strict=True, extra="forbid")
+    except ValidationError as problem:
+        raise error(f"{place}: {_first_problems(problem)}") from None
+    except NasfaceError as problem:
+        raise error(f"{place}: {problem}") from None
+
+
+def to_yaml(value: Any) -> str:
+    """The canonical YAML text of a dataclass instance."""
+    plain = json.loads(_adapter(type(value)).dump_json(value))
+    return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
+
+
+def load_search_space(name: str | Path, parameters: Mapping[str, int] | None = None) -> SearchSpace:
+    """The search space of a packaged name or a YAML file, with its parameters filled in.
+
+    Raises:
+        SpecError: naming the file, the place in it and what would be accepted.
+    """
+    text, place = _read("nasface.search_spaces", "search space", name)
+    raw = parse_yaml(text, place, SpecError)
+    chosen = _choose_parameters(raw, parameters or {}, place)
+    document = parse_dataclass(SpaceDocument, _fill(raw, chosen, place), place, SpecError)
+    try:
+        return expand(document, chosen)
+    except SpecError as problem:
+        raise SpecError(f"{place}: {problem}") from None
+
+
+def load_genotype(name: str | Path) -> Genotype:
+    """The genotype of a packaged name or a YAML file.
+
+    Raises:
+        SpecError: naming the file, the place in it and what would be accepted.
+    """
+    text, place = _read("nasface.genotypes", "genotype", name)
+    return parse_genotype(text, place)
+
+
+def parse_genotype(text: str, place: str) -> Genotype:
+    """The genotype in a YAML text; ``place`` names it in messages."""
+    return parse_dataclass(Genotype, parse_yaml(text, place, SpecError), place, SpecError)
+
+
+def save_genotype(genotype: Genotype, path: Path) -> None:
+    """Write the canonical text, through a temporary file."""
+    write_text(path, to_yaml(genotype))
+
+
+def load_config(kind: type[T], path: Path) -> T:
+    """Settings from a YAML file; keys that are absent keep their defaults.
+
+    Raises:
+        ConfigError: naming the file, the key and what would be accepted.
+    """
+    text = _read_file(path, ConfigError, "config file")
+    return parse_dataclass(kind, parse_yaml(text, str(path), ConfigError) or {}, str(path), ConfigError)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old or the new one, never a half."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def packaged_names(package: str) -> list[str]:
+    """Names of the YAML files of ``nasface.search_spaces`` or ``nasface.genotypes``, sorted."""
+    return sorted(e.name[:-5] for e in files(package).iterdir() if e.name.endswith(".yaml"))
+
+
+
+
+def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
+    """The text of a packaged or given file, and the words that name it in messages."""
+    known = packaged_names(package)
+    if str(name) in known:
+        return files(package).joinpath(f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        raise SpecError(
+            f"unknown {what} {str(name)!r}; expected a YAML file or one of {', '.join(known)}"
+        )
+    return _read_file(path, SpecError, what), str(path)
+
+
+def _read_file(path: Path, error: type[NasfaceError], what: str) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as problem:
+        raise error(f"{path}: cannot read {what}: {problem.strerror}") from None
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}: not UTF-8 text at byte {problem.start}") from None
+
+
+def _choose_parameters(raw: Any, given: Mapping[str, int], place: str) -> dict[str, int]:
+    declared = raw.get("parameters") if isinstance(raw, dict) else None
+    declared = declared if isinstance(declared, dict) else {}
+    for name in given:
+        if name not in declared:
+            known = ", ".join(map(str, declared)) or "no parameters"
+            raise SpecError(f"{place}: unknown parameter {name!r}; the space has {known}")
+    chosen = {}
+    for name, entry in declared.items():
+        default, choices = (entry.get(k) if isinstance(entry, dict) else None for k in ("default", "choices"))
+        value = given.get(name, default)
+        if isinstance(choices, list) and value not in choices:
+            raise SpecError(f"{place}: parameters.{name}: {value!r} is not one of {choices}")
+        chosen[name] = value
+    return chosen
+
+
+_PARAMETER = re.compile(r"\$(\w+)\Z")
+
+
+def _fill(value: Any, parameters: Mapping[str, int], place: str) -> Any:
+    """``value`` with every ``$name`` replaced by the parameter of that name."""
+    if isinstance(value, dict):
+        return {key: _fill(each, parameters, place) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_fill(each, parameters, place) for each in value]
+    match = _PARAMETER.match(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    if match[1] not in parameters:
+        raise SpecError(f"{place}: {value!r} names no parameter; the file declares {list(parameters)}")
+    return parameters[match[1]]
+
+
+def _first_problems(problem: ValidationError) -> str:
+    """Up to three of pydantic's findings on one line, each with its place."""
+    errors = problem.errors(include_url=False)
+    return "; ".join(_describe(each["loc"], each["msg"], each["input"]) for each in errors[:3]) + (
+        f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
+    )
+
+
+def _describe(location: Iterable[int | str], message: str, value: object) -> str:
+    where = ".".join(map(str, location)) or "top level"
+    shown = "" if isinstance(value, dict | list) else f", got {value!r:.60}"
+    return f"{where}: {_one_line(message.removeprefix('Value error, '))}{shown}"
+
+
+def _one_line(problem: object) -> str:
+    return " ".join(str(problem).split())

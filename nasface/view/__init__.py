@@ -1,0 +1,1 @@
+"""Pictures: genotypes, curves, boxes on photographs."""
