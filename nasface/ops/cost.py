@@ -1,6 +1,6 @@
 """What a module costs: parameters, multiply-adds, bytes kept for the backward pass."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,25 +23,35 @@ class Cost:
     macs: int
 
 
-def measure_cost(module: nn.Module, run: Callable[[], object]) -> list[Cost]:
-    """Cost of the whole (first row, ``total``) and of each direct child of ``module``.
+def measure_cost(
+    module: nn.Module, inputs: tuple[Tensor, ...], parts: Mapping[str, str] | None = None
+) -> list[Cost]:
+    """Cost of one forward pass: the whole (first row, ``total``) and each of ``parts``.
 
-    ``run`` performs the forward pass to be counted; on the meta device it needs neither data nor
-    memory. Multiply-adds are those of convolutions and matrix products, half of what
-    ``torch.utils.flop_counter`` counts; normalisation, activation and resampling are not counted.
+    ``parts`` maps the name of a row to the path of a submodule, such as ``frame.backbone``. With
+    module and inputs on the meta device it takes neither data nor memory. Multiply-adds are those of
+    convolutions and matrix products, half of what ``torch.utils.flop_counter`` counts;
+    normalisation, activation and resampling are not counted.
     """
     was_training = module.training
     module.eval()
-    with torch.no_grad(), FlopCounterMode(module, display=False, depth=2) as counter:
-        run()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(*inputs)
     module.train(was_training)
-    counts = counter.get_flop_counts()
     top = type(module).__name__
+    flops = {key: sum(by_kind.values()) for key, by_kind in counter.get_flop_counts().items()}
     rows = [Cost("total", count_parameters(module), counter.get_total_flops() // 2)]
-    for name, child in module.named_children():
-        flops = sum(counts.get(f"{top}.{name}", {}).values())
-        rows.append(Cost(name, count_parameters(child), flops // 2))
+    for name, path in (parts or {}).items():
+        part = module.get_submodule(path)
+        rows.append(Cost(name, count_parameters(part), _flops(flops, f"{top}.{path}", part) // 2))
     return rows
+
+
+def _flops(flops: Mapping[str, int], key: str, module: nn.Module) -> int:
+    """What was counted under a module; a mere container has no count of its own."""
+    if key in flops:
+        return flops[key]
+    return sum(_flops(flops, f"{key}.{name}", child) for name, child in module.named_children())
 
 
 @dataclass

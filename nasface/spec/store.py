@@ -4,6 +4,7 @@ The files are read with YAML's safe loader and checked strictly: no unknown key,
 ``"3"`` for 3. What is written is canonical, so that equal values give equal bytes.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -79,6 +80,11 @@ def to_yaml(value: Any) -> str:
     """The canonical YAML text of a dataclass instance."""
     plain = json.loads(_adapter(type(value)).dump_json(value))
     return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
+
+
+def config_digest(value: Any) -> str:
+    """Twelve hexadecimal digits that change with any field of a dataclass instance."""
+    return hashlib.sha256(to_yaml(value).encode()).hexdigest()[:12]
 
 
 def load_search_space(name: str | Path, parameters: Mapping[str, int] | None = None) -> SearchSpace:

@@ -1,0 +1,55 @@
+"""``nasface derive``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nasface.cli.console import print_json, say
+from nasface.cli.options import parse
+from nasface.errors import RunError
+from nasface.run.derive import DeriveConfig, derive_run
+from nasface.spec.store import save_genotype, to_yaml, write_text
+from nasface.view.cells import draw_genotype
+
+
+@dataclass(kw_only=True)
+class DeriveCommand:
+    """Write the genotype that the choice weights of a search stand for.
+
+    Reads the run folder of a search, running, stopped or finished. Beside the genotype it writes a
+    drawing and the settings.
+    """
+
+    settings: Annotated[DeriveConfig, tyro.conf.arg(name="")]
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE.yaml")]
+    """New genotype file."""
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """YAML file of settings; options given here override it."""
+    json: bool = False
+    """Print the operations of each cell as JSON."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = parse(DeriveCommand, arguments, "derive")
+    if command.out.exists():
+        raise RunError(f"{command.out}: exists; choose another --out")
+    if command.out.suffix != ".yaml" or not command.out.parent.is_dir():
+        raise RunError(f"{command.out}: expected a .yaml file in a folder that exists")
+    genotype = derive_run(command.settings, command.out.stem)
+    save_genotype(genotype, command.out)
+    write_text(command.out.with_suffix(".config.yaml"), to_yaml(command.settings))
+    picture = draw_genotype(genotype, command.out.with_suffix(".svg"))
+    if command.json:
+        cells = {
+            name: [edge.operation for node in cell.nodes for edge in node.edges]
+            for name, cell in genotype.cells.items()
+        }
+        print_json({"genotype": str(command.out), "operations": cells})
+        return 0
+    say(f"genotype   {command.out}")
+    say(f"drawing    {picture}")
+    return 0

@@ -1,0 +1,72 @@
+"""``nasface evaluate``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nasface.cli.console import ConsoleProgress, print_json, print_table, say
+from nasface.cli.options import parse
+from nasface.data.annotations import read_wider_split
+from nasface.errors import ConfigError
+from nasface.evaluation.predict import detections_as_rows
+from nasface.faces.weights import load_detector
+from nasface.run.config import EvaluateConfig
+from nasface.run.evaluate import evaluate
+from nasface.run.folder import RunFolder
+from nasface.run.job import choose_device, data_folder
+from nasface.view.curves import plot_precision_recall
+
+
+@dataclass(kw_only=True)
+class EvaluateCommand:
+    """Average precision of trained weights at IoU 0.5 on the annotated images of a data folder.
+
+    The output folder holds config.yaml, evaluation.json, detections.json and the precision-recall
+    plot.
+    """
+
+    settings: Annotated[EvaluateConfig, tyro.conf.arg(name="")]
+    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
+    """New folder of the results."""
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """YAML file of settings; options given here override it."""
+    json: bool = False
+    """Print the figures as JSON."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = parse(EvaluateCommand, arguments, "evaluate")
+    settings = command.settings
+    if not settings.weights:
+        raise ConfigError("weights: is missing; expected a .safetensors file of nasface train")
+    records = read_wider_split(data_folder(settings.data), settings.split)
+    loaded = load_detector(Path(settings.weights), choose_device(settings.device))
+    folder = RunFolder(command.out)
+    folder.create(settings)
+    with ConsoleProgress() as progress:
+        result = evaluate(loaded.detector, records, settings.test, progress)
+    figures = result.figures()
+    folder.write_json("evaluation.json", figures)
+    names = [record.name for record in records]
+    folder.write_json("detections.json", detections_as_rows(names, result.detections))
+    plot = command.out / "precision_recall.png"
+    label = loaded.genotype.name or "detector"
+    plot_precision_recall({label: (result.ap.recall, result.ap.precision, result.ap.ap)}, plot)
+    if command.json:
+        print_json(figures)
+        return 0
+    bands = [
+        [f"faces of {band}", str(each.faces), f"{each.ap:.3f}"]
+        for band, each in result.by_height.items()
+    ]
+    print_table(
+        figures["protocol"],
+        ("", "faces", "AP"),
+        [["all", str(result.ap.faces), f"{result.ap.ap:.3f}"], *bands],
+    )
+    say(f"plot       {plot}")
+    return 0

@@ -1,0 +1,70 @@
+"""The console command ``nasface``: a verb, then the verb's options."""
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import nasface
+from nasface.errors import NasfaceError
+
+#: verb -> what it does, in the order in which a newcomer meets them; each is nasface.cli.<verb>
+VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "sample": "write a small data set of real faces to try things on",
+        "search": "search an architecture on a data set",
+        "derive": "write the genotype of a search, at its end or at any epoch",
+        "train": "train the detector of a genotype",
+        "evaluate": "average precision of trained weights",
+        "detect": "find faces in images, draw and list them",
+        "cost": "parameters and multiply-adds of a detector",
+    }
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 2 for a user's mistake, 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(nasface.__version__)
+        return 0
+    verb = words[0]
+    if verb not in VERBS:
+        return _fail(f"nasface: unknown command {verb!r}; expected one of {', '.join(VERBS)}")
+    try:
+        code: int = importlib.import_module(f"nasface.cli.{verb}").run(words[1:])
+    except NasfaceError as error:
+        # An error of a data worker arrives with the worker's traceback in front of its message.
+        message = str(error).rstrip().splitlines()[-1].removeprefix(f"{_name(error)}: ")
+        return _fail(f"nasface {verb}: {message}")
+    except KeyboardInterrupt:
+        return _fail(f"nasface {verb}: interrupted", code=130)
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 2
+    return code
+
+
+def _usage() -> str:
+    lines = "\n".join(f"  {verb:<10}{what}" for verb, what in VERBS.items())
+    return (
+        "usage: nasface COMMAND [options]\n\n"
+        "Differentiable architecture search for face detectors.\n\n"
+        f"{lines}\n\n"
+        "`nasface COMMAND --help` explains the options of a command."
+    )
+
+
+def _name(error: Exception) -> str:
+    return f"{type(error).__module__}.{type(error).__name__}"
+
+
+def _fail(message: str, code: int = 2) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

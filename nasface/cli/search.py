@@ -1,0 +1,62 @@
+"""``nasface search``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nasface.cli.console import ConsoleProgress, print_json, say
+from nasface.cli.options import parse
+from nasface.run.config import SearchConfig
+from nasface.run.folder import read_summary
+from nasface.run.search import run_search
+from nasface.view.cells import draw_genotype
+
+
+@dataclass(kw_only=True)
+class SearchCommand:
+    """Search an architecture on the training images of a data folder.
+
+    One half of the images trains the network's weights, the other half its choices. The run folder
+    holds config.yaml, metrics.jsonl, checkpoint.pt, and genotype.yaml with its drawing. Ctrl-C stops
+    with a checkpoint, and --resume goes on.
+    """
+
+    settings: Annotated[SearchConfig, tyro.conf.arg(name="")]
+    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
+    """New folder of the run."""
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """YAML file of settings; options given here override it."""
+    resume: bool = False
+    """Go on with the stopped run in --out, with its settings."""
+    json: bool = False
+    """Print the figures of the search as JSON."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = parse(SearchCommand, arguments, "search")
+    with ConsoleProgress() as progress:
+        result = run_search(command.settings, command.out, progress, resume=command.resume)
+    pictures = [draw_genotype(result.genotype, command.out / f"genotype{s}") for s in (".svg", ".png")]
+    if not result.finished:
+        progress.note(f"stopped; go on with: nasface search --out {command.out} --resume")
+        return 130
+    if command.json:
+        print_json({"folder": str(command.out), **read_summary(command.out)})
+        return 0
+    summary = read_summary(command.out)
+    say(f"genotype   {command.out / 'genotype.yaml'}")
+    say(f"drawing    {pictures[0]}")
+    say(f"choices    {command.out / 'choices.json'}: entropy, margin and visits of each choice")
+    say(
+        f"cost       {summary['seconds']:.0f} s, peak memory {summary['peak_memory_mb']:.0f} MB, "
+        f"{summary['candidates'] - summary['unvisited']} of {summary['candidates']} candidates visited"
+    )
+    say(
+        f"next       nasface train --genotype {command.out / 'genotype.yaml'} "
+        f"--data {command.settings.data} --out FOLDER"
+    )
+    return 0

@@ -1,0 +1,58 @@
+"""``nasface train``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import tyro
+
+from nasface.cli.console import ConsoleProgress, print_json, say
+from nasface.cli.options import parse
+from nasface.run.config import TrainConfig
+from nasface.run.folder import RunFolder, read_metrics, read_summary
+from nasface.run.train import run_training
+from nasface.view.curves import plot_training_curves
+
+
+@dataclass(kw_only=True)
+class TrainCommand:
+    """Train the detector of a genotype from scratch on the training images of a data folder.
+
+    The run folder holds config.yaml, genotype.yaml, metrics.jsonl and its plot, checkpoint.pt, and
+    the weights best.safetensors and last.safetensors. Ctrl-C stops with a checkpoint, and --resume
+    goes on.
+    """
+
+    settings: Annotated[TrainConfig, tyro.conf.arg(name="")]
+    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
+    """New folder of the run."""
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """YAML file of settings; options given here override it."""
+    resume: bool = False
+    """Go on with the stopped run in --out, with its settings."""
+    json: bool = False
+    """Print the figures of the training as JSON."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = parse(TrainCommand, arguments, "train")
+    with ConsoleProgress() as progress:
+        result = run_training(command.settings, command.out, progress, resume=command.resume)
+    metrics = pd.DataFrame(read_metrics(RunFolder(command.out).metrics))
+    if len(metrics):
+        plot_training_curves(metrics, command.out / "metrics.png")
+    if not result.finished:
+        progress.note(f"stopped; go on with: nasface train --out {command.out} --resume")
+        return 130
+    summary = read_summary(command.out)
+    if command.json:
+        print_json({"folder": str(command.out), **summary})
+        return 0
+    best = command.out / "best.safetensors"
+    say(f"weights    {best}  AP {summary['best_ap']:.3f} at IoU 0.5")
+    say(f"curves     {command.out / 'metrics.png'}")
+    say(f"next       nasface detect --weights {best} --out FOLDER IMAGE ...")
+    return 0

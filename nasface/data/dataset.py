@@ -1,0 +1,112 @@
+"""Training crops as a torch data set whose every sample can be drawn again."""
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from nasface.data.annotations import ImageRecord
+from nasface.data.augment import AugmentConfig, augment
+from nasface.data.images import read_image, to_tensor
+from nasface.errors import DataError
+from nasface.faces.types import Targets
+
+Sample = tuple[Tensor, Targets]
+Batch = tuple[Tensor, list[Targets]]
+
+
+class FaceDataset(Dataset[Sample]):
+    """Augmented square crops of annotated images.
+
+    The index is a pair ``(epoch, position)``, as ``StepSampler`` gives it. All random numbers of
+    a sample come from ``(seed, epoch, position)``, so it does not matter which worker makes it.
+    """
+
+    def __init__(self, records: Sequence[ImageRecord], config: AugmentConfig, seed: int) -> None:
+        self.records = records
+        self.config = config
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: tuple[int, int]) -> Sample:
+        """Return float32 (3, size, size) as of ``to_tensor`` and its faces in output pixels.
+
+        Raises DataError when the image cannot be read.
+        """
+        epoch, position = index
+        record = self.records[position]
+        generator = np.random.default_rng((self.seed, epoch, position))
+        image, boxes, ignore = augment(
+            read_image(record.path, exif=False),
+            record.boxes_M4,
+            ~record.valid_M,
+            self.config,
+            generator,
+        )
+        return to_tensor(image), Targets(torch.from_numpy(boxes), torch.from_numpy(ignore))
+
+
+class StepSampler(Sampler[list[tuple[int, int]]]):
+    """The batches of the steps ``first`` to ``last`` (excluded) of a training.
+
+    Each epoch goes through the images in an order given by ``(seed, epoch)``; images that do not
+    fill the last batch of an epoch are left out. A batch depends on its step alone, so a job that
+    goes on at a step sees what it would have seen.
+    """
+
+    def __init__(self, length: int, batch: int, seed: int, first: int, last: int) -> None:
+        self.length, self.batch, self.seed = length, batch, seed
+        self.first, self.last = first, last
+
+    def __len__(self) -> int:
+        return max(0, self.last - self.first)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        epoch, order = -1, np.empty(0, dtype=np.int64)
+        for step in range(self.first, self.last):
+            now, at = divmod(step, self.length // self.batch)
+            if now != epoch:
+                epoch = now
+                order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
+            chosen = order[at * self.batch : (at + 1) * self.batch]
+            yield [(epoch, int(position)) for position in chosen]
+
+
+def collate(batch: Sequence[Sample]) -> Batch:
+    """Stack samples into ``images_B3HW`` and keep their targets in a list of length B."""
+    images, targets = zip(*batch, strict=True)
+    return torch.stack(images), list(targets)
+
+
+def make_loader(
+    dataset: FaceDataset, batch: int, first: int, last: int, workers: int
+) -> DataLoader[Sample]:
+    """Load the batches of steps ``first`` to ``last`` (excluded), as of :class:`StepSampler`.
+
+    The number of worker processes does not change them. Raises DataError when the data set is
+    smaller than one batch.
+    """
+    if len(dataset) < batch:
+        raise DataError(
+            f"data set has {len(dataset)} images, fewer than one batch of {batch}; "
+            f"expected a batch size of at most {len(dataset)} or more images"
+        )
+    return DataLoader(
+        dataset,
+        batch_sampler=StepSampler(len(dataset), batch, dataset.seed, first, last),
+        num_workers=workers,
+        collate_fn=collate,
+        worker_init_fn=_start_worker,
+        # The loader draws a base seed; not from torch's global stream.
+        generator=torch.Generator().manual_seed(dataset.seed),
+    )
+
+
+def _start_worker(_worker: int) -> None:
+    # One process a core is the parallelism; OpenCV's own threads would fight over the cores.
+    cv2.setNumThreads(0)

@@ -1,0 +1,135 @@
+"""Image files in and out: 8-bit RGB arrays, and the normalised tensor a detector takes."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nasface.errors import DataError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+"""Endings, in lower case, of the files that count as images."""
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+"""Mean of R, G, B over ImageNet, on the scale where white is 1."""
+
+IMAGE_STD = (0.229, 0.224, 0.225)
+"""Standard deviation of R, G, B over ImageNet, on the scale where white is 1."""
+
+MEAN_COLOUR = (124, 116, 104)
+"""``IMAGE_MEAN`` as 8-bit RGB: the colour of padding, which ``to_tensor`` maps to nearly zero."""
+
+
+def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
+    """Read an image as uint8 (H, W, 3) RGB; grey, alpha and 16-bit files are converted.
+
+    ``exif`` turns the picture the way its EXIF orientation asks for. Annotations of WIDER FACE
+    are in coordinates of the pixels as stored, so training and evaluation pass ``exif=False``.
+    Raises DataError when the file is missing, empty, cut short or no image.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as an image ({error.strerror})") from None
+    if not data:
+        raise DataError(f"{path}: is empty, expected an image")
+    if _is_jpeg_cut_short(data):
+        raise DataError(f"{path}: JPEG data is cut short, expected a complete image")
+    orientation = 0 if exif else cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | orientation)
+    except cv2.error:
+        image = None
+    if image is None:
+        accepted = " ".join(IMAGE_SUFFIXES)
+        raise DataError(f"{path}: is damaged or no image, expected one of {accepted}")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def list_images(paths: Sequence[Path]) -> list[Path]:
+    """Return the image files that ``paths`` name, each once.
+
+    A file is taken as it is; a folder stands for every file below it that ends in one of
+    ``IMAGE_SUFFIXES`` and is not hidden, sorted. Raises DataError when a path does not exist
+    or no image is found.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            found.update(dict.fromkeys(sorted(p for p in path.rglob("*") if _is_image_file(p))))
+        elif path.is_file():
+            found[path] = None
+        else:
+            raise DataError(f"{path}: does not exist, expected an image or a folder of images")
+    if not found:
+        where = ", ".join(map(str, paths)) or "an empty list of paths"
+        raise DataError(f"no image in {where}, expected files {' '.join(IMAGE_SUFFIXES)}")
+    return list(found)
+
+
+def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
+    """Write uint8 RGB to ``path`` in the format of its suffix, whole or not at all.
+
+    Raises DataError when the suffix is no image format or the file cannot be written.
+    """
+    _check_image(image_HW3)
+    suffix = Path(path).suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        raise DataError(f"{path}: unknown suffix, expected one of {' '.join(IMAGE_SUFFIXES)}")
+    _, data = cv2.imencode(suffix, cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR))
+    write_atomically(path, data.tobytes())
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write ``data`` beside ``path`` and rename, so that no reader ever sees half a file.
+
+    Raises DataError when the folder is missing or not writable.
+    """
+    path = Path(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            draft.write_bytes(data)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def to_tensor(image_HW3: NDArray[np.uint8]) -> Tensor:
+    """Turn uint8 (H, W, 3) RGB into the float32 (3, H, W) RGB that every detector here takes.
+
+    Each channel is ``(value / 255 - IMAGE_MEAN) / IMAGE_STD``, the ImageNet convention of
+    torchvision's pretrained backbones. The result shares no memory with the input.
+    """
+    _check_image(image_HW3)
+    image_3HW = torch.from_numpy(image_HW3.transpose(2, 0, 1).copy()).float()
+    mean, std = (torch.tensor(c).mul(255).view(3, 1, 1) for c in (IMAGE_MEAN, IMAGE_STD))
+    return image_3HW.sub_(mean).div_(std)
+
+
+def _is_image_file(path: Path) -> bool:
+    # Archives made on macOS leave "._name.jpg" files that are no images.
+    hidden = path.name.startswith(".")
+    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+
+
+def _is_jpeg_cut_short(data: bytes) -> bool:
+    """Tell whether the last scan of a JPEG has no end marker.
+
+    OpenCV 4 decodes such a file without a complaint and fills the rest with grey. An EXIF
+    thumbnail has markers too, but ends before the scans of the picture begin.
+    """
+    is_jpeg = data.startswith(b"\xff\xd8\xff")
+    return is_jpeg and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+
+
+def _check_image(image: NDArray[np.uint8]) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")

@@ -1,0 +1,113 @@
+"""From images to detections with a trained detector, single scale."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from nasface.data.images import read_image, to_tensor
+from nasface.errors import ConfigError
+from nasface.faces.boxes import clip, decode, non_maximum_suppression
+from nasface.faces.types import Detections, Predictions
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestConfig:
+    """How a detector is applied to an image (ASFD section 4.1: 5000 -> NMS 0.3 -> 750)."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    longer_side: int | None = None
+    """Resize so that the longer side has this many pixels; null keeps the original size."""
+    confidence: float = 0.02
+    """Detections below this score are dropped before suppression."""
+    before_nms: int = 5000
+    """Detections that enter non-maximum suppression, best first."""
+    nms: float = 0.3
+    """Intersection over union above which the weaker of two detections is dropped."""
+    keep: int = 750
+    """Detections kept per image."""
+
+    def __post_init__(self) -> None:
+        if self.longer_side is not None and self.longer_side < 32:
+            raise ConfigError(f"longer_side: {self.longer_side} is below 32 pixels")
+        if not 0 <= self.confidence < 1 or not 0 < self.nms <= 1:
+            raise ConfigError(
+                f"confidence {self.confidence}, nms {self.nms}: expected [0, 1) and (0, 1]"
+            )
+        if self.keep < 1 or self.before_nms < 1:
+            raise ConfigError(f"keep {self.keep}, before_nms {self.before_nms}: expected 1 or more")
+
+
+def detect(detector: nn.Module, image_HW3: NDArray[np.uint8], config: TestConfig) -> Detections:
+    """The faces of one RGB image, in its own pixels.
+
+    ``detector`` maps images (1, 3, H, W) to :class:`Predictions`, in evaluation mode.
+    """
+    height, width = image_HW3.shape[:2]
+    scaled = _resize(image_HW3, config.longer_side)
+    device = next(detector.parameters()).device
+    with torch.inference_mode():
+        predictions: Predictions = detector(to_tensor(scaled)[None].to(device))
+        found = suppress(predictions, config)
+    ratio = torch.tensor([width / scaled.shape[1], height / scaled.shape[0]]).repeat(2)
+    return Detections(clip(found.boxes_N4.cpu() * ratio, height, width), found.scores_N.cpu())
+
+
+def suppress(predictions: Predictions, config: TestConfig, image: int = 0) -> Detections:
+    """The detections of one image of a batch, in pixels of the network's input."""
+    scores_A = predictions.logits_BA2[image].float().softmax(dim=1)[:, 1]
+    candidates = torch.nonzero(scores_A >= config.confidence).squeeze(1)
+    boxes = decode(
+        predictions.deltas_BA4[image, candidates].float(), predictions.anchors_A4[candidates]
+    )
+    kept = non_maximum_suppression(
+        boxes, scores_A[candidates], config.nms, before=config.before_nms, keep=config.keep
+    )
+    return Detections(boxes[kept], scores_A[candidates][kept])
+
+
+def detect_files(
+    detector: nn.Module,
+    paths: Iterable[Path],
+    config: TestConfig,
+    *,
+    exif: bool = True,
+    done: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[Path, Detections]]:
+    """Detections of image files one after the other; ``done`` is called after each.
+
+    Raises:
+        DataError: naming the file, for an image that cannot be read.
+    """
+    for path in paths:
+        yield path, detect(detector, read_image(path, exif=exif), config)
+        done()
+
+
+def _resize(image_HW3: NDArray[np.uint8], longer_side: int | None) -> NDArray[np.uint8]:
+    if longer_side is None or max(image_HW3.shape[:2]) == longer_side:
+        return image_HW3
+    ratio = longer_side / max(image_HW3.shape[:2])
+    height, width = (max(1, round(side * ratio)) for side in image_HW3.shape[:2])
+    method = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image_HW3, (width, height), interpolation=method), np.uint8)
+
+
+def detections_as_rows(
+    names: Iterable[str], detections: Iterable[Detections]
+) -> list[dict[str, object]]:
+    """Detections as plain values: per image its name, boxes ``x1 y1 x2 y2`` and scores."""
+    return [
+        {
+            "image": name,
+            "boxes": [[round(v, 2) for v in box] for box in each.boxes_N4.tolist()],
+            "scores": [round(score, 5) for score in each.scores_N.tolist()],
+        }
+        for name, each in zip(names, detections, strict=True)
+    ]

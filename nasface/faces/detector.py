@@ -1,0 +1,236 @@
+"""The detector: backbone, pyramid, feature enhancement, heads.
+
+Two shots (DSFD, and ASFD section 3.1): the heads predict once from the original pyramid with anchors
+of half size and once from the enhanced pyramid. The first shot exists in training only.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from nasface.build import FixedModule, build_module
+from nasface.errors import ConfigError
+from nasface.faces.anchors import AnchorConfig, make_anchors
+from nasface.faces.backbone import LEVELS, STRIDES, ExtraLevels, build_backbone
+from nasface.faces.types import Predictions
+from nasface.ops.blocks import conv_norm_relu, separable_conv_norm_relu
+from nasface.search.policy import Mixture
+from nasface.search.supernet import Supernet
+from nasface.spec.genotype import Genotype
+from nasface.spec.space import SearchSpace
+
+FIRST_SHOT_SCALE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorConfig:
+    """The parts of a detector around its feature enhancement."""
+
+    backbone: str = "mobilenet_v1_0.25"
+    """Name of the backbone."""
+    channels: int = 24
+    """Width of the pyramid, of the searched cells and of the heads. In a search it must be
+    divisible by the space's partial_channels."""
+    head_layers: int = 2
+    """Depthwise-separable layers in each branch of the heads, before the last 1x1 convolution."""
+    extra_channels: tuple[int, int] = (256, 128)
+    """Width of C6 and C7."""
+    anchors: AnchorConfig = field(default_factory=AnchorConfig)
+    """Sizes of the anchors."""
+
+    def __post_init__(self) -> None:
+        if self.channels < 4 or self.head_layers < 0 or min(self.extra_channels) < 1:
+            raise ConfigError(
+                f"channels {self.channels}, head_layers {self.head_layers}, extra_channels "
+                f"{self.extra_channels}: expected at least 4, 0 and 1"
+            )
+
+
+class Head(nn.Module):
+    """Two branches over one level: class logits and box offsets, one anchor per position."""
+
+    def __init__(self, channels: int, layers: int) -> None:
+        super().__init__()
+        self.classify = _branch(channels, layers, 2)
+        self.regress = _branch(channels, layers, 4)
+        # Faces are rare: start from a probability of 0.01 so that the first steps are calm.
+        bias = cast(Tensor, cast(nn.Conv2d, self.classify[-1]).bias)
+        with torch.no_grad():
+            bias.copy_(torch.tensor([0.0, math.log(0.01 / 0.99)]))
+
+    def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, H, W) -> logits (B, H * W, 2) and offsets (B, H * W, 4), row by row."""
+        return _flatten(self.classify(x_BCHW)), _flatten(self.regress(x_BCHW))
+
+
+class DetectorFrame(nn.Module):
+    """What surrounds the feature enhancement: backbone, C6 and C7, lateral 1x1s, shared heads.
+
+    Heads differ between levels and are shared by the two shots (ASFD section 3.1).
+    """
+
+    def __init__(self, config: DetectorConfig) -> None:
+        super().__init__()
+        self.config = config
+        backbone = build_backbone(config.backbone)
+        self.backbone = cast(nn.Module, backbone)
+        self.extra = ExtraLevels(backbone.channels[5], config.extra_channels)
+        widths = [*backbone.channels.values(), *config.extra_channels]
+        self.laterals = nn.ModuleList(conv_norm_relu(w, config.channels) for w in widths)
+        self.heads = nn.ModuleList(Head(config.channels, config.head_layers) for _ in LEVELS)
+
+    def pyramid(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """Images (B, 3, H, W) -> level 2..7 -> (B, channels, ceil(H / 2**l), ceil(W / 2**l))."""
+        features = self.extra(self.backbone(images_B3HW))
+        return {
+            level: lateral(features[level])
+            for level, lateral in zip(LEVELS, self.laterals, strict=True)
+        }
+
+    def predict(self, features: Mapping[int, Tensor], anchor_scale: float = 1.0) -> Predictions:
+        """Levels 2..7 -> predictions, level by level, finest first."""
+        outputs = [head(features[level]) for level, head in zip(LEVELS, self.heads, strict=True)]
+        return Predictions(
+            torch.cat([logits for logits, _ in outputs], dim=1),
+            torch.cat([deltas for _, deltas in outputs], dim=1),
+            self._anchors(features, anchor_scale),
+        )
+
+    def predict_both(
+        self, original: Mapping[int, Tensor], enhanced: Mapping[int, Tensor]
+    ) -> tuple[Predictions, Predictions]:
+        """First and second shot in one pass of the heads.
+
+        Both shots are one batch to the heads' normalisation, so that its running statistics at test
+        time are those of the mixture it was trained on.
+        """
+        both = {level: torch.cat([original[level], enhanced[level]]) for level in LEVELS}
+        logits, deltas, anchors = self.predict(both)
+        half = len(logits) // 2
+        first = Predictions(
+            logits[:half], deltas[:half], self._anchors(original, FIRST_SHOT_SCALE)
+        )
+        return first, Predictions(logits[half:], deltas[half:], anchors)
+
+    def _anchors(self, features: Mapping[int, Tensor], scale: float) -> Tensor:
+        sizes = [(features[level].shape[-2], features[level].shape[-1]) for level in LEVELS]
+        return make_anchors(
+            sizes, STRIDES, self.config.anchors, scale=scale, device=features[LEVELS[0]].device
+        )
+
+
+Enhancement = TypeVar("Enhancement", bound=nn.Module)
+
+
+class _TwoShotDetector(nn.Module, Generic[Enhancement]):
+    """A frame with a module in its middle."""
+
+    def __init__(self, frame: DetectorFrame, enhancement: Enhancement) -> None:
+        super().__init__()
+        self.frame = frame
+        self.enhancement = enhancement
+
+
+class Detector(_TwoShotDetector[FixedModule]):
+    """A detector whose enhancement was built from a genotype. Call it for inference.
+
+    Forward: images (B, 3, H, W), normalised as :func:`nasface.data.images.to_tensor` does -> the
+    second shot's :class:`Predictions`.
+    """
+
+    def forward(self, images_B3HW: Tensor) -> Predictions:
+        """See the class."""
+        return self.frame.predict(self.enhancement(self.frame.pyramid(images_B3HW)))
+
+    def both_shots(self, images_B3HW: Tensor) -> tuple[Predictions, Predictions]:
+        """First and second shot, for training."""
+        original = self.frame.pyramid(images_B3HW)
+        return self.frame.predict_both(original, self.enhancement(original))
+
+
+class SearchableDetector(_TwoShotDetector[Supernet]):
+    """A detector whose enhancement is a supernet, optionally behind a fixed module.
+
+    The paper searches AutoFEM-FPN first and AutoFEM-CPM behind it; ``before`` is then the module of
+    the first one's genotype.
+    """
+
+    def __init__(
+        self, frame: DetectorFrame, enhancement: Supernet, before: FixedModule | None = None
+    ) -> None:
+        super().__init__(frame, enhancement)
+        self.before = before
+
+    def forward(self, images_B3HW: Tensor, mixture: Mixture) -> Predictions:
+        """The second shot of the network that the mixture describes."""
+        return self.frame.predict(self._enhance(self.frame.pyramid(images_B3HW), mixture))
+
+    def both_shots(self, images_B3HW: Tensor, mixture: Mixture) -> tuple[Predictions, Predictions]:
+        """First and second shot, for weight steps."""
+        original = self.frame.pyramid(images_B3HW)
+        return self.frame.predict_both(original, self._enhance(original, mixture))
+
+    def weights(self) -> list[nn.Parameter]:
+        """All parameters but the choice weights."""
+        choices = {id(parameter) for parameter in self.enhancement.choices.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in choices]
+
+    def _enhance(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:
+        if self.before is not None:
+            features = self.before(features)
+        return cast(dict[int, Tensor], self.enhancement(features, mixture))
+
+
+def build_detector(config: DetectorConfig, genotype: Genotype) -> Detector:
+    """The detector of a genotype, with random weights.
+
+    Raises:
+        SpecError: if the genotype does not fit a pyramid of levels 2..7.
+        ConfigError: for an unknown backbone.
+    """
+    enhancement = build_module(genotype, config.channels, LEVELS)
+    return Detector(DetectorFrame(config), enhancement)
+
+
+def build_searchable(
+    config: DetectorConfig, space: SearchSpace, before: Genotype | None = None
+) -> SearchableDetector:
+    """The detector in which a space is searched.
+
+    Raises:
+        ConfigError: if the width is not divisible by the space's ``partial_channels`` or the space
+            has levels that the pyramid lacks.
+        SpecError: if ``before`` does not fit.
+    """
+    if config.channels % space.partial_channels:
+        raise ConfigError(
+            f"channels: {config.channels} is not divisible by partial_channels "
+            f"{space.partial_channels} of space {space.name}"
+        )
+    for name, cell in space.cells.items():
+        used = {each.level for each in cell.inputs} | set(cell.output_levels)
+        if not used <= set(LEVELS):
+            raise ConfigError(
+                f"space {space.name}: cell {name!r} has levels {sorted(used)}, "
+                f"a face detector offers {list(LEVELS)}"
+            )
+    fixed = None if before is None else build_module(before, config.channels, LEVELS)
+    supernet = Supernet(space, config.channels)
+    return SearchableDetector(DetectorFrame(config), supernet, fixed)
+
+
+def _branch(channels: int, layers: int, outputs: int) -> nn.Sequential:
+    body = [separable_conv_norm_relu(channels) for _ in range(layers)]
+    last = nn.Conv2d(channels, outputs, 1)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.zeros_(cast(Tensor, last.bias))
+    return nn.Sequential(*body, last)
+
+
+def _flatten(x_BKHW: Tensor) -> Tensor:
+    """(B, K, H, W) -> (B, H * W, K): the order of the anchors."""
+    return x_BKHW.flatten(2).transpose(1, 2)

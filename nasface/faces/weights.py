@@ -1,0 +1,96 @@
+"""Detectors on disk: a safetensors file that carries all that is needed to build the detector."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+import nasface
+from nasface.errors import RunError
+from nasface.faces.detector import Detector, DetectorConfig, build_detector
+from nasface.spec.genotype import Genotype
+from nasface.spec.store import parse_dataclass, parse_genotype, parse_yaml, to_yaml
+
+FORMAT = "nasface-detector-1"
+PREPROCESSING = "RGB / 255, minus ImageNet mean, over ImageNet standard deviation"
+
+
+@dataclass(frozen=True)
+class LoadedDetector:
+    """A detector in evaluation mode with what its file says of it."""
+
+    detector: Detector
+    config: DetectorConfig
+    genotype: Genotype
+    metrics: dict[str, Any]
+
+
+def save_detector(
+    path: Path,
+    detector: Detector,
+    genotype: Genotype,
+    metrics: dict[str, Any],
+    state: dict[str, torch.Tensor] | None = None,
+) -> None:
+    """Write weights (``state`` where given, else the detector's own) and metadata atomically."""
+    metadata = {
+        "format": FORMAT,
+        "nasface": nasface.__version__,
+        "config": to_yaml(detector.frame.config),
+        "genotype": to_yaml(genotype),
+        "preprocessing": PREPROCESSING,
+        "metrics": json.dumps(metrics),
+    }
+    tensors = {
+        key: value.detach().cpu().contiguous()
+        for key, value in (state or detector.state_dict()).items()
+    }
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(save(tensors, metadata))
+    os.replace(temporary, path)
+
+
+def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
+    """The detector of a file written by :func:`save_detector`, in evaluation mode.
+
+    Raises:
+        RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
+    """
+    try:
+        with safe_open(str(path), "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError) as problem:
+        raise RunError(f"{path}: cannot read weights: {problem}") from None
+    if metadata.get("format") != FORMAT:
+        raise RunError(
+            f"{path}: format is {metadata.get('format')!r}, expected {FORMAT!r} "
+            "(a file written by nasface train)"
+        )
+    config = parse_dataclass(
+        DetectorConfig, _yaml(metadata, "config", path), f"{path}: config", RunError
+    )
+    genotype = parse_genotype(_text(metadata, "genotype", path), f"{path}: genotype")
+    detector = build_detector(config, genotype)
+    try:
+        detector.load_state_dict(tensors)
+    except RuntimeError as problem:
+        raise RunError(f"{path}: weights do not fit: {' '.join(str(problem).split())[:300]}") from None
+    return LoadedDetector(
+        detector.eval().to(device), config, genotype, json.loads(metadata.get("metrics", "{}"))
+    )
+
+
+def _text(metadata: dict[str, str], key: str, path: Path) -> str:
+    if key not in metadata:
+        raise RunError(f"{path}: metadata has no {key!r}; expected a file written by nasface train")
+    return metadata[key]
+
+
+def _yaml(metadata: dict[str, str], key: str, path: Path) -> Any:
+    return parse_yaml(_text(metadata, key, path), f"{path}: {key}", RunError)

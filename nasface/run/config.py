@@ -1,0 +1,184 @@
+"""Settings of the long jobs. Each is a complete record: the file that a run writes repeats it."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nasface.data.augment import AugmentConfig
+from nasface.errors import ConfigError
+from nasface.evaluation.predict import TestConfig
+from nasface.faces.detector import DetectorConfig
+from nasface.faces.losses import LossConfig
+from nasface.faces.matching import MatchConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """How the weights of a network are optimised."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    """SGD with momentum 0.9, or AdamW."""
+    lr: float = 0.015
+    """Peak learning rate."""
+    weight_decay: float = 5e-4
+    """Weight decay."""
+    warmup_steps: int = 500
+    """Steps over which the rate rises linearly from 1e-6."""
+    schedule: Literal["cosine", "steps"] = "cosine"
+    """After the warm-up: a cosine to zero, or a tenth at 1/2 and a hundredth at 4/5 of all steps
+    (the paper's epochs 25 and 40 of 50)."""
+    clip: float = 10.0
+    """Largest norm of the gradient."""
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0 or self.weight_decay < 0 or self.warmup_steps < 0 or self.clip <= 0:
+            raise ConfigError(
+                f"lr {self.lr}, weight_decay {self.weight_decay}, warmup_steps "
+                f"{self.warmup_steps}, clip {self.clip}: expected positive numbers"
+            )
+
+    def rate(self, step: int, total: int) -> float:
+        """The learning rate at a step of ``total``, counted from 0."""
+        if step < self.warmup_steps:
+            return 1e-6 + (self.lr - 1e-6) * step / self.warmup_steps
+        if self.schedule == "steps":
+            return self.lr * (1.0 if step < 0.5 * total else 0.1 if step < 0.8 * total else 0.01)
+        share = (step - self.warmup_steps) / max(1, total - self.warmup_steps)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobConfig:
+    """What search and training have in common."""
+
+    data: str = ""
+    """Folder in WIDER FACE layout, such as `nasface sample` writes."""
+    seed: int = 0
+    """Seed of everything random."""
+    epochs: int = 50
+    """Passes over the training images (in a search: over one half of them)."""
+    batch: int = 48
+    """Images per step."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU where there is one."""
+    workers: int = 0
+    """Processes that load images beside the main one; the batches do not depend on it."""
+    checkpoint_minutes: float = 5.0
+    """Time between checkpoints; one is also written after each epoch and on Ctrl-C."""
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    """The detector around the searched module."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Crops and distortions."""
+    match: MatchConfig = field(default_factory=MatchConfig)
+    """Which anchors belong to which face."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """The detection loss."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimiser of the weights."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch < 1 or self.workers < 0 or self.seed < 0:
+            raise ConfigError(
+                f"epochs {self.epochs}, batch {self.batch}, workers {self.workers}, seed "
+                f"{self.seed}: expected at least 1, 1, 0 and 0"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig(JobConfig):
+    """An architecture search. The defaults are the paper's where it states them (section 4.1)."""
+
+    space: str = "autofem"
+    """Search space: a packaged name or a YAML file."""
+    parameters: dict[str, int] = field(default_factory=dict)
+    """Parameters of the space, such as nodes 8."""
+    before: str | None = None
+    """Genotype built as a fixed module in front of the searched one; its cells open the result
+    (the paper searches autofem-fpn first, then autofem-cpm behind it)."""
+    policy: Literal["argmax", "gumbel", "softmax", "uniform"] = "argmax"
+    """What a step executes: the highest-weight path, a sampled path, the mixture, a random path."""
+    warmup_epochs: int = 20
+    """Epochs with frozen choice weights; path policies visit all candidates in turn meanwhile."""
+    noise: float = 1.0
+    """Gumbel noise on the log-probabilities of the argmax path after the warm-up, falling linearly
+    to 0 at noise_until."""
+    noise_until: float = 0.8
+    """Share of the steps after the warm-up at which the noise has gone."""
+    probes: int = 1
+    """Competitors run without a graph per node in choice steps (see nasface.search.policy); 0 is
+    the paper's single path."""
+    temperature: float = 1.0
+    """Temperature of the gradient of the gumbel policy."""
+    choice_lr: float = 0.01
+    """Learning rate of the choice weights (Adam)."""
+    choice_weight_decay: float = 5e-4
+    """Weight decay of the choice weights."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.warmup_epochs <= self.epochs:
+            raise ConfigError(
+                f"warmup_epochs: {self.warmup_epochs} is not between 0 and epochs {self.epochs}"
+            )
+        if self.noise < 0 or not 0 < self.noise_until <= 1 or self.probes < 0:
+            raise ConfigError(
+                f"noise {self.noise}, noise_until {self.noise_until}, probes {self.probes}: "
+                "expected at least 0, a share up to 1, at least 0"
+            )
+        if self.temperature <= 0 or self.choice_lr <= 0 or self.choice_weight_decay < 0:
+            raise ConfigError(
+                f"temperature {self.temperature}, choice_lr {self.choice_lr}, "
+                f"choice_weight_decay {self.choice_weight_decay}: expected positive numbers"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(JobConfig):
+    """Training of the detector that a genotype describes."""
+
+    genotype: str = ""
+    """Genotype: a packaged name or a YAML file."""
+    evaluate_every: int = 10
+    """Epochs between evaluations on the validation part; the last epoch is always evaluated."""
+    test: TestConfig = field(default_factory=TestConfig)
+    """How the detector is applied in these evaluations."""
+    average: float = 0.0
+    """Decay of an exponential moving average of the weights, such as 0.998, which is then what is
+    evaluated and saved; 0 switches it off."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.evaluate_every < 1:
+            raise ConfigError(f"evaluate_every: {self.evaluate_every} is not 1 or more")
+        if not 0 <= self.average < 1:
+            raise ConfigError(f"average: {self.average} is not in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """Evaluation of trained weights on the annotated images of a data folder."""
+
+    data: str = ""
+    """Folder in WIDER FACE layout."""
+    weights: str = ""
+    """Weights that `nasface train` wrote."""
+    split: Literal["val", "train"] = "val"
+    """Which part to evaluate on."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU where there is one."""
+    test: TestConfig = field(default_factory=TestConfig)
+    """How the detector is applied."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectConfig:
+    """Detection on images without annotations."""
+
+    weights: str = ""
+    """Weights that `nasface train` wrote."""
+    threshold: float = 0.5
+    """Score from which a detection is written and drawn."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU where there is one."""
+    test: TestConfig = field(default_factory=TestConfig)
+    """How the detector is applied."""

@@ -1,0 +1,82 @@
+"""The genotype of a search run, now or after any of its epochs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nasface
+from nasface.errors import ConfigError, RunError
+from nasface.run.checkpoint import load_checkpoint
+from nasface.run.config import SearchConfig
+from nasface.run.folder import RunFolder
+from nasface.search.choice import FloatArray
+from nasface.search.derive import derive
+from nasface.spec.genotype import Genotype, Provenance, cascade
+from nasface.spec.store import config_digest, load_config, load_genotype, load_search_space
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeriveConfig:
+    """Which choice weights to derive from."""
+
+    run: str = ""
+    """Run folder of a search."""
+    epoch: int | None = None
+    """Epoch after which to look, from 1; null for the newest checkpoint."""
+
+
+def derive_run(config: DeriveConfig, name: str) -> Genotype:
+    """The genotype of a search run.
+
+    Raises:
+        ConfigError: without a run folder. RunError: for one that holds no search, or not that epoch.
+    """
+    if not config.run:
+        raise ConfigError("run: is missing; expected the run folder of a search")
+    folder = RunFolder(Path(config.run))
+    settings = load_config(SearchConfig, folder.config)
+    state = load_checkpoint(folder.checkpoint, "search")
+    step, alphas, betas = _choices(state, config.epoch, folder)
+    space = load_search_space(settings.space, settings.parameters)
+    if state["space_digest"] != space.digest:
+        raise RunError(
+            f"{folder.checkpoint}: was made with another version of space {space.name} "
+            f"({state['space_digest']}, now {space.digest})"
+        )
+    provenance = Provenance(
+        nasface=nasface.__version__,
+        seed=settings.seed,
+        step=step,
+        policy=settings.policy,
+        config=config_digest(settings),
+    )
+    found = derive(space, alphas, betas or None, name=name, provenance=provenance)
+    return found if settings.before is None else cascade(load_genotype(settings.before), found)
+
+
+def _choices(
+    state: Mapping[str, Any], epoch: int | None, folder: RunFolder
+) -> tuple[int, dict[str, FloatArray], dict[str, FloatArray]]:
+    if epoch is None:
+        model = state["model"]
+        alphas, betas = (
+            {
+                key.removeprefix(prefix): value.numpy()
+                for key, value in model.items()
+                if key.startswith(prefix)
+            }
+            for prefix in ("enhancement.choices.alpha.", "enhancement.choices.beta.")
+        )
+        return state["step"], alphas, betas
+    entries = {entry["epoch"]: entry for entry in state["history"]}
+    if epoch not in entries:
+        raise RunError(
+            f"{folder.checkpoint}: has no epoch {epoch}; it holds "
+            f"{f'1 to {max(entries)}' if entries else 'none yet'}"
+        )
+    entry = entries[epoch]
+    alphas, betas = (
+        {cell: value.numpy() for cell, value in entry[kind].items()} for kind in ("alpha", "beta")
+    )
+    return entry["step"], alphas, betas

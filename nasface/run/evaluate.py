@@ -1,0 +1,63 @@
+"""Average precision of a detector on the validation part of a data folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from nasface.data.annotations import ImageRecord
+from nasface.evaluation.average_precision import (
+    AveragePrecision,
+    average_precision,
+    average_precision_by_height,
+)
+from nasface.evaluation.predict import TestConfig, detect_files
+from nasface.faces.types import Detections
+from nasface.run.progress import Progress
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Detections in the order of the images and what they are worth.
+
+    ``ap`` is at IoU 0.5 over all valid faces; ``by_height`` over faces of a height band in pixels.
+    """
+
+    detections: list[Detections]
+    ap: AveragePrecision
+    by_height: dict[str, AveragePrecision]
+
+    def figures(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        return {
+            "protocol": "AP at IoU 0.5, all valid faces, single scale",
+            "images": len(self.detections),
+            "faces": self.ap.faces,
+            "detections": self.ap.detections,
+            "ap": self.ap.ap,
+            "ap_by_height": {band: each.ap for band, each in self.by_height.items()},
+        }
+
+
+def evaluate(
+    detector: nn.Module, records: Sequence[ImageRecord], test: TestConfig, progress: Progress
+) -> Evaluation:
+    """Apply a detector to annotated images and score it.
+
+    Raises:
+        DataError: naming an image that cannot be read.
+    """
+    was_training = detector.training
+    detector.eval()
+    progress.start("evaluate", len(records))
+    # Annotations are in the pixels of the file as stored, so its EXIF rotation is left alone.
+    paths = [record.path for record in records]
+    found = detect_files(detector, paths, test, exif=False, done=progress.advance)
+    detections = [each for _, each in found]
+    detector.train(was_training)
+    boxes = [(each.boxes_N4.numpy(), each.scores_N.numpy()) for each in detections]
+    faces = [(record.boxes_M4, ~record.valid_M) for record in records]
+    return Evaluation(
+        detections, average_precision(boxes, faces), average_precision_by_height(boxes, faces)
+    )

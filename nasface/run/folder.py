@@ -1,0 +1,94 @@
+"""The folder of a run: settings, metrics, checkpoint and results, each under a fixed name."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nasface.errors import RunError
+from nasface.spec.store import load_config, to_yaml, write_text
+
+Config = TypeVar("Config")
+
+
+class RunFolder:
+    """Paths and writers of a run folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoint = path / "checkpoint.pt"
+
+    def create(self, config: object) -> None:
+        """Make the folder and write the complete settings.
+
+        Raises:
+            RunError: if the folder exists and is not empty.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunError(
+                f"{self.path}: exists and is not empty; choose another --out, or go on with a "
+                "stopped run by --resume"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_text(self.config, to_yaml(config))
+        except OSError as problem:
+            raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
+
+    def check_same(self, config: object) -> None:
+        """Raise :class:`RunError` unless the run was started with these settings."""
+        before = load_config(type(config), self.config)
+        for field in fields(before):  # type: ignore[arg-type]  # configs are dataclasses
+            old, new = getattr(before, field.name), getattr(config, field.name)
+            if old != new:
+                raise RunError(
+                    f"{self.config}: {field.name} is {old!r}, asked for is {new!r}; a resumed run "
+                    "keeps its settings"
+                )
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add a line to ``metrics.jsonl``."""
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def rewind(self, step: int) -> None:
+        """Drop the metrics of steps after ``step``, which a resumed run will take again."""
+        rows = [row for row in read_metrics(self.metrics) if row["step"] <= step]
+        write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def write_json(self, name: str, value: object) -> Path:
+        """Write a JSON file into the folder."""
+        path = self.path / name
+        write_text(path, json.dumps(value, indent=2) + os.linesep)
+        return path
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of a ``metrics.jsonl``; an unfinished last line (a killed run) is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The figures of a finished run.
+
+    Raises:
+        RunError: if there are none.
+    """
+    path = folder / "summary.json"
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        raise RunError(f"{path}: no figures there; expected the folder of a finished run") from None
+    return summary

@@ -1,0 +1,85 @@
+"""What search and training share: device, optimiser, loss, resources used."""
+
+import resource
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from nasface.data.annotations import ImageRecord, read_wider_split
+from nasface.errors import ConfigError
+from nasface.faces.losses import two_shot_loss
+from nasface.faces.types import Predictions, Targets
+from nasface.run.config import JobConfig, OptimizerConfig
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a setting; ``auto`` is a GPU where there is one.
+
+    Raises:
+        ConfigError: for a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu" or (name.split(":")[0] == "cuda" and torch.cuda.is_available()):
+        return torch.device(name)
+    raise ConfigError(f"device: {name!r} is not there; expected cpu, auto, or cuda with a GPU")
+
+
+def read_training_images(config: JobConfig) -> list[ImageRecord]:
+    """The annotated training images that a job was given.
+
+    Raises:
+        ConfigError: without a data folder. DataError: for one that cannot be used.
+    """
+    return read_wider_split(data_folder(config.data), "train")
+
+
+def data_folder(data: str) -> Path:
+    """The data folder of a setting.
+
+    Raises:
+        ConfigError: if it is empty.
+    """
+    if not data:
+        raise ConfigError("data: is missing; expected a folder in WIDER FACE layout")
+    return Path(data)
+
+
+def make_optimizer(config: OptimizerConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser, without decay on scales and biases of normalisations and other vectors."""
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if config.name == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
+    return torch.optim.AdamW(groups, lr=config.lr)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all groups."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def detection_loss(
+    first: Predictions | None, second: Predictions, targets: Sequence[Targets], config: JobConfig
+) -> Tensor:
+    """The training loss of one batch."""
+    return two_shot_loss(first, second, targets, config.match, config.loss).total
+
+
+def to_device(targets: Sequence[Targets], device: torch.device) -> list[Targets]:
+    """Targets on a device."""
+    return [Targets(t.boxes_M4.to(device), t.ignore_M.to(device)) for t in targets]
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory so far in MB: of the process, or of the GPU where the job runs on one."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

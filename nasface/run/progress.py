@@ -1,0 +1,59 @@
+"""How a long job says where it stands, and how it is asked to stop."""
+
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Where a job reports; the console shows a bar, the time left and the current values."""
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        """A phase of ``total`` steps begins, ``done`` of which were made before."""
+        ...
+
+    def advance(self, values: Mapping[str, float] | None = None) -> None:
+        """One more step, with the figures to show."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A line worth keeping."""
+        ...
+
+
+class Silent:
+    """A :class:`Progress` that shows nothing."""
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        """See :class:`Progress`."""
+
+    def advance(self, values: Mapping[str, float] | None = None) -> None:
+        """See :class:`Progress`."""
+
+    def note(self, text: str) -> None:
+        """See :class:`Progress`."""
+
+
+class StopRequest:
+    """Whether the user has pressed Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[StopRequest]:
+    """Turn the first Ctrl-C into a request that the loop reads; the second interrupts at once."""
+    request = StopRequest()
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        request.asked = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield request
+    finally:
+        signal.signal(signal.SIGINT, before)

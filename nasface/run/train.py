@@ -1,0 +1,208 @@
+"""The training loop of the detector that a genotype describes."""
+
+import copy
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nasface.data.annotations import read_wider_split
+from nasface.data.dataset import Batch, FaceDataset, make_loader
+from nasface.errors import ConfigError, RunError
+from nasface.faces.detector import Detector, build_detector
+from nasface.faces.weights import save_detector
+from nasface.run.checkpoint import load_checkpoint, save_checkpoint
+from nasface.run.config import TrainConfig
+from nasface.run.evaluate import Evaluation, evaluate
+from nasface.run.folder import RunFolder, read_metrics
+from nasface.run.job import (
+    choose_device,
+    data_folder,
+    detection_loss,
+    make_optimizer,
+    peak_memory_mb,
+    read_training_images,
+    set_rate,
+    to_device,
+)
+from nasface.run.progress import Progress, stop_on_interrupt
+from nasface.spec.genotype import Genotype
+from nasface.spec.store import load_genotype, save_genotype
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a training ended; ``finished`` is false if it was stopped and can be resumed."""
+
+    folder: Path
+    figures: dict[str, Any]
+    finished: bool
+
+
+class Training:
+    """The state of a training and its steps. :func:`run_training` drives it."""
+
+    def __init__(self, config: TrainConfig, genotype: Genotype, folder: RunFolder) -> None:
+        self.config, self.genotype, self.folder = config, genotype, folder
+        self.device = choose_device(config.device)
+        images = read_training_images(config)
+        self.validation = read_wider_split(data_folder(config.data), "val")
+        torch.manual_seed(config.seed)
+        self.detector: Detector = build_detector(config.detector, genotype)
+        self.detector.to(self.device).train()
+        parameters = list(self.detector.parameters())
+        self.optimizer = make_optimizer(config.optimizer, parameters)
+        self.average = copy.deepcopy(self.detector).eval() if config.average > 0 else None
+        self.data = FaceDataset(images, config.augment, config.seed)
+        self.epoch_steps = len(images) // config.batch or 1
+        self.total = self.epoch_steps * config.epochs
+        self.step = 0
+        self.seconds = 0.0
+        self.best = -1.0
+        self.figures: dict[str, Any] = {}
+
+    @property
+    def released(self) -> Detector:
+        """The detector that is evaluated and saved: the averaged one where there is one."""
+        return self.average or self.detector
+
+    def take_step(self, batch: Batch) -> dict[str, float]:
+        """One optimiser step; returns the figures of the step."""
+        images, targets = batch
+        rate = self.config.optimizer.rate(self.step, self.total)
+        set_rate(self.optimizer, rate)
+        self.optimizer.zero_grad(set_to_none=True)
+        first, second = self.detector.both_shots(images.to(self.device))
+        loss = detection_loss(first, second, to_device(targets, self.device), self.config)
+        if not torch.isfinite(loss):
+            raise RunError(
+                f"loss became {float(loss)} at step {self.step}; the last checkpoint is kept, "
+                "try a lower optimizer.lr"
+            )
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.detector.parameters(), self.config.optimizer.clip
+        )
+        self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        return {"rate": rate, "loss": float(loss), "gradient_norm": float(norm)}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Exponential moving average of the weights, short at first so that it forgets the start."""
+        if self.average is None:
+            return
+        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
+        for mean, value in zip(self.average.parameters(), self.detector.parameters(), strict=True):
+            mean.lerp_(value, 1 - keep)
+        for mean, value in zip(self.average.buffers(), self.detector.buffers(), strict=True):
+            mean.copy_(value)
+
+    def evaluate(self, progress: Progress) -> Evaluation:
+        """Score on the validation part; keeps the best weights and the last."""
+        evaluation = evaluate(self.released, self.validation, self.config.test, progress)
+        self.figures = evaluation.figures()
+        if self.figures["ap"] > self.best:
+            self.best = self.figures["ap"]
+            self._save_weights("best.safetensors")
+        return evaluation
+
+    def _save_weights(self, name: str) -> None:
+        metrics = {"step": self.step, **self.figures}
+        save_detector(self.folder.path / name, self.released, self.genotype, metrics)
+
+    def save(self) -> None:
+        """Write the checkpoint and the last weights."""
+        state = {
+            "kind": "training",
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+            "figures": self.figures,
+            "model": self.detector.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        save_checkpoint(self.folder.checkpoint, state)
+        self._save_weights("last.safetensors")
+
+    def load(self) -> None:
+        """Go back to the checkpoint of the run folder."""
+        state = load_checkpoint(self.folder.checkpoint, "training")
+        self.detector.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.best, self.figures = state["best"], state["figures"]
+        self.folder.rewind(self.step)
+
+
+def run_training(
+    config: TrainConfig, out: Path, progress: Progress, *, resume: bool = False
+) -> TrainResult:
+    """Train, with checkpoints on the way; Ctrl-C ends it with a checkpoint.
+
+    Writes into ``out``: config.yaml, genotype.yaml, metrics.jsonl, checkpoint.pt, best.safetensors,
+    last.safetensors and, when finished, summary.json.
+
+    Raises:
+        NasfaceError: for settings, data or a run folder that cannot be used.
+    """
+    if not config.genotype:
+        raise ConfigError("genotype: is missing; expected a packaged name or a YAML file")
+    folder = RunFolder(out)
+    if resume:
+        folder.check_same(config)
+    genotype = load_genotype(out / "genotype.yaml" if resume else config.genotype)
+    training = Training(config, genotype, folder)
+    if resume:
+        training.load()
+    else:
+        folder.create(config)
+        save_genotype(genotype, out / "genotype.yaml")
+    batches = iter(
+        make_loader(training.data, config.batch, training.step, training.total, config.workers)
+    )
+    progress.start("train", training.total, training.step)
+    started = saved = time.monotonic()
+    with stop_on_interrupt() as stop:
+        while training.step < training.total and not stop.asked:
+            row = training.take_step(next(batches))
+            now = time.monotonic()
+            training.seconds, started = training.seconds + now - started, now
+            folder.append({"step": training.step, **row})
+            progress.advance(row)
+            epoch, within = divmod(training.step, training.epoch_steps)
+            last = training.step == training.total
+            if within == 0 and (last or epoch % config.evaluate_every == 0):
+                ap = training.evaluate(progress).ap.ap
+                folder.append({"step": training.step, "ap": ap})
+                progress.note(f"epoch {epoch}: AP {ap:.3f}")
+                progress.start("train", training.total, training.step)
+            if within == 0 or now - saved > 60 * config.checkpoint_minutes:
+                training.save()
+                saved = time.monotonic()
+    training.save()
+    if finished := training.step == training.total:
+        folder.write_json("summary.json", _summary(training))
+    return TrainResult(out, training.figures, finished)
+
+
+def _summary(training: Training) -> dict[str, Any]:
+    rows = read_metrics(training.folder.metrics)[-training.epoch_steps :]
+    losses = [row["loss"] for row in rows if "loss" in row]
+    return {
+        **training.figures,
+        "best_ap": training.best,
+        "steps": training.step,
+        "seconds": round(training.seconds, 1),
+        "device": str(training.device),
+        "peak_memory_mb": round(peak_memory_mb(training.device), 1),
+        "final_loss": float(np.mean(losses)) if losses else None,
+    }

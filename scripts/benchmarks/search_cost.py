@@ -1,0 +1,157 @@
+"""What a search step costs by forward policy: saved activations, step time, beside the derived module.
+
+    python scripts/benchmarks/search_cost.py [--csv FILE]
+
+Bytes are those of distinct storages kept for the backward pass of one weight step (parameters,
+buffers and inputs not counted). Times are medians over repetitions in which all variants alternate
+in one process; read the ratios, not the milliseconds.
+"""
+
+import argparse
+import csv
+import datetime
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import nasface
+from nasface.build import build_module
+from nasface.ops.cost import count_saved_bytes
+from nasface.search.derive import genotype_of_paths
+from nasface.search.policy import ArgmaxPath, GumbelPath, PathMixture, Policy, Softmax, UniformPath
+from nasface.search.supernet import Supernet
+from nasface.spec.store import load_search_space
+
+LEVELS = range(2, 8)
+POLICIES: dict[str, Policy] = {
+    "argmax": ArgmaxPath(),
+    "gumbel": GumbelPath(),
+    "uniform": UniformPath(),
+    "softmax": Softmax(),
+}
+
+
+def pyramid(channels: int, size: int, batch: int) -> dict[int, Tensor]:
+    """Random feature maps of six levels for a square image."""
+    generator = torch.Generator().manual_seed(0)
+    return {
+        level: torch.randn(batch, channels, -(-size >> level), -(-size >> level), generator=generator)
+        for level in LEVELS
+    }
+
+
+def step(forward: Callable[[], dict[int, Tensor]], module: nn.Module) -> float:
+    """Seconds of one forward and backward pass."""
+    module.zero_grad(set_to_none=True)
+    started = time.perf_counter()
+    sum(value.square().mean() for value in forward().values()).backward()  # type: ignore[union-attr]
+    return time.perf_counter() - started
+
+
+def measure(
+    space_name: str, nodes: int, partial: bool, channels: int, size: int, batch: int, repeats: int
+) -> list[dict[str, object]]:
+    """A row for each policy and for the fixed module of the argmax path."""
+    space = load_search_space(space_name, {"nodes": nodes})
+    if not partial:
+        space = type(space)(**{**space.__dict__, "partial_channels": 1})
+    torch.manual_seed(0)
+    supernet = Supernet(space, channels)
+    features = pyramid(channels, size, batch)
+    variants: dict[str, tuple[Callable[[], dict[int, Tensor]], nn.Module]] = {}
+    for name, policy in POLICIES.items():
+        with torch.no_grad():
+            mixture = supernet.choices.mixture(policy, seed=0, step=0)
+        variants[name] = (lambda mixture=mixture: supernet(features, mixture), supernet)  # type: ignore[misc]
+        if name == "argmax":
+            paths = {cell: _by_node(m) for cell, m in mixture.items() if isinstance(m, PathMixture)}
+    fixed = build_module(genotype_of_paths(space, paths), channels, LEVELS)
+    variants["fixed module"] = (lambda: fixed(features), fixed)
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for repeat in range(repeats + 1):
+        order = list(variants) if repeat % 2 else list(variants)[::-1]
+        for name in order:
+            seconds = step(*variants[name])
+            if repeat:
+                times[name].append(seconds)
+    saved = {}
+    for name, (forward, module) in variants.items():
+        with count_saved_bytes(*module.parameters(), *module.buffers(), *features.values()) as count:
+            forward()
+        saved[name] = count.total
+    return [
+        {
+            "space": space_name,
+            "nodes": nodes,
+            "channel_fraction": f"1/{space.partial_channels}",
+            "variant": name,
+            "saved_mb": round(saved[name] / 1e6, 2),
+            "saved_to_fixed": round(saved[name] / saved["fixed module"], 3),
+            "saved_to_softmax": round(saved[name] / saved["softmax"], 3),
+            "step_to_fixed": round(_ratio(times[name], times["fixed module"]), 3),
+            "step_to_softmax": round(_ratio(times[name], times["softmax"]), 3),
+        }
+        for name in variants
+    ]
+
+
+def _by_node(mixture: PathMixture) -> tuple[tuple[tuple[int, int], ...], ...]:
+    return tuple(tuple((s.chosen.edge, s.chosen.column) for s in node) for node in mixture.slots)
+
+
+def _ratio(ours: list[float], others: list[float]) -> float:
+    """Median of the ratios taken inside each repetition."""
+    return statistics.median(a / b for a, b in zip(ours, others, strict=True))
+
+
+def main() -> None:
+    """Print the table and write it with what is needed to repeat it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--space", default="autofem-cpm", help="space with a parameter `nodes`")
+    parser.add_argument("--nodes", type=int, nargs="+", default=[4, 6, 8])
+    parser.add_argument("--channels", type=int, default=64)
+    parser.add_argument("--size", type=int, default=256, help="side of the image in pixels")
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--csv", type=Path, help="file to write the rows to")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    rows = []
+    for nodes in options.nodes:
+        for partial in (False, True):
+            rows += measure(
+                options.space,
+                nodes,
+                partial,
+                options.channels,
+                options.size,
+                options.batch,
+                options.repeats,
+            )
+            for row in rows[-len(POLICIES) - 1 :]:
+                print("  ".join(f"{key} {value}" for key, value in row.items()))
+    if options.csv:
+        about = {
+            "channels": options.channels,
+            "size": options.size,
+            "batch": options.batch,
+            "threads": options.threads,
+            "nasface": nasface.__version__,
+            "torch": torch.__version__,
+            "machine": platform.machine(),
+            "date": datetime.date.today().isoformat(),
+        }
+        with options.csv.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, [*rows[0], *about])
+            writer.writeheader()
+            writer.writerows({**row, **about} for row in rows)
+
+
+if __name__ == "__main__":
+    main()

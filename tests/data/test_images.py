@@ -1,0 +1,198 @@
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from nasface.data.images import (
+    IMAGE_MEAN,
+    IMAGE_STD,
+    MEAN_COLOUR,
+    list_images,
+    read_image,
+    to_tensor,
+    write_atomically,
+    write_image,
+)
+from nasface.errors import DataError
+
+# Left half red, right half blue, top left pixel block green: no symmetry hides a turn.
+PICTURE = np.zeros((24, 40, 3), np.uint8)
+PICTURE[:, :20] = (255, 0, 0)
+PICTURE[:, 20:] = (0, 0, 255)
+PICTURE[:8, :8] = (0, 255, 0)
+
+
+def encode(suffix: str, image: NDArray[np.integer], *options: int) -> bytes:
+    return cv2.imencode(suffix, image, list(options))[1].tobytes()
+
+
+def with_orientation(jpeg: bytes, orientation: int) -> bytes:
+    """Put an EXIF block with one entry, the orientation, behind a JPEG's first marker."""
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    tiff = struct.pack("<2sHIH", b"II", 42, 8, 1) + entry + struct.pack("<I", 0)
+    body = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm", ".PNG"])
+def test_lossless_files_read_back_exactly_as_rgb(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"bild ä 顔{suffix}"
+    write_image(path, PICTURE)
+    assert os.listdir(tmp_path) == [path.name]
+    np.testing.assert_array_equal(read_image(path), PICTURE)
+
+
+def test_jpeg_reads_back_nearly(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.jpg", PICTURE)
+    image = read_image(tmp_path / "a.jpg")
+    assert np.abs(image.astype(int) - PICTURE).mean() < 10
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turned"),
+    [
+        (1, PICTURE),
+        (3, PICTURE[::-1, ::-1]),
+        (6, np.rot90(PICTURE, -1)),
+        (8, np.rot90(PICTURE)),
+    ],
+)
+def test_exif_orientation_is_followed_only_on_request(
+    tmp_path: Path, orientation: int, turned: NDArray[np.uint8]
+) -> None:
+    path = tmp_path / "a.jpg"
+    jpeg = encode(".jpg", PICTURE[..., ::-1], cv2.IMWRITE_JPEG_QUALITY, 100)
+    path.write_bytes(with_orientation(jpeg, orientation))
+    for image, expected in ((read_image(path), turned), (read_image(path, exif=False), PICTURE)):
+        assert image.shape == expected.shape
+        assert np.abs(image.astype(int) - expected).mean() < 10
+
+
+def test_grey_alpha_and_deep_files_become_8_bit_rgb(tmp_path: Path) -> None:
+    grey = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
+    rgb = np.repeat(grey[..., None], 3, axis=2)
+    cases: dict[str, NDArray[np.integer]] = {
+        "grey": grey,
+        "deep grey": grey.astype(np.uint16) * 257,
+        "deep": rgb.astype(np.uint16) * 257,
+        "alpha": np.dstack([rgb, np.full_like(grey, 7)]),
+    }
+    for name, stored in cases.items():
+        path = tmp_path / f"{name}.png"
+        path.write_bytes(encode(".png", stored))
+        image = read_image(path)
+        assert image.dtype == np.uint8, name
+        assert image.shape == (4, 6, 3), name
+        assert np.abs(image.astype(int) - rgb).max() <= 1, name
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.97])
+def test_files_cut_short_are_refused(tmp_path: Path, suffix: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encode(suffix, noise)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(data)
+    read_image(path)
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(DataError, match=rf"a\{suffix}: "):
+        read_image(path)
+
+
+def test_thumbnail_does_not_hide_a_jpeg_cut_short(tmp_path: Path) -> None:
+    thumbnail = encode(".jpg", PICTURE)
+    body = b"Exif\0\0" + thumbnail
+    block = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+    whole = thumbnail[:2] + block + thumbnail[2:]
+    (tmp_path / "whole.jpg").write_bytes(whole)
+    (tmp_path / "cut.jpg").write_bytes(whole[:-2])
+    assert read_image(tmp_path / "whole.jpg").shape == PICTURE.shape
+    with pytest.raises(DataError, match=r"cut\.jpg: JPEG data is cut short"):
+        read_image(tmp_path / "cut.jpg")
+
+
+def test_what_is_no_image_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("hello")
+    huge = bytearray(encode(".png", PICTURE))
+    huge[16:24] = struct.pack(">II", 100_000, 100_000)
+    huge[29:33] = struct.pack(">I", zlib.crc32(huge[12:29]))
+    (tmp_path / "huge.png").write_bytes(huge)
+    for name, reason in (
+        ("empty.jpg", "is empty"),
+        ("huge.png", "is damaged"),
+        ("text.jpg", "no image"),
+        ("absent.jpg", "No such file"),
+        (".", "directory"),
+    ):
+        with pytest.raises(DataError, match=reason) as caught:
+            read_image(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+
+
+def test_folders_are_searched_and_sorted(tmp_path: Path) -> None:
+    for name in ("b/2.JPG", "b/1.png", "a/deep/3.webp", "b/notes.txt", "b/._1.png", "c/x.dat"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "b" / "folder.jpg").mkdir()
+    odd = tmp_path / "c" / "x.dat"
+    assert list_images([tmp_path]) == [
+        tmp_path / name for name in ("a/deep/3.webp", "b/1.png", "b/2.JPG")
+    ]
+    assert list_images([odd, tmp_path / "b", tmp_path / "b" / "1.png"]) == [
+        odd,
+        tmp_path / "b" / "1.png",
+        tmp_path / "b" / "2.JPG",
+    ]
+    with pytest.raises(DataError, match=r"no image in .*c, expected files \.jpg"):
+        list_images([tmp_path / "c"])
+    with pytest.raises(DataError, match="absent: does not exist"):
+        list_images([tmp_path, tmp_path / "absent"])
+    with pytest.raises(DataError, match="empty list"):
+        list_images([])
+
+
+def test_images_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.doc: unknown suffix"):
+        write_image(tmp_path / "a.doc", PICTURE)
+    with pytest.raises(DataError, match="cannot be written"):
+        write_image(tmp_path / "absent" / "a.png", PICTURE)
+    with pytest.raises(ValueError, match="uint8"):
+        write_image(tmp_path / "a.png", PICTURE[..., 0])
+    assert not list(tmp_path.iterdir())
+
+
+def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(DataError, match=r"a\.txt: cannot be written \(No space"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_tensor_is_normalised_channel_by_channel() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    before = image.copy()
+    tensor = to_tensor(image)
+    assert (tensor.dtype, tensor.shape) == (torch.float32, (3, 5, 7))
+    for channel in range(3):
+        for y, x in ((0, 0), (4, 6), (2, 3)):
+            expected = (image[y, x, channel] / 255 - IMAGE_MEAN[channel]) / IMAGE_STD[channel]
+            assert tensor[channel, y, x].item() == pytest.approx(expected, abs=1e-5)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_padding_colour_is_nearly_zero() -> None:
+    assert to_tensor(np.array([[MEAN_COLOUR]], np.uint8)).abs().max() < 0.02
