@@ -89,7 +89,7 @@ class Training:
         self.optimizer.step()
         self.step += 1
         self._update_average()
-        return {"rate": rate, "loss": float(loss), "gradient_norm": float(norm)}
+        return {"rate": rate, "loss": float(loss.detach()), "gradient_norm": float(norm)}
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -43,7 +43,7 @@ def weight_step(
             group = [p for each in optimizer.param_groups for p in each["params"]]
             nn.utils.clip_grad_norm_(group, clip)
             optimizer.step()
-    return float(value)
+    return float(value.detach())
 
 
 def choice_step(
@@ -61,4 +61,4 @@ def choice_step(
         if torch.isfinite(value):
             value.backward()
             optimizer.step()
-    return float(value)
+    return float(value.detach())
