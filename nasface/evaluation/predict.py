@@ -53,7 +53,8 @@ def detect(detector: nn.Module, image_HW3: NDArray[np.uint8], config: TestConfig
     scaled = _resize(image_HW3, config.longer_side)
     device = next(detector.parameters()).device
     with torch.inference_mode():
-        predictions: Predictions = detector(to_tensor(scaled)[None].to(device))
+        images = to_tensor(scaled)[None].to(device)
+        predictions: Predictions = detector(images.contiguous(memory_format=torch.channels_last))
         found = suppress(predictions, config)
     ratio = torch.tensor([width / scaled.shape[1], height / scaled.shape[0]]).repeat(2)
     return Detections(clip(found.boxes_N4.cpu() * ratio, height, width), found.scores_N.cpu())

@@ -82,7 +82,10 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     except RuntimeError as problem:
         raise RunError(f"{path}: weights do not fit: {' '.join(str(problem).split())[:300]}") from None
     return LoadedDetector(
-        detector.eval().to(device), config, genotype, json.loads(metadata.get("metrics", "{}"))
+        detector.eval().to(device).to(memory_format=torch.channels_last),
+        config,
+        genotype,
+        json.loads(metadata.get("metrics", "{}")),
     )
 
 

@@ -87,9 +87,12 @@ def channel_shuffle(x_BCHW: Tensor, groups: int) -> Tensor:
 
     Output channel c takes input (c mod groups) * (C / groups) + c div groups, as in PC-DARTS.
     """
-    batch, channels, height, width = x_BCHW.shape
-    x = x_BCHW.view(batch, groups, channels // groups, height, width)
-    return x.transpose(1, 2).reshape(batch, channels, height, width)
+    shape = (groups, x_BCHW.shape[1] // groups)
+    if x_BCHW.is_contiguous(memory_format=torch.channels_last):
+        # The same on the last dimension, which keeps the memory format.
+        x = x_BCHW.permute(0, 2, 3, 1).unflatten(3, shape).transpose(3, 4).flatten(3)
+        return x.permute(0, 3, 1, 2)
+    return x_BCHW.unflatten(1, shape).transpose(1, 2).flatten(1, 2)
 
 
 def product(values: list[Tensor]) -> Tensor:

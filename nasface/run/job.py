@@ -4,6 +4,7 @@ import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from nasface.errors import ConfigError
 from nasface.faces.losses import two_shot_loss
 from nasface.faces.types import Predictions, Targets
 from nasface.run.config import JobConfig, OptimizerConfig
+
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def choose_device(name: str) -> torch.device:
@@ -70,6 +74,16 @@ def detection_loss(
 ) -> Tensor:
     """The training loss of one batch."""
     return two_shot_loss(first, second, targets, config.match, config.loss).total
+
+
+def prepare(module: Module, device: torch.device) -> Module:
+    """The module on its device, in channels-last memory: on CPU more than twice as fast here."""
+    return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def images_to(images_B3HW: Tensor, device: torch.device) -> Tensor:
+    """Images on a device, in channels-last memory."""
+    return images_B3HW.to(device).contiguous(memory_format=torch.channels_last)
 
 
 def to_device(targets: Sequence[Targets], device: torch.device) -> list[Targets]:

@@ -20,8 +20,10 @@ from nasface.run.folder import RunFolder
 from nasface.run.job import (
     choose_device,
     detection_loss,
+    images_to,
     make_optimizer,
     peak_memory_mb,
+    prepare,
     read_training_images,
     set_rate,
     to_device,
@@ -72,7 +74,7 @@ class Search:
         weight_images, choice_images = split_halves(read_training_images(config), config.seed)
         torch.manual_seed(config.seed)
         self.model: SearchableDetector = build_searchable(config.detector, self.space, self.before)
-        self.model.to(self.device).train()
+        prepare(self.model, self.device).train()
         self.weights = self.model.weights()
         self.choices = list(self.model.enhancement.choices.parameters())
         self.weight_optimizer = make_optimizer(config.optimizer, self.weights)
@@ -138,7 +140,7 @@ class Search:
 
     def _on_device(self, batch: Batch) -> tuple[Tensor, Any]:
         images, targets = batch
-        return images.to(self.device), to_device(targets, self.device)
+        return images_to(images, self.device), to_device(targets, self.device)
 
     def choice_arrays(self) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
         """Copies of the choice weights as arrays: alphas and betas by cell."""

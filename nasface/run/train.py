@@ -22,8 +22,10 @@ from nasface.run.job import (
     choose_device,
     data_folder,
     detection_loss,
+    images_to,
     make_optimizer,
     peak_memory_mb,
+    prepare,
     read_training_images,
     set_rate,
     to_device,
@@ -52,7 +54,7 @@ class Training:
         self.validation = read_wider_split(data_folder(config.data), "val")
         torch.manual_seed(config.seed)
         self.detector: Detector = build_detector(config.detector, genotype)
-        self.detector.to(self.device).train()
+        prepare(self.detector, self.device).train()
         parameters = list(self.detector.parameters())
         self.optimizer = make_optimizer(config.optimizer, parameters)
         self.average = copy.deepcopy(self.detector).eval() if config.average > 0 else None
@@ -75,7 +77,7 @@ class Training:
         rate = self.config.optimizer.rate(self.step, self.total)
         set_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
-        first, second = self.detector.both_shots(images.to(self.device))
+        first, second = self.detector.both_shots(images_to(images, self.device))
         loss = detection_loss(first, second, to_device(targets, self.device), self.config)
         if not torch.isfinite(loss):
             raise RunError(
