@@ -1,6 +1,6 @@
-"""Average precision at one IoU threshold (PASCAL VOC, all points), with faces to ignore. NumPy only.
+"""Average precision at one IoU threshold (PASCAL VOC, all points), with faces to ignore.
 
-Letters: N detection of an image, M face of an image, K detection over all images.
+NumPy only. Letters: N detection of an image, M face of an image, K detection over all images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,16 @@ HEIGHT_BANDS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"below 16 px": (0, 16), "16 to 48 px": (16, 48), "48 px and more": (48, float("inf"))}
 )
 
+_LEFT_OUT = -1
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class AveragePrecision:
-    """``ap`` (nan without faces) and its curve: ``recall``, ``precision``, ``scores`` by falling score.
+    """``ap`` in [0, 1], or nan where there is no face to find, and the curve it was taken from.
 
-    ``detections`` are those that count (not on ignored faces), ``true_positives`` among them.
+    ``recall``, ``precision`` and ``scores`` have one entry per counted detection, by falling score
+    (ties in the order given); ``recall`` is nan without faces. ``faces`` is the number to be found,
+    ``detections`` that of counted detections and ``true_positives`` of the faces found.
     """
 
     ap: float
@@ -42,26 +46,36 @@ def average_precision(
 ) -> AveragePrecision:
     """Score detections ``(boxes_N4, scores_N)`` against ``(boxes_M4, ignore_M)``, image by image.
 
-    In order of falling score a detection takes the free face it overlaps most, if by the threshold or
-    more. One that finds none leaves the count if it overlaps an ignored face as much, and is a false
-    positive otherwise.
+    In order of falling score, a detection takes the free face it overlaps most, if their IoU
+    reaches the threshold. One that finds none leaves the count if the face it overlaps most of all
+    is an ignored one and their IoU reaches the threshold; otherwise, as when its face is already
+    taken, it is a false positive. The area is that under the largest precision at each recall or
+    a higher one (VOC 2010 and later, WIDER FACE).
+
+    Raises:
+        ValueError: if the two sequences, or the arrays of a pair, differ in length.
     """
-    if len(detections) != len(faces):
-        raise ValueError(f"{len(detections)} images with detections, {len(faces)} with faces")
-    hits, scores = [np.empty(0, np.int8)], [np.empty(0)]
+    labels: list[npt.NDArray[np.int8]] = [np.empty(0, np.int8)]
+    scores: list[Floats] = [np.empty(0)]
+    total = 0
     for (boxes, confidence), (truth, ignore) in zip(detections, faces, strict=True):
-        hits.append(_match(boxes, confidence, truth, ignore, iou_threshold))
-        scores.append(np.asarray(confidence, dtype=float))
-    hit, score = np.concatenate(hits), np.concatenate(scores)
-    counted = hit >= 0
-    order = np.argsort(-score[counted], kind="stable")
-    hit, score = hit[counted][order], score[counted][order]
-    total = int(sum((~ignore).sum() for _, ignore in faces))
-    true = np.cumsum(hit)
-    recall = true / total if total else np.full(len(hit), np.nan)
-    precision = true / np.arange(1, len(hit) + 1)
+        if len(boxes) != len(confidence) or len(truth) != len(ignore):
+            raise ValueError(
+                f"{len(boxes)} boxes with {len(confidence)} scores, "
+                f"{len(truth)} faces with {len(ignore)} flags"
+            )
+        labels.append(_label(boxes, confidence, truth, ignore, iou_threshold))
+        scores.append(confidence)
+        total += int((~ignore).sum())
+    label, score = np.concatenate(labels), np.concatenate(scores)
+    order = np.argsort(-score, kind="stable")
+    order = order[label[order] != _LEFT_OUT]
+    hits = np.cumsum(label[order], dtype=np.int64)
+    precision = hits / np.arange(1, len(hits) + 1)
+    recall = hits / total if total else np.full(len(hits), np.nan)
     ap = _area(recall, precision) if total else float("nan")
-    return AveragePrecision(ap, recall, precision, score, total, len(hit), int(hit.sum()))
+    found = int(hits[-1]) if len(hits) else 0
+    return AveragePrecision(ap, recall, precision, score[order], total, len(hits), found)
 
 
 def average_precision_by_height(
@@ -70,7 +84,11 @@ def average_precision_by_height(
     iou_threshold: float = 0.5,
     bands: Mapping[str, tuple[float, float]] = HEIGHT_BANDS,
 ) -> dict[str, AveragePrecision]:
-    """Average precision over faces of a height band; faces outside of it are ignored."""
+    """:func:`average_precision` over the faces of each height band, in pixels [from, to).
+
+    Faces outside of the band are ignored, as WIDER FACE does with its easier sets; false positives
+    of any size count in every band.
+    """
     result = {}
     for name, (low, high) in bands.items():
         banded = []
@@ -81,33 +99,37 @@ def average_precision_by_height(
     return result
 
 
-def _match(
+def _label(
     boxes: Floats, scores: Floats, truth: Floats, ignore: Flags, threshold: float
 ) -> npt.NDArray[np.int8]:
-    """Per detection 1 (a face found), 0 (false positive) or -1 (left out)."""
-    result = np.zeros(len(boxes), np.int8)
-    if not len(boxes) or not len(truth):
-        return result
+    """Per detection of an image 1 (a face found), 0 (false positive) or _LEFT_OUT."""
+    labels = np.zeros(len(boxes), np.int8)
+    if not len(truth):
+        return labels
     overlap = _iou(boxes, truth)
+    largest = overlap.max(axis=1)
     free = ~ignore
-    for at in np.argsort(-np.asarray(scores), kind="stable"):
+    order = np.argsort(-scores, kind="stable")
+    # The others reach no face at all; there can be hundreds of them per face.
+    for at in order[largest[order] >= threshold]:
         candidates = np.where(free, overlap[at], -1.0)
         best = int(candidates.argmax())
         if candidates[best] >= threshold:
             free[best] = False
-            result[at] = 1
-        elif (overlap[at][ignore] >= threshold).any():
-            result[at] = -1
-    return result
+            labels[at] = 1
+        elif overlap[at][ignore].max(initial=0.0) == largest[at]:
+            labels[at] = _LEFT_OUT
+    return labels
 
 
 def _iou(boxes: Floats, others: Floats) -> Floats:
+    """IoU (N, M) of each pair; zero where neither box has an area."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [np.clip(b[:, 2:] - b[:, :2], 0, None).prod(axis=1) for b in (boxes, others)]
-    union = areas[0][:, None] + areas[1][None, :] - shared
-    result: Floats = shared / np.maximum(union, 1e-9)
+    areas = [np.clip(each[:, 2:] - each[:, :2], 0, None).prod(axis=1) for each in (boxes, others)]
+    union = areas[0][:, None] + areas[1] - shared
+    result: Floats = shared / np.where(union > 0, union, 1)
     return result
 
 

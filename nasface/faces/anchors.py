@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -21,8 +20,10 @@ class AnchorConfig:
     """Height over width."""
 
     def __post_init__(self) -> None:
-        if self.scale <= 0 or self.aspect <= 0:
-            raise ConfigError(f"scale {self.scale}, aspect {self.aspect}: expected positive numbers")
+        if not (self.scale > 0 and self.aspect > 0):
+            raise ConfigError(
+                f"scale {self.scale}, aspect {self.aspect}: expected positive numbers"
+            )
 
 
 def make_anchors(
@@ -33,28 +34,27 @@ def make_anchors(
     scale: float = 1.0,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Anchors (A, 4) as ``x1 y1 x2 y2`` in pixels, level by level, row by row.
+    """Anchors (A, 4) float32 as ``x1 y1 x2 y2`` in pixels, level by level, row by row.
 
-    That is the order of a (B, K, H, W) head output brought to (B, H * W, K). ``feature_sizes`` are
-    (rows, columns); ``scale`` multiplies all sizes (0.5 for the first shot). Centres lie at
-    (column + 0.5, row + 0.5) strides.
+    That is the order of (B, K, H, W) head outputs brought to (B, H * W, K) and concatenated.
+    ``feature_sizes`` are (rows, columns), one per stride; ``scale`` multiplies all sizes (0.5 for
+    DSFD's first shot). Centres lie at (column + 0.5, row + 0.5) strides.
     """
-    return _anchors(tuple(feature_sizes), tuple(strides), config, scale, torch.device(device))
+    # Built anew each time (well below a millisecond): kept tensors would leak out of
+    # inference_mode and torch.export into later calls.
+    levels = [
+        _level(rows, columns, stride, config.scale * stride * scale, config.aspect, device)
+        for (rows, columns), stride in zip(feature_sizes, strides, strict=True)
+    ]
+    return torch.cat(levels)
 
 
-@lru_cache(maxsize=32)
-def _anchors(
-    feature_sizes: tuple[tuple[int, int], ...],
-    strides: tuple[int, ...],
-    config: AnchorConfig,
-    scale: float,
-    device: torch.device,
+def _level(
+    rows: int, columns: int, stride: int, side: float, aspect: float, device: torch.device | str
 ) -> Tensor:
-    levels = []
-    for (rows, columns), stride in zip(feature_sizes, strides, strict=True):
-        side = config.scale * stride * scale
-        half = torch.tensor([side / math.sqrt(config.aspect), side * math.sqrt(config.aspect)]) / 2
-        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-        centre = (torch.stack([x, y], dim=-1).reshape(-1, 2) + 0.5) * stride
-        levels.append(torch.cat([centre - half, centre + half], dim=1))
-    return torch.cat(levels).to(device)
+    x = (torch.arange(columns, device=device) + 0.5) * stride
+    y = (torch.arange(rows, device=device) + 0.5) * stride
+    y_HW, x_HW = torch.meshgrid(y, x, indexing="ij")
+    half_width, half_height = side / math.sqrt(aspect) / 2, side * math.sqrt(aspect) / 2
+    corners = [x_HW - half_width, y_HW - half_height, x_HW + half_width, y_HW + half_height]
+    return torch.stack(corners, dim=-1).reshape(-1, 4)

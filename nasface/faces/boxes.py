@@ -8,39 +8,48 @@ from torch import Tensor
 CENTRE_VARIANCE = 0.1
 SIZE_VARIANCE = 0.2
 _MAX_LOG_SIZE = math.log(1000.0)
+_SMALLEST_SIDE = 1e-6
+_SMALLEST_AREA = 1e-7
+_SUPPRESSION_BLOCK = 128
 
 
 def area(boxes_N4: Tensor) -> Tensor:
-    """Areas (N,), zero for inverted boxes."""
-    sides = (boxes_N4[..., 2:] - boxes_N4[..., :2]).clamp(min=0)
-    return sides[..., 0] * sides[..., 1]
+    """Areas (N,) in square pixels, zero for inverted boxes."""
+    sides = (boxes_N4[:, 2:] - boxes_N4[:, :2]).clamp(min=0)
+    return sides[:, 0] * sides[:, 1]
 
 
 def intersection(boxes_N4: Tensor, others_M4: Tensor) -> Tensor:
-    """Area shared by each pair of boxes, (N, M)."""
-    low = torch.maximum(boxes_N4[:, None, :2], others_M4[None, :, :2])
-    high = torch.minimum(boxes_N4[:, None, 2:], others_M4[None, :, 2:])
-    sides = (high - low).clamp(min=0)
-    return sides[..., 0] * sides[..., 1]
+    """Area shared by each pair of boxes, (N, M) in square pixels."""
+    # One plane per coordinate, contiguous along M: three times as fast as pairs of corners.
+    x1, y1, x2, y2 = boxes_N4[:, None].unbind(2)
+    left, top, right, bottom = others_M4.T.contiguous()
+    width = (torch.minimum(x2, right) - torch.maximum(x1, left)).clamp(min=0)
+    height = (torch.minimum(y2, bottom) - torch.maximum(y1, top)).clamp(min=0)
+    return width * height
 
 
 def iou(boxes_N4: Tensor, others_M4: Tensor) -> Tensor:
-    """Intersection over union of each pair, (N, M) in [0, 1]; zero where both are empty."""
+    """Intersection over union of each pair, (N, M) in [0, 1]; zero where neither has an area."""
     shared = intersection(boxes_N4, others_M4)
-    union = area(boxes_N4)[:, None] + area(others_M4)[None, :] - shared
-    return torch.where(union > 0, shared / union.clamp(min=1e-12), torch.zeros_like(shared))
+    union = area(boxes_N4)[:, None] + area(others_M4) - shared
+    return shared / torch.where(union > 0, union, 1)
 
 
 def clip(boxes_N4: Tensor, height: float, width: float) -> Tensor:
-    """Boxes cut at the borders of an image."""
+    """Boxes (N, 4) cut at the borders of an image of ``height`` x ``width`` pixels."""
     limits = boxes_N4.new_tensor([width, height, width, height])
     return torch.minimum(boxes_N4.clamp(min=0), limits)
 
 
 def encode(boxes_A4: Tensor, anchors_A4: Tensor) -> Tensor:
-    """Offsets (A, 4) of boxes from anchors, as SSD codes them (variances 0.1 and 0.2)."""
+    """Offsets (A, 4) of boxes from anchors, as SSD codes them (arXiv 1512.02325).
+
+    Centre shifts in anchor sizes over a variance of 0.1, log size ratios over 0.2. Boxes without
+    area are coded as 1e-6 pixels wide; the anchors must have an area.
+    """
     anchor_size = anchors_A4[:, 2:] - anchors_A4[:, :2]
-    size = (boxes_A4[:, 2:] - boxes_A4[:, :2]).clamp(min=1e-6)
+    size = (boxes_A4[:, 2:] - boxes_A4[:, :2]).clamp(min=_SMALLEST_SIDE)
     shift = (boxes_A4[:, :2] + boxes_A4[:, 2:] - anchors_A4[:, :2] - anchors_A4[:, 2:]) / 2
     return torch.cat(
         [shift / anchor_size / CENTRE_VARIANCE, (size / anchor_size).log() / SIZE_VARIANCE], dim=1
@@ -48,7 +57,10 @@ def encode(boxes_A4: Tensor, anchors_A4: Tensor) -> Tensor:
 
 
 def decode(deltas_A4: Tensor, anchors_A4: Tensor) -> Tensor:
-    """Boxes (A, 4) from offsets, the inverse of :func:`encode`; sizes up to 1000 times the anchor's."""
+    """Boxes (A, 4) from offsets, the inverse of :func:`encode`.
+
+    A side grows to at most 1000 times the anchor's, so that no offset overflows.
+    """
     anchor_size = anchors_A4[:, 2:] - anchors_A4[:, :2]
     centre = (anchors_A4[:, :2] + anchors_A4[:, 2:]) / 2
     centre = centre + deltas_A4[:, :2] * CENTRE_VARIANCE * anchor_size
@@ -57,9 +69,10 @@ def decode(deltas_A4: Tensor, anchors_A4: Tensor) -> Tensor:
 
 
 def distance_iou_loss(boxes_N4: Tensor, targets_N4: Tensor) -> Tensor:
-    """DIoU loss (N,), in [0, 2): 1 - IoU + (centre distance / diagonal of the enclosing box) squared.
+    """DIoU loss (N,) of each box and its target, in [0, 2).
 
-    Zheng et al., arXiv 1911.08287. Finite, as is its gradient, for boxes without area.
+    1 - IoU + (distance of the centres / diagonal of the enclosing box) squared: Zheng et al.,
+    arXiv 1911.08287. Finite, as is its gradient, for boxes without area.
     """
     low = torch.maximum(boxes_N4[:, :2], targets_N4[:, :2])
     high = torch.minimum(boxes_N4[:, 2:], targets_N4[:, 2:])
@@ -70,22 +83,42 @@ def distance_iou_loss(boxes_N4: Tensor, targets_N4: Tensor) -> Tensor:
         boxes_N4[:, :2], targets_N4[:, :2]
     )
     apart = (boxes_N4[:, :2] + boxes_N4[:, 2:] - targets_N4[:, :2] - targets_N4[:, 2:]) / 2
-    distance = apart.square().sum(1) / outer.square().sum(1).clamp(min=1e-7)
-    return 1 - shared / union.clamp(min=1e-7) + distance
+    distance = apart.square().sum(1) / outer.square().sum(1).clamp(min=_SMALLEST_AREA)
+    return 1 - shared / union.clamp(min=_SMALLEST_AREA) + distance
 
 
 def non_maximum_suppression(
     boxes_N4: Tensor, scores_N: Tensor, threshold: float, *, before: int = 5000, keep: int = 750
 ) -> Tensor:
-    """Indices (K,) of boxes kept by greedy suppression, best score first.
+    """Indices (K,) int64 of boxes kept by greedy suppression, best score first.
 
     The ``before`` best boxes enter; a box goes if its IoU with a kept, better one exceeds
     ``threshold``; at most ``keep`` stay. Ties in score go to the lower index.
     """
     order = scores_N.argsort(descending=True, stable=True)[:before]
-    kept: list[Tensor] = []
-    while len(order) and len(kept) < keep:
-        best, order = order[0], order[1:]
-        kept.append(best)
-        order = order[iou(boxes_N4[best][None], boxes_N4[order])[0] <= threshold]
-    return torch.stack(kept) if kept else order
+    kept = [order[:0]]
+    found = 0
+    # Block by block: a few large comparisons, and no more boxes examined than `keep` calls for.
+    while len(order) and found < keep:
+        block, order = order[:_SUPPRESSION_BLOCK], order[_SUPPRESSION_BLOCK:]
+        boxes = boxes_N4[block]
+        stays = _greedy(iou(boxes, boxes) > threshold)
+        kept.append(block[stays])
+        found += len(kept[-1])
+        order = order[~(iou(boxes[stays], boxes_N4[order]) > threshold).any(dim=0)]
+    return torch.cat(kept)[:keep]
+
+
+def _greedy(clash_NN: Tensor) -> Tensor:
+    """Which boxes, best first, stay if each removes the later ones that it clashes with, (N,) bool.
+
+    Repeats "stays if no staying box before it clashes" until nothing changes. After n rounds the
+    first n answers are final, so the end is reached, and it is the greedy one.
+    """
+    before_NN = clash_NN.triu(diagonal=1)
+    stays = torch.ones_like(clash_NN[0])
+    while True:
+        update = ~(before_NN & stays[:, None]).any(dim=0)
+        if torch.equal(update, stays):
+            return stays
+        stays = update

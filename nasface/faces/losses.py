@@ -1,13 +1,15 @@
 """The detection loss: cross-entropy with hard negatives and DIoU, over two shots."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from nasface.errors import ConfigError
 from nasface.faces.boxes import decode, distance_iou_loss
 from nasface.faces.matching import BACKGROUND, MatchConfig, Matches, match
 from nasface.faces.types import Predictions, Targets
@@ -22,13 +24,22 @@ class LossConfig:
     negatives_per_positive: float = 3.0
     """Hardest negatives per positive anchor."""
     min_negatives: int = 16
-    """Fewest negatives per image, so that images without faces teach too."""
+    """Fewest negatives per image of a batch, so that images without faces teach too."""
     first_shot_weight: float = 1.0
     """Weight of the first shot beside the second."""
 
+    def __post_init__(self) -> None:
+        settings = vars(self)
+        if not all(0 <= value < math.inf for value in settings.values()):
+            listed = ", ".join(f"{name} {value}" for name, value in settings.items())
+            raise ConfigError(f"{listed}: expected finite numbers, 0 or more")
+
 
 class ShotLoss(NamedTuple):
-    """The loss of one shot, each part divided by the number of positive anchors."""
+    """The loss of one shot: scalars, summed over a batch and divided by ``positives`` (or 1).
+
+    ``positives`` is the number of anchors that belong to a face.
+    """
 
     classification: Tensor
     box: Tensor
@@ -36,7 +47,7 @@ class ShotLoss(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """The weighted total and its parts."""
+    """The weighted ``total`` and its parts; ``first`` is None where there was no first shot."""
 
     total: Tensor
     second: ShotLoss
@@ -49,25 +60,29 @@ def detection_loss(
     targets: Sequence[Targets],
     config: LossConfig,
 ) -> ShotLoss:
-    """The loss of one shot on a batch."""
-    logits = predictions.logits_BA2.float()
+    """The loss of one shot on a batch of B images with as many matches and targets.
+
+    Softmax cross-entropy over the positive anchors and the hardest negatives of the whole batch
+    (SSD, arXiv 1512.02325, takes them image by image), DIoU over the boxes of the positives.
+    Ignored anchors take no part. In float32 whatever the dtype of the predictions; finite, as is
+    its gradient, without faces.
+    """
     face = torch.stack([each.face_A for each in matches])
     is_positive = face >= 0
     positives = int(is_positive.sum())
-    cross_entropy = F.cross_entropy(
-        logits.flatten(0, 1), is_positive.long().flatten(), reduction="none"
-    ).view_as(face)
+    errors = cross_entropy(
+        predictions.logits_BA2.flatten(0, 1).float(), is_positive.flatten().long(), reduction="none"
+    )
     wanted = max(
         int(config.negatives_per_positive * positives), config.min_negatives * len(matches)
     )
-    hardness = cross_entropy.detach().masked_fill(face != BACKGROUND, -torch.inf).flatten()
-    negatives = hardness.topk(min(wanted, int((face == BACKGROUND).sum()))).indices
-    classification = cross_entropy[is_positive].sum() + cross_entropy.flatten()[negatives].sum()
-    wanted_boxes = [
-        each.boxes_M4[one[one >= 0]] for each, one in zip(targets, face, strict=True)
-    ]
-    anchors = predictions.anchors_A4.expand(len(matches), -1, -1)[is_positive]
-    boxes = decode(predictions.deltas_BA4[is_positive].float(), anchors)
+    negatives = _hardest(errors.detach(), face.flatten() == BACKGROUND, wanted)
+    classification = errors[is_positive.flatten()].sum() + errors[negatives].sum()
+    boxes = decode(
+        predictions.deltas_BA4[is_positive].float(),
+        predictions.anchors_A4.expand(len(matches), -1, -1)[is_positive],
+    )
+    wanted_boxes = [each.boxes_M4[one[one >= 0]] for each, one in zip(targets, face, strict=True)]
     box = distance_iou_loss(boxes, torch.cat(wanted_boxes)).sum()
     divisor = max(1, positives)
     return ShotLoss(classification / divisor, box / divisor, positives)
@@ -80,14 +95,31 @@ def two_shot_loss(
     match_config: MatchConfig,
     config: LossConfig,
 ) -> Losses:
-    """L = L_second + weight * L_first (DSFD's progressive anchor loss)."""
-    shots = []
-    for predictions in (second, first):
-        if predictions is None:
-            continue
-        matches = [match(predictions.anchors_A4, each, match_config) for each in targets]
-        shots.append(detection_loss(predictions, matches, targets, config))
-    totals = [shot.classification + config.box_weight * shot.box for shot in shots]
-    if len(shots) == 1:
-        return Losses(totals[0], shots[0], None)
-    return Losses(totals[0] + config.first_shot_weight * totals[1], shots[0], shots[1])
+    """L = L_second + ``first_shot_weight`` * L_first, each shot matched with its own anchors.
+
+    DSFD's progressive anchor loss (arXiv 1810.10220, section 3.3), with DIoU as in ASFD.
+    """
+    of_second = _shot_loss(second, targets, match_config, config)
+    total = _weighted(of_second, config)
+    if first is None:
+        return Losses(total, of_second, None)
+    of_first = _shot_loss(first, targets, match_config, config)
+    total = total + config.first_shot_weight * _weighted(of_first, config)
+    return Losses(total, of_second, of_first)
+
+
+def _shot_loss(
+    shot: Predictions, targets: Sequence[Targets], match_config: MatchConfig, config: LossConfig
+) -> ShotLoss:
+    matches = [match(shot.anchors_A4, each, match_config) for each in targets]
+    return detection_loss(shot, matches, targets, config)
+
+
+def _weighted(shot: ShotLoss, config: LossConfig) -> Tensor:
+    return shot.classification + config.box_weight * shot.box
+
+
+def _hardest(errors_K: Tensor, is_negative_K: Tensor, wanted: int) -> Tensor:
+    """Indices of the ``wanted`` negatives (or all, if fewer) with the largest errors."""
+    available = int(is_negative_K.sum())
+    return errors_K.masked_fill(~is_negative_K, -torch.inf).topk(min(wanted, available)).indices

@@ -1,5 +1,7 @@
 """Which anchor answers for which face (S3FD, DSFD)."""
 
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +14,8 @@ from nasface.faces.types import Targets
 BACKGROUND = -1
 IGNORED = -2
 
+_PAIRS_AT_ONCE = 2**21
+
 
 @dataclass(frozen=True)
 class MatchConfig:
@@ -19,11 +23,15 @@ class MatchConfig:
 
     positive: float = 0.4
     """IoU from which an anchor belongs to the face it overlaps most."""
+    negative: float = 0.4
+    """IoU below which an anchor is background; one between this and ``positive`` is ignored. The
+    paper's 0.4 leaves no gap. With hard negatives and no pretrained backbone a gap decides whether
+    a short training learns at all: the hardest negatives are else those next to the positives."""
     compensate: int = 0
-    """A face with fewer anchors than this takes its next best ones, as in S3FD; 0 switches it off
-    (DSFD)."""
+    """A face with fewer anchors than this takes its next best ones, as in S3FD (6 there); 0
+    switches it off (DSFD)."""
     compensation_iou: float = 0.1
-    """Least IoU of an anchor taken in this way."""
+    """IoU above which an anchor can be taken in this way."""
 
     def __post_init__(self) -> None:
         if not 0 < self.compensation_iou <= self.positive <= 1 or self.compensate < 0:
@@ -31,56 +39,129 @@ class MatchConfig:
                 f"positive {self.positive}, compensation_iou {self.compensation_iou}, compensate "
                 f"{self.compensate}: expected 0 < compensation_iou <= positive <= 1 and 0 or more"
             )
+        if not 0 < self.negative <= self.positive:
+            raise ConfigError(
+                f"negative: {self.negative} is not above 0 and at most positive {self.positive}"
+            )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Matches:
-    """``face_A``: index of the face an anchor belongs to, else BACKGROUND or IGNORED."""
+    """``face_A`` int64: index of the face an anchor belongs to, else BACKGROUND or IGNORED."""
 
     face_A: Tensor
 
 
 def match(anchors_A4: Tensor, targets: Targets, config: MatchConfig) -> Matches:
-    """Assign the anchors of one image."""
+    """Assign the anchors of one image, by these rules; the earlier ones win.
+
+    1. Every face that is neither ignored nor without area gets its best anchor, whatever the IoU.
+       Where several want the same one, the highest IoU (then the first face) has it and the others
+       choose again among the rest; none stays without if there is a way to serve all.
+    2. An anchor with IoU ``positive`` or more belongs to the face it overlaps most.
+    3. Faces with fewer than ``compensate`` anchors, in their order, take their best free ones above
+       ``compensation_iou``.
+    4. An anchor with IoU ``negative`` or more is ignored.
+    5. An anchor is ignored if half of it or more lies in one ignored face, or IoU ``positive``.
+
+    The other anchors are background. Ties go to the first anchor and the first face.
+    """
     face = torch.full((len(anchors_A4),), BACKGROUND, device=anchors_A4.device)
     asked = torch.nonzero(~targets.ignore_M & (area(targets.boxes_M4) > 0)).squeeze(1)
-    if len(asked):
-        overlap = iou(anchors_A4, targets.boxes_M4[asked])
-        best, owner = overlap.max(dim=1)
+    if len(asked) and len(anchors_A4):
+        overlap = torch.cat(list(_compare(iou, targets.boxes_M4[asked], anchors_A4)))
+        best, owner = overlap.max(dim=0)
         face = torch.where(best >= config.positive, asked[owner], face)
+        anchor_of = _best_anchors(overlap)
+        face[list(anchor_of.values())] = asked[list(anchor_of)]
         if config.compensate:
-            _compensate(face, overlap, asked, config)
-        _force_best(face, overlap, asked)
-    ignored = targets.boxes_M4[targets.ignore_M]
-    if len(ignored):
-        inside = intersection(anchors_A4, ignored) / area(anchors_A4)[:, None].clamp(min=1e-7)
-        covered = (inside >= 0.5) | (iou(anchors_A4, ignored) >= config.positive)
-        face[(face == BACKGROUND) & covered.any(dim=1)] = IGNORED
-    return Matches(face)
+            _compensate(face, overlap, asked.tolist(), config)
+        face = face.masked_fill((face == BACKGROUND) & (best >= config.negative), IGNORED)
+    covered = _covered(anchors_A4, targets.boxes_M4[targets.ignore_M], config.positive)
+    return Matches(face.masked_fill((face == BACKGROUND) & covered, IGNORED))
 
 
-def _force_best(face_A: Tensor, overlap_AM: Tensor, asked: Tensor) -> None:
-    """Give each face its best anchor; where two want the same, the later takes its next best."""
-    taken: set[int] = set()
-    depth = min(len(overlap_AM), 1 + len(asked), 16)
-    values, ranked = overlap_AM.topk(depth, dim=0)
-    order = values[0].argsort(descending=True, stable=True)
-    wishes, worth = ranked.T.tolist(), values.T.tolist()
-    for column in order.tolist():
-        for anchor, value in zip(wishes[column], worth[column], strict=True):
-            if anchor not in taken and value > 0:
-                taken.add(anchor)
-                face_A[anchor] = asked[column]
-                break
+def _compare(
+    measure: Callable[[Tensor, Tensor], Tensor], boxes_M4: Tensor, anchors_A4: Tensor
+) -> Iterator[Tensor]:
+    """Rows (m, A) of a pairwise measure, few enough at a time to keep its temporaries small."""
+    rows = max(1, _PAIRS_AT_ONCE // max(1, len(anchors_A4)))
+    for some in torch.split(boxes_M4, rows):
+        yield measure(some, anchors_A4)
 
 
-def _compensate(face_A: Tensor, overlap_AM: Tensor, asked: Tensor, config: MatchConfig) -> None:
-    depth = min(len(overlap_AM), config.compensate)
-    values, ranked = overlap_AM.topk(depth, dim=0)
-    for column, index in enumerate(asked.tolist()):
-        missing = config.compensate - int((face_A == index).sum())
-        free = (face_A[ranked[:, column]] == BACKGROUND) & (
-            values[:, column] > config.compensation_iou
-        )
+def _best_anchors(overlap_MA: Tensor) -> dict[int, int]:
+    """Rule 1: face -> its anchor."""
+    anchor_of: dict[int, int] = {}
+    left_over: list[int] = []
+    waiting = list(range(len(overlap_MA)))
+    while waiting:
+        free = overlap_MA[waiting]
+        free[:, list(anchor_of.values())] = 0
+        worth, wish = (each.tolist() for each in free.max(dim=1))
+        taken: set[int] = set()
+        again: list[int] = []
+        for at in sorted(range(len(waiting)), key=lambda at: -worth[at]):
+            if worth[at] <= 0:
+                left_over.append(waiting[at])
+            elif wish[at] in taken:
+                again.append(waiting[at])
+            else:
+                taken.add(wish[at])
+                anchor_of[waiting[at]] = wish[at]
+        waiting = sorted(again)
+    for face in sorted(left_over):
+        _make_room(face, overlap_MA, anchor_of)
+    return anchor_of
+
+
+def _make_room(face: int, overlap_MA: Tensor, anchor_of: dict[int, int]) -> None:
+    """Let other faces move on to anchors they overlap less, if that frees one for this face.
+
+    The shortest augmenting path of bipartite matching; nothing changes where there is none.
+    """
+    face_of = {anchor: holder for holder, anchor in anchor_of.items()}
+    reached_from: dict[int, int] = {}
+    queue = deque([face])
+    while queue:
+        asking = queue.popleft()
+        for anchor in _ranked(overlap_MA[asking], overlap_MA[asking] > 0).tolist():
+            if anchor in reached_from:
+                continue
+            reached_from[anchor] = asking
+            if anchor in face_of:
+                queue.append(face_of[anchor])
+                continue
+            step: int | None = anchor
+            while step is not None:
+                mover = reached_from[step]
+                previous = anchor_of.get(mover)
+                anchor_of[mover] = step
+                step = previous
+            return
+
+
+def _compensate(face_A: Tensor, overlap_MA: Tensor, faces: list[int], config: MatchConfig) -> None:
+    """Rule 3, in place; ``faces`` are the indices that the rows of ``overlap_MA`` stand for."""
+    for overlap_A, face in zip(overlap_MA, faces, strict=True):
+        missing = config.compensate - int((face_A == face).sum())
         if missing > 0:
-            face_A[ranked[free, column][:missing]] = index
+            free_A = (face_A == BACKGROUND) & (overlap_A > config.compensation_iou)
+            face_A[_ranked(overlap_A, free_A)[:missing]] = face
+
+
+def _ranked(overlap_A: Tensor, chosen_A: Tensor) -> Tensor:
+    """The chosen anchors, best first."""
+    anchors = torch.nonzero(chosen_A).squeeze(1)
+    return anchors[overlap_A[anchors].argsort(descending=True, stable=True)]
+
+
+def _covered(anchors_A4: Tensor, ignored_M4: Tensor, positive: float) -> Tensor:
+    """Rule 4: (A,) bool."""
+    half_A = area(anchors_A4) / 2
+    covered = torch.zeros_like(half_A, dtype=torch.bool)
+    for shared in _compare(intersection, ignored_M4, anchors_A4):
+        covered |= ((shared >= half_A) & (shared > 0)).any(dim=0)
+    for overlap in _compare(iou, ignored_M4, anchors_A4):
+        covered |= (overlap >= positive).any(dim=0)
+    return covered

@@ -124,9 +124,11 @@ class ArgmaxPath:
     ) -> CellMixture:
         """See :class:`Policy`."""
         generator = draw.generator(draw.step)
-        scores = _log_scores(table, alpha_EO, beta_E)
+        # Without noise on the probabilities themselves, as derivation does: their logarithms have
+        # fewer distinct values, which would make ties of what is none.
+        scores = _scores(table, alpha_EO, beta_E)
         if self.noise > 0:
-            scores = scores + self.noise * _gumbel(generator, scores.shape)
+            scores = _log(scores) + self.noise * _gumbel(generator, scores.shape)
         path = select(table, scores)
         return _gated(table, path, alpha_EO, beta_E, self.probes, generator)
 
@@ -143,7 +145,7 @@ class GumbelPath:
     ) -> CellMixture:
         """See :class:`Policy`."""
         generator = draw.generator(draw.step)
-        scores = _log_scores(table, alpha_EO, beta_E)
+        scores = _log(_scores(table, alpha_EO, beta_E))
         noise = _gumbel(generator, scores.shape)
         path = select(table, scores + noise)
         return _gated(
@@ -193,10 +195,13 @@ def _host(values: Tensor) -> FloatArray:
     return array
 
 
-def _log_scores(table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None) -> FloatArray:
-    scores = pair_scores(table, _host(alpha_EO), None if beta_E is None else _host(beta_E))
-    with np.errstate(divide="ignore"):
-        result: FloatArray = np.log(scores)
+def _scores(table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None) -> FloatArray:
+    return pair_scores(table, _host(alpha_EO), None if beta_E is None else _host(beta_E))
+
+
+def _log(scores: FloatArray) -> FloatArray:
+    """The logarithm, finite even where a probability is too small for float32."""
+    result: FloatArray = np.log(np.maximum(scores, np.finfo(np.float32).tiny))
     return result
 
 

@@ -134,9 +134,7 @@ class CellGraph:
     ) -> dict[int, tuple[int, ...]]:
         """Level -> positions of the nodes concatenated there, under the output rule."""
         chosen = (
-            range(len(self.nodes))
-            if self.output.rule == "cat-all"
-            else self.leaves(active_edges)
+            range(len(self.nodes)) if self.output.rule == "cat-all" else self.leaves(active_edges)
         )
         return {
             level: tuple(at for at in chosen if self.nodes[at].level == level)
@@ -212,6 +210,13 @@ def _check_output(cell: CellGraph) -> None:
         raise SpecError(
             "output.projection: none leaves the width open, since the leaves depend on the edges "
             "kept; expected conv or conv_norm_relu, or rule cat-all"
+        )
+    never_consumed = {cell.nodes[at].level for at in cell.leaves()}
+    if output.rule == "cat-leaf" and never_consumed != set(cell.output_levels):
+        level = min(set(cell.output_levels) - never_consumed)
+        raise SpecError(
+            f"output.rule: cat-leaf could leave level {level} without a leaf, since every node "
+            "there is drawn on; expected a node at each level that no edge leaves, or rule cat-all"
         )
     input_levels = {each.level for each in cell.inputs}
     if output.residual and (

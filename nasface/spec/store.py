@@ -39,6 +39,10 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be plain text", key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key {key.value!r} is given twice", key.start_mark
@@ -67,7 +71,9 @@ def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceE
     try:
         document = json.dumps(values)
     except (TypeError, ValueError) as problem:
-        raise error(f"{place}: {_one_line(problem)}; expected text, numbers, lists and maps") from None
+        raise error(
+            f"{place}: {_one_line(problem)}; expected text, numbers, lists and maps"
+        ) from None
     try:
         return _adapter(kind).validate_json(document, strict=True, extra="forbid")
     except ValidationError as problem:
@@ -130,7 +136,9 @@ def load_config(kind: type[T], path: Path) -> T:
         ConfigError: naming the file, the key and what would be accepted.
     """
     text = _read_file(path, ConfigError, "config file")
-    return parse_dataclass(kind, parse_yaml(text, str(path), ConfigError) or {}, str(path), ConfigError)
+    return parse_dataclass(
+        kind, parse_yaml(text, str(path), ConfigError) or {}, str(path), ConfigError
+    )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -143,8 +151,6 @@ def write_text(path: Path, text: str) -> None:
 def packaged_names(package: str) -> list[str]:
     """Names of the YAML files of ``nasface.search_spaces`` or ``nasface.genotypes``, sorted."""
     return sorted(e.name[:-5] for e in files(package).iterdir() if e.name.endswith(".yaml"))
-
-
 
 
 def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
@@ -178,7 +184,9 @@ def _choose_parameters(raw: Any, given: Mapping[str, int], place: str) -> dict[s
             raise SpecError(f"{place}: unknown parameter {name!r}; the space has {known}")
     chosen = {}
     for name, entry in declared.items():
-        default, choices = (entry.get(k) if isinstance(entry, dict) else None for k in ("default", "choices"))
+        default, choices = (
+            entry.get(k) if isinstance(entry, dict) else None for k in ("default", "choices")
+        )
         value = given.get(name, default)
         if isinstance(choices, list) and value not in choices:
             raise SpecError(f"{place}: parameters.{name}: {value!r} is not one of {choices}")
@@ -199,7 +207,9 @@ def _fill(value: Any, parameters: Mapping[str, int], place: str) -> Any:
     if match is None:
         return value
     if match[1] not in parameters:
-        raise SpecError(f"{place}: {value!r} names no parameter; the file declares {list(parameters)}")
+        raise SpecError(
+            f"{place}: {value!r} names no parameter; the file declares {list(parameters)}"
+        )
     return parameters[match[1]]
 
 

@@ -1,0 +1,242 @@
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from nasface.errors import ConfigError
+from nasface.faces.boxes import encode
+from nasface.faces.losses import LossConfig, ShotLoss, detection_loss, two_shot_loss
+from nasface.faces.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
+from nasface.faces.types import Predictions, Targets
+
+ANCHORS = torch.tensor(
+    [[8.0 * x, 8.0 * y, 8.0 * x + 8, 8.0 * y + 12] for y in range(4) for x in range(4)]
+)
+
+
+def make_targets(*boxes: Sequence[float], ignore: bool = False) -> Targets:
+    flags = torch.full((len(boxes),), ignore)
+    return Targets(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4), flags)
+
+
+def make_predictions(images: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Predictions:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(images, len(ANCHORS), 2, generator=generator) * 2
+    deltas = torch.randn(images, len(ANCHORS), 4, generator=generator)
+    return Predictions(
+        logits.to(dtype).requires_grad_(), deltas.to(dtype).requires_grad_(), ANCHORS
+    )
+
+
+def gradients(predictions: Predictions) -> tuple[Tensor, Tensor]:
+    logits, deltas = predictions.logits_BA2.grad, predictions.deltas_BA4.grad
+    assert logits is not None
+    assert deltas is not None
+    return logits, deltas
+
+
+def backward(loss: Tensor) -> None:
+    loss.backward()  # type: ignore[no-untyped-call]
+
+
+def loop_box_loss(deltas: list[float], anchor: list[float], target: list[float]) -> float:
+    """1 - IoU + d^2 / diagonal^2 of one decoded box, number by number."""
+    width, height = anchor[2] - anchor[0], anchor[3] - anchor[1]
+    x = (anchor[0] + anchor[2]) / 2 + 0.1 * deltas[0] * width
+    y = (anchor[1] + anchor[3]) / 2 + 0.1 * deltas[1] * height
+    width, height = width * math.exp(0.2 * deltas[2]), height * math.exp(0.2 * deltas[3])
+    box = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+    across = max(0.0, min(box[2], target[2]) - max(box[0], target[0]))
+    down = max(0.0, min(box[3], target[3]) - max(box[1], target[1]))
+    wanted = (target[2] - target[0]) * (target[3] - target[1])
+    share = across * down / (width * height + wanted - across * down)
+    apart = (x - (target[0] + target[2]) / 2) ** 2 + (y - (target[1] + target[3]) / 2) ** 2
+    outer = (max(box[2], target[2]) - min(box[0], target[0])) ** 2
+    outer += (max(box[3], target[3]) - min(box[1], target[1])) ** 2
+    return 1 - share + apart / outer
+
+
+def loop_loss(
+    predictions: Predictions, faces: list[list[int]], targets: list[Targets], config: LossConfig
+) -> tuple[float, float, int]:
+    """The loss of one shot, anchor by anchor."""
+    positive, negative, box = [], [], []
+    for image, row in enumerate(faces):
+        for at, face in enumerate(row):
+            logits = predictions.logits_BA2[image, at].tolist()
+            error = math.log(sum(map(math.exp, logits))) - logits[face >= 0]
+            if face >= 0:
+                positive.append(error)
+                deltas = predictions.deltas_BA4[image, at].tolist()
+                target = targets[image].boxes_M4[face].tolist()
+                box.append(loop_box_loss(deltas, ANCHORS[at].tolist(), target))
+            elif face == BACKGROUND:
+                negative.append(error)
+    wanted = max(
+        math.floor(config.negatives_per_positive * len(positive)),
+        config.min_negatives * len(faces),
+    )
+    hardest = sorted(negative, reverse=True)[:wanted]
+    divisor = max(1, len(positive))
+    return sum(positive + hardest) / divisor, sum(box) / divisor, len(positive)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.lists(
+        st.lists(
+            st.sampled_from([BACKGROUND, BACKGROUND, IGNORED, 0, 1]), min_size=16, max_size=16
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from([0.0, 1.5, 3.0]),
+    st.sampled_from([0, 2, 100]),
+)
+def test_loss_equals_the_loop_over_anchors(
+    seed: int, faces: list[list[int]], ratio: float, least: int
+) -> None:
+    config = LossConfig(negatives_per_positive=ratio, min_negatives=least)
+    predictions = make_predictions(len(faces), seed)
+    targets = [make_targets([1, 2, 12, 14], [10 + k, 9, 19, 25]) for k in range(len(faces))]
+    matches = [Matches(torch.tensor(row)) for row in faces]
+    loss = detection_loss(predictions, matches, targets, config)
+    classification, box, positives = loop_loss(predictions, faces, targets, config)
+    assert loss.positives == positives
+    assert loss.classification.item() == pytest.approx(classification, rel=1e-4, abs=1e-5)
+    assert loss.box.item() == pytest.approx(box, rel=1e-4, abs=1e-5)
+
+
+def test_only_positives_and_the_hardest_negatives_learn() -> None:
+    predictions = make_predictions(2)
+    face = torch.full((2, 16), BACKGROUND)
+    face[0, 5], face[1, 2:9] = 0, IGNORED
+    targets = [make_targets([8, 8, 17, 22]), make_targets()]
+    matches = [Matches(row) for row in face]
+    loss = detection_loss(predictions, matches, targets, LossConfig(min_negatives=0))
+    backward(loss.classification + loss.box)
+    logits, deltas = gradients(predictions)
+    learns = logits.abs().sum(dim=2) > 0
+    assert learns[0, 5]
+    assert not learns[face == IGNORED].any()
+    assert int(learns.sum()) == 4
+    confidence = predictions.logits_BA2.detach().softmax(dim=2)[..., 1]
+    chosen, passed = confidence[learns & (face < 0)], confidence[~learns & (face == BACKGROUND)]
+    assert chosen.min() > passed.max()
+    assert torch.equal((deltas.abs().sum(dim=2) > 0).nonzero(), torch.tensor([[0, 5]]))
+
+
+def test_the_right_answer_costs_nothing() -> None:
+    targets = make_targets([8, 8, 17, 22], [0, 0, 8, 12])
+    matches = match(ANCHORS, targets, MatchConfig())
+    face = matches.face_A
+    logits = torch.where((face >= 0)[:, None], torch.tensor([-50.0, 50]), torch.tensor([50.0, -50]))
+    deltas = encode(targets.boxes_M4[face.clamp(min=0)], ANCHORS)
+    loss = detection_loss(
+        Predictions(logits[None], deltas[None], ANCHORS), [matches], [targets], LossConfig()
+    )
+    assert loss.positives >= 2
+    assert loss.classification.item() == 0
+    assert loss.box.item() == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        make_targets(),
+        make_targets([4, 4, 4, 4], [9, 3, 9, 20]),
+        make_targets([0, 0, 8, 12], ignore=True),
+        make_targets([0, 0, 400, 400], ignore=True),
+        make_targets([5, 5, 5 + 1e-6, 5 + 1e-6]),
+        make_targets([900, 900, 910, 910]),
+    ],
+    ids=["none", "no area", "ignored", "all ignored", "tiny", "far away"],
+)
+@pytest.mark.parametrize("least", [0, 16])
+def test_finite_whatever_the_faces(targets: Targets, least: int) -> None:
+    predictions = make_predictions(2)
+    config = LossConfig(min_negatives=least)
+    losses = two_shot_loss(predictions, predictions, [targets] * 2, MatchConfig(), config)
+    backward(losses.total)
+    assert losses.total.isfinite()
+    assert all(each.isfinite().all() for each in gradients(predictions))
+
+
+def test_images_without_faces_teach() -> None:
+    predictions = make_predictions(2)
+    losses = two_shot_loss(None, predictions, [make_targets()] * 2, MatchConfig(), LossConfig())
+    assert losses.second.positives == 0
+    assert losses.second.box.item() == 0
+    backward(losses.total)
+    logits, deltas = gradients(predictions)
+    assert bool((logits[..., 1] > 0).all())
+    assert not deltas.any()
+
+
+def test_extreme_offsets_stay_finite() -> None:
+    predictions = make_predictions(1)
+    with torch.no_grad():
+        predictions.deltas_BA4.mul_(1e4)
+    targets = [make_targets([8, 8, 17, 22])]
+    loss = two_shot_loss(None, predictions, targets, MatchConfig(), LossConfig())
+    backward(loss.total)
+    assert loss.total.isfinite()
+    assert all(each.isfinite().all() for each in gradients(predictions))
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_predictions_are_scored_in_float32(
+    dtype: torch.dtype, autocast: bool
+) -> None:
+    targets = [make_targets([8, 8, 17, 22]), make_targets()]
+    half = make_predictions(2, dtype=dtype)
+    single = Predictions(
+        half.logits_BA2.detach().float(), half.deltas_BA4.detach().float(), ANCHORS
+    )
+    expected = two_shot_loss(single, single, targets, MatchConfig(), LossConfig())
+    with torch.autocast("cpu", dtype=dtype, enabled=autocast):
+        losses = two_shot_loss(half, half, targets, MatchConfig(), LossConfig())
+    assert losses.total.dtype == torch.float32
+    torch.testing.assert_close(losses.total, expected.total)
+    backward(losses.total)
+    assert all(each.dtype == dtype and bool(each.isfinite().all()) for each in gradients(half))
+
+
+def test_total_weights_the_shots_and_their_parts() -> None:
+    targets = [make_targets([8, 8, 17, 22]), make_targets([1, 1, 8, 12], [16, 8, 32, 20])]
+    centre = (ANCHORS[:, :2] + ANCHORS[:, 2:]) / 2
+    half = (ANCHORS[:, 2:] - ANCHORS[:, :2]) / 4
+    first = make_predictions(2, seed=1)._replace(
+        anchors_A4=torch.cat([centre - half, centre + half], dim=1)
+    )
+    second = make_predictions(2, seed=2)
+    config = LossConfig(box_weight=5.0, first_shot_weight=0.25, min_negatives=1)
+
+    def alone(shot: Predictions) -> ShotLoss:
+        matches = [match(shot.anchors_A4, each, MatchConfig()) for each in targets]
+        return detection_loss(shot, matches, targets, config)
+
+    losses = two_shot_loss(first, second, targets, MatchConfig(), config)
+    assert losses.first == alone(first)
+    assert losses.second == alone(second)
+    assert losses.first is not None
+    assert losses.first.positives != losses.second.positives  # each has anchors of its own
+    expected = losses.second.classification + 5 * losses.second.box
+    without = two_shot_loss(None, second, targets, MatchConfig(), config)
+    assert without.first is None
+    torch.testing.assert_close(without.total, expected)
+    expected = expected + 0.25 * (losses.first.classification + 5 * losses.first.box)
+    torch.testing.assert_close(losses.total, expected)
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["box_weight", "negatives_per_positive", "first_shot_weight"])
+def test_settings_out_of_range(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"{name} {value}.*expected finite numbers, 0 or more"):
+        LossConfig(**{name: value})  # type: ignore[arg-type]

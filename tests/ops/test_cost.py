@@ -1,0 +1,93 @@
+"""Costs by hand."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nasface.ops.cost import Cost, count_parameters, count_saved_bytes, measure_cost
+
+
+class Small(nn.Module):
+    """Two convolutions in a list, which has no forward of its own, and a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.ModuleList(
+            [nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, 2, 1, groups=8, bias=False)]
+        )
+        self.norm = nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for part in self.body:
+            x = part(x)
+        y: Tensor = self.head(self.norm(x).mean((2, 3)))
+        return y
+
+
+# output positions * outputs * inputs per group * kernel, 8x6 maps and then 4x3; biases are free
+DENSE = 8 * 6 * 8 * 3 * 9
+DEPTHWISE = 4 * 3 * 8 * 1 * 9
+LINEAR = 8 * 5
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_parameters_and_multiply_adds_by_hand(device: str) -> None:
+    with torch.device(device):
+        module, x = Small(), torch.zeros(1, 3, 8, 6)
+    assert count_parameters(module) == (3 * 8 * 9 + 8) + 8 * 9 + (8 + 8) + (8 * 5 + 5)
+    parts = {"convolutions": "body", "second": "body.1", "head": "head", "norm": "norm"}
+    assert measure_cost(module, (x,), parts) == [
+        Cost("total", count_parameters(module), DENSE + DEPTHWISE + LINEAR),
+        Cost("convolutions", 3 * 8 * 9 + 8 + 8 * 9, DENSE + DEPTHWISE),
+        Cost("second", 8 * 9, DEPTHWISE),
+        Cost("head", 8 * 5 + 5, LINEAR),
+        Cost("norm", 16, 0),
+    ]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_measuring_leaves_the_module_as_it_was(training: bool) -> None:
+    module = Small().train(training)
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    measure_cost(module, (torch.randn(2, 3, 8, 6),))
+    assert module.training is training
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+def test_saved_bytes_of_convolution_and_relu_by_hand() -> None:
+    """A convolution keeps its input and weight, ReLU its output; float32."""
+    first, second = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.Conv2d(8, 8, 1, bias=False)
+    x = torch.randn(2, 3, 6, 4)
+    positions = 2 * 6 * 4
+    with count_saved_bytes(x, first.weight, second.weight) as saved:
+        y = first(x).relu()
+    assert saved.total == 4 * 8 * positions
+    with count_saved_bytes() as saved:
+        y = first(x).relu()
+    assert saved.total == 4 * (8 * positions + 3 * positions + first.weight.numel())
+    # what ReLU keeps is what the next convolution keeps, and counts once
+    with count_saved_bytes(x, first.weight, second.weight) as saved:
+        y = second(first(x).relu())
+    assert saved.total == 4 * 8 * positions
+    assert saved.tensors == 2 + 1 + 2
+    y.sum().backward()  # what was saved is still usable
+    assert first.weight.grad is not None
+
+
+def test_nothing_is_saved_without_a_graph() -> None:
+    conv, x = nn.Conv2d(3, 8, 1), torch.randn(1, 3, 4, 4)
+    with count_saved_bytes() as saved, torch.no_grad():
+        conv(x).relu()
+    conv.requires_grad_(False)
+    with count_saved_bytes() as frozen:
+        conv(x).relu()
+    assert (saved.total, saved.tensors, frozen.total, frozen.tensors) == (0, 0, 0, 0)
+
+
+def test_storages_that_are_freed_are_not_taken_for_one() -> None:
+    """Each squaring keeps its input; the inputs are dropped at once and could share an address."""
+    with count_saved_bytes() as saved:
+        for _ in range(10):
+            (torch.ones(1000, requires_grad=True) ** 2).sum()
+    assert saved.total == 10 * 4000

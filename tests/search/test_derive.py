@@ -1,0 +1,182 @@
+"""Derivation against a brute-force oracle in plain loops."""
+
+from collections.abc import Sequence
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from strategies import one_cell, random_choices, spaces
+
+from nasface.errors import SpecError
+from nasface.search.choice import FloatArray
+from nasface.search.derive import derive, genotype_of_paths
+from nasface.spec.genotype import CellGene, EdgeGene, Provenance, check_space
+from nasface.spec.graph import CellGraph
+from nasface.spec.space import SearchSpace
+from nasface.spec.store import load_search_space
+
+
+def softmax(values: Sequence[np.float32]) -> list[np.float32]:
+    """In float32, one value after the other."""
+    powers = [np.exp(np.float32(value - max(values))) for value in values]
+    total = np.float32(0)
+    for power in powers:
+        total += power
+    return [power / total for power in powers]
+
+
+def oracle_nodes(
+    space: SearchSpace, graph: CellGraph, alpha: FloatArray, beta: FloatArray | None
+) -> list[list[EdgeGene]]:
+    """Per node the edges that derivation must keep, in their order."""
+    nodes, first = [], 0
+    for node in graph.nodes:
+        count = len(node.edges)
+        share = None if beta is None else softmax([beta[first + at] for at in range(count)])
+        worth: list[tuple[np.float32, EdgeGene]] = []
+        for at, edge in enumerate(node.edges):
+            offered = [name for name in space.operations if name in edge.operations]
+            row = [alpha[first + at, space.operations.index(name)] for name in offered]
+            best: tuple[np.float32, str] | None = None
+            for name, probability in zip(offered, softmax(row), strict=True):
+                score = probability if share is None else probability * share[at]
+                if name != "none" and (best is None or score > best[0]):
+                    best = score, name
+            assert best is not None
+            worth.append((best[0], EdgeGene(edge.source, best[1], edge.transform)))
+        first += count
+        if node.keep == "all" or node.keep == count:
+            nodes.append([gene for _, gene in worth])
+            continue
+        left, kept = list(range(count)), []
+        for _ in range(node.keep):
+            winner = left[0]
+            for at in left:
+                if worth[at][0] > worth[winner][0]:
+                    winner = at
+            left.remove(winner)
+            kept.append(worth[winner][1])
+        nodes.append(kept)
+    return nodes
+
+
+def check_outputs(graph: CellGraph, gene: CellGene) -> None:
+    derived = nx.MultiDiGraph()
+    derived.add_nodes_from(node.name for node in gene.nodes)
+    derived.add_edges_from((e.source, node.name) for node in gene.nodes for e in node.edges)
+    for output in gene.outputs:
+        here = [node.name for node in gene.nodes if node.level == output.level]
+        if graph.output.rule == "cat-leaf":
+            here = [name for name in here if derived.out_degree(name) == 0]
+        assert list(output.sources) == here
+    assert [output.level for output in gene.outputs] == sorted({n.level for n in gene.nodes})
+
+
+def check(
+    space: SearchSpace, alphas: dict[str, FloatArray], betas: dict[str, FloatArray] | None
+) -> None:
+    genotype = derive(space, alphas, betas)
+    check_space(genotype, space.name, space.digest)
+    assert list(genotype.cells) == list(space.cells)
+    for cell, graph in space.cells.items():
+        gene = genotype.cells[cell]
+        expected = oracle_nodes(space, graph, alphas[cell], None if betas is None else betas[cell])
+        assert [list(node.edges) for node in gene.nodes] == expected
+        for node, source in zip(gene.nodes, graph.nodes, strict=True):
+            assert (node.name, node.level, node.combine) == (
+                source.name,
+                source.level,
+                source.combine,
+            )
+        check_outputs(graph, gene)
+
+
+@settings(max_examples=150, deadline=None)
+@given(spaces(), st.integers(0, 10_000), st.booleans())
+def test_random_spaces(space: SearchSpace, seed: int, ties: bool) -> None:
+    check(space, *random_choices(space, seed, ties=ties))
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+@pytest.mark.parametrize("name", ["autofem", "autofem-cpm", "autofem-fpn"])
+def test_packaged_spaces(name: str, normalised: bool) -> None:
+    space = load_search_space(name)
+    for seed in range(3):
+        alphas, betas = random_choices(space, seed, ties=False)
+        check(space, alphas, betas if normalised else None)
+
+
+def test_all_equal_takes_the_first_operation_on_the_first_edge() -> None:
+    space = load_search_space("autofem-cpm", {"nodes": 4})
+    zeros = {c: np.zeros((10, 8), np.float32) for c in space.cells}
+    genotype = derive(space, zeros, {c: np.zeros(10, np.float32) for c in space.cells})
+    for gene in genotype.cells.values():
+        assert [node.edges for node in gene.nodes] == [(EdgeGene("x", "skip"),)] * 4
+        assert gene.outputs[0].sources == ("n1", "n2", "n3", "n4")
+
+
+@example(shift=200.0)
+@given(st.floats(-50, 50))
+def test_none_takes_its_share_but_is_never_derived(shift: float) -> None:
+    """With ``none`` strong on y, the edge from x wins although y's best operation leads there."""
+    edges = [
+        {"source": "x", "operations": ["none", "skip", "conv_1x1"]},
+        {"source": "y", "operations": ["none", "skip", "conv_1x1"]},
+    ]
+    space = one_cell([{"name": "a", "level": 2, "keep": 1, "edges": edges}], inputs=("x", "y"))
+    alpha = np.full((2, 4), 99, np.float32)
+    alpha[:, :3] = np.array([[0, 0, 1], [5, 2, 0]]) + shift
+    gene = derive(space, {"c": alpha}).cells["c"]
+    assert gene.nodes[0].edges == (EdgeGene("x", "conv_1x1"),)
+    alpha[1, 0] = shift
+    gene = derive(space, {"c": alpha}).cells["c"]
+    assert gene.nodes[0].edges == (EdgeGene("y", "skip"),)
+
+
+def test_what_a_genotype_carries_besides_cells() -> None:
+    space = load_search_space("autofem-cpm", {"nodes": 4})
+    provenance = Provenance(seed=3, step=7, policy="argmax")
+    alphas, betas = random_choices(space, 0, ties=False)
+    genotype = derive(space, alphas, betas, name="found", provenance=provenance)
+    assert (genotype.name, genotype.provenance) == ("found", provenance)
+    assert (genotype.space.name, genotype.space.parameters) == ("autofem-cpm", {"nodes": 4})
+
+
+def test_arrays_that_do_not_fit_are_named() -> None:
+    space = load_search_space("autofem-cpm", {"nodes": 4})
+    alphas, betas = random_choices(space, 0, ties=False)
+    assert betas is not None
+    some = {cell: alpha for cell, alpha in alphas.items() if cell != "cpm_c7"}
+    with pytest.raises(SpecError, match="alphas: cell 'cpm_c7' is missing; given are cpm_c2, "):
+        derive(space, some, betas)
+    with pytest.raises(SpecError, match=r"alphas.cpm_c3: shape is \(9, 8\), expected \(10, 8\)"):
+        derive(space, alphas | {"cpm_c3": alphas["cpm_c3"][1:]}, betas)
+    with pytest.raises(SpecError, match=r"betas.cpm_c2: shape is \(10, 1\), expected \(10,\)"):
+        derive(space, alphas, betas | {"cpm_c2": betas["cpm_c2"][:, None]})
+    with pytest.raises(SpecError, match="betas: cell 'cpm_c2' is missing; given are none"):
+        derive(space, alphas, {})
+    for bad in (np.nan, np.inf):
+        broken = alphas["cpm_c2"].copy()
+        broken[0, 0] = bad
+        with pytest.raises(SpecError, match=r"alphas.cpm_c2: .*not finite"):
+            derive(space, alphas | {"cpm_c2": broken}, betas)
+
+
+def test_the_genotype_of_a_given_path() -> None:
+    edges = [{"source": name, "operations": ["skip", "conv_1x1"]} for name in ("x", "y")]
+    space = one_cell(
+        [
+            {"name": "a", "level": 2, "edges": edges},
+            {"name": "b", "level": 2, "keep": 1, "edges": [*edges, {"source": "a"}]},
+        ],
+        inputs=("x", "y"),
+        output={"rule": "cat-leaf", "projection": "conv"},
+    )
+    gene = genotype_of_paths(space, {"c": (((1, 2), (0, 1)), ((4, 3),))}).cells["c"]
+    assert gene.nodes[0].edges == (EdgeGene("y", "conv_1x1"), EdgeGene("x", "skip"))
+    assert gene.nodes[1].edges == (EdgeGene("a", "sep_3x3"),)
+    assert gene.outputs[0].sources == ("b",)
+    gene = genotype_of_paths(space, {"c": (((0, 1), (1, 1)), ((2, 1),))}).cells["c"]
+    assert gene.outputs[0].sources == ("a", "b")

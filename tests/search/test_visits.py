@@ -1,0 +1,78 @@
+"""Visit counts and the report, by hand."""
+
+import numpy as np
+import pytest
+import torch
+from strategies import one_cell
+
+from nasface.search.choice import ChoiceTable
+from nasface.search.policy import PathMixture, Slot, SoftMixture, Trial
+from nasface.search.visits import ChoiceRow, Visits, choice_report
+
+# columns: none 0, skip 1, conv_1x1 2, sep_3x3 3; edge 0 and 1 into a, 2 into b
+SPACE = one_cell(
+    [
+        {"name": "a", "level": 2, "keep": 1, "edges": [{"source": "x"}, {"source": "y"}]},
+        {"name": "b", "level": 2, "edges": [{"source": "a", "operations": ["skip"]}]},
+    ],
+    inputs=("x", "y"),
+)
+
+
+def path(edge: int, column: int) -> dict[str, PathMixture]:
+    probe = Trial(0, 3, torch.zeros(()))
+    return {"c": PathMixture(((Slot(Trial(edge, column), (probe,)),), (Slot(Trial(2, 1)),)))}
+
+
+def visits() -> Visits:
+    return Visits({"c": ChoiceTable.of(SPACE, "c")})
+
+
+def test_counts_by_hand() -> None:
+    counted = visits()
+    assert (counted.candidates(), counted.unvisited()) == (6, 6)
+    counted.add(path(0, 1))
+    counted.add(path(0, 1))
+    counted.add(path(1, 3))
+    # a probe is no visit: its weights are not trained
+    assert counted.counts["c"].tolist() == [[0, 2, 0, 0], [0, 0, 0, 1], [0, 3, 0, 0]]
+    assert counted.unvisited() == 4
+    counted.add({"c": SoftMixture(torch.zeros(3, 4), None)})
+    assert counted.counts["c"].tolist() == [[1, 3, 1, 1], [1, 1, 1, 2], [0, 4, 0, 0]]
+    assert counted.unvisited() == 0
+
+
+def test_counts_survive_a_checkpoint() -> None:
+    counted, again = visits(), visits()
+    counted.add(path(1, 2))
+    again.load(counted.state())
+    assert np.array_equal(again.counts["c"], counted.counts["c"])
+    again.add(path(1, 2))
+    assert again.counts["c"][1, 2] == 2
+    assert counted.counts["c"][1, 2] == 1
+
+
+def test_report_by_hand() -> None:
+    counted = visits()
+    counted.add(path(0, 1))
+    counted.add(path(0, 1))
+    alpha = np.zeros((3, 4), dtype=np.float32)
+    beta = np.zeros(3, dtype=np.float32)
+    # b has nothing to choose and no row; with equal weights a is as undecided as can be
+    assert choice_report(counted, {"c": alpha}, {"c": beta}) == [
+        ChoiceRow("c", "a", 6, pytest.approx(1.0), pytest.approx(0.0, abs=1e-6), 0, 2)
+    ]
+    # none has half of edge x and counts for nothing; the others share 1/2 * 3/4 and 1/4
+    alpha = np.log(np.array([[3, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]])).astype(np.float32)
+    beta = np.log(np.array([3, 1, 1])).astype(np.float32)
+    pairs = np.array([1 / 6 * 3 / 4] * 3 + [1 / 4 * 1 / 4] * 3)
+    pairs /= pairs.sum()
+    (row,) = choice_report(counted, {"c": alpha}, {"c": beta})
+    assert row.entropy == pytest.approx(-(pairs * np.log(pairs)).sum() / np.log(6), rel=1e-5)
+    assert row.margin == pytest.approx(0, abs=1e-6)
+    # without edge normalisation; one operation far ahead decides it
+    alpha[1, 2] = 60
+    (row,) = choice_report(counted, {"c": alpha}, {})
+    shares = np.array([1 / 6] * 3 + [1])
+    shares /= shares.sum()
+    assert row.margin == pytest.approx(shares[3] - shares[0], rel=1e-5)

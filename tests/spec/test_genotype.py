@@ -1,0 +1,90 @@
+"""What a genotype refuses, and what goes together."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nasface.errors import SpecError
+from nasface.spec.genotype import (
+    CellGene,
+    EdgeGene,
+    Genotype,
+    NodeGene,
+    OutputGene,
+    SpaceReference,
+    cascade,
+    check_space,
+)
+from nasface.spec.graph import Input
+
+GENE = CellGene(
+    inputs=(Input("x", 2),),
+    nodes=(
+        NodeGene("a", 2, "sum", (EdgeGene("x", "sep_3x3"),)),
+        NodeGene("b", 2, "sum", (EdgeGene("x", "skip"), EdgeGene("a", "conv_1x1"))),
+        NodeGene("d", 3, "product", (EdgeGene("a", "sep_5x5", "stride"),)),
+    ),
+    outputs=(OutputGene(2, ("b",)), OutputGene(3, ("d",))),
+    projection="conv",
+    residual=False,
+)
+
+
+def genotype(**cells: CellGene) -> Genotype:
+    return Genotype(1, "mine", SpaceReference("s", "0123456789ab"), cells)
+
+
+def node(at: int, **changes: Any) -> tuple[NodeGene, ...]:
+    """The nodes of GENE, one of them changed."""
+    return tuple(
+        replace(each, **changes) if position == at else each
+        for position, each in enumerate(GENE.nodes)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"nodes": node(0, edges=(EdgeGene("x", "none"),))}, r"nodes.0 \(a\).edges: none"),
+        ({"nodes": node(0, edges=(EdgeGene("x", "sep_9x9"),))}, "unknown operation 'sep_9x9'"),
+        ({"nodes": node(0, edges=(EdgeGene("b", "skip"),))}, "nodes.0.edges.0.source: 'b'"),
+        ({"nodes": node(0, edges=())}, r"nodes.0 \(a\).edges: a node needs"),
+        ({"nodes": node(0, level=3)}, "transform"),
+        ({"nodes": node(2, name="a")}, "already taken"),
+        ({"outputs": (OutputGene(2, ("b",)),)}, r"outputs: levels are \[2\], expected .*\[2, 3\]"),
+        ({"outputs": (OutputGene(3, ("d",)), OutputGene(2, ("b",)))}, "outputs: levels"),
+        ({"outputs": (OutputGene(2, ("d",)), OutputGene(3, ("d",)))}, "outputs.0.sources.*a, b"),
+        ({"outputs": (OutputGene(2, ()), OutputGene(3, ("d",)))}, "outputs.0.sources"),
+        ({"outputs": (OutputGene(2, ("b", "b")), OutputGene(3, ("d",)))}, "outputs.0.sources"),
+        ({"outputs": (OutputGene(2, ("x",)), OutputGene(3, ("d",)))}, "outputs.0.sources"),
+        ({"residual": True}, "output.residual"),
+    ],
+)
+def test_a_malformed_gene_names_the_place(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        replace(GENE, **changes)
+
+
+def test_a_genotype_needs_cells() -> None:
+    with pytest.raises(SpecError, match="cells"):
+        genotype()
+
+
+def test_check_space() -> None:
+    mine = genotype(c=GENE)
+    check_space(mine, "s", "0123456789ab")
+    for name, digest in (("t", "0123456789ab"), ("s", "ffffffffffff")):
+        with pytest.raises(
+            SpecError, match=rf"'mine' belongs to space s .*expected .*{name}.*{digest}"
+        ):
+            check_space(mine, name, digest)
+
+
+def test_cascade() -> None:
+    first, second = genotype(fpn=GENE), replace(genotype(c2=GENE, c3=GENE), name="second")
+    both = cascade(first, second)
+    assert list(both.cells) == ["fpn", "c2", "c3"]
+    assert both.name == "second"
+    with pytest.raises(SpecError, match=r"'mine' and 'mine'.*named 'fpn'"):
+        cascade(first, first)

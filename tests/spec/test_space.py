@@ -1,0 +1,150 @@
+"""Expansion of space documents by hand; the packaged spaces."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from strategies import one_cell, space_of
+
+from nasface.errors import SpecError
+from nasface.spec.space import Parameter, SearchSpace
+from nasface.spec.store import load_search_space, packaged_names
+
+OPERATIONS = ["none", "skip", "sep_3x3"]
+
+
+def dense(**changes: Any) -> dict[str, Any]:
+    """A document with one dense reduction cell of two inputs; ``changes`` go into the block."""
+    return {
+        "format": 1,
+        "name": "dense",
+        "operations": OPERATIONS,
+        "cells": {
+            "c": {
+                "inputs": [{"name": "x", "level": 2}, {"name": "y", "level": 2}],
+                "dense": {"nodes": 2, "keep": 2, "input_transform": "stride", **changes},
+                "output": {"rule": "cat-leaf"},
+            }
+        },
+    }
+
+
+def test_a_dense_cell_by_hand() -> None:
+    cell = space_of(dense()).cells["c"]
+    assert [node.name for node in cell.nodes] == ["n1", "n2"]
+    assert [node.level for node in cell.nodes] == [3, 3]
+    assert [[(e.source, e.transform) for e in node.edges] for node in cell.nodes] == [
+        [("x", "stride"), ("y", "stride")],
+        [("x", "stride"), ("y", "stride"), ("n1", "none")],
+    ]
+    assert all(edge.operations == tuple(OPERATIONS) for edge in cell.edges)
+
+
+def test_a_dense_node_keeps_no_more_edges_than_it_has() -> None:
+    cell = space_of(dense(keep=3)).cells["c"]
+    assert [node.keep for node in cell.nodes] == [2, 3]
+    assert [node.keep for node in space_of(dense(keep="all")).cells["c"].nodes] == ["all", "all"]
+
+
+def test_columns_are_the_candidates_first_then_what_single_edges_add() -> None:
+    space = one_cell(
+        [
+            {"name": "a", "level": 2, "edges": [{"source": "x", "operations": ["dense_3x3"]}]},
+            {"name": "b", "level": 2, "edges": [{"source": "a"}]},
+            {
+                "name": "d",
+                "level": 2,
+                "edges": [{"source": "a", "operations": ["sep_5x5", "skip"]}],
+            },
+        ]
+    )
+    assert space.operations == ("none", "skip", "conv_1x1", "sep_3x3", "dense_3x3", "sep_5x5")
+    assert space.candidates("c") == ((4,), (0, 1, 2, 3), (5, 1))
+
+
+def test_parameters_are_filled_in() -> None:
+    document = dense(nodes="$nodes") | {"parameters": {"nodes": {"default": 2, "choices": [2, 3]}}}
+    assert len(space_of(document).cells["c"].nodes) == 2
+    space = space_of(document, {"nodes": 3})
+    assert len(space.cells["c"].nodes) == 3
+    assert space.parameters == {"nodes": 3}
+    assert space.digest == space_of(dense(nodes=3)).digest
+    assert Parameter(2, (2, 3)).default == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda d: d.update(operations=[]), "operations, cells"),
+        (lambda d: d.update(cells={}), "operations, cells"),
+        (lambda d: d.update(operations=["skip", "conv_9x9"]), "operations.1"),
+        (lambda d: d.update(partial_channels=0), "partial_channels: 0"),
+        (lambda d: d["cells"].update({"a b": d["cells"]["c"]}), "cells.a b"),
+        (lambda d: d["cells"]["c"].pop("dense"), "cells.c.nodes, dense: give one"),
+        (lambda d: d["cells"]["c"].update(nodes=[]), "cells.c.nodes, dense: give one"),
+        (lambda d: d["cells"]["c"].update(inputs=[]), "cells.c.inputs"),
+        (lambda d: d["cells"]["c"]["dense"].update(nodes=0), "cells.c.dense.nodes: 0"),
+        (lambda d: d["cells"]["c"]["dense"].update(keep=0), "keep: 0"),
+        (lambda d: d["cells"]["c"]["inputs"][1].update(level=3), "cells.c.nodes.0 (n1).edges.1"),
+    ],
+)
+def test_a_bad_document_names_the_place(
+    change: Callable[[dict[str, Any]], object], place: str
+) -> None:
+    document = dense()
+    change(document)
+    with pytest.raises(SpecError) as caught:
+        space_of(document)
+    assert place in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_digest_changes_with_the_cells_only() -> None:
+    space = space_of(dense())
+    assert space_of(dense() | {"description": "words", "name": "other"}).digest == space.digest
+    different = {
+        "operations added": dense() | {"operations": [*OPERATIONS, "sep_5x5"]},
+        "operations reordered": dense() | {"operations": OPERATIONS[::-1]},
+        "edges fixed": dense(operations=["skip"]),
+        "nodes": dense(nodes=3),
+        "keep": dense(keep=1),
+        "combine": dense(combine="concat"),
+        "transform": dense(input_transform="down2"),
+    }
+    digests = {what: space_of(document).digest for what, document in different.items()}
+    assert len({space.digest, *digests.values()}) == len(different) + 1, digests
+    cell = space.cells["c"]
+    renamed = replace(space, cells={"d": cell})
+    projected = replace(
+        space, cells={"c": replace(cell, output=replace(cell.output, projection="conv"))}
+    )
+    assert len({space.digest, renamed.digest, projected.digest}) == 3
+    assert len(space.digest) == 12
+
+
+def packaged() -> list[SearchSpace]:
+    spaces = [load_search_space("autofem-fpn")]
+    for name in ("autofem", "autofem-cpm"):
+        spaces += [load_search_space(name, {"nodes": nodes}) for nodes in (4, 6, 8)]
+    return spaces
+
+
+def test_packaged_spaces_load_with_every_parameter() -> None:
+    assert packaged_names("nasface.search_spaces") == ["autofem", "autofem-cpm", "autofem-fpn"]
+    spaces = packaged()
+    assert len({space.digest for space in spaces}) == len(spaces)
+    assert load_search_space("autofem-cpm").digest == spaces[5].digest
+    for space in spaces:
+        assert space.edge_normalisation
+        assert space.partial_channels == 4
+        outputs = [level for cell in space.cells.values() for level in cell.output_levels]
+        assert sorted(set(outputs)) == [2, 3, 4, 5, 6, 7]
+
+
+def test_candidates_of_the_context_cells_by_hand() -> None:
+    """Node i of 6 has i incoming edges of 8 operations each: 8 * (1 + ... + 6) pairs a cell."""
+    space = load_search_space("autofem-cpm")
+    assert len(space.cells) == 6
+    for name in space.cells:
+        assert sum(len(columns) for columns in space.candidates(name)) == 8 * 21
