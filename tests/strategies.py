@@ -172,11 +172,11 @@ def _dense_cell(draw: st.DrawFn, pool: list[str], *, last: bool) -> dict[str, An
 
 @st.composite
 def _wired_cell(draw: st.DrawFn, pool: list[str], *, last: bool) -> dict[str, Any]:
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {"name": f"x{at}", "level": draw(st.sampled_from(LEVELS))}
         for at in range(draw(st.integers(1, 3)))
     ]
-    levels = {each["name"]: each["level"] for each in inputs}
+    levels: dict[str, int] = {each["name"]: each["level"] for each in inputs}
     nodes: list[dict[str, Any]] = []
     for at in range(draw(st.integers(1, 4))):
         node = draw(_nodes(f"n{at}", levels, pool))

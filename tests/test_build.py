@@ -31,7 +31,7 @@ def shapes(values: dict[int, Tensor]) -> dict[int, torch.Size]:
 def run_backwards(outputs: dict[int, Tensor]) -> None:
     loss = torch.stack([value.square().mean() for value in outputs.values()]).sum()
     assert torch.isfinite(loss)
-    loss.backward()
+    torch.autograd.backward(loss)
 
 
 def keeps_the_width(genotype: Genotype) -> bool:

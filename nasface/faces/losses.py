@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from nasface.errors import ConfigError
 from nasface.faces.boxes import decode, distance_iou_loss
-from nasface.faces.matching import BACKGROUND, MatchConfig, Matches, match
+from nasface.faces.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
 from nasface.faces.types import Predictions, Targets
 
 
@@ -19,6 +19,9 @@ from nasface.faces.types import Predictions, Targets
 class LossConfig:
     """Weights of the parts of the loss."""
 
+    classification: Literal["hard_negatives", "focal"] = "hard_negatives"
+    """Cross-entropy over positives and the hardest negatives (the paper's), or the focal loss over
+    all anchors, which learns faster where the backbone starts from nothing."""
     box_weight: float = 2.0
     """Weight of the box loss beside the classification loss."""
     negatives_per_positive: float = 3.0
@@ -27,9 +30,13 @@ class LossConfig:
     """Fewest negatives per image of a batch, so that images without faces teach too."""
     first_shot_weight: float = 1.0
     """Weight of the first shot beside the second."""
+    focal_gamma: float = 2.0
+    """Exponent with which the focal loss fades anchors that are already right."""
+    focal_alpha: float = 0.75
+    """Weight of positives in the focal loss; negatives have the rest."""
 
     def __post_init__(self) -> None:
-        settings = vars(self)
+        settings = {name: value for name, value in vars(self).items() if name != "classification"}
         if not all(0 <= value < math.inf for value in settings.values()):
             listed = ", ".join(f"{name} {value}" for name, value in settings.items())
             raise ConfigError(f"{listed}: expected finite numbers, 0 or more")
@@ -63,7 +70,8 @@ def detection_loss(
     """The loss of one shot on a batch of B images with as many matches and targets.
 
     Softmax cross-entropy over the positive anchors and the hardest negatives of the whole batch
-    (SSD, arXiv 1512.02325, takes them image by image), DIoU over the boxes of the positives.
+    (SSD, arXiv 1512.02325, takes them image by image) or the focal loss (arXiv 1708.02002, here on
+    the softmax of two classes), DIoU over the boxes of the positives.
     Ignored anchors take no part. In float32 whatever the dtype of the predictions; finite, as is
     its gradient, without faces.
     """
@@ -73,11 +81,8 @@ def detection_loss(
     errors = cross_entropy(
         predictions.logits_BA2.flatten(0, 1).float(), is_positive.flatten().long(), reduction="none"
     )
-    wanted = max(
-        int(config.negatives_per_positive * positives), config.min_negatives * len(matches)
-    )
-    negatives = _hardest(errors.detach(), face.flatten() == BACKGROUND, wanted)
-    classification = errors[is_positive.flatten()].sum() + errors[negatives].sum()
+    choose = _focal if config.classification == "focal" else _hard_negatives
+    classification = choose(errors, face.flatten(), config, len(matches))
     boxes = decode(
         predictions.deltas_BA4[is_positive].float(),
         predictions.anchors_A4.expand(len(matches), -1, -1)[is_positive],
@@ -117,6 +122,23 @@ def _shot_loss(
 
 def _weighted(shot: ShotLoss, config: LossConfig) -> Tensor:
     return shot.classification + config.box_weight * shot.box
+
+
+def _hard_negatives(errors_K: Tensor, face_K: Tensor, config: LossConfig, images: int) -> Tensor:
+    is_positive = face_K >= 0
+    wanted = max(
+        int(config.negatives_per_positive * int(is_positive.sum())), config.min_negatives * images
+    )
+    negatives = _hardest(errors_K.detach(), face_K == BACKGROUND, wanted)
+    return errors_K[is_positive].sum() + errors_K[negatives].sum()
+
+
+def _focal(errors_K: Tensor, face_K: Tensor, config: LossConfig, images: int) -> Tensor:
+    """Cross-entropy e = -log p of the true class, weighted by alpha * (1 - p) ** gamma."""
+    weight_K = torch.where(face_K >= 0, config.focal_alpha, 1 - config.focal_alpha)
+    # 1 - exp(-e) through expm1 keeps its digits, and its gradient, where e is small.
+    fading_K = (-torch.expm1(-errors_K)).clamp(min=1e-8) ** config.focal_gamma
+    return (weight_K * fading_K * errors_K)[face_K != IGNORED].sum()
 
 
 def _hardest(errors_K: Tensor, is_negative_K: Tensor, wanted: int) -> Tensor:

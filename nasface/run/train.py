@@ -81,7 +81,7 @@ class Training:
         loss = detection_loss(first, second, to_device(targets, self.device), self.config)
         if not torch.isfinite(loss):
             raise RunError(
-                f"loss became {float(loss)} at step {self.step}; the last checkpoint is kept, "
+                f"loss became {float(loss.detach())} at step {self.step}; the last checkpoint is kept, "
                 "try a lower optimizer.lr"
             )
         loss.backward()

@@ -1,6 +1,7 @@
 """Derivation against a brute-force oracle in plain loops."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -63,7 +64,7 @@ def oracle_nodes(
 
 
 def check_outputs(graph: CellGraph, gene: CellGene) -> None:
-    derived = nx.MultiDiGraph()
+    derived: Any = nx.MultiDiGraph()
     derived.add_nodes_from(node.name for node in gene.nodes)
     derived.add_edges_from((e.source, node.name) for node in gene.nodes for e in node.edges)
     for output in gene.outputs:

@@ -358,7 +358,7 @@ def test_a_probe_reads_the_derivative_of_mixing_its_rival_in() -> None:
 
     for chosen, rival in ((2, 3), (3, 2), (1, 3), (2, 1)):
         gate = torch.zeros((), dtype=torch.float64, requires_grad=True)
-        loss(Slot(Trial(0, chosen), (Trial(0, rival, gate),))).backward()
+        torch.autograd.backward(loss(Slot(Trial(0, chosen), (Trial(0, rival, gate),))))
 
         def mixed(weight: float, chosen: int = chosen, rival: int = rival) -> float:
             other = edge.operations[edge.column_names[rival]]

@@ -279,9 +279,11 @@ def test_softmax_by_loop(partial: int, stride: bool) -> None:
             for column, name in enumerate(("none", "max_pool_3x3", "skip", "sep_3x3")):
                 operation = edge_of(supernet, "c", edge).operations[name]
                 mixed = mixed + weights[column] * operation(inside)
-            if stride and at < 2 and partial > 1:
-                around = nn.functional.max_pool2d(around, 2, 2)
-            total = total + shares[at] * shuffled(torch.cat([mixed, around], 1), partial)
+            if partial > 1:
+                if stride and at < 2:
+                    around = nn.functional.max_pool2d(around, 2, 2)
+                mixed = shuffled(torch.cat([mixed, around], dim=1), partial)
+            total = total + shares[at] * mixed
             edge += 1
         values.append(total)
     torch.testing.assert_close(found, torch.cat(values[2:], dim=1))

@@ -1,6 +1,7 @@
 """The graph of a cell against networkx and by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -47,7 +48,7 @@ def test_outputs_by_hand() -> None:
 def test_leaves_are_the_nodes_without_outgoing_edges(space: SearchSpace) -> None:
     for cell in space.cells.values():
         for active in (None, frozenset(range(0, len(cell.edges), 2)), frozenset[int]()):
-            oracle = nx.MultiDiGraph()
+            oracle: Any = nx.MultiDiGraph()
             oracle.add_nodes_from(node.name for node in cell.nodes)
             index = 0
             for node in cell.nodes:
