@@ -124,7 +124,7 @@ def compose(
     """One image and its annotated faces; about one image in sixteen has none."""
     height, width = generator.integers(config.min_side, config.max_side + 1, 2)
     canvas = _background(part.photographs, int(height), int(width), generator)
-    count = 0 if generator.random() < 1 / 16 else min(8, 1 + int(generator.geometric(0.4) - 1))
+    count = 0 if generator.random() < 1 / 16 else int(generator.integers(2, 11))
     wanted = [True] * count + [False] * int(generator.integers(0, 4))
     placed: list[Pasted] = []
     for is_face in generator.permutation(np.array(wanted, dtype=bool)):

@@ -99,10 +99,13 @@ class Training:
         if self.average is None:
             return
         keep = min(self.config.average, (1 + self.step) / (10 + self.step))
-        for mean, value in zip(self.average.parameters(), self.detector.parameters(), strict=True):
-            mean.lerp_(value, 1 - keep)
-        for mean, value in zip(self.average.buffers(), self.detector.buffers(), strict=True):
-            mean.copy_(value)
+        state = self.detector.state_dict()
+        for name, mean in self.average.state_dict().items():
+            # Running statistics are averaged too: those of the newest weights do not fit old ones.
+            if mean.is_floating_point():
+                mean.lerp_(state[name], 1 - keep)
+            else:
+                mean.copy_(state[name])
 
     def evaluate(self, progress: Progress) -> Evaluation:
         """Score on the validation part; keeps the best weights and the last."""
