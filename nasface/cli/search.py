@@ -11,8 +11,11 @@ from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse
 from nasface.run.config import SearchConfig
 from nasface.run.folder import read_summary
+from nasface.run.history import load_pair_scores
 from nasface.run.search import run_search
+from nasface.spec.store import load_search_space
 from nasface.view.cells import draw_genotype
+from nasface.view.curves import plot_choice_history
 
 
 @dataclass(kw_only=True)
@@ -44,13 +47,15 @@ def run(arguments: Sequence[str]) -> int:
     if not result.finished:
         progress.note(f"stopped; go on with: nasface search --out {command.out} --resume")
         return 130
-    if command.json:
-        print_json({"folder": str(command.out), **read_summary(command.out)})
-        return 0
     summary = read_summary(command.out)
+    history = _draw_history(command)
+    if command.json:
+        print_json({"folder": str(command.out), **summary})
+        return 0
     say(f"genotype   {command.out / 'genotype.yaml'}")
     say(f"drawing    {pictures[0]}")
     say(f"choices    {command.out / 'choices.json'}: entropy, margin and visits of each choice")
+    say(f"history    {history}")
     say(
         f"cost       {summary['seconds']:.0f} s, peak memory {summary['peak_memory_mb']:.0f} MB, "
         f"{summary['candidates'] - summary['unvisited']} of {summary['candidates']} candidates visited"
@@ -60,3 +65,9 @@ def run(arguments: Sequence[str]) -> int:
         f"--data {command.settings.data} --out FOLDER"
     )
     return 0
+
+
+def _draw_history(command: SearchCommand) -> Path:
+    space = load_search_space(command.settings.space, command.settings.parameters)
+    epochs, scores = load_pair_scores(command.out / "choices.npz", space)
+    return plot_choice_history(scores, epochs, space.operations, command.out / "choices.png")

@@ -17,6 +17,7 @@ from nasface.faces.detector import SearchableDetector, build_searchable
 from nasface.run.checkpoint import load_checkpoint, save_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.folder import RunFolder
+from nasface.run.history import history_entry, save_history
 from nasface.run.job import (
     choose_device,
     detection_loss,
@@ -172,14 +173,7 @@ class Search:
         """Write what a look at a running search wants: genotype, history, report."""
         save_genotype(self.genotype(), self.folder.path / "genotype.yaml")
         alphas, betas = self.choice_arrays()
-        self.history.append(
-            {
-                "epoch": epoch,
-                "step": self.step,
-                "alpha": {cell: torch.from_numpy(values) for cell, values in alphas.items()},
-                "beta": {cell: torch.from_numpy(values) for cell, values in betas.items()},
-            }
-        )
+        self.history.append(history_entry(epoch, self.step, alphas, betas))
         rows = [asdict(row) for row in choice_report(self.visits, alphas, betas)]
         self.folder.write_json("choices.json", rows)
 
@@ -271,19 +265,6 @@ def run_search(
     if finished:
         folder.write_json("summary.json", _summary(search))
     return SearchResult(out, search.genotype(), finished)
-
-
-def save_history(path: Path, history: list[dict[str, Any]]) -> None:
-    """Write the choice weights after each epoch as arrays ``alpha.CELL`` (epochs, edges, operations)
-    and ``beta.CELL`` (epochs, edges), with the epochs under ``epoch``.
-    """
-    arrays: dict[str, Any] = {"epoch": np.array([entry["epoch"] for entry in history])}
-    for kind in ("alpha", "beta"):
-        for cell in history[0][kind] if history else ():
-            arrays[f"{kind}.{cell}"] = np.stack([entry[kind][cell].numpy() for entry in history])
-    temporary = path.with_name(f".{path.stem}.tmp.npz")
-    np.savez_compressed(temporary, **arrays)
-    temporary.replace(path)
 
 
 def _note_coverage(search: Search, progress: Progress) -> None:

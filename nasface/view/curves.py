@@ -48,29 +48,28 @@ def plot_choice_history(
 ) -> Path:
     """How the choice weights of each cell moved.
 
-    ``history`` maps a cell to softmax weights (epochs, edges, operations), nan where an operation is
-    not offered. Left: the weights after the last epoch; right: the mean entropy over the edges as a
-    share of the greatest possible.
+    ``history`` maps a cell to the scores of its pairs (epochs, edges, operations), nan where an
+    operation is not offered. Left: the scores after the last epoch, edge by edge; right: the mean
+    entropy over the edges, each normalised to sum one, as a share of the greatest possible.
     """
     figure = Figure(figsize=(9, 2.6 * len(history)), layout="constrained")
     grid = figure.subplots(len(history), 2, squeeze=False, width_ratios=(3, 2))
-    for (left, right), (cell, weights) in zip(grid, history.items(), strict=True):
-        offered = np.isfinite(weights[-1]).sum(axis=1) > 1
-        last = weights[-1][offered]
-        shown = np.isfinite(last).any(axis=0)
+    for (left, right), (cell, scores) in zip(grid, history.items(), strict=True):
+        is_open = np.isfinite(scores[-1]).sum(axis=1) > 1
+        last = scores[-1][is_open]
+        shown = np.flatnonzero(np.isfinite(last).any(axis=0))
         image = left.imshow(last[:, shown].T, aspect="auto", cmap="viridis", vmin=0)
-        left.set_yticks(
-            range(int(shown.sum())), [o for o, s in zip(operations, shown, strict=True) if s], fontsize=7
-        )
-        left.set(title=f"{cell}: weights at the end", xlabel="edge")
+        left.set_yticks(range(len(shown)), [operations[at] for at in shown], fontsize=7)
+        left.set(title=f"{cell}: scores at the end", xlabel="edge with a choice")
         figure.colorbar(image, ax=left)
-        right.plot(epochs, [_entropy(each[offered]) for each in weights])
+        right.plot(epochs, [_entropy(each[is_open]) for each in scores], marker="o", markersize=3)
         right.set(title="entropy", xlabel="epoch", ylim=(0, 1.02))
         right.grid(alpha=0.3)
     return save_figure(figure, path)
 
 
-def _entropy(weights_EO: Floats) -> float:
-    known = np.where(np.isfinite(weights_EO), weights_EO, 0)
-    entropy = -(known * np.log(np.maximum(known, 1e-12))).sum(axis=1)
-    return float((entropy / np.log(np.isfinite(weights_EO).sum(axis=1))).mean())
+def _entropy(scores_EO: Floats) -> float:
+    known = np.where(np.isfinite(scores_EO), scores_EO, 0)
+    share = known / known.sum(axis=1, keepdims=True)
+    entropy = -(share * np.log(np.maximum(share, 1e-12))).sum(axis=1)
+    return float((entropy / np.log(np.isfinite(scores_EO).sum(axis=1))).mean())

@@ -1,0 +1,64 @@
+"""How the choice weights of a search moved: kept in checkpoints, written as arrays."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nasface.errors import RunError
+from nasface.search.choice import ChoiceTable, FloatArray, pair_scores
+from nasface.spec.space import SearchSpace
+
+
+def history_entry(
+    epoch: int, step: int, alphas: Mapping[str, FloatArray], betas: Mapping[str, FloatArray]
+) -> dict[str, Any]:
+    """The choice weights after an epoch in a form that a checkpoint takes."""
+    return {
+        "epoch": epoch,
+        "step": step,
+        "alpha": {cell: torch.from_numpy(values) for cell, values in alphas.items()},
+        "beta": {cell: torch.from_numpy(values) for cell, values in betas.items()},
+    }
+
+
+def save_history(path: Path, history: list[dict[str, Any]]) -> None:
+    """Write the choice weights after each epoch to an ``npz`` file.
+
+    It holds ``epoch`` (T,) and per cell ``alpha.CELL`` (T, edges, operations) and, with edge
+    normalisation, ``beta.CELL`` (T, edges).
+    """
+    arrays: dict[str, Any] = {"epoch": np.array([entry["epoch"] for entry in history])}
+    for kind in ("alpha", "beta"):
+        for cell in history[0][kind] if history else ():
+            arrays[f"{kind}.{cell}"] = np.stack([entry[kind][cell].numpy() for entry in history])
+    temporary = path.with_name(f".{path.stem}.tmp.npz")
+    np.savez_compressed(temporary, **arrays)
+    temporary.replace(path)
+
+
+def load_pair_scores(
+    path: Path, space: SearchSpace
+) -> tuple[list[int], dict[str, NDArray[np.float32]]]:
+    """Epochs, and per cell the scores of all pairs (T, E, O), nan where nothing is offered.
+
+    Raises:
+        RunError: if the file is no history of this space.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            held = {name: arrays[name] for name in arrays.files}
+        scores = {}
+        for cell in space.cells:
+            table = ChoiceTable.of(space, cell)
+            beta = held.get(f"beta.{cell}", [None] * len(held["epoch"]))
+            each = [
+                pair_scores(table, a, b) for a, b in zip(held[f"alpha.{cell}"], beta, strict=True)
+            ]
+            scores[cell] = np.where(table.offered_EO, np.stack(each), np.nan).astype(np.float32)
+    except (OSError, ValueError, KeyError) as problem:
+        raise RunError(f"{path}: not a history of space {space.name}: {problem}") from None
+    return held["epoch"].tolist(), scores
