@@ -218,6 +218,11 @@ def build_searchable(
                 f"space {space.name}: cell {name!r} has levels {sorted(used)}, "
                 f"a face detector offers {list(LEVELS)}"
             )
+        if cell.output.projection == "none":
+            raise ConfigError(
+                f"space {space.name}: cell {name!r} does not project its output; "
+                "a pyramid needs projection conv or conv_norm_relu"
+            )
     fixed = None if before is None else build_module(before, config.channels, LEVELS)
     supernet = Supernet(space, config.channels)
     return SearchableDetector(DetectorFrame(config), supernet, fixed)

@@ -85,9 +85,9 @@ class SearchEdge(nn.Module):
 
     def mixed(self, x_BCHW: Tensor, weights_O: Tensor, size: tuple[int, int] | None) -> Tensor:
         """The edge with all operations, weighted; ``weights_O`` over the columns of the space."""
-        x = resample(x_BCHW, self.transform, size)
         if len(self.column_names) == 1:
             return self.path(x_BCHW, next(iter(self.column_names)), size)
+        x = resample(x_BCHW, self.transform, size)
         inside, around = self._divide(x)
         total = sum(
             weights_O[column] * self.operations[name](inside)

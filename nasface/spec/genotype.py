@@ -18,6 +18,7 @@ from nasface.spec.graph import (
     Output,
     Projection,
     Transform,
+    check_name,
 )
 
 FORMAT = 1
@@ -134,6 +135,8 @@ class Genotype:
     def __post_init__(self) -> None:
         if not self.cells:
             raise SpecError("cells: a genotype needs at least one")
+        for name in self.cells:
+            check_name(f"cells.{name}", name)
 
 
 def check_space(genotype: Genotype, space_name: str, space_digest: str) -> None:

@@ -6,6 +6,7 @@ the operations that may sit on it; an edge with one candidate is fixed. This is 
 where an edge has an index: edges are numbered node by node, in the order in which they are listed.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,21 @@ Combine = Literal["sum", "weighted_sum", "product", "concat"]
 Transform = Literal["none", "up2", "down2", "stride"]
 OutputRule = Literal["cat-all", "cat-leaf"]
 Projection = Literal["none", "conv", "conv_norm_relu"]
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+#: attributes of torch's module and parameter containers, which such a name would shadow
+_TAKEN = frozenset(
+    "T_destination add_module apply bfloat16 buffers call_super_init children clear compile copy cpu "
+    "cuda double dump_patches eval extra_repr float forward fromkeys get get_buffer get_extra_state "
+    "get_parameter get_submodule half ipu items keys load_state_dict modules mtia named_buffers "
+    "named_children named_modules named_parameters parameters pop popitem register_backward_hook "
+    "register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_full_backward_pre_hook register_load_state_dict_post_hook "
+    "register_load_state_dict_pre_hook register_module register_parameter "
+    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state "
+    "set_submodule setdefault share_memory state_dict to to_empty train training type update values "
+    "xpu zero_grad".split()
+)
 
 #: how many levels an edge climbs (towards coarser resolution) under each transform
 LEVEL_STEP: Mapping[Transform, int] = {"none": 0, "up2": -1, "down2": 1, "stride": 1}
@@ -155,6 +171,7 @@ def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[st
     levels: dict[str, int] = {}
     for part, members in (("inputs", inputs), ("nodes", nodes)):
         for position, member in enumerate(members):
+            check_name(f"{part}.{position}.name", member.name)
             if member.name in levels:
                 raise SpecError(f"{part}.{position}.name: {member.name!r} is already taken")
             if isinstance(member, Node):
@@ -166,6 +183,15 @@ def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[st
                         )
             levels[member.name] = member.level
     return levels
+
+
+def check_name(place: str, name: str) -> None:
+    """Raise :class:`SpecError` unless a cell's or node's name can stand in a file and a state dict."""
+    if not _NAME.fullmatch(name) or name in _TAKEN:
+        raise SpecError(
+            f"{place}: {name!r} cannot be a name; expected a letter followed by letters, digits or "
+            "underscores, and no method of a torch module, such as 'type' or 'keys'"
+        )
 
 
 def check_edge_level(place: str, transform: Transform, source_level: int, level: int) -> None:

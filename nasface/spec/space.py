@@ -23,6 +23,7 @@ from nasface.spec.graph import (
     Node,
     Output,
     Transform,
+    check_name,
     check_operation,
 )
 
@@ -145,8 +146,7 @@ def expand(document: SpaceDocument, parameters: Mapping[str, int]) -> SearchSpac
         raise SpecError(f"partial_channels: {document.partial_channels} is not 1 or more")
     cells = {}
     for name, cell in document.cells.items():
-        if not name.isidentifier():
-            raise SpecError(f"cells.{name}: a cell's name is letters, digits and underscores")
+        check_name(f"cells.{name}", name)
         try:
             cells[name] = _expand_cell(cell, document.operations)
         except SpecError as error:

@@ -137,8 +137,14 @@ def load_config(kind: type[T], path: Path) -> T:
     """
     text = _read_file(path, ConfigError, "config file")
     return parse_dataclass(
-        kind, parse_yaml(text, str(path), ConfigError) or {}, str(path), ConfigError
+        kind, _settings(text, path), str(path), ConfigError
     )
+
+
+def _settings(text: str, path: Path) -> Any:
+    """The values of a settings file; an empty one gives the defaults."""
+    values = parse_yaml(text, str(path), ConfigError)
+    return {} if values is None else values
 
 
 def write_text(path: Path, text: str) -> None:

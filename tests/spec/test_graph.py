@@ -7,9 +7,10 @@ import networkx as nx
 import pytest
 from hypothesis import given, settings
 from strategies import spaces
+from torch import nn
 
 from nasface.errors import SpecError
-from nasface.spec.graph import CellGraph, Edge, Input, Node, Output
+from nasface.spec.graph import CellGraph, Edge, Input, Node, Output, check_name
 from nasface.spec.space import SearchSpace
 
 OPERATIONS = ("none", "skip", "sep_3x3")
@@ -116,3 +117,12 @@ def test_a_residual_needs_an_input_at_every_output_level() -> None:
             (Node("a", 2, (Edge("x", OPERATIONS),)), B),
             Output("cat-all", "conv", residual=True),
         )
+
+
+def test_names_that_would_shadow_torch_are_refused() -> None:
+    containers = (nn.Module(), nn.ModuleDict(), nn.ParameterDict())
+    taken = {name for each in containers for name in dir(each) if not name.startswith("_")}
+    for name in (*taken, "", "a.b", "1st", "_x", "a b"):
+        with pytest.raises(SpecError, match="cannot be a name"):
+            check_name("cells", name)
+    check_name("cells", "cpm_c2")
