@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+
+from nasface.data.sample import SampleConfig
+from nasface.run.config import SearchConfig, TrainConfig
+from nasface.spec.store import load_config, load_search_space
+
+PRESETS = Path(__file__).parents[1] / "scripts" / "presets"
+KINDS = {"sample": SampleConfig, "search": SearchConfig, "train": TrainConfig}
+
+
+@pytest.mark.parametrize("path", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_preset_is_accepted(path: Path) -> None:
+    kind = path.stem.rsplit("-", 1)[1]
+    config = load_config(KINDS[kind], path)
+    if isinstance(config, SearchConfig):
+        load_search_space(config.space, config.parameters)
+
+
+def test_quickstart_warm_up_reaches_every_candidate() -> None:
+    sample = load_config(SampleConfig, PRESETS / "quickstart-sample.yaml")
+    search = load_config(SearchConfig, PRESETS / "quickstart-search.yaml")
+    space = load_search_space(search.space, search.parameters)
+    warm_up_steps = search.warmup_epochs * (sample.train // 2 // search.batch)
+    most = max(
+        sum(len(edge.operations) for edge in node.edges) if node.keep != "all" else
+        max(len(edge.operations) for edge in node.edges)
+        for cell in space.cells.values()
+        for node in cell.nodes
+    )
+    assert most == 32
+    assert warm_up_steps >= most
