@@ -1,8 +1,11 @@
 import configparser
 import subprocess
 import sys
+import zipfile
 from importlib.resources import files
 from pathlib import Path
+
+import pytest
 
 import nasface
 from nasface.spec.store import load_genotype, load_search_space, packaged_names
@@ -28,8 +31,13 @@ def test_version_needs_no_torch() -> None:
 
 
 def test_yaml_folders_are_package_data() -> None:
-    for package, folder in (("nasface.search_spaces", "search_spaces"), ("nasface.genotypes", "genotypes")):
-        installed = {entry.name for entry in files(package).iterdir() if entry.name.endswith(".yaml")}
+    for package, folder in (
+        ("nasface.search_spaces", "search_spaces"),
+        ("nasface.genotypes", "genotypes"),
+    ):
+        installed = {
+            entry.name for entry in files(package).iterdir() if entry.name.endswith(".yaml")
+        }
         assert installed == {path.name for path in (ROOT / folder).glob("*.yaml")}
 
 
@@ -38,3 +46,24 @@ def test_every_packaged_file_loads() -> None:
         assert load_search_space(name).name == name
     for name in packaged_names("nasface.genotypes"):
         assert load_genotype(name).name == name
+
+
+@pytest.mark.slow
+def test_wheel_contains_the_yaml_folders(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "-w",
+        str(tmp_path),
+        ROOT,
+    ]
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    spaces = {f"nasface/search_spaces/{path.name}" for path in (ROOT / "search_spaces").glob("*")}
+    expected = {name for name in spaces if name.endswith((".yaml", ".py"))}
+    assert {*expected, "nasface/genotypes/__init__.py", "nasface/py.typed"} <= names

@@ -24,8 +24,9 @@ def test_quickstart_warm_up_reaches_every_candidate() -> None:
     space = load_search_space(search.space, search.parameters)
     warm_up_steps = search.warmup_epochs * (sample.train // 2 // search.batch)
     most = max(
-        sum(len(edge.operations) for edge in node.edges) if node.keep != "all" else
-        max(len(edge.operations) for edge in node.edges)
+        sum(len(edge.operations) for edge in node.edges)
+        if node.keep != "all"
+        else max(len(edge.operations) for edge in node.edges)
         for cell in space.cells.values()
         for node in cell.nodes
     )

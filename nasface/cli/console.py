@@ -70,9 +70,7 @@ class ConsoleProgress:
         if self.task is not None:
             self.bar.update(self.task, completed=self.done, shown=shown)
         now = time.monotonic()
-        if not err.is_terminal and (
-            now - self.printed >= self.interval or self.done == self.total
-        ):
+        if not err.is_terminal and (now - self.printed >= self.interval or self.done == self.total):
             self.printed = now
             rate = (now - self.started) / max(1, self.done - self.first)
             left = rate * (self.total - self.done)

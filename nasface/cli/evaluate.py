@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
         print_json(figures)
         return 0
     bands = [
-        [f"faces of {band}", str(each.faces), f"{each.ap:.3f}"]
+        [f"faces {band}", str(each.faces), f"{each.ap:.3f}"]
         for band, each in result.by_height.items()
     ]
     print_table(

@@ -43,7 +43,9 @@ def run(arguments: Sequence[str]) -> int:
     command = parse(SearchCommand, arguments, "search")
     with ConsoleProgress() as progress:
         result = run_search(command.settings, command.out, progress, resume=command.resume)
-    pictures = [draw_genotype(result.genotype, command.out / f"genotype{s}") for s in (".svg", ".png")]
+    pictures = [
+        draw_genotype(result.genotype, command.out / f"genotype{s}") for s in (".svg", ".png")
+    ]
     if not result.finished:
         progress.note(f"stopped; go on with: nasface search --out {command.out} --resume")
         return 130

@@ -28,8 +28,20 @@ Crops = NDArray[np.float32]
 #: photographs that scikit-image's wheel contains, by part; none shows a face
 PHOTOGRAPHS = MappingProxyType(
     {
-        "train": ("chelsea", "coffee", "motorcycle", "brick", "gravel", "hubble_deep_field", "coins"),
-        "val": ("rocket", "grass", "moon", "retina", "immunohistochemistry", "text"),
+        "train": (
+            "chelsea",
+            "coffee",
+            "motorcycle",
+            "brick",
+            "gravel",
+            "hubble_deep_field",
+            "coins",
+            "immunohistochemistry",
+            "text",
+            "cell",
+            "clock",
+        ),
+        "val": ("rocket", "grass", "moon", "retina", "page"),
     }
 )
 EVENT = "0--Sample"
@@ -172,7 +184,9 @@ def _load_parts() -> dict[str, Part]:
     chosen = {"train": (train, slice(None, 75)), "val": (val, slice(75, None))}
     return {
         part: Part(
-            faces[indices], others[rest], tuple(_photograph(data, name) for name in PHOTOGRAPHS[part])
+            faces[indices],
+            others[rest],
+            tuple(_photograph(data, name) for name in PHOTOGRAPHS[part]),
         )
         for part, (indices, rest) in chosen.items()
     }
@@ -190,8 +204,10 @@ def _background(
     photographs: tuple[Image, ...], height: int, width: int, generator: np.random.Generator
 ) -> Image:
     picture = photographs[generator.integers(len(photographs))]
-    # A window of the target's shape, a quarter to the whole of what fits.
-    scale = min(picture.shape[0] / height, picture.shape[1] / width) * generator.uniform(0.4, 1.0)
+    # The photographs are few: windows of any size and direction make them go further.
+    picture = np.rot90(picture, generator.integers(4))
+    fit = min(picture.shape[0] / height, picture.shape[1] / width)
+    scale = fit * float(np.exp(generator.uniform(np.log(0.2), 0.0)))
     rows, columns = max(8, int(height * scale)), max(8, int(width * scale))
     top = generator.integers(0, picture.shape[0] - rows + 1)
     left = generator.integers(0, picture.shape[1] - columns + 1)
@@ -200,8 +216,17 @@ def _background(
         window = window[:, ::-1]
     method = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
     resized = cv2.resize(np.ascontiguousarray(window), (width, height), interpolation=method)
+    return _recoloured(resized, generator)
+
+
+def _recoloured(image: Image, generator: np.random.Generator) -> Image:
+    """The picture with other colours: channels swapped, some negatives, gain, tint and gamma."""
+    level = image[..., generator.permutation(3)] / 255.0
+    if generator.random() < 0.2:
+        level = 1 - level
+    level = level ** generator.uniform(0.6, 1.6)
     gains = generator.uniform(0.6, 1.3) * generator.uniform(0.85, 1.15, 3)
-    return np.clip(resized * gains + generator.uniform(-20, 20), 0, 255).astype(np.uint8)
+    return np.clip(255 * level * gains, 0, 255).astype(np.uint8)
 
 
 def _free_spot(

@@ -52,7 +52,9 @@ def data_folder(data: str) -> Path:
     return Path(data)
 
 
-def make_optimizer(config: OptimizerConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def make_optimizer(
+    config: OptimizerConfig, parameters: list[nn.Parameter]
+) -> torch.optim.Optimizer:
     """The optimiser, without decay on scales and biases of normalisations and other vectors."""
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},

@@ -146,7 +146,9 @@ class Search:
     def choice_arrays(self) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
         """Copies of the choice weights as arrays: alphas and betas by cell."""
         choices = self.model.enhancement.choices
-        alphas = {cell: value.detach().cpu().numpy().copy() for cell, value in choices.alpha.items()}
+        alphas = {
+            cell: value.detach().cpu().numpy().copy() for cell, value in choices.alpha.items()
+        }
         betas = {cell: value.detach().cpu().numpy().copy() for cell, value in choices.beta.items()}
         return alphas, betas
 
@@ -255,7 +257,10 @@ def run_search(
                 _note_coverage(search, progress)
             if search.step % search.epoch_steps == 0:
                 search.end_epoch(search.step // search.epoch_steps)
-            if search.step % search.epoch_steps == 0 or now - saved > 60 * config.checkpoint_minutes:
+            if (
+                search.step % search.epoch_steps == 0
+                or now - saved > 60 * config.checkpoint_minutes
+            ):
                 search.save()
                 saved = time.monotonic()
     search.save()
