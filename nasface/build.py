@@ -57,7 +57,9 @@ class FixedCell(nn.Module):
             ]
             values[node.name] = self._combine(node, terms)
         return {
-            output.level: self._output(output.level, [values[name] for name in output.sources], values)
+            output.level: self._output(
+                output.level, [values[name] for name in output.sources], values
+            )
             for output in self.gene.outputs
         }
 

@@ -59,7 +59,7 @@ def test_wheel_contains_the_yaml_folders(tmp_path: Path) -> None:
         "--no-deps",
         "-w",
         str(tmp_path),
-        ROOT,
+        str(ROOT),
     ]
     subprocess.run(command, check=True)
     (wheel,) = tmp_path.glob("*.whl")

@@ -7,13 +7,13 @@ from nasface.run.config import SearchConfig, TrainConfig
 from nasface.spec.store import load_config, load_search_space
 
 PRESETS = Path(__file__).parents[1] / "scripts" / "presets"
-KINDS = {"sample": SampleConfig, "search": SearchConfig, "train": TrainConfig}
+KINDS: dict[str, type] = {"sample": SampleConfig, "search": SearchConfig, "train": TrainConfig}
 
 
 @pytest.mark.parametrize("path", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_preset_is_accepted(path: Path) -> None:
     kind = path.stem.rsplit("-", 1)[1]
-    config = load_config(KINDS[kind], path)
+    config: object = load_config(KINDS[kind], path)
     if isinstance(config, SearchConfig):
         load_search_space(config.space, config.parameters)
 

@@ -1,6 +1,6 @@
 """From a command line and a YAML file to a command's dataclass."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -16,11 +16,12 @@ Command = TypeVar("Command")
 def parse(command: type[Command], arguments: Sequence[str], verb: str) -> Command:
     """The command with its settings.
 
-    Settings come from the file of ``--config`` (with ``--resume``, from the run folder of ``--out``),
-    else from their defaults, and each can be overridden by an option.
+    Settings come from the file of ``--config`` (with ``--resume``, from the run folder of
+    ``--out``), else from their defaults, and each can be overridden by an option.
 
     Raises:
-        ConfigError: for a file that does not hold such settings. SystemExit: 0 after ``--help``, 2 for
+        ConfigError: for a file that does not hold such settings. SystemExit: 0 after ``--help``, 2
+        for
             options that cannot be understood.
     """
     kind = get_type_hints(command)["settings"]
@@ -30,6 +31,7 @@ def parse(command: type[Command], arguments: Sequence[str], verb: str) -> Comman
             raise ConfigError("--config: not together with --resume, which takes the run's own")
         folder = _peek(arguments, "--out")
         path = None if folder is None else str(Path(folder) / "config.yaml")
+    make: Callable[..., Command] = command
     settings = kind() if path is None else load_config(kind, Path(path))
     required: dict[str, Any] = {
         field.name: tyro.MISSING
@@ -40,7 +42,7 @@ def parse(command: type[Command], arguments: Sequence[str], verb: str) -> Comman
         command,
         args=list(arguments),
         prog=f"nasface {verb}",
-        default=command(settings=settings, **required),
+        default=make(settings=settings, **required),
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     return parsed

@@ -23,8 +23,8 @@ class SearchCommand:
     """Search an architecture on the training images of a data folder.
 
     One half of the images trains the network's weights, the other half its choices. The run folder
-    holds config.yaml, metrics.jsonl, checkpoint.pt, and genotype.yaml with its drawing. Ctrl-C stops
-    with a checkpoint, and --resume goes on.
+    holds config.yaml, metrics.jsonl, checkpoint.pt, and genotype.yaml with its drawing. Ctrl-C
+    stops with a checkpoint, and --resume goes on.
     """
 
     settings: Annotated[SearchConfig, tyro.conf.arg(name="")]
@@ -50,6 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         progress.note(f"stopped; go on with: nasface search --out {command.out} --resume")
         return 130
     summary = read_summary(command.out)
+    visited = summary["candidates"] - summary["unvisited"]
     history = _draw_history(command)
     if command.json:
         print_json({"folder": str(command.out), **summary})
@@ -60,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
     say(f"history    {history}")
     say(
         f"cost       {summary['seconds']:.0f} s, peak memory {summary['peak_memory_mb']:.0f} MB, "
-        f"{summary['candidates'] - summary['unvisited']} of {summary['candidates']} candidates visited"
+        f"{visited} of {summary['candidates']} candidates visited"
     )
     say(
         f"next       nasface train --genotype {command.out / 'genotype.yaml'} "

@@ -33,7 +33,7 @@ class Pasted:
 
 
 def rotated_extent(side: float, angle: float) -> tuple[float, float]:
-    """Half width and half height of the upright box around an ellipse ``side`` high, turned by degrees."""
+    """Half width and height of the box around an ellipse ``side`` high, turned by degrees."""
     a, b, turn = side / ASPECT / 2, side / 2, np.deg2rad(angle)
     cos, sin = np.cos(turn) ** 2, np.sin(turn) ** 2
     return float(np.sqrt(a * a * cos + b * b * sin)), float(np.sqrt(a * a * sin + b * b * cos))
@@ -93,7 +93,7 @@ def _window(canvas: Image, box: NDArray[np.float64]) -> Image:
 def _lit(
     grey: Floats, surround: Image, generator: np.random.Generator
 ) -> tuple[NDArray[np.float32], int]:
-    """The crop in colour (0 to 255), lit roughly as its surroundings are, sometimes from one side."""
+    """The crop in colour (0 to 255), lit much as its surroundings are, sometimes from a side."""
     tint = np.array([1.0, generator.uniform(0.72, 0.9), generator.uniform(0.55, 0.85)])
     if generator.random() < 0.3:
         tint = np.full(3, 1.0)
@@ -130,7 +130,7 @@ def _ellipse(
 def _occlude(
     mask: NDArray[np.float64], box: NDArray[np.float64], generator: np.random.Generator
 ) -> int:
-    """Let the background show through on one side of the box: 0 none, 1 up to 20 %, 2 up to 35 %."""
+    """Let the background show on one side of the box: 0 none, 1 up to 20 %, 2 up to 35 %."""
     if generator.random() < 0.75:
         return 0
     share = generator.uniform(0.08, 0.35)

@@ -86,8 +86,8 @@ def write_sample(
 ) -> None:
     """Write the data set; ``progress`` is called with (images written, images in all).
 
-    It is made beside ``folder`` and moved there when whole. The same seed (and OpenCV) gives the same
-    bytes.
+    It is made beside ``folder`` and moved there when whole. The same seed (and OpenCV) gives the
+    same bytes.
 
     Raises:
         DataError: if the folder exists and is not empty, or scikit-image is missing.
@@ -205,7 +205,7 @@ def _background(
 ) -> Image:
     picture = photographs[generator.integers(len(photographs))]
     # The photographs are few: windows of any size and direction make them go further.
-    picture = np.rot90(picture, generator.integers(4))
+    picture = np.rot90(picture, int(generator.integers(4)))
     fit = min(picture.shape[0] / height, picture.shape[1] / width)
     scale = fit * float(np.exp(generator.uniform(np.log(0.2), 0.0)))
     rows, columns = max(8, int(height * scale)), max(8, int(width * scale))
@@ -216,7 +216,7 @@ def _background(
         window = window[:, ::-1]
     method = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
     resized = cv2.resize(np.ascontiguousarray(window), (width, height), interpolation=method)
-    return _recoloured(resized, generator)
+    return _recoloured(np.asarray(resized, np.uint8), generator)
 
 
 def _recoloured(image: Image, generator: np.random.Generator) -> Image:

@@ -1,7 +1,7 @@
 """The detector: backbone, pyramid, feature enhancement, heads.
 
-Two shots (DSFD, and ASFD section 3.1): the heads predict once from the original pyramid with anchors
-of half size and once from the enhanced pyramid. The first shot exists in training only.
+Two shots (DSFD, and ASFD section 3.1): the heads predict once from the original pyramid with
+anchors of half size and once from the enhanced pyramid. The first shot exists in training only.
 """
 
 import math
@@ -111,9 +111,7 @@ class DetectorFrame(nn.Module):
         both = {level: torch.cat([original[level], enhanced[level]]) for level in LEVELS}
         logits, deltas, anchors = self.predict(both)
         half = len(logits) // 2
-        first = Predictions(
-            logits[:half], deltas[:half], self._anchors(original, FIRST_SHOT_SCALE)
-        )
+        first = Predictions(logits[:half], deltas[:half], self._anchors(original, FIRST_SHOT_SCALE))
         return first, Predictions(logits[half:], deltas[half:], anchors)
 
     def _anchors(self, features: Mapping[int, Tensor], scale: float) -> Tensor:

@@ -23,10 +23,9 @@ class MatchConfig:
 
     positive: float = 0.4
     """IoU from which an anchor belongs to the face it overlaps most."""
-    negative: float = 0.4
-    """IoU below which an anchor is background; one between this and ``positive`` is ignored. The
-    paper's 0.4 leaves no gap. With hard negatives and no pretrained backbone a gap decides whether
-    a short training learns at all: the hardest negatives are else those next to the positives."""
+    negative: float | None = None
+    """IoU below which an anchor is background; one between this and ``positive`` is ignored. null
+    is ``positive``, which leaves no gap (DSFD)."""
     compensate: int = 0
     """A face with fewer anchors than this takes its next best ones, as in S3FD (6 there); 0
     switches it off (DSFD)."""
@@ -39,7 +38,7 @@ class MatchConfig:
                 f"positive {self.positive}, compensation_iou {self.compensation_iou}, compensate "
                 f"{self.compensate}: expected 0 < compensation_iou <= positive <= 1 and 0 or more"
             )
-        if not 0 < self.negative <= self.positive:
+        if self.negative is not None and not 0 < self.negative <= self.positive:
             raise ConfigError(
                 f"negative: {self.negative} is not above 0 and at most positive {self.positive}"
             )
@@ -76,7 +75,8 @@ def match(anchors_A4: Tensor, targets: Targets, config: MatchConfig) -> Matches:
         face[list(anchor_of.values())] = asked[list(anchor_of)]
         if config.compensate:
             _compensate(face, overlap, asked.tolist(), config)
-        face = face.masked_fill((face == BACKGROUND) & (best >= config.negative), IGNORED)
+        if config.negative is not None:
+            face = face.masked_fill((face == BACKGROUND) & (best >= config.negative), IGNORED)
     covered = _covered(anchors_A4, targets.boxes_M4[targets.ignore_M], config.positive)
     return Matches(face.masked_fill((face == BACKGROUND) & covered, IGNORED))
 

@@ -13,6 +13,7 @@ from safetensors.torch import save
 import nasface
 from nasface.errors import RunError
 from nasface.faces.detector import Detector, DetectorConfig, build_detector
+from nasface.ops.blocks import channels_last
 from nasface.spec.genotype import Genotype
 from nasface.spec.store import parse_dataclass, parse_genotype, parse_yaml, to_yaml
 
@@ -80,9 +81,11 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     try:
         detector.load_state_dict(tensors)
     except RuntimeError as problem:
-        raise RunError(f"{path}: weights do not fit: {' '.join(str(problem).split())[:300]}") from None
+        raise RunError(
+            f"{path}: weights do not fit: {' '.join(str(problem).split())[:300]}"
+        ) from None
     return LoadedDetector(
-        detector.eval().to(device).to(memory_format=torch.channels_last),
+        channels_last(detector.eval().to(device)),
         config,
         genotype,
         json.loads(metadata.get("metrics", "{}")),

@@ -3,6 +3,8 @@
 Shape letters: B image, C channel, H height, W width.
 """
 
+from typing import TypeVar, cast
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from torch import Tensor, nn
@@ -31,6 +33,15 @@ def separable_conv_norm_relu(channels: int) -> nn.Sequential:
     )
 
 
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def channels_last(module: Module) -> Module:
+    """The module with its weights in channels-last memory: on CPU more than twice as fast here."""
+    # torch's stubs know the memory format of tensors only.
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
 class StridedIdentity(nn.Module):
     """What stands for a skip connection where the resolution is halved (as in DARTS).
 
@@ -51,7 +62,7 @@ class StridedIdentity(nn.Module):
         height, width = x.shape[-2:]
         # On odd sizes the last odd position lies outside the map and is padded with zeros.
         shifted = F.pad(x, (0, width % 2, 0, height % 2))[..., 1:, 1:]
-        return self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1))
+        return cast(Tensor, self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1)))
 
 
 class Zero(nn.Module):
@@ -91,8 +102,8 @@ def channel_shuffle(x_BCHW: Tensor, groups: int) -> Tensor:
     if x_BCHW.is_contiguous(memory_format=torch.channels_last):
         # The same on the last dimension, which keeps the memory format.
         x = x_BCHW.permute(0, 2, 3, 1).unflatten(3, shape).transpose(3, 4).flatten(3)
-        return x.permute(0, 3, 1, 2)
-    return x_BCHW.unflatten(1, shape).transpose(1, 2).flatten(1, 2)
+        return cast(Tensor, x.permute(0, 3, 1, 2))
+    return cast(Tensor, x_BCHW.unflatten(1, shape).transpose(1, 2).flatten(1, 2))
 
 
 def product(values: list[Tensor]) -> Tensor:

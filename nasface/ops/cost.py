@@ -29,8 +29,8 @@ def measure_cost(
     """Cost of one forward pass: the whole (first row, ``total``) and each of ``parts``.
 
     ``parts`` maps the name of a row to the path of a submodule, such as ``frame.backbone``. With
-    module and inputs on the meta device it takes neither data nor memory. Multiply-adds are those of
-    convolutions and matrix products, half of what ``torch.utils.flop_counter`` counts;
+    module and inputs on the meta device it takes neither data nor memory. Multiply-adds are those
+    of convolutions and matrix products, half of what ``torch.utils.flop_counter`` counts;
     normalisation, activation and resampling are not counted.
     """
     in_training = [each for each in module.modules() if each.training]

@@ -37,9 +37,7 @@ def _separable(kernel: int, dilation: int = 1) -> OperationBuilder:
         padding = dilation * (kernel // 2)
         return nn.Sequential(
             nn.ReLU(),
-            nn.Conv2d(
-                channels, channels, kernel, stride, padding, dilation, channels, bias=False
-            ),
+            nn.Conv2d(channels, channels, kernel, stride, padding, dilation, channels, bias=False),
             nn.Conv2d(channels, channels, 1, bias=False),
             nn.BatchNorm2d(channels, affine=affine),
         )
@@ -53,10 +51,22 @@ def _cross(length: int) -> OperationBuilder:
         return nn.Sequential(
             nn.ReLU(),
             nn.Conv2d(
-                channels, channels, (1, length), (1, stride), (0, reach), groups=channels, bias=False
+                channels,
+                channels,
+                (1, length),
+                (1, stride),
+                (0, reach),
+                groups=channels,
+                bias=False,
             ),
             nn.Conv2d(
-                channels, channels, (length, 1), (stride, 1), (reach, 0), groups=channels, bias=False
+                channels,
+                channels,
+                (length, 1),
+                (stride, 1),
+                (reach, 0),
+                groups=channels,
+                bias=False,
             ),
             nn.Conv2d(channels, channels, 1, bias=False),
             nn.BatchNorm2d(channels, affine=affine),

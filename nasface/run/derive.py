@@ -30,7 +30,8 @@ def derive_run(config: DeriveConfig, name: str) -> Genotype:
     """The genotype of a search run.
 
     Raises:
-        ConfigError: without a run folder. RunError: for one that holds no search, or not that epoch.
+        ConfigError: without a run folder. RunError: for one that holds no search, or not that
+        epoch.
     """
     if not config.run:
         raise ConfigError("run: is missing; expected the run folder of a search")

@@ -13,8 +13,8 @@ from nasface.data.annotations import ImageRecord, read_wider_split
 from nasface.errors import ConfigError
 from nasface.faces.losses import two_shot_loss
 from nasface.faces.types import Predictions, Targets
+from nasface.ops.blocks import channels_last
 from nasface.run.config import JobConfig, OptimizerConfig
-
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -79,8 +79,8 @@ def detection_loss(
 
 
 def prepare(module: Module, device: torch.device) -> Module:
-    """The module on its device, in channels-last memory: on CPU more than twice as fast here."""
-    return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    """The module on its device, in channels-last memory."""
+    return channels_last(module.to(device))
 
 
 def images_to(images_B3HW: Tensor, device: torch.device) -> Tensor:

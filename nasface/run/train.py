@@ -81,8 +81,8 @@ class Training:
         loss = detection_loss(first, second, to_device(targets, self.device), self.config)
         if not torch.isfinite(loss):
             raise RunError(
-                f"loss became {float(loss.detach())} at step {self.step}; the last checkpoint is kept, "
-                "try a lower optimizer.lr"
+                f"loss became {float(loss.detach())} at step {self.step}; the last checkpoint is "
+                "kept, try a lower optimizer.lr"
             )
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(
@@ -95,7 +95,7 @@ class Training:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        """Exponential moving average of the weights, short at first so that it forgets the start."""
+        """Exponential moving average of the weights, short at first so as to forget the start."""
         if self.average is None:
             return
         keep = min(self.config.average, (1 + self.step) / (10 + self.step))

@@ -102,7 +102,9 @@ def _checked(
     what: str, arrays: Mapping[str, FloatArray], cell: str, shape: tuple[int, ...]
 ) -> FloatArray:
     if cell not in arrays:
-        raise SpecError(f"{what}: cell {cell!r} is missing; given are {', '.join(arrays) or 'none'}")
+        raise SpecError(
+            f"{what}: cell {cell!r} is missing; given are {', '.join(arrays) or 'none'}"
+        )
     array = np.asarray(arrays[cell], dtype=np.float32)
     if array.shape != shape:
         raise SpecError(f"{what}.{cell}: shape is {array.shape}, expected {shape}")

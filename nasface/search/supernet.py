@@ -26,7 +26,8 @@ from nasface.spec.space import SearchSpace
 
 
 class ChoiceWeights(nn.Module):
-    """The choice weights of a space: per cell ``alpha_EO`` and, with edge normalisation, ``beta_E``.
+    """The choice weights of a space: per cell ``alpha_EO`` and, with edge normalisation,
+    ``beta_E``.
 
     Both start as 1e-3 times a normal draw (as DARTS and PC-DARTS do).
     """
@@ -48,7 +49,7 @@ class ChoiceWeights(nn.Module):
             cell: policy.mix(
                 table,
                 self.alpha[cell],
-                self.beta[cell] if cell in self.beta else None,
+                self.beta.get(cell, None),
                 Draw(seed, at, step),
             )
             for at, (cell, table) in enumerate(self.tables.items())
@@ -196,7 +197,7 @@ class SearchCell(nn.Module):
             with torch.no_grad():
                 source = values[self.graph.edges[probe.edge].source]
                 rival = self._edge(probe.edge).path(source, probe.column, size)
-            value = value + probe.gate * rival
+            value = value + cast(Tensor, probe.gate) * rival
         return value
 
     def _combine(self, position: int, terms: Mapping[int, Tensor]) -> Tensor:

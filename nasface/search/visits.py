@@ -54,8 +54,8 @@ class Visits:
 class ChoiceRow:
     """How decided a node of a search is.
 
-    ``entropy`` of its pair probabilities, in [0, 1] of the greatest possible; ``margin`` between the
-    best and the second pair's probability; ``least`` and ``most``: visits of its candidates.
+    ``entropy`` of its pair probabilities, in [0, 1] of the greatest possible; ``margin`` between
+    the best and the second pair's probability; ``least`` and ``most``: visits of its candidates.
     """
 
     cell: str

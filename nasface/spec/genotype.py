@@ -21,7 +21,7 @@ from nasface.spec.graph import (
     check_name,
 )
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,8 @@ def check_space(genotype: Genotype, space_name: str, space_digest: str) -> None:
 
 
 def cascade(first: Genotype, second: Genotype) -> Genotype:
-    """The cells of ``first`` followed by those of ``second``; name, space and provenance of the latter.
+    """The cells of ``first`` followed by those of ``second``; name, space and provenance of the
+    latter.
 
     Raises:
         SpecError: if both have a cell of the same name.

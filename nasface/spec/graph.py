@@ -22,18 +22,22 @@ Projection = Literal["none", "conv", "conv_norm_relu"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 #: attributes of torch's module and parameter containers, which such a name would shadow
-_TAKEN = frozenset(
-    "T_destination add_module apply bfloat16 buffers call_super_init children clear compile copy cpu "
-    "cuda double dump_patches eval extra_repr float forward fromkeys get get_buffer get_extra_state "
-    "get_parameter get_submodule half ipu items keys load_state_dict modules mtia named_buffers "
-    "named_children named_modules named_parameters parameters pop popitem register_backward_hook "
-    "register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook "
-    "register_full_backward_pre_hook register_load_state_dict_post_hook "
-    "register_load_state_dict_pre_hook register_module register_parameter "
-    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state "
-    "set_submodule setdefault share_memory state_dict to to_empty train training type update values "
-    "xpu zero_grad".split()
-)
+# fmt: off
+_TAKEN = frozenset({
+    "T_destination", "add_module", "apply", "bfloat", "buffers", "call_super_init", "children",
+    "clear", "compile", "copy", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr",
+    "float", "forward", "fromkeys", "get", "get_buffer", "get_extra_state", "get_parameter",
+    "get_submodule", "half", "ipu", "items", "keys", "load_state_dict", "modules", "mtia",
+    "named_buffers", "named_children", "named_modules", "named_parameters", "parameters", "pop",
+    "popitem", "register_backward_hook", "register_buffer", "register_forward_hook",
+    "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook",
+    "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook", "register_module",
+    "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
+    "requires_grad_", "set_extra_state", "set_submodule", "setdefault", "share_memory",
+    "state_dict", "to", "to_empty", "train", "training", "type", "update", "values", "xpu",
+    "zero_grad",
+})
+# fmt: on
 
 #: how many levels an edge climbs (towards coarser resolution) under each transform
 LEVEL_STEP: Mapping[Transform, int] = {"none": 0, "up2": -1, "down2": 1, "stride": 1}
@@ -169,7 +173,8 @@ def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[st
     if not inputs or not nodes:
         raise SpecError("inputs, nodes: a cell needs at least one of each")
     levels: dict[str, int] = {}
-    for part, members in (("inputs", inputs), ("nodes", nodes)):
+    parts: tuple[tuple[str, tuple[Input | Node, ...]], ...] = (("inputs", inputs), ("nodes", nodes))
+    for part, members in parts:
         for position, member in enumerate(members):
             check_name(f"{part}.{position}.name", member.name)
             if member.name in levels:
@@ -186,7 +191,7 @@ def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[st
 
 
 def check_name(place: str, name: str) -> None:
-    """Raise :class:`SpecError` unless a cell's or node's name can stand in a file and a state dict."""
+    """Raise :class:`SpecError` unless a name of a cell or node can stand in a state dict."""
     if not _NAME.fullmatch(name) or name in _TAKEN:
         raise SpecError(
             f"{place}: {name!r} cannot be a name; expected a letter followed by letters, digits or "

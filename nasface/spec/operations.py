@@ -1,6 +1,7 @@
 """The names of the operations that an edge may carry, as data.
 
-The modules behind the names are in :mod:`nasface.ops.operations`; a test holds the two tables equal.
+The modules behind the names are in :mod:`nasface.ops.operations`; a test holds the two tables
+equal.
 """
 
 from types import MappingProxyType

@@ -27,8 +27,6 @@ from nasface.spec.graph import (
     check_operation,
 )
 
-FORMAT = 1
-
 
 @dataclass(frozen=True)
 class Parameter:

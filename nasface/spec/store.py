@@ -9,7 +9,6 @@ import json
 import os
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,10 +29,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.composer.ComposerError(
-                None, None, "aliases (*name) are not accepted", event.start_mark
-            )
+            raise yaml.YAMLError(f"aliases (*name) are not accepted{self.get_mark()}")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -51,9 +47,14 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-@cache
 def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(kind)
+    # Kept on the side: building one takes a while, and functools.cache loses the type.
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
 
 def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
@@ -75,11 +76,12 @@ def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceE
             f"{place}: {_one_line(problem)}; expected text, numbers, lists and maps"
         ) from None
     try:
-        return _adapter(kind).validate_json(document, strict=True, extra="forbid")
+        value = _adapter(kind).validate_json(document, strict=True, extra="forbid")
     except ValidationError as problem:
         raise error(f"{place}: {_first_problems(problem)}") from None
     except NasfaceError as problem:
         raise error(f"{place}: {problem}") from None
+    return value
 
 
 def to_yaml(value: Any) -> str:
@@ -136,9 +138,7 @@ def load_config(kind: type[T], path: Path) -> T:
         ConfigError: naming the file, the key and what would be accepted.
     """
     text = _read_file(path, ConfigError, "config file")
-    return parse_dataclass(
-        kind, _settings(text, path), str(path), ConfigError
-    )
+    return parse_dataclass(kind, _settings(text, path), str(path), ConfigError)
 
 
 def _settings(text: str, path: Path) -> Any:
@@ -188,7 +188,7 @@ def _choose_parameters(raw: Any, given: Mapping[str, int], place: str) -> dict[s
         if name not in declared:
             known = ", ".join(map(str, declared)) or "no parameters"
             raise SpecError(f"{place}: unknown parameter {name!r}; the space has {known}")
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for name, entry in declared.items():
         default, choices = (
             entry.get(k) if isinstance(entry, dict) else None for k in ("default", "choices")

@@ -1,4 +1,5 @@
-"""Drawings of genotypes: as DOT through Graphviz, and with matplotlib where Graphviz is not installed.
+"""Drawings of genotypes: as DOT through Graphviz, and with matplotlib where Graphviz is not
+installed.
 
 Both show the same graph: inputs, nodes, leaves (nodes that enter the output) and outputs told apart
 by colour and shape, the operation on each edge in a colour of its own, fixed connections in grey.
@@ -105,7 +106,7 @@ def draw_genotype(genotype: Genotype, path: Path, *, use_graphviz: bool | None =
 
 
 def cell_graph(gene: CellGene) -> tuple[list[Vertex], list[Arrow]]:
-    """What is drawn of a cell: its vertices, listed level by level as they are computed, and arrows."""
+    """What is drawn of a cell: vertices in the order in which they are computed, and arrows."""
     leaves = {name for output in gene.outputs for name in output.sources}
     several_levels = len({each.level for each in gene.nodes}) > 1
     columns = _columns(gene) if several_levels else _depths(gene)
@@ -118,7 +119,7 @@ def cell_graph(gene: CellGene) -> tuple[list[Vertex], list[Arrow]]:
         role: Role = (
             "product" if node.combine == "product" else "leaf" if node.name in leaves else "node"
         )
-        label = "×" if role == "product" else node.name
+        label = "\N{MULTIPLICATION SIGN}" if role == "product" else node.name
         vertices.append(Vertex(node.name, label, role, node.level, columns[node.name]))
         arrows += [
             Arrow(edge.source, node.name, edge.operation, _ARROWS[edge.transform])
@@ -160,7 +161,7 @@ def to_dot(genotype: Genotype) -> graphviz.Digraph:
 
 def _columns(gene: CellGene) -> dict[str, int]:
     """Columns of a cell with several levels: vertices whose names differ by a number share one."""
-    names = [each.name for each in (*gene.inputs, *gene.nodes)]
+    names = [each.name for each in gene.inputs] + [node.name for node in gene.nodes]
     stems = list(dict.fromkeys(re.sub(r"\d+$", "", name) for name in names))
     return {name: stems.index(re.sub(r"\d+$", "", name)) for name in names}
 
@@ -200,7 +201,12 @@ def _figure(genotype: Genotype) -> Figure:
         if name in used
     ]
     handles.append(Line2D([], [], color=FIXED, linewidth=1, label="fixed connection or skip"))
-    for role, text in (("input", "input"), ("node", "node"), ("leaf", "leaf"), ("output", "output")):
+    for role, text in (
+        ("input", "input"),
+        ("node", "node"),
+        ("leaf", "leaf"),
+        ("output", "output"),
+    ):
         handles.append(
             Line2D([], [], marker="s", color="none", markerfacecolor=FILL[role],  # type: ignore[index]
                    markeredgecolor="black", markersize=10, label=text)
@@ -275,23 +281,25 @@ def _draw_arrow(
     axes: Axes, arrow: Arrow, start: tuple[float, float], end: tuple[float, float]
 ) -> None:
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-    style = {
-        "arrowstyle": "-|>",
-        "mutation_scale": 9,
-        "color": arrow.colour,
-        "linewidth": 0.9 if arrow.colour == FIXED else 2.0,
-        "zorder": 1,
-    }
+    fixed = arrow.colour == FIXED
     if abs(start[1] - end[1]) < 1e-6 and end[0] - start[0] > 1.5:
         # Along a row it would hide behind the vertices between its ends; it is bent round them.
-        rise = 0.26 if arrow.colour == FIXED else 0.42
-        control = (x, y + 2 * rise)
+        rise = 0.26 if fixed else 0.42
         ends = ((start[0] + 0.08, y + 0.05), (end[0] - 0.12, y + 0.06))
-        curve = Path2D([ends[0], control, ends[1]], [Path2D.MOVETO, Path2D.CURVE3, Path2D.CURVE3])
-        axes.add_patch(FancyArrowPatch(path=curve, **style))
+        points = [ends[0], (x, y + 2 * rise), ends[1]]
+        curve = Path2D(points, [Path2D.MOVETO, Path2D.CURVE3, Path2D.CURVE3])
+        patch = FancyArrowPatch(path=curve)
         y += rise
     else:
-        axes.add_patch(FancyArrowPatch(start, end, shrinkA=11, shrinkB=11, **style))
+        patch = FancyArrowPatch(start, end, shrinkA=11, shrinkB=11)
+    patch.set(
+        arrowstyle="-|>",
+        mutation_scale=9,
+        color=arrow.colour,
+        linewidth=0.9 if fixed else 2.0,
+        zorder=1,
+    )
+    axes.add_patch(patch)
     if arrow.label:
         axes.text(
             x,

@@ -59,7 +59,7 @@ def plot_choice_history(
         last = scores[-1][is_open]
         shown = np.flatnonzero(np.isfinite(last).any(axis=0))
         image = left.imshow(last[:, shown].T, aspect="auto", cmap="viridis", vmin=0)
-        left.set_yticks(range(len(shown)), [operations[at] for at in shown], fontsize=7)
+        left.set_yticks(range(len(shown)), [operations[int(at)] for at in shown], fontsize=7)
         left.set(title=f"{cell}: scores at the end", xlabel="edge with a choice")
         figure.colorbar(image, ax=left)
         right.plot(epochs, [_entropy(each[is_open]) for each in scores], marker="o", markersize=3)

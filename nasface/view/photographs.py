@@ -32,7 +32,9 @@ def draw_boxes(
 def contact_sheet(images: Sequence[Image], columns: int, cell: tuple[int, int]) -> Image:
     """Images letter-boxed into a grid of cells of (height, width) pixels, row by row."""
     if not images or columns < 1:
-        raise ValueError(f"{len(images)} images in {columns} columns: expected at least one of each")
+        raise ValueError(
+            f"{len(images)} images in {columns} columns: expected at least one of each"
+        )
     height, width = cell
     rows = -(-len(images) // columns)
     sheet = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)

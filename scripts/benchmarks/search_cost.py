@@ -1,4 +1,5 @@
-"""What a search step costs by forward policy: saved activations, step time, beside the derived module.
+"""What a search step costs by forward policy: saved activations, step time, beside the derived
+module.
 
     python scripts/benchmarks/search_cost.py [--csv FILE]
 
@@ -40,7 +41,9 @@ def pyramid(channels: int, size: int, batch: int) -> dict[int, Tensor]:
     """Random feature maps of six levels for a square image."""
     generator = torch.Generator().manual_seed(0)
     return {
-        level: torch.randn(batch, channels, -(-size >> level), -(-size >> level), generator=generator)
+        level: torch.randn(
+            batch, channels, -(-size >> level), -(-size >> level), generator=generator
+        )
         for level in LEVELS
     }
 
@@ -81,7 +84,9 @@ def measure(
                 times[name].append(seconds)
     saved = {}
     for name, (forward, module) in variants.items():
-        with count_saved_bytes(*module.parameters(), *module.buffers(), *features.values()) as count:
+        with count_saved_bytes(
+            *module.parameters(), *module.buffers(), *features.values()
+        ) as count:
             forward()
         saved[name] = count.total
     return [
@@ -111,7 +116,9 @@ def _ratio(ours: list[float], others: list[float]) -> float:
 
 def main() -> None:
     """Print the table and write it with what is needed to repeat it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--space", default="autofem-cpm", help="space with a parameter `nodes`")
     parser.add_argument("--nodes", type=int, nargs="+", default=[4, 6, 8])
     parser.add_argument("--channels", type=int, default=64)

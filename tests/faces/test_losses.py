@@ -40,7 +40,7 @@ def gradients(predictions: Predictions) -> tuple[Tensor, Tensor]:
 
 
 def backward(loss: Tensor) -> None:
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
 
 
 def loop_box_loss(deltas: list[float], anchor: list[float], target: list[float]) -> float:

@@ -246,4 +246,22 @@ def test_result_does_not_depend_on_how_pairs_are_split(monkeypatch: pytest.Monke
 )
 def test_settings_out_of_range(values: tuple[float, int, float]) -> None:
     with pytest.raises(ConfigError, match="expected 0 < compensation_iou <= positive <= 1"):
-        MatchConfig(*values)
+        MatchConfig(positive=values[0], compensate=values[1], compensation_iou=values[2])
+
+
+@pytest.mark.parametrize("negative", [0.0, 0.5, -1.0])
+def test_negative_out_of_range(negative: float) -> None:
+    with pytest.raises(ConfigError, match=f"negative: {negative} is not above 0 and at most"):
+        MatchConfig(negative=negative)
+
+
+def test_anchors_between_the_thresholds_are_ignored() -> None:
+    # IoU of a 10 x 10 face with itself shifted right by d is (10 - d) / (10 + d).
+    shifts = torch.tensor([0.0, 3.0, 4.0, 5.0, 6.0, 9.0])
+    anchors = torch.tensor([[0.0, 0.0, 10.0, 10.0]]).repeat(6, 1)
+    anchors[:, [0, 2]] += shifts[:, None]
+    face = Targets(torch.tensor([[0.0, 0.0, 10.0, 10.0]]), torch.tensor([False]))
+    overlaps = ((10 - shifts) / (10 + shifts)).tolist()
+    found = match(anchors, face, MatchConfig(positive=0.5, negative=0.3)).face_A.tolist()
+    expected = [0 if o >= 0.5 else IGNORED if o >= 0.3 else BACKGROUND for o in overlaps]
+    assert found == expected == [0, 0, IGNORED, IGNORED, BACKGROUND, BACKGROUND]
