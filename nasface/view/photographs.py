@@ -50,7 +50,7 @@ def contact_sheet(images: Sequence[Image], columns: int, cell: tuple[int, int]) 
 
 def _rectangle(canvas: Image, box: Boxes, colour: tuple[int, int, int], width: int) -> None:
     x1, y1, x2, y2 = (round(float(value)) for value in box)
-    cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, width, cv2.LINE_AA)
+    cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, width)
 
 
 def _label(canvas: Image, box: Boxes, text: str, width: int) -> None:

@@ -240,3 +240,36 @@ def test_total_weights_the_shots_and_their_parts() -> None:
 def test_settings_out_of_range(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"{name} {value}.*expected finite numbers, 0 or more"):
         LossConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_focal_loss_equals_the_loop_over_anchors() -> None:
+    predictions = make_predictions(1, seed=3)
+    faces = [BACKGROUND] * len(ANCHORS)
+    faces[0], faces[1] = 0, IGNORED
+    target = make_targets([0, 0, 10, 12])
+    config = LossConfig(classification="focal", focal_alpha=0.7, focal_gamma=1.5)
+    loss = detection_loss(predictions, [Matches(torch.tensor(faces))], [target], config)
+    expected = 0.0
+    for at, face in enumerate(faces):
+        background, of_face = map(math.exp, predictions.logits_BA2[0, at].tolist())
+        right = (of_face if face >= 0 else background) / (background + of_face)
+        weight = 0.7 if face >= 0 else 0.3
+        if face != IGNORED:
+            expected -= weight * (1 - right) ** 1.5 * math.log(right)
+    assert float(loss.classification.detach()) == pytest.approx(expected, rel=1e-4)
+    backward(loss.classification)
+    assert predictions.logits_BA2.grad is not None
+    assert predictions.logits_BA2.grad[0, 1].tolist() == [0.0, 0.0]
+
+
+def test_focal_loss_of_certain_answers_is_finite() -> None:
+    logits = torch.tensor([[[80.0, -80.0], [-80.0, 80.0]]]).requires_grad_()
+    anchors = torch.tensor([[0.0, 0.0, 4.0, 4.0], [8.0, 8.0, 12.0, 12.0]])
+    predictions = Predictions(logits, torch.zeros(1, 2, 4), anchors)
+    faces = Matches(torch.tensor([BACKGROUND, 0]))
+    target = make_targets([8, 8, 12, 12])
+    loss = detection_loss(predictions, [faces], [target], LossConfig(classification="focal"))
+    backward(loss.classification)
+    assert float(loss.classification.detach()) == pytest.approx(0.0, abs=1e-6)
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()

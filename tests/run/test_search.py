@@ -1,0 +1,123 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, write_tiny
+
+from nasface.errors import NasfaceError
+from nasface.run.checkpoint import load_checkpoint
+from nasface.run.config import SearchConfig
+from nasface.run.derive import DeriveConfig, derive_run
+from nasface.run.progress import Silent
+from nasface.run.search import policy_at, run_search
+from nasface.search.policy import ArgmaxPath, Softmax, UniformPath
+from nasface.spec.store import load_genotype
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def config(data: Path) -> SearchConfig:
+    return SearchConfig(
+        data=str(data),
+        parameters={"nodes": 4},
+        epochs=3,
+        warmup_epochs=1,
+        batch=2,
+        detector=DETECTOR,
+        augment=AUGMENT,
+        optimizer=OPTIMIZER,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(config: SearchConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "search"
+    assert run_search(config, out, Silent()).finished
+    return out
+
+
+def test_run_folder_is_complete(finished: Path, config: SearchConfig) -> None:
+    names = {path.name for path in finished.iterdir()}
+    assert names == {
+        "config.yaml", "metrics.jsonl", "checkpoint.pt", "genotype.yaml", "choices.json",
+        "choices.npz", "summary.json",
+    }  # fmt: skip
+    genotype = load_genotype(finished / "genotype.yaml")
+    assert genotype == derive_run(DeriveConfig(run=str(finished)), genotype.name)
+    assert genotype.provenance.step == 6
+    with np.load(finished / "choices.npz") as history:
+        assert history["epoch"].tolist() == [1, 2, 3]
+        assert history["alpha.fpn"].shape[0] == 3
+        first, *_, last = history["alpha.cpm_c2"]
+        assert not np.array_equal(first, last), "choices move after the warm-up"
+    rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert ["choice_loss" in row for row in rows] == [False] * 2 + [True] * 4
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_stopped_and_resumed_is_the_uninterrupted_run(
+    steps: int, finished: Path, config: SearchConfig, tmp_path: Path
+) -> None:
+    out = tmp_path / "search"
+    assert not run_search(config, out, StopAfter(steps)).finished
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == steps
+    assert run_search(config, out, Silent(), resume=True).finished
+    for name in ("metrics.jsonl", "genotype.yaml", "choices.json", "config.yaml"):
+        assert (out / name).read_bytes() == (finished / name).read_bytes(), name
+    one, other = (load_checkpoint(run / "checkpoint.pt", "search") for run in (out, finished))
+    for key, value in one["model"].items():
+        assert torch.equal(value, other["model"][key]), key
+
+
+def test_a_finished_run_is_not_overwritten(finished: Path, config: SearchConfig) -> None:
+    before = (finished / "genotype.yaml").read_bytes()
+    with pytest.raises(NasfaceError, match="exists and is not empty"):
+        run_search(config, finished, Silent())
+    assert (finished / "genotype.yaml").read_bytes() == before
+
+
+def test_resuming_with_other_settings_names_the_setting(
+    finished: Path, config: SearchConfig
+) -> None:
+    with pytest.raises(NasfaceError, match="seed is 0, asked for is 1"):
+        run_search(replace(config, seed=1), finished, Silent(), resume=True)
+
+
+def test_derive_at_an_epoch(finished: Path) -> None:
+    assert derive_run(DeriveConfig(run=str(finished), epoch=1), "one").provenance.step == 2
+    with pytest.raises(NasfaceError, match="no epoch 7; it holds 1 to 3"):
+        derive_run(DeriveConfig(run=str(finished), epoch=7), "seven")
+
+
+def test_paths_are_uniform_in_the_warm_up_and_the_noise_falls_to_zero(config: SearchConfig) -> None:
+    assert policy_at(config, 0, 10, 110) == UniformPath()
+    assert policy_at(config, 9, 10, 110) == UniformPath()
+    assert policy_at(config, 10, 10, 110) == ArgmaxPath(noise=1.0, probes=1)
+    assert policy_at(config, 50, 10, 110) == ArgmaxPath(noise=0.5, probes=1)
+    assert policy_at(config, 90, 10, 110) == ArgmaxPath(noise=0.0, probes=1)
+    assert policy_at(replace(config, policy="softmax"), 0, 10, 110) == Softmax()
+
+
+def test_cells_of_a_fixed_genotype_come_first(
+    finished: Path, config: SearchConfig, tmp_path: Path
+) -> None:
+    fpn = replace(config, space="autofem-fpn", parameters={}, epochs=1, warmup_epochs=0)
+    first = run_search(fpn, tmp_path / "fpn", Silent())
+    behind = replace(
+        config,
+        space="autofem-cpm",
+        before=str(tmp_path / "fpn" / "genotype.yaml"),
+        epochs=1,
+        warmup_epochs=0,
+    )
+    both = run_search(behind, tmp_path / "cpm", Silent()).genotype
+    assert list(both.cells) == ["fpn", *(f"cpm_c{level}" for level in range(2, 8))]
+    assert both.cells["fpn"] == first.genotype.cells["fpn"]

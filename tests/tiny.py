@@ -1,0 +1,68 @@
+"""A tiny data set in WIDER FACE layout, and settings that run through it in seconds."""
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from nasface.data.annotations import write_wider_annotations
+from nasface.data.augment import AugmentConfig
+from nasface.data.images import write_image
+from nasface.faces.detector import DetectorConfig
+from nasface.run.config import OptimizerConfig
+from nasface.run.progress import Silent
+from nasface.search.derive import derive
+from nasface.spec.genotype import Genotype
+from nasface.spec.store import load_search_space
+
+DETECTOR = DetectorConfig(channels=8, head_layers=1, extra_channels=(16, 16))
+AUGMENT = AugmentConfig(size=64)
+OPTIMIZER = OptimizerConfig(name="adamw", lr=0.002, warmup_steps=2)
+
+
+def write_tiny(folder: Path, train: int = 8, val: int = 3) -> Path:
+    """Images 64 x 64 with one or two bright squares as faces."""
+    for part, count in (("train", train), ("val", val)):
+        entries = []
+        for at in range(count):
+            generator = np.random.default_rng((len(part), at))
+            image = generator.integers(0, 80, (64, 64, 3), dtype=np.uint8)
+            rows = []
+            for _ in range(1 + at % 2):
+                x, y = generator.integers(0, 40, 2)
+                image[y : y + 20, x : x + 16] = 230
+                rows.append([x, y, 16, 20, 0, 0, 0, 0, 0, 0])
+            path = folder / f"WIDER_{part}" / "images" / "0--Squares" / f"{at}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_image(path, image)
+            entries.append((f"0--Squares/{at}.jpg", np.array(rows, dtype=np.int64)))
+        annotations = folder / "wider_face_split" / f"wider_face_{part}_bbx_gt.txt"
+        annotations.parent.mkdir(parents=True, exist_ok=True)
+        write_wider_annotations(annotations, entries)
+    return folder
+
+
+def tiny_genotype(space_name: str = "autofem", seed: int = 0) -> Genotype:
+    """The genotype of random choice weights."""
+    parameters = {} if space_name == "autofem-fpn" else {"nodes": 4}
+    space = load_search_space(space_name, parameters)
+    generator = np.random.default_rng(seed)
+    shapes = {
+        cell: (len(graph.edges), len(space.operations)) for cell, graph in space.cells.items()
+    }
+    alphas = {c: generator.normal(size=s).astype(np.float32) for c, s in shapes.items()}
+    betas = {c: generator.normal(size=s[0]).astype(np.float32) for c, s in shapes.items()}
+    return derive(space, alphas, betas, name="tiny")
+
+
+class StopAfter(Silent):
+    """Presses Ctrl-C after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def advance(self, values: Mapping[str, float] | None = None) -> None:
+        self.left -= bool(values)
+        if self.left == 0 and values:
+            signal.raise_signal(signal.SIGINT)
