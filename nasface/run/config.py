@@ -7,6 +7,7 @@ from typing import Literal
 from nasface.data.augment import AugmentConfig
 from nasface.errors import ConfigError
 from nasface.evaluation.predict import TestConfig
+from nasface.faces.backbone import LEVELS
 from nasface.faces.detector import DetectorConfig
 from nasface.faces.losses import LossConfig
 from nasface.faces.matching import MatchConfig
@@ -81,6 +82,11 @@ class JobConfig:
             raise ConfigError(
                 f"epochs {self.epochs}, batch {self.batch}, workers {self.workers}, seed "
                 f"{self.seed}: expected at least 1, 1, 0 and 0"
+            )
+        if self.batch == 1 and self.augment.size <= 2 ** LEVELS[-1]:
+            raise ConfigError(
+                f"batch: 1 with crops of {self.augment.size} pixels leaves one value per channel "
+                f"to normalise at the last level; expected 2 or more, or size above {2 ** LEVELS[-1]}"
             )
 
 

@@ -1,0 +1,170 @@
+"""The commands as a user types them: results, exit codes, one line for a mistake."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import tiny_genotype, write_tiny
+
+from nasface.cli.main import VERBS, main
+from nasface.data.images import read_image
+from nasface.spec.store import load_genotype, save_genotype
+
+SMALL = """
+parameters: {nodes: 4}
+epochs: 1
+warmup_epochs: 0
+batch: 2
+detector: {channels: 8, head_layers: 1, extra_channels: [16, 16]}
+augment: {size: 64}
+"""
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, settings, a genotype and trained weights."""
+    folder = tmp_path_factory.mktemp("place")
+    write_tiny(folder / "data")
+    (folder / "search.yaml").write_text(SMALL)
+    train = SMALL.replace("parameters: {nodes: 4}", "").replace("warmup_epochs: 0", "")
+    (folder / "train.yaml").write_text(train)
+    save_genotype(tiny_genotype(), folder / "g.yaml")
+    words = f"train --config {folder}/train.yaml --data {folder}/data --genotype {folder}/g.yaml"
+    assert main([*words.split(), "--out", str(folder / "trained")]) == 0
+    return folder
+
+
+def fails(words: str, output: Output) -> str:
+    """The one line that a mistake gives."""
+    output.readouterr()
+    assert main(words.split()) == 2
+    captured = output.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_explains(verb: str, capsys: Output) -> None:
+    assert main([verb, "--help"]) == 0
+    assert f"usage: nasface {verb}" in capsys.readouterr().out
+
+
+def test_commands_are_listed(capsys: Output) -> None:
+    assert main(["--help"]) == 0
+    listing = capsys.readouterr().out
+    assert all(f"  {verb} " in listing for verb in VERBS)
+    assert main([]) == 2
+    assert "unknown command 'serach'; expected one of sample" in fails("serach", capsys)
+
+
+def test_search_then_derive(place: Path, tmp_path: Path, capsys: Output) -> None:
+    out, derived = tmp_path / "run", tmp_path / "d.yaml"
+    words = f"search --config {place}/search.yaml --data {place}/data --out {out} --json"
+    assert main(words.split()) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["steps"] == 2
+    assert {"genotype.yaml", "genotype.svg", "choices.png"} <= {p.name for p in out.iterdir()}
+    assert "channels: 8" in (out / "config.yaml").read_text()
+    assert main(f"derive --run {out} --out {derived} --json".split()) == 0
+    assert set(json.loads(capsys.readouterr().out)["operations"]) == set(
+        load_genotype(derived).cells
+    )
+    assert load_genotype(derived).cells == load_genotype(out / "genotype.yaml").cells
+    assert "exists; choose another" in fails(f"derive --run {out} --out {derived}", capsys)
+
+
+def test_options_override_the_file(place: Path, tmp_path: Path) -> None:
+    words = f"search --config {place}/search.yaml --data {place}/data --out {tmp_path}/r --seed 7"
+    assert main(words.split()) == 0
+    text = (tmp_path / "r" / "config.yaml").read_text()
+    assert "seed: 7" in text
+    assert "epochs: 1" in text
+
+
+def test_evaluate(place: Path, tmp_path: Path, capsys: Output) -> None:
+    words = f"evaluate --weights {place}/trained/best.safetensors --data {place}/data"
+    capsys.readouterr()
+    assert main([*words.split(), "--out", str(tmp_path / "e"), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["images"], figures["faces"]) == (3, 4)
+    assert figures == json.loads((tmp_path / "e" / "evaluation.json").read_text())
+    names = {path.name for path in (tmp_path / "e").iterdir()}
+    assert names == {"config.yaml", "evaluation.json", "detections.json", "precision_recall.png"}
+
+
+def test_detect_goes_on_past_a_broken_image(place: Path, tmp_path: Path, capsys: Output) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(place / "data" / "WIDER_val" / "images" / "0--Squares", photos)
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    words = f"detect --weights {place}/trained/best.safetensors --out {tmp_path}/d --json {photos}"
+    capsys.readouterr()
+    assert main([*words.split(), "--threshold", "0.0"]) == 0
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)) == 3
+    assert "left out" in captured.err
+    assert "broken.jpg" in captured.err
+    drawn = sorted((tmp_path / "d").glob("*.jpg"))
+    assert [path.name[6:] for path in drawn] == ["0.jpg", "1.jpg", "2.jpg"]
+    assert not np.array_equal(read_image(drawn[0]), read_image(photos / "0.jpg"))
+
+
+def test_cost(place: Path, capsys: Output) -> None:
+    capsys.readouterr()
+    assert main(f"cost {place}/g.yaml --channels 8 --json".split()) == 0
+    total, *parts = json.loads(capsys.readouterr().out)["parts"]
+    assert sum(part["macs"] for part in parts) == total["macs"] > 0
+    assert sum(part["parameters"] for part in parts) == total["parameters"]
+    assert "expected WIDTHxHEIGHT" in fails(f"cost {place}/g.yaml --size 64", capsys)
+
+
+def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) -> None:
+    out = tmp_path / "out"
+    train = f"train --config {place}/train.yaml --out {out}"
+    assert "/nowhere: does not exist" in fails(
+        f"{train} --genotype {place}/g.yaml --data /nowhere", capsys
+    )
+    assert "data: is missing" in fails(f"{train} --genotype {place}/g.yaml", capsys)
+    assert "expected a YAML file or one of" in fails(
+        f"{train} --genotype nothing --data {place}/data", capsys
+    )
+    (tmp_path / "typo.yaml").write_text("epoch: 3\n")
+    assert "typo.yaml: epoch: " in fails(f"train --config {tmp_path}/typo.yaml --out {out}", capsys)
+    text = (place / "g.yaml").read_text()
+    (tmp_path / "op.yaml").write_text(text.replace("sep_3x3", "sep_9x9"))
+    assert "unknown operation 'sep_9x9'" in fails(
+        f"{train} --genotype {tmp_path}/op.yaml --data {place}/data", capsys
+    )
+    assert not out.exists()
+
+
+def test_damaged_data_names_the_file(place: Path, tmp_path: Path, capsys: Output) -> None:
+    train = f"train --config {place}/train.yaml --genotype {place}/g.yaml --data {tmp_path}/data"
+    shutil.copytree(place / "data", tmp_path / "data")
+    annotations = tmp_path / "data" / "wider_face_split" / "wider_face_train_bbx_gt.txt"
+    image = tmp_path / "data" / "WIDER_train" / "images" / "0--Squares" / "3.jpg"
+    image.write_bytes(image.read_bytes()[:200])
+    assert "0--Squares/3.jpg" in fails(f"{train} --workers 1 --out {tmp_path}/a", capsys)
+    image.unlink()
+    assert "0--Squares/3.jpg" in fails(f"{train} --out {tmp_path}/b", capsys)
+    annotations.write_text("")
+    assert "wider_face_train_bbx_gt.txt" in fails(f"{train} --out {tmp_path}/c", capsys)
+
+
+def test_nothing_is_written_over(place: Path, tmp_path: Path, capsys: Output) -> None:
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "notes.txt").write_text("precious")
+    weights = f"{place}/trained/best.safetensors"
+    for words in (
+        f"search --data {place}/data --config {place}/search.yaml --out {out}",
+        f"train --data {place}/data --genotype {place}/g.yaml --config {place}/train.yaml --out {out}",
+        f"evaluate --data {place}/data --weights {weights} --out {out}",
+        f"detect --weights {weights} --out {out} {place}/data",
+        f"sample {out} --train 1 --val 1",
+    ):
+        assert "exists and is not empty" in fails(words, capsys)
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]

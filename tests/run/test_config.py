@@ -1,0 +1,59 @@
+import math
+
+import pytest
+
+from nasface.data.augment import AugmentConfig
+from nasface.errors import ConfigError
+from nasface.run.config import OptimizerConfig, SearchConfig, TrainConfig
+from nasface.spec.store import config_digest, parse_dataclass, parse_yaml, to_yaml
+
+
+def test_rate_rises_and_falls() -> None:
+    config = OptimizerConfig(lr=0.1, warmup_steps=10)
+    rates = [config.rate(step, 110) for step in range(111)]
+    assert rates[0] == pytest.approx(1e-6)
+    assert rates[10] == pytest.approx(0.1)
+    assert rates[60] == pytest.approx(0.05)
+    assert rates[110] == pytest.approx(0.0)
+    assert rates[35] == pytest.approx(0.05 * (1 + math.cos(math.pi / 4)))
+    assert rates[:11] == sorted(rates[:11])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_rate_in_steps_is_the_papers() -> None:
+    config = OptimizerConfig(lr=0.015, warmup_steps=0, schedule="steps")
+    by_epoch = [config.rate(epoch, 50) for epoch in (0, 24, 25, 39, 40, 49)]
+    assert by_epoch == pytest.approx([0.015, 0.015, 0.0015, 0.0015, 0.00015, 0.00015])
+
+
+@pytest.mark.parametrize("kind", [SearchConfig, TrainConfig])
+def test_the_file_that_a_run_writes_is_its_settings(kind: type) -> None:
+    config = kind(data="d", seed=3)
+    again = parse_dataclass(kind, parse_yaml(to_yaml(config), "f", ConfigError), "f", ConfigError)
+    assert again == config
+    assert config_digest(config) == config_digest(again) != config_digest(kind(data="d", seed=4))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("epoch: 3", "epoch"),
+        ("epochs: '3'", "epochs"),
+        ("detector: {chanels: 3}", "detector.chanels"),
+        ("policy: best", "policy"),
+        ("warmup_epochs: 60", "warmup_epochs"),
+        ("epochs: 0", "epochs"),
+        ("optimizer: {lr: -1}", "lr"),
+        ("[1]", "top level"),
+    ],
+)
+def test_bad_settings_name_the_key(text: str, place: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^f: .*{place}") as caught:
+        parse_dataclass(SearchConfig, parse_yaml(text, "f", ConfigError), "f", ConfigError)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_batch_that_cannot_be_normalised_is_refused() -> None:
+    with pytest.raises(ConfigError, match="batch: 1 with crops of 128"):
+        TrainConfig(batch=1, augment=AugmentConfig(size=128))
+    assert TrainConfig(batch=1, augment=AugmentConfig(size=160)).batch == 1
