@@ -86,7 +86,7 @@ class JobConfig:
         if self.batch == 1 and self.augment.size <= 2 ** LEVELS[-1]:
             raise ConfigError(
                 f"batch: 1 with crops of {self.augment.size} pixels leaves one value per channel "
-                f"to normalise at the last level; expected 2 or more, or size above {2 ** LEVELS[-1]}"
+                f"to normalise on the last level; expected 2, or size above {2 ** LEVELS[-1]}"
             )
 
 

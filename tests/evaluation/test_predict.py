@@ -64,4 +64,4 @@ def test_rows_keep_names_boxes_and_scores_together() -> None:
 )
 def test_settings_out_of_range(bad: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):
-        TestConfig(**bad)  # type: ignore[arg-type]  # values of several types
+        TestConfig(**bad)

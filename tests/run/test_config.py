@@ -29,7 +29,9 @@ def test_rate_in_steps_is_the_papers() -> None:
 @pytest.mark.parametrize("kind", [SearchConfig, TrainConfig])
 def test_the_file_that_a_run_writes_is_its_settings(kind: type) -> None:
     config = kind(data="d", seed=3)
-    again = parse_dataclass(kind, parse_yaml(to_yaml(config), "f", ConfigError), "f", ConfigError)
+    again: object = parse_dataclass(
+        kind, parse_yaml(to_yaml(config), "f", ConfigError), "f", ConfigError
+    )
     assert again == config
     assert config_digest(config) == config_digest(again) != config_digest(kind(data="d", seed=4))
 

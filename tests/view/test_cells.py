@@ -21,9 +21,9 @@ def test_dot_names_every_vertex_once_and_every_edge() -> None:
     genotype = tiny_genotype()
     source = to_dot(genotype).source
     for cell, gene in genotype.cells.items():
-        for each in (*gene.inputs, *gene.nodes):
-            defined = re.findall(rf'^\s*"?{cell}\.{each.name}"? \[', source, re.MULTILINE)
-            assert len(defined) == 1, (cell, each.name)
+        for name in [each.name for each in gene.inputs] + [node.name for node in gene.nodes]:
+            defined = re.findall(rf'^\s*"?{cell}\.{name}"? \[', source, re.MULTILINE)
+            assert len(defined) == 1, (cell, name)
         drawn = re.findall(rf'^\s*"?{cell}\.(.+?)"? -> "?{cell}\.', source, re.MULTILINE)
         edges = sum(len(node.edges) for node in gene.nodes)
         leaves = sum(len(output.sources) for output in gene.outputs)
