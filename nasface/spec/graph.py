@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 #: attributes of torch's module and parameter containers, which such a name would shadow
 # fmt: off
 _TAKEN = frozenset({
-    "T_destination", "add_module", "apply", "bfloat", "buffers", "call_super_init", "children",
+    "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children",
     "clear", "compile", "copy", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr",
     "float", "forward", "fromkeys", "get", "get_buffer", "get_extra_state", "get_parameter",
     "get_submodule", "half", "ipu", "items", "keys", "load_state_dict", "modules", "mtia",

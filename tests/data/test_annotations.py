@@ -265,8 +265,8 @@ def test_halves_depend_on_the_seed() -> None:
 def test_real_data_has_its_published_counts() -> None:
     root = os.environ.get("NASFACE_DATA")
     if not root:
-        pytest.skip("NASFACE_DATA is unset, no WIDER FACE folder to read")
-    records = read_wider_split(Path(root), "val")
+        pytest.skip("NASFACE_DATA is unset, no widerface folder to read")
+    records = read_wider_split(Path(root) / "widerface", "val")
     faces = sum(len(record.boxes_M4) for record in records)
     assert all(record.path.is_file() for record in records)
     # The complete split and the part of it at native resolution that development uses.
