@@ -1,11 +1,11 @@
-"""What a search step costs by forward policy: saved activations, step time, beside the derived
-module.
+"""What a search step costs by forward policy: saved activations and step time.
 
     python scripts/benchmarks/search_cost.py [--csv FILE]
 
-Bytes are those of distinct storages kept for the backward pass of one weight step (parameters,
-buffers and inputs not counted). Times are medians over repetitions in which all variants alternate
-in one process; read the ratios, not the milliseconds.
+Bytes are those of distinct storages kept for the backward pass of one weight step, or where it says
+so of one choice step (parameters, buffers and inputs not counted). Times are medians over
+repetitions in which all variants alternate in one process; read the ratios, not the milliseconds.
+The fixed module is the one derived from the argmax path, without partial channels.
 """
 
 import argparse
@@ -56,6 +56,13 @@ def step(forward: Callable[[], dict[int, Tensor]], module: nn.Module) -> float:
     return time.perf_counter() - started
 
 
+def partial_forward(
+    chooser: Supernet, features: dict[int, Tensor], policy: Policy
+) -> Callable[[], dict[int, Tensor]]:
+    """A forward pass that is differentiable in the choice weights alone."""
+    return lambda: chooser(features, chooser.choices.mixture(policy, seed=0, step=0))
+
+
 def measure(
     space_name: str, nodes: int, partial: bool, channels: int, size: int, batch: int, repeats: int
 ) -> list[dict[str, object]]:
@@ -73,6 +80,14 @@ def measure(
         variants[name] = (lambda mixture=mixture: supernet(features, mixture), supernet)  # type: ignore[misc]
         if name == "argmax":
             paths = {cell: _by_node(m) for cell, m in mixture.items() if isinstance(m, PathMixture)}
+    chooser = Supernet(space, channels)
+    for weight in chooser.weights():
+        weight.requires_grad_(False)
+    for probes in (0, 1):
+        variants[f"argmax choice step, {probes} probes"] = (
+            partial_forward(chooser, features, ArgmaxPath(probes=probes)),
+            chooser,
+        )
     fixed = build_module(genotype_of_paths(space, paths), channels, LEVELS)
     variants["fixed module"] = (lambda: fixed(features), fixed)
     times: dict[str, list[float]] = {name: [] for name in variants}
@@ -126,6 +141,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--commit", default="", help="commit to note in the file")
     parser.add_argument("--csv", type=Path, help="file to write the rows to")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -141,7 +157,7 @@ def main() -> None:
                 options.batch,
                 options.repeats,
             )
-            for row in rows[-len(POLICIES) - 1 :]:
+            for row in rows[-len(POLICIES) - 3 :]:
                 print("  ".join(f"{key} {value}" for key, value in row.items()))
     if options.csv:
         about = {
@@ -151,6 +167,7 @@ def main() -> None:
             "threads": options.threads,
             "nasface": nasface.__version__,
             "torch": torch.__version__,
+            "commit": options.commit,
             "machine": platform.machine(),
             "date": datetime.date.today().isoformat(),
         }
