@@ -5,12 +5,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from nasface.errors import RunError
 from nasface.spec.store import load_config, to_yaml, write_text
-
-Config = TypeVar("Config")
 
 
 class RunFolder:

@@ -139,15 +139,6 @@ class Genotype:
             check_name(f"cells.{name}", name)
 
 
-def check_space(genotype: Genotype, space_name: str, space_digest: str) -> None:
-    """Raise :class:`SpecError` unless the genotype was derived from the given space."""
-    if (genotype.space.name, genotype.space.digest) != (space_name, space_digest):
-        raise SpecError(
-            f"genotype {genotype.name!r} belongs to space {genotype.space.name} "
-            f"({genotype.space.digest}), expected one of {space_name} ({space_digest})"
-        )
-
-
 def cascade(first: Genotype, second: Genotype) -> Genotype:
     """The cells of ``first`` followed by those of ``second``; name, space and provenance of the
     latter.

@@ -131,11 +131,6 @@ class CellGraph:
         return tuple(ranges)
 
     @cached_property
-    def target_of(self) -> tuple[int, ...]:
-        """The node position that each edge leads into."""
-        return tuple(at for at, node in enumerate(self.nodes) for _ in node.edges)
-
-    @cached_property
     def output_levels(self) -> tuple[int, ...]:
         """The levels at which the cell has an output, finest first."""
         return tuple(sorted({node.level for node in self.nodes}))

@@ -56,7 +56,7 @@ def step(forward: Callable[[], dict[int, Tensor]], module: nn.Module) -> float:
     return time.perf_counter() - started
 
 
-def partial_forward(
+def choice_forward(
     chooser: Supernet, features: dict[int, Tensor], policy: Policy
 ) -> Callable[[], dict[int, Tensor]]:
     """A forward pass that is differentiable in the choice weights alone."""
@@ -85,7 +85,7 @@ def measure(
         weight.requires_grad_(False)
     for probes in (0, 1):
         variants[f"argmax choice step, {probes} probes"] = (
-            partial_forward(chooser, features, ArgmaxPath(probes=probes)),
+            choice_forward(chooser, features, ArgmaxPath(probes=probes)),
             chooser,
         )
     fixed = build_module(genotype_of_paths(space, paths), channels, LEVELS)

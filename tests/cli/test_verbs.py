@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +98,17 @@ def test_evaluate(place: Path, tmp_path: Path, capsys: Output) -> None:
     assert names == {"config.yaml", "evaluation.json", "detections.json", "precision_recall.png"}
 
 
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    script = "from nasface.cli.main import main; raise SystemExit(main(['--help']))"
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
 def test_detect_goes_on_past_a_broken_image(place: Path, tmp_path: Path, capsys: Output) -> None:
     photos = tmp_path / "photos"
     shutil.copytree(place / "data" / "WIDER_val" / "images" / "0--Squares", photos)
@@ -107,7 +120,8 @@ def test_detect_goes_on_past_a_broken_image(place: Path, tmp_path: Path, capsys:
     assert len(json.loads(captured.out)) == 3
     assert "left out" in captured.err
     assert "broken.jpg" in captured.err
-    drawn = sorted((tmp_path / "d").glob("*.jpg"))
+    assert read_image(tmp_path / "d" / "overview.jpg").shape == (240, 6 * 280, 3)
+    drawn = sorted((tmp_path / "d").glob("0*.jpg"))
     assert [path.name[6:] for path in drawn] == ["0.jpg", "1.jpg", "2.jpg"]
     assert not np.array_equal(read_image(drawn[0]), read_image(photos / "0.jpg"))
 

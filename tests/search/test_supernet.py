@@ -2,21 +2,19 @@
 
 from collections import Counter
 from dataclasses import replace
-from typing import cast
 
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from strategies import CHANNELS, LEVELS, features, per_node, random_choices, space_of, spaces
+from strategies import CHANNELS, LEVELS, features, per_node, space_of, spaces
+from supernets import cell_of, edge_of, plain, random_paths
 from torch import Tensor, nn
 
-from nasface.build import FixedCell, FixedModule
+from nasface.build import FixedModule
 from nasface.ops.cost import count_saved_bytes
-from nasface.search.choice import ChoiceTable, pair_scores, select
 from nasface.search.derive import Path, genotype_of_paths
-from nasface.search.policy import ArgmaxPath, PathMixture, Policy, Slot, Softmax, SoftMixture, Trial
-from nasface.search.supernet import SearchCell, SearchEdge, Supernet
+from nasface.search.policy import ArgmaxPath, Policy, Softmax, SoftMixture
+from nasface.search.supernet import Supernet
 from nasface.spec.graph import CellGraph
 from nasface.spec.space import SearchSpace
 from nasface.spec.store import load_search_space
@@ -24,32 +22,6 @@ from nasface.spec.store import load_search_space
 PACKAGED = range(2, 8)
 Key = tuple[str, int, str]
 """(cell, edge, operation)"""
-
-
-def cell_of(supernet: Supernet, name: str) -> SearchCell:
-    return cast(SearchCell, supernet.cells[name])
-
-
-def edge_of(supernet: Supernet, name: str, edge: int) -> SearchEdge:
-    return cast(SearchEdge, cell_of(supernet, name).edges[edge])
-
-
-def random_paths(space: SearchSpace, seed: int) -> dict[str, Path]:
-    alphas, betas = random_choices(space, seed, ties=False)
-    paths = {}
-    for cell in space.cells:
-        table = ChoiceTable.of(space, cell)
-        beta = None if betas is None else betas[cell]
-        paths[cell] = select(table, pair_scores(table, alphas[cell], beta))
-    return paths
-
-
-def plain(paths: dict[str, Path]) -> dict[str, PathMixture]:
-    """The paths as mixtures without gates, as a weight step runs them."""
-    return {
-        cell: PathMixture(tuple(tuple(Slot(Trial(*pair)) for pair in pairs) for pairs in path))
-        for cell, path in paths.items()
-    }
 
 
 # --- what is executed
@@ -159,73 +131,6 @@ def test_only_the_path_gets_a_gradient(name: str) -> None:
 
 
 # --- what is computed
-
-
-def copy_weights(supernet: Supernet, paths: dict[str, Path], module: FixedModule) -> None:
-    """Fill a derived module with the weights that the supernet uses on a path."""
-    for cell, graph in supernet.space.cells.items():
-        search, fixed = cell_of(supernet, cell), cast(FixedCell, module.cells[cell])
-        at, first = 0, 0
-        for node, pairs in zip(graph.nodes, paths[cell], strict=True):
-            for edge, column in pairs:
-                name = supernet.space.operations[column]
-                operation = edge_of(supernet, cell, edge).operations[name]
-                fixed.edges[at].load_state_dict(operation.state_dict())
-                at += 1
-            inside = [edge - first for edge, _ in pairs]
-            if node.combine == "weighted_sum":
-                fixed.scales[node.name].data.copy_(search.scales[node.name][inside])
-            if node.combine == "concat":
-                merge = cast(nn.ModuleList, search.merges[node.name])
-                join([cast(nn.Conv2d, merge[i]) for i in inside], fixed.merges[node.name])
-            first += len(node.edges)
-        for output in fixed.gene.outputs:
-            if fixed.gene.projection == "none":
-                continue
-            target = cast(nn.Sequential, fixed.projections[str(output.level)])
-            join([cast(nn.Conv2d, search.projections[n]) for n in output.sources], target[0])
-            if fixed.gene.projection == "conv_norm_relu":
-                finish = cast(nn.Sequential, search.finish[str(output.level)])
-                target[1].load_state_dict(finish[0].state_dict())
-
-
-def join(parts: list[nn.Conv2d], whole: nn.Module) -> None:
-    """Convolutions of parts, put together along the input channels."""
-    weight = torch.cat([part.weight for part in parts], dim=1)
-    cast(nn.Conv2d, whole).weight.data.copy_(weight)
-
-
-def check_same_function(space: SearchSpace, paths: dict[str, Path], base: int) -> None:
-    torch.manual_seed(0)
-    supernet = Supernet(replace(space, partial_channels=1), CHANNELS, affine=True).double()
-    for key, value in supernet.state_dict().items():
-        if value.is_floating_point() and "running" not in key:
-            value.copy_(0.5 * torch.randn_like(value))
-    module = FixedModule(genotype_of_paths(space, paths), CHANNELS).double()
-    copy_weights(supernet, paths, module)
-    levels = PACKAGED if base == 128 else LEVELS
-    x = features(levels, base=base, dtype=torch.float64)
-    mixture = plain(paths)
-    for training in (True, False):  # the second with the running averages of the first
-        supernet.train(training)
-        module.train(training)
-        expected, found = supernet(x, mixture), module(x)
-        assert expected.keys() == found.keys()
-        for level, value in expected.items():
-            assert torch.isfinite(value).all()
-            torch.testing.assert_close(found[level], value, rtol=1e-5, atol=1e-5)
-
-
-@settings(max_examples=60, deadline=None)
-@given(spaces(pooling=False, partial=(1,)), st.integers(0, 1000))
-def test_a_path_computes_what_its_genotype_computes(space: SearchSpace, seed: int) -> None:
-    """Without pooling: among several candidates it carries a normalisation, derived it does not."""
-    check_same_function(space, random_paths(space, seed), 32)
-
-
-def test_a_path_of_autofem_computes_what_its_genotype_computes() -> None:
-    space = load_search_space("autofem", {"nodes": 4})
-    check_same_function(space, random_paths(space, 0), 128)
 
 
 def shuffled(x: Tensor, groups: int) -> Tensor:

@@ -14,7 +14,6 @@ from nasface.spec.genotype import (
     OutputGene,
     SpaceReference,
     cascade,
-    check_space,
 )
 from nasface.spec.graph import Input
 
@@ -69,16 +68,6 @@ def test_a_malformed_gene_names_the_place(changes: dict[str, Any], message: str)
 def test_a_genotype_needs_cells() -> None:
     with pytest.raises(SpecError, match="cells"):
         genotype()
-
-
-def test_check_space() -> None:
-    mine = genotype(c=GENE)
-    check_space(mine, "s", "0123456789ab")
-    for name, digest in (("t", "0123456789ab"), ("s", "ffffffffffff")):
-        with pytest.raises(
-            SpecError, match=rf"'mine' belongs to space s .*expected .*{name}.*{digest}"
-        ):
-            check_space(mine, name, digest)
 
 
 def test_cascade() -> None:

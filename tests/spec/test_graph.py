@@ -30,7 +30,6 @@ def test_edges_are_numbered_node_by_node() -> None:
     cell = graph(A, B, C)
     assert [edge.source for edge in cell.edges] == ["x", "y", "a", "x", "a", "x", "b"]
     assert cell.edges_into == (range(2), range(2, 4), range(4, 7))
-    assert cell.target_of == (0, 0, 1, 1, 2, 2, 2)
     assert cell.output_levels == (2, 3)
     assert [node.kept for node in cell.nodes] == [2, 1, 2]
 
