@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.errors import SpecError
-from nasface.ops.blocks import product, resample
+from nasface.ops.blocks import DropPath, product, resample
 from nasface.ops.operations import build_operation
 from nasface.spec.genotype import CellGene, Genotype, NodeGene
 
@@ -22,6 +22,8 @@ class FixedCell(nn.Module):
     def __init__(self, gene: CellGene, channels: int) -> None:
         super().__init__()
         self.gene = gene
+        #: on every connection but plain identities; its rate is 0 unless a network sets it
+        self.drop_path = DropPath()
         self.edges = nn.ModuleList(
             build_operation(edge.operation, channels, 2 if edge.transform == "stride" else 1)
             for node in gene.nodes
@@ -51,8 +53,9 @@ class FixedCell(nn.Module):
         }
         operations = iter(self.edges)
         for node in self.gene.nodes:
+            size = sizes.get(node.level)
             terms = [
-                next(operations)(resample(values[e.source], e.transform, sizes.get(node.level)))
+                self._carry(next(operations), resample(values[e.source], e.transform, size))
                 for e in node.edges
             ]
             values[node.name] = self._combine(node, terms)
@@ -62,6 +65,10 @@ class FixedCell(nn.Module):
             )
             for output in self.gene.outputs
         }
+
+    def _carry(self, operation: nn.Module, x_BCHW: Tensor) -> Tensor:
+        value = cast(Tensor, operation(x_BCHW))
+        return value if isinstance(operation, nn.Identity) else cast(Tensor, self.drop_path(value))
 
     def _combine(self, node: NodeGene, terms: list[Tensor]) -> Tensor:
         if node.combine == "product":

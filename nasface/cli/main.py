@@ -15,6 +15,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "sample": "write a small data set of real faces to try things on",
         "search": "search an architecture on a data set",
         "derive": "write the genotype of a search, at its end or at any epoch",
+        "genotype": "import, export, show, validate and compare genotypes",
         "train": "train the detector of a genotype",
         "evaluate": "average precision of trained weights",
         "detect": "find faces in images, draw and list them",

@@ -46,15 +46,15 @@ class StridedIdentity(nn.Module):
     """What stands for a skip connection where the resolution is halved (as in DARTS).
 
     ReLU, then two strided 1x1 convolutions that look at the even and the odd positions and give
-    half of the channels each, then normalisation. (B, C, H, W) -> (B, C, ceil(H/2), ceil(W/2)).
+    half of the channels each, then normalisation. (B, C, H, W) -> (B, D, ceil(H/2), ceil(W/2)).
     """
 
-    def __init__(self, channels: int, affine: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, affine: bool) -> None:
         super().__init__()
-        half = channels // 2
-        self.even = nn.Conv2d(channels, channels - half, 1, 2, bias=False)
-        self.odd = nn.Conv2d(channels, half, 1, 2, bias=False)
-        self.norm = nn.BatchNorm2d(channels, affine=affine)
+        half = out_channels // 2
+        self.even = nn.Conv2d(in_channels, out_channels - half, 1, 2, bias=False)
+        self.odd = nn.Conv2d(in_channels, half, 1, 2, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels, affine=affine)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Apply the module."""
@@ -63,6 +63,26 @@ class StridedIdentity(nn.Module):
         # On odd sizes the last odd position lies outside the map and is padded with zeros.
         shifted = F.pad(x, (0, width % 2, 0, height % 2))[..., 1:, 1:]
         return cast(Tensor, self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1)))
+
+
+class DropPath(nn.Module):
+    """In training sets whole samples to zero with probability ``rate`` and scales up the others.
+
+    As the evaluation networks of DARTS regularise the connections of a cell; ``rate`` may be
+    changed at any time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rate = 0.0
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Apply the module."""
+        if not self.training or self.rate == 0:
+            return x_BCHW
+        keep = 1 - self.rate
+        mask = torch.empty_like(x_BCHW[:, :1, :1, :1]).bernoulli_(keep)
+        return x_BCHW * (mask / keep)
 
 
 class Zero(nn.Module):

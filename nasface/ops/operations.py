@@ -1,7 +1,8 @@
 """The operations that an edge may carry: name -> module.
 
 Order inside an operation as in the authors' searched FPN: ReLU first, then the depthwise
-convolution(s), the pointwise 1x1, and one normalisation at the end. Every operation keeps the
+convolution(s), the pointwise 1x1, and one normalisation at the end; DARTS has the same order, and
+its separable convolutions are two of these in a row (``_twice``). Every operation keeps the
 number of channels; stride 1 keeps the size, stride 2 gives ceil(H/2), ceil(W/2).
 """
 
@@ -45,6 +46,13 @@ def _separable(kernel: int, dilation: int = 1) -> OperationBuilder:
     return build
 
 
+def _twice(build: OperationBuilder) -> OperationBuilder:
+    """One after the other; only the first is strided."""
+    return lambda channels, stride, affine: nn.Sequential(
+        build(channels, stride, affine), build(channels, 1, affine)
+    )
+
+
 def _cross(length: int) -> OperationBuilder:
     def build(channels: int, stride: int, affine: bool) -> nn.Module:
         reach = length // 2
@@ -75,8 +83,17 @@ def _cross(length: int) -> OperationBuilder:
     return build
 
 
+def _dense_cross(channels: int, stride: int, affine: bool) -> nn.Module:
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, (1, 7), (1, stride), (0, 3), bias=False),
+        nn.Conv2d(channels, channels, (7, 1), (stride, 1), (3, 0), bias=False),
+        nn.BatchNorm2d(channels, affine=affine),
+    )
+
+
 def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
-    return nn.Identity() if stride == 1 else StridedIdentity(channels, affine)
+    return nn.Identity() if stride == 1 else StridedIdentity(channels, channels, affine)
 
 
 OPERATIONS: Mapping[str, OperationBuilder] = MappingProxyType(
@@ -87,12 +104,16 @@ OPERATIONS: Mapping[str, OperationBuilder] = MappingProxyType(
         "sep_3x3": _separable(3),
         "sep_5x5": _separable(5),
         "sep_7x7": _separable(7),
+        "sep_3x3_twice": _twice(_separable(3)),
+        "sep_5x5_twice": _twice(_separable(5)),
+        "sep_7x7_twice": _twice(_separable(7)),
         "dil_3x3_r2": _separable(3, 2),
         "dil_3x3_r3": _separable(3, 3),
         "dil_5x5_r2": _separable(5, 2),
         "conv_1x3_3x1": _cross(3),
         "conv_1x5_5x1": _cross(5),
         "dense_3x3": _dense,
+        "dense_1x7_7x1": _dense_cross,
         "max_pool_3x3": lambda channels, stride, affine: nn.MaxPool2d(3, stride, 1),
         "avg_pool_3x3": lambda channels, stride, affine: nn.AvgPool2d(
             3, stride, 1, count_include_pad=False

@@ -1,7 +1,7 @@
 """Scores of (edge, operation) pairs and the selection of a path by them.
 
 Forward policies and derivation both use these functions, so that what a search executes and what
-is derived from it cannot drift apart. NumPy only: decisions are taken once per step, on the host.
+is derived from it cannot drift apart. Decisions are taken once per step, on the host.
 
 Shape letters: E edge of a cell, O operation (column of the space's operation order).
 """
@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from nasface.spec.graph import CellGraph
 from nasface.spec.space import SearchSpace
@@ -77,13 +78,13 @@ def pair_scores(table: ChoiceTable, alpha_EO: FloatArray, beta_E: FloatArray | N
     if beta_E is not None:
         for edges in table.graph.edges_into:
             at = list(edges)
-            scores[at] *= _softmax(beta_E[None, at].astype(np.float32))[0][:, None]
+            scores[at] *= _softmax(beta_E[at].astype(np.float32))[:, None]
     return scores
 
 
 def _softmax(logits: FloatArray) -> FloatArray:
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    result: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
+    """torch's, since DARTS and PC-DARTS derive by it: equal to the last bit, near-ties included."""
+    result: FloatArray = torch.from_numpy(logits).softmax(-1).numpy()
     return result
 
 
@@ -91,8 +92,8 @@ def select(table: ChoiceTable, scores_EO: FloatArray) -> tuple[tuple[Pair, ...],
     """For each node its kept pairs: the best operation on each of the best edges.
 
     An edge is worth its best eligible operation. Ties go to the lower index, for edges and for
-    operations. Where all edges are kept they come in the order of the graph, otherwise by
-    descending score.
+    operations. The edges of a node that keeps ``all`` come in the order of the graph, otherwise by
+    descending score (as in DARTS, also where as many are kept as there are).
     """
     eligible = np.where(table.eligible_EO, scores_EO, -np.inf)
     best_O = eligible.argmax(axis=1)
@@ -100,7 +101,7 @@ def select(table: ChoiceTable, scores_EO: FloatArray) -> tuple[tuple[Pair, ...],
     chosen = []
     for position, node in enumerate(table.graph.nodes):
         edges = np.array(table.graph.edges_into[position])
-        if node.kept < len(edges):
+        if node.keep != "all":
             edges = edges[np.argsort(-best_E[edges], kind="stable")[: node.kept]]
         chosen.append(tuple((int(edge), int(best_O[edge])) for edge in edges))
     return tuple(chosen)

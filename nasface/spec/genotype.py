@@ -139,6 +139,44 @@ class Genotype:
             check_name(f"cells.{name}", name)
 
 
+def check_derivable(graph: CellGraph, gene: CellGene) -> None:
+    """Raise :class:`SpecError` unless the gene could have been derived from the graph."""
+    if gene.inputs != graph.inputs:
+        raise SpecError(f"inputs: expected {', '.join(each.name for each in graph.inputs)}")
+    if [node.name for node in gene.nodes] != [node.name for node in graph.nodes]:
+        raise SpecError(f"nodes: expected {', '.join(node.name for node in graph.nodes)}")
+    used: set[int] = set()
+    by_node = zip(graph.nodes, graph.edges_into, gene.nodes, strict=True)
+    for node, edges, found in by_node:
+        if (found.level, found.combine) != (node.level, node.combine):
+            raise SpecError(f"nodes.{node.name}: expected {node.combine} at level {node.level}")
+        if len(found.edges) != node.kept:
+            raise SpecError(f"nodes.{node.name}.edges: expected {node.kept}")
+        for edge in found.edges:
+            free = (at for at in edges if at not in used and _carries(graph.edges[at], edge))
+            at = next(free, None)
+            if at is None:
+                raise SpecError(
+                    f"nodes.{node.name}: {edge.operation} from {edge.source} is no candidate of "
+                    "the space, or is there twice"
+                )
+            used.add(at)
+    expected = {
+        level: {graph.nodes[at].name for at in sources}
+        for level, sources in graph.sources_of_outputs(frozenset(used)).items()
+    }
+    if {output.level: set(output.sources) for output in gene.outputs} != expected:
+        raise SpecError(f"outputs: expected {graph.output.rule} of the nodes, {expected}")
+    if (gene.projection, gene.residual) != (graph.output.projection, graph.output.residual):
+        raise SpecError(f"projection, residual: expected those of the space, {graph.output}")
+
+
+def _carries(edge: Edge, gene: EdgeGene) -> bool:
+    return (edge.source, edge.transform) == (gene.source, gene.transform) and (
+        gene.operation in edge.operations
+    )
+
+
 def cascade(first: Genotype, second: Genotype) -> Genotype:
     """The cells of ``first`` followed by those of ``second``; name, space and provenance of the
     latter.

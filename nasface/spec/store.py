@@ -17,7 +17,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from nasface.errors import ConfigError, NasfaceError, SpecError
-from nasface.spec.genotype import Genotype
+from nasface.spec.genotype import Genotype, check_derivable
 from nasface.spec.space import SearchSpace, SpaceDocument, expand
 
 T = TypeVar("T")
@@ -131,13 +131,38 @@ def save_genotype(genotype: Genotype, path: Path) -> None:
     write_text(path, to_yaml(genotype))
 
 
+def check_membership(genotype: Genotype) -> str:
+    """What is known of the genotype's place in its space, for a person to read.
+
+    Raises:
+        SpecError: if the space is a packaged one and does not hold the genotype's cells.
+    """
+    reference = genotype.space
+    if reference.name not in packaged_names("nasface.search_spaces"):
+        return f"cells are well formed; space {reference.name!r} is not at hand"
+    space = load_search_space(reference.name, reference.parameters)
+    if space.digest != reference.digest:
+        raise SpecError(
+            f"genotype {genotype.name!r}: space {space.name} has digest {space.digest}, expected "
+            f"the genotype's {reference.digest}; it was derived from another version"
+        )
+    for name, graph in space.cells.items():
+        if name not in genotype.cells:
+            raise SpecError(f"genotype {genotype.name!r}: cell {name!r} of {space.name} is missing")
+        try:
+            check_derivable(graph, genotype.cells[name])
+        except SpecError as error:
+            raise SpecError(f"genotype {genotype.name!r}: cells.{name}: {error}") from None
+    return f"holds cells of space {space.name} ({space.digest})"
+
+
 def load_config(kind: type[T], path: Path) -> T:
     """Settings from a YAML file; keys that are absent keep their defaults.
 
     Raises:
         ConfigError: naming the file, the key and what would be accepted.
     """
-    text = _read_file(path, ConfigError, "config file")
+    text = read_text(path, ConfigError, "config file")
     return parse_dataclass(kind, _settings(text, path), str(path), ConfigError)
 
 
@@ -169,10 +194,11 @@ def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
         raise SpecError(
             f"unknown {what} {str(name)!r}; expected a YAML file or one of {', '.join(known)}"
         )
-    return _read_file(path, SpecError, what), str(path)
+    return read_text(path, SpecError, what), str(path)
 
 
-def _read_file(path: Path, error: type[NasfaceError], what: str) -> str:
+def read_text(path: Path, error: type[NasfaceError], what: str) -> str:
+    """The text of a UTF-8 file; raises ``error``, which names it as ``what``, if it has none."""
     try:
         return path.read_text("utf-8")
     except OSError as problem:

@@ -55,7 +55,7 @@ def test_down2_is_the_greatest_of_3x3() -> None:
 @pytest.mark.parametrize("channels", [4, 5])
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (5, 4), (4, 7), (5, 5), (1, 1)])
 def test_strided_identity_by_loop(channels: int, height: int, width: int) -> None:
-    module = StridedIdentity(channels, affine=False).eval()
+    module = StridedIdentity(channels, channels, affine=False).eval()
     x = torch.randn(2, channels, height, width)
     y = module(x)
     assert y.shape == (2, channels, (height + 1) // 2, (width + 1) // 2)

@@ -21,6 +21,10 @@ REACH = {
     "conv_1x3_3x1": (3, 1),
     "conv_1x5_5x1": (5, 1),
     "dense_3x3": (3, 1),
+    "sep_3x3_twice": (5, 1),
+    "sep_5x5_twice": (9, 1),
+    "sep_7x7_twice": (13, 1),
+    "dense_1x7_7x1": (7, 1),
 }
 
 
@@ -53,7 +57,9 @@ def test_size_and_gradients(name: str, stride: int, affine: bool) -> None:
 def test_relu_depthwise_pointwise_normalisation(name: str) -> None:
     operation = build_operation(name, C)
     kinds = []
-    for part in operation.children():
+    for part in operation.modules():
+        if isinstance(part, nn.Sequential):
+            continue
         if isinstance(part, nn.Conv2d):
             assert part.bias is None
             pointwise = part.kernel_size == (1, 1)
@@ -64,10 +70,11 @@ def test_relu_depthwise_pointwise_normalisation(name: str) -> None:
     middle = {
         "conv_1x1": ["pointwise"],
         "dense_3x3": ["dense"],
+        "dense_1x7_7x1": ["dense", "dense"],
         "conv_1x3_3x1": ["depthwise", "depthwise", "pointwise"],
         "conv_1x5_5x1": ["depthwise", "depthwise", "pointwise"],
     }.get(name, ["depthwise", "pointwise"])
-    assert kinds == ["ReLU", *middle, "BatchNorm2d"]
+    assert kinds == ["ReLU", *middle, "BatchNorm2d"] * (2 if name.endswith("twice") else 1)
     # the same seen from outside: nothing of negative input passes, the output is normalised
     negative = -torch.rand(2, C, 9, 9) - 0.1
     assert torch.equal(operation.eval()(negative), operation(torch.zeros(2, C, 9, 9)))

@@ -131,7 +131,8 @@ def packaged() -> list[SearchSpace]:
 
 
 def test_packaged_spaces_load_with_every_parameter() -> None:
-    assert packaged_names("nasface.search_spaces") == ["autofem", "autofem-cpm", "autofem-fpn"]
+    names = packaged_names("nasface.search_spaces")
+    assert names == ["autofem", "autofem-cpm", "autofem-fpn", "darts", "pc-darts"]
     spaces = packaged()
     assert len({space.digest for space in spaces}) == len(spaces)
     assert load_search_space("autofem-cpm").digest == spaces[5].digest
@@ -140,6 +141,21 @@ def test_packaged_spaces_load_with_every_parameter() -> None:
         assert space.partial_channels == 4
         outputs = [level for cell in space.cells.values() for level in cell.output_levels]
         assert sorted(set(outputs)) == [2, 3, 4, 5, 6, 7]
+
+
+def test_darts_by_hand() -> None:
+    for nodes, edges in ((2, 5), (4, 14), (6, 27), (8, 44)):
+        spaces = [load_search_space(name, {"nodes": nodes}) for name in ("darts", "pc-darts")]
+        assert spaces[0].cells == spaces[1].cells
+        assert [each.partial_channels for each in spaces] == [1, 4]
+        assert [each.edge_normalisation for each in spaces] == [False, True]
+        assert len(spaces[0].operations) == 8
+        for name, graph in spaces[0].cells.items():
+            assert len(graph.edges) == edges
+            assert {node.kept for node in graph.nodes} == {2}
+            strided = [edge.transform == "stride" for edge in graph.edges]
+            from_inputs = [edge.source in ("c0", "c1") for edge in graph.edges]
+            assert strided == (from_inputs if name == "reduce" else [False] * edges)
 
 
 def test_candidates_of_the_context_cells_by_hand() -> None:

@@ -1,0 +1,212 @@
+"""``nasface genotype``: import, export, show, validate and compare genotypes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import tyro
+
+from nasface.cli.console import print_json, print_table, say
+from nasface.errors import RunError, SpecError
+from nasface.spec.darts_text import read_darts_text, write_darts_text
+from nasface.spec.diff import diff_genotypes
+from nasface.spec.genotype import CellGene
+from nasface.spec.store import (
+    check_membership,
+    load_genotype,
+    packaged_names,
+    read_text,
+    save_genotype,
+)
+
+
+@dataclass(kw_only=True)
+class ImportCommand:
+    """Read a genotype in the text form of DARTS and write it as YAML.
+
+    The text may be a file such as DARTS' genotypes.py or the log of a search; it is parsed as data,
+    never run.
+    """
+
+    text: tyro.conf.Positional[Path]
+    """File that holds Genotype(normal=[...], normal_concat=..., reduce=..., reduce_concat=...)."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE.yaml")]
+    """New genotype file."""
+    name: str = ""
+    """Which of several genotypes in the file: the variable that it is assigned to."""
+
+
+@dataclass(kw_only=True)
+class ExportCommand:
+    """Print a genotype in the text form of DARTS."""
+
+    genotype: tyro.conf.Positional[str]
+    """Genotype: a packaged name or a YAML file."""
+
+
+@dataclass(kw_only=True)
+class ShowCommand:
+    """Show the cells of a genotype as tables; without a genotype, list the packaged ones."""
+
+    genotype: tyro.conf.Positional[str] = ""
+    """Genotype: a packaged name or a YAML file."""
+    json: bool = False
+    """Print it as JSON."""
+
+
+@dataclass(kw_only=True)
+class ValidateCommand:
+    """Check genotype files: their form, their graph, and that their space holds them.
+
+    The exit code is 0 if all are valid and 2 otherwise.
+    """
+
+    genotypes: tyro.conf.Positional[list[str]]
+    """Genotypes: packaged names or YAML files."""
+
+
+@dataclass(kw_only=True)
+class DiffCommand:
+    """Compare two genotypes; the exit code is 0 if their cells are the same and 1 otherwise."""
+
+    first: tyro.conf.Positional[str]
+    """Genotype: a packaged name or a YAML file."""
+    second: tyro.conf.Positional[str]
+    """The other genotype."""
+    json: bool = False
+    """Print the differences as JSON."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        say(_usage())
+        return 0 if arguments else 2
+    action, *rest = arguments
+    if action not in _ACTIONS:
+        raise SpecError(f"unknown action {action!r}; expected one of {', '.join(_ACTIONS)}")
+    kind, handle = _ACTIONS[action]
+    command = tyro.cli(
+        kind,
+        args=rest,
+        prog=f"nasface genotype {action}",
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    return handle(command)
+
+
+def _import(command: ImportCommand) -> int:
+    if command.out.exists():
+        raise RunError(f"{command.out}: exists; choose another --out")
+    if command.out.suffix != ".yaml" or not command.out.parent.is_dir():
+        raise RunError(f"{command.out}: expected a .yaml file in a folder that exists")
+    place = str(command.text)
+    found = read_darts_text(read_text(command.text, SpecError, "genotype text"), place)
+    if not command.name and len(found) > 1:
+        raise SpecError(f"{place}: holds {', '.join(found)}; choose one with --name")
+    name = command.name or next(iter(found))
+    if name not in found:
+        raise SpecError(f"{place}: holds no {name!r}; expected one of {', '.join(found)}")
+    save_genotype(replace(found[name], name=command.out.stem), command.out)
+    say(f"genotype   {command.out}")
+    return 0
+
+
+def _export(command: ExportCommand) -> int:
+    say(write_darts_text(load_genotype(command.genotype)))
+    return 0
+
+
+def _show(command: ShowCommand) -> int:
+    if not command.genotype:
+        names = packaged_names("nasface.genotypes")
+        if command.json:
+            print_json(names)
+        else:
+            for name in names:
+                say(name)
+        return 0
+    genotype = load_genotype(command.genotype)
+    if command.json:
+        print_json(asdict(genotype))
+        return 0
+    space = genotype.space
+    settings = ", ".join(f"{key} {value}" for key, value in space.parameters.items())
+    say(f"{genotype.name}, of space {space.name}{f' ({settings})' if settings else ''}")
+    known = {key: value for key, value in asdict(genotype.provenance).items() if value}
+    for key, value in known.items():
+        say(f"{key}: {value}")
+    for name, cell in genotype.cells.items():
+        _show_cell(name, cell)
+    return 0
+
+
+def _show_cell(name: str, cell: CellGene) -> None:
+    inputs = ", ".join(f"{each.name} (level {each.level})" for each in cell.inputs)
+    rows = [
+        [
+            node.name,
+            str(node.level),
+            node.combine,
+            "\n".join(
+                f"{e.operation}({e.source})" + ("" if e.transform == "none" else f", {e.transform}")
+                for e in node.edges
+            ),
+        ]
+        for node in cell.nodes
+    ]
+    rows += [
+        [f"output {output.level}", str(output.level), cell.projection, ", ".join(output.sources)]
+        for output in cell.outputs
+    ]
+    print_table(f"{name}: from {inputs}", ("node", "level", "combine", "edges"), rows)
+
+
+def _validate(command: ValidateCommand) -> int:
+    failed = 0
+    for name in command.genotypes:
+        try:
+            genotype = load_genotype(name)
+            say(f"valid    {name}: {check_membership(genotype)}")
+        except SpecError as error:
+            failed += 1
+            say(f"invalid  {error}")
+    return 2 if failed else 0
+
+
+def _diff(command: DiffCommand) -> int:
+    first, second = load_genotype(command.first), load_genotype(command.second)
+    found = diff_genotypes(first, second)
+    if command.json:
+        print_json([asdict(each) for each in found])
+    else:
+        for each in found:
+            say(f"{'-' if each.side == 'first' else '+'} {each.place}: {each.what}")
+        if not found:
+            say("the cells are the same")
+    return 1 if found else 0
+
+
+Action = tuple[type[Any], Callable[[Any], int]]
+_ACTIONS: Mapping[str, Action] = MappingProxyType(
+    {
+        "import": (ImportCommand, _import),
+        "export": (ExportCommand, _export),
+        "show": (ShowCommand, _show),
+        "validate": (ValidateCommand, _validate),
+        "diff": (DiffCommand, _diff),
+    }
+)
+
+
+def _usage() -> str:
+    lines = "\n".join(
+        f"  {name:<10}{(kind.__doc__ or '').splitlines()[0]}"
+        for name, (kind, _) in _ACTIONS.items()
+    )
+    return (
+        f"usage: nasface genotype ACTION [options]\n\n{lines}\n\n"
+        "`nasface genotype ACTION --help` explains the options of an action."
+    )

@@ -1,0 +1,115 @@
+"""Differences of genotypes and their membership in a space."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import random_choices
+
+from nasface.errors import SpecError
+from nasface.search.derive import derive
+from nasface.spec.diff import Difference, diff_genotypes
+from nasface.spec.genotype import CellGene, EdgeGene, Genotype, NodeGene, SpaceReference
+from nasface.spec.store import check_membership, load_genotype, load_search_space
+
+
+def random_genotype(seed: int, space: str = "darts") -> Genotype:
+    found = load_search_space(space)
+    alphas, betas = random_choices(found, seed, ties=False)
+    return derive(found, alphas, betas)
+
+
+def change_node(genotype: Genotype, cell: str, at: int, node: NodeGene) -> Genotype:
+    gene: CellGene = genotype.cells[cell]
+    nodes = (*gene.nodes[:at], node, *gene.nodes[at + 1 :])
+    return replace(genotype, cells={**genotype.cells, cell: replace(gene, nodes=nodes)})
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_it_is_a_distance(first: int, second: int) -> None:
+    a, b = random_genotype(first), random_genotype(second)
+    assert diff_genotypes(a, a) == []
+    mirrored = diff_genotypes(b, a)
+    assert len(diff_genotypes(a, b)) == len(mirrored)
+    assert (diff_genotypes(a, b) == []) == (a.cells == b.cells)
+    edges = sum(
+        len({(e.source, e.operation) for e in x.edges} ^ {(e.source, e.operation) for e in y.edges})
+        for cell in a.cells
+        for x, y in zip(a.cells[cell].nodes, b.cells[cell].nodes, strict=True)
+    )
+    assert len(mirrored) == edges
+
+
+def test_one_edge_by_hand() -> None:
+    genotype = load_genotype("darts_v1")
+    node = genotype.cells["reduce"].nodes[1]
+    edges = (EdgeGene("n1", "sep_5x5_twice"), node.edges[1])
+    changed = change_node(genotype, "reduce", 1, replace(node, edges=edges))
+    assert diff_genotypes(genotype, changed) == [
+        Difference("first", "reduce.n2", "skip(n1)"),
+        Difference("second", "reduce.n2", "sep_5x5_twice(n1)"),
+    ]
+
+
+def test_names_and_order_do_not_count() -> None:
+    genotype = load_genotype("darts_v1")
+    node = genotype.cells["normal"].nodes[0]
+    turned = change_node(genotype, "normal", 0, replace(node, edges=node.edges[::-1]))
+    assert turned.cells != genotype.cells
+    assert diff_genotypes(genotype, replace(turned, name="other")) == []
+
+
+def test_a_cell_that_is_missing() -> None:
+    genotype = load_genotype("darts_v1")
+    alone = replace(genotype, cells={"normal": genotype.cells["normal"]})
+    found = diff_genotypes(genotype, alone)
+    assert {each.side for each in found} == {"first"}
+    assert {each.place.split(".")[0] for each in found} == {"reduce"}
+
+
+@pytest.mark.parametrize("space", ["darts", "pc-darts", "autofem", "autofem-fpn", "autofem-cpm"])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_derived_belongs_to_its_space(space: str, seed: int) -> None:
+    assert space in check_membership(random_genotype(seed, space))
+
+
+def test_what_does_not_belong() -> None:
+    genotype = load_genotype("darts_v1")
+    node = genotype.cells["normal"].nodes[0]
+    skip = EdgeGene("c0", "skip")
+
+    def fails(changed: Genotype, message: str) -> None:
+        with pytest.raises(SpecError, match=message):
+            check_membership(changed)
+
+    foreign = EdgeGene("c0", "sep_7x7_twice")
+    edges = (foreign, node.edges[0])
+    fails(
+        change_node(genotype, "normal", 0, replace(node, edges=edges)),
+        r"cells.normal: nodes.n1: sep_7x7_twice from c0 is no candidate",
+    )
+    fails(
+        change_node(genotype, "normal", 0, replace(node, edges=(skip, skip))),
+        r"skip from c0 is no candidate of the space, or is there twice",
+    )
+    fails(
+        change_node(genotype, "normal", 0, replace(node, edges=(skip,))),
+        r"nodes.n1.edges: expected 2",
+    )
+    fails(
+        change_node(genotype, "normal", 0, replace(node, combine="product")),
+        r"nodes.n1: expected sum at level 0",
+    )
+    fails(replace(genotype, cells={"normal": genotype.cells["normal"]}), "'reduce' .* missing")
+    reference = SpaceReference("darts", "0" * 12, genotype.space.parameters)
+    fails(replace(genotype, space=reference), "digest .* expected the genotype's 000000000000")
+    gene = genotype.cells["normal"]
+    output = replace(gene.outputs[0], sources=("n1",))
+    part = replace(gene, outputs=(output,))
+    fails(
+        replace(genotype, cells={**genotype.cells, "normal": part}),
+        "cells.normal: outputs: expected cat-all",
+    )
+    projected = replace(gene, projection="conv")
+    fails(replace(genotype, cells={**genotype.cells, "normal": projected}), "projection, residual")
