@@ -6,15 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import tyro
 
 from nasface.cli.console import print_json, print_table
 from nasface.cli.options import parse
 from nasface.errors import ConfigError
-from nasface.faces.detector import DetectorConfig, build_detector
+from nasface.faces.cost import detector_cost
+from nasface.faces.detector import DetectorConfig
 from nasface.faces.weights import load_detector
-from nasface.ops.cost import Cost, measure_cost
 from nasface.spec.genotype import Genotype
 from nasface.spec.store import load_genotype
 
@@ -62,20 +61,3 @@ def run(arguments: Sequence[str]) -> int:
         [[row.part, f"{row.parameters:,}", f"{row.macs:,}"] for row in rows],
     )
     return 0
-
-
-def detector_cost(
-    config: DetectorConfig, genotype: Genotype, height: int, width: int
-) -> list[Cost]:
-    """Cost of the whole detector, of the parts of its frame and of each searched cell."""
-    with torch.device("meta"):
-        detector = build_detector(config, genotype)
-        image = torch.empty(1, 3, height, width)
-    parts = {
-        "backbone": "frame.backbone",
-        "C6, C7": "frame.extra",
-        "laterals": "frame.laterals",
-        **{name: f"enhancement.cells.{name}" for name in genotype.cells},
-        "heads": "frame.heads",
-    }
-    return measure_cost(detector, (image,), parts)

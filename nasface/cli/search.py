@@ -1,15 +1,18 @@
 """``nasface search``."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from nasface.cli.console import ConsoleProgress, print_json, say
+from nasface.cli.console import ConsoleProgress, duration, print_json, print_table, say
 from nasface.cli.options import parse
+from nasface.errors import ConfigError
 from nasface.run.config import SearchConfig
+from nasface.run.estimate import estimate_search
 from nasface.run.folder import read_summary
 from nasface.run.history import load_pair_scores
 from nasface.run.search import run_search
@@ -28,12 +31,14 @@ class SearchCommand:
     """
 
     settings: Annotated[SearchConfig, tyro.conf.arg(name="")]
-    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
-    """New folder of the run."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """New folder of the run; needed except with --estimate."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """YAML file of settings; options given here override it."""
     resume: bool = False
     """Go on with the stopped run in --out, with its settings."""
+    estimate: bool = False
+    """Say what the search would take in memory and time, and do not start it."""
     json: bool = False
     """Print the figures of the search as JSON."""
 
@@ -41,36 +46,79 @@ class SearchCommand:
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse(SearchCommand, arguments, "search")
+    if command.estimate:
+        return _estimate(command)
+    out = command.out
+    if out is None:
+        raise ConfigError("--out: is missing; expected a new folder for the run")
     with ConsoleProgress() as progress:
-        result = run_search(command.settings, command.out, progress, resume=command.resume)
-    pictures = [
-        draw_genotype(result.genotype, command.out / f"genotype{s}") for s in (".svg", ".png")
-    ]
+        result = run_search(command.settings, out, progress, resume=command.resume)
+    pictures = [draw_genotype(result.genotype, out / f"genotype{s}") for s in (".svg", ".png")]
     if not result.finished:
-        progress.note(f"stopped; go on with: nasface search --out {command.out} --resume")
+        progress.note(f"stopped; go on with: nasface search --out {out} --resume")
         return 130
-    summary = read_summary(command.out)
-    visited = summary["candidates"] - summary["unvisited"]
-    history = _draw_history(command)
+    summary = read_summary(out)
+    history = _draw_history(command.settings, out)
     if command.json:
-        print_json({"folder": str(command.out), **summary})
+        print_json({"folder": str(out), **summary})
         return 0
-    say(f"genotype   {command.out / 'genotype.yaml'}")
+    _print_choices(out)
+    visited = summary["candidates"] - summary["unvisited"]
+    say(f"genotype   {out / 'genotype.yaml'}")
     say(f"drawing    {pictures[0]}")
-    say(f"choices    {command.out / 'choices.json'}: entropy, margin and visits of each choice")
+    say(f"choices    {out / 'choices.json'}: entropy, margin and visits of each choice")
     say(f"history    {history}")
     say(
         f"cost       {summary['seconds']:.0f} s, peak memory {summary['peak_memory_mb']:.0f} MB, "
         f"{visited} of {summary['candidates']} candidates visited"
     )
     say(
-        f"next       nasface train --genotype {command.out / 'genotype.yaml'} "
+        f"next       nasface train --genotype {out / 'genotype.yaml'} "
         f"--data {command.settings.data} --out FOLDER"
     )
     return 0
 
 
-def _draw_history(command: SearchCommand) -> Path:
-    space = load_search_space(command.settings.space, command.settings.parameters)
-    epochs, scores = load_pair_scores(command.out / "choices.npz", space)
-    return plot_choice_history(scores, epochs, space.operations, command.out / "choices.png")
+def _estimate(command: SearchCommand) -> int:
+    found = estimate_search(command.settings)
+    if command.json:
+        print_json({**asdict(found), "fits": found.fits})
+        return 0
+    say(f"steps        {found.steps}, of which {found.warmup_steps} warm-up")
+    say(f"activations  {found.activations_mb:.0f} MB kept for the backward pass of a step")
+    say(f"state        {found.state_mb:.0f} MB of weights, gradients and optimiser")
+    say(f"available    {found.available_mb:.0f} MB: {'enough' if found.fits else 'too little'}")
+    if found.seconds is None:
+        say("time         not measured, since the memory would not suffice; try a smaller batch")
+    else:
+        say(
+            f"time         about {duration(found.seconds)}: {found.seconds_per_warmup_step:.2f} s "
+            f"a step in the warm-up, {found.seconds_per_step:.2f} s after it"
+        )
+    return 0
+
+
+def _print_choices(out: Path) -> None:
+    """A row per cell: how decided its nodes are, how often its candidates were visited."""
+    choices: dict[str, list[dict[str, Any]]] = {}
+    for row in json.loads((out / "choices.json").read_text("utf-8")):
+        choices.setdefault(row["cell"], []).append(row)
+    rows = [
+        [
+            cell,
+            str(len(nodes)),
+            str(sum(node["candidates"] for node in nodes)),
+            f"{sum(node['entropy'] for node in nodes) / len(nodes):.2f}",
+            f"{min(node['margin'] for node in nodes):.3f}",
+            f"{min(node['least'] for node in nodes)} to {max(node['most'] for node in nodes)}",
+        ]
+        for cell, nodes in choices.items()
+    ]
+    columns = ("cell", "choices", "candidates", "entropy", "least margin", "visits of a candidate")
+    print_table("choices of each cell (entropy: mean, 1 is undecided)", columns, rows)
+
+
+def _draw_history(settings: SearchConfig, out: Path) -> Path:
+    space = load_search_space(settings.space, settings.parameters)
+    epochs, scores = load_pair_scores(out / "choices.npz", space)
+    return plot_choice_history(scores, epochs, space.operations, out / "choices.png")

@@ -68,17 +68,19 @@ def count_saved_bytes(*not_counted: Tensor) -> Iterator[SavedBytes]:
     """Count what the forward passes inside the context keep for the backward pass.
 
     Each storage counts once; those of ``not_counted`` (parameters, buffers, inputs) do not count.
-    The storages stay alive until the context ends, so that no address is counted for two.
+    On the meta device the count takes no memory. The storages stay alive until the context ends,
+    so that none is counted for two.
     """
     saved = SavedBytes()
-    seen = {tensor.untyped_storage().data_ptr() for tensor in not_counted}
+    # By the storage's own identity: on the meta device all addresses are zero.
+    seen = {tensor.untyped_storage()._cdata for tensor in not_counted}
     alive: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         saved.tensors += 1
-        if storage.data_ptr() not in seen:
-            seen.add(storage.data_ptr())
+        if storage._cdata not in seen:
+            seen.add(storage._cdata)
             alive.append(tensor.detach())
             saved.total += storage.nbytes()
         return tensor

@@ -11,6 +11,7 @@ from nasface.faces.backbone import LEVELS
 from nasface.faces.detector import DetectorConfig
 from nasface.faces.losses import LossConfig
 from nasface.faces.matching import MatchConfig
+from nasface.search.config import BilevelConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ class JobConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchConfig(JobConfig):
+class SearchConfig(BilevelConfig, JobConfig):
     """An architecture search. The defaults are the paper's where it states them (section 4.1)."""
 
     space: str = "autofem"
@@ -101,40 +102,19 @@ class SearchConfig(JobConfig):
     before: str | None = None
     """Genotype built as a fixed module in front of the searched one; its cells open the result
     (the paper searches autofem-fpn first, then autofem-cpm behind it)."""
-    policy: Literal["argmax", "gumbel", "softmax", "uniform"] = "argmax"
-    """What a step executes: the highest-weight path, a sampled path, the mixture, a random path."""
-    warmup_epochs: int = 20
-    """Epochs with frozen choice weights; path policies visit all candidates in turn meanwhile."""
-    noise: float = 1.0
-    """Gumbel noise on the log-probabilities of the argmax path after the warm-up, falling linearly
-    to 0 at noise_until."""
-    noise_until: float = 0.8
-    """Share of the steps after the warm-up at which the noise has gone."""
-    probes: int = 1
-    """Competitors run without a graph per node in choice steps (see nasface.search.policy); 0 is
-    the paper's single path."""
-    temperature: float = 1.0
-    """Temperature of the gradient of the gumbel policy."""
-    choice_lr: float = 0.01
-    """Learning rate of the choice weights (Adam)."""
-    choice_weight_decay: float = 5e-4
-    """Weight decay of the choice weights."""
+    complexity_size: tuple[int, int] = (640, 480)
+    """Width and height of the image at which the complexity term counts multiply-adds."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.warmup_epochs <= self.epochs:
+        JobConfig.__post_init__(self)
+        BilevelConfig.__post_init__(self)
+        if self.warmup_epochs > self.epochs:
             raise ConfigError(
                 f"warmup_epochs: {self.warmup_epochs} is not between 0 and epochs {self.epochs}"
             )
-        if self.noise < 0 or not 0 < self.noise_until <= 1 or self.probes < 0:
+        if min(self.complexity_size) < 2 ** LEVELS[-1]:
             raise ConfigError(
-                f"noise {self.noise}, noise_until {self.noise_until}, probes {self.probes}: "
-                "expected at least 0, a share up to 1, at least 0"
-            )
-        if self.temperature <= 0 or self.choice_lr <= 0 or self.choice_weight_decay < 0:
-            raise ConfigError(
-                f"temperature {self.temperature}, choice_lr {self.choice_lr}, "
-                f"choice_weight_decay {self.choice_weight_decay}: expected positive numbers"
+                f"complexity_size: {self.complexity_size}, expected at least {2 ** LEVELS[-1]}"
             )
 
 

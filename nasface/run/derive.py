@@ -10,6 +10,7 @@ from nasface.errors import ConfigError, RunError
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.folder import RunFolder
+from nasface.run.history import entry_arrays
 from nasface.search.choice import FloatArray
 from nasface.search.derive import derive
 from nasface.spec.genotype import Genotype, Provenance, cascade
@@ -23,7 +24,7 @@ class DeriveConfig:
     run: str = ""
     """Run folder of a search."""
     epoch: int | None = None
-    """Epoch after which to look, from 1; null for the newest checkpoint."""
+    """Epoch after which to look, from 1; null for the result, or that of the newest checkpoint."""
 
 
 def derive_run(config: DeriveConfig, name: str) -> Genotype:
@@ -38,7 +39,8 @@ def derive_run(config: DeriveConfig, name: str) -> Genotype:
     folder = RunFolder(Path(config.run))
     settings = load_config(SearchConfig, folder.config)
     state = load_checkpoint(folder.checkpoint, "search")
-    step, alphas, betas = _choices(state, config.epoch, folder)
+    epoch = config.epoch if config.epoch is not None else state["result_epoch"]
+    step, alphas, betas = _choices(state, epoch, folder)
     space = load_search_space(settings.space, settings.parameters)
     if state["space_digest"] != space.digest:
         raise RunError(
@@ -77,7 +79,4 @@ def _choices(
             f"{f'1 to {max(entries)}' if entries else 'none yet'}"
         )
     entry = entries[epoch]
-    alphas, betas = (
-        {cell: value.numpy() for cell, value in entry[kind].items()} for kind in ("alpha", "beta")
-    )
-    return entry["step"], alphas, betas
+    return (entry["step"], *entry_arrays(entry))

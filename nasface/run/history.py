@@ -25,6 +25,16 @@ def history_entry(
     }
 
 
+def entry_arrays(
+    entry: Mapping[str, Any],
+) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """The alphas and betas of an entry."""
+    alphas, betas = (
+        {cell: value.numpy() for cell, value in entry[kind].items()} for kind in ("alpha", "beta")
+    )
+    return alphas, betas
+
+
 def save_history(path: Path, history: list[dict[str, Any]]) -> None:
     """Write the choice weights after each epoch to an ``npz`` file.
 

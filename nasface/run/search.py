@@ -13,11 +13,12 @@ import nasface
 from nasface.data.annotations import split_halves
 from nasface.data.dataset import Batch, FaceDataset, make_loader
 from nasface.errors import RunError
+from nasface.faces.cost import detector_complexity
 from nasface.faces.detector import SearchableDetector, build_searchable
 from nasface.run.checkpoint import load_checkpoint, save_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.folder import RunFolder
-from nasface.run.history import history_entry, save_history
+from nasface.run.history import entry_arrays, history_entry, save_history
 from nasface.run.job import (
     choose_device,
     detection_loss,
@@ -30,11 +31,10 @@ from nasface.run.job import (
     to_device,
 )
 from nasface.run.progress import Progress, stop_on_interrupt
-from nasface.search.bilevel import choice_step, weight_step
-from nasface.search.choice import FloatArray
+from nasface.search.complexity import Complexity
 from nasface.search.derive import derive
-from nasface.search.policy import ArgmaxPath, GumbelPath, Policy, Softmax, UniformPath
-from nasface.search.visits import Visits, choice_report
+from nasface.search.policy import Mixture
+from nasface.search.session import Losses, Schedule, Session
 from nasface.spec.genotype import Genotype, Provenance, cascade
 from nasface.spec.store import config_digest, load_genotype, load_search_space, save_genotype
 
@@ -48,24 +48,9 @@ class SearchResult:
     finished: bool
 
 
-def policy_at(config: SearchConfig, step: int, warmup: int, total: int) -> Policy:
-    """The policy of a weight or choice step.
-
-    While the choice weights are frozen, path policies visit all candidates in turn, so that none is
-    later compared before it was trained.
-    """
-    if config.policy == "softmax":
-        return Softmax()
-    if step < warmup or config.policy == "uniform":
-        return UniformPath()
-    if config.policy == "gumbel":
-        return GumbelPath(config.temperature, config.probes)
-    share = (step - warmup) / max(1, total - warmup)
-    return ArgmaxPath(config.noise * max(0.0, 1 - share / config.noise_until), config.probes)
-
-
 class Search:
-    """The state of a search and its steps. :func:`run_search` drives it."""
+    """A session on a face detector, with its data and its run folder. :func:`run_search` drives
+    it."""
 
     def __init__(self, config: SearchConfig, folder: RunFolder) -> None:
         self.config, self.folder = config, folder
@@ -76,108 +61,104 @@ class Search:
         torch.manual_seed(config.seed)
         self.model: SearchableDetector = build_searchable(config.detector, self.space, self.before)
         prepare(self.model, self.device).train()
-        self.weights = self.model.weights()
-        self.choices = list(self.model.enhancement.choices.parameters())
-        self.weight_optimizer = make_optimizer(config.optimizer, self.weights)
-        self.choice_optimizer = torch.optim.Adam(
-            self.choices,
-            lr=config.choice_lr,
-            betas=(0.5, 0.999),
-            weight_decay=config.choice_weight_decay,
-        )
-        self.visits = Visits(self.model.enhancement.choices.tables)
         self.data = [
             FaceDataset(images, config.augment, config.seed + at)
             for at, images in enumerate((weight_images, choice_images))
         ]
         self.epoch_steps = len(choice_images) // config.batch or 1
-        self.total = self.epoch_steps * config.epochs
-        self.warmup = self.epoch_steps * config.warmup_epochs
-        self.step = 0
+        schedule = Schedule(
+            self.epoch_steps * config.warmup_epochs, self.epoch_steps * config.epochs
+        )
+        weights = self.model.weights()
+        self.session: Session[Batch] = Session(
+            self.space,
+            self.model.enhancement.choices,
+            weights,
+            make_optimizer(config.optimizer, weights),
+            Losses(self._weight_loss, self._choice_loss),
+            config,
+            schedule,
+            seed=config.seed,
+            clip=config.optimizer.clip,
+            complexity=self._complexity(),
+        )
+        self.total = schedule.total
         self.seconds = 0.0
         self.history: list[dict[str, Any]] = []
+        #: the epoch whose genotype is the result, where the search was ended by ``most_skips``
+        self.result_epoch: int | None = None
 
     def take_step(self, weight_batch: Batch, choice_batch: Batch | None) -> dict[str, float]:
         """One choice step (after the warm-up), then one weight step; returns their losses."""
-        rate = self.config.optimizer.rate(self.step, self.total)
-        set_rate(self.weight_optimizer, rate)
-        policy = policy_at(self.config, self.step, self.warmup, self.total)
-        row = {"rate": rate}
-        if choice_batch is not None:
-            row["choice_loss"] = choice_step(
-                lambda: self._choice_loss(choice_batch, policy), self.choice_optimizer, self.weights
-            )
-        row["weight_loss"] = weight_step(
-            lambda: self._weight_loss(weight_batch, policy),
-            self.weight_optimizer,
-            self.choices,
-            self.config.optimizer.clip,
-        )
+        rate = self.config.optimizer.rate(self.session.step, self.total)
+        set_rate(self.session.optimizer, rate)
+        row = {"rate": rate, **self.session.take_step(weight_batch, choice_batch)}
         for name, value in row.items():
             if not np.isfinite(value):
                 raise RunError(
-                    f"{name} became {value} at step {self.step}; the last checkpoint is kept, "
-                    "try a lower optimizer.lr"
+                    f"{name} became {value} at step {self.session.step}; the last checkpoint is "
+                    "kept, try a lower optimizer.lr"
                 )
-        self.step += 1
         return row
 
-    def _weight_loss(self, batch: Batch, policy: Policy) -> Tensor:
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.session.step >= self.total or self.result_epoch is not None
+
+    def _weight_loss(self, batch: Batch, mixture: Mixture) -> Tensor:
         images, targets = self._on_device(batch)
-        mixture = self.model.enhancement.choices.mixture(
-            policy, seed=self.config.seed, step=self.step
-        )
-        self.visits.add(mixture)
         first, second = self.model.both_shots(images, mixture)
         return detection_loss(first, second, targets, self.config)
 
-    def _choice_loss(self, batch: Batch, policy: Policy) -> Tensor:
+    def _choice_loss(self, batch: Batch, mixture: Mixture) -> Tensor:
         # The first shot sees no choice, so a choice step leaves it out.
         images, targets = self._on_device(batch)
-        mixture = self.model.enhancement.choices.mixture(
-            policy, seed=self.config.seed + 1, step=self.step
-        )
         return detection_loss(None, self.model(images, mixture), targets, self.config)
 
     def _on_device(self, batch: Batch) -> tuple[Tensor, Any]:
         images, targets = batch
         return images_to(images, self.device), to_device(targets, self.device)
 
-    def choice_arrays(self) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-        """Copies of the choice weights as arrays: alphas and betas by cell."""
-        choices = self.model.enhancement.choices
-        alphas = {
-            cell: value.detach().cpu().numpy().copy() for cell, value in choices.alpha.items()
-        }
-        betas = {cell: value.detach().cpu().numpy().copy() for cell, value in choices.beta.items()}
-        return alphas, betas
+    def _complexity(self) -> Complexity | None:
+        config = self.config
+        if not config.complexity.weight:
+            return None
+        width, height = config.complexity_size
+        measure = config.complexity.measure
+        return detector_complexity(
+            config.detector, self.space, (height, width), measure, self.before
+        )
 
     def genotype(self) -> Genotype:
-        """What the current choice weights stand for, behind the cells of ``before``."""
-        alphas, betas = self.choice_arrays()
+        """What the choice weights stand for, behind the cells of ``before``."""
+        entry = None if self.result_epoch is None else self.history[self.result_epoch - 1]
+        alphas, betas = self.session.arrays() if entry is None else entry_arrays(entry)
         provenance = Provenance(
             nasface=nasface.__version__,
             seed=self.config.seed,
-            step=self.step,
+            step=self.session.step if entry is None else entry["step"],
             policy=self.config.policy,
             config=config_digest(self.config),
         )
-        found = derive(
-            self.space,
-            alphas,
-            betas or None,
-            name=self.folder.path.resolve().name,
-            provenance=provenance,
-        )
+        name = self.folder.path.resolve().name
+        found = derive(self.space, alphas, betas or None, name=name, provenance=provenance)
         return found if self.before is None else cascade(self.before, found)
 
-    def end_epoch(self, epoch: int) -> None:
+    def end_epoch(self, progress: Progress) -> None:
         """Write what a look at a running search wants: genotype, history, report."""
+        epoch = self.session.step // self.epoch_steps
+        alphas, betas = self.session.arrays()
+        self.history.append(history_entry(epoch, self.session.step, alphas, betas))
+        cell = self.session.too_many_skips(self.session.genotype("now"))
+        if cell is not None:
+            self.result_epoch = max(1, epoch - 1)
+            progress.note(
+                f"stopped: cell {cell} would have more than {self.config.most_skips} skip "
+                f"connections; the result is the genotype of epoch {self.result_epoch}"
+            )
         save_genotype(self.genotype(), self.folder.path / "genotype.yaml")
-        alphas, betas = self.choice_arrays()
-        self.history.append(history_entry(epoch, self.step, alphas, betas))
-        rows = [asdict(row) for row in choice_report(self.visits, alphas, betas)]
-        self.folder.write_json("choices.json", rows)
+        self.folder.write_json("choices.json", [asdict(row) for row in self.session.report()])
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -186,13 +167,11 @@ class Search:
             {
                 "kind": "search",
                 "space_digest": self.space.digest,
-                "step": self.step,
                 "seconds": self.seconds,
                 "model": self.model.state_dict(),
-                "weight_optimizer": self.weight_optimizer.state_dict(),
-                "choice_optimizer": self.choice_optimizer.state_dict(),
-                "visits": self.visits.state(),
                 "history": self.history,
+                "result_epoch": self.result_epoch,
+                **self.session.state(),
             },
         )
 
@@ -209,12 +188,10 @@ class Search:
                 f"{self.space.name} ({state['space_digest']}, now {self.space.digest})"
             )
         self.model.load_state_dict(state["model"])
-        self.weight_optimizer.load_state_dict(state["weight_optimizer"])
-        self.choice_optimizer.load_state_dict(state["choice_optimizer"])
-        self.visits.load(state["visits"])
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.history = state["history"]
-        self.folder.rewind(self.step)
+        self.session.load(state)
+        self.seconds, self.history = state["seconds"], state["history"]
+        self.result_epoch = state["result_epoch"]
+        self.folder.rewind(self.session.step)
 
 
 def run_search(
@@ -237,55 +214,53 @@ def run_search(
         search.load()
     else:
         folder.create(config)
-    progress.start(f"search {search.space.name}", search.total, search.step)
+    session = search.session
+    progress.start(f"search {search.space.name}", search.total, session.step)
     loaders = [
         iter(make_loader(data, config.batch, first, search.total, config.workers))
         for data, first in zip(
-            search.data, (search.step, max(search.step, search.warmup)), strict=True
+            search.data, (session.step, max(session.step, session.schedule.warmup)), strict=True
         )
     ]
     started = saved = time.monotonic()
     with stop_on_interrupt() as stop:
-        while search.step < search.total and not stop.asked:
-            choice_batch = next(loaders[1]) if search.step >= search.warmup else None
+        while not search.ended and not stop.asked:
+            choice_batch = next(loaders[1]) if session.warm else None
             row = search.take_step(next(loaders[0]), choice_batch)
             now = time.monotonic()
             search.seconds, started = search.seconds + now - started, now
-            folder.append({"step": search.step, **row})
+            folder.append({"step": session.step, **row})
             progress.advance(row)
-            if search.step == search.warmup:
+            if session.step == session.schedule.warmup:
                 _note_coverage(search, progress)
-            if search.step % search.epoch_steps == 0:
-                search.end_epoch(search.step // search.epoch_steps)
-            if (
-                search.step % search.epoch_steps == 0
-                or now - saved > 60 * config.checkpoint_minutes
-            ):
+            epoch_ends = session.step % search.epoch_steps == 0
+            if epoch_ends:
+                search.end_epoch(progress)
+            if epoch_ends or now - saved > 60 * config.checkpoint_minutes:
                 search.save()
                 saved = time.monotonic()
     search.save()
     save_genotype(search.genotype(), out / "genotype.yaml")
     save_history(out / "choices.npz", search.history)
-    finished = search.step >= search.total
-    if finished:
+    if search.ended:
         folder.write_json("summary.json", _summary(search))
-    return SearchResult(out, search.genotype(), finished)
+    return SearchResult(out, search.genotype(), search.ended)
 
 
 def _note_coverage(search: Search, progress: Progress) -> None:
-    total, missed = search.visits.candidates(), search.visits.unvisited()
+    total, missed = search.session.visits.candidates(), search.session.visits.unvisited()
     progress.note(f"warm-up over: {total - missed} of {total} candidates visited")
 
 
 def _summary(search: Search) -> dict[str, Any]:
     return {
         "space": search.space.name,
-        "steps": search.step,
+        "steps": search.session.step,
         "seconds": round(search.seconds, 1),
         "device": str(search.device),
         "peak_memory_mb": round(peak_memory_mb(search.device), 1),
-        "candidates": search.visits.candidates(),
-        "unvisited": search.visits.unvisited(),
+        "candidates": search.session.visits.candidates(),
+        "unvisited": search.session.visits.unvisited(),
         "nasface": nasface.__version__,
         "torch": torch.__version__,
     }

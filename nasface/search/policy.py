@@ -8,7 +8,8 @@ repeated, a search resumed, and all processes of a distributed search agree.
   normalisation PC-DARTS).
 * ``argmax``: the highest-weight (edge, operation) into each node is the only thing executed (ASFD,
   section 4.1 and Table 2).
-* ``gumbel``: a path sampled from the choice probabilities (GDAS, here per node).
+* ``gumbel``: sampled from the choice probabilities: one operation on every edge (GDAS), or one path
+  into each node.
 * ``uniform``: paths that visit every candidate of a node equally often (SPOS, FairNAS).
 
 Gradient of a path. The executed pair is multiplied by a gate of value one whose gradient is that of
@@ -22,7 +23,7 @@ with two candidates). Zero probes is the paper's form.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -51,9 +52,13 @@ class Slot:
 
 @dataclass(frozen=True)
 class PathMixture:
-    """Per node its slots; nothing else is executed."""
+    """Per node its slots; nothing else is executed.
+
+    ``every_edge``: there is a slot for each edge, also for those that derivation would drop.
+    """
 
     slots: tuple[tuple[Slot, ...], ...]
+    every_edge: bool = False
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -135,10 +140,15 @@ class ArgmaxPath:
 
 @dataclass(frozen=True)
 class GumbelPath:
-    """A path sampled from the probabilities; ``temperature`` shapes the gradient only."""
+    """A path sampled from the probabilities; ``temperature`` shapes the gradient only.
+
+    With ``every_edge`` one operation is sampled on each edge into a node (GDAS), and the edges are
+    weighted by softmax(beta) where there is one; otherwise the node's kept edges are sampled too.
+    """
 
     temperature: float = 1.0
     probes: int = 0
+    every_edge: bool = False
 
     def mix(
         self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
@@ -147,10 +157,16 @@ class GumbelPath:
         generator = draw.generator(draw.step)
         scores = _log(_scores(table, alpha_EO, beta_E))
         noise = _gumbel(generator, scores.shape)
-        path = select(table, scores + noise)
-        return _gated(
-            table, path, alpha_EO, beta_E, self.probes, generator, noise, self.temperature
+        logits = _Logits(noise, self.temperature)
+        if not self.every_edge:
+            path = select(table, scores + noise)
+            return _gated(table, path, alpha_EO, beta_E, self.probes, generator, logits)
+        best_E = np.where(table.eligible_EO, scores + noise, -np.inf).argmax(axis=1)
+        path = tuple(
+            tuple((edge, int(best_E[edge])) for edge in edges) for edges in table.graph.edges_into
         )
+        mixture = _gated(table, path, alpha_EO, beta_E, self.probes, generator, logits)
+        return PathMixture(_weighted(table, mixture.slots, beta_E), every_edge=True)
 
 
 @dataclass(frozen=True)
@@ -199,6 +215,39 @@ def _scores(table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None) -> Floa
     return pair_scores(table, _host(alpha_EO), None if beta_E is None else _host(beta_E))
 
 
+@dataclass(frozen=True)
+class _Logits:
+    """How the probabilities of gates differ from those of the choices: (log p + noise) / T."""
+
+    noise: FloatArray
+    temperature: float
+
+
+def _weighted(
+    table: ChoiceTable, slots: tuple[tuple[Slot, ...], ...], beta_E: Tensor | None
+) -> tuple[tuple[Slot, ...], ...]:
+    """Slots for every edge, with softmax(beta) over the edges into a node in their gates."""
+    if beta_E is None:
+        return slots
+    result = []
+    for edges, node in zip(table.graph.edges_into, slots, strict=True):
+        share = beta_E[list(edges)].softmax(0)
+        result.append(
+            tuple(
+                Slot(
+                    _scaled(slot.chosen, share[at]),
+                    tuple(_scaled(p, share[at]) for p in slot.probes),
+                )
+                for at, slot in enumerate(node)
+            )
+        )
+    return tuple(result)
+
+
+def _scaled(trial: Trial, factor: Tensor) -> Trial:
+    return replace(trial, gate=factor if trial.gate is None else factor * trial.gate)
+
+
 def _log(scores: FloatArray) -> FloatArray:
     """The logarithm, finite even where a probability is too small for float32."""
     result: FloatArray = np.log(np.maximum(scores, np.finfo(np.float32).tiny))
@@ -209,7 +258,7 @@ def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> FloatArra
     return generator.gumbel(size=shape).astype(np.float32)
 
 
-def _log_probabilities(table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None) -> Tensor:
+def log_probabilities(table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None) -> Tensor:
     """log(softmax(alpha) * softmax(beta)) as a differentiable tensor (E, O)."""
     offered = torch.from_numpy(table.offered_EO).to(alpha_EO.device)
     logits = alpha_EO.masked_fill(~offered, -torch.inf).log_softmax(dim=1)
@@ -226,16 +275,14 @@ def _gated(
     beta_E: Tensor | None,
     probes: int,
     generator: np.random.Generator,
-    noise: FloatArray | None = None,
-    temperature: float = 1.0,
+    shape: "_Logits | None" = None,
 ) -> PathMixture:
     """The path as a mixture; with gates and probes where the choice weights want a gradient."""
     if not (torch.is_grad_enabled() and alpha_EO.requires_grad):
         return PathMixture(tuple(tuple(Slot(Trial(*pair)) for pair in node) for node in path))
-    logits = _log_probabilities(table, alpha_EO, beta_E)
-    if noise is not None:
-        logits = logits + torch.from_numpy(noise).to(logits.device)
-    logits = logits / temperature
+    logits = log_probabilities(table, alpha_EO, beta_E)
+    if shape is not None:
+        logits = (logits + torch.from_numpy(shape.noise).to(logits.device)) / shape.temperature
     slots = []
     for position, pairs in enumerate(path):
         node_slots = []
@@ -251,7 +298,7 @@ def _rivals(
 ) -> tuple[Pair, ...]:
     """The other pairs that could take the place of ``pair``, given the other edges on the path."""
     edges = table.slots[position]
-    if table.graph.nodes[position].kept == len(edges):
+    if len(path) == len(edges):
         return tuple(p for pairs in edges for p in pairs if p[0] == pair[0] and p != pair)
     taken = {edge for edge, _ in path} - {pair[0]}
     return tuple(p for pairs in edges for p in pairs if p[0] not in taken and p != pair)

@@ -224,10 +224,10 @@ class SearchCell(nn.Module):
     def _used_edges(self, mixture: CellMixture) -> frozenset[int]:
         """The edges that decide which nodes are leaves.
 
-        A mixture runs all edges, which would leave one leaf; there every node counts as a leaf
+        A mixture of all edges would leave one leaf; there every node counts as a leaf
         unless an edge that is kept in any case consumes it.
         """
-        if isinstance(mixture, PathMixture):
+        if isinstance(mixture, PathMixture) and not mixture.every_edge:
             return frozenset(edge for edge, _ in mixture.pairs)
         kept = (
             edges

@@ -12,7 +12,8 @@ from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.derive import DeriveConfig, derive_run
 from nasface.run.progress import Silent
-from nasface.run.search import policy_at, run_search
+from nasface.run.search import run_search
+from nasface.search.config import policy_at
 from nasface.search.policy import ArgmaxPath, Softmax, UniformPath
 from nasface.spec.store import load_genotype
 

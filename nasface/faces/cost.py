@@ -1,0 +1,60 @@
+"""What a face detector costs, whole and in parts, and as a function of a search's choices."""
+
+import numpy as np
+import torch
+
+from nasface.faces.backbone import LEVELS
+from nasface.faces.detector import DetectorConfig, build_detector
+from nasface.ops.cost import Cost, measure_cost
+from nasface.search.choice import ChoiceTable, select
+from nasface.search.complexity import Complexity, Measure, operation_costs
+from nasface.search.derive import genotype_of_paths
+from nasface.spec.genotype import Genotype, cascade
+from nasface.spec.space import SearchSpace
+
+
+def detector_cost(
+    config: DetectorConfig, genotype: Genotype, height: int, width: int
+) -> list[Cost]:
+    """Cost of the whole detector, of the parts of its frame and of each searched cell."""
+    with torch.device("meta"):
+        detector = build_detector(config, genotype)
+        image = torch.empty(1, 3, height, width)
+    parts = {
+        "backbone": "frame.backbone",
+        "C6, C7": "frame.extra",
+        "laterals": "frame.laterals",
+        **{name: f"enhancement.cells.{name}" for name in genotype.cells},
+        "heads": "frame.heads",
+    }
+    return measure_cost(detector, (image,), parts)
+
+
+def detector_complexity(
+    config: DetectorConfig,
+    space: SearchSpace,
+    size: tuple[int, int],
+    measure: Measure,
+    before: Genotype | None = None,
+) -> Complexity:
+    """The size of the derived detector as a function of the choices, at images of (height, width).
+
+    What does not depend on the operations is measured on one derived detector; the projections of
+    cat-leaf, which vary a little with the leaves, count as they are there.
+    """
+    height, width = size
+    sizes = {level: (-(-height // 2**level), -(-width // 2**level)) for level in LEVELS}
+    costs = {
+        cell: operation_costs(space, cell, config.channels, sizes, measure) for cell in space.cells
+    }
+    paths = {}
+    for cell in space.cells:
+        table = ChoiceTable.of(space, cell)
+        paths[cell] = select(table, np.zeros(table.offered_EO.shape, np.float32))
+    example = genotype_of_paths(space, paths)
+    whole = example if before is None else cascade(before, example)
+    total = detector_cost(config, whole, height, width)[0]
+    searched = sum(
+        float(costs[cell][pair]) for cell, path in paths.items() for node in path for pair in node
+    )
+    return Complexity((total.macs if measure == "macs" else total.parameters) - searched, costs)

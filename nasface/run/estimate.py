@@ -1,0 +1,135 @@
+"""What a search will take in memory and time, before it starts."""
+
+import copy
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from nasface.data.dataset import make_loader
+from nasface.ops.cost import count_saved_bytes
+from nasface.run.config import SearchConfig
+from nasface.run.folder import RunFolder
+from nasface.run.search import Search
+from nasface.search.config import policy_at
+from nasface.search.policy import CellMixture
+
+_DRAWS = 4
+_TIMED_STEPS = 3
+
+
+@dataclass(frozen=True)
+class SearchEstimate:
+    """The estimate; MB are millions of bytes.
+
+    ``activations_mb`` is the most that a step keeps for its backward pass, counted on the network
+    without running it; ``state_mb`` weights, gradients and optimiser. Temporary buffers, which
+    depend on the device's kernels, come on top (10 to 50 % of the activations). ``seconds`` is
+    ``None`` where the memory would not suffice to measure a step.
+    """
+
+    steps: int
+    warmup_steps: int
+    activations_mb: float
+    state_mb: float
+    available_mb: float
+    seconds: float | None
+    seconds_per_warmup_step: float | None
+    seconds_per_step: float | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory that is free now is likely to suffice."""
+        return 1.5 * self.activations_mb + self.state_mb < self.available_mb
+
+
+def estimate_search(config: SearchConfig) -> SearchEstimate:
+    """Count the memory of a search's steps and time a few of them; writes nothing.
+
+    Raises:
+        NasfaceError: for settings or data with which the search could not start.
+    """
+    search = Search(config, RunFolder(Path("estimate")))
+    schedule = search.session.schedule
+    activations = _activations_mb(search)
+    # Weights, gradients, and up to two moments.
+    state = 4 * 4 * sum(p.numel() for p in search.model.parameters()) / 1e6
+    found = SearchEstimate(
+        schedule.total,
+        schedule.warmup,
+        round(activations, 1),
+        round(state, 1),
+        round(_available_mb(search.device), 1),
+        None,
+        None,
+        None,
+    )
+    if not found.fits:
+        return found
+    warm = _seconds(search, choices=False) if schedule.warmup else 0.0
+    full = _seconds(search, choices=True) if schedule.warmup < schedule.total else 0.0
+    seconds = warm * schedule.warmup + full * (schedule.total - schedule.warmup)
+    return SearchEstimate(
+        **{
+            **vars(found),
+            "seconds": round(seconds, 1),
+            "seconds_per_warmup_step": round(warm, 3),
+            "seconds_per_step": round(full, 3),
+        }
+    )
+
+
+def _activations_mb(search: Search) -> float:
+    """The most that a weight or choice step keeps, over a few draws of paths."""
+    session, config = search.session, search.config
+    steps = [*range(_DRAWS), *range(session.schedule.warmup, session.schedule.warmup + _DRAWS)]
+    policies = [
+        (step, policy_at(config, step, session.schedule.warmup, session.schedule.total))
+        for step in steps
+    ]
+
+    def mixture(at: int) -> dict[str, CellMixture]:
+        step, policy = policies[at]
+        return session.choices.mixture(policy, seed=config.seed, step=step)
+
+    choice_mixtures = [mixture(at) for at in range(len(policies))]
+    with torch.no_grad():
+        weight_mixtures = [mixture(at) for at in range(len(policies))]
+    model = copy.deepcopy(search.model).to("meta")
+    images = torch.empty(config.batch, 3, config.augment.size, config.augment.size, device="meta")
+
+    def kept(run: Callable[[], object]) -> float:
+        with count_saved_bytes(*model.parameters(), *model.buffers(), images) as saved:
+            run()
+        return saved.total / 1e6
+
+    found = [kept(partial(model.both_shots, images, each)) for each in weight_mixtures]
+    for weight in model.weights():
+        weight.requires_grad_(False)
+    found += [kept(partial(model, images, each)) for each in choice_mixtures]
+    return max(found)
+
+
+def _seconds(search: Search, *, choices: bool) -> float:
+    """Median time of a step with its data; the first one, which warms up, does not count."""
+    config = search.config
+    loaders = [
+        iter(make_loader(data, config.batch, 0, _TIMED_STEPS + 1, 0)) for data in search.data
+    ]
+    times = []
+    for _ in range(_TIMED_STEPS + 1):
+        started = time.monotonic()
+        batch = next(loaders[1]) if choices else None
+        search.take_step(next(loaders[0]), batch)
+        times.append(time.monotonic() - started)
+    return sorted(times[1:])[_TIMED_STEPS // 2]
+
+
+def _available_mb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 1e6
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,0 +1,108 @@
+"""How large the derived network will be, as a differentiable function of the choice weights.
+
+Shape letters: E edge of a cell, O operation (column of the space's operation order).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nasface.ops.cost import measure_cost
+from nasface.ops.operations import build_operation
+from nasface.search.choice import ChoiceTable, FloatArray, Pair
+from nasface.search.config import ComplexityConfig
+from nasface.search.policy import log_probabilities
+from nasface.search.supernet import ChoiceWeights
+from nasface.spec.space import SearchSpace
+
+Measure = Literal["macs", "parameters"]
+
+
+def operation_costs(
+    space: SearchSpace,
+    cell: str,
+    channels: int,
+    sizes: Mapping[int, tuple[int, int]],
+    measure: Measure,
+) -> FloatArray:
+    """What each candidate (E, O) of a cell costs in the derived cell; 0 where none is offered.
+
+    ``sizes`` gives the height and width of each level for one image; multiply-adds are those of
+    convolutions. Projections and combinations of nodes are not part of it.
+    """
+    graph = space.cells[cell]
+    level = {each.name: each.level for each in graph.inputs}
+    level |= {node.name: node.level for node in graph.nodes}
+    costs = np.zeros((len(graph.edges), len(space.operations)), dtype=np.float32)
+    known: dict[tuple[str, int, tuple[int, int]], float] = {}
+    targets = [node.level for node in graph.nodes for _ in node.edges]
+    for at, edge in enumerate(graph.edges):
+        strided = edge.transform == "stride"
+        size = sizes[level[edge.source] if strided else targets[at]]
+        for name in edge.operations:
+            key = (name, 2 if strided else 1, size)
+            if key not in known:
+                known[key] = _cost(name, channels, key[1], size, measure)
+            costs[at, space.operations.index(name)] = known[key]
+    return costs
+
+
+def _cost(name: str, channels: int, stride: int, size: tuple[int, int], measure: Measure) -> float:
+    with torch.device("meta"):
+        operation = build_operation(name, channels, stride)
+        (whole,) = measure_cost(operation, (torch.empty(1, channels, *size),))
+    return whole.macs if measure == "macs" else whole.parameters
+
+
+def expected_cost(
+    table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, costs_EO: Tensor
+) -> Tensor:
+    """Expected cost of the operations of a derived cell, with ``none`` left out.
+
+    Each place among a node's inputs is filled by its probabilities: where all edges are kept,
+    those of the operations on each edge; else, as many times as edges are kept, those of all pairs.
+    """
+    logits = log_probabilities(table, alpha_EO, beta_E)
+    total = alpha_EO.new_zeros(())
+    for node, edges in zip(table.graph.nodes, table.slots, strict=True):
+        every = node.kept == len(edges)
+        groups = edges if every else (tuple(pair for pairs in edges for pair in pairs),)
+        for pairs in groups:
+            share = _share(logits, pairs)
+            costs = costs_EO[[p[0] for p in pairs], [p[1] for p in pairs]]
+            total = total + (share * costs).sum() * (1 if every else node.kept)
+    return total
+
+
+def _share(logits_EO: Tensor, pairs: tuple[Pair, ...]) -> Tensor:
+    return logits_EO[[p[0] for p in pairs], [p[1] for p in pairs]].softmax(0)
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """The size of a network as a function of its choices.
+
+    ``fixed`` is what the network costs apart from the operations of searched cells; ``costs_EO``
+    holds for each cell what a candidate costs in all copies of the cell together.
+    """
+
+    fixed: float
+    costs_EO: Mapping[str, FloatArray]
+
+    def expected(self, choices: ChoiceWeights) -> Tensor:
+        """Expected cost of the derived network."""
+        total = torch.tensor(self.fixed, dtype=torch.float64)
+        for cell, table in choices.tables.items():
+            alpha = choices.alpha[cell]
+            costs = torch.from_numpy(self.costs_EO[cell]).to(alpha.device)
+            found = expected_cost(table, alpha, choices.beta.get(cell, None), costs)
+            total = total + found.double().cpu()
+        return total
+
+    def penalty(self, choices: ChoiceWeights, config: ComplexityConfig) -> Tensor:
+        """The term of the choice loss: weight * max(0, expected / target - 1)."""
+        return config.weight * (self.expected(choices) / config.target - 1).clamp(min=0)

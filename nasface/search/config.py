@@ -1,0 +1,93 @@
+"""Settings of a bilevel search, and the policy that they give at each step."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nasface.errors import ConfigError
+from nasface.search.policy import ArgmaxPath, GumbelPath, Policy, Softmax, UniformPath
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComplexityConfig:
+    """A term of the choice loss that holds the expected size of the derived network down."""
+
+    weight: float = 0.0
+    """Weight of the term max(0, expected / target - 1); 0 switches it off."""
+    measure: Literal["macs", "parameters"] = "macs"
+    """What is counted."""
+    target: float = 0.0
+    """Size of the whole network up to which nothing is added; see `nasface cost`."""
+
+    def __post_init__(self) -> None:
+        if self.weight < 0 or (self.weight > 0 and self.target <= 0):
+            raise ConfigError(
+                f"complexity: weight {self.weight}, target {self.target}: expected a weight of 0, "
+                "or a weight and a target above 0"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BilevelConfig:
+    """How choices are searched. The defaults are ASFD's where it states them (section 4.1)."""
+
+    policy: Literal["argmax", "gumbel", "softmax", "uniform"] = "argmax"
+    """What a step executes: the highest-weight path, a sampled path, the mixture, a random path."""
+    order: Literal["first", "second"] = "first"
+    """Whether choice steps see the weights as fixed (as ASFD and PC-DARTS), or one weight step
+    ahead (as DARTS can; about four times the cost)."""
+    warmup_epochs: int = 20
+    """Epochs with frozen choice weights; path policies visit all candidates in turn meanwhile."""
+    noise: float = 1.0
+    """Gumbel noise on the log-probabilities of the argmax path after the warm-up, falling linearly
+    to 0 at noise_until."""
+    noise_until: float = 0.8
+    """Share of the steps after the warm-up at which the noise has gone."""
+    probes: int = 1
+    """Competitors run without a graph per node in choice steps (see nasface.search.policy); 0 is
+    the paper's single path."""
+    temperature: tuple[float, float] = (10.0, 0.1)
+    """Temperature of the gradient of the gumbel policy, at the start and at the end (GDAS)."""
+    every_edge: bool = False
+    """Whether the gumbel policy runs an operation on every edge (GDAS) or a path into each node."""
+    choice_lr: float = 0.01
+    """Learning rate of the choice weights (Adam)."""
+    choice_weight_decay: float = 5e-4
+    """Weight decay of the choice weights."""
+    complexity: ComplexityConfig = field(default_factory=ComplexityConfig)
+    """Limit on the size of the derived network."""
+    most_skips: int | None = None
+    """Stop the search when a cell would be derived with more skip connections than this, and keep
+    the genotype of the epoch before (DARTS+)."""
+
+    def __post_init__(self) -> None:
+        if self.warmup_epochs < 0:
+            raise ConfigError(f"warmup_epochs: {self.warmup_epochs} is not 0 or more")
+        if self.noise < 0 or not 0 < self.noise_until <= 1 or self.probes < 0:
+            raise ConfigError(
+                f"noise {self.noise}, noise_until {self.noise_until}, probes {self.probes}: "
+                "expected at least 0, a share up to 1, at least 0"
+            )
+        if min(*self.temperature, self.choice_lr) <= 0 or self.choice_weight_decay < 0:
+            raise ConfigError(
+                f"temperature {self.temperature}, choice_lr {self.choice_lr}, "
+                f"choice_weight_decay {self.choice_weight_decay}: expected positive numbers"
+            )
+        if self.most_skips is not None and self.most_skips < 0:
+            raise ConfigError(f"most_skips: {self.most_skips} is not 0 or more, or none")
+
+
+def policy_at(config: BilevelConfig, step: int, warmup: int, total: int) -> Policy:
+    """The policy of a weight or choice step of ``total``, ``warmup`` of them with frozen choices.
+
+    While the choice weights are frozen, path policies visit all candidates in turn, so that none is
+    later compared before it was trained.
+    """
+    if config.policy == "softmax":
+        return Softmax()
+    if step < warmup or config.policy == "uniform":
+        return UniformPath()
+    share = (step - warmup) / max(1, total - warmup)
+    if config.policy == "gumbel":
+        first, last = config.temperature
+        return GumbelPath(first + (last - first) * share, config.probes, config.every_edge)
+    return ArgmaxPath(config.noise * max(0.0, 1 - share / config.noise_until), config.probes)

@@ -1,0 +1,191 @@
+"""A bilevel search in progress: optimisers, policy, visits. Knows neither data nor loss."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from nasface.search.bilevel import choice_step, second_order_choice_step, weight_step
+from nasface.search.choice import FloatArray
+from nasface.search.complexity import Complexity
+from nasface.search.config import BilevelConfig, policy_at
+from nasface.search.derive import derive
+from nasface.search.policy import Mixture, Policy
+from nasface.search.supernet import ChoiceWeights
+from nasface.search.visits import ChoiceRow, Visits, choice_report
+from nasface.spec.genotype import CellGene, Genotype, Provenance
+from nasface.spec.space import SearchSpace
+
+Batch = TypeVar("Batch")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Steps of a search: ``warmup`` of the ``total`` leave the choice weights as they are."""
+
+    warmup: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Losses(Generic[Batch]):
+    """What is minimised: the loss of a batch under a mixture, for weights and for choices."""
+
+    weights: Callable[[Batch, Mixture], Tensor]
+    choices: Callable[[Batch, Mixture], Tensor]
+
+
+class Session(Generic[Batch]):
+    """The state of a search and its steps.
+
+    Args:
+        space: what is searched.
+        choices: its choice weights.
+        weights: all other parameters of the network.
+        optimizer: of ``weights``; its learning rate is the caller's business.
+        losses: run the network.
+        config: the method.
+        schedule: how long.
+        seed: of all random decisions of the policies.
+        clip: largest norm of the gradient of the weights.
+        complexity: size of the network; needed where ``config.complexity`` has a weight.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        choices: ChoiceWeights,
+        weights: Sequence[nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        losses: Losses[Batch],
+        config: BilevelConfig,
+        schedule: Schedule,
+        *,
+        seed: int = 0,
+        clip: float = 5.0,
+        complexity: Complexity | None = None,
+    ) -> None:
+        self.space, self.choices, self.weights = space, choices, list(weights)
+        self.optimizer, self.losses = optimizer, losses
+        self.config, self.schedule, self.seed, self.clip = config, schedule, seed, clip
+        self.complexity = complexity if config.complexity.weight else None
+        self.choice_optimizer = torch.optim.Adam(
+            choices.parameters(),
+            lr=config.choice_lr,
+            betas=(0.5, 0.999),
+            weight_decay=config.choice_weight_decay,
+        )
+        self.visits = Visits(choices.tables)
+        self.step = 0
+
+    @property
+    def warm(self) -> bool:
+        """Whether the next step moves the choice weights too."""
+        return self.step >= self.schedule.warmup
+
+    def take_step(self, weight_batch: Batch, choice_batch: Batch | None) -> dict[str, float]:
+        """One choice step (none without a batch for it), then one weight step; their losses."""
+        policy = policy_at(self.config, self.step, self.schedule.warmup, self.schedule.total)
+        row = {}
+        if choice_batch is not None:
+            row["choice_loss"] = self._choice_step(weight_batch, choice_batch, policy)
+            if self.complexity is not None:
+                with torch.no_grad():
+                    row["expected_size"] = float(self.complexity.expected(self.choices))
+        row["weight_loss"] = weight_step(
+            lambda: self._weight_loss(weight_batch, policy),
+            self.optimizer,
+            list(self.choices.parameters()),
+            self.clip,
+        )
+        self.step += 1
+        return row
+
+    def _choice_step(self, weight_batch: Batch, choice_batch: Batch, policy: Policy) -> float:
+        if self.config.order == "first":
+            return choice_step(
+                lambda: self._choice_loss(choice_batch, policy),
+                self.choice_optimizer,
+                self.weights,
+            )
+        return second_order_choice_step(
+            lambda: self._choice_loss(choice_batch, policy),
+            lambda: self.losses.weights(weight_batch, self._mixture(policy, self.seed)),
+            self.choice_optimizer,
+            self.weights,
+            self.optimizer,
+        )
+
+    def _weight_loss(self, batch: Batch, policy: Policy) -> Tensor:
+        mixture = self._mixture(policy, self.seed)
+        self.visits.add(mixture)
+        return self.losses.weights(batch, mixture)
+
+    def _choice_loss(self, batch: Batch, policy: Policy) -> Tensor:
+        loss = self.losses.choices(batch, self._mixture(policy, self.seed + 1))
+        if self.complexity is None:
+            return loss
+        return loss + self.complexity.penalty(self.choices, self.config.complexity).to(loss)
+
+    def _mixture(self, policy: Policy, seed: int) -> Mixture:
+        return self.choices.mixture(policy, seed=seed, step=self.step)
+
+    def arrays(self) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+        """Copies of the choice weights: alphas and (with edge normalisation) betas by cell."""
+        alpha, beta = (
+            {cell: value.detach().cpu().numpy().copy() for cell, value in kind.items()}
+            for kind in (self.choices.alpha, self.choices.beta)
+        )
+        return alpha, beta
+
+    def genotype(self, name: str, provenance: Provenance | None = None) -> Genotype:
+        """What the current choice weights stand for."""
+        alphas, betas = self.arrays()
+        return derive(self.space, alphas, betas or None, name=name, provenance=provenance)
+
+    def report(self) -> list[ChoiceRow]:
+        """Entropy, margin and visits of every choice."""
+        return choice_report(self.visits, *self.arrays())
+
+    def too_many_skips(self, genotype: Genotype) -> str | None:
+        """The first cell with more skip connections than ``most_skips`` allows, if any."""
+        most = self.config.most_skips
+        if most is None or self.step <= self.schedule.warmup:
+            return None
+        for name in self.space.cells:
+            if searched_skips(self.space, name, genotype.cells[name]) > most:
+                return name
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint needs beside the network with its choice weights."""
+        return {
+            "step": self.step,
+            "weight_optimizer": self.optimizer.state_dict(),
+            "choice_optimizer": self.choice_optimizer.state_dict(),
+            "visits": self.visits.state(),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over the state of a checkpoint."""
+        self.step = state["step"]
+        self.optimizer.load_state_dict(state["weight_optimizer"])
+        self.choice_optimizer.load_state_dict(state["choice_optimizer"])
+        self.visits.load(state["visits"])
+
+
+def searched_skips(space: SearchSpace, cell: str, gene: CellGene) -> int:
+    """Number of skip connections of a derived cell that were chosen, not fixed by the space."""
+    open_edges = {
+        (node.name, edge.source)
+        for node in space.cells[cell].nodes
+        for edge in node.edges
+        if len(edge.operations) > 1 or node.kept < len(node.edges)
+    }
+    return sum(
+        edge.operation == "skip" and (node.name, edge.source) in open_edges
+        for node in gene.nodes
+        for edge in node.edges
+    )
