@@ -6,73 +6,75 @@ Shape letters: B image, C channel, H height, W width, K class.
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from torch import Tensor, nn
 
 from nasface.classification.layout import Layer
-from nasface.ops.blocks import StridedIdentity
+from nasface.ops.blocks import FactorizedReduce
 
 
-def _relu_conv_norm(in_channels: int, out_channels: int, affine: bool) -> nn.Sequential:
+def _conv_norm(
+    in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, affine: bool = True
+) -> nn.Sequential:
     return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(in_channels, out_channels, 1, bias=False),
+        nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(out_channels, affine=affine),
     )
 
 
-def _strided_conv(in_channels: int, out_channels: int) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
-    conv = nn.Conv2d(in_channels, out_channels, 3, 2, 1, bias=False)
-    return conv, nn.BatchNorm2d(out_channels)
-
-
 class CifarStem(nn.Module):
-    """(B, 3, H, W) -> twice the same (B, C, H, W), the inputs of the first cell."""
+    """(B, 3, H, W) -> twice the same (B, C, H, W), the inputs of the first cell, rectified."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        )
+        self.layers = _conv_norm(3, channels, 3)
 
     def forward(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
         """Apply the module."""
-        value = self.layers(images_B3HW)
+        value = F.relu(self.layers(images_B3HW))
         return value, value
 
 
 class ImageNetStem(nn.Module):
-    """(B, 3, H, W) -> (B, C, H/4, W/4) and (B, C, H/8, W/8), the inputs of the first cell."""
+    """(B, 3, H, W) -> (B, C, H/4, W/4) and (B, C, H/8, W/8), the inputs of the first cell,
+    rectified."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.quarter = nn.Sequential(
-            *_strided_conv(3, channels // 2), nn.ReLU(), *_strided_conv(channels // 2, channels)
+            *_conv_norm(3, channels // 2, 3, 2),
+            nn.ReLU(),
+            *_conv_norm(channels // 2, channels, 3, 2),
         )
-        self.eighth = nn.Sequential(nn.ReLU(), *_strided_conv(channels, channels))
+        self.eighth = _conv_norm(channels, channels, 3, 2)
 
     def forward(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
         """Apply the module."""
-        quarter = self.quarter(images_B3HW)
-        return quarter, self.eighth(quarter)
+        quarter = F.relu(self.quarter(images_B3HW))
+        return quarter, F.relu(self.eighth(quarter))
 
 
 class StackedCell(nn.Module):
-    """A cell with its two inputs brought to its width and to one resolution."""
+    """A cell with its two inputs brought to its width and to one resolution.
+
+    DARTS rectifies an output in each of the two cells that take it; here the network does so once,
+    which gives the same values and keeps one map less for the backward pass.
+    """
 
     def __init__(self, layer: Layer, cell: nn.Module, affine: bool) -> None:
         super().__init__()
         self.name = layer.cell
         first, second = layer.widths
         self.first = (
-            StridedIdentity(first, layer.channels, affine)
+            FactorizedReduce(first, layer.channels, affine)
             if layer.shrink_first
-            else _relu_conv_norm(first, layer.channels, affine)
+            else _conv_norm(first, layer.channels, affine=affine)
         )
-        self.second = _relu_conv_norm(second, layer.channels, affine)
+        self.second = _conv_norm(second, layer.channels, affine=affine)
         self.cell = cell
 
     def forward(self, before_last: Tensor, last: Tensor, mixture: Sequence[Any] = ()) -> Tensor:
-        """The cell's output; a search cell takes its mixture as well."""
+        """The cell's output from rectified inputs; a search cell takes its mixture as well."""
         inputs = [self.first(before_last), self.second(last)]
         outputs: Mapping[int, Tensor] = self.cell(inputs, *mixture)
         return next(iter(outputs.values()))

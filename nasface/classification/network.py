@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from torch import Tensor, nn
 
 from nasface.build import FixedCell
@@ -68,12 +69,14 @@ class Classifier(nn.Module):
     def forward(self, images_B3HW: Tensor) -> Logits:
         """Logits of the classes."""
         before_last, last = self.stem(images_B3HW)
-        auxiliary = None
+        auxiliary, output = None, last
         for at, layer in enumerate(self.layers):
-            before_last, last = last, layer(before_last, last)
+            if at > 0:
+                before_last, last = last, F.relu(output)
+            output = layer(before_last, last)
             if at == self.auxiliary_at and self.training and self.auxiliary is not None:
-                auxiliary = self.auxiliary(last)
-        return Logits(self.head(last), auxiliary)
+                auxiliary = self.auxiliary(output)
+        return Logits(self.head(output), auxiliary)
 
 
 class SearchClassifier(nn.Module):
@@ -125,10 +128,12 @@ class SearchClassifier(nn.Module):
     def forward(self, images_B3HW: Tensor, mixture: Mixture) -> Tensor:
         """Logits (B, K) of the network that a mixture stands for."""
         before_last, last = self.stem(images_B3HW)
-        for layer in self.layers:
-            name = cast(StackedCell, layer).name
-            before_last, last = last, layer(before_last, last, (mixture[name],))
-        return cast(Tensor, self.head(last))
+        output = last
+        for at, layer in enumerate(self.layers):
+            if at > 0:
+                before_last, last = last, F.relu(output)
+            output = layer(before_last, last, (mixture[cast(StackedCell, layer).name],))
+        return cast(Tensor, self.head(output))
 
 
 def _stem(config: NetworkConfig) -> nn.Module:

@@ -42,11 +42,11 @@ def channels_last(module: Module) -> Module:
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-class StridedIdentity(nn.Module):
-    """What stands for a skip connection where the resolution is halved (as in DARTS).
+class FactorizedReduce(nn.Module):
+    """Halves the resolution without losing positions (as in DARTS).
 
-    ReLU, then two strided 1x1 convolutions that look at the even and the odd positions and give
-    half of the channels each, then normalisation. (B, C, H, W) -> (B, D, ceil(H/2), ceil(W/2)).
+    Two strided 1x1 convolutions look at the even and the odd positions and give half of the
+    channels each, then normalisation. (B, C, H, W) -> (B, D, ceil(H/2), ceil(W/2)).
     """
 
     def __init__(self, in_channels: int, out_channels: int, affine: bool) -> None:
@@ -58,11 +58,13 @@ class StridedIdentity(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Apply the module."""
-        x = F.relu(x_BCHW)
-        height, width = x.shape[-2:]
-        # On odd sizes the last odd position lies outside the map and is padded with zeros.
-        shifted = F.pad(x, (0, width % 2, 0, height % 2))[..., 1:, 1:]
-        return cast(Tensor, self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1)))
+        height, width = x_BCHW.shape[-2:]
+        whole = x_BCHW
+        if height % 2 or width % 2:
+            # The last odd position lies outside the map and is padded with zeros.
+            whole = F.pad(x_BCHW, (0, width % 2, 0, height % 2))
+        halves = [self.even(x_BCHW), self.odd(whole[..., 1:, 1:])]
+        return cast(Tensor, self.norm(torch.cat(halves, dim=1)))
 
 
 class DropPath(nn.Module):

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from torch import nn
 
-from nasface.ops.blocks import StridedIdentity, Zero
+from nasface.ops.blocks import FactorizedReduce, Zero
 
 OperationBuilder = Callable[[int, int, bool], nn.Module]
 """(channels, stride, affine) -> module; ``affine`` is that of the normalisation."""
@@ -93,7 +93,9 @@ def _dense_cross(channels: int, stride: int, affine: bool) -> nn.Module:
 
 
 def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
-    return nn.Identity() if stride == 1 else StridedIdentity(channels, channels, affine)
+    if stride == 1:
+        return nn.Identity()
+    return nn.Sequential(nn.ReLU(), FactorizedReduce(channels, channels, affine))
 
 
 OPERATIONS: Mapping[str, OperationBuilder] = MappingProxyType(

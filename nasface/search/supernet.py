@@ -78,11 +78,12 @@ class SearchEdge(nn.Module):
     def path(self, x_BCHW: Tensor, column: int, size: tuple[int, int] | None) -> Tensor:
         """The edge with one of its operations; no other is executed."""
         x = resample(x_BCHW, self.transform, size)
-        operation = self.operations[self.column_names[column]]
-        if self.partial == 1:
-            return cast(Tensor, operation(x))
+        name = self.column_names[column]
         inside, around = self._divide(x)
-        return self._join(operation(inside), around)
+        if around is not None and name in POOLING:
+            # Pooling keeps its input for the backward pass; as a view it would keep all channels.
+            inside = inside.clone()
+        return self._join(self.operations[name](inside), around)
 
     def mixed(self, x_BCHW: Tensor, weights_O: Tensor, size: tuple[int, int] | None) -> Tensor:
         """The edge with all operations, weighted; ``weights_O`` over the columns of the space."""

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nasface.ops.blocks import (
-    StridedIdentity,
+    FactorizedReduce,
     Zero,
     channel_shuffle,
     conv_norm_relu,
@@ -54,17 +54,17 @@ def test_down2_is_the_greatest_of_3x3() -> None:
 
 @pytest.mark.parametrize("channels", [4, 5])
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (5, 4), (4, 7), (5, 5), (1, 1)])
-def test_strided_identity_by_loop(channels: int, height: int, width: int) -> None:
-    module = StridedIdentity(channels, channels, affine=False).eval()
+def test_factorized_reduce_by_loop(channels: int, height: int, width: int) -> None:
+    module = FactorizedReduce(channels, channels, affine=False).eval()
     x = torch.randn(2, channels, height, width)
     y = module(x)
     assert y.shape == (2, channels, (height + 1) // 2, (width + 1) // 2)
     outside = torch.zeros(2, channels)
     for i in range(y.shape[2]):
         for j in range(y.shape[3]):
-            even = x[:, :, 2 * i, 2 * j].relu()
+            even = x[:, :, 2 * i, 2 * j]
             inside = 2 * i + 1 < height and 2 * j + 1 < width
-            odd = x[:, :, 2 * i + 1, 2 * j + 1].relu() if inside else outside
+            odd = x[:, :, 2 * i + 1, 2 * j + 1] if inside else outside
             halves = [
                 even @ module.even.weight[:, :, 0, 0].T,
                 odd @ module.odd.weight[:, :, 0, 0].T,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasface.ops.blocks import StridedIdentity, Zero
+from nasface.ops.blocks import FactorizedReduce, Zero
 from nasface.ops.operations import OPERATIONS, POOLING, build_operation
 from nasface.spec.operations import OPERATION_NAMES
 
@@ -121,7 +121,9 @@ def test_pooling_by_loop(name: str, stride: int) -> None:
 def test_skip_and_none() -> None:
     x = torch.randn(1, C, 5, 5)
     assert torch.equal(build_operation("skip", C)(x), x)
-    assert isinstance(build_operation("skip", C, 2), StridedIdentity)
+    relu, reduce = build_operation("skip", C, 2).children()
+    assert isinstance(relu, nn.ReLU)
+    assert isinstance(reduce, FactorizedReduce)
     none = build_operation("none", C, 2)
     assert isinstance(none, Zero)
     assert torch.equal(none(x), torch.zeros(1, C, 3, 3))
