@@ -9,18 +9,13 @@ The fixed module is the one derived from the argmax path, without partial channe
 """
 
 import argparse
-import csv
-import datetime
-import platform
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from measuring import Step, alternate, ratio, write_rows
 from torch import Tensor, nn
 
-import nasface
 from nasface.build import build_module
 from nasface.ops.cost import count_saved_bytes
 from nasface.search.derive import genotype_of_paths
@@ -48,12 +43,14 @@ def pyramid(channels: int, size: int, batch: int) -> dict[int, Tensor]:
     }
 
 
-def step(forward: Callable[[], dict[int, Tensor]], module: nn.Module) -> float:
-    """Seconds of one forward and backward pass."""
-    module.zero_grad(set_to_none=True)
-    started = time.perf_counter()
-    sum(value.square().mean() for value in forward().values()).backward()  # type: ignore[union-attr]
-    return time.perf_counter() - started
+def step_of(forward: Callable[[], dict[int, Tensor]], module: nn.Module) -> Step:
+    """One forward and backward pass, to be called."""
+
+    def step() -> None:
+        module.zero_grad(set_to_none=True)
+        sum(value.square().mean() for value in forward().values()).backward()  # type: ignore[union-attr]
+
+    return step
 
 
 def choice_forward(
@@ -90,13 +87,8 @@ def measure(
         )
     fixed = build_module(genotype_of_paths(space, paths), channels, LEVELS)
     variants["fixed module"] = (lambda: fixed(features), fixed)
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    for repeat in range(repeats + 1):
-        order = list(variants) if repeat % 2 else list(variants)[::-1]
-        for name in order:
-            seconds = step(*variants[name])
-            if repeat:
-                times[name].append(seconds)
+    steps = {name: step_of(*variant) for name, variant in variants.items()}
+    times = alternate(steps, repeats)
     saved = {}
     for name, (forward, module) in variants.items():
         with count_saved_bytes(
@@ -113,8 +105,8 @@ def measure(
             "saved_mb": round(saved[name] / 1e6, 2),
             "saved_to_fixed": round(saved[name] / saved["fixed module"], 3),
             "saved_to_softmax": round(saved[name] / saved["softmax"], 3),
-            "step_to_fixed": round(_ratio(times[name], times["fixed module"]), 3),
-            "step_to_softmax": round(_ratio(times[name], times["softmax"]), 3),
+            "step_to_fixed": round(ratio(times[name], times["fixed module"]), 3),
+            "step_to_softmax": round(ratio(times[name], times["softmax"]), 3),
         }
         for name in variants
     ]
@@ -122,11 +114,6 @@ def measure(
 
 def _by_node(mixture: PathMixture) -> tuple[tuple[tuple[int, int], ...], ...]:
     return tuple(tuple((s.chosen.edge, s.chosen.column) for s in node) for node in mixture.slots)
-
-
-def _ratio(ours: list[float], others: list[float]) -> float:
-    """Median of the ratios taken inside each repetition."""
-    return statistics.median(a / b for a, b in zip(ours, others, strict=True))
 
 
 def main() -> None:
@@ -165,16 +152,9 @@ def main() -> None:
             "size": options.size,
             "batch": options.batch,
             "threads": options.threads,
-            "nasface": nasface.__version__,
-            "torch": torch.__version__,
             "commit": options.commit,
-            "machine": platform.machine(),
-            "date": datetime.date.today().isoformat(),
         }
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, [*rows[0], *about])
-            writer.writeheader()
-            writer.writerows({**row, **about} for row in rows)
+        write_rows(options.csv, rows, about)
 
 
 if __name__ == "__main__":
