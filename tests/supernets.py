@@ -1,10 +1,12 @@
 """Parts of supernets and paths through them."""
 
-from typing import cast
+from typing import Any, cast
 
-from strategies import random_choices
+import torch
+from strategies import one_cell, random_choices
+from torch import Tensor
 
-from nasface.search.choice import ChoiceTable, pair_scores, select
+from nasface.search.choice import ChoiceTable, Pair, pair_scores, select
 from nasface.search.derive import Path
 from nasface.search.policy import PathMixture, Slot, Trial
 from nasface.search.supernet import SearchCell, SearchEdge, Supernet
@@ -35,3 +37,17 @@ def plain(paths: dict[str, Path]) -> dict[str, PathMixture]:
         cell: PathMixture(tuple(tuple(Slot(Trial(*pair)) for pair in pairs) for pairs in path))
         for cell, path in paths.items()
     }
+
+
+def three_edges(keep: int | str, **changes: Any) -> SearchSpace:
+    """One node with an edge from each of three inputs; columns none, skip, conv_1x1, sep_3x3."""
+    edges = [{"source": name} for name in ("x", "y", "z")]
+    edges[1] = {"source": "y", "operations": ["conv_1x1", "sep_3x3"]}  # type: ignore[dict-item]
+    node = {"name": "a", "level": 2, "keep": keep, "edges": edges}
+    return one_cell([node], inputs=("x", "y", "z"), **{"edge_normalisation": True, **changes})
+
+
+def run_pair(supernet: Supernet, pair: Pair, inputs: list[Tensor]) -> Tensor:
+    edge = cast(SearchEdge, cast(SearchCell, supernet.cells["c"]).edges[pair[0]])
+    with torch.no_grad():
+        return cast(Tensor, edge.operations[edge.column_names[pair[1]]](inputs[pair[0]]))

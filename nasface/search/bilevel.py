@@ -71,12 +71,14 @@ def second_order_choice_step(
     optimizer: torch.optim.Optimizer,
     weights: Sequence[nn.Parameter],
     weight_optimizer: torch.optim.Optimizer,
+    *,
+    reach: float = 0.01,
 ) -> float:
     """One step on the choice weights, one weight step ahead; returns the loss at those weights.
 
     The gradient is that of ``choice_loss`` at w' = w - rate * (gradient of ``weight_loss`` with
     momentum and weight decay, as SGD would step), less the rate times a Hessian-vector product by
-    central differences of size 0.01 over the norm of the gradient at w'. Rate, momentum and decay
+    central differences that move the weights by ``reach`` (DARTS: 0.01). Rate, momentum and decay
     are those of ``weight_optimizer``; of another optimiser than SGD, rate and decay alone. Weights
     are given back bit for bit; running statistics of normalisations see the extra passes.
     """
@@ -99,7 +101,7 @@ def second_order_choice_step(
                 None if gradient is None else rates[id(weight)][0] * gradient
                 for weight, gradient in zip(weights, ahead[len(choices) :], strict=True)
             ]
-            implicit = _mixed_product(weight_loss, choices, weights, vector)
+            implicit = _mixed_product(weight_loss, choices, weights, vector, reach)
             optimizer.zero_grad(set_to_none=True)
             for choice, direct, product in zip(choices, ahead, implicit, strict=False):
                 terms = [each for each in (direct, product) if each is not None]
@@ -148,23 +150,24 @@ def _mixed_product(
     choices: Sequence[nn.Parameter],
     weights: Sequence[nn.Parameter],
     vector: Sequence[Tensor | None],
+    reach: float,
 ) -> list[Tensor | None]:
     """Minus the mixed second derivative (choices, weights) of a loss times a vector of weights."""
     norm = torch.stack([v.norm() for v in vector if v is not None] or [torch.zeros(())]).norm()
     if norm == 0:
         return [None] * len(choices)
-    reach = 0.01 / norm
+    scale = reach / norm
     before = [weight.detach().clone() for weight in weights]
     sides = []
     for sign in (1, -1):
         with torch.no_grad():
             for weight, value, direction in zip(weights, before, vector, strict=True):
                 if direction is not None:
-                    weight.copy_(value + sign * reach * direction)
+                    weight.copy_(value + sign * scale * direction)
         with frozen(weights):
             sides.append(_gradients(loss(), choices))
     _restore(weights, before)
     return [
-        None if above is None or below is None else -(above - below) / (2 * reach)
+        None if above is None or below is None else -(above - below) / (2 * scale)
         for above, below in zip(*sides, strict=True)
     ]

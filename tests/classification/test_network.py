@@ -14,9 +14,10 @@ from nasface.classification.layout import NETWORKS, NetworkConfig, plan_layers
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.errors import ConfigError, SpecError
 from nasface.ops.blocks import DropPath
-from nasface.ops.cost import count_parameters
+from nasface.ops.cost import count_parameters, count_saved_bytes
+from nasface.search.bilevel import choice_step
 from nasface.search.derive import derive
-from nasface.search.policy import Policy
+from nasface.search.policy import Mixture, Policy, Softmax, UniformPath
 from nasface.spec.darts_text import read_darts_text
 from nasface.spec.genotype import Genotype
 from nasface.spec.store import load_genotype, load_search_space
@@ -221,3 +222,54 @@ def test_cells_that_do_not_fit() -> None:
         SearchClassifier(load_search_space("darts"), replace(SMALL, auxiliary=True))
     with pytest.raises(ConfigError, match=r"channels 1, .* expected at least 2, 1, 1 and 1"):
         NetworkConfig(channels=1)
+
+
+#: nodes -> megabytes that the original DARTS and PC-DARTS networks save at batch 16
+SAVED = {4: (2009, 638), 6: (3771, 1160), 8: (6050, 1830)}
+
+
+def saved_mb(network: SearchClassifier, mixture: Mixture) -> float:
+    images = torch.empty(16, 3, 32, 32, device="meta")
+    with count_saved_bytes(*network.parameters(), *network.buffers(), images) as saved:
+        network(images, mixture)
+    return saved.total / 1e6
+
+
+@pytest.mark.parametrize("nodes", SAVED)
+def test_saved_activations_of_searches(nodes: int) -> None:
+    """DARTS and PC-DARTS as the originals, with gradients of choices and weights; then a path."""
+    for name, expected in zip(("darts", "pc-darts"), SAVED[nodes], strict=True):
+        network = SearchClassifier(
+            load_search_space(name, {"nodes": nodes}), NETWORKS["cifar-search"]
+        )
+        mixture = network.choices.mixture(Softmax(), seed=0, step=0)
+        assert saved_mb(network.to("meta"), mixture) == pytest.approx(expected, rel=0.05)
+    single = load_search_space("pc-darts", {"nodes": nodes, "keep": 1})
+    network = SearchClassifier(single, NETWORKS["cifar-search"])
+    with torch.no_grad():
+        paths = [network.choices.mixture(UniformPath(), seed=0, step=s) for s in range(5)]
+        soft = network.choices.mixture(Softmax(), seed=0, step=0)
+    whole = saved_mb(network.to("meta"), soft)
+    limit = {4: 0.20, 6: 0.15, 8: 0.12}[nodes]
+    assert sum(saved_mb(network, path) for path in paths) / len(paths) <= limit * whole
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_choice_gradients_do_not_depend_on_those_of_weights(policy: Policy) -> None:
+    torch.manual_seed(0)
+    network = SearchClassifier(load_search_space("pc-darts", {"nodes": 3}), SMALL)
+    images, labels = torch.randn(4, 3, 16, 16), torch.tensor([0, 1, 2, 0])
+    choices = list(network.choices.parameters())
+
+    def loss() -> torch.Tensor:
+        mixture = network.choices.mixture(policy, seed=0, step=0)
+        return nn.functional.cross_entropy(network(images, mixture), labels)
+
+    torch.autograd.backward(loss())
+    expected = [choice.grad for choice in choices]
+    choice_step(loss, torch.optim.SGD(choices, lr=0.0), list(network.weights()))
+    for choice, gradient in zip(choices, expected, strict=True):
+        assert gradient is not None
+        assert choice.grad is not gradient
+        assert choice.grad is not None
+        torch.testing.assert_close(choice.grad, gradient, rtol=1e-4, atol=1e-8)

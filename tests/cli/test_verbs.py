@@ -98,6 +98,21 @@ def test_evaluate(place: Path, tmp_path: Path, capsys: Output) -> None:
     assert names == {"config.yaml", "evaluation.json", "detections.json", "precision_recall.png"}
 
 
+def test_estimate_writes_nothing(place: Path, capsys: Output) -> None:
+    words = f"search --config {place}/search.yaml --data {place}/data --estimate"
+    assert main(words.split()) == 0
+    shown = capsys.readouterr().out
+    assert "activations" in shown
+    assert "time         about" in shown
+    assert main([*words.split(), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["fits"]
+
+
+def test_a_search_needs_a_folder(place: Path, capsys: Output) -> None:
+    line = fails(f"search --config {place}/search.yaml --data {place}/data", capsys)
+    assert "--out: is missing" in line
+
+
 def test_a_reader_that_stops_early_is_no_error() -> None:
     script = "from nasface.cli.main import main; raise SystemExit(main(['--help']))"
     command = [sys.executable, "-c", script]

@@ -8,12 +8,15 @@ import torch
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, write_tiny
 
 from nasface.errors import NasfaceError
+from nasface.ops.cost import count_saved_bytes
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.derive import DeriveConfig, derive_run
+from nasface.run.estimate import estimate_search
+from nasface.run.folder import RunFolder
 from nasface.run.progress import Silent
-from nasface.run.search import run_search
-from nasface.search.config import policy_at
+from nasface.run.search import Search, run_search
+from nasface.search.config import ComplexityConfig, policy_at
 from nasface.search.policy import ArgmaxPath, Softmax, UniformPath
 from nasface.spec.store import load_genotype
 
@@ -122,3 +125,58 @@ def test_cells_of_a_fixed_genotype_come_first(
     both = run_search(behind, tmp_path / "cpm", Silent()).genotype
     assert list(both.cells) == ["fpn", *(f"cpm_c{level}" for level in range(2, 8))]
     assert both.cells["fpn"] == first.genotype.cells["fpn"]
+
+
+def test_too_many_skips_end_a_search(config: SearchConfig, tmp_path: Path) -> None:
+    """A limit of zero is passed after the first choice steps; the epoch before is the result."""
+    limited = replace(config, most_skips=0)
+    out = tmp_path / "search"
+    result = run_search(limited, out, Silent())
+    assert result.finished
+    rows = (out / "metrics.jsonl").read_text().splitlines()
+    assert len(rows) == 4, "one epoch after the warm-up"
+    assert result.genotype.provenance.step == 2
+    assert derive_run(DeriveConfig(run=str(out)), "x").cells == result.genotype.cells
+    assert run_search(limited, out, Silent(), resume=True).genotype == result.genotype
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("policy", ["argmax", "softmax"])
+def test_estimate(config: SearchConfig, policy: str, tmp_path: Path) -> None:
+    changed = replace(config, policy=policy)  # type: ignore[arg-type]
+    before = set(Path.cwd().iterdir())
+    found = estimate_search(changed)
+    assert set(Path.cwd().iterdir()) == before
+    assert (found.steps, found.warmup_steps) == (6, 2)
+    assert found.fits
+    assert found.seconds is not None
+    assert found.seconds > 0
+    search = Search(changed, RunFolder(tmp_path))
+    model = search.model
+    images = torch.randn(config.batch, 3, config.augment.size, config.augment.size)
+    kept = []
+    for step in range(6):
+        mixture = model.enhancement.choices.mixture(
+            policy_at(changed, step, 2, 6), seed=config.seed, step=step
+        )
+        with count_saved_bytes(*model.parameters(), *model.buffers(), images) as saved:
+            model.both_shots(images, mixture)
+        kept.append(saved.total / 1e6)
+    assert 0.4 * max(kept) < found.activations_mb < 1.1 * max(kept)
+
+
+def test_a_search_too_large_for_the_memory_is_not_timed(config: SearchConfig) -> None:
+    huge = replace(config, batch=20000, augment=replace(config.augment, size=640))
+    found = estimate_search(huge)
+    assert not found.fits
+    assert found.seconds is None
+    assert found.activations_mb > found.available_mb
+
+
+def test_the_size_limit_reaches_the_search(config: SearchConfig, tmp_path: Path) -> None:
+    limited = replace(config, complexity=ComplexityConfig(weight=1.0, target=1e6))
+    run_search(limited, tmp_path / "s", Silent())
+    rows = [json.loads(r) for r in (tmp_path / "s" / "metrics.jsonl").read_text().splitlines()]
+    sizes = [row["expected_size"] for row in rows if "choice_loss" in row]
+    assert len(sizes) == 4
+    assert sizes[-1] < sizes[0]

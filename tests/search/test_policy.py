@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import POLICIES, one_cell, per_node, random_choices, spaces
+from supernets import run_pair, three_edges
 from torch import Tensor, nn
 
 from nasface.search.choice import ChoiceTable, Pair, pair_scores
@@ -32,14 +33,6 @@ from nasface.spec.space import SearchSpace
 from nasface.spec.store import load_search_space
 
 INPUTS = ("x", "y", "z")
-
-
-def three_edges(keep: int | str, **changes: Any) -> SearchSpace:
-    """One node with an edge from each of three inputs; columns none, skip, conv_1x1, sep_3x3."""
-    edges = [{"source": name} for name in INPUTS]
-    edges[1] = {"source": "y", "operations": ["conv_1x1", "sep_3x3"]}  # type: ignore[dict-item]
-    node = {"name": "a", "level": 2, "keep": keep, "edges": edges}
-    return one_cell([node], inputs=INPUTS, **{"edge_normalisation": True, **changes})
 
 
 def path_of(
@@ -228,12 +221,6 @@ def case(keep: int | str, normalised: bool = True) -> Case:
     set_choices(supernet.choices, space, 1, ties=False)
     inputs = [torch.randn(2, 4, 5, 5, dtype=torch.float64) for _ in INPUTS]
     return space, supernet, inputs, torch.randn(2, 4, 5, 5, dtype=torch.float64)
-
-
-def run_pair(supernet: Supernet, pair: Pair, inputs: list[Tensor]) -> Tensor:
-    edge = cast(SearchEdge, cast(SearchCell, supernet.cells["c"]).edges[pair[0]])
-    with torch.no_grad():
-        return cast(Tensor, edge.operations[edge.column_names[pair[1]]](inputs[pair[0]]))
 
 
 def closed_form(

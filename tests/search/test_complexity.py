@@ -1,0 +1,124 @@
+"""Expected sizes against sums over all paths and against measured networks."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import one_cell, random_choices, spaces
+
+from nasface.build import FixedModule
+from nasface.errors import ConfigError
+from nasface.faces.cost import detector_complexity, detector_cost
+from nasface.faces.detector import DetectorConfig
+from nasface.ops.cost import count_parameters
+from nasface.search.choice import ChoiceTable
+from nasface.search.complexity import Complexity, Measure, expected_cost, operation_costs
+from nasface.search.config import ComplexityConfig
+from nasface.search.derive import derive
+from nasface.search.supernet import ChoiceWeights
+from nasface.spec.space import SearchSpace
+from nasface.spec.store import load_search_space
+
+SIZES = {level: (64 >> level, 64 >> level) for level in range(7)}
+CONFIG = DetectorConfig(channels=16, head_layers=1)
+
+
+def decided(space: SearchSpace, seed: int) -> dict[str, torch.Tensor]:
+    """Choice weights so far apart that the best of each edge has all the probability."""
+    alphas, _ = random_choices(space, seed, ties=False)
+    return {cell: torch.from_numpy(1e4 * values) for cell, values in alphas.items()}
+
+
+@settings(max_examples=30, deadline=None)
+@given(spaces(), st.integers(0, 1000))
+def test_parameters_of_a_decided_cell_are_those_of_the_built_one(
+    space: SearchSpace, seed: int
+) -> None:
+    alphas = decided(space, seed)
+    genotype = derive(space, {cell: values.numpy() for cell, values in alphas.items()})
+    module = FixedModule(genotype, 8)
+    for cell, graph in space.cells.items():
+        if any(node.kept < len(node.edges) for node in graph.nodes):
+            continue  # the best operations of two edges are tied at a probability of one
+        costs = operation_costs(space, cell, 8, SIZES, "parameters")
+        table = ChoiceTable.of(space, cell)
+        found = expected_cost(table, alphas[cell], None, torch.from_numpy(costs))
+        built = module.get_submodule(f"cells.{cell}.edges")
+        assert float(found) == count_parameters(built)
+
+
+def test_expectation_is_the_sum_over_all_paths() -> None:
+    """One node keeps one of two edges, one keeps both."""
+    edges = [{"source": "x"}, {"source": "y"}]
+    space = one_cell(
+        [
+            {"name": "a", "level": 2, "keep": 1, "edges": edges},
+            {"name": "b", "level": 2, "edges": edges},
+        ],
+        inputs=("x", "y"),
+        edge_normalisation=True,
+    )
+    table = ChoiceTable.of(space, "c")
+    random = np.random.default_rng(0)
+    alpha = torch.tensor(random.normal(size=(4, 4)), dtype=torch.float64)
+    beta = torch.tensor(random.normal(size=4), dtype=torch.float64)
+    costs = torch.tensor(random.uniform(1, 9, size=(4, 4)))
+    probability = alpha.softmax(1) * torch.cat([beta[:2].softmax(0), beta[2:].softmax(0)])[:, None]
+    open_ = [(edge, column) for edge in range(4) for column in (1, 2, 3)]
+    weight = {pair: float(probability[pair]) for pair in open_}
+    total = expected = 0.0
+    for first, second, third in product(open_[:6], open_[6:9], open_[9:]):
+        share = weight[first] * weight[second] * weight[third]
+        total += share
+        expected += share * float(costs[first] + costs[second] + costs[third])
+    found = expected_cost(table, alpha, beta, costs)
+    assert float(found) == pytest.approx(expected / total)
+
+
+@pytest.mark.parametrize("measure", ["macs", "parameters"])
+def test_a_decided_detector_has_the_size_of_the_built_one(measure: Measure) -> None:
+    space = load_search_space("autofem", {"nodes": 4})
+    complexity = detector_complexity(CONFIG, space, (256, 320), measure)
+    choices = ChoiceWeights(space, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for values in (*choices.alpha.values(), *choices.beta.values()):
+            values.mul_(1e6)
+    alphas = {cell: value.detach().numpy() for cell, value in choices.alpha.items()}
+    betas = {cell: value.detach().numpy() for cell, value in choices.beta.items()}
+    genotype = derive(space, alphas, betas)
+    total = detector_cost(CONFIG, genotype, 256, 320)[0]
+    whole = total.macs if measure == "macs" else total.parameters
+    # Apart from the projections, which depend on the number of leaves.
+    assert float(complexity.expected(choices).detach()) == pytest.approx(whole, rel=0.05)
+
+
+def test_the_penalty_pulls_down_to_the_target_only() -> None:
+    space = load_search_space("darts", {"nodes": 2})
+    choices = ChoiceWeights(space)
+    sizes = {0: (8, 8), 1: (4, 4)}
+    costs = {cell: operation_costs(space, cell, 8, sizes, "macs") for cell in space.cells}
+    complexity = Complexity(1000.0, costs)
+    start = float(complexity.expected(choices).detach())
+    config = ComplexityConfig(weight=2.0, target=start / 3)
+    assert float(complexity.penalty(choices, config).detach()) == pytest.approx(
+        2 * (3 - 1), rel=1e-6
+    )
+    optimizer = torch.optim.Adam(choices.parameters(), 0.1)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = complexity.penalty(choices, config)
+        if float(loss.detach()) == 0:
+            break
+        loss.backward()
+        optimizer.step()
+    assert float(complexity.expected(choices).detach()) <= config.target
+    assert float(complexity.penalty(choices, config).detach()) == 0
+
+
+def test_settings_out_of_range() -> None:
+    for weight, target in ((1.0, 0.0), (-1.0, 1.0)):
+        with pytest.raises(ConfigError, match="expected a weight of 0, or a weight and a target"):
+            ComplexityConfig(weight=weight, target=target)

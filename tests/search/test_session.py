@@ -1,0 +1,156 @@
+"""A search in progress: schedule, options, exact resume."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own convention
+from torch import Tensor
+
+from nasface.classification.layout import NetworkConfig
+from nasface.classification.network import SearchClassifier
+from nasface.errors import ConfigError
+from nasface.search.complexity import Complexity, operation_costs
+from nasface.search.config import BilevelConfig, ComplexityConfig, policy_at
+from nasface.search.policy import GumbelPath, Mixture
+from nasface.search.session import Losses, Schedule, Session, searched_skips
+from nasface.search.supernet import ChoiceWeights
+from nasface.spec.store import load_search_space
+
+Batch = tuple[Tensor, Tensor]
+CONFIG = BilevelConfig(warmup_epochs=0, choice_lr=0.05)
+SPACE = load_search_space("pc-darts", {"nodes": 2, "partial": 2})
+
+
+def batch(step: int) -> Batch:
+    generator = torch.Generator().manual_seed(step)
+    labels = torch.randint(0, 3, (6,), generator=generator)
+    return torch.randn(6, 3, 8, 8, generator=generator) + labels.view(-1, 1, 1, 1), labels
+
+
+class Toy:
+    """A tiny search: network and session."""
+
+    def __init__(self, config: BilevelConfig, steps: int = 6, warmup: int = 2) -> None:
+        torch.manual_seed(0)
+        self.network = SearchClassifier(SPACE, NetworkConfig(channels=4, classes=3, layers=3))
+        weights = list(self.network.weights())
+        costs = {
+            cell: operation_costs(SPACE, cell, 4, {0: (8, 8), 1: (4, 4)}, "parameters")
+            for cell in SPACE.cells
+        }
+        self.session: Session[Batch] = Session(
+            SPACE,
+            self.network.choices,
+            weights,
+            torch.optim.SGD(weights, 0.05, momentum=0.9),
+            Losses(self.loss, self.loss),
+            config,
+            Schedule(warmup, steps),
+            complexity=Complexity(0.0, costs),
+        )
+
+    def loss(self, data: Batch, mixture: Mixture) -> Tensor:
+        return F.cross_entropy(self.network(data[0], mixture), data[1])
+
+    def run(self, until: int) -> list[dict[str, float]]:
+        rows = []
+        while self.session.step < until:
+            step = self.session.step
+            choice = batch(1000 + step) if self.session.warm else None
+            rows.append(self.session.take_step(batch(step), choice))
+        return rows
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+@pytest.mark.parametrize("policy", ["argmax", "gumbel", "softmax", "uniform"])
+def test_stopped_and_resumed_is_the_uninterrupted_search(policy: str, order: str) -> None:
+    config = replace(CONFIG, policy=policy, order=order, every_edge=policy == "gumbel")  # type: ignore[arg-type]
+    whole, first, second = Toy(config), Toy(config), Toy(config)
+    rows = whole.run(6)
+    assert ["choice_loss" in row for row in rows] == [False] * 2 + [True] * 4
+    kept = first.run(4)
+    second.network.load_state_dict(first.network.state_dict())
+    second.session.load(first.session.state())
+    assert kept + second.run(6) == rows
+    for key, value in whole.network.state_dict().items():
+        assert torch.equal(second.network.state_dict()[key], value), key
+    assert second.session.visits.state() == whole.session.visits.state()
+    assert second.session.genotype("g") == whole.session.genotype("g")
+
+
+def test_choices_are_frozen_in_the_warm_up() -> None:
+    toy = Toy(CONFIG)
+    start = [p.detach().clone() for p in toy.network.choices.parameters()]
+    toy.run(2)
+    now = list(toy.network.choices.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(now, start, strict=True))
+    toy.run(3)
+    assert not any(torch.equal(a, b) for a, b in zip(now, start, strict=True))
+
+
+def test_the_size_limit_makes_cells_smaller() -> None:
+    def size(config: BilevelConfig) -> float:
+        toy = Toy(replace(config, choice_lr=0.3), steps=30, warmup=0)
+        rows = toy.run(30)
+        assert all("expected_size" in row for row in rows) == (config.complexity.weight > 0)
+        complexity = toy.session.complexity or Toy(limited).session.complexity
+        assert complexity is not None
+        return float(complexity.expected(toy.network.choices).detach())
+
+    limited = replace(CONFIG, complexity=ComplexityConfig(weight=50.0, target=1.0))
+    assert size(limited) < 0.5 * size(CONFIG)
+
+
+def test_too_many_skips_by_hand() -> None:
+    toy = Toy(replace(CONFIG, most_skips=2), warmup=0)
+    skip = SPACE.operations.index("skip")
+    with torch.no_grad():
+        toy.network.choices.alpha["reduce"][:, skip] += 10
+    genotype = toy.session.genotype("g")
+    assert searched_skips(SPACE, "reduce", genotype.cells["reduce"]) == 4
+    assert toy.session.too_many_skips(genotype) is None, "before any choice step"
+    toy.session.step = 1
+    assert toy.session.too_many_skips(genotype) == "reduce"
+    toy.session.config = replace(CONFIG, most_skips=4)
+    assert toy.session.too_many_skips(genotype) is None
+    toy.session.config = CONFIG
+    assert toy.session.too_many_skips(genotype) is None
+
+
+def test_fixed_skips_do_not_count() -> None:
+    space = load_search_space("autofem-fpn")
+    choices = ChoiceWeights(space)
+    with torch.no_grad():
+        for alpha in choices.alpha.values():
+            alpha[:, space.operations.index("skip")] -= 10
+    toy = Toy(CONFIG)
+    toy.session.space, toy.session.choices = space, choices
+    genotype = toy.session.genotype("g")
+    kept = [e.operation for n in genotype.cells["fpn"].nodes for e in n.edges]
+    assert "skip" in kept
+    assert searched_skips(space, "fpn", genotype.cells["fpn"]) == 0
+
+
+def test_temperature_falls_linearly() -> None:
+    config = replace(CONFIG, policy="gumbel", temperature=(10.0, 1.0))
+    policies = [policy_at(config, step, 0, 9) for step in (0, 3, 9)]
+    found = [each.temperature for each in policies if isinstance(each, GumbelPath)]
+    assert found == pytest.approx([10.0, 7.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"warmup_epochs": -1}, "warmup_epochs: -1 is not 0 or more"),
+        ({"noise": -1.0}, "noise -1.0, .* expected at least 0"),
+        ({"noise_until": 0.0}, "noise_until 0.0"),
+        ({"probes": -1}, "probes -1"),
+        ({"temperature": (1.0, 0.0)}, r"temperature \(1.0, 0.0\), .* expected positive"),
+        ({"choice_lr": 0.0}, "choice_lr 0.0"),
+        ({"most_skips": -1}, "most_skips: -1 is not 0 or more, or none"),
+    ],
+)
+def test_settings_out_of_range(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        BilevelConfig(**changes)  # type: ignore[arg-type]
