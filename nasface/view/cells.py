@@ -39,7 +39,7 @@ FILL: Mapping[Role, str] = {
 FIXED = "#9a9a9a"
 _PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c510a", "#5e3c99", "#1b7837", "#b2182b",
-    "#2166ac", "#c51b7d", "#01665e", "#bf812d", "#4d4d4d",
+    "#4393c3", "#c51b7d", "#01665e", "#bf812d", "#4d4d4d", "#7f0000", "#827717", "#00695c",
 )  # fmt: skip
 _ARROWS: Mapping[Transform, str] = {"none": "", "up2": "↑2", "down2": "↓2", "stride": "s2"}
 
@@ -80,7 +80,7 @@ class Arrow:
 def operation_colours() -> Mapping[str, str]:
     """A fixed colour for each operation."""
     names = [name for name in OPERATION_NAMES if name not in ("none", "skip")]
-    return dict(zip(names, _PALETTE, strict=False))
+    return dict(zip(names, _PALETTE, strict=True))
 
 
 def draw_genotype(genotype: Genotype, path: Path, *, use_graphviz: bool | None = None) -> Path:
@@ -108,8 +108,7 @@ def draw_genotype(genotype: Genotype, path: Path, *, use_graphviz: bool | None =
 def cell_graph(gene: CellGene) -> tuple[list[Vertex], list[Arrow]]:
     """What is drawn of a cell: vertices in the order in which they are computed, and arrows."""
     leaves = {name for output in gene.outputs for name in output.sources}
-    several_levels = len({each.level for each in gene.nodes}) > 1
-    columns = _columns(gene) if several_levels else _depths(gene)
+    columns = _columns(gene) if _has_rows(gene) else _depths(gene)
     vertices = [
         Vertex(each.name, each.name, "input", each.level, columns[each.name])
         for each in gene.inputs
@@ -131,6 +130,11 @@ def cell_graph(gene: CellGene) -> tuple[list[Vertex], list[Arrow]]:
         vertices.append(Vertex(name, "out", "output", output.level, last))
         arrows += [Arrow(source, name, "", "") for source in output.sources]
     return vertices, arrows
+
+
+def _has_rows(gene: CellGene) -> bool:
+    """Whether the nodes lie on several levels, which are then the rows of the drawing."""
+    return len({node.level for node in gene.nodes}) > 1
 
 
 def to_dot(genotype: Genotype) -> graphviz.Digraph:
@@ -219,7 +223,7 @@ def _figure(genotype: Genotype) -> Figure:
 def _draw_cell(axes: Axes, cell: str, gene: CellGene) -> set[str]:
     """Draw a cell and return the operations used."""
     vertices, arrows = cell_graph(gene)
-    place = _places(gene, vertices, arrows)
+    place = vertex_places(gene)
     for arrow in arrows:
         _draw_arrow(axes, arrow, place[arrow.source], place[arrow.target])
     for vertex in vertices:
@@ -233,24 +237,25 @@ def _draw_cell(axes: Axes, cell: str, gene: CellGene) -> set[str]:
             zorder=3,
             bbox={"boxstyle": shape, "facecolor": FILL[vertex.role], "edgecolor": "#333333"},
         )
-    levels = sorted({vertex.level for vertex in vertices})
-    if len(levels) > 1:
-        for level in levels:
+    if _has_rows(gene):
+        for level in sorted({vertex.level for vertex in vertices}):
             y = next(place[v.name][1] for v in vertices if v.level == level)
             axes.text(-0.45, y, f"stride {2**level}", ha="right", va="center", fontsize=9)
     x, y_ = zip(*place.values(), strict=True)
-    axes.set_xlim(min(x) - (1.0 if len(levels) > 1 else 0.4), max(x) + 0.4)
+    axes.set_xlim(min(x) - (1.0 if _has_rows(gene) else 0.4), max(x) + 0.4)
     axes.set_ylim(min(y_) - 0.6, max(y_) + 0.6)
     axes.set_title(_title(cell, gene), fontsize=11)
     axes.set_axis_off()
     return {arrow.operation for arrow in arrows}
 
 
-def _places(
-    gene: CellGene, vertices: list[Vertex], arrows: list[Arrow]
-) -> dict[str, tuple[float, float]]:
-    """Coordinates: columns to the right; rows are levels, finest below, or the lanes of a tree."""
-    if len({vertex.level for vertex in vertices}) > 1:
+def vertex_places(gene: CellGene) -> dict[str, tuple[float, float]]:
+    """Coordinates of all vertices, no two the same.
+
+    Columns go to the right; rows are levels, finest below, or the lanes of a tree.
+    """
+    vertices, arrows = cell_graph(gene)
+    if _has_rows(gene):
         return {vertex.name: (vertex.column, float(vertex.level)) for vertex in vertices}
     children: dict[str, list[str]] = {vertex.name: [] for vertex in vertices}
     for node in gene.nodes:

@@ -5,7 +5,9 @@ import pytest
 from tiny import tiny_genotype
 
 from nasface.errors import ConfigError
-from nasface.view.cells import cell_graph, draw_genotype, operation_colours, to_dot
+from nasface.spec.operations import OPERATION_NAMES
+from nasface.spec.store import load_genotype, packaged_names
+from nasface.view.cells import cell_graph, draw_genotype, operation_colours, to_dot, vertex_places
 
 MAGIC = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 
@@ -40,9 +42,16 @@ def test_leaves_and_products_are_told_apart() -> None:
     assert roles["output 3"] == "output"
 
 
+@pytest.mark.parametrize("name", packaged_names("nasface.genotypes"))
+def test_no_vertex_hides_another(name: str) -> None:
+    for cell, gene in load_genotype(name).cells.items():
+        places = vertex_places(gene)
+        assert len(set(places.values())) == len(places), cell
+
+
 def test_each_operation_has_its_own_colour() -> None:
     colours = operation_colours()
-    assert len(set(colours.values())) == len(colours) == 12
+    assert len(set(colours.values())) == len(colours) == len(OPERATION_NAMES) - 2
 
 
 def test_unknown_file_type_is_refused(tmp_path: Path) -> None:
