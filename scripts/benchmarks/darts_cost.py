@@ -13,6 +13,7 @@ are medians of ratios inside rounds that alternate in one process.
 """
 
 import argparse
+import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.ops.cost import count_saved_bytes
-from nasface.search.bilevel import choice_step, weight_step
+from nasface.search.bilevel import choice_step, frozen, weight_step
 from nasface.search.choice import ChoiceTable, Pair
 from nasface.search.derive import genotype_of_paths
 from nasface.search.policy import (
@@ -115,14 +116,12 @@ class Variant:
         choice_step(self.loss, self.choice_optimizer, self.weights)
 
     def saved_mb(self, kind: str) -> float:
-        """What a step of a kind keeps for its backward pass."""
-        frozen = {"weight step": self.choices, "choice step": self.weights}.get(kind, [])
-        for parameter in frozen:
-            parameter.requires_grad_(False)
-        mb = saved_mb(self.network, lambda: self.network(self.images, self.mixture()), self.images)
-        for parameter in frozen:
-            parameter.requires_grad_(True)
-        return mb
+        """What a step of a kind keeps for its backward pass, counted on the meta device."""
+        parameters = {"weight step": self.choices, "choice step": self.weights}.get(kind, [])
+        with frozen(parameters):
+            mixture = self.mixture()
+            network = copy.deepcopy(self.network).to("meta")
+        return saved_mb(network, lambda images: network(images, mixture), len(self.images))
 
     def steps(self) -> Mapping[str, Step]:
         """The steps by the name of their kind."""
@@ -133,10 +132,11 @@ class Variant:
         }
 
 
-def saved_mb(module: nn.Module, forward: Callable[[], object], images: Tensor) -> float:
-    """Megabytes kept by a forward pass."""
+def saved_mb(module: nn.Module, forward: Callable[[Tensor], object], batch: int) -> float:
+    """Megabytes that a forward pass of a module on the meta device keeps."""
+    images = torch.empty(batch, 3, 32, 32, device="meta")
     with count_saved_bytes(*module.parameters(), *module.buffers(), images) as saved:
-        forward()
+        forward(images)
     return saved.total / 1e6
 
 
@@ -168,7 +168,7 @@ def measure(nodes: int, batch: int, repeats: int) -> list[dict[str, object]]:
     steps: dict[str, Step] = {f"{name}|{kind}": step for (name, kind), step in kinds.items()}
     times = alternate({**steps, "derived network|weight step": fixed_step}, repeats)
     saved = {f"{name}|{kind}": variants[name].saved_mb(kind) for name, kind in kinds}
-    saved["derived network|weight step"] = saved_mb(fixed, lambda: fixed(images), images)
+    saved["derived network|weight step"] = saved_mb(fixed.to("meta"), fixed, batch)
     rows: list[dict[str, object]] = []
     for key, seconds in times.items():
         name, kind = key.split("|")

@@ -98,7 +98,7 @@ def test_random_spaces(space: SearchSpace, seed: int, ties: bool) -> None:
 
 
 @pytest.mark.parametrize("normalised", [True, False])
-@pytest.mark.parametrize("name", ["autofem", "autofem-cpm", "autofem-fpn"])
+@pytest.mark.parametrize("name", ["autofem", "autofem-cpm", "autofem-fpn", "darts", "pc-darts"])
 def test_packaged_spaces(name: str, normalised: bool) -> None:
     space = load_search_space(name)
     for seed in range(3):
@@ -178,3 +178,45 @@ def test_the_genotype_of_a_given_path() -> None:
     assert gene.outputs[0].sources == ("b",)
     gene = genotype_of_paths(space, {"c": (((0, 1), (1, 1)), ((2, 1),))}).cells["c"]
     assert gene.outputs[0].sources == ("a", "b")
+
+
+DARTS_OPERATIONS = ("none", "max", "avg", "skip", "sep3", "sep5", "dil3", "dil5")
+
+
+def original_darts(
+    alphas: FloatArray, betas: FloatArray | None, steps: int
+) -> list[tuple[str, int]]:
+    """Derivation as DARTS and PC-DARTS describe it for one cell, in plain loops over their names."""
+    weights = torch.tensor(alphas).softmax(1)
+    found, start = [], 0
+    for step in range(steps):
+        rows = weights[start : start + step + 2]
+        if betas is not None:
+            rows = rows * torch.tensor(betas[start : start + step + 2]).softmax(0)[:, None]
+        ranked = sorted(range(step + 2), key=lambda j, rows=rows: -max(rows[j][1:].tolist()))  # type: ignore[misc]
+        for source in ranked[:2]:
+            best = 1
+            for at in range(2, 8):
+                if rows[source][at] > rows[source][best]:
+                    best = at
+            found.append((DARTS_OPERATIONS[best], source))
+        start += step + 2
+    return found
+
+
+@pytest.mark.parametrize("steps", [4, 6, 8])
+@pytest.mark.parametrize("normalised", [True, False])
+@pytest.mark.parametrize("ties", [True, False])
+def test_darts_and_pc_darts_as_the_originals(steps: int, normalised: bool, ties: bool) -> None:
+    """Order of the two edges included; ``none`` takes a share of the softmax and is never kept."""
+    space = load_search_space("pc-darts" if normalised else "darts", {"nodes": steps})
+    short = dict(zip(space.operations, DARTS_OPERATIONS, strict=True))
+    for seed in range(25):
+        alphas, betas = random_choices(space, seed, ties=ties)
+        genotype = derive(space, alphas, betas)
+        for cell, gene in genotype.cells.items():
+            places = {"c0": 0, "c1": 1} | {f"n{at + 1}": at + 2 for at in range(steps)}
+            found = [(short[e.operation], places[e.source]) for n in gene.nodes for e in n.edges]
+            beta = None if betas is None else betas[cell]
+            assert found == original_darts(alphas[cell], beta, steps)
+            assert gene.outputs[0].sources == tuple(f"n{at + 1}" for at in range(steps))
