@@ -186,14 +186,15 @@ DARTS_OPERATIONS = ("none", "max", "avg", "skip", "sep3", "sep5", "dil3", "dil5"
 def original_darts(
     alphas: FloatArray, betas: FloatArray | None, steps: int
 ) -> list[tuple[str, int]]:
-    """Derivation as DARTS and PC-DARTS describe it for one cell, in plain loops over their names."""
+    """Derivation as DARTS and PC-DARTS describe it for one cell, in plain loops."""
     weights = torch.tensor(alphas).softmax(1)
     found, start = [], 0
     for step in range(steps):
         rows = weights[start : start + step + 2]
         if betas is not None:
             rows = rows * torch.tensor(betas[start : start + step + 2]).softmax(0)[:, None]
-        ranked = sorted(range(step + 2), key=lambda j, rows=rows: -max(rows[j][1:].tolist()))  # type: ignore[misc]
+        strongest = (-rows[:, 1:].amax(1)).tolist()
+        ranked = sorted(range(step + 2), key=strongest.__getitem__)
         for source in ranked[:2]:
             best = 1
             for at in range(2, 8):
