@@ -164,7 +164,7 @@ def fitting_width(genotype: Genotype) -> int:
 
 
 def train(genotype: Genotype, split: Split, seed: int) -> dict[str, float]:
-    """Test accuracy in per cent after training from scratch, and the size of the network."""
+    """Test accuracy in per cent and cross-entropy after training from scratch, and the size."""
     torch.manual_seed(seed)
     width = fitting_width(genotype)
     network = Classifier(genotype, NetworkConfig(channels=width, layers=LAYERS))
@@ -180,9 +180,13 @@ def train(genotype: Genotype, split: Split, seed: int) -> dict[str, float]:
         rates.step()
     network.eval()
     with torch.no_grad():
-        predicted = network(split.test[0]).main.argmax(1)
-    accuracy = (predicted == split.test[1]).float().mean().item()
-    return {"accuracy": 100 * accuracy, "width": width, "parameters": count_parameters(network)}
+        logits = network(split.test[0]).main
+    return {
+        "accuracy": 100 * (logits.argmax(1) == split.test[1]).float().mean().item(),
+        "loss": F.cross_entropy(logits, split.test[1]).item(),
+        "width": width,
+        "parameters": count_parameters(network),
+    }
 
 
 def run(name: str, seed: int) -> dict[str, object]:
@@ -207,6 +211,7 @@ def run(name: str, seed: int) -> dict[str, object]:
         "method": name,
         "seed": seed,
         "accuracy": round(figures["accuracy"], 3),
+        "loss": round(figures["loss"], 5),
         "parameters": int(figures["parameters"]),
         "width": int(figures["width"]),
         "skips": operations.count("skip"),
@@ -229,6 +234,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
                 "seeds": len(group),
                 "accuracy": round(group.accuracy.mean(), 2),
                 "deviation": round(group.accuracy.std(), 2),
+                "test loss": round(group.loss.mean(), 4),
+                "its deviation": round(group.loss.std(), 4),
                 "gain over random": round(gain.mean(), 2),
                 "its standard error": round(gain.std() / max(1, len(gain)) ** 0.5, 2),
                 "parameters": round(group.parameters.mean()),
