@@ -69,7 +69,7 @@ def read_wider_split(root: Path, split: str) -> list[ImageRecord]:
             )
     if not image_folder.is_dir():
         raise DataError(f"{image_folder}: does not exist, expected the images of split {split!r}")
-    entries = parse_wider_annotations(_read_text(annotation_path), str(annotation_path))
+    entries = parse_wider_annotations(read_text(annotation_path), str(annotation_path))
     if not entries:
         raise DataError(f"{annotation_path}: is empty, expected at least one image name")
     records = [_record(name, image_folder, rows) for name, rows in entries]
@@ -141,7 +141,7 @@ def split_halves(records: Sequence[Record], seed: int) -> tuple[list[Record], li
     return first, second
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -73,7 +73,7 @@ def average_precision(
     hits = np.cumsum(label[order], dtype=np.int64)
     precision = hits / np.arange(1, len(hits) + 1)
     recall = hits / total if total else np.full(len(hits), np.nan)
-    ap = _area(recall, precision) if total else float("nan")
+    ap = area_under_envelope(recall, precision) if total else float("nan")
     found = int(hits[-1]) if len(hits) else 0
     return AveragePrecision(ap, recall, precision, score[order], total, len(hits), found)
 
@@ -133,7 +133,7 @@ def _iou(boxes: Floats, others: Floats) -> Floats:
     return result
 
 
-def _area(recall: Floats, precision: Floats) -> float:
-    """Area under the precision envelope."""
+def area_under_envelope(recall: Floats, precision: Floats) -> float:
+    """Area under the largest precision at each recall or a higher one."""
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float((np.diff(recall, prepend=0.0) * envelope).sum())

@@ -1,0 +1,173 @@
+"""The official ground truth of WIDER FACE as its evaluation uses it.
+
+``wider_face_val.mat`` holds every annotated face, ``wider_{easy,medium,hard}_val.mat`` the indices
+of those that a set asks for (Yang, Luo, Loy, Tang, CVPR 2016). The text file has the same faces in
+the same order, without the three sets.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+
+from nasface.data.annotations import ATTRIBUTES, parse_wider_annotations, read_text
+from nasface.errors import DataError
+
+SETS = ("easy", "medium", "hard")
+"""The official sets, each of which contains the one before it."""
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedImage:
+    """The M faces of an image, in official order.
+
+    ``name`` is ``event/name`` without a suffix. ``boxes_M4`` is float64 ``x y w h`` in pixels as
+    written. ``attributes`` maps each of ``ATTRIBUTES`` to int64 (M,), ``sets`` the name of a set to
+    bool (M,): whether a face is asked for.
+    """
+
+    name: str
+    boxes_M4: NDArray[np.float64]
+    attributes: Mapping[str, NDArray[np.int64]]
+    sets: Mapping[str, NDArray[np.bool_]]
+
+
+def read_ground_truth(folder: Path) -> list[AnnotatedImage]:
+    """Read ``wider_face_val.mat`` and the ``.mat`` files of the three sets.
+
+    An image without a face has M = 0 (officially a row of zeros).
+
+    Raises:
+        DataError: naming the file, if one is missing, is no MATLAB file or does not fit the others.
+    """
+    every = _Annotations(folder / "wider_face_val.mat")
+    listed = {name: _Annotations(folder / f"wider_{name}_val.mat") for name in SETS}
+    images = []
+    for event in range(len(every.events)):
+        for at, name in enumerate(every.files(event)):
+            boxes = every.image("face_bbx_list", event, at, 4)
+            sets = {}
+            for key, each in listed.items():
+                if each.files(event)[at] != name:
+                    raise DataError(f"{each.path}: image {name!r} is missing or in another place")
+                wanted = np.zeros(len(boxes), np.bool_)
+                index = each.image("gt_list", event, at, 1)[:, 0].astype(np.int64) - 1
+                if np.any((index < 0) | (index >= len(boxes))):
+                    raise DataError(
+                        f"{each.path}: {name!r} asks for a face that {every.path.name} lacks; "
+                        f"expected indices 1 to {len(boxes)}"
+                    )
+                wanted[index] = True
+                sets[key] = wanted
+            attributes = {
+                key: every.image(f"{key}_label_list", event, at, 1)[:, 0].astype(np.int64)
+                for key in ATTRIBUTES
+            }
+            images.append(_without_zeros(f"{every.events[event]}/{name}", boxes, attributes, sets))
+    return images
+
+
+def read_text_truth(path: Path) -> list[AnnotatedImage]:
+    """Read an annotation file in text form; its one set, ``valid``, is the faces not ``invalid``.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    entries = parse_wider_annotations(read_text(path), str(path))
+    if not entries:
+        raise DataError(f"{path}: is empty, expected at least one image name")
+    images = []
+    for name, rows in entries:
+        attributes = {key: rows[:, 4 + at] for at, key in enumerate(ATTRIBUTES)}
+        valid = (attributes["invalid"] == 0) & (rows[:, 2:4] > 0).all(axis=1)
+        images.append(
+            AnnotatedImage(
+                str(Path(name).with_suffix("")), rows[:, :4].astype(float), attributes, {"valid": valid}
+            )
+        )
+    return images
+
+
+def only(images: Sequence[AnnotatedImage], listing: Path) -> list[AnnotatedImage]:
+    """The images that a text file lists, in their own order.
+
+    The file has an ``event/name.jpg`` a line, or is an annotation file in WIDER FACE's text form.
+
+    Raises:
+        DataError: if the file cannot be read or names none of the images or an unknown one.
+    """
+    lines = [line.strip() for line in read_text(listing).splitlines()]
+    names = {str(Path(line).with_suffix("")): at for at, line in enumerate(lines, 1) if "/" in line}
+    known = {image.name for image in images}
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        where = f"{listing}:{names[unknown[0]]}" if unknown else str(listing)
+        what = f"image {unknown[0]!r} is not in the ground truth" if unknown else "lists no image"
+        raise DataError(f"{where}: {what}; expected lines such as 'event/name.jpg'")
+    return [image for image in images if image.name in names]
+
+
+class _Annotations:
+    """One of the official ``.mat`` files: nested cell arrays, event by event."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.content: dict[str, Any] = loadmat(str(path))
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be read ({error.strerror or error}); expected the official "
+                f"ground truth: wider_face_val.mat and wider_{{easy,medium,hard}}_val.mat"
+            ) from None
+        except Exception as error:  # whatever a damaged file makes of the reader
+            raise DataError(f"{path}: is no MATLAB file that can be read ({error})") from None
+        self.events = [_string(each) for each in self._cells("event_list")]
+
+    def files(self, event: int) -> list[str]:
+        """Names of the images of an event, without a suffix."""
+        return [_string(each) for each in self._cells("file_list", event)]
+
+    def image(self, key: str, event: int, at: int, columns: int) -> NDArray[np.float64]:
+        """An array (M, columns) of one image."""
+        try:
+            return np.asarray(self._cells(key, event)[at], np.float64).reshape(-1, columns)
+        except (IndexError, ValueError, TypeError):
+            raise DataError(
+                f"{self.path}: {key} of image {at + 1} of event {self.events[event]!r} is no array "
+                f"of {columns} columns"
+            ) from None
+
+    def _cells(self, key: str, event: int | None = None) -> NDArray[np.object_]:
+        """The elements of a cell array, or of the cell array that an event has in it."""
+        cells = self.content.get(key)
+        if event is not None and isinstance(cells, np.ndarray) and event < cells.size:
+            cells = cells.ravel()[event]
+        if not isinstance(cells, np.ndarray) or cells.dtype != object:
+            raise DataError(f"{self.path}: has no cell array {key!r} of the official form")
+        return cells.ravel()
+
+
+def _string(cell: object) -> str:
+    return "".join(str(each) for each in np.ravel(cell))
+
+
+def _without_zeros(
+    name: str,
+    boxes: NDArray[np.float64],
+    attributes: Mapping[str, NDArray[np.int64]],
+    sets: Mapping[str, NDArray[np.bool_]],
+) -> AnnotatedImage:
+    """Drop the row of zeros that stands for "no face"."""
+    if len(boxes) == 1 and not boxes.any():
+        empty = slice(0)
+        return AnnotatedImage(
+            name,
+            boxes[empty],
+            {key: each[empty] for key, each in attributes.items()},
+            {key: each[empty] for key, each in sets.items()},
+        )
+    return AnnotatedImage(name, boxes, attributes, sets)

@@ -1,0 +1,215 @@
+"""The evaluation protocol of FDDB (Jain, Learned-Miller, UMass 2010), with the ten folds pooled.
+
+As the official tool does it: regions are drawn as pixels of the image, OpenCV's way. At every score,
+the detections of an image from this score on are matched one-to-one to its faces so that the sum of
+the overlaps (intersection over union of the pixels) is the greatest. A matched pair counts 1 in the
+discontinuous rate if its overlap exceeds 0.5, and its overlap in the continuous one. Detections
+that do not count 1 are the false positives of both.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from nasface.data.fddb import ELLIPSE, FddbImage
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.uint8]
+
+LARGEST_SIDE = 450
+"""No side of an image of FDDB is longer; regions end there where an image's size is not known."""
+
+READ_AT = (100, 500, 1000, 2000)
+"""The numbers of false positives at which the rates are read."""
+
+_FAR = 1e4
+
+
+@dataclass(frozen=True, eq=False)
+class FddbResult:
+    """The two curves, one entry per score, from the greatest score down.
+
+    ``discontinuous`` and ``continuous`` are true positive rates in [0, 1], ``false_positives``
+    integer. ``missing`` are annotated images without an entry among the detections, ``unknown``
+    entries without an image.
+    """
+
+    scores: Floats
+    false_positives: NDArray[np.int64]
+    discontinuous: Floats
+    continuous: Floats
+    images: int
+    faces: int
+    detections: int
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    def rates_at(self, false_positives: int) -> tuple[float, float]:
+        """The greatest discontinuous and continuous rate at no more than so many."""
+        allowed = self.false_positives <= false_positives
+        return tuple(  # type: ignore[return-value]  # two of them
+            float(curve[allowed].max(initial=0.0))
+            for curve in (self.discontinuous, self.continuous)
+        )
+
+
+def score_fddb(
+    images: Sequence[FddbImage],
+    detections: Mapping[str, NDArray[np.floating]],
+    sizes: Mapping[str, tuple[int, int]] | None = None,
+) -> FddbResult:
+    """Score detections: name -> rectangles ``x y w h score`` or ellipses with their score.
+
+    ``sizes`` maps names to (height, width): regions are cut at the image's borders, as officially.
+
+    Raises:
+        ValueError: if there is no annotated face.
+    """
+    faces = sum(len(image.ellipses_M5) for image in images)
+    if not faces:
+        raise ValueError("no annotated face")
+    steps = [np.empty((0, 4))]
+    for image in images:
+        rows = detections.get(image.name)
+        if rows is not None and len(rows):
+            size = (sizes or {}).get(image.name, (LARGEST_SIDE, LARGEST_SIDE))
+            overlaps = overlaps_MN(image.ellipses_M5, rows, size)
+            steps.append(_steps(overlaps, rows[:, -1]))
+    every = np.concatenate(steps)
+    every = every[np.argsort(-every[:, 0], kind="stable")]
+    scores, first = np.unique(-every[:, 0], return_index=True)
+    sums = np.cumsum(np.add.reduceat(every[:, 1:], first), axis=0) if len(every) else every[:, 1:]
+    known = {image.name for image in images}
+    return FddbResult(
+        scores=-scores,
+        false_positives=np.rint(sums[:, 2] - sums[:, 0]).astype(np.int64),
+        discontinuous=sums[:, 0] / faces,
+        continuous=sums[:, 1] / faces,
+        images=len(images),
+        faces=faces,
+        detections=sum(len(rows) for name, rows in detections.items() if name in known),
+        missing=tuple(image.name for image in images if image.name not in detections),
+        unknown=tuple(name for name in detections if name not in known),
+    )
+
+
+def overlaps_MN(
+    ellipses_M5: Floats, rows: NDArray[np.floating], size: tuple[int, int]
+) -> Floats:
+    """Intersection over union, in pixels of an image of ``size``, of faces and detections."""
+    faces = [_draw_ellipse(each, size) for each in ellipses_M5]
+    areas = [np.count_nonzero(mask) for mask in faces]
+    draw = _draw_ellipse if rows.shape[1] == ELLIPSE else _draw_rectangle
+    result = np.zeros((len(faces), len(rows)))
+    for at, row in enumerate(rows):
+        mask = draw(row, size)
+        x, y, w, h = cv2.boundingRect(mask)
+        part = mask[y : y + h, x : x + w]
+        area = np.count_nonzero(part)
+        for face, other in enumerate(faces):
+            shared = np.count_nonzero(part & other[y : y + h, x : x + w])
+            if shared:
+                result[face, at] = shared / (area + areas[face] - shared)
+    return result
+
+
+def boxes_to_ellipses(
+    images: Sequence[FddbImage], detections: Mapping[str, NDArray[np.floating]]
+) -> dict[str, Floats]:
+    """Upright ellipses in the place of rectangles, as annotators of FDDB would draw them.
+
+    Annotated ellipses reach from the chin to the top of the head; what a detector calls a face is
+    smaller or larger. For each fold, shift and scale are the medians over the pairs of the *other*
+    nine folds (rectangle and face, best partners of each other, overlap above 0.5).
+    """
+    ratios: dict[int, list[Floats]] = {}
+    for image in images:
+        rows = detections.get(image.name)
+        if rows is None or not len(rows):
+            continue
+        size = (LARGEST_SIDE, LARGEST_SIDE)
+        overlaps = overlaps_MN(image.ellipses_M5, np.asarray(rows, float), size)
+        for face, at in enumerate(overlaps.argmax(axis=1) if overlaps.size else ()):
+            if overlaps[face, at] > 0.5 and overlaps[:, at].argmax() == face:
+                ratios.setdefault(image.fold, []).append(
+                    _relative(image.ellipses_M5[face], rows[at])
+                )
+    found = {}
+    for image in images:
+        if image.name in detections:
+            others = [each for fold, part in ratios.items() if fold != image.fold for each in part]
+            fitted = np.median(others, axis=0) if others else np.array([0.5, 0.5, 0.5, 0.5])
+            found[image.name] = _applied(fitted, np.asarray(detections[image.name], float))
+    return found
+
+
+def _steps(overlaps: Floats, scores: NDArray[np.floating]) -> Floats:
+    """What each distinct score adds: (score, discontinuous, continuous, detections), (S, 4)."""
+    distinct, counts = np.unique(scores, return_counts=True)
+    touches = overlaps.any(axis=0)
+    steps, before = [], (0.0, 0.0)
+    for score, count in zip(distinct[::-1], counts[::-1], strict=True):
+        now = before
+        # Only a detection that touches a face can change the matching.
+        if (touches & (scores == score)).any():
+            valid = overlaps[:, touches & (scores >= score)]
+            matched = valid[linear_sum_assignment(valid, maximize=True)]
+            now = (float((matched > 0.5).sum()), float(matched.sum()))
+        steps.append((score, now[0] - before[0], now[1] - before[1], count))
+        before = now
+    return np.array(steps, np.float64)
+
+
+def _draw_rectangle(row: NDArray[np.floating], size: tuple[int, int]) -> Mask:
+    """Both borders belong to it."""
+    mask = np.zeros(size, np.uint8)
+    x, y, w, h = (float(value) for value in row[:4])
+    cv2.rectangle(mask, (_round(x), _round(y)), (_round(x + w), _round(y + h)), 1, cv2.FILLED)
+    return mask
+
+
+def _draw_ellipse(row: NDArray[np.floating], size: tuple[int, int]) -> Mask:
+    """The centre is rounded, the radii are cut, as in the official tool."""
+    mask = np.zeros(size, np.uint8)
+    major, minor, angle, x, y = (float(value) for value in row[:5])
+    axes = tuple(int(min(max(radius, 0.0), _FAR)) for radius in (major, minor))
+    centre = (_round(x), _round(y))
+    cv2.ellipse(mask, centre, axes, math.degrees(angle), 0, 360, 1, cv2.FILLED)
+    return mask
+
+
+def _round(value: float) -> int:
+    """Half to even, as OpenCV rounds; far outside of an image it makes no difference where."""
+    return round(min(max(value, -_FAR), _FAR))
+
+
+def _relative(ellipse: Floats, row: NDArray[np.floating]) -> Floats:
+    """Centre, vertical and horizontal radius of an ellipse in units of a box's sides."""
+    major, minor, angle, x, y = ellipse
+    upright = abs(math.sin(angle)) >= abs(math.cos(angle))
+    vertical, horizontal = (major, minor) if upright else (minor, major)
+    left, top, width, height = row[:4]
+    return np.array(
+        [(x - left) / width, (y - top) / height, vertical / height, horizontal / width]
+    )
+
+
+def _applied(relative: Floats, rows: Floats) -> Floats:
+    """The upright ellipses of boxes, (N, 6)."""
+    x, y, w, h, score = rows.T
+    return np.stack(
+        [
+            relative[2] * h,
+            relative[3] * w,
+            np.full(len(rows), math.pi / 2),
+            x + relative[0] * w,
+            y + relative[1] * h,
+            score,
+        ],
+        axis=1,
+    )
