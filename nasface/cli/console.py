@@ -97,7 +97,8 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print figures for a person: the first column to the left, the others to the right."""
-    table = Table(title=title, title_justify="left")
+    say(title)
+    table = Table()
     for at, column in enumerate(columns):
         table.add_column(column, justify="right" if at else "left", overflow="fold")
     for row in rows:

@@ -1,4 +1,4 @@
-"""``nasface evaluate``."""
+"""``nasface evaluate``: on any annotated folder, or by the protocol of a benchmark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from nasface.cli import evaluate_fddb, evaluate_wider
 from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse
 from nasface.data.annotations import read_wider_split
@@ -17,15 +18,19 @@ from nasface.run.config import EvaluateConfig
 from nasface.run.evaluate import evaluate
 from nasface.run.folder import RunFolder
 from nasface.run.job import choose_device, data_folder
-from nasface.view.curves import plot_precision_recall
+from nasface.run.results import plain_curves, write_curves
+from nasface.view.evaluation import plot_precision_recall
+
+BENCHMARKS = {"widerface": evaluate_wider.run, "fddb": evaluate_fddb.run}
 
 
 @dataclass(kw_only=True)
 class EvaluateCommand:
     """Average precision of trained weights at IoU 0.5 on the annotated images of a data folder.
 
-    The output folder holds config.yaml, evaluation.json, detections.json and the precision-recall
-    plot.
+    By the protocols of benchmarks: `nasface evaluate widerface` and `nasface evaluate fddb` (each
+    has a --help of its own). The output folder holds config.yaml, evaluation.json,
+    detections.json, curves.csv and the precision-recall plot.
     """
 
     settings: Annotated[EvaluateConfig, tyro.conf.arg(name="")]
@@ -39,6 +44,8 @@ class EvaluateCommand:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
+    if arguments and arguments[0] in BENCHMARKS:
+        return BENCHMARKS[arguments[0]](arguments[1:])
     command = parse(EvaluateCommand, arguments, "evaluate")
     settings = command.settings
     if not settings.weights:
@@ -53,9 +60,10 @@ def run(arguments: Sequence[str]) -> int:
     folder.write_json("evaluation.json", figures)
     names = [record.name for record in records]
     folder.write_json("detections.json", detections_as_rows(names, result.detections))
+    curves = plain_curves(result.ap)
+    write_curves(command.out, curves)
     plot = command.out / "precision_recall.png"
-    label = loaded.genotype.name or "detector"
-    plot_precision_recall({label: (result.ap.recall, result.ap.precision, result.ap.ap)}, plot)
+    plot_precision_recall({loaded.genotype.name or "detector": curves}, plot)
     if command.json:
         print_json(figures)
         return 0

@@ -17,7 +17,8 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "derive": "write the genotype of a search, at its end or at any epoch",
         "genotype": "import, export, show, validate and compare genotypes",
         "train": "train the detector of a genotype",
-        "evaluate": "average precision of trained weights",
+        "evaluate": "score weights or detections; widerface and fddb: by the official protocols",
+        "plot": "draw the curves of evaluations in one figure",
         "detect": "find faces in images, draw and list them",
         "cost": "parameters and multiply-adds of a detector",
     }

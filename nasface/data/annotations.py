@@ -142,6 +142,7 @@ def split_halves(records: Sequence[Record], seed: int) -> tuple[list[Record], li
 
 
 def read_text(path: Path) -> str:
+    """The text of a file of annotations; DataError, with the line, if it is not UTF-8."""
     try:
         data = path.read_bytes()
     except OSError as error:

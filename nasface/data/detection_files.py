@@ -79,14 +79,13 @@ def parse_detections(data: bytes, source: str) -> Rows:
 
 
 def write_detections(folder: Path, name: str, rows: Rows) -> Path:
-    """Write the file of the image ``event/name`` (with or without a suffix); returns its path.
+    """Write the file of the image ``event/name`` (no suffix); returns its path.
 
     Nine significant digits: rows of float32 are read back as they were.
     """
-    stem = PurePosixPath(name).with_suffix("")
-    lines = [stem.name, str(len(rows))]
+    lines = [PurePosixPath(name).name, str(len(rows))]
     lines += [" ".join(f"{value:.9g}" for value in row) for row in rows]
-    path = folder / f"{stem}.txt"
+    path = folder / f"{name}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, ("\n".join(lines) + "\n").encode())
     return path

@@ -75,7 +75,9 @@ def read_fddb_detections(path: Path) -> dict[str, Floats]:
     return found
 
 
-def write_fddb_detections(folder: Path, images: list[FddbImage], found: Mapping[str, Floats]) -> None:
+def write_fddb_detections(
+    folder: Path, images: list[FddbImage], found: Mapping[str, Floats]
+) -> None:
     """Write ``fold-01-out.txt`` to ``fold-10-out.txt``, as the official tool takes them."""
     for fold in FOLDS:
         lines = []

@@ -86,7 +86,10 @@ def read_text_truth(path: Path) -> list[AnnotatedImage]:
         valid = (attributes["invalid"] == 0) & (rows[:, 2:4] > 0).all(axis=1)
         images.append(
             AnnotatedImage(
-                str(Path(name).with_suffix("")), rows[:, :4].astype(float), attributes, {"valid": valid}
+                str(Path(name).with_suffix("")),
+                rows[:, :4].astype(float),
+                attributes,
+                {"valid": valid},
             )
         )
     return images
@@ -151,7 +154,7 @@ class _Annotations:
         return cells.ravel()
 
 
-def _string(cell: object) -> str:
+def _string(cell: Any) -> str:
     return "".join(str(each) for each in np.ravel(cell))
 
 

@@ -1,10 +1,10 @@
 """The evaluation protocol of FDDB (Jain, Learned-Miller, UMass 2010), with the ten folds pooled.
 
-As the official tool does it: regions are drawn as pixels of the image, OpenCV's way. At every score,
-the detections of an image from this score on are matched one-to-one to its faces so that the sum of
-the overlaps (intersection over union of the pixels) is the greatest. A matched pair counts 1 in the
-discontinuous rate if its overlap exceeds 0.5, and its overlap in the continuous one. Detections
-that do not count 1 are the false positives of both.
+As the official tool does it: regions are drawn as pixels of the image, OpenCV's way. At every
+score, the detections of an image from this score on are matched one-to-one to its faces so that the
+sum of the overlaps (intersection over union of the pixels) is the greatest. A matched pair counts 1
+in the discontinuous rate if its overlap exceeds 0.5, and its overlap in the continuous one.
+Detections that do not count 1 are the false positives of both.
 """
 
 import math
@@ -98,9 +98,7 @@ def score_fddb(
     )
 
 
-def overlaps_MN(
-    ellipses_M5: Floats, rows: NDArray[np.floating], size: tuple[int, int]
-) -> Floats:
+def overlaps_MN(ellipses_M5: Floats, rows: NDArray[np.floating], size: tuple[int, int]) -> Floats:
     """Intersection over union, in pixels of an image of ``size``, of faces and detections."""
     faces = [_draw_ellipse(each, size) for each in ellipses_M5]
     areas = [np.count_nonzero(mask) for mask in faces]
@@ -194,9 +192,7 @@ def _relative(ellipse: Floats, row: NDArray[np.floating]) -> Floats:
     upright = abs(math.sin(angle)) >= abs(math.cos(angle))
     vertical, horizontal = (major, minor) if upright else (minor, major)
     left, top, width, height = row[:4]
-    return np.array(
-        [(x - left) / width, (y - top) / height, vertical / height, horizontal / width]
-    )
+    return np.array([(x - left) / width, (y - top) / height, vertical / height, horizontal / width])
 
 
 def _applied(relative: Floats, rows: Floats) -> Floats:

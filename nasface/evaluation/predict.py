@@ -1,4 +1,4 @@
-"""From images to detections with a trained detector, single scale."""
+"""From images to detections with a trained detector."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +12,15 @@ from torch import nn
 
 from nasface.data.images import read_image, to_tensor
 from nasface.errors import ConfigError
+from nasface.evaluation.views import (
+    Preset,
+    View,
+    concatenate,
+    describe,
+    keep_sizes,
+    views_of,
+    vote,
+)
 from nasface.faces.boxes import clip, decode, non_maximum_suppression
 from nasface.faces.types import Detections, Predictions
 
@@ -22,8 +31,13 @@ class TestConfig:
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
+    preset: Preset = "original"
+    """Sizes at which an image is shown to the detector. original: once, at its size or with the
+    longer side below; vga: once, longer side 640; flip: also mirrored, with box voting; pyramid:
+    the scales of DSFD, with box voting."""
     longer_side: int | None = None
-    """Resize so that the longer side has this many pixels; null keeps the original size."""
+    """Resize so that the longer side has this many pixels; null keeps the original size. For
+    presets original and flip."""
     confidence: float = 0.02
     """Detections below this score are dropped before suppression."""
     before_nms: int = 5000
@@ -34,6 +48,8 @@ class TestConfig:
     """Detections kept per image."""
 
     def __post_init__(self) -> None:
+        if self.preset in ("vga", "pyramid") and self.longer_side is not None:
+            raise ConfigError(f"longer_side: not together with preset {self.preset}")
         if self.longer_side is not None and self.longer_side < 32:
             raise ConfigError(f"longer_side: {self.longer_side} is below 32 pixels")
         if not 0 <= self.confidence < 1 or not 0 < self.nms <= 1:
@@ -43,6 +59,10 @@ class TestConfig:
         if self.keep < 1 or self.before_nms < 1:
             raise ConfigError(f"keep {self.keep}, before_nms {self.before_nms}: expected 1 or more")
 
+    def describe(self) -> str:
+        """The test sizes in words."""
+        return describe(self.preset, self.longer_side)
+
 
 def detect(detector: nn.Module, image_HW3: NDArray[np.uint8], config: TestConfig) -> Detections:
     """The faces of one RGB image, in its own pixels.
@@ -50,14 +70,32 @@ def detect(detector: nn.Module, image_HW3: NDArray[np.uint8], config: TestConfig
     ``detector`` maps images (1, 3, H, W) to :class:`Predictions`, in evaluation mode.
     """
     height, width = image_HW3.shape[:2]
-    scaled = _resize(image_HW3, config.longer_side)
+    views = views_of(config.preset, height, width, config.longer_side)
+    found = [_detect_view(detector, image_HW3, view, config) for view in views]
+    if len(found) == 1:
+        return found[0]
+    return vote(concatenate(found), config.keep)
+
+
+def _detect_view(
+    detector: nn.Module, image_HW3: NDArray[np.uint8], view: View, config: TestConfig
+) -> Detections:
+    """What a view shows, in pixels of the image."""
+    height, width = image_HW3.shape[:2]
+    scaled = _resize(image_HW3, view.scale)
     device = next(detector.parameters()).device
     with torch.inference_mode():
         images = to_tensor(scaled)[None].to(device)
+        images = images.flip(3) if view.flip else images
         predictions: Predictions = detector(images.contiguous(memory_format=torch.channels_last))
         found = suppress(predictions, config)
+    boxes_N4 = found.boxes_N4.cpu()
+    if view.flip:
+        x1, y1, x2, y2 = boxes_N4.unbind(1)
+        boxes_N4 = torch.stack([scaled.shape[1] - x2, y1, scaled.shape[1] - x1, y2], dim=1)
     ratio = torch.tensor([width / scaled.shape[1], height / scaled.shape[0]]).repeat(2)
-    return Detections(clip(found.boxes_N4.cpu() * ratio, height, width), found.scores_N.cpu())
+    boxes_N4 = clip(boxes_N4 * ratio, height, width)
+    return keep_sizes(Detections(boxes_N4, found.scores_N.cpu()), view)
 
 
 def suppress(predictions: Predictions, config: TestConfig, image: int = 0) -> Detections:
@@ -91,12 +129,11 @@ def detect_files(
         done()
 
 
-def _resize(image_HW3: NDArray[np.uint8], longer_side: int | None) -> NDArray[np.uint8]:
-    if longer_side is None or max(image_HW3.shape[:2]) == longer_side:
+def _resize(image_HW3: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    height, width = (max(1, round(side * scale)) for side in image_HW3.shape[:2])
+    if (height, width) == image_HW3.shape[:2]:
         return image_HW3
-    ratio = longer_side / max(image_HW3.shape[:2])
-    height, width = (max(1, round(side * ratio)) for side in image_HW3.shape[:2])
-    method = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image_HW3, (width, height), interpolation=method), np.uint8)
 
 

@@ -135,9 +135,8 @@ class _Pool:
         offset = 0
         low, high = _range(detections[image.name] for image in truth if image.name in detections)
         for at, image in enumerate(truth):
-            rows = detections.get(image.name)
-            if rows is not None and len(rows):
-                rows = np.asarray(rows, np.float64)
+            rows = np.asarray(detections.get(image.name, np.empty((0, 5))), np.float64)
+            if len(rows):
                 rows = rows[np.argsort(-rows[:, 4], kind="stable")]
                 best = _best_face(rows[:, :4], image.boxes_M4, threshold)
                 scores.append((rows[:, 4] - low) / (high - low))

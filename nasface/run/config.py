@@ -157,6 +157,50 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _BenchmarkConfig:
+    """Evaluation by the protocol of a benchmark: of weights, or of detections made elsewhere."""
+
+    weights: str = ""
+    """Weights that `nasface train` wrote; their detections are made and scored."""
+    detections: str = ""
+    """Detections to score, instead of weights."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU where there is one."""
+    test: TestConfig = field(default_factory=TestConfig)
+    """How the detector is applied; does not concern given detections."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WiderConfig(_BenchmarkConfig):
+    """Evaluation by the official protocol of WIDER FACE, validation part.
+
+    Detections are a folder or a tar archive of files event/name.txt.
+    """
+
+    data: str = ""
+    """Folder that holds ground_truth/*.mat, wider_face_split/ and, for weights, WIDER_val/."""
+    images: str = ""
+    """Text file that lists the images to evaluate on: an event/name.jpg a line, or an annotation
+    file in WIDER FACE's form. Empty: all 3226."""
+    truth: Literal["mat", "text"] = "mat"
+    """mat: easy, medium and hard from the official files. text: all faces that are not marked
+    invalid, from wider_face_split/wider_face_val_bbx_gt.txt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FddbConfig(_BenchmarkConfig):
+    """Evaluation by the protocol of FDDB, the ten folds pooled.
+
+    Detections are a file or a folder of files in FDDB's form, rectangles or ellipses.
+    """
+
+    data: str = ""
+    """Folder that holds FDDB-folds/ and, for weights, originalPics/."""
+    ellipses: bool = False
+    """Turn rectangles into upright ellipses, fitted on the other nine folds."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DetectConfig:
     """Detection on images without annotations."""
 

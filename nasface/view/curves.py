@@ -13,18 +13,6 @@ from nasface.view.figures import save_figure
 Floats = NDArray[np.floating]
 
 
-def plot_precision_recall(curves: Mapping[str, tuple[Floats, Floats, float]], path: Path) -> Path:
-    """Precision over recall; ``curves`` maps a label to (recall, precision, average precision)."""
-    figure = Figure(figsize=(5.5, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for label, (recall, precision, ap) in curves.items():
-        axes.plot(recall, precision, label=f"{label} (AP {ap:.3f})", linewidth=1.6)
-    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower left")
-    return save_figure(figure, path)
-
-
 def plot_training_curves(metrics: pd.DataFrame, path: Path) -> Path:
     """Each column of the metrics but ``step`` over the steps; losses also smoothed."""
     columns = [name for name in metrics.columns if name != "step" and metrics[name].notna().any()]

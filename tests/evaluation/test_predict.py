@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -62,6 +64,6 @@ def test_rows_keep_names_boxes_and_scores_together() -> None:
 @pytest.mark.parametrize(
     "bad", [{"longer_side": 8}, {"nms": 0.0}, {"confidence": 1.0}, {"keep": 0}]
 )
-def test_settings_out_of_range(bad: dict[str, int]) -> None:
+def test_settings_out_of_range(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):
         TestConfig(**bad)

@@ -3,14 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nasface.view.curves import plot_choice_history, plot_precision_recall, plot_training_curves
-
-
-def test_precision_recall_names_the_curve_and_its_ap(tmp_path: Path) -> None:
-    curve = (np.array([0.1, 0.5]), np.array([1.0, 0.8]), 0.45)
-    path = plot_precision_recall({"mine": curve}, tmp_path / "pr.svg")
-    assert path.read_bytes().startswith(b"<?xml")
-    assert "mine (AP 0.450)" in path.read_text()
+from nasface.view.curves import plot_choice_history, plot_training_curves
 
 
 def test_training_curves_draw_every_measured_column(tmp_path: Path) -> None:

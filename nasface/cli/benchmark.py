@@ -1,0 +1,91 @@
+"""What the evaluations by the protocol of a benchmark share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from nasface.cli.console import ConsoleProgress, say
+from nasface.data.detection_files import Rows
+from nasface.errors import ConfigError, DataError
+from nasface.faces.weights import load_detector
+from nasface.run.config import FddbConfig, WiderConfig
+from nasface.run.detections import detect_images
+from nasface.run.folder import RunFolder
+from nasface.run.job import choose_device
+
+
+@dataclass(kw_only=True)
+class BenchmarkOptions:
+    """Options of both commands beside their settings."""
+
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """New folder of the results: config.yaml, evaluation.json, curves.csv, a plot and, for weights,
+    the detections. Without it figures are printed and nothing is written."""
+    resume: bool = False
+    """Go on with the evaluation that was stopped in the folder of --out."""
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """YAML file of settings; options given here override it."""
+    json: bool = False
+    """Print the figures as JSON."""
+
+
+def prepare(settings: WiderConfig | FddbConfig, options: BenchmarkOptions) -> RunFolder | None:
+    """Check what was asked for, and make or re-open the folder of the results.
+
+    Raises:
+        ConfigError: unless exactly one of weights and detections is given. RunError: for a folder
+        that is in use, or of an evaluation with other settings.
+    """
+    if bool(settings.weights) == bool(settings.detections):
+        raise ConfigError(
+            "weights, detections: expected one of them; --weights FILE of nasface train, or "
+            "--detections PATH of detections made elsewhere"
+        )
+    if options.out is None:
+        if options.resume:
+            raise ConfigError("resume: needs --out, the folder of the stopped evaluation")
+        return None
+    folder = RunFolder(options.out)
+    if options.resume:
+        folder.check_same(settings)
+    else:
+        folder.create(settings)
+    return folder
+
+
+def detections_of(
+    settings: WiderConfig | FddbConfig, images: Sequence[tuple[str, Path]], folder: RunFolder | None
+) -> dict[str, Rows]:
+    """Detections of the weights on those of the images that are there.
+
+    Raises:
+        DataError: if none is there.
+    """
+    there = [(name, path) for name, path in images if path.is_file()]
+    if not there:
+        raise DataError(f"{images[0][1]}: is missing, as are all {len(images)} images")
+    detector = load_detector(Path(settings.weights), choose_device(settings.device)).detector
+    place = None if folder is None else folder.path / "detections"
+    with ConsoleProgress() as progress:
+        return detect_images(detector, there, settings.test, progress, place).rows
+
+
+def warn_of_gaps(figures: dict[str, Any]) -> None:
+    """Say which images had no detections to score, and which detections no image."""
+    missing, events = figures["images_without_entry"], figures.get("events_without_entry", [])
+    if missing:
+        whole = f", among them all of {len(events)} events" if events else ""
+        say(
+            f"missing    {missing} of {figures['images']} images have no detections{whole}; "
+            "their faces count as not found"
+        )
+    if figures["entries_without_image"]:
+        say(f"left out   detections of {figures['entries_without_image']} images not evaluated on")
+
+
+def source_of(settings: WiderConfig | FddbConfig) -> str:
+    """How the detections came about, in words."""
+    return settings.test.describe() if settings.weights else f"detections {settings.detections}"

@@ -1,0 +1,127 @@
+"""``nasface evaluate fddb``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+
+from nasface.cli.benchmark import (
+    BenchmarkOptions,
+    detections_of,
+    prepare,
+    source_of,
+    warn_of_gaps,
+)
+from nasface.cli.console import ConsoleProgress, print_json, print_table, say
+from nasface.cli.options import parse
+from nasface.data.fddb import (
+    ELLIPSE,
+    FddbImage,
+    read_fddb_detections,
+    read_fddb_truth,
+    write_fddb_detections,
+)
+from nasface.data.images import read_image
+from nasface.errors import ConfigError
+from nasface.evaluation.fddb import READ_AT, boxes_to_ellipses, score_fddb
+from nasface.run.config import FddbConfig
+from nasface.run.job import data_folder
+from nasface.run.results import fddb_curves, fddb_figures, label_of, write_curves
+from nasface.view.evaluation import plot_roc
+
+
+@dataclass(kw_only=True)
+class EvaluateFddbCommand(BenchmarkOptions):
+    """FDDB, official protocol: true positive rates at 100, 500, 1000 and 2000 false positives.
+
+    Regions are compared pixel by pixel, cut at the borders of the image where originalPics/ is
+    there, else at 450 pixels, the longest side of an image of FDDB.
+    """
+
+    settings: Annotated[FddbConfig, tyro.conf.arg(name="")]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = parse(EvaluateFddbCommand, arguments, "evaluate fddb")
+    settings = command.settings
+    root = data_folder(settings.data)
+    images = read_fddb_truth(root)
+    folder = prepare(settings, command)
+    paths = [(image.name, root / "originalPics" / f"{image.name}.jpg") for image in images]
+    found: Mapping[str, NDArray[np.floating]]
+    if settings.weights:
+        found = detections_of(settings, paths, folder)
+    else:
+        found = read_fddb_detections(Path(settings.detections))
+    if settings.ellipses:
+        found = _ellipses(images, found)
+    sizes = _sizes(paths)
+    result = score_fddb(images, found, sizes)
+    figures = {
+        "protocol": _protocol(settings, len(sizes), len(images)),
+        "test": source_of(settings),
+        **fddb_figures(result),
+    }
+    if folder is not None:
+        folder.write_json("evaluation.json", figures)
+        curves = fddb_curves(result)
+        write_curves(folder.path, curves)
+        plot = folder.path / "roc.png"
+        plot_roc({label_of(folder.path): curves}, plot)
+        if settings.weights:
+            write_fddb_detections(folder.path, images, found)
+    if command.json:
+        print_json(figures)
+        return 0
+    _print(figures)
+    if folder is not None:
+        say(f"plot       {plot}")
+    return 0
+
+
+def _ellipses(
+    images: list[FddbImage], found: Mapping[str, NDArray[np.floating]]
+) -> dict[str, NDArray[np.float64]]:
+    if any(len(rows) and rows.shape[1] == ELLIPSE for rows in found.values()):
+        raise ConfigError("ellipses: the detections are ellipses already")
+    return boxes_to_ellipses(images, found)
+
+
+def _sizes(paths: list[tuple[str, Path]]) -> dict[str, tuple[int, int]]:
+    """(height, width) of the images that are there."""
+    there = [(name, path) for name, path in paths if path.is_file()]
+    sizes = {}
+    with ConsoleProgress() as progress:
+        progress.start("image sizes", len(there))
+        for name, path in there:
+            height, width = read_image(path, exif=False).shape[:2]
+            sizes[name] = (height, width)
+            progress.advance()
+    return sizes
+
+
+def _protocol(settings: FddbConfig, sizes: int, images: int) -> str:
+    regions = "boxes turned into ellipses fitted on the other folds" if settings.ellipses else ""
+    borders = "" if sizes == images else f"borders of {images - sizes} images not known"
+    return ", ".join(each for each in ("FDDB, ten folds pooled", regions, borders) if each)
+
+
+def _print(figures: dict[str, Any]) -> None:
+    rows = [
+        [str(at), *(f"{figures[rate][str(at)]:.4f}" for rate in ("discontinuous", "continuous"))]
+        for at in READ_AT
+    ]
+    print_table(
+        f"{figures['protocol']}\n{figures['test']}",
+        ("false positives", "discontinuous", "continuous"),
+        rows,
+    )
+    faces = f"{figures['faces']} faces on {figures['images']} images"
+    wrong = f"{figures['false_positives']} of them false positives"
+    say(f"{figures['detections']} detections, {wrong}, {faces}")
+    warn_of_gaps(figures)

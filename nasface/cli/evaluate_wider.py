@@ -1,0 +1,105 @@
+"""``nasface evaluate widerface``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from nasface.cli.benchmark import (
+    BenchmarkOptions,
+    detections_of,
+    prepare,
+    source_of,
+    warn_of_gaps,
+)
+from nasface.cli.console import print_json, print_table, say
+from nasface.cli.options import parse
+from nasface.data.detection_files import read_detections
+from nasface.data.wider_truth import AnnotatedImage, only, read_ground_truth, read_text_truth
+from nasface.evaluation.wider import WiderResult, score_wider
+from nasface.run.config import WiderConfig
+from nasface.run.job import data_folder
+from nasface.run.results import label_of, wider_curves, wider_figures, write_curves
+from nasface.view.evaluation import plot_precision_recall
+
+
+@dataclass(kw_only=True)
+class EvaluateWiderCommand(BenchmarkOptions):
+    """WIDER FACE, official protocol: average precision on the easy, medium and hard faces.
+
+    By face height, blur, occlusion, pose, illumination and event as well, over the hard faces. An
+    image without detections counts as one where nothing was found, and is reported.
+    """
+
+    settings: Annotated[WiderConfig, tyro.conf.arg(name="")]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = parse(EvaluateWiderCommand, arguments, "evaluate widerface")
+    settings = command.settings
+    root = data_folder(settings.data)
+    truth = _truth(settings, root)
+    folder = prepare(settings, command)
+    if settings.weights:
+        images = root / "WIDER_val" / "images"
+        named = [(image.name, images / f"{image.name}.jpg") for image in truth]
+        found = detections_of(settings, named, folder)
+    else:
+        found = read_detections(Path(settings.detections))
+    result = score_wider(truth, found)
+    figures = {
+        "protocol": _protocol(settings),
+        "test": source_of(settings),
+        **wider_figures(result),
+    }
+    if folder is not None:
+        folder.write_json("evaluation.json", figures)
+        curves = wider_curves(result)
+        write_curves(folder.path, curves)
+        plot = folder.path / "precision_recall.png"
+        plot_precision_recall({label_of(folder.path): curves}, plot)
+    if command.json:
+        print_json(figures)
+        return 0
+    _print(result, figures)
+    if folder is not None:
+        say(f"plot       {plot}")
+    return 0
+
+
+def _truth(settings: WiderConfig, root: Path) -> list[AnnotatedImage]:
+    if settings.truth == "mat":
+        truth = read_ground_truth(root / "ground_truth")
+    else:
+        truth = read_text_truth(root / "wider_face_split" / "wider_face_val_bbx_gt.txt")
+    return only(truth, Path(settings.images)) if settings.images else truth
+
+
+def _protocol(settings: WiderConfig) -> str:
+    sets = "" if settings.truth == "mat" else ", all valid faces"
+    part = f", only the images listed in {settings.images}" if settings.images else ""
+    return f"WIDER FACE val, official protocol{sets}{part}"
+
+
+def _print(result: WiderResult, figures: dict[str, Any]) -> None:
+    print_table(
+        f"{figures['protocol']}\n{figures['test']}",
+        ("", "faces", "AP"),
+        [[name, str(each.faces), f"{each.ap:.4f}"] for name, each in result.sets.items()],
+    )
+    largest = list(result.sets)[-1]
+    rows = [
+        [f"{group}: {value}", str(each.faces), f"{each.ap:.3f}"]
+        for group, values in result.by.items()
+        for value, each in values.items()
+        if group != "event" and each.faces
+    ]
+    print_table(f"of the {largest} faces", ("", "faces", "AP"), rows)
+    say(
+        f"{figures['detections']} detections on {result.images} images; "
+        f"{len(result.by['event'])} events are listed by --json"
+    )
+    warn_of_gaps(figures)

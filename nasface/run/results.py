@@ -1,0 +1,146 @@
+"""What evaluations write and plots read: figures as JSON, curves as CSV."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nasface.errors import RunError
+from nasface.evaluation.average_precision import AveragePrecision
+from nasface.evaluation.fddb import READ_AT, FddbResult
+from nasface.evaluation.wider import THRESHOLDS, SetResult, WiderResult
+from nasface.spec.store import write_text
+
+CURVES = "curves.csv"
+"""Name of the file of curves in the folder of an evaluation."""
+
+_PR = ["set", "score", "recall", "precision"]
+_ROC = ["score", "false_positives", "discontinuous", "continuous"]
+
+
+def wider_figures(result: WiderResult) -> dict[str, Any]:
+    """Figures of WIDER FACE as plain values; an average precision without faces is None."""
+    return {
+        "images": result.images,
+        "detections": result.detections,
+        "images_without_entry": len(result.missing),
+        "events_without_entry": list(result.missing_events),
+        "entries_without_image": len(result.unknown),
+        **{name: _number(each.ap) for name, each in result.sets.items()},
+        "faces": {name: each.faces for name, each in result.sets.items()},
+        "by": {
+            group: {value: _value(each) for value, each in values.items()}
+            for group, values in result.by.items()
+        },
+    }
+
+
+def fddb_figures(result: FddbResult) -> dict[str, Any]:
+    """Figures of FDDB as plain values."""
+    rates = {number: result.rates_at(number) for number in READ_AT}
+    return {
+        "images": result.images,
+        "faces": result.faces,
+        "detections": result.detections,
+        "false_positives": int(result.false_positives.max(initial=0)),
+        "images_without_entry": len(result.missing),
+        "entries_without_image": len(result.unknown),
+        "discontinuous": {str(number): rate[0] for number, rate in rates.items()},
+        "continuous": {str(number): rate[1] for number, rate in rates.items()},
+    }
+
+
+def wider_curves(result: WiderResult) -> pd.DataFrame:
+    """Set, score, recall and precision, 1000 rows a set."""
+    return pd.concat(
+        pd.DataFrame(dict(zip(_PR, (name, THRESHOLDS, each.recall, each.precision), strict=True)))
+        for name, each in result.sets.items()
+    )
+
+
+def plain_curves(result: AveragePrecision) -> pd.DataFrame:
+    """The same for all faces, a row for each counted detection."""
+    columns = ("all", result.scores, result.recall, result.precision)
+    return pd.DataFrame(dict(zip(_PR, columns, strict=True)))
+
+
+def fddb_curves(result: FddbResult) -> pd.DataFrame:
+    """Score, false positives and both rates."""
+    columns = (result.scores, result.false_positives, result.discontinuous, result.continuous)
+    return pd.DataFrame(dict(zip(_ROC, columns, strict=True)))
+
+
+def write_curves(folder: Path, curves: pd.DataFrame) -> Path:
+    """Write a frame of curves into the folder of an evaluation."""
+    path = folder / CURVES
+    write_text(path, curves.to_csv(index=False, float_format="%.6g"))
+    return path
+
+
+def read_precision_recall(path: Path) -> pd.DataFrame:
+    """Curves of an evaluation: its folder or the file in it.
+
+    Raises:
+        RunError: naming the file, if it holds no precision and recall.
+    """
+    return _read(_file(path), _PR)
+
+
+def read_roc(path: Path) -> pd.DataFrame:
+    """Curves of FDDB: the folder of an evaluation, the file in it, or a file of the official tool
+    (``...DiscROC.txt`` or ``...ContROC.txt``), which has one of the two rates.
+
+    Raises:
+        RunError: naming the file, if it holds no such curve.
+    """
+    file = _file(path)
+    return _read_official(file) if file.suffix == ".txt" else _read(file, _ROC)
+
+
+def label_of(path: Path) -> str:
+    """What to call a result: the name of its folder, or of its file."""
+    file = path.resolve()
+    return file.parent.name if file.name == CURVES else file.stem if file.is_file() else file.name
+
+
+def _file(path: Path) -> Path:
+    return path / CURVES if path.is_dir() else path
+
+
+def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(path)
+        frame = frame[columns].astype({name: float for name in columns if name != "set"})
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError):
+        raise RunError(f"{path}: expected curves with the columns {', '.join(columns)}") from None
+    if frame.empty:
+        raise RunError(f"{path}: holds no point of a curve")
+    return frame
+
+
+def _read_official(path: Path) -> pd.DataFrame:
+    try:
+        values = np.loadtxt(path, ndmin=2)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError:
+        values = np.empty((0, 0))
+    if values.shape[1] not in (2, 3) or not len(values):
+        raise RunError(
+            f"{path}: expected the official tool's rows: rate, false positives and, "
+            "for the discontinuous rate, score"
+        )
+    rate = "discontinuous" if values.shape[1] == 3 else "continuous"
+    return pd.DataFrame({"false_positives": values[::-1, 1], rate: values[::-1, 0]})
+
+
+def _value(result: SetResult) -> dict[str, Any]:
+    return {"faces": result.faces, "ap": _number(result.ap)}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
