@@ -1,5 +1,6 @@
 """Image files in and out: 8-bit RGB arrays, and the normalised tensor a detector takes."""
 
+import glob
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,8 +56,9 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
     """Return the image files that ``paths`` name, each once.
 
     A file is taken as it is; a folder stands for every file below it that ends in one of
-    ``IMAGE_SUFFIXES`` and is not hidden, sorted. Raises DataError when a path does not exist
-    or no image is found.
+    ``IMAGE_SUFFIXES`` and is not hidden, sorted; a pattern with ``*``, ``?`` or ``[...]`` (``**``
+    for folders of any depth) for the image files and folders that match. Raises DataError when a
+    path does not exist or no image is found.
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
@@ -64,6 +66,10 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
             found.update(dict.fromkeys(sorted(p for p in path.rglob("*") if _is_image_file(p))))
         elif path.is_file():
             found[path] = None
+        elif glob.has_magic(str(path)):
+            for match in map(Path, sorted(glob.glob(str(path), recursive=True))):
+                inside = match.rglob("*") if match.is_dir() else [match]
+                found.update(dict.fromkeys(sorted(p for p in inside if _is_image_file(p))))
         else:
             raise DataError(f"{path}: does not exist, expected an image or a folder of images")
     if not found:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -139,7 +140,7 @@ def _resize(image_HW3: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
 
 def detections_as_rows(
     names: Iterable[str], detections: Iterable[Detections]
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Detections as plain values: per image its name, boxes ``x1 y1 x2 y2`` and scores."""
     return [
         {

@@ -208,7 +208,15 @@ class DetectConfig:
     """Weights that `nasface train` wrote."""
     threshold: float = 0.5
     """Score from which a detection is written and drawn."""
+    frames: int = 0
+    """Frames to take of each video or camera; 0 takes all."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
     test: TestConfig = field(default_factory=TestConfig)
     """How the detector is applied."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1 or self.frames < 0:
+            raise ConfigError(
+                f"threshold {self.threshold}, frames {self.frames}: expected 0 to 1 and 0 or more"
+            )

@@ -24,7 +24,8 @@ def plot_precision_recall(results: Mapping[str, pd.DataFrame], path: Path) -> Pa
     ``results`` maps a label to a frame with the columns set, recall and precision. The legend gives
     the area under each curve, the best first.
     """
-    sets = list(dict.fromkeys(name for frame in results.values() for name in frame["set"]))
+    found = dict.fromkeys(name for frame in results.values() for name in frame["set"])
+    sets = list(found) or ["nothing was detected"]
     figure = Figure(figsize=(0.8 + 4.4 * len(sets), 4.4), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
         shown: dict[Line2D, tuple[float, str]] = {}

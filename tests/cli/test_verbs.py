@@ -95,7 +95,13 @@ def test_evaluate(place: Path, tmp_path: Path, capsys: Output) -> None:
     assert (figures["images"], figures["faces"]) == (3, 4)
     assert figures == json.loads((tmp_path / "e" / "evaluation.json").read_text())
     names = {path.name for path in (tmp_path / "e").iterdir()}
-    assert names == {"config.yaml", "evaluation.json", "detections.json", "precision_recall.png"}
+    assert names == {
+        "config.yaml",
+        "evaluation.json",
+        "detections.json",
+        "curves.csv",
+        "precision_recall.png",
+    }
 
 
 def test_estimate_writes_nothing(place: Path, capsys: Output) -> None:

@@ -1,0 +1,248 @@
+"""``nasface evaluate widerface``, ``nasface evaluate fddb`` and ``nasface plot`` as typed."""
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import DETECTOR, tiny_genotype, write_tiny
+from wider import write_ground_truth
+
+from nasface.cli.main import main
+from nasface.data.annotations import read_wider_split
+from nasface.data.detection_files import write_detections
+from nasface.evaluation import predict
+from nasface.faces.detector import build_detector
+from nasface.faces.weights import save_detector
+from nasface.run import detections as running
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data of both benchmarks, an untrained detector, and detections that are all right."""
+    folder = tmp_path_factory.mktemp("place")
+    write_tiny(folder / "wider")
+    images: dict[str, Any] = {}
+    for record in read_wider_split(folder / "wider", "val"):
+        sides = record.boxes_M4[:, 2:] - record.boxes_M4[:, :2]
+        boxes = np.concatenate([record.boxes_M4[:, :2], sides], axis=1)
+        name = record.name.removesuffix(".jpg")
+        write_detections(folder / "right", name, np.insert(boxes, 4, 0.5, axis=1))
+        rows = np.pad(boxes, ((0, 0), (0, 6))).astype(int).tolist()
+        every = list(range(len(rows)))
+        images[Path(name).name] = (rows, {"easy": every[:1], "medium": every, "hard": every})
+    write_ground_truth(folder / "wider" / "ground_truth", {"0--Squares": images})
+    (folder / "fddb" / "FDDB-folds").mkdir(parents=True)
+    (folder / "ellipses").mkdir()
+    for fold in range(1, 11):
+        name, rows = f"2002/{fold:02d}/img_1", f"20 10 1.5 {20 + fold} 30  1\n9 7 0 50 50  1\n"
+        path = folder / "fddb" / "FDDB-folds" / f"FDDB-fold-{fold:02d}-ellipseList.txt"
+        path.write_text(f"{name}\n2\n{rows}")
+        (folder / "ellipses" / f"{fold}.txt").write_text(f"{name}\n2\n{rows}")
+        photo = folder / "fddb" / "originalPics" / f"{name}.jpg"
+        photo.parent.mkdir(parents=True)
+        shutil.copy(folder / "wider" / "WIDER_train" / "images" / "0--Squares" / "1.jpg", photo)
+    torch.manual_seed(0)
+    genotype = tiny_genotype()
+    save_detector(folder / "w.safetensors", build_detector(DETECTOR, genotype), genotype, {})
+    return folder
+
+
+def fails(words: str, output: Output) -> str:
+    """The one line that a mistake gives."""
+    output.readouterr()
+    assert main(words.split()) == 2
+    (line,) = output.readouterr().err.splitlines()
+    return line
+
+
+def figures(words: str, output: Output) -> dict[str, Any]:
+    """What a command prints with --json."""
+    output.readouterr()
+    assert main([*words.split(), "--json"]) == 0
+    found: dict[str, Any] = json.loads(output.readouterr().out)
+    return found
+
+
+def test_right_detections_score_one(place: Path, tmp_path: Path, capsys: Output) -> None:
+    words = f"evaluate widerface --data {place}/wider --detections"
+    with tarfile.open(tmp_path / "right.tgz", "w:gz") as archive:
+        archive.add(place / "right", "right")
+    found = figures(f"{words} {tmp_path}/right.tgz --out {tmp_path}/out", capsys)
+    assert [found[name] for name in ("easy", "medium", "hard")] == [1.0, 1.0, 1.0]
+    assert found["faces"] == {"easy": 3, "medium": 4, "hard": 4}
+    assert found["by"]["height"]["20 to 50 px"] == {"faces": 4, "ap": 1.0}
+    assert found["by"]["event"]["0--Squares"]["ap"] == 1.0
+    assert found["by"]["blur"]["heavy"]["ap"] is None
+    assert "official protocol" in found["protocol"]
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == found
+    assert len((tmp_path / "out" / "curves.csv").read_text().splitlines()) == 3001
+    assert (tmp_path / "out" / "precision_recall.png").stat().st_size > 1000
+    assert figures(f"{words} {place}/right", capsys)["hard"] == 1.0
+    assert main([*words.split(), str(place / "right")]) == 0
+    assert "│ hard   │     4 │ 1.0000 │" in capsys.readouterr().out
+
+
+def test_a_part_of_the_images_is_said_to_be_one(
+    place: Path, tmp_path: Path, capsys: Output
+) -> None:
+    words = f"evaluate widerface --data {place}/wider --detections {tmp_path}/some"
+    shutil.copytree(place / "right", tmp_path / "some")
+    (tmp_path / "some" / "0--Squares" / "1.txt").unlink()
+    found = figures(words, capsys)
+    assert found["hard"] == pytest.approx(0.5)
+    assert found["images_without_entry"] == 1
+    assert found["events_without_entry"] == []
+    assert main(words.split()) == 0
+    assert "1 of 3 images have no detections" in capsys.readouterr().out
+    (tmp_path / "list.txt").write_text("0--Squares/0.jpg\n")
+    found = figures(f"{words} --images {tmp_path}/list.txt", capsys)
+    assert found["hard"] == 1.0
+    assert found["entries_without_image"] == 1
+    assert "only the images listed in" in found["protocol"]
+
+
+def test_the_text_form_of_the_ground_truth(place: Path, capsys: Output) -> None:
+    words = f"evaluate widerface --truth text --data {place}/wider --detections {place}/right"
+    found = figures(words, capsys)
+    assert found["valid"] == 1.0
+    assert "all valid faces" in found["protocol"]
+
+
+def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) -> None:
+    words = f"evaluate widerface --data {place}/wider"
+    assert "expected one of them" in fails(words, capsys)
+    assert "expected one of them" in fails(f"{words} --weights a --detections b", capsys)
+    assert "data: is missing" in fails("evaluate widerface --detections x", capsys)
+    assert "wider_face_val.mat: cannot be read" in fails(
+        f"evaluate widerface --data {tmp_path} --detections {place}/right", capsys
+    )
+    shutil.copytree(place / "right", tmp_path / "bad")
+    path = tmp_path / "bad" / "0--Squares" / "0.txt"
+    path.write_text(path.read_text() + "1 2 3\n")
+    assert f"{path}:4: 2 rows" in fails(f"{words} --detections {tmp_path}/bad", capsys)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").touch()
+    given = f"{words} --detections {place}/right --out {tmp_path}/full"
+    assert "exists and is not empty" in fails(given, capsys)
+    assert "needs --out" in fails(f"{words} --detections {place}/right --resume", capsys)
+
+
+@pytest.mark.parametrize("preset", ["vga", "flip", "pyramid"])
+def test_weights_with_each_preset(place: Path, tmp_path: Path, capsys: Output, preset: str) -> None:
+    words = f"evaluate widerface --data {place}/wider --weights {place}/w.safetensors"
+    options = f"--test.confidence 0 --test.keep 40 --test.preset {preset} --out {tmp_path}/out"
+    found = figures(f"{words} {options}", capsys)
+    assert 0 <= found["hard"] < 0.5
+    assert found["images_without_entry"] == 0
+    shown = {"vga": "640", "flip": "mirrored", "pyramid": "pyramid"}[preset]
+    assert shown in found["test"]
+    files = sorted((tmp_path / "out" / "detections" / "0--Squares").iterdir())
+    assert [path.name for path in files] == ["0.txt", "1.txt", "2.txt"]
+    # What was written for a test server scores as what was in memory.
+    again = figures(
+        f"evaluate widerface --data {place}/wider --detections {tmp_path}/out/detections", capsys
+    )
+    assert again["hard"] == pytest.approx(found["hard"], abs=1e-9)
+
+
+def test_a_stopped_evaluation_goes_on(
+    place: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = f"evaluate widerface --data {place}/wider --weights {place}/w.safetensors"
+    options = "--test.confidence 0 --test.keep 30"
+    whole = figures(f"{words} {options} --out {tmp_path}/whole", capsys)
+    looked_at: list[int] = []
+    detect = predict.detect
+
+    def interrupted(*arguments: Any) -> Any:
+        looked_at.append(1)
+        if len(looked_at) == 3:
+            raise KeyboardInterrupt
+        return detect(*arguments)
+
+    monkeypatch.setattr(running, "detect", interrupted)
+    out = tmp_path / "out"
+    assert main(f"{words} {options} --out {out}".split()) == 130
+    assert len(list(out.rglob("*.txt"))) == 2
+    assert "test is" in fails(f"{words} --test.keep 9 --out {out} --resume", capsys)
+    assert figures(f"{words} --out {out} --resume", capsys) == whole
+    assert len(looked_at) == 4
+
+
+def test_images_that_are_not_there_are_counted(place: Path, tmp_path: Path, capsys: Output) -> None:
+    shutil.copytree(place / "wider", tmp_path / "wider")
+    photos = tmp_path / "wider" / "WIDER_val" / "images" / "0--Squares"
+    (photos / "1.jpg").unlink()
+    (photos / "2.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    words = f"evaluate widerface --data {tmp_path}/wider --weights {place}/w.safetensors"
+    assert figures(words, capsys)["images_without_entry"] == 2
+    shutil.rmtree(photos)
+    assert "is missing, as are all 3 images" in fails(words, capsys)
+
+
+def test_right_ellipses_score_one(place: Path, tmp_path: Path, capsys: Output) -> None:
+    words = f"evaluate fddb --data {place}/fddb --detections {place}/ellipses"
+    found = figures(f"{words} --out {tmp_path}/out", capsys)
+    assert found["discontinuous"] == dict.fromkeys(("100", "500", "1000", "2000"), 1.0)
+    assert found["continuous"]["1000"] == 1.0
+    assert found["protocol"] == "FDDB, ten folds pooled"
+    assert (tmp_path / "out" / "roc.png").stat().st_size > 1000
+    assert "are ellipses already" in fails(f"{words} --ellipses", capsys)
+    assert main(words.split()) == 0
+    assert "1000            │        1.0000 │     1.0000" in capsys.readouterr().out
+
+
+def test_weights_on_fddb(place: Path, tmp_path: Path, capsys: Output) -> None:
+    words = f"evaluate fddb --data {place}/fddb --weights {place}/w.safetensors --test.keep 20"
+    found = figures(f"{words} --test.confidence 0 --out {tmp_path}/out", capsys)
+    assert found["images_without_entry"] == 0
+    assert found["detections"] == found["false_positives"] + round(
+        found["discontinuous"]["2000"] * found["faces"]
+    )
+    assert len(list((tmp_path / "out").glob("fold-*-out.txt"))) == 10
+    given = f"evaluate fddb --data {place}/fddb --detections {tmp_path}/out"
+    (tmp_path / "out" / "note.txt").write_text("")
+    again = figures(given, capsys)
+    assert again["continuous"] == pytest.approx(found["continuous"], abs=1e-9)
+
+
+def test_curves_of_several_results_in_one_figure(
+    place: Path, tmp_path: Path, capsys: Output
+) -> None:
+    given = f"--data {place}/wider --detections {place}/right --out {tmp_path}"
+    for name in ("one", "two"):
+        assert main(f"evaluate widerface {given}/{name}".split()) == 0
+    words = f"plot pr {tmp_path}/one {tmp_path}/two/curves.csv --out {tmp_path}/f"
+    assert main(f"{words}.svg".split()) == 0
+    text = (tmp_path / "f.svg").read_text()
+    assert "<!-- one  1.000 -->" in text
+    assert "<!-- two  1.000 -->" in text
+    assert main(f"{words}.pdf --labels A B".split()) == 0
+    assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")
+    assert "labels: 1 for 2 results" in fails(f"{words}.png --labels A", capsys)
+    assert "not distinct" in fails(f"{words}.png --labels A A", capsys)
+    assert "expected .png, .svg, .pdf" in fails(f"{words}.gif", capsys)
+    assert "expected curves with the columns" in fails(
+        f"plot roc {tmp_path}/one --out {tmp_path}/r.png", capsys
+    )
+    assert "cannot be read" in fails(f"plot pr {tmp_path}/no --out {tmp_path}/r.png", capsys)
+
+
+def test_official_curves_of_fddb_are_taken(place: Path, tmp_path: Path, capsys: Output) -> None:
+    words = f"evaluate fddb --data {place}/fddb --detections {place}/ellipses --out {tmp_path}/mine"
+    assert main(words.split()) == 0
+    (tmp_path / "XDiscROC.txt").write_text("0.5 3 0.1\n0.25 0 0.9\n0 0 1.79769e+308\n")
+    words = f"plot roc {tmp_path}/mine {tmp_path}/XDiscROC.txt --out {tmp_path}/f.svg"
+    assert main(words.split()) == 0
+    text = (tmp_path / "f.svg").read_text()
+    assert "<!-- XDiscROC  0.500 -->" in text
+    assert text.count("<!-- mine  1.000 -->") == 2
+    (tmp_path / "XDiscROC.txt").write_text("no numbers\n")
+    assert "expected the official tool's rows" in fails(words, capsys)

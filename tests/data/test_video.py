@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nasface.data.video import Video, VideoFile, is_video
+from nasface.errors import DataError
+
+
+def test_what_counts_as_a_video() -> None:
+    assert is_video("holiday/CLIP.MP4")
+    assert is_video("camera:0")
+    assert not is_video("holiday/clip.jpg")
+
+
+def test_frames_come_back_in_their_order(tmp_path: Path) -> None:
+    file = VideoFile(tmp_path / "clip.mp4", 10.0)
+    for at in range(5):
+        file.append(np.full((48, 64, 3), (40 * at, 100, 200 - 40 * at), np.uint8))
+        assert not file.path.exists()
+    file.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+    video = Video(str(file.path))
+    assert (video.frames, video.rate) == (5, 10.0)
+    frames = list(video)
+    video.close()
+    assert len(frames) == 5
+    for at, frame in enumerate(frames):
+        assert frame.shape == (48, 64, 3)
+        # Compression blurs the colours a little.
+        assert np.abs(frame.mean((0, 1)) - (40 * at, 100, 200 - 40 * at)).max() < 12
+
+
+def test_what_is_no_video(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        Video(str(tmp_path / "none.mp4"))
+    (tmp_path / "empty.mp4").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="cannot open it"):
+        Video(str(tmp_path / "empty.mp4"))
+    with pytest.raises(DataError, match="expected camera:0"):
+        Video("camera:front")

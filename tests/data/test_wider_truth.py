@@ -1,0 +1,104 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+from wider import Content, write_ground_truth
+
+from nasface.data.wider_truth import only, read_ground_truth, read_text_truth
+from nasface.errors import DataError
+
+CONTENT: Content = {
+    "0--Parade": {
+        "0_a": ([[1, 2, 30, 40, 1, 0, 0, 0, 2, 0], [5, 6, 7, 8, 0, 1, 1, 1, 0, 1]], {"hard": [0]}),
+        "0_b": ([[0] * 10], {}),
+    },
+    "1--Riot": {
+        "1_c": ([[9, 9, 9, 9, 2, 0, 0, 0, 1, 0]], {"easy": [0], "medium": [0], "hard": [0]})
+    },
+}
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    write_ground_truth(tmp_path, CONTENT)
+    first, empty, last = read_ground_truth(tmp_path)
+    assert [each.name for each in (first, empty, last)] == [
+        "0--Parade/0_a",
+        "0--Parade/0_b",
+        "1--Riot/1_c",
+    ]
+    assert first.boxes_M4.tolist() == [[1, 2, 30, 40], [5, 6, 7, 8]]
+    assert first.attributes["blur"].tolist() == [1, 0]
+    assert first.attributes["invalid"].tolist() == [0, 1]
+    assert first.sets["hard"].tolist() == [True, False]
+    assert not first.sets["easy"].any()
+    assert empty.boxes_M4.shape == (0, 4)
+    assert last.sets["easy"].tolist() == [True]
+
+
+def test_files_that_do_not_fit(tmp_path: Path) -> None:
+    write_ground_truth(tmp_path, CONTENT)
+    (tmp_path / "wider_hard_val.mat").unlink()
+    with pytest.raises(DataError, match=r"wider_hard_val\.mat: cannot be read"):
+        read_ground_truth(tmp_path)
+    (tmp_path / "wider_hard_val.mat").write_bytes(b"MATLAB? no")
+    with pytest.raises(DataError, match=r"wider_hard_val\.mat: is no MATLAB file"):
+        read_ground_truth(tmp_path)
+    savemat(tmp_path / "wider_hard_val.mat", {"x": np.ones(3)})
+    with pytest.raises(DataError, match="no cell array 'event_list'"):
+        read_ground_truth(tmp_path)
+
+
+def test_an_index_that_no_face_has(tmp_path: Path) -> None:
+    rows, _ = CONTENT["1--Riot"]["1_c"]
+    write_ground_truth(tmp_path, {"1--Riot": {"1_c": (rows, {"medium": [1]})}})
+    with pytest.raises(DataError, match=r"wider_medium_val\.mat: '1_c' asks for a face"):
+        read_ground_truth(tmp_path)
+
+
+def test_the_text_has_the_same_faces(tmp_path: Path) -> None:
+    path = tmp_path / "gt.txt"
+    path.write_text(
+        "0--Parade/0_a.jpg\n2\n1 2 30 40 1 0 0 0 2 0 \n5 6 7 8 0 1 1 1 0 1 \n"
+        "0--Parade/0_b.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n"
+    )
+    first, empty = read_text_truth(path)
+    assert first.name == "0--Parade/0_a"
+    assert first.boxes_M4.tolist() == [[1, 2, 30, 40], [5, 6, 7, 8]]
+    assert first.sets["valid"].tolist() == [True, False]
+    assert len(empty.boxes_M4) == 0
+    assert [each.name for each in only([first, empty], path)] == [first.name, empty.name]
+
+
+def test_only_the_images_asked_for(tmp_path: Path) -> None:
+    write_ground_truth(tmp_path / "mat", CONTENT)
+    truth = read_ground_truth(tmp_path / "mat")
+    listing = tmp_path / "list.txt"
+    listing.write_text("1--Riot/1_c.jpg\n0--Parade/0_a\n")
+    assert [each.name for each in only(truth, listing)] == ["0--Parade/0_a", "1--Riot/1_c"]
+    listing.write_text("1--Riot/1_c.jpg\n1--Riot/none.jpg\n")
+    with pytest.raises(DataError, match=r"list\.txt:2: image '1--Riot/none'"):
+        only(truth, listing)
+    listing.write_text("\n")
+    with pytest.raises(DataError, match="lists no image"):
+        only(truth, listing)
+
+
+@pytest.mark.skipif("NASFACE_DATA" not in os.environ, reason="NASFACE_DATA is not set")
+def test_the_official_files_agree_with_the_official_text() -> None:
+    root = Path(os.environ["NASFACE_DATA"]) / "widerface"
+    from_mat = read_ground_truth(root / "ground_truth")
+    text = root / "wider_face_split" / "wider_face_val_bbx_gt_full.txt"
+    from_text = {image.name: image for image in read_text_truth(text)}
+    assert len(from_mat) == len(from_text) == 3226
+    different = 0
+    for image in from_mat:
+        other = from_text[image.name]
+        # One width is -2 in the .mat file and 0 in the text.
+        different += not np.array_equal(image.boxes_M4, other.boxes_M4)
+        for key, values in image.attributes.items():
+            np.testing.assert_array_equal(values, other.attributes[key])
+    assert different == 1
+    faces = {key: sum(int(image.sets[key].sum()) for image in from_mat) for key in from_mat[0].sets}
+    assert faces == {"easy": 7211, "medium": 13319, "hard": 31958}

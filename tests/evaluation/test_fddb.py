@@ -1,0 +1,167 @@
+"""The protocol of FDDB against itself in loops, and against the official program's output."""
+
+import itertools
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nasface.data.fddb_files import FddbImage, read_fddb_detections, read_fddb_truth
+from nasface.evaluation.fddb import boxes_to_ellipses, overlaps_MN, score_fddb
+
+SIZE = (60, 80)
+
+
+def pixels(row: list[float], size: tuple[int, int] = SIZE) -> set[tuple[int, int]]:
+    """Of a rectangle ``x y w h``, borders included, one at a time."""
+    x1, y1, x2, y2 = (round(v) for v in (row[0], row[1], row[0] + row[2], row[1] + row[3]))
+    inside = itertools.product(range(size[0]), range(size[1]))
+    return {(y, x) for y, x in inside if x1 <= x <= x2 and y1 <= y <= y2}
+
+
+def test_rectangles_cover_both_borders_and_end_at_the_image() -> None:
+    disc = np.array([[10.0, 10.0, 0.0, 20.0, 20.0]])
+    rows: list[list[float]] = [
+        [5, 5, 10, 12, 1],
+        [-9, -9, 30, 30, 1],
+        [14.5, 15.5, 40, 90, 1],
+        [70, 50, 30, 30, 1],
+    ]
+    small = (40, 50)
+    face = {(y, x) for y in range(40) for x in range(50) if math.hypot(x - 20, y - 20) <= 10.4}
+    for row in rows:
+        other = pixels(row, small)
+        expected = len(face & other) / len(face | other)
+        assert overlaps_MN(disc, np.array([row]), small)[0, 0] == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 90, -60])
+def test_an_ellipse_lies_where_its_equation_says(degrees: float) -> None:
+    angle = math.radians(degrees)
+    row = np.array([[25.0, 12.0, angle, 40.0, 30.0]])
+    y, x = np.mgrid[:60, :80]
+    along = (x - 40) * math.cos(angle) + (y - 30) * math.sin(angle)
+    across = (y - 30) * math.cos(angle) - (x - 40) * math.sin(angle)
+    inside = (along / 25) ** 2 + (across / 12) ** 2 <= 1
+    whole = np.array([[-1.0, -1.0, 100.0, 100.0, 1.0]])
+    # Against the whole image the overlap is the share of the ellipse in it.
+    drawn = overlaps_MN(row, whole, SIZE)[0, 0] * inside.size
+    assert drawn == pytest.approx(inside.sum(), rel=0.08)
+    assert overlaps_MN(row, np.array([[*row[0], 0.5]]), SIZE)[0, 0] == 1
+    apart = np.array([[25.0, 12.0, angle + math.pi / 2, 40.0, 30.0, 0.5]])
+    assert overlaps_MN(row, apart, SIZE)[0, 0] < 0.7
+
+
+def literal_rates(
+    images: list[FddbImage], found: dict[str, np.ndarray], threshold: float
+) -> tuple[float, float, int]:
+    """Both rates and the false positives of detections from a score on, over all matchings."""
+    disc = cont = wrong = faces = 0.0
+    for image in images:
+        rows = found.get(image.name, np.empty((0, 5)))
+        rows = rows[rows[:, 4] >= threshold]
+        overlaps = overlaps_MN(image.ellipses_M5, rows, SIZE)
+        faces += len(image.ellipses_M5)
+        if len(overlaps) > len(rows):
+            overlaps = overlaps.T
+        matchings = itertools.permutations(range(overlaps.shape[1]), len(overlaps))
+        pairs = ([overlaps[a, b] for a, b in enumerate(each)] for each in matchings)
+        best = max(pairs, key=sum)
+        hits = sum(value > 0.5 for value in best)
+        disc, cont, wrong = disc + hits, cont + sum(best), wrong + len(rows) - hits
+    return disc / faces, cont / faces, int(wrong)
+
+
+place = st.integers(5, 40)
+ellipse = st.tuples(st.integers(4, 12), st.integers(4, 12), st.just(0.3), place, place)
+rectangle = st.tuples(
+    place, place, st.integers(4, 25), st.integers(4, 25), st.sampled_from([1, 2, 3])
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.lists(ellipse, max_size=3), st.none() | st.lists(rectangle, max_size=4)),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_as_the_protocol_written_out(case: list) -> None:  # type: ignore[type-arg]
+    case = [([(8, 6, 0.3, 20, 20)], []), *case]
+    images = [
+        FddbImage(str(at), 1, np.array(faces, float).reshape(-1, 5))
+        for at, (faces, _) in enumerate(case)
+    ]
+    found = {
+        str(at): np.array(rows, float).reshape(-1, 5)
+        for at, (_, rows) in enumerate(case)
+        if rows is not None
+    }
+    result = score_fddb(images, found, dict.fromkeys(found, SIZE))
+    every = sorted({row[4] for rows in found.values() for row in rows.tolist()}, reverse=True)
+    assert result.scores.tolist() == every
+    for at, score in enumerate(every):
+        disc, cont, wrong = literal_rates(images, found, score)
+        assert result.discontinuous[at] == pytest.approx(disc, abs=1e-12)
+        assert result.continuous[at] == pytest.approx(cont, abs=1e-12)
+        assert result.false_positives[at] == wrong
+    assert result.missing == tuple(str(at) for at, (_, rows) in enumerate(case) if rows is None)
+
+
+def test_rates_are_read_at_no_more_false_positives_than_asked() -> None:
+    face = np.array([[10.0, 10.0, 0.0, 20.0, 20.0], [10.0, 10.0, 0.0, 60.0, 20.0]])
+    hit, other = [10, 10, 20, 20], [50, 10, 20, 20]
+    rows = np.array([[*hit, 0.9], [0, 50, 5, 5, 0.8], [0, 50, 5, 5, 0.7], [*other, 0.6]])
+    result = score_fddb([FddbImage("a", 1, face)], {"a": rows})
+    assert result.false_positives.tolist() == [0, 1, 2, 2]
+    assert [result.rates_at(n)[0] for n in (0, 1, 2, 9)] == [0.5, 0.5, 1.0, 1.0]
+    assert score_fddb([FddbImage("a", 1, face)], {}).rates_at(100) == (0.0, 0.0)
+    with pytest.raises(ValueError, match="no annotated face"):
+        score_fddb([FddbImage("a", 1, face[:0])], {})
+
+
+def test_fitted_ellipses_undo_a_constant_difference_between_boxes_and_ellipses() -> None:
+    generator = np.random.default_rng(0)
+    images, found = [], {}
+    for fold in range(1, 11):
+        for at in range(5):
+            radius = generator.uniform(40, 80)
+            x, y = generator.uniform(150, 300, 2)
+            faces = np.array([[1.3 * radius, radius, math.pi / 2, x, y]])
+            images.append(FddbImage(f"{fold}/{at}", fold, faces))
+            side = 1.8 * radius
+            found[f"{fold}/{at}"] = np.array([[x - side / 2, y - 0.4 * side, side, side, 0.9]])
+    before = score_fddb(images, found)
+    after = score_fddb(images, boxes_to_ellipses(images, found))
+    assert before.continuous[-1] < 0.8
+    assert after.continuous[-1] > 0.97
+
+
+def test_a_fold_is_not_fitted_on_itself() -> None:
+    face = np.array([[50.0, 40.0, math.pi / 2, 100.0, 100.0]])
+    box = np.array([[70.0, 70.0, 60.0, 60.0, 0.5]])
+    alone = boxes_to_ellipses([FddbImage("a", 1, face)], {"a": box})["a"]
+    # No other fold to learn from: the ellipse inscribed in the box.
+    np.testing.assert_allclose(alone, [[30, 30, math.pi / 2, 100, 100, 0.5]])
+
+
+@pytest.mark.skipif("NASFACE_DATA" not in os.environ, reason="NASFACE_DATA is not set")
+@pytest.mark.parametrize("detector", ["MTCNN", "jfda"])
+def test_the_official_programs_curves(detector: str) -> None:
+    """Image borders are not known here: regions are cut at 450 pixels."""
+    root = Path(os.environ["NASFACE_DATA"]) / "fddb"
+    outputs = root / "reference_outputs"
+    result = score_fddb(read_fddb_truth(root), read_fddb_detections(outputs / detector))
+    disc = np.loadtxt(outputs / f"{detector}DiscROC.txt")
+    cont = np.loadtxt(outputs / f"{detector}ContROC.txt")
+    # From the lowest score up; the official curve ends with a point without detections.
+    assert len(disc) == len(cont) == len(result.scores) + 1
+    np.testing.assert_allclose(result.scores[::-1], disc[:-1, 2], rtol=1e-5)
+    np.testing.assert_allclose(result.discontinuous[::-1], disc[:-1, 0], atol=0.0005)
+    np.testing.assert_allclose(result.continuous[::-1], cont[:-1, 0], atol=0.001)
+    assert np.abs(result.false_positives[::-1] - disc[:-1, 1]).max() <= 2

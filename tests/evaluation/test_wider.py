@@ -1,0 +1,183 @@
+"""The fast scorer against the protocol written out in loops, and against published figures."""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nasface.data.annotations import ATTRIBUTES
+from nasface.data.detection_files import read_detections
+from nasface.data.wider_truth import AnnotatedImage, only, read_ground_truth
+from nasface.evaluation.wider import HEIGHTS, score_wider
+
+Face = tuple[float, float, float, float]
+Case = tuple[list[AnnotatedImage], dict[str, np.ndarray]]
+
+
+def image(name: str, faces: list[Face], asked: dict[str, list[bool]]) -> AnnotatedImage:
+    zeros = np.zeros(len(faces), np.int64)
+    return AnnotatedImage(
+        name,
+        np.array(faces, float).reshape(-1, 4),
+        dict.fromkeys(ATTRIBUTES, zeros),
+        {key: np.array(flags, bool) for key, flags in asked.items()},
+    )
+
+
+def literal_overlap(a: list[float], b: list[float]) -> float:
+    wide = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0]) + 1
+    high = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]) + 1
+    if wide <= 0 or high <= 0:
+        return 0.0
+    shared = wide * high
+    return shared / ((a[2] + 1) * (a[3] + 1) + (b[2] + 1) * (b[3] + 1) - shared)
+
+
+def literal_ap(truth: list[AnnotatedImage], found: dict[str, np.ndarray], key: str) -> float:
+    """The official program, one comparison at a time."""
+    scores = [row[4] for each in truth for row in found.get(each.name, [])]
+    low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
+    if low == high:
+        low -= 1
+    counted = [0] * 1000
+    recalled = [0] * 1000
+    asked_for = 0
+    for each in truth:
+        asked = each.sets[key].tolist()
+        asked_for += sum(asked)
+        rows = sorted(found.get(each.name, np.empty((0, 5))).tolist(), key=lambda row: -row[4])
+        state = [0] * len(asked)
+        for row in rows:
+            overlaps = [literal_overlap(row[:4], face) for face in each.boxes_M4.tolist()]
+            best = max(range(len(overlaps)), key=overlaps.__getitem__) if overlaps else -1
+            hit, counts = False, True
+            if best >= 0 and overlaps[best] >= 0.5:
+                if not asked[best]:
+                    counts = False
+                elif state[best] == 0:
+                    state[best], hit = 1, True
+            for k in range(1000):
+                if (row[4] - low) / (high - low) >= 1 - (k + 1) / 1000:
+                    counted[k] += counts
+                    recalled[k] += hit
+    if not asked_for:
+        return math.nan
+    recall = [0.0, *(hits / asked_for for hits in recalled), 1.0]
+    precision = [0.0, *(h / c if c else 0.0 for h, c in zip(recalled, counted, strict=True)), 0.0]
+    for at in range(len(precision) - 2, -1, -1):
+        precision[at] = max(precision[at], precision[at + 1])
+    return sum((recall[i + 1] - recall[i]) * precision[i + 1] for i in range(len(recall) - 1))
+
+
+coordinate = st.integers(0, 12).map(float)
+side = st.sampled_from([0.0, 3.0, 4.0, 8.0])
+box = st.tuples(coordinate, coordinate, side, side)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    truth, found = [], {}
+    for at in range(draw(st.integers(1, 4))):
+        faces = draw(st.lists(box, max_size=4))
+        flags = st.lists(st.booleans(), min_size=len(faces), max_size=len(faces))
+        name = f"{at % 2}--Event/{at}"
+        truth.append(image(name, faces, {"easy": draw(flags), "hard": draw(flags)}))
+        if draw(st.booleans()):
+            rows = draw(
+                st.lists(st.tuples(box, st.sampled_from([0.1, 0.25, 0.5, 1.0])), max_size=6)
+            )
+            found[name] = np.array([[*b, s] for b, s in rows], float).reshape(-1, 5)
+    return truth, found
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_as_the_protocol_written_out(case: Case) -> None:
+    truth, found = case
+    result = score_wider(truth, found)
+    for key, each in result.sets.items():
+        np.testing.assert_allclose(each.ap, literal_ap(truth, found, key), atol=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(case: Case, random) -> None:  # type: ignore[no-untyped-def]
+    truth, found = case
+    shuffled = {}
+    for name in random.sample(list(found), len(found)):
+        shuffled[name] = found[name][random.sample(range(len(found[name])), len(found[name]))]
+    before, after = score_wider(truth, found), score_wider(truth, shuffled)
+    for key, each in before.sets.items():
+        np.testing.assert_array_equal(each.precision, after.sets[key].precision)
+        np.testing.assert_array_equal(each.recall, after.sets[key].recall)
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases())
+def test_a_value_is_scored_as_a_set_of_its_own(case: Case) -> None:
+    """Bands of height as sets; an event as the data set of its images, scores scaled over all."""
+    truth, found = case
+    result = score_wider(truth, found)
+    for name, (low, high) in HEIGHTS.items():
+        banded = [
+            AnnotatedImage(
+                each.name,
+                each.boxes_M4,
+                each.attributes,
+                {
+                    "b": each.sets["hard"]
+                    & (each.boxes_M4[:, 3] >= low)
+                    & (each.boxes_M4[:, 3] < high)
+                },
+            )
+            for each in truth
+        ]
+        np.testing.assert_allclose(result.by["height"][name].ap, literal_ap(banded, found, "b"))
+    # With the extreme scores in every image, an event alone is scaled as it is among all.
+    ends = np.array([[500, 500, 3, 3, 0.0], [600, 600, 3, 3, 1.0]])
+    full = {each.name: np.concatenate([found.get(each.name, ends[:0]), ends]) for each in truth}
+    whole = score_wider(truth, full)
+    for event, each in whole.by["event"].items():
+        alone = [image for image in truth if image.name.startswith(event)]
+        np.testing.assert_allclose(each.ap, literal_ap(alone, full, "hard"), atol=1e-12)
+
+
+def test_what_is_missing_is_counted() -> None:
+    faces: list[Face] = [(0, 0, 10, 10)]
+    truth = [image(f"{e}/{n}", faces, {"hard": [True]}) for e in "ab" for n in "12"]
+    row = np.array([[0, 0, 10, 10, 0.9]])
+    result = score_wider(truth, {"a/1": row, "c/9": row})
+    assert result.missing == ("a/2", "b/1", "b/2")
+    assert result.missing_events == ("b",)
+    assert result.unknown == ("c/9",)
+    assert result.detections == 1
+    assert result.sets["hard"].ap == pytest.approx(0.25)
+    assert result.by["event"]["a"].ap == pytest.approx(0.5)
+    assert result.by["event"]["b"].ap == 0
+    assert math.isnan(result.by["height"]["300 px and more"].ap)
+
+
+def test_no_image() -> None:
+    with pytest.raises(ValueError, match="no annotated image"):
+        score_wider([], {})
+
+
+@pytest.mark.skipif("NASFACE_DATA" not in os.environ, reason="NASFACE_DATA is not set")
+def test_published_detections_score_as_published() -> None:
+    root = Path(os.environ["NASFACE_DATA"]) / "widerface"
+    truth = read_ground_truth(root / "ground_truth")
+    found = read_detections(next((root / "detections").glob("*.tar.gz")))
+    part = only(truth, root / "wider_face_split" / "wider_face_val_bbx_gt.txt")
+    generator = np.random.default_rng(0)
+    shuffled = {name: generator.permutation(rows) for name, rows in found.items()}
+    for images, expected in (
+        (truth, (0.932493, 0.912794, 0.829721)),
+        (part, (0.971438, 0.953130, 0.885377)),
+    ):
+        for rows in (found, shuffled):
+            sets = score_wider(images, rows).sets.values()
+            np.testing.assert_allclose([each.ap for each in sets], expected, atol=1e-6)
