@@ -6,7 +6,7 @@ Shape letters: B image, C channel, H height, W width, K class.
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import torch.nn.functional as F  # noqa: N812 - torch's own convention
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nasface.classification.layout import Layer

@@ -1,10 +1,11 @@
 """What the evaluations by the protocol of a benchmark share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import tyro
 
 from nasface.cli.console import ConsoleProgress, say
@@ -15,6 +16,9 @@ from nasface.run.config import FddbConfig, WiderConfig
 from nasface.run.detections import detect_images
 from nasface.run.folder import RunFolder
 from nasface.run.job import choose_device
+from nasface.run.results import label_of, write_curves
+
+Draw = Callable[[Mapping[str, pd.DataFrame], Path], Path]
 
 
 @dataclass(kw_only=True)
@@ -71,6 +75,15 @@ def detections_of(
     place = None if folder is None else folder.path / "detections"
     with ConsoleProgress() as progress:
         return detect_images(detector, there, settings.test, progress, place).rows
+
+
+def write_results(
+    folder: RunFolder, figures: dict[str, Any], curves: pd.DataFrame, plot: str, draw: Draw
+) -> None:
+    """Write figures, curves and their plot."""
+    folder.write_json("evaluation.json", figures)
+    write_curves(folder.path, curves)
+    draw({label_of(folder.path): curves}, folder.path / plot)
 
 
 def warn_of_gaps(figures: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from nasface.cli.benchmark import (
     prepare,
     source_of,
     warn_of_gaps,
+    write_results,
 )
 from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse
@@ -30,8 +31,10 @@ from nasface.errors import ConfigError
 from nasface.evaluation.fddb import READ_AT, boxes_to_ellipses, score_fddb
 from nasface.run.config import FddbConfig
 from nasface.run.job import data_folder
-from nasface.run.results import fddb_curves, fddb_figures, label_of, write_curves
+from nasface.run.results import fddb_curves, fddb_figures
 from nasface.view.evaluation import plot_roc
+
+PLOT = "roc.png"
 
 
 @dataclass(kw_only=True)
@@ -68,11 +71,7 @@ def run(arguments: Sequence[str]) -> int:
         **fddb_figures(result),
     }
     if folder is not None:
-        folder.write_json("evaluation.json", figures)
-        curves = fddb_curves(result)
-        write_curves(folder.path, curves)
-        plot = folder.path / "roc.png"
-        plot_roc({label_of(folder.path): curves}, plot)
+        write_results(folder, figures, fddb_curves(result), PLOT, plot_roc)
         if settings.weights:
             write_fddb_detections(folder.path, images, found)
     if command.json:
@@ -80,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     _print(figures)
     if folder is not None:
-        say(f"plot       {plot}")
+        say(f"plot       {folder.path / PLOT}")
     return 0
 
 

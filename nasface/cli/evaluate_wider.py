@@ -13,6 +13,7 @@ from nasface.cli.benchmark import (
     prepare,
     source_of,
     warn_of_gaps,
+    write_results,
 )
 from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import parse
@@ -21,8 +22,10 @@ from nasface.data.wider_truth import AnnotatedImage, only, read_ground_truth, re
 from nasface.evaluation.wider import WiderResult, score_wider
 from nasface.run.config import WiderConfig
 from nasface.run.job import data_folder
-from nasface.run.results import label_of, wider_curves, wider_figures, write_curves
+from nasface.run.results import wider_curves, wider_figures
 from nasface.view.evaluation import plot_precision_recall
+
+PLOT = "precision_recall.png"
 
 
 @dataclass(kw_only=True)
@@ -56,17 +59,13 @@ def run(arguments: Sequence[str]) -> int:
         **wider_figures(result),
     }
     if folder is not None:
-        folder.write_json("evaluation.json", figures)
-        curves = wider_curves(result)
-        write_curves(folder.path, curves)
-        plot = folder.path / "precision_recall.png"
-        plot_precision_recall({label_of(folder.path): curves}, plot)
+        write_results(folder, figures, wider_curves(result), PLOT, plot_precision_recall)
     if command.json:
         print_json(figures)
         return 0
     _print(result, figures)
     if folder is not None:
-        say(f"plot       {plot}")
+        say(f"plot       {folder.path / PLOT}")
     return 0
 
 

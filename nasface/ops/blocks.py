@@ -6,7 +6,7 @@ Shape letters: B image, C channel, H height, W width.
 from typing import TypeVar, cast
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own convention
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nasface.spec.graph import Transform
