@@ -17,15 +17,28 @@ class FixedCell(nn.Module):
 
     Forward: feature maps (B, channels, H, W) in the order of the gene's inputs -> level -> map, of
     ``channels`` channels where the output is projected, otherwise of as many as are concatenated.
+    With ``bottleneck`` the nodes have that many channels instead, and dense convolutions; the
+    output must then be projected.
     """
 
-    def __init__(self, gene: CellGene, channels: int) -> None:
+    def __init__(self, gene: CellGene, channels: int, bottleneck: int | None = None) -> None:
         super().__init__()
         self.gene = gene
+        outer, channels = channels, bottleneck or channels
+        self.entries = nn.ModuleDict()
+        if bottleneck:
+            for each in gene.inputs:
+                layers = [nn.ReLU(), _conv_1x1(outer, channels), nn.BatchNorm2d(channels)]
+                self.entries[each.name] = nn.Sequential(*layers)
         #: on every connection but plain identities; its rate is 0 unless a network sets it
         self.drop_path = DropPath()
         self.edges = nn.ModuleList(
-            build_operation(edge.operation, channels, 2 if edge.transform == "stride" else 1)
+            build_operation(
+                edge.operation,
+                channels,
+                2 if edge.transform == "stride" else 1,
+                dense=bottleneck is not None,
+            )
             for node in gene.nodes
             for edge in node.edges
         )
@@ -39,14 +52,17 @@ class FixedCell(nn.Module):
         self.projections = nn.ModuleDict()
         if gene.projection != "none":
             for output in gene.outputs:
-                layers: list[nn.Module] = [_conv_1x1(channels * len(output.sources), channels)]
+                projection: list[nn.Module] = [_conv_1x1(channels * len(output.sources), outer)]
                 if gene.projection == "conv_norm_relu":
-                    layers += [nn.BatchNorm2d(channels), nn.ReLU()]
-                self.projections[str(output.level)] = nn.Sequential(*layers)
+                    projection += [nn.BatchNorm2d(outer), nn.ReLU()]
+                self.projections[str(output.level)] = nn.Sequential(*projection)
 
     def forward(self, inputs: Sequence[Tensor]) -> dict[int, Tensor]:
         """See the class."""
-        values = {each.name: x for each, x in zip(self.gene.inputs, inputs, strict=True)}
+        given = {each.name: x for each, x in zip(self.gene.inputs, inputs, strict=True)}
+        values = dict(given)
+        for name, entry in self.entries.items():
+            values[name] = entry(given[name])
         sizes = {
             each.level: (x.shape[-2], x.shape[-1])
             for each, x in zip(self.gene.inputs, inputs, strict=True)
@@ -61,7 +77,7 @@ class FixedCell(nn.Module):
             values[node.name] = self._combine(node, terms)
         return {
             output.level: self._output(
-                output.level, [values[name] for name in output.sources], values
+                output.level, [values[name] for name in output.sources], given
             )
             for output in self.gene.outputs
         }
@@ -83,23 +99,24 @@ class FixedCell(nn.Module):
             total = total + term
         return total
 
-    def _output(self, level: int, parts: list[Tensor], values: Mapping[str, Tensor]) -> Tensor:
+    def _output(self, level: int, parts: list[Tensor], given: Mapping[str, Tensor]) -> Tensor:
         result = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         if self.projections:
             result = self.projections[str(level)](result)
         if self.gene.residual:
-            result = result + next(values[i.name] for i in self.gene.inputs if i.level == level)
+            result = result + next(given[i.name] for i in self.gene.inputs if i.level == level)
         return result
 
 
 class FixedModule(nn.Module):
     """The cells of a genotype in their order, each taking and replacing the levels it names."""
 
-    def __init__(self, genotype: Genotype, channels: int) -> None:
+    def __init__(self, genotype: Genotype, channels: int, *, dense: bool = False) -> None:
         super().__init__()
-        self.cells = nn.ModuleDict(
-            {name: FixedCell(gene, channels) for name, gene in genotype.cells.items()}
-        )
+        self.cells = nn.ModuleDict()
+        for name, gene in genotype.cells.items():
+            narrow = dense and len(gene.inputs) == 1 and gene.projection != "none"
+            self.cells[name] = FixedCell(gene, channels, channels // 4 if narrow else None)
 
     def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """Level -> feature map (B, C, H, W), before and after the cells."""
@@ -110,8 +127,13 @@ class FixedModule(nn.Module):
         return values
 
 
-def build_module(genotype: Genotype, channels: int, levels: Sequence[int]) -> FixedModule:
+def build_module(
+    genotype: Genotype, channels: int, levels: Sequence[int], *, dense: bool = False
+) -> FixedModule:
     """The module of a genotype for a pyramid with the given levels, all ``channels`` wide.
+
+    ``dense`` realises each cell with one input as a bottleneck: 1x1 to a quarter of the channels,
+    dense convolutions instead of separable ones, and the projection back.
 
     Raises:
         SpecError: if a cell takes or gives a level that the pyramid does not have, or gives
@@ -131,7 +153,7 @@ def build_module(genotype: Genotype, channels: int, levels: Sequence[int]) -> Fi
                 f"genotype {genotype.name!r}: cell {name!r} concatenates its nodes without a "
                 "projection; a pyramid needs projection conv or conv_norm_relu"
             )
-    return FixedModule(genotype, channels)
+    return FixedModule(genotype, channels, dense=dense)
 
 
 def _conv_1x1(in_channels: int, out_channels: int) -> nn.Conv2d:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -13,6 +13,7 @@ from nasface.cli.options import parse
 from nasface.errors import ConfigError
 from nasface.faces.cost import detector_cost
 from nasface.faces.detector import DetectorConfig
+from nasface.faces.family import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
 from nasface.faces.weights import load_detector
 from nasface.spec.genotype import Genotype
 from nasface.spec.store import load_genotype
@@ -20,7 +21,7 @@ from nasface.spec.store import load_genotype
 
 @dataclass(kw_only=True)
 class CostCommand:
-    """Parameters and multiply-adds of the detector of a genotype or a weights file.
+    """Parameters and multiply-adds of a detector, or of the whole family beside the paper's table.
 
     Multiply-adds are those of convolutions in one inference on one image; normalisation, activation
     and resampling are not counted.
@@ -28,8 +29,10 @@ class CostCommand:
 
     settings: Annotated[DetectorConfig, tyro.conf.arg(name="")]
     model: tyro.conf.Positional[str]
-    """Genotype (packaged name or YAML file), or weights (.safetensors), which carry their own
-    settings."""
+    """Member of the family (d0 to d6, d0-dense to d6-dense), `family` for all of them, genotype
+    (packaged name or YAML file), or weights (.safetensors), which carry their own settings."""
+    genotype: str = REFERENCE_GENOTYPE
+    """Genotype of a member of the family, or of all."""
     size: str = "640x480"
     """Width and height of the image."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -40,24 +43,63 @@ class CostCommand:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    command = parse(CostCommand, arguments, "cost")
+    named = next((word for word in arguments if word in MODELS), None)
+    base = None if named is None else MODELS[named].detector
+    command = parse(CostCommand, arguments, "cost", base)
     match = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", command.size)
     if match is None:
         raise ConfigError(f"size: {command.size!r}, expected WIDTHxHEIGHT such as 640x480")
     width, height = int(match[1]), int(match[2])
+    if command.model == "family":
+        return _family(load_genotype(command.genotype), (height, width), command.json)
     genotype: Genotype
     if command.model.endswith(".safetensors"):
         loaded = load_detector(Path(command.model))
         config, genotype = loaded.config, loaded.genotype
     else:
-        config, genotype = command.settings, load_genotype(command.model)
+        name = command.genotype if command.model in MODELS else command.model
+        config, genotype = command.settings, load_genotype(name)
     rows = detector_cost(config, genotype, height, width)
     if command.json:
         print_json({"size": command.size, "parts": [asdict(row) for row in rows]})
         return 0
+    title = genotype.name if command.model not in MODELS else f"{command.model}, {genotype.name}"
     print_table(
-        f"{genotype.name} at {command.size}",
+        f"{title} at {command.size}",
         ("part", "parameters", "MACs"),
         [[row.part, f"{row.parameters:,}", f"{row.macs:,}"] for row in rows],
     )
+    return 0
+
+
+def _family(genotype: Genotype, size: tuple[int, int], as_json: bool) -> int:
+    """All models; at the size of the paper's table, beside its figures."""
+    found: list[dict[str, Any]] = []
+    for name, row in MODELS.items():
+        total = detector_cost(row.detector, genotype, *size)[0]
+        figures = {"model": name, "parameters": total.parameters, "macs": total.macs}
+        if size == TABLE_SIZE:
+            figures |= {
+                "paper_parameters_m": row.parameters,
+                "paper_macs_g": row.macs,
+                "parameters_to_paper": round(total.parameters / row.parameters / 1e6, 4),
+                "macs_to_paper": round(total.macs / row.macs / 1e9, 4),
+            }
+        found.append(figures)
+    if as_json:
+        print_json({"genotype": genotype.name, "models": found})
+        return 0
+    columns = ["model", "parameters M", "MACs G"]
+    rows = [
+        [each["model"], f"{each['parameters'] / 1e6:.2f}", f"{each['macs'] / 1e9:.2f}"]
+        for each in found
+    ]
+    if size == TABLE_SIZE:
+        columns += ["paper's", "paper's", "to it, %", "to it, %"]
+        for cells, each in zip(rows, found, strict=True):
+            cells += [f"{each['paper_parameters_m']:.2f}", f"{each['paper_macs_g']:.2f}"]
+            cells += [
+                f"{100 * each[f'{key}_to_paper'] - 100:+.1f}" for key in ("parameters", "macs")
+            ]
+    print_table(f"family with {genotype.name} at {size[1]}x{size[0]}", columns, rows)
     return 0

@@ -13,11 +13,13 @@ from nasface.spec.store import load_config
 Command = TypeVar("Command")
 
 
-def parse(command: type[Command], arguments: Sequence[str], verb: str) -> Command:
+def parse(
+    command: type[Command], arguments: Sequence[str], verb: str, base: object = None
+) -> Command:
     """The command with its settings.
 
     Settings come from the file of ``--config`` (with ``--resume``, from the run folder of
-    ``--out``), else from their defaults, and each can be overridden by an option.
+    ``--out``), else from ``base`` or their defaults, and each can be overridden by an option.
 
     Raises:
         ConfigError: for a file that does not hold such settings. SystemExit: 0 after ``--help``, 2
@@ -25,14 +27,9 @@ def parse(command: type[Command], arguments: Sequence[str], verb: str) -> Comman
             options that cannot be understood.
     """
     kind = get_type_hints(command)["settings"]
-    path = _peek(arguments, "--config")
-    if "--resume" in arguments:
-        if path is not None:
-            raise ConfigError("--config: not together with --resume, which takes the run's own")
-        folder = _peek(arguments, "--out")
-        path = None if folder is None else str(Path(folder) / "config.yaml")
+    path = settings_file(arguments)
     make: Callable[..., Command] = command
-    settings = kind() if path is None else load_config(kind, Path(path))
+    settings = (base or kind()) if path is None else load_config(kind, path, base)
     required: dict[str, Any] = {
         field.name: tyro.MISSING
         for field in fields(command)  # type: ignore[arg-type]  # commands are dataclasses
@@ -48,11 +45,26 @@ def parse(command: type[Command], arguments: Sequence[str], verb: str) -> Comman
     return parsed
 
 
+def settings_file(arguments: Sequence[str]) -> Path | None:
+    """The file that the settings of a command line come from.
+
+    Raises:
+        ConfigError: if two are asked for.
+    """
+    path = peek(arguments, "--config")
+    if "--resume" in arguments:
+        if path is not None:
+            raise ConfigError("--config: not together with --resume, which takes the run's own")
+        folder = peek(arguments, "--out")
+        path = None if folder is None else str(Path(folder) / "config.yaml")
+    return None if path is None else Path(path)
+
+
 def _has_default(field: Field[Any]) -> bool:
     return field.default is not MISSING or field.default_factory is not MISSING
 
 
-def _peek(arguments: Sequence[str], option: str) -> str | None:
+def peek(arguments: Sequence[str], option: str) -> str | None:
     """The value of an option before the whole line is parsed."""
     for at, argument in enumerate(arguments):
         if argument == option and at + 1 < len(arguments):

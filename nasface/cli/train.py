@@ -9,16 +9,18 @@ import pandas as pd
 import tyro
 
 from nasface.cli.console import ConsoleProgress, print_json, say
-from nasface.cli.options import parse
-from nasface.run.config import TrainConfig
+from nasface.cli.options import parse, peek, settings_file
+from nasface.run.config import TrainConfig, train_config_of
 from nasface.run.folder import RunFolder, read_metrics, read_summary
 from nasface.run.train import run_training
+from nasface.spec.store import read_config
 from nasface.view.curves import plot_training_curves
 
 
 @dataclass(kw_only=True)
 class TrainCommand:
-    """Train the detector of a genotype from scratch on the training images of a data folder.
+    """Train a detector on the training images of a data folder: that of a genotype, or a member of
+    the family by --model.
 
     The run folder holds config.yaml, genotype.yaml, metrics.jsonl and its plot, checkpoint.pt, and
     the weights best.safetensors and last.safetensors. Ctrl-C stops with a checkpoint, and --resume
@@ -36,9 +38,19 @@ class TrainCommand:
     """Print the figures of the training as JSON."""
 
 
+def _base(arguments: Sequence[str]) -> TrainConfig | None:
+    """The settings of the model that the command line, or its file of settings, names."""
+    name = peek(arguments, "--model")
+    path = settings_file(arguments)
+    if name is None and path is not None and path.is_file():
+        values = read_config(path)
+        name = values.get("model") if isinstance(values, dict) else None
+    return train_config_of(name) if name and isinstance(name, str) else None
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    command = parse(TrainCommand, arguments, "train")
+    command = parse(TrainCommand, arguments, "train", _base(arguments))
     with ConsoleProgress() as progress:
         result = run_training(command.settings, command.out, progress, resume=command.resume)
     metrics = pd.DataFrame(read_metrics(RunFolder(command.out).metrics))

@@ -5,12 +5,14 @@ ceil(W / 2**l) columns.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from torch import Tensor, nn
 
 from nasface.errors import ConfigError
+from nasface.faces.resnet import DEPTHS, ResNet
 from nasface.ops.blocks import conv_norm_relu
 
 LEVELS = (2, 3, 4, 5, 6, 7)
@@ -68,13 +70,25 @@ class MobileNetV1(nn.Module):
         return features
 
 
-class ExtraLevels(nn.Module):
-    """C6 and C7 from C5, each a depthwise 3x3 of stride 2 and a 1x1 convolution."""
+Form = Literal["separable", "dense"]
 
-    def __init__(self, channels: int, widths: tuple[int, int]) -> None:
+
+class ExtraLevels(nn.Module):
+    """C6 and C7 from C5, each a 3x3 of stride 2.
+
+    ``separable``: depthwise, then 1x1. ``dense``: 1x1 to a quarter of the channels (for C7 to no
+    fewer than 128 or all of them), then 3x3, as in the authors' detector.
+    """
+
+    def __init__(self, channels: int, widths: tuple[int, int], form: Form = "separable") -> None:
         super().__init__()
-        self.c6 = _separable(channels, widths[0], 2)
-        self.c7 = _separable(widths[0], widths[1], 2)
+        if form == "separable":
+            self.c6 = _separable(channels, widths[0], 2)
+            self.c7 = _separable(widths[0], widths[1], 2)
+        else:
+            self.c6 = _bottleneck(channels, channels // 4, widths[0])
+            narrow = max(widths[0] // 4, min(128, widths[0]))
+            self.c7 = _bottleneck(widths[0], narrow, widths[1])
 
     def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """Levels 2..5 -> levels 2..7."""
@@ -83,7 +97,11 @@ class ExtraLevels(nn.Module):
 
 
 BACKBONES: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
-    {"mobilenet_v1_0.25": lambda: MobileNetV1(0.25)}
+    {
+        "mobilenet_v1_0.25": lambda: MobileNetV1(0.25),
+        "mobilenet_v1": lambda: MobileNetV1(1.0),
+        **{f"resnet{depth}": partial(ResNet, depth) for depth in DEPTHS},
+    }
 )
 
 
@@ -96,6 +114,12 @@ def build_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise ConfigError(f"backbone: unknown {name!r}; expected one of {', '.join(BACKBONES)}")
     return cast(Backbone, BACKBONES[name]())
+
+
+def _bottleneck(in_channels: int, narrow: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        *conv_norm_relu(in_channels, narrow), *conv_norm_relu(narrow, out_channels, 3, 2)
+    )
 
 
 def _separable(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:

@@ -69,7 +69,7 @@ def decode(deltas_A4: Tensor, anchors_A4: Tensor) -> Tensor:
 
 
 def distance_iou_loss(boxes_N4: Tensor, targets_N4: Tensor) -> Tensor:
-    """DIoU loss (N,) of each box and its target, in [0, 2).
+    """DIoU loss (N,) of each box and its target, in [0, 2]; 2 is reached by two points only.
 
     1 - IoU + (distance of the centres / diagonal of the enclosing box) squared: Zheng et al.,
     arXiv 1911.08287. Finite, as is its gradient, for boxes without area.

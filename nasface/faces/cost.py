@@ -9,7 +9,7 @@ from nasface.ops.cost import Cost, measure_cost
 from nasface.search.choice import ChoiceTable, select
 from nasface.search.complexity import Complexity, Measure, operation_costs
 from nasface.search.derive import genotype_of_paths
-from nasface.spec.genotype import Genotype, cascade
+from nasface.spec.genotype import Genotype, cascade, repeat
 from nasface.spec.space import SearchSpace
 
 
@@ -24,7 +24,7 @@ def detector_cost(
         "backbone": "frame.backbone",
         "C6, C7": "frame.extra",
         "laterals": "frame.laterals",
-        **{name: f"enhancement.cells.{name}" for name in genotype.cells},
+        **{name: f"enhancement.cells.{name}" for name in repeat(genotype, config.repeats).cells},
         "heads": "frame.heads",
     }
     return measure_cost(detector, (image,), parts)

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from nasface.build import FixedModule, build_module
 from nasface.errors import ConfigError
 from nasface.faces.anchors import AnchorConfig, make_anchors
-from nasface.faces.backbone import LEVELS, STRIDES, ExtraLevels, build_backbone
+from nasface.faces.backbone import LEVELS, STRIDES, ExtraLevels, Form, build_backbone
 from nasface.faces.types import Predictions
 from nasface.ops.blocks import conv_norm_relu, separable_conv_norm_relu
 from nasface.search.policy import Mixture
 from nasface.search.supernet import Supernet
-from nasface.spec.genotype import Genotype
+from nasface.spec.genotype import Genotype, repeat
 from nasface.spec.space import SearchSpace
 
 FIRST_SHOT_SCALE = 0.5
@@ -35,8 +35,17 @@ class DetectorConfig:
     channels: int = 24
     """Width of the pyramid, of the searched cells and of the heads. In a search it must be
     divisible by the space's partial_channels."""
+    repeats: int = 1
+    """How often the cells of the genotype follow one another. In a search 1."""
+    context: Form = "separable"
+    """Cells on a single level: as in the genotype, or dense, bottlenecks of dense convolutions at a
+    quarter of the width. In a search separable."""
+    head: Form = "separable"
+    """The layers of the heads: depthwise 3x3 and 1x1, or dense 3x3."""
     head_layers: int = 2
-    """Depthwise-separable layers in each branch of the heads, before the last 1x1 convolution."""
+    """Layers in each branch of the heads, before the last 1x1 convolution."""
+    extra: Form = "separable"
+    """C6 and C7: depthwise 3x3 and 1x1, or dense, 1x1 to a quarter and 3x3."""
     extra_channels: tuple[int, int] = (256, 128)
     """Width of C6 and C7."""
     anchors: AnchorConfig = field(default_factory=AnchorConfig)
@@ -48,15 +57,17 @@ class DetectorConfig:
                 f"channels {self.channels}, head_layers {self.head_layers}, extra_channels "
                 f"{self.extra_channels}: expected at least 4, 0 and 1"
             )
+        if self.repeats < 1:
+            raise ConfigError(f"repeats: {self.repeats} is not 1 or more")
 
 
 class Head(nn.Module):
     """Two branches over one level: class logits and box offsets, one anchor per position."""
 
-    def __init__(self, channels: int, layers: int) -> None:
+    def __init__(self, channels: int, layers: int, form: Form = "separable") -> None:
         super().__init__()
-        self.classify = _branch(channels, layers, 2)
-        self.regress = _branch(channels, layers, 4)
+        self.classify = _branch(channels, layers, 2, form)
+        self.regress = _branch(channels, layers, 4, form)
         # Faces are rare: start from a probability of 0.01 so that the first steps are calm.
         bias = cast(Tensor, cast(nn.Conv2d, self.classify[-1]).bias)
         with torch.no_grad():
@@ -78,10 +89,12 @@ class DetectorFrame(nn.Module):
         self.config = config
         backbone = build_backbone(config.backbone)
         self.backbone = cast(nn.Module, backbone)
-        self.extra = ExtraLevels(backbone.channels[5], config.extra_channels)
+        self.extra = ExtraLevels(backbone.channels[5], config.extra_channels, config.extra)
         widths = [*backbone.channels.values(), *config.extra_channels]
         self.laterals = nn.ModuleList(conv_norm_relu(w, config.channels) for w in widths)
-        self.heads = nn.ModuleList(Head(config.channels, config.head_layers) for _ in LEVELS)
+        self.heads = nn.ModuleList(
+            Head(config.channels, config.head_layers, config.head) for _ in LEVELS
+        )
 
     def pyramid(self, images_B3HW: Tensor) -> dict[int, Tensor]:
         """Images (B, 3, H, W) -> level 2..7 -> (B, channels, ceil(H / 2**l), ceil(W / 2**l))."""
@@ -190,7 +203,8 @@ def build_detector(config: DetectorConfig, genotype: Genotype) -> Detector:
         SpecError: if the genotype does not fit a pyramid of levels 2..7.
         ConfigError: for an unknown backbone.
     """
-    enhancement = build_module(genotype, config.channels, LEVELS)
+    cells = repeat(genotype, config.repeats)
+    enhancement = build_module(cells, config.channels, LEVELS, dense=config.context == "dense")
     return Detector(DetectorFrame(config), enhancement)
 
 
@@ -204,6 +218,10 @@ def build_searchable(
             has levels that the pyramid lacks.
         SpecError: if ``before`` does not fit.
     """
+    if config.repeats != 1 or config.context != "separable":
+        raise ConfigError(
+            f"repeats {config.repeats}, context {config.context}: a search has 1 and separable"
+        )
     if config.channels % space.partial_channels:
         raise ConfigError(
             f"channels: {config.channels} is not divisible by partial_channels "
@@ -226,8 +244,11 @@ def build_searchable(
     return SearchableDetector(DetectorFrame(config), supernet, fixed)
 
 
-def _branch(channels: int, layers: int, outputs: int) -> nn.Sequential:
-    body = [separable_conv_norm_relu(channels) for _ in range(layers)]
+def _branch(channels: int, layers: int, outputs: int, form: Form) -> nn.Sequential:
+    if form == "separable":
+        body = [separable_conv_norm_relu(channels) for _ in range(layers)]
+    else:
+        body = [conv_norm_relu(channels, channels, 3) for _ in range(layers)]
     last = nn.Conv2d(channels, outputs, 1)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.zeros_(cast(Tensor, last.bias))

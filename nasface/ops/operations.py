@@ -25,12 +25,16 @@ def _pointwise(channels: int, stride: int, affine: bool) -> nn.Module:
     )
 
 
-def _dense(channels: int, stride: int, affine: bool) -> nn.Module:
-    return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(channels, channels, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(channels, affine=affine),
-    )
+def _dense(kernel: int, dilation: int = 1) -> OperationBuilder:
+    def build(channels: int, stride: int, affine: bool) -> nn.Module:
+        padding = dilation * (kernel // 2)
+        return nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, kernel, stride, padding, dilation, bias=False),
+            nn.BatchNorm2d(channels, affine=affine),
+        )
+
+    return build
 
 
 def _separable(kernel: int, dilation: int = 1) -> OperationBuilder:
@@ -114,7 +118,7 @@ OPERATIONS: Mapping[str, OperationBuilder] = MappingProxyType(
         "dil_5x5_r2": _separable(5, 2),
         "conv_1x3_3x1": _cross(3),
         "conv_1x5_5x1": _cross(5),
-        "dense_3x3": _dense,
+        "dense_3x3": _dense(3),
         "dense_1x7_7x1": _dense_cross,
         "max_pool_3x3": lambda channels, stride, affine: nn.MaxPool2d(3, stride, 1),
         "avg_pool_3x3": lambda channels, stride, affine: nn.AvgPool2d(
@@ -128,6 +132,25 @@ OPERATIONS: Mapping[str, OperationBuilder] = MappingProxyType(
 POOLING = frozenset({"max_pool_3x3", "avg_pool_3x3"})
 
 
-def build_operation(name: str, channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
-    """The module of an operation; (B, channels, H, W) -> the same, or half the size at stride 2."""
-    return OPERATIONS[name](channels, stride, affine)
+#: separable operations as one dense convolution with the same field of view
+DENSE_FORMS: Mapping[str, OperationBuilder] = MappingProxyType(
+    {
+        "sep_3x3": _dense(3),
+        "sep_5x5": _dense(5),
+        "sep_7x7": _dense(7),
+        "dil_3x3_r2": _dense(3, 2),
+        "dil_3x3_r3": _dense(3, 3),
+        "dil_5x5_r2": _dense(5, 2),
+    }
+)
+
+
+def build_operation(
+    name: str, channels: int, stride: int = 1, affine: bool = True, *, dense: bool = False
+) -> nn.Module:
+    """The module of an operation; (B, channels, H, W) -> the same, or half the size at stride 2.
+
+    ``dense`` takes the dense form of an operation that has one.
+    """
+    forms = {**OPERATIONS, **DENSE_FORMS} if dense else OPERATIONS
+    return forms[name](channels, stride, affine)

@@ -9,6 +9,7 @@ from nasface.errors import ConfigError
 from nasface.evaluation.predict import TestConfig
 from nasface.faces.backbone import LEVELS
 from nasface.faces.detector import DetectorConfig
+from nasface.faces.family import REFERENCE_GENOTYPE, model
 from nasface.faces.losses import LossConfig
 from nasface.faces.matching import MatchConfig
 from nasface.search.config import BilevelConfig
@@ -122,8 +123,11 @@ class SearchConfig(BilevelConfig, JobConfig):
 class TrainConfig(JobConfig):
     """Training of the detector that a genotype describes."""
 
+    model: str = ""
+    """Member of the family, d0 to d6 or d0-dense to d6-dense: where the detector's settings and the
+    genotype start from. Empty: a detector of its own."""
     genotype: str = ""
-    """Genotype: a packaged name or a YAML file."""
+    """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named."""
     evaluate_every: int = 10
     """Epochs between evaluations on the validation part; the last epoch is always evaluated."""
     test: TestConfig = field(default_factory=TestConfig)
@@ -138,6 +142,16 @@ class TrainConfig(JobConfig):
             raise ConfigError(f"evaluate_every: {self.evaluate_every} is not 1 or more")
         if not 0 <= self.average < 1:
             raise ConfigError(f"average: {self.average} is not in [0, 1)")
+
+
+def train_config_of(name: str) -> TrainConfig:
+    """The settings from which the training of a member of the family starts.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    row = model(name)
+    return TrainConfig(model=name, detector=row.detector, genotype=REFERENCE_GENOTYPE)
 
 
 @dataclass(frozen=True, kw_only=True)

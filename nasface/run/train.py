@@ -117,7 +117,8 @@ class Training:
         return evaluation
 
     def _save_weights(self, name: str) -> None:
-        metrics = {"step": self.step, **self.figures}
+        model = {"model": self.config.model} if self.config.model else {}
+        metrics = {**model, "step": self.step, **self.figures}
         save_detector(self.folder.path / name, self.released, self.genotype, metrics)
 
     def save(self) -> None:

@@ -5,7 +5,7 @@ be built without the space or the engine that found it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from nasface.errors import SpecError
@@ -175,6 +175,14 @@ def _carries(edge: Edge, gene: EdgeGene) -> bool:
     return (edge.source, edge.transform) == (gene.source, gene.transform) and (
         gene.operation in edge.operations
     )
+
+
+def repeat(genotype: Genotype, times: int) -> Genotype:
+    """The cells ``times`` over, one round behind the other; ``name`` becomes ``name_2``, ..."""
+    cells = dict(genotype.cells)
+    for round_ in range(2, times + 1):
+        cells |= {f"{name}_{round_}": cell for name, cell in genotype.cells.items()}
+    return replace(genotype, cells=cells)
 
 
 def cascade(first: Genotype, second: Genotype) -> Genotype:

@@ -156,14 +156,34 @@ def check_membership(genotype: Genotype) -> str:
     return f"holds cells of space {space.name} ({space.digest})"
 
 
-def load_config(kind: type[T], path: Path) -> T:
-    """Settings from a YAML file; keys that are absent keep their defaults.
+def load_config(kind: type[T], path: Path, base: T | None = None) -> T:
+    """Settings from a YAML file; keys that are absent keep their defaults, or those of ``base``.
 
     Raises:
         ConfigError: naming the file, the key and what would be accepted.
     """
-    text = read_text(path, ConfigError, "config file")
-    return parse_dataclass(kind, _settings(text, path), str(path), ConfigError)
+    values = read_config(path)
+    if base is not None and isinstance(values, dict):
+        values = _merged(json.loads(_adapter(kind).dump_json(base)), values)
+    return parse_dataclass(kind, values, str(path), ConfigError)
+
+
+def read_config(path: Path) -> Any:
+    """The plain values of a file of settings.
+
+    Raises:
+        ConfigError: naming the file, if it cannot be read or is no YAML.
+    """
+    return _settings(read_text(path, ConfigError, "config file"), path)
+
+
+def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``values`` in their places, map by map."""
+    merged = dict(base)
+    for key, value in values.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
 
 
 def _settings(text: str, path: Path) -> Any:

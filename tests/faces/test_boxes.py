@@ -199,7 +199,7 @@ def test_distance_iou_equals_its_definition(pairs: list[tuple[Box, Box]]) -> Non
     )
     expected = torch.tensor([exact_distance_iou(*pair) for pair in pairs]).reshape(-1)
     torch.testing.assert_close(loss, expected)
-    assert bool(((loss >= 0) & (loss < 2)).all())
+    assert bool(((loss >= 0) & (loss <= 2)).all())
 
 
 def test_distance_iou_of_worked_examples() -> None:

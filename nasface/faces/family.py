@@ -1,0 +1,114 @@
+"""The detectors ASFD D0 to D6 (ASFD, Table 4), as data.
+
+The paper publishes the size of each model, not its widths and depths. These rows are worked out
+from the sizes: backbones by what is left of the budget, the rest so that parameters and
+multiply-adds at 640 x 480 come within 3 % of the table with the reference genotype ``asfd-ref``.
+Other rows would as well. The separable form has the operations of the authors' published code; the
+dense form is plainer to export.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from nasface.errors import ConfigError
+from nasface.faces.backbone import Form
+from nasface.faces.cost import detector_cost
+from nasface.faces.detector import DetectorConfig
+from nasface.spec.genotype import Genotype
+
+REFERENCE_GENOTYPE = "asfd-ref"
+TABLE_SIZE = (480, 640)
+"""Height and width at which the paper's table counts."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A member of the family; ``parameters`` (millions) and ``macs`` (10^9) are the paper's."""
+
+    detector: DetectorConfig
+    parameters: float
+    macs: float
+
+
+def _row(
+    backbone: str,
+    channels: int,
+    repeats: int,
+    layers: int,
+    extra: tuple[int, int] | None = None,
+    form: Form = "separable",
+) -> DetectorConfig:
+    """A row; without ``extra``, C6 and C7 are dense and as wide as the pyramid."""
+    light = extra == (512, 256)
+    return DetectorConfig(
+        backbone=backbone,
+        channels=channels,
+        repeats=repeats,
+        context=form,
+        head=form if backbone.startswith("resnet") else "separable",
+        head_layers=layers,
+        extra="separable" if light else "dense",
+        extra_channels=extra or (channels, channels),
+    )
+
+
+MODELS: Mapping[str, Model] = MappingProxyType(
+    {
+        "d0": Model(_row("mobilenet_v1_0.25", 24, 1, 5, (512, 256)), 0.62, 0.73),
+        "d1": Model(_row("mobilenet_v1", 32, 1, 3, (64, 64)), 3.90, 4.27),
+        "d2": Model(_row("resnet18", 128, 1, 4), 13.56, 20.48),
+        "d3": Model(_row("resnet34", 160, 2, 5), 26.56, 46.32),
+        "d4": Model(_row("resnet50", 224, 2, 4), 36.76, 70.45),
+        "d5": Model(_row("resnet101", 288, 3, 4), 67.73, 147.40),
+        "d6": Model(_row("resnet152", 304, 3, 4), 86.10, 183.11),
+        "d0-dense": Model(
+            _row("mobilenet_v1_0.25", 32, 1, 3, (512, 256), form="dense"), 0.62, 0.73
+        ),
+        "d1-dense": Model(_row("mobilenet_v1", 40, 1, 2, (80, 80), form="dense"), 3.90, 4.27),
+        "d2-dense": Model(_row("resnet18", 64, 2, 4, form="dense"), 13.56, 20.48),
+        "d3-dense": Model(_row("resnet34", 96, 3, 4, form="dense"), 26.56, 46.32),
+        "d4-dense": Model(_row("resnet50", 128, 4, 4, form="dense"), 36.76, 70.45),
+        "d5-dense": Model(_row("resnet101", 192, 4, 4, form="dense"), 67.73, 147.40),
+        "d6-dense": Model(_row("resnet152", 192, 6, 4, form="dense"), 86.10, 183.11),
+    }
+)
+
+
+def model(name: str) -> Model:
+    """The row of a name.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    if name not in MODELS:
+        raise ConfigError(f"model: unknown {name!r}; expected one of {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def scaled(macs: float, genotype: Genotype, form: Form = "separable") -> DetectorConfig:
+    """Compound scaling: the detector for a budget of ``macs`` (10^9, at 640 x 480).
+
+    Backbone, repeats and depth of the heads are those of the largest row of the family whose own
+    budget is not above the given one (of the smallest, below it); the width is the widest multiple
+    of 8 that stays within the budget, and the smallest one where none does.
+    """
+    rows = [row for name, row in MODELS.items() if name.endswith("-dense") == (form == "dense")]
+    row = next((each for each in reversed(rows) if each.macs <= macs), rows[0])
+
+    def config(channels: int) -> DetectorConfig:
+        widths = row.detector.extra_channels
+        wide = widths == (row.detector.channels, row.detector.channels)
+        return replace(
+            row.detector,
+            channels=channels,
+            extra_channels=(channels, channels) if wide else widths,
+        )
+
+    best = config(8)
+    for channels in range(16, 1025, 8):
+        wider = config(channels)
+        if detector_cost(wider, genotype, *TABLE_SIZE)[0].macs > macs * 1e9:
+            break
+        best = wider
+    return best
