@@ -18,10 +18,11 @@ from nasface.spec.genotype import (
     NodeGene,
     OutputGene,
     SpaceReference,
+    repeat,
 )
 from nasface.spec.graph import Combine, Input
 from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_search_space, parse_genotype, to_yaml
+from nasface.spec.store import load_genotype, load_search_space, parse_genotype, to_yaml
 
 
 def shapes(values: dict[int, Tensor]) -> dict[int, torch.Size]:
@@ -172,3 +173,42 @@ def test_a_genotype_that_does_not_fit_the_pyramid_is_refused() -> None:
     assert shapes(build_module(genotype(c=down), 4, (2, 3))({2: X})) == {2: X.shape, 3: Z.shape}
     with pytest.raises(SpecError, match="cell 'c' gives level 3"):
         build_module(genotype(c=down), 4, (2,))
+
+
+def test_dense_cells_are_bottlenecks_of_dense_convolutions() -> None:
+    genotype = load_genotype("asfd-cpm-ref")
+    dense = build_module(genotype, 32, range(2, 8), dense=True)
+    kernels = [
+        (each.in_channels, each.out_channels, each.kernel_size, each.groups)
+        for each in dense.cells["cpm_c4"].modules()
+        if isinstance(each, nn.Conv2d)
+    ]
+    # 1x1 to a quarter, five 3x3 there, 1x1 from three leaves back.
+    assert kernels == [(32, 8, (1, 1), 1)] + 5 * [(8, 8, (3, 3), 1)] + [(24, 32, (1, 1), 1)]
+    maps = {level: torch.randn(2, 32, 16, 16) for level in range(2, 8)}
+    assert {level: x.shape for level, x in dense(maps).items()} == {
+        level: x.shape for level, x in maps.items()
+    }
+    # A cell over several levels stays as it is.
+    fpn = load_genotype("asfd-fpn-ref")
+    assert build_module(fpn, 32, range(2, 8), dense=True).state_dict().keys() == (
+        build_module(fpn, 32, range(2, 8)).state_dict().keys()
+    )
+
+
+def test_repeated_cells_follow_one_another() -> None:
+    genotype = load_genotype("asfd-cpm-ref")
+    twice = repeat(genotype, 2)
+    assert repeat(genotype, 1) == genotype
+    assert list(twice.cells)[5:7] == ["cpm_c7", "cpm_c2_2"]
+    torch.manual_seed(0)
+    once, module = build_module(genotype, 8, range(2, 8)), build_module(twice, 8, range(2, 8))
+    maps = {level: torch.randn(2, 8, 8, 8) for level in range(2, 8)}
+    first = {k: v for k, v in module.state_dict().items() if "_2." not in k}
+    once.load_state_dict(first)
+    second = build_module(genotype, 8, range(2, 8))
+    second.load_state_dict(
+        {k.replace("_2.", "."): v for k, v in module.state_dict().items() if "_2." in k}
+    )
+    for level, x in module(maps).items():
+        torch.testing.assert_close(x, second(once(maps))[level])

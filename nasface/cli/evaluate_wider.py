@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
         found = read_detections(Path(settings.detections))
     result = score_wider(truth, found)
     figures = {
-        "protocol": _protocol(settings),
+        "protocol": _protocol(settings, len(truth)),
         "test": source_of(settings),
         **wider_figures(result),
     }
@@ -77,9 +77,10 @@ def _truth(settings: WiderConfig, root: Path) -> list[AnnotatedImage]:
     return only(truth, Path(settings.images)) if settings.images else truth
 
 
-def _protocol(settings: WiderConfig) -> str:
+def _protocol(settings: WiderConfig, images: int) -> str:
     sets = "" if settings.truth == "mat" else ", all valid faces"
-    part = f", only the images listed in {settings.images}" if settings.images else ""
+    listed = f", only the {images} images listed in {Path(settings.images).name}"
+    part = listed if settings.images else ""
     return f"WIDER FACE val, official protocol{sets}{part}"
 
 

@@ -7,6 +7,7 @@ Other rows would as well. The separable form has the operations of the authors' 
 dense form is plainer to export.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -90,8 +91,8 @@ def scaled(macs: float, genotype: Genotype, form: Form = "separable") -> Detecto
     """Compound scaling: the detector for a budget of ``macs`` (10^9, at 640 x 480).
 
     Backbone, repeats and depth of the heads are those of the largest row of the family whose own
-    budget is not above the given one (of the smallest, below it); the width is the widest multiple
-    of 8 that stays within the budget, and the smallest one where none does.
+    budget is not above the given one (of the smallest, below it); the width is the largest multiple
+    of 4, from 8 to 1024, that stays within the budget, and 8 where none does.
     """
     rows = [row for name, row in MODELS.items() if name.endswith("-dense") == (form == "dense")]
     row = next((each for each in reversed(rows) if each.macs <= macs), rows[0])
@@ -105,10 +106,9 @@ def scaled(macs: float, genotype: Genotype, form: Form = "separable") -> Detecto
             extra_channels=(channels, channels) if wide else widths,
         )
 
-    best = config(8)
-    for channels in range(16, 1025, 8):
-        wider = config(channels)
-        if detector_cost(wider, genotype, *TABLE_SIZE)[0].macs > macs * 1e9:
-            break
-        best = wider
-    return best
+    def used(channels: int) -> int:
+        return detector_cost(config(channels), genotype, *TABLE_SIZE)[0].macs
+
+    widths = range(8, 1025, 4)
+    fitting = bisect_right(widths, macs * 1e9, key=used)
+    return config(widths[max(0, fitting - 1)])

@@ -105,7 +105,7 @@ def test_a_part_of_the_images_is_said_to_be_one(
     found = figures(f"{words} --images {tmp_path}/list.txt", capsys)
     assert found["hard"] == 1.0
     assert found["entries_without_image"] == 1
-    assert "only the images listed in" in found["protocol"]
+    assert "only the 1 images listed in list.txt" in found["protocol"]
 
 
 def test_the_text_form_of_the_ground_truth(place: Path, capsys: Output) -> None:

@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nasface.errors import ConfigError
+from nasface.faces.backbone import Form
+from nasface.faces.cost import detector_cost
+from nasface.faces.detector import build_detector
+from nasface.faces.family import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE, model, scaled
+from nasface.spec.genotype import cascade
+from nasface.spec.store import load_genotype, load_search_space
+
+REFERENCE = load_genotype(REFERENCE_GENOTYPE)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sizes_are_within_three_per_cent_of_the_papers_table(name: str) -> None:
+    total = detector_cost(MODELS[name].detector, REFERENCE, *TABLE_SIZE)[0]
+    assert total.parameters / 1e6 == pytest.approx(MODELS[name].parameters, rel=0.03)
+    assert total.macs / 1e9 == pytest.approx(MODELS[name].macs, rel=0.03)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    with torch.device("meta"):
+        detector = build_detector(MODELS[name].detector, REFERENCE).train()
+        shots = detector.both_shots(torch.empty(2, 3, 128, 128))
+        outputs = [output.sum() for shot in shots for output in (shot.logits_BA2, shot.deltas_BA4)]
+        torch.stack(outputs).sum().backward()
+    without = [key for key, value in detector.named_parameters() if value.grad is None]
+    assert without == []
+
+
+def test_the_whole_reference_is_its_two_parts() -> None:
+    parts = cascade(load_genotype("asfd-fpn-ref"), load_genotype("asfd-cpm-ref"))
+    assert parts.cells == REFERENCE.cells
+    assert "hand-made" in load_genotype("asfd-cpm-ref").provenance.note
+    assert REFERENCE.space.digest == load_search_space("autofem").digest
+
+
+def test_the_reference_fpn_has_the_published_operations() -> None:
+    cell = REFERENCE.cells["fpn"]
+    chosen = [
+        (edge.source, edge.operation)
+        for node in cell.nodes
+        for edge in node.edges
+        if edge.operation != "skip"
+    ]
+    same_level = [each for each in chosen if each[0].startswith("f")]
+    assert len(chosen) == 16
+    assert {operation for _, operation in same_level} == {"conv_1x1"}
+    assert {operation for each, operation in chosen if (each, operation) not in same_level} == {
+        "sep_3x3"
+    }
+
+
+@pytest.mark.parametrize(
+    ("macs", "form"), [(0.3, "separable"), (1.0, "separable"), (30.0, "separable"), (5.0, "dense")]
+)
+def test_scaling_uses_the_budget_and_keeps_it(macs: float, form: Form) -> None:
+    config = scaled(macs, REFERENCE, form)
+    wider = replace(config, channels=config.channels + 4)
+    used, more = (detector_cost(c, REFERENCE, *TABLE_SIZE)[0].macs / 1e9 for c in (config, wider))
+    assert more > macs
+    assert used <= macs or config.channels == 8
+    assert config.context == form
+
+
+def test_a_row_scaled_to_its_own_budget_is_as_wide_as_itself() -> None:
+    row = MODELS["d2"]
+    used = detector_cost(row.detector, REFERENCE, *TABLE_SIZE)[0].macs / 1e9
+    assert scaled(max(used, row.macs), REFERENCE) == row.detector
+
+
+def test_unknown_model() -> None:
+    with pytest.raises(ConfigError, match="unknown 'd7'; expected one of d0, d1"):
+        model("d7")
