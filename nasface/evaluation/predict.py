@@ -1,6 +1,6 @@
 """From images to detections with a trained detector."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from nasface.evaluation.views import (
 )
 from nasface.faces.boxes import clip, decode, non_maximum_suppression
 from nasface.faces.types import Detections, Predictions
+
+Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,38 +67,49 @@ class TestConfig:
         return describe(self.preset, self.longer_side)
 
 
-def detect(detector: nn.Module, image_HW3: NDArray[np.uint8], config: TestConfig) -> Detections:
+def detect(detector: nn.Module, image_HW3: Image, config: TestConfig) -> Detections:
     """The faces of one RGB image, in its own pixels.
 
-    ``detector`` maps images (1, 3, H, W) to :class:`Predictions`, in evaluation mode.
+    ``detector`` maps images (B, 3, H, W) to :class:`Predictions`, in evaluation mode.
     """
-    height, width = image_HW3.shape[:2]
+    return detect_batch(detector, [image_HW3], config)[0]
+
+
+def detect_batch(
+    detector: nn.Module, images: Sequence[Image], config: TestConfig
+) -> list[Detections]:
+    """The faces of RGB images of one size, seen as a batch."""
+    height, width = images[0].shape[:2]
     views = views_of(config.preset, height, width, config.longer_side)
-    found = [_detect_view(detector, image_HW3, view, config) for view in views]
-    if len(found) == 1:
-        return found[0]
-    return vote(concatenate(found), config.keep)
+    by_view = [_detect_view(detector, images, view, config) for view in views]
+    if len(views) == 1:
+        return by_view[0]
+    return [vote(concatenate(list(found)), config.keep) for found in zip(*by_view, strict=True)]
 
 
 def _detect_view(
-    detector: nn.Module, image_HW3: NDArray[np.uint8], view: View, config: TestConfig
-) -> Detections:
-    """What a view shows, in pixels of the image."""
-    height, width = image_HW3.shape[:2]
-    scaled = _resize(image_HW3, view.scale)
+    detector: nn.Module, images: Sequence[Image], view: View, config: TestConfig
+) -> list[Detections]:
+    """What a view shows of each image, in pixels of the image."""
+    height, width = images[0].shape[:2]
+    scaled = [_resize(image, view.scale) for image in images]
+    rows, columns = scaled[0].shape[:2]
     device = next(detector.parameters()).device
     with torch.inference_mode():
-        images = to_tensor(scaled)[None].to(device)
-        images = images.flip(3) if view.flip else images
-        predictions: Predictions = detector(images.contiguous(memory_format=torch.channels_last))
-        found = suppress(predictions, config)
-    boxes_N4 = found.boxes_N4.cpu()
-    if view.flip:
-        x1, y1, x2, y2 = boxes_N4.unbind(1)
-        boxes_N4 = torch.stack([scaled.shape[1] - x2, y1, scaled.shape[1] - x1, y2], dim=1)
-    ratio = torch.tensor([width / scaled.shape[1], height / scaled.shape[0]]).repeat(2)
-    boxes_N4 = clip(boxes_N4 * ratio, height, width)
-    return keep_sizes(Detections(boxes_N4, found.scores_N.cpu()), view)
+        batch = torch.stack([to_tensor(image) for image in scaled]).to(device)
+        batch = batch.flip(3) if view.flip else batch
+        predictions: Predictions = detector(batch.contiguous(memory_format=torch.channels_last))
+        found = [suppress(predictions, config, at) for at in range(len(images))]
+    ratio = torch.tensor([width / columns, height / rows]).repeat(2)
+    results = []
+    for each in found:
+        boxes_N4 = each.boxes_N4.cpu()
+        if view.flip:
+            x1, y1, x2, y2 = boxes_N4.unbind(1)
+            boxes_N4 = torch.stack([columns - x2, y1, columns - x1, y2], dim=1)
+        boxes_N4 = clip(boxes_N4 * ratio, height, width)
+        results.append(keep_sizes(Detections(boxes_N4, each.scores_N.cpu()), view))
+    return results
 
 
 def suppress(predictions: Predictions, config: TestConfig, image: int = 0) -> Detections:
@@ -130,7 +143,7 @@ def detect_files(
         done()
 
 
-def _resize(image_HW3: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+def _resize(image_HW3: Image, scale: float) -> Image:
     height, width = (max(1, round(side * scale)) for side in image_HW3.shape[:2])
     if (height, width) == image_HW3.shape[:2]:
         return image_HW3

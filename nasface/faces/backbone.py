@@ -28,6 +28,10 @@ class Backbone(Protocol):
         """Level -> feature map."""
         ...
 
+    def parts(self) -> list[list[nn.Module]]:
+        """The modules of the stem and of each stage."""
+        ...
+
 
 class MobileNetV1(nn.Module):
     """MobileNetV1 (Howard et al. 2017, arXiv 1704.04861) without its classifier.
@@ -68,6 +72,10 @@ class MobileNetV1(nn.Module):
             x = stage(x)
             features[int(level)] = x
         return features
+
+    def parts(self) -> list[list[nn.Module]]:
+        """The modules of the stem and of each stage, as they can be frozen."""
+        return [[self.stem], *([stage] for stage in self.stages.values())]
 
 
 Form = Literal["separable", "dense"]

@@ -1,6 +1,7 @@
 """Box algebra in pure torch. Boxes are ``x1 y1 x2 y2`` in pixels; letters: A anchor, N, M box."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -68,23 +69,45 @@ def decode(deltas_A4: Tensor, anchors_A4: Tensor) -> Tensor:
     return torch.cat([centre - size / 2, centre + size / 2], dim=1)
 
 
-def distance_iou_loss(boxes_N4: Tensor, targets_N4: Tensor) -> Tensor:
-    """DIoU loss (N,) of each box and its target, in [0, 2]; 2 is reached by two points only.
+OverlapLoss = Literal["giou", "diou", "ciou"]
 
-    1 - IoU + (distance of the centres / diagonal of the enclosing box) squared: Zheng et al.,
-    arXiv 1911.08287. Finite, as is its gradient, for boxes without area.
+
+def overlap_loss(boxes_N4: Tensor, targets_N4: Tensor, kind: OverlapLoss = "diou") -> Tensor:
+    """A loss (N,) of each box and its target that is 0 where they agree.
+
+    ``giou`` (Rezatofighi et al., arXiv 1902.09630), in [0, 2]: 1 - IoU + the share of the enclosing
+    box that neither covers. ``diou`` (Zheng et al., arXiv 1911.08287), in [0, 2]: 1 - IoU +
+    (distance of the centres / diagonal of the enclosing box) squared. ``ciou`` (same paper), in
+    [0, 3]: DIoU + a penalty of up to 1 on another aspect ratio. Finite, as is the gradient, for
+    boxes without area.
     """
     low = torch.maximum(boxes_N4[:, :2], targets_N4[:, :2])
     high = torch.minimum(boxes_N4[:, 2:], targets_N4[:, 2:])
     sides = (high - low).clamp(min=0)
     shared = sides[:, 0] * sides[:, 1]
     union = area(boxes_N4) + area(targets_N4) - shared
+    overlap = shared / union.clamp(min=_SMALLEST_AREA)
     outer = torch.maximum(boxes_N4[:, 2:], targets_N4[:, 2:]) - torch.minimum(
         boxes_N4[:, :2], targets_N4[:, :2]
     )
+    if kind == "giou":
+        enclosing = outer[:, 0] * outer[:, 1]
+        bare = (enclosing - union).clamp(min=0)
+        return 1 - overlap + bare / enclosing.clamp(min=_SMALLEST_AREA)
     apart = (boxes_N4[:, :2] + boxes_N4[:, 2:] - targets_N4[:, :2] - targets_N4[:, 2:]) / 2
     distance = apart.square().sum(1) / outer.square().sum(1).clamp(min=_SMALLEST_AREA)
-    return 1 - shared / union.clamp(min=_SMALLEST_AREA) + distance
+    if kind == "diou":
+        return 1 - overlap + distance
+    shape = (2 / math.pi * (_slope(targets_N4) - _slope(boxes_N4))).square()
+    with torch.no_grad():
+        trade_off = shape / (1 - overlap + shape).clamp(min=_SMALLEST_AREA)
+    return 1 - overlap + distance + trade_off * shape
+
+
+def _slope(boxes_N4: Tensor) -> Tensor:
+    """Angle (N,) of a box's diagonal, from 0 (flat) to pi / 2 (upright)."""
+    sides = (boxes_N4[:, 2:] - boxes_N4[:, :2]).clamp(min=_SMALLEST_SIDE)
+    return torch.atan(sides[:, 1] / sides[:, 0])
 
 
 def non_maximum_suppression(

@@ -7,10 +7,11 @@ anchors of half size and once from the enhanced pyramid. The first shot exists i
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import Generic, Literal, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, normalize
 
 from nasface.build import FixedModule, build_module
 from nasface.errors import ConfigError
@@ -42,6 +43,14 @@ class DetectorConfig:
     quarter of the width. In a search separable."""
     head: Form = "separable"
     """The layers of the heads: depthwise 3x3 and 1x1, or dense 3x3."""
+    classifier: Literal["linear", "cosine"] = "linear"
+    """Class logits: a 1x1 convolution, or scaled cosines between features and class vectors, on
+    which a margin in the loss is an angle's."""
+    cosine_scale: float = 10.0
+    """Factor of the cosines."""
+    max_in_out: bool = False
+    """Several logits stand for a class and the greatest counts: 3 for background on the finest
+    level, 3 for faces on the others."""
     head_layers: int = 2
     """Layers in each branch of the heads, before the last 1x1 convolution."""
     extra: Form = "separable"
@@ -57,25 +66,59 @@ class DetectorConfig:
                 f"channels {self.channels}, head_layers {self.head_layers}, extra_channels "
                 f"{self.extra_channels}: expected at least 4, 0 and 1"
             )
-        if self.repeats < 1:
-            raise ConfigError(f"repeats: {self.repeats} is not 1 or more")
+        if self.repeats < 1 or self.cosine_scale <= 0:
+            raise ConfigError(
+                f"repeats {self.repeats}, cosine_scale {self.cosine_scale}: expected at least 1 "
+                "and more than 0"
+            )
 
 
 class Head(nn.Module):
-    """Two branches over one level: class logits and box offsets, one anchor per position."""
+    """Two branches over one level: class logits and box offsets, one anchor per position.
 
-    def __init__(self, channels: int, layers: int, form: Form = "separable") -> None:
+    Max-in-out (S3FD, PyramidBox): several logits stand for a class, the greatest counts. On
+    ``level`` 2, where false positives abound, three are background and one is face, on the others
+    the other way round.
+    """
+
+    def __init__(self, config: DetectorConfig, level: int) -> None:
         super().__init__()
-        self.classify = _branch(channels, layers, 2, form)
-        self.regress = _branch(channels, layers, 4, form)
+        background = 3 if level == LEVELS[0] else 1
+        self.kinds = (background, 4 - background) if config.max_in_out else (1, 1)
+        layers = (config.channels, config.head_layers, config.head)
+        self.regress = _branch(*layers, 4)
+        if config.classifier == "cosine":
+            self.classify = _branch(*layers, 0)
+            self.classify.append(Cosine(config.channels, sum(self.kinds), config.cosine_scale))
+            return
+        self.classify = _branch(*layers, sum(self.kinds))
         # Faces are rare: start from a probability of 0.01 so that the first steps are calm.
         bias = cast(Tensor, cast(nn.Conv2d, self.classify[-1]).bias)
         with torch.no_grad():
-            bias.copy_(torch.tensor([0.0, math.log(0.01 / 0.99)]))
+            bias[: self.kinds[0]] = 0.0
+            bias[self.kinds[0] :] = math.log(0.01 / 0.99)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) -> logits (B, H * W, 2) and offsets (B, H * W, 4), row by row."""
-        return _flatten(self.classify(x_BCHW)), _flatten(self.regress(x_BCHW))
+        logits = _flatten(self.classify(x_BCHW))
+        if sum(self.kinds) > 2:
+            logits = torch.stack([each.amax(2) for each in logits.split(self.kinds, dim=2)], dim=2)
+        return logits, _flatten(self.regress(x_BCHW))
+
+
+class Cosine(nn.Module):
+    """``scale`` times the cosine between the feature at a position and each class's vector."""
+
+    def __init__(self, channels: int, classes: int, scale: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, channels, 1, 1))
+        self.scale = scale
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, classes, H, W)."""
+        # A feature that is all but zero has no direction; its gradient must not explode.
+        features = normalize(x_BCHW, dim=1, eps=1e-3)
+        return self.scale * conv2d(features, normalize(self.weight, dim=1))
 
 
 class DetectorFrame(nn.Module):
@@ -92,9 +135,7 @@ class DetectorFrame(nn.Module):
         self.extra = ExtraLevels(backbone.channels[5], config.extra_channels, config.extra)
         widths = [*backbone.channels.values(), *config.extra_channels]
         self.laterals = nn.ModuleList(conv_norm_relu(w, config.channels) for w in widths)
-        self.heads = nn.ModuleList(
-            Head(config.channels, config.head_layers, config.head) for _ in LEVELS
-        )
+        self.heads = nn.ModuleList(Head(config, level) for level in LEVELS)
 
     def pyramid(self, images_B3HW: Tensor) -> dict[int, Tensor]:
         """Images (B, 3, H, W) -> level 2..7 -> (B, channels, ceil(H / 2**l), ceil(W / 2**l))."""
@@ -111,6 +152,7 @@ class DetectorFrame(nn.Module):
             torch.cat([logits for logits, _ in outputs], dim=1),
             torch.cat([deltas for _, deltas in outputs], dim=1),
             self._anchors(features, anchor_scale),
+            self.config.cosine_scale if self.config.classifier == "cosine" else 1.0,
         )
 
     def predict_both(
@@ -122,10 +164,16 @@ class DetectorFrame(nn.Module):
         time are those of the mixture it was trained on.
         """
         both = {level: torch.cat([original[level], enhanced[level]]) for level in LEVELS}
-        logits, deltas, anchors = self.predict(both)
-        half = len(logits) // 2
-        first = Predictions(logits[:half], deltas[:half], self._anchors(original, FIRST_SHOT_SCALE))
-        return first, Predictions(logits[half:], deltas[half:], anchors)
+        shots = self.predict(both)
+        (first, second), (of_first, of_second) = (
+            shots.logits_BA2.chunk(2),
+            shots.deltas_BA4.chunk(2),
+        )
+        anchors = self._anchors(original, FIRST_SHOT_SCALE)
+        return (
+            Predictions(first, of_first, anchors, shots.scale),
+            shots._replace(logits_BA2=second, deltas_BA4=of_second),
+        )
 
     def _anchors(self, features: Mapping[int, Tensor], scale: float) -> Tensor:
         sizes = [(features[level].shape[-2], features[level].shape[-1]) for level in LEVELS]
@@ -144,6 +192,15 @@ class _TwoShotDetector(nn.Module, Generic[Enhancement]):
         super().__init__()
         self.frame = frame
         self.enhancement = enhancement
+        #: modules that training leaves in evaluation mode
+        self.fixed: tuple[nn.Module, ...] = ()
+
+    def train(self, mode: bool = True) -> Self:
+        """See :class:`torch.nn.Module`; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for module in self.fixed:
+            module.eval()
+        return self
 
 
 class Detector(_TwoShotDetector[FixedModule]):
@@ -244,11 +301,14 @@ def build_searchable(
     return SearchableDetector(DetectorFrame(config), supernet, fixed)
 
 
-def _branch(channels: int, layers: int, outputs: int, form: Form) -> nn.Sequential:
+def _branch(channels: int, layers: int, form: Form, outputs: int) -> nn.Sequential:
+    """Layers and the 1x1 convolution behind them; without outputs the layers alone."""
     if form == "separable":
         body = [separable_conv_norm_relu(channels) for _ in range(layers)]
     else:
         body = [conv_norm_relu(channels, channels, 3) for _ in range(layers)]
+    if not outputs:
+        return nn.Sequential(*body)
     last = nn.Conv2d(channels, outputs, 1)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.zeros_(cast(Tensor, last.bias))

@@ -1,4 +1,7 @@
-"""The detection loss: cross-entropy with hard negatives and DIoU, over two shots."""
+"""The detection loss: classification with hard negatives and boxes by their overlap, two shots.
+
+ASFD's DRMC loss is the box loss ``diou`` with a margin in the softmax (section 3.4 of the paper).
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,12 +10,14 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot, smooth_l1_loss
 
 from nasface.errors import ConfigError
-from nasface.faces.boxes import decode, distance_iou_loss
+from nasface.faces.boxes import decode, encode, overlap_loss
 from nasface.faces.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
 from nasface.faces.types import Predictions, Targets
+
+BoxLoss = Literal["diou", "giou", "ciou", "smooth_l1"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +27,11 @@ class LossConfig:
     classification: Literal["hard_negatives", "focal"] = "hard_negatives"
     """Cross-entropy over positives and the hardest negatives (the paper's), or the focal loss over
     all anchors, which learns faster where the backbone starts from nothing."""
+    margin: float = 0.0
+    """Taken off the logit of the true class, on the scale of a cosine (with the classifier `cosine`
+    it is multiplied by its scale); DRMC has 0.2. Hard negatives are chosen without it."""
+    box: BoxLoss = "diou"
+    """Loss of the boxes of positive anchors: by overlap, or smooth L1 of their coded offsets."""
     box_weight: float = 2.0
     """Weight of the box loss beside the classification loss."""
     negatives_per_positive: float = 3.0
@@ -36,7 +46,8 @@ class LossConfig:
     """Weight of positives in the focal loss; negatives have the rest."""
 
     def __post_init__(self) -> None:
-        settings = {name: value for name, value in vars(self).items() if name != "classification"}
+        words = ("classification", "box")
+        settings = {name: value for name, value in vars(self).items() if name not in words}
         if not all(0 <= value < math.inf for value in settings.values()):
             listed = ", ".join(f"{name} {value}" for name, value in settings.items())
             raise ConfigError(f"{listed}: expected finite numbers, 0 or more")
@@ -71,24 +82,31 @@ def detection_loss(
 
     Softmax cross-entropy over the positive anchors and the hardest negatives of the whole batch
     (SSD, arXiv 1512.02325, takes them image by image) or the focal loss (arXiv 1708.02002, here on
-    the softmax of two classes), DIoU over the boxes of the positives.
+    the softmax of two classes), and the box loss over the positives.
     Ignored anchors take no part. In float32 whatever the dtype of the predictions; finite, as is
     its gradient, without faces.
     """
     face = torch.stack([each.face_A for each in matches])
     is_positive = face >= 0
     positives = int(is_positive.sum())
-    errors = cross_entropy(
-        predictions.logits_BA2.flatten(0, 1).float(), is_positive.flatten().long(), reduction="none"
-    )
-    choose = _focal if config.classification == "focal" else _hard_negatives
-    classification = choose(errors, face.flatten(), config, len(matches))
-    boxes = decode(
+    logits_K2 = predictions.logits_BA2.flatten(0, 1).float()
+    class_K = is_positive.flatten().long()
+    errors_K = cross_entropy(logits_K2, class_K, reduction="none")
+    hard_K = errors_K.detach()
+    if config.margin:
+        margins_K2 = config.margin * predictions.scale * one_hot(class_K, 2)
+        errors_K = cross_entropy(logits_K2 - margins_K2, class_K, reduction="none")
+    if config.classification == "focal":
+        classification = _focal(errors_K, face.flatten(), config)
+    else:
+        classification = _hard_negatives(errors_K, hard_K, face.flatten(), config, len(matches))
+    wanted_boxes = [each.boxes_M4[one[one >= 0]] for each, one in zip(targets, face, strict=True)]
+    box = _box_loss(
         predictions.deltas_BA4[is_positive].float(),
         predictions.anchors_A4.expand(len(matches), -1, -1)[is_positive],
+        torch.cat(wanted_boxes),
+        config,
     )
-    wanted_boxes = [each.boxes_M4[one[one >= 0]] for each, one in zip(targets, face, strict=True)]
-    box = distance_iou_loss(boxes, torch.cat(wanted_boxes)).sum()
     divisor = max(1, positives)
     return ShotLoss(classification / divisor, box / divisor, positives)
 
@@ -124,16 +142,28 @@ def _weighted(shot: ShotLoss, config: LossConfig) -> Tensor:
     return shot.classification + config.box_weight * shot.box
 
 
-def _hard_negatives(errors_K: Tensor, face_K: Tensor, config: LossConfig, images: int) -> Tensor:
+def _box_loss(
+    deltas_P4: Tensor, anchors_P4: Tensor, boxes_P4: Tensor, config: LossConfig
+) -> Tensor:
+    """Summed over the P positive anchors."""
+    if config.box == "smooth_l1":
+        return smooth_l1_loss(deltas_P4, encode(boxes_P4, anchors_P4), reduction="sum")
+    return overlap_loss(decode(deltas_P4, anchors_P4), boxes_P4, config.box).sum()
+
+
+def _hard_negatives(
+    errors_K: Tensor, hard_K: Tensor, face_K: Tensor, config: LossConfig, images: int
+) -> Tensor:
+    """Errors of the positives and of the negatives that ``hard_K`` puts first."""
     is_positive = face_K >= 0
     wanted = max(
         int(config.negatives_per_positive * int(is_positive.sum())), config.min_negatives * images
     )
-    negatives = _hardest(errors_K.detach(), face_K == BACKGROUND, wanted)
+    negatives = _hardest(hard_K, face_K == BACKGROUND, wanted)
     return errors_K[is_positive].sum() + errors_K[negatives].sum()
 
 
-def _focal(errors_K: Tensor, face_K: Tensor, config: LossConfig, images: int) -> Tensor:
+def _focal(errors_K: Tensor, face_K: Tensor, config: LossConfig) -> Tensor:
     """Cross-entropy e = -log p of the true class, weighted by alpha * (1 - p) ** gamma."""
     weight_K = torch.where(face_K >= 0, config.focal_alpha, 1 - config.focal_alpha)
     # 1 - exp(-e) through expm1 keeps its digits, and its gradient, where e is small.

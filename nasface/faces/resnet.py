@@ -86,6 +86,11 @@ class ResNet(nn.Module):
             features[level] = x
         return features
 
+    def parts(self) -> list[list[nn.Module]]:
+        """The modules of the stem and of each stage, as they can be frozen."""
+        stages = [[self.get_submodule(f"layer{at}")] for at in range(1, 5)]
+        return [[self.conv1, self.bn1], *stages]
+
 
 def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)

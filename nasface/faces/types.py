@@ -46,12 +46,14 @@ class Predictions(NamedTuple):
     """The raw output of one shot of a detector for a batch, all levels concatenated.
 
     ``logits_BA2``: background and face; ``deltas_BA4``: SSD offsets from ``anchors_A4``, which are
-    ``x1 y1 x2 y2`` in pixels of the network input.
+    ``x1 y1 x2 y2`` in pixels of the network input. ``scale`` is what the logits are multiples of:
+    1, or that of cosines.
     """
 
     logits_BA2: Tensor
     deltas_BA4: Tensor
     anchors_A4: Tensor
+    scale: float = 1.0
 
 
 def _check_boxes(name: str, boxes: Tensor, other_name: str, other: Tensor) -> None:

@@ -128,6 +128,13 @@ class TrainConfig(JobConfig):
     genotype start from. Empty: a detector of its own."""
     genotype: str = ""
     """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named."""
+    backbone_weights: str = ""
+    """State dict to start the backbone from, such as torchvision's of a ResNet on ImageNet:
+    .safetensors, or a torch file. Empty: random weights."""
+    freeze_stages: int = 0
+    """Stages of the backbone that are not trained: 1 its stem, 2 C2 as well, up to 5."""
+    freeze_norms: bool = False
+    """Keep the statistics of the backbone's normalisations as they were loaded."""
     evaluate_every: int = 10
     """Epochs between evaluations on the validation part; the last epoch is always evaluated."""
     test: TestConfig = field(default_factory=TestConfig)

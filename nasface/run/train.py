@@ -13,6 +13,7 @@ from nasface.data.annotations import read_wider_split
 from nasface.data.dataset import Batch, FaceDataset, make_loader
 from nasface.errors import ConfigError, RunError
 from nasface.faces.detector import Detector, build_detector
+from nasface.faces.pretrained import freeze, load_backbone_weights
 from nasface.faces.weights import save_detector
 from nasface.run.checkpoint import load_checkpoint, save_checkpoint
 from nasface.run.config import TrainConfig
@@ -54,8 +55,12 @@ class Training:
         self.validation = read_wider_split(data_folder(config.data), "val")
         torch.manual_seed(config.seed)
         self.detector: Detector = build_detector(config.detector, genotype)
+        backbone = self.detector.frame.backbone
+        if config.backbone_weights:
+            load_backbone_weights(backbone, Path(config.backbone_weights))
+        self.detector.fixed = tuple(freeze(backbone, config.freeze_stages, config.freeze_norms))
         prepare(self.detector, self.device).train()
-        parameters = list(self.detector.parameters())
+        parameters = [each for each in self.detector.parameters() if each.requires_grad]
         self.optimizer = make_optimizer(config.optimizer, parameters)
         self.average = copy.deepcopy(self.detector).eval() if config.average > 0 else None
         self.data = FaceDataset(images, config.augment, config.seed)

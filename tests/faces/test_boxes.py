@@ -1,5 +1,6 @@
 import math
 from fractions import Fraction
+from functools import partial
 
 import pytest
 import torch
@@ -8,14 +9,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nasface.faces.boxes import (
+    OverlapLoss,
     area,
     clip,
     decode,
-    distance_iou_loss,
     encode,
     intersection,
     iou,
     non_maximum_suppression,
+    overlap_loss,
 )
 
 Box = tuple[int, int, int, int]
@@ -182,50 +184,77 @@ def test_suppression_follows_a_chain_of_overlaps() -> None:
     assert kept.tolist() == list(range(0, 300, 2))
 
 
-def exact_distance_iou(box: Box, target: Box) -> float:
+def exact_overlap_loss(box: Box, target: Box, kind: str) -> float:
+    """By the definitions, number by number; aspect ratios and enclosing areas with care for 0."""
     width = max(box[2], target[2]) - min(box[0], target[0])
     height = max(box[3], target[3]) - min(box[1], target[1])
+    overlap = float(exact_iou(box, target))
+    if kind == "giou":
+        areas = [(each[2] - each[0]) * (each[3] - each[1]) for each in (box, target)]
+        shared = max(0, min(box[2], target[2]) - max(box[0], target[0]))
+        shared *= max(0, min(box[3], target[3]) - max(box[1], target[1]))
+        union, outer = sum(areas) - shared, width * height
+        return 1 - overlap + ((outer - union) / outer if outer else 0)
     across = (box[0] + box[2] - target[0] - target[2]) / 2
     down = (box[1] + box[3] - target[1] - target[3]) / 2
     diagonal = width**2 + height**2
-    return 1 - float(exact_iou(box, target)) + ((across**2 + down**2) / diagonal if diagonal else 0)
+    loss = 1 - overlap + ((across**2 + down**2) / diagonal if diagonal else 0)
+    if kind == "diou":
+        return loss
+    angles = [math.atan2(max(e[3] - e[1], 1e-6), max(e[2] - e[0], 1e-6)) for e in (box, target)]
+    shape = 4 / math.pi**2 * (angles[1] - angles[0]) ** 2
+    return loss + (shape**2 / (1 - overlap + shape) if shape else 0)
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(grid_boxes(), grid_boxes()), max_size=6))
-def test_distance_iou_equals_its_definition(pairs: list[tuple[Box, Box]]) -> None:
-    loss = distance_iou_loss(
-        tensor([box for box, _ in pairs]), tensor([other for _, other in pairs])
+@given(
+    st.lists(st.tuples(grid_boxes(), grid_boxes()), max_size=6),
+    st.sampled_from(["giou", "diou", "ciou"]),
+)
+def test_overlap_losses_equal_their_definitions(
+    pairs: list[tuple[Box, Box]], kind: OverlapLoss
+) -> None:
+    loss = overlap_loss(
+        tensor([box for box, _ in pairs]), tensor([other for _, other in pairs]), kind
     )
-    expected = torch.tensor([exact_distance_iou(*pair) for pair in pairs]).reshape(-1)
+    expected = torch.tensor([exact_overlap_loss(*pair, kind) for pair in pairs]).reshape(-1)
     torch.testing.assert_close(loss, expected)
-    assert bool(((loss >= 0) & (loss <= 2)).all())
+    assert bool(((loss >= 0) & (loss <= (3 if kind == "ciou" else 2))).all())
 
 
 def test_distance_iou_of_worked_examples() -> None:
     square = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
     beside = torch.tensor([[2.0, 0.0, 4.0, 2.0]])
-    torch.testing.assert_close(distance_iou_loss(square, square), torch.tensor([0.0]))
+    torch.testing.assert_close(overlap_loss(square, square), torch.tensor([0.0]))
     # No overlap, centres 2 apart, enclosing box 4 x 2.
-    torch.testing.assert_close(distance_iou_loss(square, beside), torch.tensor([1 + 4 / 20]))
+    torch.testing.assert_close(overlap_loss(square, beside), torch.tensor([1 + 4 / 20]))
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_gradient_of_distance_iou(seed: int) -> None:
+@pytest.mark.parametrize("kind", ["giou", "diou"])
+def test_gradient_of_overlap_losses(seed: int, kind: OverlapLoss) -> None:
     generator = torch.Generator().manual_seed(seed)
     corner = torch.rand(2, 8, 2, generator=generator, dtype=torch.float64) * 4
     size = torch.rand(2, 8, 2, generator=generator, dtype=torch.float64) * 4 + 0.5
     boxes, targets = torch.cat([corner, corner + size], dim=2)
     overlaps = iou(boxes, targets).diagonal() > 0
     assert 0 < int(overlaps.sum()) < 8  # both kinds are checked
-    assert torch.autograd.gradcheck(distance_iou_loss, (boxes.requires_grad_(), targets))
+    loss = partial(overlap_loss, kind=kind)
+    assert torch.autograd.gradcheck(loss, (boxes.requires_grad_(), targets))
 
 
 @settings(deadline=None)
-@given(grid_boxes(2), grid_boxes(2), st.sampled_from([1.0, 1e-4, 1e-20, 1e6]))
-def test_gradient_of_distance_iou_is_finite(box: Box, target: Box, size: float) -> None:
+@given(
+    grid_boxes(2),
+    grid_boxes(2),
+    st.sampled_from([1.0, 1e-4, 1e-20, 1e6]),
+    st.sampled_from(["giou", "diou", "ciou"]),
+)
+def test_gradients_of_overlap_losses_are_finite(
+    box: Box, target: Box, size: float, kind: OverlapLoss
+) -> None:
     boxes = (tensor([box]) * size).requires_grad_()
-    loss = distance_iou_loss(boxes, tensor([target]) * size)
+    loss = overlap_loss(boxes, tensor([target]) * size, kind)
     loss.sum().backward()
     assert loss.isfinite().all()
     assert boxes.grad is not None

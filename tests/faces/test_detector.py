@@ -1,10 +1,19 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from tiny import DETECTOR, tiny_genotype
 
 from nasface.errors import ConfigError, SpecError
 from nasface.faces.backbone import LEVELS, STRIDES
-from nasface.faces.detector import build_detector, build_searchable
+from nasface.faces.detector import (
+    Cosine,
+    DetectorConfig,
+    Head,
+    build_detector,
+    build_searchable,
+)
 from nasface.search.policy import ArgmaxPath
 from nasface.spec.genotype import CellGene, Genotype, NodeGene
 from nasface.spec.store import load_search_space
@@ -92,3 +101,48 @@ def test_weights_are_all_parameters_but_the_choices() -> None:
     mixture = model.enhancement.choices.mixture(ArgmaxPath(), seed=0, step=0)
     first, second = model.both_shots(torch.randn(2, 3, 64, 64), mixture)
     assert first.logits_BA2.shape == second.logits_BA2.shape
+
+
+def test_cosine_classifier_sees_directions_only() -> None:
+    torch.manual_seed(0)
+    cosine = Cosine(8, 2, 10.0)
+    x = torch.randn(1, 8, 3, 3)
+    logits = cosine(x)
+    torch.testing.assert_close(cosine(7 * x), logits)
+    vectors = cosine.weight.detach()[:, :, 0, 0]
+    for at in range(2):
+        expected = 10 * torch.cosine_similarity(x, vectors[at][None, :, None, None], dim=1)
+        torch.testing.assert_close(logits[:, at], expected)
+    zero = torch.zeros(1, 8, 1, 1, requires_grad=True)
+    cosine(zero).sum().backward()
+    assert zero.grad is not None
+    assert zero.grad.isfinite().all()
+
+
+def test_max_in_out_takes_the_greatest_of_a_class() -> None:
+    torch.manual_seed(0)
+    config = DetectorConfig(channels=8, head_layers=0, max_in_out=True)
+    x = torch.randn(2, 8, 2, 3)
+    for level, background in ((2, 3), (3, 1), (7, 1)):
+        head = Head(config, level)
+        every = head.classify(x).flatten(2).transpose(1, 2)
+        assert every.shape == (2, 6, 4)
+        logits, deltas = head(x)
+        torch.testing.assert_close(logits[..., 0], every[..., :background].amax(2))
+        torch.testing.assert_close(logits[..., 1], every[..., background:].amax(2))
+        assert deltas.shape == (2, 6, 4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"classifier": "cosine"}, {"max_in_out": True}, {"head": "dense", "extra": "dense"}],
+)
+def test_forms_of_the_detector_run_and_know_their_scale(changes: dict[str, Any]) -> None:
+    config = replace(DETECTOR, **changes)
+    torch.manual_seed(0)
+    detector = build_detector(config, tiny_genotype()).train()
+    first, second = detector.both_shots(torch.randn(2, 3, 128, 128))
+    scale = 10.0 if config.classifier == "cosine" else 1.0
+    assert (first.scale, second.scale) == (scale, scale)
+    assert first.logits_BA2.shape == second.logits_BA2.shape
+    assert first.logits_BA2.shape[2] == 2

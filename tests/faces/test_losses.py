@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nasface.errors import ConfigError
 from nasface.faces.boxes import encode
-from nasface.faces.losses import LossConfig, ShotLoss, detection_loss, two_shot_loss
+from nasface.faces.losses import BoxLoss, LossConfig, ShotLoss, detection_loss, two_shot_loss
 from nasface.faces.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
 from nasface.faces.types import Predictions, Targets
 
@@ -273,3 +273,50 @@ def test_focal_loss_of_certain_answers_is_finite() -> None:
     assert float(loss.classification.detach()) == pytest.approx(0.0, abs=1e-6)
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_a_margin_comes_off_the_logit_of_the_true_class(scale: float) -> None:
+    """Recomputed by hand; the hard negatives are those without the margin."""
+    predictions = make_predictions(1)._replace(scale=scale)
+    target = make_targets((8, 8, 16, 20))
+    matches = [match(ANCHORS, target, MatchConfig())]
+    config = LossConfig(margin=0.2, min_negatives=4, negatives_per_positive=0)
+    plain = detection_loss(predictions, matches, [target], LossConfig(min_negatives=4))
+    with_margin = detection_loss(predictions, matches, [target], config)
+    background, face = predictions.logits_BA2[0].detach().double().T
+    positive = matches[0].face_A >= 0
+    hardness = torch.where(matches[0].face_A == BACKGROUND, face - background, -torch.inf)
+    hardest = hardness.topk(4).indices
+    shift = 0.2 * scale
+    errors = torch.nn.functional.softplus(background[positive] - face[positive] + shift).sum()
+    errors += torch.nn.functional.softplus(face[hardest] - background[hardest] + shift).sum()
+    expected = float(errors / max(1, int(positive.sum())))
+    assert float(with_margin.classification.detach()) == pytest.approx(expected, rel=1e-5)
+    assert with_margin.box == plain.box
+
+
+@pytest.mark.parametrize("kind", ["giou", "diou", "ciou", "smooth_l1"])
+def test_every_box_loss_is_least_for_the_right_boxes(kind: BoxLoss) -> None:
+    target = make_targets((8, 8, 17, 21), (0, 16, 7, 30))
+    matches = [match(ANCHORS, target, MatchConfig(positive=0.3, negative=0.3))]
+    wanted = target.boxes_M4[matches[0].face_A.clamp(min=0)]
+    right = encode(wanted, ANCHORS)
+    config = LossConfig(box=kind)
+    values = []
+    for shift in (0.0, 0.5, 1.0):
+        predictions = make_predictions(1)._replace(deltas_BA4=(right + shift)[None])
+        values.append(float(detection_loss(predictions, matches, [target], config).box))
+    assert values[0] == pytest.approx(0, abs=1e-5)
+    assert values == sorted(values)
+    assert values[2] > values[0] + 0.01
+
+
+@pytest.mark.parametrize("kind", ["giou", "diou", "ciou", "smooth_l1"])
+def test_every_box_loss_is_finite_without_faces_and_for_points(kind: BoxLoss) -> None:
+    for target in (make_targets(), make_targets((5, 5, 5, 5))):
+        predictions = make_predictions(1)
+        matches = [match(ANCHORS, target, MatchConfig())]
+        loss = detection_loss(predictions, matches, [target], LossConfig(box=kind, margin=0.2))
+        backward(loss.classification + loss.box)
+        assert all(bool(gradient.isfinite().all()) for gradient in gradients(predictions))

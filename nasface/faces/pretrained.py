@@ -1,0 +1,79 @@
+"""Weights that a backbone starts from, and parts of it that training leaves alone."""
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from nasface.errors import ConfigError, RunError
+
+CLASSIFIER = ("fc.weight", "fc.bias")
+"""What torchvision's ResNets have and a backbone has not."""
+
+_NAMED = 5
+
+
+def load_backbone_weights(backbone: nn.Module, path: Path) -> None:
+    """Load a state dict into a backbone: ``.safetensors``, or a torch file of tensors alone.
+
+    A classifier is left out; everything else must be there, in its shape, and nothing more.
+
+    Raises:
+        RunError: naming the file and what is missing, surplus or of another shape.
+    """
+    state = {key: value for key, value in _read(path).items() if key not in CLASSIFIER}
+    own = backbone.state_dict()
+    # Counters of batches are absent from old files and mean nothing here.
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    surplus = [key for key in state if key not in own]
+    other = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    problems = [
+        f"{what} {len(keys)}: {', '.join(keys[:_NAMED])}{', ...' * (len(keys) > _NAMED)}"
+        for what, keys in (("missing", missing), ("surplus", surplus), ("misshapen", other))
+        if keys
+    ]
+    if problems:
+        raise RunError(f"{path}: does not fit the backbone; {'; '.join(problems)}")
+    backbone.load_state_dict(state, strict=False)
+
+
+def freeze(backbone: nn.Module, stages: int, norms: bool) -> list[nn.Module]:
+    """Take the first ``stages`` of a backbone (the stem, then C2, C3, C4, C5) out of training.
+
+    ``norms`` fixes the statistics of all its normalisations as well. Returns the modules that must
+    stay in evaluation mode: the frozen stages, and the normalisations.
+
+    Raises:
+        ConfigError: for more stages than there are.
+    """
+    parts = cast("list[list[nn.Module]]", backbone.parts())  # type: ignore[operator]
+    if not 0 <= stages <= len(parts):
+        raise ConfigError(f"freeze_stages: {stages} is not between 0 and {len(parts)}")
+    fixed = [module for part in parts[:stages] for module in part]
+    for module in fixed:
+        module.requires_grad_(False)
+    if norms:
+        fixed += [each for each in backbone.modules() if isinstance(each, nn.BatchNorm2d)]
+    return fixed
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError) as problem:
+        raise RunError(f"{path}: cannot read weights: {problem}") from None
+    except Exception as problem:  # whatever a file that is no state dict makes of the reader
+        first = " ".join(str(problem).split())[:200]
+        raise RunError(f"{path}: is no file of tensors alone ({first})") from None
+    if not isinstance(state, dict) or not all(isinstance(each, Tensor) for each in state.values()):
+        raise RunError(f"{path}: expected a state dict: names and tensors")
+    return state

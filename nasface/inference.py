@@ -1,0 +1,87 @@
+"""Trained detectors for people who want faces: ``nasface.load_detector("weights.safetensors")``."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nasface.data.images import read_image
+from nasface.evaluation.predict import TestConfig, detect_batch
+from nasface.faces import weights
+from nasface.faces.types import Detections
+
+Image = NDArray[np.uint8]
+Picture = str | Path | Image | Tensor
+
+
+class FaceDetector:
+    """A detector in evaluation mode; ``genotype``, ``config`` and ``metrics`` are its file's."""
+
+    def __init__(self, loaded: weights.LoadedDetector) -> None:
+        self.module = loaded.detector
+        self.genotype, self.config, self.metrics = loaded.genotype, loaded.config, loaded.metrics
+
+    def detect(
+        self,
+        pictures: Picture | Iterable[Picture],
+        *,
+        threshold: float = 0.5,
+        test: TestConfig | None = None,
+        batch: int = 8,
+    ) -> list[Detections]:
+        """The faces of each picture, in its order, boxes ``x1 y1 x2 y2`` in its own pixels.
+
+        A picture is the path of an image (shown as its EXIF orientation says), an array uint8
+        (H, W, 3) RGB, or a tensor (3, H, W) RGB, uint8 or float in [0, 1]. Neighbours of one size
+        are seen together, at most ``batch`` of them, so that no more pictures than that are in
+        memory. ``threshold`` is the least score, ``test`` the sizes at which pictures are seen.
+
+        Raises:
+            DataError: for a file that cannot be read. ValueError: for another kind of picture.
+        """
+        single = isinstance(pictures, str | Path | np.ndarray | Tensor)
+        every: Iterable[Picture] = [pictures] if single else pictures  # type: ignore[assignment, list-item]
+        found: list[Detections] = []
+        for images in _batches((_as_image(picture) for picture in every), batch):
+            for each in detect_batch(self.module, images, test or TestConfig()):
+                kept = each.scores_N >= threshold
+                found.append(Detections(each.boxes_N4[kept], each.scores_N[kept]))
+        return found
+
+
+def load_detector(path: str | Path, device: str | torch.device = "cpu") -> FaceDetector:
+    """The detector of weights that ``nasface train`` wrote.
+
+    Raises:
+        RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
+    """
+    return FaceDetector(weights.load_detector(Path(path), device))
+
+
+def _batches(images: Iterable[Image], most: int) -> Iterator[list[Image]]:
+    """Neighbours of one size, ``most`` at a time."""
+    for _, same in groupby(images, key=lambda image: image.shape):
+        while batch := list(islice(same, most)):
+            yield batch
+
+
+def _as_image(picture: Picture) -> Image:
+    """A picture as uint8 (H, W, 3)."""
+    if isinstance(picture, str | Path):
+        return read_image(Path(picture))
+    if isinstance(picture, Tensor):
+        if picture.ndim == 3 and picture.shape[0] == 3 and picture.is_floating_point():
+            picture = (picture.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
+        if picture.dtype == torch.uint8 and picture.ndim == 3 and picture.shape[0] == 3:
+            return np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy())
+        raise ValueError(
+            f"tensor must be (3, H, W), uint8 or float in [0, 1], got {picture.dtype} "
+            f"{tuple(picture.shape)}"
+        )
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(f"array must be uint8 (H, W, 3), got {picture.dtype} {picture.shape}")
+    return picture

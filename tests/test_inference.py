@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import DETECTOR, tiny_genotype
+
+import nasface
+from nasface.data.images import write_image
+from nasface.errors import DataError
+from nasface.evaluation.predict import TestConfig, detect
+from nasface.faces.detector import build_detector
+from nasface.faces.weights import save_detector
+from nasface.inference import FaceDetector, Picture
+
+TEST = TestConfig(confidence=0.0, keep=5)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> FaceDetector:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    untrained = build_detector(DETECTOR, tiny_genotype())
+    with torch.no_grad():  # or all scores are as good as the same
+        for head in untrained.frame.heads:
+            head.classify[-1].weight.mul_(300)  # type: ignore[index, union-attr]
+    save_detector(path, untrained, tiny_genotype(), {"ap": 0.5})
+    return nasface.load_detector(path)
+
+
+def picture(seed: int, height: int = 64, width: int = 80) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    return generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def test_what_the_file_says_is_at_hand(detector: FaceDetector) -> None:
+    assert detector.metrics == {"ap": 0.5}
+    assert detector.genotype == tiny_genotype()
+    assert detector.config == DETECTOR
+
+
+def test_pictures_of_mixed_sizes_as_one_by_one(detector: FaceDetector) -> None:
+    sizes = [(64, 80), (64, 80), (64, 80), (96, 64), (64, 80)]
+    pictures = [picture(at, *size) for at, size in enumerate(sizes)]
+    for batch in (1, 2, 8):
+        together = detector.detect(pictures, test=TEST, threshold=0.0, batch=batch)
+        assert len(together) == 5
+        for each, image in zip(together, pictures, strict=True):
+            alone = detect(detector.module, image, TEST)
+            assert len(each) == 5
+            torch.testing.assert_close(each.boxes_N4, alone.boxes_N4, atol=1e-3, rtol=1e-4)
+            torch.testing.assert_close(each.scores_N, alone.scores_N, atol=1e-5, rtol=1e-4)
+
+
+def test_paths_arrays_and_tensors_show_the_same(detector: FaceDetector, tmp_path: Path) -> None:
+    image = picture(7)
+    write_image(tmp_path / "a.png", image)
+    tensor = torch.from_numpy(image).permute(2, 0, 1)
+    kinds: list[Picture] = [
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        image,
+        tensor,
+        tensor / 255,
+    ]
+    first, *others = detector.detect(kinds, test=TEST, threshold=0.0, batch=1)
+    for each in others:
+        assert torch.equal(each.boxes_N4, first.boxes_N4)
+        assert torch.equal(each.scores_N, first.scores_N)
+    (single,) = detector.detect(image, test=TEST, threshold=0.0)
+    assert torch.equal(single.scores_N, first.scores_N)
+
+
+def test_weak_detections_are_left_out(detector: FaceDetector) -> None:
+    (every,) = detector.detect(picture(1), test=TEST, threshold=0.0)
+    assert len(every) == 5
+    least, best = float(every.scores_N.min()), float(every.scores_N.max())
+    (some,) = detector.detect(picture(1), test=TEST, threshold=(least + best) / 2)
+    assert 1 <= len(some) == int((every.scores_N >= (least + best) / 2).sum()) < 5
+    assert len(detector.detect(picture(1), test=TEST, threshold=0.99)[0]) == 0
+
+
+def test_pictures_are_taken_a_batch_at_a_time(detector: FaceDetector) -> None:
+    """A generator is not read further ahead than the batch and one picture."""
+    seen: list[int] = []
+    calls: list[int] = []
+
+    def endless() -> object:
+        for at in range(6):
+            seen.append(at)
+            yield picture(at)
+
+    module = detector.module
+    handle = module.register_forward_pre_hook(lambda *_: calls.append(len(seen)))
+    detector.detect(endless(), test=TEST, batch=2)  # type: ignore[arg-type]
+    handle.remove()
+    assert len(calls) == 3
+    assert all(taken <= 2 * at + 3 for at, taken in enumerate(calls))
+
+
+def test_what_is_no_picture(detector: FaceDetector) -> None:
+    with pytest.raises(DataError, match="no such"):
+        detector.detect("no such.jpg")
+    with pytest.raises(ValueError, match="array must be uint8"):
+        detector.detect(np.zeros((3, 64, 64), np.uint8))
+    with pytest.raises(ValueError, match="tensor must be"):
+        detector.detect(torch.zeros(64, 64, 3))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = nasface.nothing
