@@ -18,6 +18,7 @@ from nasface.spec.genotype import Genotype
 from nasface.spec.store import parse_dataclass, parse_genotype, parse_yaml, to_yaml
 
 FORMAT = "nasface-detector-1"
+LICENCE = "weights are subject to the terms of the images that they were trained on"
 PREPROCESSING = "RGB / 255, minus ImageNet mean, over ImageNet standard deviation"
 
 
@@ -45,6 +46,7 @@ def save_detector(
         "config": to_yaml(detector.frame.config),
         "genotype": to_yaml(genotype),
         "preprocessing": PREPROCESSING,
+        "licence": LICENCE,
         "metrics": json.dumps(metrics),
     }
     tensors = {

@@ -128,6 +128,11 @@ class TrainConfig(JobConfig):
     genotype start from. Empty: a detector of its own."""
     genotype: str = ""
     """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named."""
+    accumulate: int = 1
+    """Batches whose gradients are summed into one step: the batch of the optimiser is `batch` times
+    this, in the memory of `batch`. Normalisation sees one batch at a time."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """bf16: convolutions in bfloat16, weights and losses in float32. For GPUs."""
     backbone_weights: str = ""
     """State dict to start the backbone from, such as torchvision's of a ResNet on ImageNet:
     .safetensors, or a torch file. Empty: random weights."""
@@ -145,8 +150,11 @@ class TrainConfig(JobConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.evaluate_every < 1:
-            raise ConfigError(f"evaluate_every: {self.evaluate_every} is not 1 or more")
+        if self.evaluate_every < 1 or self.accumulate < 1:
+            raise ConfigError(
+                f"evaluate_every {self.evaluate_every}, accumulate {self.accumulate}: expected 1 "
+                "or more"
+            )
         if not 0 <= self.average < 1:
             raise ConfigError(f"average: {self.average} is not in [0, 1)")
 

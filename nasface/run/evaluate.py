@@ -24,6 +24,7 @@ class Evaluation:
     ``ap`` is at IoU 0.5 over all valid faces; ``by_height`` over faces of a height band in pixels.
     """
 
+    test: TestConfig
     detections: list[Detections]
     ap: AveragePrecision
     by_height: dict[str, AveragePrecision]
@@ -31,7 +32,7 @@ class Evaluation:
     def figures(self) -> dict[str, Any]:
         """The figures as plain values."""
         return {
-            "protocol": "AP at IoU 0.5, all valid faces, single scale",
+            "protocol": f"AP at IoU 0.5, all valid faces, {self.test.describe()}",
             "images": len(self.detections),
             "faces": self.ap.faces,
             "detections": self.ap.detections,
@@ -59,5 +60,5 @@ def evaluate(
     boxes = [(each.boxes_N4.numpy(), each.scores_N.numpy()) for each in detections]
     faces = [(record.boxes_M4, ~record.valid_M) for record in records]
     return Evaluation(
-        detections, average_precision(boxes, faces), average_precision_by_height(boxes, faces)
+        test, detections, average_precision(boxes, faces), average_precision_by_height(boxes, faces)
     )

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ class Training:
         self.optimizer = make_optimizer(config.optimizer, parameters)
         self.average = copy.deepcopy(self.detector).eval() if config.average > 0 else None
         self.data = FaceDataset(images, config.augment, config.seed)
-        self.epoch_steps = len(images) // config.batch or 1
+        self.batch = config.batch * config.accumulate
+        self.epoch_steps = len(images) // self.batch or 1
         self.total = self.epoch_steps * config.epochs
         self.step = 0
         self.seconds = 0.0
@@ -78,25 +80,33 @@ class Training:
 
     def take_step(self, batch: Batch) -> dict[str, float]:
         """One optimiser step; returns the figures of the step."""
-        images, targets = batch
         rate = self.config.optimizer.rate(self.step, self.total)
         set_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
-        first, second = self.detector.both_shots(images_to(images, self.device))
-        loss = detection_loss(first, second, to_device(targets, self.device), self.config)
-        if not torch.isfinite(loss):
-            raise RunError(
-                f"loss became {float(loss.detach())} at step {self.step}; the last checkpoint is "
-                "kept, try a lower optimizer.lr"
-            )
-        loss.backward()
+        loss = sum(self._add_gradient(part) for part in _parts(batch, self.config.batch))
         norm = torch.nn.utils.clip_grad_norm_(
             self.detector.parameters(), self.config.optimizer.clip
         )
         self.optimizer.step()
         self.step += 1
         self._update_average()
-        return {"rate": rate, "loss": float(loss.detach()), "gradient_norm": float(norm)}
+        return {"rate": rate, "loss": loss, "gradient_norm": float(norm)}
+
+    def _add_gradient(self, batch: Batch) -> float:
+        """Add the gradient of a part of a step's images; returns its share of the loss."""
+        images, targets = batch
+        half = self.config.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            first, second = self.detector.both_shots(images_to(images, self.device))
+        loss = detection_loss(first, second, to_device(targets, self.device), self.config)
+        if not torch.isfinite(loss):
+            raise RunError(
+                f"loss became {float(loss.detach())} at step {self.step}; the last checkpoint is "
+                "kept, try a lower optimizer.lr"
+            )
+        share = loss / self.config.accumulate
+        share.backward()
+        return float(share.detach())
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -178,7 +188,7 @@ def run_training(
         folder.create(config)
         save_genotype(genotype, out / "genotype.yaml")
     batches = iter(
-        make_loader(training.data, config.batch, training.step, training.total, config.workers)
+        make_loader(training.data, training.batch, training.step, training.total, config.workers)
     )
     progress.start("train", training.total, training.step)
     started = saved = time.monotonic()
@@ -203,6 +213,13 @@ def run_training(
     if finished := training.step == training.total:
         folder.write_json("summary.json", _summary(training))
     return TrainResult(out, training.figures, finished)
+
+
+def _parts(batch: Batch, size: int) -> Iterator[Batch]:
+    """The images and targets of a step, ``size`` at a time."""
+    images, targets = batch
+    for at in range(0, len(images), size):
+        yield images[at : at + size], targets[at : at + size]
 
 
 def _summary(training: Training) -> dict[str, Any]:

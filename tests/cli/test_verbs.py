@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from tiny import tiny_genotype, write_tiny
 
 from nasface.cli.main import VERBS, main
 from nasface.data.images import read_image
-from nasface.spec.store import load_genotype, save_genotype
+from nasface.faces.family import MODELS
+from nasface.faces.weights import load_detector
+from nasface.run.config import TrainConfig
+from nasface.spec.store import load_config, load_genotype, save_genotype
 
 SMALL = """
 parameters: {nodes: 4}
@@ -154,6 +158,38 @@ def test_cost(place: Path, capsys: Output) -> None:
     assert sum(part["macs"] for part in parts) == total["macs"] > 0
     assert sum(part["parameters"] for part in parts) == total["parameters"]
     assert "expected WIDTHxHEIGHT" in fails(f"cost {place}/g.yaml --size 64", capsys)
+
+
+def test_a_member_of_the_family(place: Path, tmp_path: Path, capsys: Output) -> None:
+    """Its settings are the start; a file and options override them; all are in the run's file."""
+    (tmp_path / "d0.yaml").write_text(
+        "model: d0\nepochs: 1\nbatch: 2\naugment: {size: 64}\ndetector: {head_layers: 1}\n"
+    )
+    words = f"train --config {tmp_path}/d0.yaml --data {place}/data --out {tmp_path}/run"
+    assert main([*words.split(), "--detector.channels", "8"]) == 0
+    config = load_config(TrainConfig, tmp_path / "run" / "config.yaml")
+    assert (config.model, config.genotype) == ("d0", "asfd-ref")
+    expected = replace(MODELS["d0"].detector, channels=8, head_layers=1)
+    assert config.detector == expected
+    loaded = load_detector(tmp_path / "run" / "last.safetensors")
+    assert (loaded.config, loaded.metrics["model"]) == (expected, "d0")
+    words = f"train --model d9 --data {place}/data --out {tmp_path}/no"
+    assert "model: unknown 'd9'; expected one of d0" in fails(words, capsys)
+
+
+def test_cost_of_the_family(capsys: Output) -> None:
+    capsys.readouterr()
+    assert main(["cost", "d0", "--json"]) == 0
+    total = json.loads(capsys.readouterr().out)["parts"][0]
+    assert main(["cost", "d0", "--channels", "32", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parts"][0]["macs"] > total["macs"]
+    assert main(["cost", "family", "--json"]) == 0
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert [each["model"] for each in models] == list(MODELS)
+    assert models[0]["parameters"] == total["parameters"]
+    assert 0.97 < models[0]["macs_to_paper"] < 1.03
+    assert main(["cost", "family", "--size", "320x256", "--genotype", "autofem-widerface"]) == 0
+    assert "paper" not in capsys.readouterr().out
 
 
 def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) -> None:

@@ -1,4 +1,6 @@
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,12 +8,16 @@ import torch
 from safetensors import safe_open
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, tiny_genotype, write_tiny
 
+from nasface.data.dataset import make_loader
 from nasface.errors import NasfaceError
+from nasface.faces.backbone import BACKBONES
 from nasface.faces.types import Predictions
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import TrainConfig
+from nasface.run.folder import RunFolder, read_metrics
+from nasface.run.job import detection_loss, images_to
 from nasface.run.progress import Silent
-from nasface.run.train import run_training
+from nasface.run.train import Training, run_training
 from nasface.spec.store import save_genotype
 
 
@@ -80,3 +86,56 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     ):
         run_training(train, tmp_path / "train", Silent())
     assert load_checkpoint(tmp_path / "train" / "checkpoint.pt", "training")["step"] == 2
+
+
+def test_accumulated_gradients_are_the_mean_over_the_parts(
+    train: TrainConfig, tmp_path: Path
+) -> None:
+    optimizer = replace(OPTIMIZER, clip=1e9)
+    config = replace(train, batch=2, accumulate=3, optimizer=optimizer, average=0.0)
+    training = Training(config, tiny_genotype(), RunFolder(tmp_path / "run"))
+    assert (training.batch, training.epoch_steps) == (6, 1)
+    images, targets = next(iter(make_loader(training.data, 6, 0, 1, 0)))
+    alone = copy.deepcopy(training.detector)
+    losses = []
+    for at in (0, 2, 4):
+        shots = alone.both_shots(images_to(images[at : at + 2], training.device))
+        losses.append(detection_loss(*shots, targets[at : at + 2], config))
+        (losses[-1] / 3).backward()
+    row = training.take_step((images, targets))
+    assert row["loss"] == pytest.approx(float(sum(losses).detach()) / 3)  # type: ignore[union-attr]
+    for (name, one), other in zip(
+        training.detector.named_parameters(), alone.parameters(), strict=True
+    ):
+        torch.testing.assert_close(one.grad, other.grad, msg=name)
+
+
+def test_bfloat16_starts_from_nearly_the_same_loss(train: TrainConfig, tmp_path: Path) -> None:
+    losses, kinds = {}, set()
+    for precision in ("float32", "bf16"):
+        config = replace(train, precision=precision, epochs=1)
+        assert run_training(config, tmp_path / precision, Silent()).finished
+        losses[precision] = read_metrics(tmp_path / precision / "metrics.jsonl")[0]["loss"]
+        with safe_open(tmp_path / precision / "last.safetensors", "pt") as file:
+            kinds |= {file.get_tensor(key).dtype for key in file.keys()}  # noqa: SIM118
+    assert losses["bf16"] != losses["float32"]
+    assert losses["bf16"] == pytest.approx(losses["float32"], rel=0.05)
+    assert kinds == {torch.float32, torch.int64}
+
+
+def test_a_backbone_that_starts_from_a_file_and_stays(train: TrainConfig, tmp_path: Path) -> None:
+    torch.manual_seed(9)
+    given = BACKBONES[DETECTOR.backbone]().state_dict()
+    torch.save(given, tmp_path / "b.pth")
+    config = replace(
+        train,
+        backbone_weights=str(tmp_path / "b.pth"),
+        freeze_stages=5,
+        freeze_norms=True,
+        epochs=1,
+        average=0.0,
+    )
+    assert run_training(config, tmp_path / "run", Silent()).finished
+    with safe_open(tmp_path / "run" / "last.safetensors", "pt") as file:
+        for key, value in given.items():
+            assert torch.equal(file.get_tensor(f"frame.backbone.{key}"), value), key
