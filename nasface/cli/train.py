@@ -53,6 +53,8 @@ def run(arguments: Sequence[str]) -> int:
     command = parse(TrainCommand, arguments, "train", _base(arguments))
     with ConsoleProgress() as progress:
         result = run_training(command.settings, command.out, progress, resume=command.resume)
+    if not result.is_first:
+        return 0
     metrics = pd.DataFrame(read_metrics(RunFolder(command.out).metrics))
     if len(metrics):
         plot_training_curves(metrics, command.out / "metrics.png")

@@ -56,24 +56,35 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
 
     Each epoch goes through the images in an order given by ``(seed, epoch)``; images that do not
     fill the last batch of an epoch are left out. A batch depends on its step alone, so a job that
-    goes on at a step sees what it would have seen.
+    goes on at a step sees what it would have seen. With a ``share`` (rank, size, parts) the batch
+    is cut into parts, and only every ``size``-th of them from ``rank`` on is given.
     """
 
-    def __init__(self, length: int, batch: int, seed: int, first: int, last: int) -> None:
+    def __init__(
+        self,
+        length: int,
+        batch: int,
+        seed: int,
+        first: int,
+        last: int,
+        share: tuple[int, int, int] = (0, 1, 1),
+    ) -> None:
         self.length, self.batch, self.seed = length, batch, seed
-        self.first, self.last = first, last
+        self.first, self.last, self.share = first, last, share
 
     def __len__(self) -> int:
         return max(0, self.last - self.first)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        rank, size, parts = self.share
         epoch, order = -1, np.empty(0, dtype=np.int64)
         for step in range(self.first, self.last):
             now, at = divmod(step, self.length // self.batch)
             if now != epoch:
                 epoch = now
                 order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
-            chosen = order[at * self.batch : (at + 1) * self.batch]
+            whole = order[at * self.batch : (at + 1) * self.batch]
+            chosen = np.concatenate(np.split(whole, parts)[rank::size])
             yield [(epoch, int(position)) for position in chosen]
 
 
@@ -84,7 +95,12 @@ def collate(batch: Sequence[Sample]) -> Batch:
 
 
 def make_loader(
-    dataset: FaceDataset, batch: int, first: int, last: int, workers: int
+    dataset: FaceDataset,
+    batch: int,
+    first: int,
+    last: int,
+    workers: int,
+    share: tuple[int, int, int] = (0, 1, 1),
 ) -> DataLoader[Sample]:
     """Load the batches of steps ``first`` to ``last`` (excluded), as of :class:`StepSampler`.
 
@@ -98,7 +114,7 @@ def make_loader(
         )
     return DataLoader(
         dataset,
-        batch_sampler=StepSampler(len(dataset), batch, dataset.seed, first, last),
+        batch_sampler=StepSampler(len(dataset), batch, dataset.seed, first, last, share),
         num_workers=workers,
         collate_fn=collate,
         worker_init_fn=_start_worker,

@@ -18,6 +18,7 @@ from nasface.faces.pretrained import freeze, load_backbone_weights
 from nasface.faces.weights import save_detector
 from nasface.run.checkpoint import load_checkpoint, save_checkpoint
 from nasface.run.config import TrainConfig
+from nasface.run.distributed import World, join_world
 from nasface.run.evaluate import Evaluation, evaluate
 from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.job import (
@@ -32,26 +33,40 @@ from nasface.run.job import (
     set_rate,
     to_device,
 )
-from nasface.run.progress import Progress, stop_on_interrupt
+from nasface.run.progress import Progress, Silent, stop_on_interrupt
 from nasface.spec.genotype import Genotype
 from nasface.spec.store import load_genotype, save_genotype
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a training ended; ``finished`` is false if it was stopped and can be resumed."""
+    """How a training ended; ``finished`` is false if it was stopped and can be resumed.
+
+    Of several processes, only the one that ``is_first`` has figures and wrote the folder.
+    """
 
     folder: Path
     figures: dict[str, Any]
     finished: bool
+    is_first: bool = True
 
 
 class Training:
     """The state of a training and its steps. :func:`run_training` drives it."""
 
-    def __init__(self, config: TrainConfig, genotype: Genotype, folder: RunFolder) -> None:
+    def __init__(
+        self, config: TrainConfig, genotype: Genotype, folder: RunFolder, world: World | None = None
+    ) -> None:
         self.config, self.genotype, self.folder = config, genotype, folder
+        self.world = world or World()
+        if config.accumulate % self.world.size:
+            raise ConfigError(
+                f"accumulate: {config.accumulate} parts of a step cannot be shared by "
+                f"{self.world.size} processes; expected a multiple of that"
+            )
         self.device = choose_device(config.device)
+        if self.device.type == "cuda" and self.world.size > 1:
+            self.device = torch.device("cuda", self.world.local)
         images = read_training_images(config)
         self.validation = read_wider_split(data_folder(config.data), "val")
         torch.manual_seed(config.seed)
@@ -78,19 +93,25 @@ class Training:
         """The detector that is evaluated and saved: the averaged one where there is one."""
         return self.average or self.detector
 
-    def take_step(self, batch: Batch) -> dict[str, float]:
-        """One optimiser step; returns the figures of the step."""
+    def take_step(self, batch: Batch, stop: bool = False) -> tuple[dict[str, float], bool]:
+        """One optimiser step of all processes.
+
+        Returns the figures of the step, and whether any process was asked to ``stop``.
+        """
         rate = self.config.optimizer.rate(self.step, self.total)
         set_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = sum(self._add_gradient(part) for part in _parts(batch, self.config.batch))
+        local = sum(self._add_gradient(part) for part in _parts(batch, self.config.batch))
+        loss, stops = self.world.sum_gradients(
+            self.detector.parameters(), self.detector.buffers(), (local, float(stop))
+        )
         norm = torch.nn.utils.clip_grad_norm_(
             self.detector.parameters(), self.config.optimizer.clip
         )
         self.optimizer.step()
         self.step += 1
         self._update_average()
-        return {"rate": rate, "loss": loss, "gradient_norm": float(norm)}
+        return {"rate": rate, "loss": loss, "gradient_norm": float(norm)}, stops > 0
 
     def _add_gradient(self, batch: Batch) -> float:
         """Add the gradient of a part of a step's images; returns its share of the loss."""
@@ -161,7 +182,8 @@ class Training:
             self.average.load_state_dict(state["average"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.best, self.figures = state["best"], state["figures"]
-        self.folder.rewind(self.step)
+        if self.world.is_first:
+            self.folder.rewind(self.step)
 
 
 def run_training(
@@ -181,24 +203,39 @@ def run_training(
     if resume:
         folder.check_same(config)
     genotype = load_genotype(out / "genotype.yaml" if resume else config.genotype)
-    training = Training(config, genotype, folder)
-    if resume:
-        training.load()
-    else:
-        folder.create(config)
-        save_genotype(genotype, out / "genotype.yaml")
+    with join_world(config.device) as world:
+        training = Training(config, genotype, folder, world)
+        if resume:
+            training.load()
+        elif world.is_first:
+            folder.create(config)
+            save_genotype(genotype, out / "genotype.yaml")
+        finished = _train(training, progress if world.is_first else Silent())
+    return TrainResult(out, training.figures, finished, world.is_first)
+
+
+def _train(training: Training, progress: Progress) -> bool:
+    """Take the steps that are left, with evaluations and checkpoints; whether all were taken."""
+    config, folder, world = training.config, training.folder, training.world
+    share = (world.rank, world.size, config.accumulate)
     batches = iter(
-        make_loader(training.data, training.batch, training.step, training.total, config.workers)
+        make_loader(
+            training.data, training.batch, training.step, training.total, config.workers, share
+        )
     )
     progress.start("train", training.total, training.step)
     started = saved = time.monotonic()
+    stopped = False
     with stop_on_interrupt() as stop:
-        while training.step < training.total and not stop.asked:
-            row = training.take_step(next(batches))
+        while training.step < training.total and not stopped:
+            row, stopped = training.take_step(next(batches), stop.asked)
+            if not world.is_first:
+                continue
             now = time.monotonic()
             training.seconds, started = training.seconds + now - started, now
             folder.append({"step": training.step, **row})
             progress.advance(row)
+            stopped = stopped or (world.size == 1 and stop.asked)
             epoch, within = divmod(training.step, training.epoch_steps)
             last = training.step == training.total
             if within == 0 and (last or epoch % config.evaluate_every == 0):
@@ -209,10 +246,12 @@ def run_training(
             if within == 0 or now - saved > 60 * config.checkpoint_minutes:
                 training.save()
                 saved = time.monotonic()
-    training.save()
-    if finished := training.step == training.total:
-        folder.write_json("summary.json", _summary(training))
-    return TrainResult(out, training.figures, finished)
+    finished = training.step == training.total
+    if world.is_first:
+        training.save()
+        if finished:
+            folder.write_json("summary.json", _summary(training))
+    return finished
 
 
 def _parts(batch: Batch, size: int) -> Iterator[Batch]:

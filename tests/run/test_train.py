@@ -102,7 +102,7 @@ def test_accumulated_gradients_are_the_mean_over_the_parts(
         shots = alone.both_shots(images_to(images[at : at + 2], training.device))
         losses.append(detection_loss(*shots, targets[at : at + 2], config))
         (losses[-1] / 3).backward()
-    row = training.take_step((images, targets))
+    row, _ = training.take_step((images, targets))
     assert row["loss"] == pytest.approx(float(sum(losses).detach()) / 3)  # type: ignore[union-attr]
     for (name, one), other in zip(
         training.detector.named_parameters(), alone.parameters(), strict=True

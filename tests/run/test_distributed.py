@@ -1,0 +1,144 @@
+"""Two processes on one machine, over gloo, against one process that takes the same parts."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
+
+from nasface.data.dataset import StepSampler
+from nasface.errors import ConfigError
+from nasface.faces.weights import load_detector
+from nasface.run.config import TrainConfig
+from nasface.run.distributed import World
+from nasface.run.folder import RunFolder, read_metrics
+from nasface.run.progress import Silent
+from nasface.run.train import Training, run_training
+from nasface.spec.store import save_genotype, to_yaml
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    folder = tmp_path_factory.mktemp("data")
+    save_genotype(tiny_genotype(), folder / "genotype.yaml")
+    return TrainConfig(
+        data=str(write_tiny(folder / "data")),
+        genotype=str(folder / "genotype.yaml"),
+        epochs=3,
+        evaluate_every=2,
+        batch=2,
+        accumulate=2,
+        average=0.9,
+        detector=DETECTOR,
+        augment=AUGMENT,
+        optimizer=OPTIMIZER,
+    )
+
+
+def start(words: list[str], size: int) -> list[subprocess.Popen[str]]:
+    """``nasface`` in several processes, as torchrun would start them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = []
+    for rank in range(size):
+        environment = {
+            **os.environ,
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "WORLD_SIZE": str(size),
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [sys.executable, "-m", "nasface.cli.main", *words]
+        processes.append(
+            subprocess.Popen(
+                command,
+                env=environment,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        )
+    return processes
+
+
+def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
+    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), outputs
+    return outputs
+
+
+def test_two_processes_learn_what_one_does(config: TrainConfig, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    words = ["train", "--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "two")]
+    first, second = finish(start(words, 2))
+    assert "best.safetensors" in first
+    assert second == ""
+    assert run_training(config, tmp_path / "one", Silent()).finished
+    one, two = (read_metrics(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))
+    assert [row["step"] for row in one] == [row["step"] for row in two]
+    for alone, shared in zip(one, two, strict=True):
+        if "loss" in alone:
+            assert shared["loss"] == pytest.approx(alone["loss"], rel=2e-3)
+            assert shared["rate"] == alone["rate"]
+    assert two[0]["loss"] == pytest.approx(one[0]["loss"], rel=1e-5)
+    assert two[0]["gradient_norm"] == pytest.approx(one[0]["gradient_norm"], rel=1e-4)
+    names = {path.name for path in (tmp_path / "one").iterdir()}
+    assert {path.name for path in (tmp_path / "two").iterdir()} == names | {"metrics.png"}
+    ours, theirs = (
+        dict(load_detector(tmp_path / name / "last.safetensors").detector.named_parameters())
+        for name in ("one", "two")
+    )
+    for key, value in ours.items():
+        torch.testing.assert_close(theirs[key], value, rtol=0.05, atol=5e-3, msg=key)
+
+
+def test_ctrl_c_stops_all_and_the_run_goes_on(config: TrainConfig, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(to_yaml(replace(config, epochs=500)))
+    out = tmp_path / "run"
+    words = ["train", "--config", str(tmp_path / "config.yaml"), "--out", str(out)]
+    processes = start(words, 2)
+    for _ in range(600):
+        if len(read_metrics(out / "metrics.jsonl")) > 2:
+            break
+        time.sleep(0.1)
+    # Only the second is told; the first learns of it with the next gradients.
+    processes[1].send_signal(signal.SIGINT)
+    codes = []
+    for process in processes:
+        process.communicate(timeout=120)
+        codes.append(process.returncode)
+    assert codes == [130, 0]
+    steps = len([row for row in read_metrics(out / "metrics.jsonl") if "loss" in row])
+    assert 2 < steps < 1000
+    assert (out / "checkpoint.pt").exists()
+
+
+def test_parts_are_shared_without_loss(config: TrainConfig) -> None:
+    whole = list(StepSampler(20, 6, 0, 0, 5))
+    for size in (1, 2, 3):
+        shares = [list(StepSampler(20, 6, 0, 0, 5, (rank, size, 6))) for rank in range(size)]
+        for at, batch in enumerate(whole):
+            together = [index for share in shares for index in share[at]]
+            assert sorted(together) == sorted(batch)
+            assert len(together) == 6
+
+
+def test_parts_that_cannot_be_shared(config: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="2 parts of a step cannot be shared by 3 processes"):
+        Training(config, tiny_genotype(), RunFolder(tmp_path), World(rank=1, size=3))
+
+
+def test_one_process_keeps_its_gradients_as_they_are() -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    assert World().sum_gradients([weight], [], (1.5, 0.0)) == [1.5, 0.0]
+    assert weight.grad is None
