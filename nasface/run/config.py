@@ -142,6 +142,8 @@ class TrainConfig(JobConfig):
     """Keep the statistics of the backbone's normalisations as they were loaded."""
     evaluate_every: int = 10
     """Epochs between evaluations on the validation part; the last epoch is always evaluated."""
+    tensorboard: bool = False
+    """Write events for TensorBoard as well (pip install 'nasface[tensorboard]')."""
     test: TestConfig = field(default_factory=TestConfig)
     """How the detector is applied in these evaluations."""
     average: float = 0.0

@@ -33,7 +33,8 @@ from nasface.run.job import (
     set_rate,
     to_device,
 )
-from nasface.run.progress import Progress, Silent, stop_on_interrupt
+from nasface.run.metrics import MetricsLog
+from nasface.run.progress import Progress, stop_on_interrupt
 from nasface.spec.genotype import Genotype
 from nasface.spec.store import load_genotype, save_genotype
 
@@ -210,47 +211,59 @@ def run_training(
         elif world.is_first:
             folder.create(config)
             save_genotype(genotype, out / "genotype.yaml")
-        finished = _train(training, progress if world.is_first else Silent())
+        if world.is_first:
+            with MetricsLog(folder, tensorboard=config.tensorboard) as log:
+                finished = _train(training, progress, log)
+        else:
+            finished = _follow(training)
     return TrainResult(out, training.figures, finished, world.is_first)
 
 
-def _train(training: Training, progress: Progress) -> bool:
-    """Take the steps that are left, with evaluations and checkpoints; whether all were taken."""
-    config, folder, world = training.config, training.folder, training.world
+def _batches(training: Training) -> Iterator[Batch]:
+    """This process's images of the steps that are left."""
+    config, world = training.config, training.world
     share = (world.rank, world.size, config.accumulate)
-    batches = iter(
-        make_loader(
-            training.data, training.batch, training.step, training.total, config.workers, share
-        )
-    )
+    first, last = training.step, training.total
+    return iter(make_loader(training.data, training.batch, first, last, config.workers, share))
+
+
+def _follow(training: Training) -> bool:
+    """Take part in the steps of the first process; whether all were taken."""
+    batches, stopped = _batches(training), False
+    with stop_on_interrupt() as stop:
+        while training.step < training.total and not stopped:
+            _, stopped = training.take_step(next(batches), stop.asked)
+    return training.step == training.total
+
+
+def _train(training: Training, progress: Progress, log: MetricsLog) -> bool:
+    """Take the steps that are left, with evaluations and checkpoints; whether all were taken."""
+    config, batches = training.config, _batches(training)
     progress.start("train", training.total, training.step)
     started = saved = time.monotonic()
     stopped = False
     with stop_on_interrupt() as stop:
         while training.step < training.total and not stopped:
             row, stopped = training.take_step(next(batches), stop.asked)
-            if not world.is_first:
-                continue
             now = time.monotonic()
             training.seconds, started = training.seconds + now - started, now
-            folder.append({"step": training.step, **row})
+            log.write(training.step, row)
             progress.advance(row)
-            stopped = stopped or (world.size == 1 and stop.asked)
+            stopped = stopped or (training.world.size == 1 and stop.asked)
             epoch, within = divmod(training.step, training.epoch_steps)
             last = training.step == training.total
             if within == 0 and (last or epoch % config.evaluate_every == 0):
                 ap = training.evaluate(progress).ap.ap
-                folder.append({"step": training.step, "ap": ap})
+                log.write(training.step, {"ap": ap})
                 progress.note(f"epoch {epoch}: AP {ap:.3f}")
                 progress.start("train", training.total, training.step)
             if within == 0 or now - saved > 60 * config.checkpoint_minutes:
                 training.save()
                 saved = time.monotonic()
     finished = training.step == training.total
-    if world.is_first:
-        training.save()
-        if finished:
-            folder.write_json("summary.json", _summary(training))
+    training.save()
+    if finished:
+        training.folder.write_json("summary.json", _summary(training))
     return finished
 
 

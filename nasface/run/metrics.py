@@ -1,0 +1,47 @@
+"""Where the figures of a run go as it runs: a line of JSON each, and TensorBoard where asked."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from nasface.errors import ConfigError
+from nasface.run.folder import RunFolder
+
+
+class MetricsLog:
+    """``metrics.jsonl`` of a run folder and, with ``tensorboard``, events in ``tensorboard/``.
+
+    Raises:
+        ConfigError: if TensorBoard is asked for and not installed.
+    """
+
+    def __init__(self, folder: RunFolder, *, tensorboard: bool = False) -> None:
+        self.folder = folder
+        self.writer: Any = None
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise ConfigError(
+                    "tensorboard: is not installed; expected: pip install 'nasface[tensorboard]'"
+                ) from None
+            self.writer = SummaryWriter(str(folder.path / "tensorboard"))
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Add the figures of a step."""
+        self.folder.append({"step": step, **values})
+        if self.writer is not None:
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, step)
