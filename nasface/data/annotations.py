@@ -101,7 +101,7 @@ def parse_wider_annotations(text: str, source: str) -> list[tuple[str, NDArray[n
             at += 1
             continue
         name = lines[at]
-        _check_name(name, f"{source}:{at + 1}")
+        check_image_name(name, f"{source}:{at + 1}")
         if name in line_of:
             raise DataError(
                 f"{source}:{at + 1}: image {name!r} occurs before, on line {line_of[name]}, "
@@ -122,7 +122,7 @@ def write_wider_annotations(path: Path, entries: Iterable[tuple[str, NDArray[np.
     """
     blocks: dict[str, str] = {}
     for name, rows in entries:
-        _check_name(name, str(path))
+        check_image_name(name, str(path))
         if name in blocks:
             raise DataError(f"{path}: image {name!r} occurs twice, expected each image once")
         blocks[name] = f"{name}\n{len(rows)}\n{_format_rows(rows)}"
@@ -154,8 +154,12 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}:{line}: is not UTF-8 text, expected annotations") from None
 
 
-def _check_name(name: str, where: str) -> None:
-    """Refuse what is no relative, downward image path that fits on a line of its own."""
+def check_image_name(name: str, where: str) -> None:
+    """Refuse what is no relative, downward image path that fits on a line of its own.
+
+    Raises:
+        DataError: beginning with ``where``.
+    """
     unprintable = any(unicodedata.category(c) in ("Cc", "Cs") or c == "\ufeff" for c in name)
     climbs = any(part in ("", ".", "..") for part in name.split("/"))
     foreign = "\\" in name or bool(PureWindowsPath(name).drive)

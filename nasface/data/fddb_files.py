@@ -9,12 +9,12 @@ rectangles ``x y w h``.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.annotations import read_text
+from nasface.data.annotations import check_image_name, read_text
 from nasface.data.images import write_atomically
 from nasface.errors import DataError
 
@@ -98,8 +98,7 @@ def _blocks(path: Path, columns: tuple[int, ...]) -> Iterator[tuple[str, NDArray
         at += 1
         if not name:
             continue
-        if ".." in PurePosixPath(name).parts or name.startswith("/"):
-            raise DataError(f"{place}: {name!r} is no image name such as 2002/08/11/big/img_591")
+        check_image_name(f"{name}.jpg", place)
         count = lines[at].strip() if at < len(lines) else ""
         if not re.fullmatch(r"[0-9]{1,6}", count):
             raise DataError(f"{path}:{at + 1}: {count[:60]!r} is no number of faces")

@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from nasface.data.annotations import ATTRIBUTES, parse_wider_annotations, read_text
+from nasface.data.annotations import (
+    ATTRIBUTES,
+    check_image_name,
+    parse_wider_annotations,
+    read_text,
+)
 from nasface.errors import DataError
 
 SETS = ("easy", "medium", "hard")
@@ -49,6 +54,7 @@ def read_ground_truth(folder: Path) -> list[AnnotatedImage]:
     images = []
     for event in range(len(every.events)):
         for at, name in enumerate(every.files(event)):
+            check_image_name(f"{every.events[event]}/{name}.jpg", str(every.path))
             boxes = every.image("face_bbx_list", event, at, 4)
             sets = {}
             for key, each in listed.items():

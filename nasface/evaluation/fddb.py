@@ -52,10 +52,10 @@ class FddbResult:
     def rates_at(self, false_positives: int) -> tuple[float, float]:
         """The greatest discontinuous and continuous rate at no more than so many."""
         allowed = self.false_positives <= false_positives
-        return tuple(  # type: ignore[return-value]  # two of them
-            float(curve[allowed].max(initial=0.0))
-            for curve in (self.discontinuous, self.continuous)
+        disc, cont = (
+            float(rate[allowed].max(initial=0.0)) for rate in (self.discontinuous, self.continuous)
         )
+        return disc, cont
 
 
 def score_fddb(

@@ -36,7 +36,7 @@ def test_the_ten_folds(tmp_path: Path) -> None:
         ("a/b\n1\n9 8 inf 7 6 1\n", r"txt:3: expected row 1 of 1"),
         ("a/b\n", r"txt:2: '' is no number of faces"),
         ("a/b\n-3\n", r"txt:2: '-3' is no number of faces"),
-        ("../a/b\n0\n", r"txt:1: '\.\./a/b' is no image name"),
+        ("../a/b\n0\n", r"txt:1: '\.\./a/b\.jpg' is no image name"),
         ("a/b\n0\na/b\n0\n", r"txt:3: image 'a/b' occurs before"),
     ],
 )

@@ -57,6 +57,13 @@ def test_an_index_that_no_face_has(tmp_path: Path) -> None:
         read_ground_truth(tmp_path)
 
 
+@pytest.mark.parametrize("event", ["..", "a/../..", "/etc", "a\\b"])
+def test_names_that_leave_the_folder(tmp_path: Path, event: str) -> None:
+    write_ground_truth(tmp_path, {event: {"a": ([], {})}})
+    with pytest.raises(DataError, match="is no image name"):
+        read_ground_truth(tmp_path)
+
+
 def test_the_text_has_the_same_faces(tmp_path: Path) -> None:
     path = tmp_path / "gt.txt"
     path.write_text(
