@@ -5,8 +5,9 @@
 The plain networks have the make and the size of RetinaFace with MobileNetV1-0.25 (0.43 M
 parameters, 0.74 G multiply-adds) and with ResNet-50 (27.3 M, 33.2 G): three levels, a feature
 pyramid and one context module each, two anchors per position. All run without decoding and
-suppression, with random weights. Times are medians of rounds that alternate in one process; peak memory is that of a process
-of its own for each network (on a GPU, of its allocator), less what importing took.
+suppression, with random weights. Times are medians of rounds that alternate in one process; peak
+memory is that of a process of its own for each network (on a GPU, of its allocator), less what
+importing took.
 """
 
 import argparse
