@@ -1,6 +1,7 @@
 """The training loop of the detector that a genotype describes."""
 
 import copy
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ from nasface.run.metrics import MetricsLog
 from nasface.run.progress import Progress, stop_on_interrupt
 from nasface.spec.genotype import Genotype
 from nasface.spec.store import load_genotype, save_genotype
+
+MOST_SKIPPED = 10
+"""Steps in a row whose gradient may not be finite."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Training:
         self.epoch_steps = len(images) // self.batch or 1
         self.total = self.epoch_steps * config.epochs
         self.step = 0
+        self.skipped = 0
         self.seconds = 0.0
         self.best = -1.0
         self.figures: dict[str, Any] = {}
@@ -95,7 +100,7 @@ class Training:
         return self.average or self.detector
 
     def take_step(self, batch: Batch, stop: bool = False) -> tuple[dict[str, float], bool]:
-        """One optimiser step of all processes.
+        """One optimiser step of all processes; without effect if the gradient is not finite.
 
         Returns the figures of the step, and whether any process was asked to ``stop``.
         """
@@ -109,10 +114,25 @@ class Training:
         norm = torch.nn.utils.clip_grad_norm_(
             self.detector.parameters(), self.config.optimizer.clip
         )
-        self.optimizer.step()
+        self._check(float(norm))
+        if math.isfinite(norm):
+            self.optimizer.step()
         self.step += 1
         self._update_average()
         return {"rate": rate, "loss": loss, "gradient_norm": float(norm)}, stops > 0
+
+    def _check(self, norm: float) -> None:
+        """Let single steps without a finite gradient go by, as half precision has them at times.
+
+        Raises:
+            RunError: if there are too many of them in a row.
+        """
+        self.skipped = 0 if math.isfinite(norm) else self.skipped + 1
+        if self.skipped > MOST_SKIPPED:
+            raise RunError(
+                f"the gradient was not finite in {self.skipped} steps in a row, up to step "
+                f"{self.step}; the last checkpoint is kept, try a lower optimizer.lr"
+            )
 
     def _add_gradient(self, batch: Batch) -> float:
         """Add the gradient of a part of a step's images; returns its share of the loss."""

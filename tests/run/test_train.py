@@ -1,5 +1,6 @@
 import copy
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from nasface.run.config import TrainConfig
 from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.job import detection_loss, images_to
 from nasface.run.progress import Silent
-from nasface.run.train import Training, run_training
+from nasface.run.train import MOST_SKIPPED, Training, run_training
 from nasface.spec.store import save_genotype
 
 
@@ -139,3 +140,21 @@ def test_a_backbone_that_starts_from_a_file_and_stays(train: TrainConfig, tmp_pa
     with safe_open(tmp_path / "run" / "last.safetensors", "pt") as file:
         for key, value in given.items():
             assert torch.equal(file.get_tensor(f"frame.backbone.{key}"), value), key
+
+
+def test_a_gradient_that_is_not_finite_moves_nothing_and_is_not_borne_for_long(
+    train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Training(train, tiny_genotype(), RunFolder(tmp_path))
+    batch = next(iter(make_loader(training.data, 3, 0, 1, 0)))
+    training.take_step(batch)
+    before = copy.deepcopy(dict(training.detector.named_parameters()))
+    infinite = torch.tensor(math.inf)
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: infinite)
+    for _ in range(MOST_SKIPPED):
+        row, _ = training.take_step(batch)
+        assert row["gradient_norm"] == math.inf
+    for name, value in training.detector.named_parameters():
+        assert torch.equal(value, before[name]), name
+    with pytest.raises(NasfaceError, match="not finite in 11 steps in a row, up to step 11"):
+        training.take_step(batch)
