@@ -36,21 +36,27 @@ class BenchmarkOptions:
     """Print the figures as JSON."""
 
 
-def prepare(settings: WiderConfig | FddbConfig, options: BenchmarkOptions) -> RunFolder | None:
-    """Check what was asked for, and make or re-open the folder of the results.
-
-    Raises:
-        ConfigError: unless exactly one of weights and detections is given. RunError: for a folder
-        that is in use, or of an evaluation with other settings.
-    """
+def check(settings: WiderConfig | FddbConfig, options: BenchmarkOptions) -> None:
+    """Raise :class:`ConfigError` unless exactly one of weights and detections is given."""
     if bool(settings.weights) == bool(settings.detections):
         raise ConfigError(
             "weights, detections: expected one of them; --weights FILE of nasface train, or "
             "--detections PATH of detections made elsewhere"
         )
+    if options.resume and options.out is None:
+        raise ConfigError("resume: needs --out, the folder of the stopped evaluation")
+
+
+def open_folder(settings: WiderConfig | FddbConfig, options: BenchmarkOptions) -> RunFolder | None:
+    """Make or re-open the folder of the results, if one is asked for.
+
+    Call it when given detections and the ground truth have been read, so that a mistake in them
+    leaves no folder behind.
+
+    Raises:
+        RunError: for a folder that is in use, or of an evaluation with other settings.
+    """
     if options.out is None:
-        if options.resume:
-            raise ConfigError("resume: needs --out, the folder of the stopped evaluation")
         return None
     folder = RunFolder(options.out)
     if options.resume:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from nasface.cli.benchmark import (
     BenchmarkOptions,
+    check,
     detections_of,
-    prepare,
+    open_folder,
     source_of,
     warn_of_gaps,
     write_results,
@@ -52,15 +53,16 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse(EvaluateFddbCommand, arguments, "evaluate fddb")
     settings = command.settings
+    check(settings, command)
     root = data_folder(settings.data)
     images = read_fddb_truth(root)
-    folder = prepare(settings, command)
+    found: Mapping[str, NDArray[np.floating]] = {}
+    if settings.detections:
+        found = read_fddb_detections(Path(settings.detections))
+    folder = open_folder(settings, command)
     paths = [(image.name, root / "originalPics" / f"{image.name}.jpg") for image in images]
-    found: Mapping[str, NDArray[np.floating]]
     if settings.weights:
         found = detections_of(settings, paths, folder)
-    else:
-        found = read_fddb_detections(Path(settings.detections))
     if settings.ellipses:
         found = _ellipses(images, found)
     sizes = _sizes(paths)

@@ -1,6 +1,6 @@
 """``nasface evaluate widerface``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,15 +9,16 @@ import tyro
 
 from nasface.cli.benchmark import (
     BenchmarkOptions,
+    check,
     detections_of,
-    prepare,
+    open_folder,
     source_of,
     warn_of_gaps,
     write_results,
 )
 from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import parse
-from nasface.data.detection_files import read_detections
+from nasface.data.detection_files import Rows, read_detections
 from nasface.data.wider_truth import AnnotatedImage, only, read_ground_truth, read_text_truth
 from nasface.evaluation.wider import WiderResult, score_wider
 from nasface.run.config import WiderConfig
@@ -43,15 +44,17 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse(EvaluateWiderCommand, arguments, "evaluate widerface")
     settings = command.settings
+    check(settings, command)
     root = data_folder(settings.data)
     truth = _truth(settings, root)
-    folder = prepare(settings, command)
+    found: Mapping[str, Rows] = {}
+    if settings.detections:
+        found = read_detections(Path(settings.detections))
+    folder = open_folder(settings, command)
     if settings.weights:
         images = root / "WIDER_val" / "images"
         named = [(image.name, images / f"{image.name}.jpg") for image in truth]
         found = detections_of(settings, named, folder)
-    else:
-        found = read_detections(Path(settings.detections))
     result = score_wider(truth, found)
     figures = {
         "protocol": _protocol(settings, len(truth)),

@@ -126,7 +126,9 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
     shutil.copytree(place / "right", tmp_path / "bad")
     path = tmp_path / "bad" / "0--Squares" / "0.txt"
     path.write_text(path.read_text() + "1 2 3\n")
-    assert f"{path}:4: 2 rows" in fails(f"{words} --detections {tmp_path}/bad", capsys)
+    out = f"--out {tmp_path}/none"
+    assert f"{path}:4: 2 rows" in fails(f"{words} --detections {tmp_path}/bad {out}", capsys)
+    assert not (tmp_path / "none").exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").touch()
     given = f"{words} --detections {place}/right --out {tmp_path}/full"
