@@ -86,12 +86,12 @@ class Head(nn.Module):
         background = 3 if level == LEVELS[0] else 1
         self.kinds = (background, 4 - background) if config.max_in_out else (1, 1)
         layers = (config.channels, config.head_layers, config.head)
+        cosine = config.classifier == "cosine"
+        self.classify = _branch(*layers, 0 if cosine else sum(self.kinds))
         self.regress = _branch(*layers, 4)
-        if config.classifier == "cosine":
-            self.classify = _branch(*layers, 0)
+        if cosine:
             self.classify.append(Cosine(config.channels, sum(self.kinds), config.cosine_scale))
             return
-        self.classify = _branch(*layers, sum(self.kinds))
         # Faces are rare: start from a probability of 0.01 so that the first steps are calm.
         bias = cast(Tensor, cast(nn.Conv2d, self.classify[-1]).bias)
         with torch.no_grad():
