@@ -13,16 +13,20 @@ from nasface.data.images import read_image
 from nasface.evaluation.predict import TestConfig, detect_batch
 from nasface.faces import weights
 from nasface.faces.types import Detections
+from nasface.ops.fold import fold_norms
 
 Image = NDArray[np.uint8]
 Picture = str | Path | Image | Tensor
 
 
 class FaceDetector:
-    """A detector in evaluation mode; ``genotype``, ``config`` and ``metrics`` are its file's."""
+    """A detector for inference, its normalisations folded into convolutions.
+
+    ``genotype``, ``config`` and ``metrics`` are its file's.
+    """
 
     def __init__(self, loaded: weights.LoadedDetector) -> None:
-        self.module = loaded.detector
+        self.module = fold_norms(loaded.detector)
         self.genotype, self.config, self.metrics = loaded.genotype, loaded.config, loaded.metrics
 
     def detect(

@@ -14,6 +14,7 @@ from nasface.data.dataset import make_loader
 from nasface.ops.cost import count_saved_bytes
 from nasface.run.config import SearchConfig
 from nasface.run.folder import RunFolder
+from nasface.run.job import take_shots
 from nasface.run.search import Search
 from nasface.search.config import policy_at
 from nasface.search.policy import CellMixture
@@ -107,7 +108,7 @@ def _activations_mb(search: Search) -> float:
             run()
         return saved.total / 1e6
 
-    found = [kept(partial(model.both_shots, images, each)) for each in weight_mixtures]
+    found = [kept(partial(take_shots, model, config, images, each)) for each in weight_mixtures]
     for weight in model.weights():
         weight.requires_grad_(False)
     found += [kept(partial(model, images, each)) for each in choice_mixtures]

@@ -4,13 +4,14 @@ import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from nasface.data.annotations import ImageRecord, read_wider_split
 from nasface.errors import ConfigError
+from nasface.faces.detector import Detector, SearchableDetector
 from nasface.faces.losses import two_shot_loss
 from nasface.faces.types import Predictions, Targets
 from nasface.ops.blocks import channels_last
@@ -69,6 +70,15 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of all groups."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def take_shots(
+    detector: Detector | SearchableDetector, config: JobConfig, *inputs: Any
+) -> tuple[Predictions | None, Predictions]:
+    """First and second shot of a detector; a first shot without weight is not computed."""
+    if config.loss.first_shot_weight == 0:
+        return None, detector(*inputs)
+    return detector.both_shots(*inputs)
 
 
 def detection_loss(

@@ -28,6 +28,7 @@ from nasface.run.job import (
     prepare,
     read_training_images,
     set_rate,
+    take_shots,
     to_device,
 )
 from nasface.run.progress import Progress, stop_on_interrupt
@@ -108,7 +109,7 @@ class Search:
 
     def _weight_loss(self, batch: Batch, mixture: Mixture) -> Tensor:
         images, targets = self._on_device(batch)
-        first, second = self.model.both_shots(images, mixture)
+        first, second = take_shots(self.model, self.config, images, mixture)
         return detection_loss(first, second, targets, self.config)
 
     def _choice_loss(self, batch: Batch, mixture: Mixture) -> Tensor:

@@ -32,6 +32,7 @@ from nasface.run.job import (
     prepare,
     read_training_images,
     set_rate,
+    take_shots,
     to_device,
 )
 from nasface.run.metrics import MetricsLog
@@ -139,7 +140,8 @@ class Training:
         images, targets = batch
         half = self.config.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            first, second = self.detector.both_shots(images_to(images, self.device))
+            inputs = images_to(images, self.device)
+            first, second = take_shots(self.detector, self.config, inputs)
         loss = detection_loss(first, second, to_device(targets, self.device), self.config)
         if not torch.isfinite(loss):
             raise RunError(

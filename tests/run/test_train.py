@@ -111,6 +111,19 @@ def test_accumulated_gradients_are_the_mean_over_the_parts(
         torch.testing.assert_close(one.grad, other.grad, msg=name)
 
 
+def test_a_first_shot_without_weight_is_not_computed(
+    train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(train, loss=replace(train.loss, first_shot_weight=0.0), average=0.0)
+    training = Training(config, tiny_genotype(), RunFolder(tmp_path))
+    images, targets = next(iter(make_loader(training.data, 3, 0, 1, 0)))
+    alone = copy.deepcopy(training.detector)
+    shot = alone(images_to(images, training.device))
+    monkeypatch.setattr(type(training.detector), "both_shots", None)
+    row, _ = training.take_step((images, targets))
+    assert row["loss"] == float(detection_loss(None, shot, targets, config).detach())
+
+
 def test_bfloat16_starts_from_nearly_the_same_loss(train: TrainConfig, tmp_path: Path) -> None:
     losses, kinds = {}, set()
     for precision in ("float32", "bf16"):
