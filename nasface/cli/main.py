@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import nasface
 from nasface.errors import NasfaceError
+from nasface.run.memory import keep_freed_memory
 
 #: verb -> what it does, in the order in which a newcomer meets them; each is nasface.cli.<verb>
 VERBS: Mapping[str, str] = MappingProxyType(
@@ -48,6 +49,7 @@ def _run(words: list[str]) -> int:
     verb = words[0]
     if verb not in VERBS:
         return _fail(f"nasface: unknown command {verb!r}; expected one of {', '.join(VERBS)}")
+    keep_freed_memory()
     try:
         code: int = importlib.import_module(f"nasface.cli.{verb}").run(words[1:])
     except NasfaceError as error:
