@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +11,10 @@ import tyro
 from nasface.cli.console import print_json, print_table
 from nasface.cli.options import parse
 from nasface.errors import ConfigError
-from nasface.faces.cost import detector_cost
+from nasface.faces.baselines import CONTEXTS, PYRAMIDS
+from nasface.faces.cost import FRAME, detector_cost
 from nasface.faces.detector import DetectorConfig
+from nasface.faces.enhancement import GENOTYPE, NONE, is_hand_made, uses_genotype
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
 from nasface.faces.weights import load_detector
 from nasface.spec.genotype import Genotype
@@ -30,7 +32,8 @@ class CostCommand:
     settings: Annotated[DetectorConfig, tyro.conf.arg(name="")]
     model: tyro.conf.Positional[str]
     """Member of the family (d0 to d6, d0-dense to d6-dense), `family` for all of them, genotype
-    (packaged name or YAML file), or weights (.safetensors), which carry their own settings."""
+    (packaged name or YAML file), hand-made module (fpn, fem-fpn+ssh), `modules` for all of these in
+    one detector, or weights (.safetensors), which carry their own settings."""
     genotype: str = REFERENCE_GENOTYPE
     """Genotype of a member of the family, or of all."""
     size: str = "640x480"
@@ -52,22 +55,67 @@ def run(arguments: Sequence[str]) -> int:
     width, height = int(match[1]), int(match[2])
     if command.model == "family":
         return _family(load_genotype(command.genotype), (height, width), command.json)
-    genotype: Genotype
+    if command.model == "modules":
+        return _modules(command, (height, width))
+    genotype: Genotype | None
     if command.model.endswith(".safetensors"):
         loaded = load_detector(Path(command.model))
-        config, genotype = loaded.config, loaded.genotype
+        config, genotype, title = loaded.config, loaded.genotype, loaded.name
+    elif is_hand_made(command.model):
+        config, genotype = replace(command.settings, module=command.model), None
+        title = f"module {command.model}"
+    elif not uses_genotype(command.settings.module):
+        if command.model not in MODELS:
+            raise ConfigError(
+                f"module: {command.settings.module} has no place for genotype {command.model}"
+            )
+        config, genotype = command.settings, None
+        title = f"{command.model}, module {config.module}"
     else:
         name = command.genotype if command.model in MODELS else command.model
         config, genotype = command.settings, load_genotype(name)
+        title = (
+            genotype.name if command.model not in MODELS else f"{command.model}, {genotype.name}"
+        )
     rows = detector_cost(config, genotype, height, width)
     if command.json:
         print_json({"size": command.size, "parts": [asdict(row) for row in rows]})
         return 0
-    title = genotype.name if command.model not in MODELS else f"{command.model}, {genotype.name}"
     print_table(
         f"{title} at {command.size}",
         ("part", "parameters", "MACs"),
         [[row.part, f"{row.parameters:,}", f"{row.macs:,}"] for row in rows],
+    )
+    return 0
+
+
+def _modules(command: CostCommand, size: tuple[int, int]) -> int:
+    """The hand-made modules, and that of the genotype, in a detector of the given settings."""
+    found = []
+    for name in (NONE, *PYRAMIDS, *CONTEXTS, GENOTYPE):
+        genotype = load_genotype(command.genotype) if name == GENOTYPE else None
+        rows = detector_cost(replace(command.settings, module=name), genotype, *size)
+        frame = [row for row in rows if row.part in FRAME]
+        found.append(
+            {
+                "module": name if genotype is None else genotype.name,
+                "parameters": rows[0].parameters - sum(row.parameters for row in frame),
+                "macs": rows[0].macs - sum(row.macs for row in frame),
+                "detector_parameters": rows[0].parameters,
+                "detector_macs": rows[0].macs,
+            }
+        )
+    if command.json:
+        print_json({"size": command.size, "modules": found})
+        return 0
+    print_table(
+        f"modules of {command.settings.channels} channels at {command.size}, alone and in the "
+        f"detector with {command.settings.backbone}",
+        ("module", "parameters", "MACs", "parameters", "MACs"),
+        [
+            [f"{value:,}" if isinstance(value, int) else str(value) for value in each.values()]
+            for each in found
+        ],
     )
     return 0
 

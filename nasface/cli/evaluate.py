@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
     curves = plain_curves(result.ap)
     write_curves(command.out, curves)
     plot = command.out / "precision_recall.png"
-    plot_precision_recall({loaded.genotype.name or "detector": curves}, plot)
+    plot_precision_recall({loaded.name: curves}, plot)
     if command.json:
         print_json(figures)
         return 0

@@ -1,5 +1,6 @@
 """``nasface train``."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from nasface.view.curves import plot_training_curves
 class TrainCommand:
     """Train a detector on the training images of a data folder: that of a genotype, or a member of
     the family by --model.
+
+    --module, short for --detector.module, takes a hand-made module in the place of the genotype's
+    cells.
 
     The run folder holds config.yaml, genotype.yaml, metrics.jsonl and its plot, checkpoint.pt, and
     the weights best.safetensors and last.safetensors. Ctrl-C stops with a checkpoint, and --resume
@@ -50,6 +54,7 @@ def _base(arguments: Sequence[str]) -> TrainConfig | None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
+    arguments = [re.sub("^--module(?==|$)", "--detector.module", word) for word in arguments]
     command = parse(TrainCommand, arguments, "train", _base(arguments))
     with ConsoleProgress() as progress:
         result = run_training(command.settings, command.out, progress, resume=command.resume)

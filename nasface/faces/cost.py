@@ -1,31 +1,42 @@
 """What a face detector costs, whole and in parts, and as a function of a search's choices."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import torch
 
 from nasface.faces.backbone import LEVELS
 from nasface.faces.detector import DetectorConfig, build_detector
+from nasface.faces.enhancement import paths_of_parts
 from nasface.ops.cost import Cost, measure_cost
 from nasface.search.choice import ChoiceTable, select
 from nasface.search.complexity import Complexity, Measure, operation_costs
 from nasface.search.derive import genotype_of_paths
-from nasface.spec.genotype import Genotype, cascade, repeat
+from nasface.spec.genotype import Genotype, cascade
 from nasface.spec.space import SearchSpace
+
+FRAME: Mapping[str, str] = MappingProxyType(
+    {"backbone": "backbone", "C6, C7": "extra", "laterals": "laterals", "heads": "heads"}
+)
+"""Parts around the module -> their attribute of the frame, in the order of the data; the module
+stands before the last."""
 
 
 def detector_cost(
-    config: DetectorConfig, genotype: Genotype, height: int, width: int
+    config: DetectorConfig, genotype: Genotype | None, height: int, width: int
 ) -> list[Cost]:
-    """Cost of the whole detector, of the parts of its frame and of each searched cell."""
+    """Cost of the whole detector, of the parts of its frame and of each cell or
+    hand-made part."""
     with torch.device("meta"):
         detector = build_detector(config, genotype)
         image = torch.empty(1, 3, height, width)
+    frame = {part: f"frame.{path}" for part, path in FRAME.items()}
+    heads = frame.popitem()
     parts = {
-        "backbone": "frame.backbone",
-        "C6, C7": "frame.extra",
-        "laterals": "frame.laterals",
-        **{name: f"enhancement.cells.{name}" for name in repeat(genotype, config.repeats).cells},
-        "heads": "frame.heads",
+        **frame,
+        **{k: f"enhancement.{path}" for k, path in paths_of_parts(detector.enhancement).items()},
+        heads[0]: heads[1],
     }
     return measure_cost(detector, (image,), parts)
 

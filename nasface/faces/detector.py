@@ -17,11 +17,12 @@ from nasface.build import FixedModule, build_module
 from nasface.errors import ConfigError
 from nasface.faces.anchors import AnchorConfig, make_anchors
 from nasface.faces.backbone import LEVELS, STRIDES, ExtraLevels, Form, build_backbone
+from nasface.faces.enhancement import GENOTYPE, build_enhancement, parts_of
 from nasface.faces.types import Predictions
 from nasface.ops.blocks import conv_norm_relu, separable_conv_norm_relu
 from nasface.search.policy import Mixture
 from nasface.search.supernet import Supernet
-from nasface.spec.genotype import Genotype, repeat
+from nasface.spec.genotype import Genotype
 from nasface.spec.space import SearchSpace
 
 FIRST_SHOT_SCALE = 0.5
@@ -36,8 +37,13 @@ class DetectorConfig:
     channels: int = 24
     """Width of the pyramid, of the searched cells and of the heads. In a search it must be
     divisible by the space's partial_channels."""
+    module: str = GENOTYPE
+    """What enhances the pyramid: genotype, the cells of one; none; or hand-made parts joined by +,
+    such as fpn or fem-fpn+fem-cpm: fpn, fem-fpn, bifpn, pan, then fem-cpm, ssh, rfe. One of the
+    parts may be genotype. In a search genotype."""
     repeats: int = 1
-    """How often the cells of the genotype follow one another. In a search 1."""
+    """How often the cells of the genotype, and each hand-made part, follow one another. In a search
+    1."""
     context: Form = "separable"
     """Cells on a single level: as in the genotype, or dense, bottlenecks of dense convolutions at a
     quarter of the width. In a search separable."""
@@ -66,6 +72,7 @@ class DetectorConfig:
                 f"channels {self.channels}, head_layers {self.head_layers}, extra_channels "
                 f"{self.extra_channels}: expected at least 4, 0 and 1"
             )
+        parts_of(self.module)
         if self.repeats < 1 or self.cosine_scale <= 0:
             raise ConfigError(
                 f"repeats {self.repeats}, cosine_scale {self.cosine_scale}: expected at least 1 "
@@ -203,8 +210,8 @@ class _TwoShotDetector(nn.Module, Generic[Enhancement]):
         return self
 
 
-class Detector(_TwoShotDetector[FixedModule]):
-    """A detector whose enhancement was built from a genotype. Call it for inference.
+class Detector(_TwoShotDetector[nn.Module]):
+    """A detector with a fixed enhancement: of a genotype, or hand-made. Call it for inference.
 
     Forward: images (B, 3, H, W), normalised as :func:`nasface.data.images.to_tensor` does -> the
     second shot's :class:`Predictions`.
@@ -253,15 +260,22 @@ class SearchableDetector(_TwoShotDetector[Supernet]):
         return cast(dict[int, Tensor], self.enhancement(features, mixture))
 
 
-def build_detector(config: DetectorConfig, genotype: Genotype) -> Detector:
-    """The detector of a genotype, with random weights.
+def build_detector(config: DetectorConfig, genotype: Genotype | None) -> Detector:
+    """The detector of a genotype or of a hand-made module, with random weights.
 
     Raises:
         SpecError: if the genotype does not fit a pyramid of levels 2..7.
-        ConfigError: for an unknown backbone.
+        ConfigError: for an unknown backbone, or a genotype without a place in the module or the
+            other way round.
     """
-    cells = repeat(genotype, config.repeats)
-    enhancement = build_module(cells, config.channels, LEVELS, dense=config.context == "dense")
+    enhancement = build_enhancement(
+        config.module,
+        genotype,
+        config.channels,
+        LEVELS,
+        config.repeats,
+        dense=config.context == "dense",
+    )
     return Detector(DetectorFrame(config), enhancement)
 
 
@@ -275,9 +289,10 @@ def build_searchable(
             has levels that the pyramid lacks.
         SpecError: if ``before`` does not fit.
     """
-    if config.repeats != 1 or config.context != "separable":
+    if (config.repeats, config.context, config.module) != (1, "separable", GENOTYPE):
         raise ConfigError(
-            f"repeats {config.repeats}, context {config.context}: a search has 1 and separable"
+            f"repeats {config.repeats}, context {config.context}, module {config.module}: a search "
+            f"has 1, separable and {GENOTYPE}"
         )
     if config.channels % space.partial_channels:
         raise ConfigError(

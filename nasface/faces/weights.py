@@ -13,6 +13,7 @@ from safetensors.torch import save
 import nasface
 from nasface.errors import RunError
 from nasface.faces.detector import Detector, DetectorConfig, build_detector
+from nasface.faces.enhancement import uses_genotype
 from nasface.ops.blocks import channels_last
 from nasface.spec.genotype import Genotype
 from nasface.spec.store import parse_dataclass, parse_genotype, parse_yaml, to_yaml
@@ -24,18 +25,26 @@ PREPROCESSING = "RGB / 255, minus ImageNet mean, over ImageNet standard deviatio
 
 @dataclass(frozen=True)
 class LoadedDetector:
-    """A detector in evaluation mode with what its file says of it."""
+    """A detector in evaluation mode with what its file says of it.
+
+    There is no genotype where the detector has a hand-made module.
+    """
 
     detector: Detector
     config: DetectorConfig
-    genotype: Genotype
+    genotype: Genotype | None
     metrics: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What to call it: the genotype's name, else the module's."""
+        return (self.genotype.name if self.genotype else "") or self.config.module
 
 
 def save_detector(
     path: Path,
     detector: Detector,
-    genotype: Genotype,
+    genotype: Genotype | None,
     metrics: dict[str, Any],
     state: dict[str, torch.Tensor] | None = None,
 ) -> None:
@@ -44,7 +53,7 @@ def save_detector(
         "format": FORMAT,
         "nasface": nasface.__version__,
         "config": to_yaml(detector.frame.config),
-        "genotype": to_yaml(genotype),
+        **({} if genotype is None else {"genotype": to_yaml(genotype)}),
         "preprocessing": PREPROCESSING,
         "licence": LICENCE,
         "metrics": json.dumps(metrics),
@@ -78,7 +87,9 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     config = parse_dataclass(
         DetectorConfig, _yaml(metadata, "config", path), f"{path}: config", RunError
     )
-    genotype = parse_genotype(_text(metadata, "genotype", path), f"{path}: genotype")
+    genotype = None
+    if uses_genotype(config.module):
+        genotype = parse_genotype(_text(metadata, "genotype", path), f"{path}: genotype")
     detector = build_detector(config, genotype)
     try:
         detector.load_state_dict(tensors)

@@ -24,7 +24,7 @@ class Cost:
 
 
 def measure_cost(
-    module: nn.Module, inputs: tuple[Tensor, ...], parts: Mapping[str, str] | None = None
+    module: nn.Module, inputs: tuple[object, ...], parts: Mapping[str, str] | None = None
 ) -> list[Cost]:
     """Cost of one forward pass: the whole (first row, ``total``) and each of ``parts``.
 

@@ -127,7 +127,8 @@ class TrainConfig(JobConfig):
     """Member of the family, d0 to d6 or d0-dense to d6-dense: where the detector's settings and the
     genotype start from. Empty: a detector of its own."""
     genotype: str = ""
-    """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named."""
+    """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named.
+    Hand-made modules (detector.module) have none."""
     accumulate: int = 1
     """Batches whose gradients are summed into one step: the batch of the optimiser is `batch` times
     this, in the memory of `batch`. Normalisation sees one batch at a time."""

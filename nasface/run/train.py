@@ -15,6 +15,7 @@ from nasface.data.annotations import read_wider_split
 from nasface.data.dataset import Batch, FaceDataset, make_loader
 from nasface.errors import ConfigError, RunError
 from nasface.faces.detector import Detector, build_detector
+from nasface.faces.enhancement import uses_genotype
 from nasface.faces.pretrained import freeze, load_backbone_weights
 from nasface.faces.weights import save_detector
 from nasface.run.checkpoint import load_checkpoint, save_checkpoint
@@ -61,7 +62,11 @@ class Training:
     """The state of a training and its steps. :func:`run_training` drives it."""
 
     def __init__(
-        self, config: TrainConfig, genotype: Genotype, folder: RunFolder, world: World | None = None
+        self,
+        config: TrainConfig,
+        genotype: Genotype | None,
+        folder: RunFolder,
+        world: World | None = None,
     ) -> None:
         self.config, self.genotype, self.folder = config, genotype, folder
         self.world = world or World()
@@ -214,25 +219,33 @@ def run_training(
 ) -> TrainResult:
     """Train, with checkpoints on the way; Ctrl-C ends it with a checkpoint.
 
-    Writes into ``out``: config.yaml, genotype.yaml, metrics.jsonl, checkpoint.pt, best.safetensors,
-    last.safetensors and, when finished, summary.json.
+    Writes into ``out``: config.yaml, genotype.yaml where there is one, metrics.jsonl,
+    checkpoint.pt, best.safetensors, last.safetensors and, when finished, summary.json.
 
     Raises:
         NasfaceError: for settings, data or a run folder that cannot be used.
     """
-    if not config.genotype:
+    needs_genotype = uses_genotype(config.detector.module)
+    if needs_genotype and not config.genotype:
         raise ConfigError("genotype: is missing; expected a packaged name or a YAML file")
+    if config.genotype and not needs_genotype and not config.model:
+        raise ConfigError(
+            f"genotype: {config.genotype} has no place in module {config.detector.module}"
+        )
     folder = RunFolder(out)
     if resume:
         folder.check_same(config)
-    genotype = load_genotype(out / "genotype.yaml" if resume else config.genotype)
+    genotype = None
+    if needs_genotype:
+        genotype = load_genotype(out / "genotype.yaml" if resume else config.genotype)
     with join_world(config.device) as world:
         training = Training(config, genotype, folder, world)
         if resume:
             training.load()
         elif world.is_first:
             folder.create(config)
-            save_genotype(genotype, out / "genotype.yaml")
+            if genotype is not None:
+                save_genotype(genotype, out / "genotype.yaml")
         if world.is_first:
             with MetricsLog(folder, tensorboard=config.tensorboard) as log:
                 finished = _train(training, progress, log)

@@ -239,3 +239,40 @@ def test_nothing_is_written_over(place: Path, tmp_path: Path, capsys: Output) ->
     ):
         assert "exists and is not empty" in fails(words, capsys)
     assert [path.name for path in out.iterdir()] == ["notes.txt"]
+
+
+def test_a_hand_made_module_is_trained_used_and_counted(
+    place: Path, tmp_path: Path, capsys: Output
+) -> None:
+    out = tmp_path / "fpn"
+    train = f"train --config {place}/train.yaml --data {place}/data --out {out} --module fpn+ssh"
+    assert main(train.split()) == 0
+    assert not (out / "genotype.yaml").exists()
+    assert main(f"train --out {out} --resume".split()) == 0
+    weights = out / "last.safetensors"
+    assert load_detector(weights).config.module == "fpn+ssh"
+    found = f"{tmp_path}/e"
+    assert main(f"evaluate --weights {weights} --data {place}/data --out {found}".split()) == 0
+    capsys.readouterr()
+    sizes = []
+    for what in (str(weights), "fpn+ssh --channels 8 --head-layers 1 --extra-channels 16 16"):
+        assert main(f"cost {what} --json".split()) == 0
+        sizes.append(json.loads(capsys.readouterr().out)["parts"][0]["parameters"])
+    assert sizes[0] == sizes[1]
+
+
+def test_a_genotype_and_a_hand_made_module_are_one_too_many(place: Path, capsys: Output) -> None:
+    genotype = f"{place}/g.yaml"
+    train = f"train --config {place}/train.yaml --data {place}/data --genotype {genotype}"
+    assert "has no place in module fpn" in fails(f"{train} --module fpn --out x", capsys)
+    assert "has no place for genotype" in fails(f"cost {genotype} --module fpn", capsys)
+    assert not Path("x").exists()
+
+
+def test_modules_are_listed_beside_the_genotype(capsys: Output) -> None:
+    assert main(["cost", "modules", "--channels", "8", "--json"]) == 0
+    rows = {each["module"]: each for each in json.loads(capsys.readouterr().out)["modules"]}
+    assert rows["none"]["parameters"] == rows["none"]["macs"] == 0
+    assert rows["fpn"]["parameters"] == 6 * (9 * 8 * 8 + 2 * 8)
+    frame = rows["none"]["detector_parameters"]
+    assert all(row["detector_parameters"] - row["parameters"] == frame for row in rows.values())

@@ -1,0 +1,200 @@
+"""Hand-made modules: closed forms of their size, shapes, gradients, and what they compute."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import DETECTOR, tiny_genotype
+from torch import nn
+
+from nasface.errors import ConfigError
+from nasface.faces.backbone import LEVELS
+from nasface.faces.baselines import CONTEXTS, FPN, PAN, PYRAMIDS, BiFPN, FemFPN, build_baseline
+from nasface.faces.cost import detector_cost
+from nasface.faces.detector import DetectorConfig, build_detector, build_searchable
+from nasface.faces.enhancement import Parts, build_enhancement, parts_of
+from nasface.faces.weights import load_detector, save_detector
+from nasface.ops.cost import count_parameters, measure_cost
+from nasface.spec.store import load_search_space
+
+NAMES = (*PYRAMIDS, *CONTEXTS)
+
+#: weights of the convolutions for a width of c, six levels
+CONVOLUTIONS: dict[str, Callable[[int], float]] = {
+    "fpn": lambda c: 6 * 9 * c**2,
+    "pan": lambda c: (6 + 2 * 5) * 9 * c**2,
+    "bifpn": lambda c: (4 + 6) * (9 * c + c**2),
+    "fem-fpn": lambda c: (1 + 2 * 5) * c**2,
+    "fem-cpm": lambda c: 6 * 9 * (2 * c**2 / 2 + 2 * c**2 / 8 + c**2 / 16),
+    "ssh": lambda c: 6 * 9 * (c**2 / 2 + c**2 / 4 + 3 * c**2 / 16),
+    "rfe": lambda c: 6 * (4 * c**2 / 4 + (2 * 3 + 2 * 5 + 4) * c**2 / 16 + c**2),
+}
+#: scales and shifts of the normalisations, and learned weights
+REST: dict[str, Callable[[int], float]] = {
+    "fpn": lambda c: 6 * 2 * c,
+    "pan": lambda c: 16 * 2 * c,
+    "bifpn": lambda c: 10 * 2 * c + 4 * 2 + 2 * 2 + 4 * 3,
+    "fem-fpn": lambda c: 11 * 2 * c,
+    "fem-cpm": lambda c: 6 * 2 * (2 * c / 2 + 3 * c / 4),
+    "ssh": lambda c: 6 * 2 * (c / 2 + 4 * c / 4),
+    "rfe": lambda c: 6 * 2 * (4 * 3 * c / 4 + c),
+}
+
+
+def pyramid(channels: int, height: int, width: int) -> dict[int, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        level: torch.randn(
+            2, channels, -(-height // 2**level), -(-width // 2**level), generator=generator
+        )
+        for level in LEVELS
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("channels", [8, 24])
+def test_parameters_by_closed_form(name: str, channels: int) -> None:
+    expected = CONVOLUTIONS[name](channels) + REST[name](channels)
+    assert count_parameters(build_baseline(name, channels, LEVELS)) == expected
+
+
+@pytest.mark.parametrize("name", [*CONTEXTS, "fpn"])
+def test_macs_by_closed_form(name: str) -> None:
+    """Where each level has the same convolutions, at its own resolution."""
+    channels, sizes = 8, pyramid(8, 256, 384)
+    module = build_baseline(name, channels, LEVELS)
+    positions = sum(x.shape[-1] * x.shape[-2] for x in sizes.values())
+    images = {level: x[:1] for level, x in sizes.items()}
+    assert measure_cost(module, (images,))[0].macs == CONVOLUTIONS[name](channels) / 6 * positions
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(256, 256), (129, 391)])
+def test_shapes_stay(name: str, size: tuple[int, int]) -> None:
+    features = pyramid(8, *size)
+    found = build_baseline(name, 8, LEVELS)(features)
+    assert list(sorted(found)) == list(LEVELS)
+    assert all(found[level].shape == features[level].shape for level in LEVELS)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "fem-fpn+fem-cpm", "none"])
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    detector = build_detector(DetectorConfig(channels=8, head_layers=1, module=name), None)
+    first, second = detector.both_shots(torch.randn(2, 3, 256, 256))
+    sum(output.square().sum() for output in (*first[:2], *second[:2])).backward()  # type: ignore[union-attr]
+    assert [n for n, p in detector.named_parameters() if p.grad is None] == []
+
+
+def reach(module: nn.Module, level: int) -> dict[int, int]:
+    """Width in positions, at each level, of what the middle of an output level depends on."""
+    features = {at: x[:1].requires_grad_() for at, x in pyramid(32, 512, 512).items()}
+    found = module.eval()(features)[level]
+    middle = found.shape[-1] // 2
+    found[0, :, middle, middle].sum().backward()
+    widths = dict.fromkeys(features, 0)
+    for at, x in features.items():
+        rows = torch.empty(0) if x.grad is None else x.grad.abs().sum((0, 1, 2)).nonzero()
+        if len(rows):
+            widths[at] = int(rows.max() - rows.min()) + 1
+    return widths
+
+
+def test_who_sees_whom() -> None:
+    """FPN and FEM-FPN lead downwards only, PAN and BiFPN both ways."""
+    for kind in (FPN, FemFPN):
+        seen = reach(kind(32, LEVELS), 4)
+        assert [level for level in LEVELS if seen[level]] == [4, 5, 6, 7]
+    for both in (PAN, BiFPN):
+        seen = reach(both(32, LEVELS), 4)
+        assert all(seen[level] for level in LEVELS)
+
+
+@pytest.mark.parametrize(("name", "width"), [("fem-cpm", 11), ("ssh", 7), ("rfe", 5)])
+def test_field_of_view_of_contexts(name: str, width: int) -> None:
+    """FEM: 3x3 dilated by 2, again, 3x3: 1 + 4 + 4 + 2. SSH: three 3x3. RFE: lines of 5."""
+    torch.manual_seed(0)
+    seen = reach(build_baseline(name, 32, LEVELS), 2)
+    assert seen == {level: width if level == 2 else 0 for level in LEVELS}
+
+
+def test_fpn_adds_what_lies_above() -> None:
+    """With identities for its 3x3s, an FPN gives the sum of all levels above, enlarged."""
+    module = FPN(4, LEVELS)
+    for each in module.smooth:
+        module.smooth[each] = nn.Identity()
+    features = {
+        level: torch.full((1, 4, 256 >> level, 256 >> level), 10.0**level) for level in LEVELS
+    }
+    found = module(features)
+    for level in LEVELS:
+        total = sum(10.0**above for above in LEVELS if above >= level)
+        torch.testing.assert_close(found[level], torch.full_like(features[level], total))
+
+
+def test_fusion_of_bifpn_is_normalised() -> None:
+    """Weights 1, 3 and -2 (cut at zero) of maps 1, 5 and 100: (1 + 15) / (4 + 1e-4), then SiLU."""
+    fusion = BiFPN(4, LEVELS).out["3"]
+    fusion.conv = nn.Identity()
+    with torch.no_grad():
+        fusion.weight.copy_(torch.tensor([1.0, 3.0, -2.0]))  # type: ignore[operator]
+    found = fusion([torch.full((1, 4, 2, 2), value) for value in (1.0, 5.0, 100.0)])
+    x = torch.tensor(16 / 4.0001)
+    torch.testing.assert_close(found, torch.full_like(found, float(x * x.sigmoid())))
+
+
+@pytest.mark.parametrize("module", ["", "fpn+fpn", "fpm", "none+fpn", "fpn+"])
+def test_unknown_modules_are_refused(module: str) -> None:
+    with pytest.raises(ConfigError, match="module: "):
+        DetectorConfig(module=module)
+
+
+def test_widths_that_cannot_be_quartered_are_refused() -> None:
+    with pytest.raises(ConfigError, match="channels 10 is not divisible by 4"):
+        build_baseline("rfe", 10, LEVELS)
+
+
+def test_genotype_and_module_have_to_agree() -> None:
+    with pytest.raises(ConfigError, match="has no place in module fpn"):
+        build_detector(DetectorConfig(channels=8, module="fpn"), tiny_genotype())
+    with pytest.raises(ConfigError, match=r"is missing; module fpn\+genotype"):
+        build_detector(DetectorConfig(channels=8, module="fpn+genotype"), None)
+    with pytest.raises(ConfigError, match="a search has 1, separable and genotype"):
+        build_searchable(DetectorConfig(module="fpn"), load_search_space("autofem-cpm"))
+
+
+def test_parts_stand_in_their_order_and_repeat() -> None:
+    assert parts_of("none") == ()
+    built = build_enhancement("fem-fpn+genotype", tiny_genotype(), 8, LEVELS, 2, dense=False)
+    assert isinstance(built, Parts)
+    assert list(built.parts) == ["fem-fpn", "fem-fpn_2", "genotype"]
+
+
+def test_none_leaves_the_pyramid() -> None:
+    detector = build_detector(DetectorConfig(channels=8, module="none"), None)
+    features = pyramid(8, 64, 64)
+    found = detector.enhancement(features)
+    assert all(found[level] is features[level] for level in LEVELS)
+
+
+def test_cost_names_every_part() -> None:
+    config = DetectorConfig(channels=8, module="fem-fpn+genotype+ssh")
+    rows = detector_cost(config, tiny_genotype(), 256, 256)
+    parts = {row.part: row for row in rows}
+    assert {"module fem-fpn", "module ssh", "backbone", "heads"} < set(parts)
+    assert sum(row.parameters for row in rows[1:]) == rows[0].parameters
+    assert sum(row.macs for row in rows[1:]) == rows[0].macs
+
+
+@pytest.mark.parametrize("module", ["none", "pan", "bifpn+rfe", "fem-fpn+genotype"])
+def test_weights_know_their_module(module: str, tmp_path: Path) -> None:
+    genotype = tiny_genotype() if "genotype" in module else None
+    config = DetectorConfig(channels=8, head_layers=DETECTOR.head_layers, module=module)
+    detector = build_detector(config, genotype).eval()
+    save_detector(tmp_path / "w.safetensors", detector, genotype, {})
+    loaded = load_detector(tmp_path / "w.safetensors")
+    assert loaded.config.module == module
+    assert loaded.name == ("tiny" if genotype else module)
+    images = torch.randn(1, 3, 97, 131)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.detector(images)[:2], detector(images)[:2])
