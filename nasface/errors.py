@@ -22,3 +22,7 @@ class ConfigError(NasfaceError, ValueError):
 
 class RunError(NasfaceError):
     """A run folder, checkpoint or weights file that cannot be used."""
+
+
+class ExportError(NasfaceError):
+    """A detector that cannot be exported, or a file whose output is not the detector's."""

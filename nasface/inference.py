@@ -11,8 +11,9 @@ from torch import Tensor
 
 from nasface.data.images import read_image
 from nasface.evaluation.predict import TestConfig, detect_batch
-from nasface.faces import weights
+from nasface.export import load
 from nasface.faces.types import Detections
+from nasface.faces.weights import LoadedDetector
 from nasface.ops.fold import fold_norms
 
 Image = NDArray[np.uint8]
@@ -25,7 +26,7 @@ class FaceDetector:
     ``genotype``, ``config`` and ``metrics`` are its file's.
     """
 
-    def __init__(self, loaded: weights.LoadedDetector) -> None:
+    def __init__(self, loaded: LoadedDetector) -> None:
         self.module = fold_norms(loaded.detector)
         self.genotype, self.config, self.metrics = loaded.genotype, loaded.config, loaded.metrics
 
@@ -58,12 +59,12 @@ class FaceDetector:
 
 
 def load_detector(path: str | Path, device: str | torch.device = "cpu") -> FaceDetector:
-    """The detector of weights that ``nasface train`` wrote.
+    """The detector of weights of ``nasface train``, or of an ONNX file of ``nasface export``.
 
     Raises:
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
     """
-    return FaceDetector(weights.load_detector(Path(path), device))
+    return FaceDetector(load.load_detector(Path(path), device))
 
 
 def _batches(images: Iterable[Image], most: int) -> Iterator[list[Image]]:

@@ -3,13 +3,16 @@
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import torch
 
 from nasface.data.annotations import write_wider_annotations
 from nasface.data.augment import AugmentConfig
 from nasface.data.images import write_image
-from nasface.faces.detector import DetectorConfig
+from nasface.faces.detector import DetectorConfig, build_detector
+from nasface.faces.weights import save_detector
 from nasface.run.config import OptimizerConfig
 from nasface.run.progress import Silent
 from nasface.search.derive import derive
@@ -54,6 +57,24 @@ def tiny_genotype(space_name: str = "autofem", seed: int = 0) -> Genotype:
     alphas = {c: generator.normal(size=s).astype(np.float32) for c, s in shapes.items()}
     betas = {c: generator.normal(size=s[0]).astype(np.float32) for c, s in shapes.items()}
     return derive(space, alphas, betas, name="tiny")
+
+
+def write_lively_weights(path: Path, config: DetectorConfig = DETECTOR, seed: int = 0) -> Path:
+    """An untrained detector whose scores and offsets vary from anchor to anchor."""
+    torch.manual_seed(seed)
+    genotype = tiny_genotype(seed=seed)
+    detector = build_detector(config, genotype)
+    for head in detector.frame.heads:
+        for branch in (head.classify, head.regress):
+            last = cast(torch.nn.Conv2d, cast(torch.nn.Sequential, branch)[-1])
+            torch.nn.init.normal_(last.weight)
+            torch.nn.init.zeros_(cast(torch.Tensor, last.bias))
+    # Products of features shrink what comes out of an untrained backbone to nothing.
+    with torch.no_grad():
+        for _ in range(3):
+            detector.train()(torch.randn(4, 3, 128, 128))
+    save_detector(path, detector.eval(), genotype, {"ap": 0.5})
+    return path
 
 
 class StopAfter(Silent):

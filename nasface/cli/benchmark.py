@@ -11,7 +11,7 @@ import tyro
 from nasface.cli.console import ConsoleProgress, say
 from nasface.data.detection_files import Rows
 from nasface.errors import ConfigError, DataError
-from nasface.faces.weights import load_detector
+from nasface.export.load import load_detector
 from nasface.run.config import FddbConfig, WiderConfig
 from nasface.run.detections import detect_images
 from nasface.run.folder import RunFolder

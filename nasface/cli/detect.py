@@ -12,7 +12,7 @@ from nasface.cli.options import parse
 from nasface.data.images import list_images
 from nasface.data.video import is_video
 from nasface.errors import ConfigError
-from nasface.faces.weights import load_detector
+from nasface.export.load import load_detector
 from nasface.run.config import DetectConfig
 from nasface.run.detect import Finder
 from nasface.run.folder import RunFolder
@@ -47,7 +47,7 @@ def run(arguments: Sequence[str]) -> int:
     command = parse(DetectCommand, arguments, "detect")
     settings = command.settings
     if not settings.weights:
-        raise ConfigError("weights: is missing; expected a .safetensors file of nasface train")
+        raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
     videos = [each for each in command.inputs if is_video(each)]
     others = [Path(each) for each in command.inputs if not is_video(each)]
     paths = list_images(others) if others or not videos else []

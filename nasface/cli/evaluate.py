@@ -13,7 +13,7 @@ from nasface.cli.options import parse
 from nasface.data.annotations import read_wider_split
 from nasface.errors import ConfigError
 from nasface.evaluation.predict import detections_as_rows
-from nasface.faces.weights import load_detector
+from nasface.export.load import load_detector
 from nasface.run.config import EvaluateConfig
 from nasface.run.evaluate import evaluate
 from nasface.run.folder import RunFolder
@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     command = parse(EvaluateCommand, arguments, "evaluate")
     settings = command.settings
     if not settings.weights:
-        raise ConfigError("weights: is missing; expected a .safetensors file of nasface train")
+        raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
     records = read_wider_split(data_folder(settings.data), settings.split)
     loaded = load_detector(Path(settings.weights), choose_device(settings.device))
     folder = RunFolder(command.out)

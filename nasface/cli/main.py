@@ -21,6 +21,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "evaluate": "score weights or detections; widerface and fddb: by the official protocols",
         "plot": "draw the curves of evaluations in one figure",
         "detect": "find faces in images, draw and list them",
+        "export": "write a detector as ONNX, torch.export program or plain Python file",
         "cost": "parameters and multiply-adds of a detector",
     }
 )

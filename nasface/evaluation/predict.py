@@ -23,24 +23,15 @@ from nasface.evaluation.views import (
     vote,
 )
 from nasface.faces.boxes import clip, decode, non_maximum_suppression
-from nasface.faces.types import Detections, Predictions
+from nasface.faces.types import Candidates, Detections, Predictions
 
 Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestConfig:
-    """How a detector is applied to an image (ASFD section 4.1: 5000 -> NMS 0.3 -> 750)."""
+class SuppressionConfig:
+    """From candidates to detections (ASFD section 4.1: 5000 -> NMS 0.3 -> 750)."""
 
-    __test__ = False  # not a test class, whatever pytest thinks of its name
-
-    preset: Preset = "original"
-    """Sizes at which an image is shown to the detector. original: once, at its size or with the
-    longer side below; vga: once, longer side 640; flip: also mirrored, with box voting; pyramid:
-    the scales of DSFD, with box voting."""
-    longer_side: int | None = None
-    """Resize so that the longer side has this many pixels; null keeps the original size. For
-    presets original and flip."""
     confidence: float = 0.02
     """Detections below this score are dropped before suppression."""
     before_nms: int = 5000
@@ -51,16 +42,34 @@ class TestConfig:
     """Detections kept per image."""
 
     def __post_init__(self) -> None:
-        if self.preset in ("vga", "pyramid") and self.longer_side is not None:
-            raise ConfigError(f"longer_side: not together with preset {self.preset}")
-        if self.longer_side is not None and self.longer_side < 32:
-            raise ConfigError(f"longer_side: {self.longer_side} is below 32 pixels")
         if not 0 <= self.confidence < 1 or not 0 < self.nms <= 1:
             raise ConfigError(
                 f"confidence {self.confidence}, nms {self.nms}: expected [0, 1) and (0, 1]"
             )
         if self.keep < 1 or self.before_nms < 1:
             raise ConfigError(f"keep {self.keep}, before_nms {self.before_nms}: expected 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestConfig(SuppressionConfig):
+    """How a detector is applied to an image."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    preset: Preset = "original"
+    """Sizes at which an image is shown to the detector. original: once, at its size or with the
+    longer side below; vga: once, longer side 640; flip: also mirrored, with box voting; pyramid:
+    the scales of DSFD, with box voting."""
+    longer_side: int | None = None
+    """Resize so that the longer side has this many pixels; null keeps the original size. For
+    presets original and flip."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.preset in ("vga", "pyramid") and self.longer_side is not None:
+            raise ConfigError(f"longer_side: not together with preset {self.preset}")
+        if self.longer_side is not None and self.longer_side < 32:
+            raise ConfigError(f"longer_side: {self.longer_side} is below 32 pixels")
 
     def describe(self) -> str:
         """The test sizes in words."""
@@ -70,7 +79,8 @@ class TestConfig:
 def detect(detector: nn.Module, image_HW3: Image, config: TestConfig) -> Detections:
     """The faces of one RGB image, in its own pixels.
 
-    ``detector`` maps images (B, 3, H, W) to :class:`Predictions`, in evaluation mode.
+    ``detector`` maps images (B, 3, H, W) to :class:`Predictions` or :class:`Candidates`, in
+    evaluation mode.
     """
     return detect_batch(detector, [image_HW3], config)[0]
 
@@ -94,12 +104,15 @@ def _detect_view(
     height, width = images[0].shape[:2]
     scaled = [_resize(image, view.scale) for image in images]
     rows, columns = scaled[0].shape[:2]
-    device = next(detector.parameters()).device
+    # A detector of another runtime, which has no parameters, takes its images from memory.
+    device = next((each.device for each in detector.parameters()), torch.device("cpu"))
     with torch.inference_mode():
         batch = torch.stack([to_tensor(image) for image in scaled]).to(device)
         batch = batch.flip(3) if view.flip else batch
-        predictions: Predictions = detector(batch.contiguous(memory_format=torch.channels_last))
-        found = [suppress(predictions, config, at) for at in range(len(images))]
+        output: Predictions | Candidates = detector(
+            batch.contiguous(memory_format=torch.channels_last)
+        )
+        found = [suppress(output, config, at) for at in range(len(images))]
     ratio = torch.tensor([width / columns, height / rows]).repeat(2)
     results = []
     for each in found:
@@ -112,13 +125,21 @@ def _detect_view(
     return results
 
 
-def suppress(predictions: Predictions, config: TestConfig, image: int = 0) -> Detections:
+def suppress(
+    output: Predictions | Candidates, config: SuppressionConfig, image: int = 0
+) -> Detections:
     """The detections of one image of a batch, in pixels of the network's input."""
-    scores_A = predictions.logits_BA2[image].float().softmax(dim=1)[:, 1]
+    if isinstance(output, Candidates):
+        scores_A = output.scores_BA[image]
+    else:
+        scores_A = output.logits_BA2[image].float().softmax(dim=1)[:, 1]
     candidates = torch.nonzero(scores_A >= config.confidence).squeeze(1)
-    boxes = decode(
-        predictions.deltas_BA4[image, candidates].float(), predictions.anchors_A4[candidates]
-    )
+    if isinstance(output, Candidates):
+        boxes = output.boxes_BA4[image, candidates]
+    else:
+        # Decoded only now: few anchors are candidates.
+        deltas = output.deltas_BA4[image, candidates].float()
+        boxes = decode(deltas, output.anchors_A4[candidates])
     kept = non_maximum_suppression(
         boxes, scores_A[candidates], config.nms, before=config.before_nms, keep=config.keep
     )

@@ -58,15 +58,15 @@ def encode(boxes_A4: Tensor, anchors_A4: Tensor) -> Tensor:
 
 
 def decode(deltas_A4: Tensor, anchors_A4: Tensor) -> Tensor:
-    """Boxes (A, 4) from offsets, the inverse of :func:`encode`.
+    """Boxes (A, 4) from offsets, the inverse of :func:`encode`; offsets (B, A, 4) give (B, A, 4).
 
     A side grows to at most 1000 times the anchor's, so that no offset overflows.
     """
     anchor_size = anchors_A4[:, 2:] - anchors_A4[:, :2]
     centre = (anchors_A4[:, :2] + anchors_A4[:, 2:]) / 2
-    centre = centre + deltas_A4[:, :2] * CENTRE_VARIANCE * anchor_size
-    size = anchor_size * (deltas_A4[:, 2:] * SIZE_VARIANCE).clamp(max=_MAX_LOG_SIZE).exp()
-    return torch.cat([centre - size / 2, centre + size / 2], dim=1)
+    centre = centre + deltas_A4[..., :2] * CENTRE_VARIANCE * anchor_size
+    size = anchor_size * (deltas_A4[..., 2:] * SIZE_VARIANCE).clamp(max=_MAX_LOG_SIZE).exp()
+    return torch.cat([centre - size / 2, centre + size / 2], dim=-1)
 
 
 OverlapLoss = Literal["giou", "diou", "ciou"]

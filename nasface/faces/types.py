@@ -56,6 +56,16 @@ class Predictions(NamedTuple):
     scale: float = 1.0
 
 
+class Candidates(NamedTuple):
+    """A batch of predictions decoded, before suppression.
+
+    ``boxes_BA4`` in pixels of the network input; ``scores_BA`` of a face, in [0, 1].
+    """
+
+    boxes_BA4: Tensor
+    scores_BA: Tensor
+
+
 def _check_boxes(name: str, boxes: Tensor, other_name: str, other: Tensor) -> None:
     if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) != len(other):
         raise ValueError(

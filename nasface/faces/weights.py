@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
 import nasface
 from nasface.errors import RunError
@@ -27,10 +28,11 @@ PREPROCESSING = "RGB / 255, minus ImageNet mean, over ImageNet standard deviatio
 class LoadedDetector:
     """A detector in evaluation mode with what its file says of it.
 
-    There is no genotype where the detector has a hand-made module.
+    ``detector`` maps images to :class:`Predictions` or, from an ONNX file, :class:`Candidates`.
+    There is no genotype where it has a hand-made module.
     """
 
-    detector: Detector
+    detector: nn.Module
     config: DetectorConfig
     genotype: Genotype | None
     metrics: dict[str, Any]

@@ -179,7 +179,7 @@ class EvaluateConfig:
     data: str = ""
     """Folder in WIDER FACE layout."""
     weights: str = ""
-    """Weights that `nasface train` wrote."""
+    """Weights that `nasface train` wrote, or an ONNX file of `nasface export`."""
     split: Literal["val", "train"] = "val"
     """Which part to evaluate on."""
     device: str = "auto"
@@ -193,7 +193,8 @@ class _BenchmarkConfig:
     """Evaluation by the protocol of a benchmark: of weights, or of detections made elsewhere."""
 
     weights: str = ""
-    """Weights that `nasface train` wrote; their detections are made and scored."""
+    """Weights that `nasface train` wrote, or an ONNX file of `nasface export`; their detections are
+    made and scored."""
     detections: str = ""
     """Detections to score, instead of weights."""
     device: str = "auto"
@@ -237,7 +238,7 @@ class DetectConfig:
     """Detection on images without annotations."""
 
     weights: str = ""
-    """Weights that `nasface train` wrote."""
+    """Weights that `nasface train` wrote, or an ONNX file of `nasface export`."""
     threshold: float = 0.5
     """Score from which a detection is written and drawn."""
     frames: int = 0

@@ -1,0 +1,53 @@
+"""``nasface export``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nasface.cli.console import ConsoleProgress, say
+from nasface.cli.options import parse
+from nasface.errors import ConfigError
+from nasface.export.config import ExportConfig
+from nasface.export.files import check_free
+from nasface.export.onnx_file import export_onnx
+from nasface.faces.weights import load_detector
+
+FORMS = {".onnx": export_onnx}
+
+
+@dataclass(kw_only=True)
+class ExportCommand:
+    """Write a trained detector in a form that runs without this toolkit.
+
+    The suffix of --out says which: .onnx for ONNX Runtime and others. Any height, width and batch.
+    The file is compared with the detector on images of eight sizes, one and four at a time, and
+    written only if it agrees; what it is and how its input is prepared stands in its metadata.
+    """
+
+    settings: Annotated[ExportConfig, tyro.conf.arg(name="")]
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE")]
+    """File to write."""
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """YAML file of settings; options given here override it."""
+    overwrite: bool = False
+    """Replace a file that is there."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = parse(ExportCommand, arguments, "export")
+    settings = command.settings
+    if not settings.weights:
+        raise ConfigError("weights: is missing; expected a .safetensors file of nasface train")
+    if command.out.suffix not in FORMS:
+        raise ConfigError(f"{command.out}: unknown form; expected {', '.join(FORMS)}")
+    check_free(command.out, command.overwrite)
+    loaded = load_detector(Path(settings.weights))
+    with ConsoleProgress() as progress:
+        worst = FORMS[command.out.suffix](loaded, command.out, settings, progress.note)
+    say(f"wrote      {command.out}")
+    say(f"agrees     greatest relative difference {worst}")
+    return 0

@@ -1,0 +1,46 @@
+"""What an exported file says of itself, as text by key."""
+
+import json
+
+import nasface
+from nasface.data.images import IMAGE_MEAN, IMAGE_STD
+from nasface.export.config import ExportConfig
+from nasface.faces.backbone import STRIDES
+from nasface.faces.boxes import CENTRE_VARIANCE, SIZE_VARIANCE
+from nasface.faces.weights import LICENCE, PREPROCESSING, LoadedDetector
+from nasface.spec.store import to_yaml
+
+CLASSES = ("background", "face")
+
+
+def describe(loaded: LoadedDetector, config: ExportConfig) -> dict[str, str]:
+    """Classes, preprocessing, layout of the anchors, genotype and settings of a detector."""
+    anchors = loaded.config.anchors
+    layout = {
+        "strides": STRIDES,
+        "side_in_strides": anchors.scale,
+        "height_over_width": anchors.aspect,
+        "order": "level by level, finest first; in a level row by row, one anchor per position",
+        "centre": "(column + 0.5, row + 0.5) strides",
+        "offsets": "SSD: centre shift over anchor size, log of size ratio",
+        "variances": [CENTRE_VARIANCE, SIZE_VARIANCE],
+    }
+    about = {
+        "nasface": nasface.__version__,
+        "outputs": config.outputs,
+        "classes": json.dumps(CLASSES),
+        "input": "float32 (batch, 3, height, width), RGB, any size",
+        "preprocessing": PREPROCESSING,
+        "mean": json.dumps(IMAGE_MEAN),
+        "standard_deviation": json.dumps(IMAGE_STD),
+        "boxes": "x1 y1 x2 y2 in pixels of the input, not clipped to it",
+        "anchors": json.dumps(layout),
+        "config": to_yaml(loaded.config),
+        "metrics": json.dumps(loaded.metrics),
+        "licence": LICENCE,
+    }
+    if loaded.genotype is not None:
+        about["genotype"] = to_yaml(loaded.genotype)
+    if config.outputs == "detections":
+        about["suppression"] = to_yaml(config.suppression)
+    return about

@@ -1,0 +1,56 @@
+"""The detector as a graph: images in, plain tensors out, any height, width and batch."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from nasface.export.config import Outputs
+from nasface.faces.backbone import STRIDES
+from nasface.faces.boxes import decode
+from nasface.faces.types import Predictions
+from nasface.ops.fold import fold_norms
+
+SMALLEST_TRACED = STRIDES[-1] + 1
+"""Pixels of the least height and width that a trace is sure of: below them the coarsest map has one
+row or column, which torch.export takes for a case of its own."""
+
+
+class Graph(nn.Module):
+    """Images (B, 3, H, W) -> what ``outputs`` names, without suppression.
+
+    predictions: logits (B, A, 2), offsets (B, A, 4), anchors (A, 4); boxes: boxes (B, A, 4) in
+    pixels of the input, scores (B, A).
+    """
+
+    def __init__(self, detector: nn.Module, outputs: Outputs) -> None:
+        super().__init__()
+        self.detector = detector
+        self.decoded = outputs != "predictions"
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
+        found: Predictions = self.detector(images)
+        if not self.decoded:
+            return found.logits_BA2, found.deltas_BA4, found.anchors_A4
+        boxes_BA4 = decode(found.deltas_BA4, found.anchors_A4)
+        return boxes_BA4, found.logits_BA2.softmax(dim=2)[..., 1]
+
+
+def trace(detector: nn.Module, outputs: Outputs) -> ExportedProgram:
+    """The graph of a detector, its normalisations folded, with dynamic batch, height and width."""
+    graph = Graph(fold_norms(detector).to("cpu"), outputs).eval().requires_grad_(False)
+    # Not square, and large enough for several rows and columns on the coarsest level.
+    example = torch.zeros(2, 3, 5 * STRIDES[-1] // 2, 7 * STRIDES[-1] // 2)
+    with warnings.catch_warnings():
+        # torch warns of its own internals.
+        warnings.simplefilter("ignore")
+        return torch.export.export(graph, (example,), dynamic_shapes=dynamic_shapes())
+
+
+def dynamic_shapes() -> dict[str, Any]:
+    """The dimensions of ``images`` that vary."""
+    height, width = (Dim(name, min=SMALLEST_TRACED) for name in ("height", "width"))
+    return {"images": {0: Dim("batch"), 2: height, 3: width}}

@@ -1,0 +1,21 @@
+"""Detectors from any file that can stand for weights."""
+
+from pathlib import Path
+
+import torch
+
+from nasface.export.onnx_detector import load_onnx
+from nasface.faces import weights
+from nasface.faces.weights import LoadedDetector
+
+
+def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
+    """The detector of weights of ``nasface train`` or of an ONNX file of ``nasface export``.
+
+    Raises:
+        RunError: naming the file, if it is no such detector. ExportError: for an ONNX
+        file without onnxruntime.
+    """
+    if path.suffix.lower() != ".onnx":
+        return weights.load_detector(path, device)
+    return load_onnx(path, device)

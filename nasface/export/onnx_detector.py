@@ -1,0 +1,111 @@
+"""Detectors from ONNX files, run by onnxruntime in the place of trained weights."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nasface.errors import RunError
+from nasface.export.config import OUTPUT_NAMES
+from nasface.export.extra import need
+from nasface.faces.detector import DetectorConfig
+from nasface.faces.types import Candidates, Predictions
+from nasface.faces.weights import LoadedDetector
+from nasface.spec.store import parse_dataclass, parse_genotype, parse_yaml
+
+FORMAT = "nasface-onnx-1"
+
+
+class OnnxDetector(nn.Module):
+    """A file as a detector: images (B, 3, H, W) -> :class:`Predictions` or :class:`Candidates`."""
+
+    def __init__(self, run: Callable[[Tensor], tuple[Tensor, ...]], outputs: str) -> None:
+        super().__init__()
+        self.run = run
+        self.outputs = outputs
+
+    def forward(self, images_B3HW: Tensor) -> Predictions | Candidates:
+        """See the class."""
+        if self.outputs == "predictions":
+            logits, deltas, anchors = self.run(images_B3HW)
+            return Predictions(logits, deltas, anchors)
+        boxes, scores = self.run(images_B3HW)
+        return Candidates(boxes, scores)
+
+
+def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
+    """The detector of an ONNX file that ``nasface export`` wrote.
+
+    Runs where ``device`` says if onnxruntime has a provider for it, else on the CPU.
+
+    Raises:
+        ExportError: without onnxruntime. RunError: naming the file, if it cannot be read or is no
+            such detector.
+    """
+    try:
+        session = open_session(path.read_bytes(), device)
+    except OSError as error:
+        raise RunError(f"{path}: cannot read weights: {error.strerror}") from None
+    except RunError as error:
+        raise RunError(f"{path}: {error}") from None
+    about = session.get_modelmeta().custom_metadata_map
+    if about.get("format") != FORMAT:
+        raise RunError(
+            f"{path}: format is {about.get('format')!r}, expected {FORMAT!r} "
+            "(a file written by nasface export)"
+        )
+    if about["outputs"] == "detections":
+        raise RunError(
+            f"{path}: its suppression is part of the graph; expected a file exported with "
+            "--outputs boxes or predictions"
+        )
+    values = parse_yaml(about["config"], f"{path}: config", RunError)
+    run = _run(session, OUTPUT_NAMES[about["outputs"]], ("images",))
+    return LoadedDetector(
+        OnnxDetector(run, about["outputs"]).eval(),
+        parse_dataclass(DetectorConfig, values, f"{path}: config", RunError),
+        parse_genotype(about["genotype"], f"{path}: genotype") if "genotype" in about else None,
+        json.loads(about.get("metrics", "{}")),
+    )
+
+
+def runner(
+    model: bytes, outputs: Sequence[str], inputs: Sequence[str] = ("images",)
+) -> Callable[..., tuple[Tensor, ...]]:
+    """A serialised model as a function of tensors on the CPU."""
+    return _run(open_session(model), outputs, inputs)
+
+
+def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
+    """An onnxruntime session with as many threads as torch.
+
+    Raises:
+        ExportError: without onnxruntime. RunError: for what is no model.
+    """
+    runtime = need("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    wanted = ["CPUExecutionProvider"]
+    if torch.device(device).type == "cuda":
+        wanted.insert(0, "CUDAExecutionProvider")
+    there = [each for each in wanted if each in runtime.get_available_providers()]
+    try:
+        return runtime.InferenceSession(model, options, providers=there)
+    except Exception as problem:
+        # onnxruntime's errors share no public base.
+        raise RunError(f"no ONNX model: {' '.join(str(problem).split())[:200]}") from None
+
+
+def _run(
+    session: Any, outputs: Sequence[str], inputs: Sequence[str]
+) -> Callable[..., tuple[Tensor, ...]]:
+    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+        arrays = [each.detach().cpu().contiguous().numpy() for each in tensors]
+        found = session.run(list(outputs), dict(zip(inputs, arrays, strict=True)))
+        return tuple(torch.from_numpy(each) for each in found)
+
+    return run

@@ -1,0 +1,123 @@
+"""Suppression inside an ONNX graph: the best candidates of each image, then the NMS operator."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nasface.errors import ExportError
+from nasface.evaluation.predict import SuppressionConfig, suppress
+from nasface.export.config import OUTPUT_NAMES
+from nasface.export.extra import need
+from nasface.export.graph import Graph
+from nasface.export.onnx_detector import runner
+from nasface.export.parity import BATCHES, SIZES, Difference, check, random_images
+from nasface.faces.types import Candidates
+
+if TYPE_CHECKING:
+    import onnx
+
+#: names under which boxes (B, A, 4) and scores (B, A) enter suppression
+CANDIDATES = ("candidate_boxes", "candidate_scores")
+
+
+def suppression_model(config: SuppressionConfig, opset: int, ir_version: int) -> "onnx.ModelProto":
+    """Candidates of a batch -> image (N,), boxes (N, 4), scores (N,): image by image, best first.
+
+    Which boxes stay is decided as :func:`nasface.faces.boxes.non_maximum_suppression` does, ties
+    included.
+    """
+    # The operator keeps scores above its threshold, we keep those from ours on.
+    above = np.nextafter(np.float32(config.confidence), np.float32(-1)).item()
+    boxes, scores = CANDIDATES
+    text = f"""
+        <ir_version: {ir_version}, opset_import: ["": {opset}]>
+        suppression (float[batch, anchors, 4] {boxes}, float[batch, anchors] {scores})
+            => (int64[found] image, float[found, 4] boxes, float[found] scores)
+        <int64[1] most = {{{config.before_nms}}}, int64[1] keep = {{{config.keep}}},
+         float[1] overlap = {{{config.nms!r}}}, float[1] above = {{{above!r}}},
+         int64[1] first = {{0}}, int64[1] second = {{1}}, int64[1] third = {{2}},
+         int64[3] corners = {{1, 1, 4}}, int64[2] columns = {{0, 2}}>
+        {{
+            size = Shape ({scores})
+            number = Gather <axis = 0> (size, second)
+            taken = Min (most, number)
+            best, order = TopK <axis = 1> ({scores}, taken)
+            position = Unsqueeze (order, third)
+            positions = Expand (position, corners)
+            candidates = GatherElements <axis = 1> ({boxes}, positions)
+            faces = Unsqueeze (best, second)
+            chosen = NonMaxSuppression (candidates, faces, keep, overlap, above)
+            place = Gather <axis = 1> (chosen, columns)
+            images = Gather <axis = 1> (chosen, first)
+            image = Squeeze (images, second)
+            boxes = GatherND (candidates, place)
+            scores = GatherND (best, place)
+        }}
+    """
+    model: onnx.ModelProto = need("onnx.parser").parse_model(text)
+    return model
+
+
+def with_suppression(
+    model: "onnx.ModelProto", config: SuppressionConfig, opset: int
+) -> "onnx.ModelProto":
+    """A model that gives candidates, with suppression behind it."""
+    behind = suppression_model(config, opset, model.ir_version)
+    merged: onnx.ModelProto = need("onnx.compose").merge_models(
+        model, behind, io_map=[(name, name) for name in CANDIDATES]
+    )
+    return merged
+
+
+def compare_suppressed(detector: nn.Module, path: Path, config: SuppressionConfig) -> Difference:
+    """The greatest difference of a file's candidates from the detector's.
+
+    A difference in the last digit may turn the order of two candidates. So suppression is compared
+    on the file's own candidates, and on random ones, where it must agree to the last digit.
+
+    Raises:
+        ExportError: if candidates or suppression do not agree.
+    """
+    model: onnx.ModelProto = need("onnx").load(path)
+    name_output = need("onnx.helper").make_empty_tensor_value_info
+    model.graph.output.extend(name_output(name) for name in CANDIDATES)
+    whole = runner(model.SerializeToString(), (*CANDIDATES, *OUTPUT_NAMES["detections"]))
+    found = check(Graph(detector, "boxes"), lambda images: whole(images)[:2], ("boxes", "scores"))
+    for (height, width), batch in ((size, batch) for size in SIZES for batch in BATCHES):
+        boxes, scores, *kept = whole(random_images(batch, height, width))
+        _same(Candidates(boxes, scores), kept, config, f"at {height}x{width}, batch {batch}")
+    opset, ir_version = model.opset_import[0].version, model.ir_version
+    alone = suppression_model(config, opset, ir_version).SerializeToString()
+    behind = runner(alone, OUTPUT_NAMES["detections"], CANDIDATES)
+    for number in (1, 100, 2000):
+        candidates = random_candidates(number)
+        _same(candidates, list(behind(*candidates)), config, f"of {number} random candidates")
+    return found
+
+
+def random_candidates(number: int, batch: int = 4) -> Candidates:
+    """Boxes that overlap often, some of them twice, and scores, some of them equal."""
+    generator = torch.Generator().manual_seed(number)
+    low = torch.rand(batch, number, 2, generator=generator) * 200
+    boxes = torch.cat([low, low + 5 + 60 * torch.rand(batch, number, 2, generator=generator)], 2)
+    scores = torch.rand(batch, number, generator=generator)
+    half = number // 2
+    scores[:, :half] = (scores[:, :half] * 50).round() / 50
+    boxes[:, : half // 2] = boxes[:, half : half + half // 2]
+    return Candidates(boxes, scores)
+
+
+def _same(
+    candidates: Candidates, kept: list[Tensor], config: SuppressionConfig, where: str
+) -> None:
+    image_N, boxes_N4, scores_N = kept
+    for at in range(len(candidates.scores_BA)):
+        ours, theirs = suppress(candidates, config, at), image_N == at
+        if not (
+            torch.equal(ours.boxes_N4, boxes_N4[theirs])
+            and torch.equal(ours.scores_N, scores_N[theirs])
+        ):
+            raise ExportError(f"suppression {where} keeps other boxes than the detector's")
