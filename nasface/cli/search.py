@@ -14,11 +14,10 @@ from nasface.errors import ConfigError
 from nasface.run.config import SearchConfig
 from nasface.run.estimate import estimate_search
 from nasface.run.folder import read_summary
-from nasface.run.history import load_pair_scores
+from nasface.run.history import load_history
 from nasface.run.search import run_search
-from nasface.spec.store import load_search_space
 from nasface.view.cells import draw_genotype
-from nasface.view.curves import plot_choice_history
+from nasface.view.history import plot_choice_history
 
 
 @dataclass(kw_only=True)
@@ -58,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
         progress.note(f"stopped; go on with: nasface search --out {out} --resume")
         return 130
     summary = read_summary(out)
-    history = _draw_history(command.settings, out)
+    history = _draw_history(out)
     if command.json:
         print_json({"folder": str(out), **summary})
         return 0
@@ -118,7 +117,6 @@ def _print_choices(out: Path) -> None:
     print_table("choices of each cell (entropy: mean, 1 is undecided)", columns, rows)
 
 
-def _draw_history(settings: SearchConfig, out: Path) -> Path:
-    space = load_search_space(settings.space, settings.parameters)
-    epochs, scores = load_pair_scores(out / "choices.npz", space)
-    return plot_choice_history(scores, epochs, space.operations, out / "choices.png")
+def _draw_history(out: Path) -> Path:
+    found = load_history(out)
+    return plot_choice_history(found.space, found.epochs, found.scores, out / "choices.png")

@@ -1,6 +1,7 @@
 """How the choice weights of a search moved: kept in checkpoints, written as arrays."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from nasface.errors import RunError
-from nasface.search.choice import ChoiceTable, FloatArray, pair_scores
+from nasface.run.config import SearchConfig
+from nasface.search.choice import ChoiceTable, FloatArray, pair_scores, select
+from nasface.search.derive import genotype_of_paths
+from nasface.spec.genotype import Genotype
 from nasface.spec.space import SearchSpace
+from nasface.spec.store import load_config, load_search_space
+
+HISTORY = "choices.npz"
+"""Name of the file in the folder of a search."""
 
 
 def history_entry(
@@ -50,14 +58,40 @@ def save_history(path: Path, history: list[dict[str, Any]]) -> None:
     temporary.replace(path)
 
 
-def load_pair_scores(
-    path: Path, space: SearchSpace
-) -> tuple[list[int], dict[str, NDArray[np.float32]]]:
-    """Epochs, and per cell the scores of all pairs (T, E, O), nan where nothing is offered.
+@dataclass(frozen=True)
+class ChoiceHistory:
+    """How the choices of a search moved.
+
+    ``scores`` maps each cell to the scores of its pairs after each epoch, float32 (T, E, O), nan
+    where an operation is not offered.
+    """
+
+    space: SearchSpace
+    epochs: list[int]
+    scores: dict[str, NDArray[np.float32]]
+
+    def genotypes(self) -> list[Genotype]:
+        """What would be derived after each epoch: the searched cells alone."""
+        tables = {cell: ChoiceTable.of(self.space, cell) for cell in self.space.cells}
+        return [
+            genotype_of_paths(
+                self.space,
+                {cell: select(table, self.scores[cell][at]) for cell, table in tables.items()},
+                name=f"epoch {epoch}",
+            )
+            for at, epoch in enumerate(self.epochs)
+        ]
+
+
+def load_history(run: Path) -> ChoiceHistory:
+    """The history in the folder of a search.
 
     Raises:
-        RunError: if the file is no history of this space.
+        NasfaceError: if there is none, or none of the space that the run names.
     """
+    settings = load_config(SearchConfig, run / "config.yaml")
+    space = load_search_space(settings.space, settings.parameters)
+    path = run / HISTORY
     try:
         with np.load(path, allow_pickle=False) as arrays:
             held = {name: arrays[name] for name in arrays.files}
@@ -69,6 +103,10 @@ def load_pair_scores(
                 pair_scores(table, a, b) for a, b in zip(held[f"alpha.{cell}"], beta, strict=True)
             ]
             scores[cell] = np.where(table.offered_EO, np.stack(each), np.nan).astype(np.float32)
+    except FileNotFoundError:
+        raise RunError(
+            f"{path}: not there; a search writes it when it ends or is stopped"
+        ) from None
     except (OSError, ValueError, KeyError) as problem:
         raise RunError(f"{path}: not a history of space {space.name}: {problem}") from None
-    return held["epoch"].tolist(), scores
+    return ChoiceHistory(space, held["epoch"].tolist(), scores)

@@ -1,13 +1,20 @@
 import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from tiny import tiny_genotype
 
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, RunError
 from nasface.spec.operations import OPERATION_NAMES
 from nasface.spec.store import load_genotype, packaged_names
-from nasface.view.cells import cell_graph, draw_genotype, operation_colours, to_dot, vertex_places
+from nasface.view.cells import draw_comparison, draw_genotype
+from nasface.view.dot import to_dot
+from nasface.view.graph import cell_graph, compare_cells, operation_colours
+from nasface.view.legend import legend
+from nasface.view.sheet import comparison_sheet, genotype_sheet
 
 MAGIC = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 
@@ -19,9 +26,34 @@ def test_drawn_without_graphviz(suffix: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's program is not installed")
+def test_graphviz_leaves_vertices_and_arrows_where_they_are(tmp_path: Path) -> None:
+    path = draw_genotype(tiny_genotype(), tmp_path / "cell.svg", use_graphviz=True)
+    assert b"<svg" in path.read_bytes()
+    graph = to_dot(genotype_sheet(tiny_genotype()))
+    laid_out = subprocess.run(
+        ["neato", "-n2", "-Tplain"], input=graph.source, text=True, capture_output=True, check=True
+    ).stdout
+    places = {
+        shlex.split(line)[1]: tuple(float(word) for word in shlex.split(line)[2:4])
+        for line in laid_out.splitlines()
+        if line.startswith("node ") and "text." not in line
+    }
+    for cell, corner in genotype_sheet(tiny_genotype()).cells:
+        first = cell.vertices[0]
+        # Graphviz moves its origin, so places are compared as distances from the first vertex.
+        zero, here = places[f"{cell.name}.{first.name}"], cell.places[first.name]
+        for vertex in cell.vertices:
+            found, expected = places[f"{cell.name}.{vertex.name}"], cell.places[vertex.name]
+            for axis in (0, 1):
+                assert found[axis] - zero[axis] == pytest.approx(
+                    expected[axis] - here[axis], abs=0.02
+                ), (corner, vertex.name)
+
+
 def test_dot_names_every_vertex_once_and_every_edge() -> None:
     genotype = tiny_genotype()
-    source = to_dot(genotype).source
+    source = to_dot(genotype_sheet(genotype)).source
     for cell, gene in genotype.cells.items():
         for name in [each.name for each in gene.inputs] + [node.name for node in gene.nodes]:
             defined = re.findall(rf'^\s*"?{cell}\.{name}"? \[', source, re.MULTILINE)
@@ -42,11 +74,13 @@ def test_leaves_and_products_are_told_apart() -> None:
     assert roles["output 3"] == "output"
 
 
-@pytest.mark.parametrize("name", packaged_names("nasface.genotypes"))
-def test_no_vertex_hides_another(name: str) -> None:
-    for cell, gene in load_genotype(name).cells.items():
-        places = vertex_places(gene)
-        assert len(set(places.values())) == len(places), cell
+def test_legend_names_what_is_drawn_and_nothing_else() -> None:
+    genotype = load_genotype("darts_v2")
+    texts = " ".join(entry.text for entry in legend(genotype_sheet(genotype)))
+    used = {e.operation for cell in genotype.cells.values() for n in cell.nodes for e in n.edges}
+    for name in set(OPERATION_NAMES) - {"none", "skip"}:
+        assert (f"{name}:" in texts) == (name in used), name
+    assert "product" not in texts
 
 
 def test_each_operation_has_its_own_colour() -> None:
@@ -60,9 +94,49 @@ def test_unknown_file_type_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_dot_is_written_without_the_program(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unknown_cell_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no 'cpm'; expected some of fpn, cpm_c2"):
+        draw_genotype(tiny_genotype(), tmp_path / "cell.svg", cells=["cpm"])
+
+
+def test_without_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    path = draw_genotype(tiny_genotype("autofem-cpm"), tmp_path / "cell.dot")
-    assert path.read_text().startswith("digraph")
+    genotype = tiny_genotype("autofem-cpm")
+    assert draw_genotype(genotype, tmp_path / "cell.dot").read_text().count("digraph") == 1
+    assert draw_genotype(genotype, tmp_path / "cell.png").read_bytes().startswith(MAGIC[".png"])
+    with pytest.raises(RunError, match="program dot is not installed"):
+        draw_genotype(genotype, tmp_path / "cell.svg", use_graphviz=True)
+
+
+def test_a_comparison_has_each_edge_on_its_side() -> None:
+    first, second = load_genotype("darts_v1").cells, load_genotype("darts_v2").cells
+    for cell in first:
+        arrows = compare_cells(first[cell], second[cell])[1]
+        for gene, other in ((first[cell], "second"), (second[cell], "first")):
+            expected = [(e.source, n.name, e.operation) for n in gene.nodes for e in n.edges]
+            drawn = [(a.source, a.target, a.operation) for a in arrows if a.side != other]
+            assert sorted(each for each in drawn if each[2]) == sorted(expected)
+
+
+def test_a_genotype_shares_all_with_itself_and_nothing_with_a_missing_cell() -> None:
+    gene = tiny_genotype().cells["fpn"]
+    assert {arrow.side for arrow in compare_cells(gene, gene)[1]} == {"both"}
+    assert {arrow.side for arrow in compare_cells(gene, None)[1]} == {"first"}
+    assert {arrow.side for arrow in compare_cells(None, gene)[1]} == {"second"}
+
+
+def test_comparison_is_drawn_and_names_both(tmp_path: Path) -> None:
+    first, second = tiny_genotype("autofem-cpm"), load_genotype("darts_v2")
+    assert comparison_sheet(first, second).compares == ("tiny", "darts_v2")
+    path = draw_comparison(first, second, tmp_path / "both.svg", use_graphviz=False)
+    assert "<!-- in darts_v2 only -->" in path.read_text()
+
+
+@pytest.mark.parametrize("name", packaged_names("nasface.genotypes"))
+def test_same_sheet_for_all_packaged_genotypes_fits_its_cells(name: str) -> None:
+    sheet = genotype_sheet(load_genotype(name))
+    for cell, (x, y) in sheet.cells:
+        assert x >= 0
+        assert y >= -1e-6
+        assert x + cell.width <= sheet.width + 1e-6
+        assert y + cell.height <= sheet.height + 1e-6

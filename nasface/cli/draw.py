@@ -1,0 +1,129 @@
+"""``nasface draw``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nasface.cli.console import say
+from nasface.errors import ConfigError, RunError
+from nasface.run.history import HISTORY, load_history
+from nasface.spec.genotype import Genotype
+from nasface.spec.store import load_genotype
+from nasface.view.cells import draw_comparison, draw_genotype
+from nasface.view.frames import ANIMATION, draw_frames
+from nasface.view.history import plot_choice_history
+
+
+@dataclass(kw_only=True)
+class DrawCommand:
+    """Draw a genotype as a graph; with --diff, what two genotypes share and where they differ; of
+    the folder of a search, how its choices moved from epoch to epoch.
+
+    Graphviz renders where its program `dot` is installed; without it the picture is nearly the
+    same.
+    """
+
+    sources: tyro.conf.Positional[tuple[str, ...]]
+    """Genotype (packaged name or YAML file) or run folder; two of them with --diff."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Picture: .svg, .png, .pdf, and .dot for graphs. By default an .svg named after its source."""
+    diff: bool = False
+    """Draw two genotypes over each other: grey what both have, two colours for the rest."""
+    cells: tuple[str, ...] = ()
+    """Cells to draw, such as cpm_c3; all by default."""
+    frames: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Of a search: its cells at each epoch, as an animation (.gif) or a strip (.svg, .png, .pdf)
+    in which each change is shown."""
+    plain: bool = False
+    """Draw without Graphviz also where it is installed."""
+    replace: bool = False
+    """Replace pictures that exist."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = tyro.cli(
+        DrawCommand,
+        args=list(arguments),
+        prog="nasface draw",
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    expected = 2 if command.diff else 1
+    if len(command.sources) != expected:
+        raise ConfigError(
+            f"{len(command.sources)} sources: expected "
+            f"{'two genotypes with --diff' if command.diff else 'one, or two with --diff'}"
+        )
+    if command.diff:
+        _diff(command)
+    elif (Path(command.sources[0]) / HISTORY).is_file():
+        _history(command, Path(command.sources[0]))
+    else:
+        _genotype(command)
+    return 0
+
+
+def _genotype(command: DrawCommand) -> None:
+    if command.frames is not None:
+        raise ConfigError(f"frames: {command.sources[0]} is not the folder of a search")
+    genotype = _load(command.sources[0])
+    out = _out(command, Path(command.sources[0]).stem)
+    draw_genotype(genotype, out, cells=command.cells, use_graphviz=_use_graphviz(command))
+    say(f"drawing    {out}")
+
+
+def _diff(command: DrawCommand) -> None:
+    if command.frames is not None or command.cells:
+        raise ConfigError("frames, cells: not together with --diff")
+    first, second = (_load(source) for source in command.sources)
+    names = [Path(source).stem for source in command.sources]
+    out = _out(command, "-".join(names))
+    draw_comparison(first, second, out, use_graphviz=_use_graphviz(command))
+    say(f"drawing    {out}")
+
+
+def _history(command: DrawCommand, folder: Path) -> None:
+    history = load_history(folder)
+    if command.frames is None or command.out is not None:
+        out = _out(command, f"{folder.resolve().name}-choices")
+        for name in command.cells:
+            if name not in history.scores:
+                known = ", ".join(history.scores)
+                raise ConfigError(f"cells: the search has no {name!r}; expected some of {known}")
+        chosen = {name: history.scores[name] for name in command.cells or history.scores}
+        plot_choice_history(history.space, history.epochs, chosen, out)
+        say(f"choices    {out}")
+    if command.frames is not None:
+        _check_new(command, command.frames)
+        use_graphviz = _use_graphviz(command)
+        draw_frames(
+            history.genotypes(), command.frames, cells=command.cells, use_graphviz=use_graphviz
+        )
+        kind = "animation" if command.frames.suffix == ANIMATION else "strip"
+        say(f"{kind:<11}{command.frames}")
+
+
+def _load(source: str) -> Genotype:
+    """A genotype by name or file, or that of a run folder."""
+    inside = Path(source) / "genotype.yaml"
+    return load_genotype(inside if inside.is_file() else source)
+
+
+def _out(command: DrawCommand, name: str) -> Path:
+    out = command.out or Path(f"{name}.svg")
+    _check_new(command, out)
+    return out
+
+
+def _check_new(command: DrawCommand, path: Path) -> None:
+    if path.exists() and not command.replace:
+        raise RunError(f"{path}: exists; choose another file, or --replace")
+    if not path.parent.is_dir():
+        raise RunError(f"{path}: expected a file in a folder that exists")
+
+
+def _use_graphviz(command: DrawCommand) -> bool | None:
+    return False if command.plain else None

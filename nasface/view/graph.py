@@ -1,0 +1,140 @@
+"""What is drawn of a genotype: vertices and arrows, of one cell or of two that are compared."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal
+
+from nasface.spec.genotype import CellGene
+from nasface.spec.graph import Transform
+from nasface.spec.operations import OPERATION_NAMES
+
+Role = Literal["input", "node", "leaf", "product", "output"]
+Side = Literal["", "both", "first", "second"]
+
+#: fill colour of each kind of vertex (Okabe and Ito's palette, safe for the colour-blind)
+FILL: Mapping[Role, str] = {
+    "input": "#56b4e9",
+    "node": "#f5f5f5",
+    "leaf": "#a6dba0",
+    "product": "#ffffff",
+    "output": "#f0e442",
+}
+FIXED = "#8a8a8a"
+#: colour of what a comparison finds in both genotypes or in one of them
+SIDES: Mapping[Side, str] = {"both": "#6a6a6a", "first": "#d55e00", "second": "#0072b2"}
+_PALETTE = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c510a", "#5e3c99", "#1b7837", "#b2182b",
+    "#4393c3", "#c51b7d", "#01665e", "#bf812d", "#4d4d4d", "#7f0000", "#827717", "#00695c",
+)  # fmt: skip
+_ARROWS: Mapping[Transform, str] = {"none": "", "up2": "↑2", "down2": "↓2", "stride": "s2"}
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """A drawn vertex; ``level`` is that of its features."""
+
+    name: str
+    label: str
+    role: Role
+    level: int
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A drawn edge; ``operation`` is empty for the step from a leaf to the output.
+
+    ``side``: in a comparison, where the edge is found.
+    """
+
+    source: str
+    target: str
+    operation: str
+    mark: str
+    side: Side = ""
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether nothing is computed on the edge."""
+        return self.operation in ("", "skip")
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether it is drawn thin: a fixed connection, unless genotypes differ in it."""
+        return self.is_fixed and self.side in ("", "both")
+
+    @property
+    def colour(self) -> str:
+        """That of its side in a comparison; else grey, or the operation's own."""
+        if self.side:
+            return SIDES[self.side]
+        return FIXED if self.is_fixed else operation_colours()[self.operation]
+
+    @property
+    def label(self) -> str:
+        """What stands beside the edge; a skip is named where genotypes are compared."""
+        name = "" if self.is_thin else self.operation
+        return " ".join(part for part in (name, self.mark) if part)
+
+
+@cache
+def operation_colours() -> Mapping[str, str]:
+    """A fixed colour for each operation."""
+    names = [name for name in OPERATION_NAMES if name not in ("none", "skip")]
+    return dict(zip(names, _PALETTE, strict=True))
+
+
+def cell_graph(gene: CellGene) -> tuple[list[Vertex], list[Arrow]]:
+    """The vertices of a cell in the order in which they are computed, and its arrows."""
+    leaves = {name for output in gene.outputs for name in output.sources}
+    vertices = [Vertex(each.name, each.name, "input", each.level) for each in gene.inputs]
+    arrows = []
+    for node in gene.nodes:
+        role: Role = (
+            "product" if node.combine == "product" else "leaf" if node.name in leaves else "node"
+        )
+        label = "\N{MULTIPLICATION SIGN}" if role == "product" else node.name
+        vertices.append(Vertex(node.name, label, role, node.level))
+        arrows += [
+            Arrow(edge.source, node.name, edge.operation, _ARROWS[edge.transform])
+            for edge in node.edges
+        ]
+    for output in gene.outputs:
+        name = f"output {output.level}"
+        vertices.append(Vertex(name, "out", "output", output.level))
+        arrows += [Arrow(source, name, "", "") for source in output.sources]
+    return vertices, arrows
+
+
+def compare_cells(
+    first: CellGene | None, second: CellGene | None
+) -> tuple[list[Vertex], list[Arrow]]:
+    """Two cells over each other; an arrow knows whether it is in the first, the second or both.
+
+    A vertex has the role of the first cell where that has it. A cell may be missing.
+    """
+    one, other = (([], []) if each is None else cell_graph(each) for each in (first, second))
+    return merge_vertices([*one[0], *other[0]]), _sided(one[1], other[1])
+
+
+def merge_vertices(vertices: Iterable[Vertex]) -> list[Vertex]:
+    """One vertex of each name, the first; inputs in front of the nodes and outputs behind them."""
+    found: dict[str, Vertex] = {}
+    for vertex in vertices:
+        found.setdefault(vertex.name, vertex)
+    order = ("input", "node", "output")
+    kind = {"leaf": "node", "product": "node"}
+    return sorted(found.values(), key=lambda each: order.index(kind.get(each.role, each.role)))
+
+
+def _sided(first: list[Arrow], second: list[Arrow]) -> list[Arrow]:
+    """The arrows of both lists, each with the side on which it is found."""
+    left = list(second)
+    arrows = []
+    for arrow in first:
+        if arrow in left:
+            left.remove(arrow)
+            arrows.append(replace(arrow, side="both"))
+        else:
+            arrows.append(replace(arrow, side="first"))
+    return arrows + [replace(arrow, side="second") for arrow in left]

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from nasface.cli.main import main
+
+
+def test_draws_a_packaged_genotype_into_the_named_file(tmp_path: Path) -> None:
+    out = tmp_path / "cell.png"
+    assert main(["draw", "darts_v2", "--out", str(out), "--plain", "--cells", "normal"]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_its_file_after_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", "darts_v2"]) == 0
+    assert main(["draw", "--diff", "darts_v1", "darts_v2", "--plain"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "darts_v1-darts_v2.svg",
+        "darts_v2.svg",
+    ]
+
+
+def test_replaces_a_picture_only_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cell.svg"
+    out.write_text("mine")
+    assert main(["draw", "darts_v2", "--out", str(out)]) == 2
+    assert "exists; choose another file, or --replace" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert main(["draw", "darts_v2", "--out", str(out), "--replace"]) == 0
+    assert out.read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("darts_v1 darts_v2", "2 sources: expected one, or two with --diff"),
+        ("--diff darts_v1", "1 sources: expected two genotypes with --diff"),
+        ("darts_v2 --frames x.gif", "frames: darts_v2 is not the folder of a search"),
+        ("darts_v2 --out x.gif", "cannot write this type; expected .png, .svg, .pdf, .dot"),
+        ("darts_v2 --out nowhere/x.svg", "expected a file in a folder that exists"),
+        ("darts_v3", "darts_v3"),
+    ],
+)
+def test_mistakes_are_named(
+    words: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", *words.split()]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
