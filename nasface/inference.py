@@ -14,20 +14,16 @@ from nasface.evaluation.predict import TestConfig, detect_batch
 from nasface.export import load
 from nasface.faces.types import Detections
 from nasface.faces.weights import LoadedDetector
-from nasface.ops.fold import fold_norms
 
 Image = NDArray[np.uint8]
 Picture = str | Path | Image | Tensor
 
 
 class FaceDetector:
-    """A detector for inference, its normalisations folded into convolutions.
-
-    ``genotype``, ``config`` and ``metrics`` are its file's.
-    """
+    """A detector for inference; ``genotype``, ``config`` and ``metrics`` are its file's."""
 
     def __init__(self, loaded: LoadedDetector) -> None:
-        self.module = fold_norms(loaded.detector)
+        self.module = loaded.detector
         self.genotype, self.config, self.metrics = loaded.genotype, loaded.config, loaded.metrics
 
     def detect(

@@ -1,5 +1,6 @@
-"""Detectors from any file that can stand for weights."""
+"""Detectors for inference, from any file that can stand for weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -7,15 +8,18 @@ import torch
 from nasface.export.onnx_detector import load_onnx
 from nasface.faces import weights
 from nasface.faces.weights import LoadedDetector
+from nasface.ops.fold import fold_norms
 
 
 def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
-    """The detector of weights of ``nasface train`` or of an ONNX file of ``nasface export``.
+    """The detector of weights of ``nasface train``, its normalisations folded into convolutions, or
+    of an ONNX file of ``nasface export``.
 
     Raises:
         RunError: naming the file, if it is no such detector. ExportError: for an ONNX
         file without onnxruntime.
     """
     if path.suffix.lower() != ".onnx":
-        return weights.load_detector(path, device)
+        loaded = weights.load_detector(path, device)
+        return replace(loaded, detector=fold_norms(loaded.detector))
     return load_onnx(path, device)
