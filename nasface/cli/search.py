@@ -52,6 +52,8 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigError("--out: is missing; expected a new folder for the run")
     with ConsoleProgress() as progress:
         result = run_search(command.settings, out, progress, resume=command.resume)
+    if not result.is_first:
+        return 0
     pictures = [draw_genotype(result.genotype, out / f"genotype{s}") for s in (".svg", ".png")]
     if not result.finished:
         progress.note(f"stopped; go on with: nasface search --out {out} --resume")

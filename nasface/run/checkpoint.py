@@ -1,5 +1,6 @@
 """Checkpoints that are either whole or not there."""
 
+import io
 import os
 import pickle
 from pathlib import Path
@@ -11,13 +12,27 @@ from nasface.errors import RunError
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write plain containers and tensors; the previous checkpoint stays until this one is whole."""
+    """Write plain containers and tensors; the previous checkpoint stays until this one is whole.
+
+    Raises:
+        RunError: if it cannot be written; the previous one stays.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    # In memory first: torch turns an error of the disk into one of its own that says nothing.
+    whole = io.BytesIO()
+    torch.save(state, whole)
+    try:
+        with temporary.open("wb") as file:
+            file.write(whole.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as problem:
+        temporary.unlink(missing_ok=True)
+        raise RunError(
+            f"{path}: cannot be written: {problem.strerror or problem}; the last checkpoint is "
+            "kept, and --resume goes on from it"
+        ) from None
 
 
 def load_checkpoint(path: Path, kind: str) -> dict[str, Any]:

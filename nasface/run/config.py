@@ -61,7 +61,11 @@ class JobConfig:
     epochs: int = 50
     """Passes over the training images (in a search: over one half of them)."""
     batch: int = 48
-    """Images per step."""
+    """Images that go through the network together."""
+    accumulate: int = 1
+    """Batches whose gradients are summed into one step: the batch of the optimiser is `batch` times
+    this, in the memory of `batch`. Normalisation sees one batch at a time; under torchrun the
+    processes share these batches."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
     workers: int = 0
@@ -80,10 +84,10 @@ class JobConfig:
     """Optimiser of the weights."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1 or self.workers < 0 or self.seed < 0:
+        if min(self.epochs, self.batch, self.accumulate) < 1 or min(self.workers, self.seed) < 0:
             raise ConfigError(
-                f"epochs {self.epochs}, batch {self.batch}, workers {self.workers}, seed "
-                f"{self.seed}: expected at least 1, 1, 0 and 0"
+                f"epochs {self.epochs}, batch {self.batch}, accumulate {self.accumulate}, workers "
+                f"{self.workers}, seed {self.seed}: expected at least 1, 1, 1, 0 and 0"
             )
         if self.batch == 1 and self.augment.size <= 2 ** LEVELS[-1]:
             raise ConfigError(
@@ -129,9 +133,6 @@ class TrainConfig(JobConfig):
     genotype: str = ""
     """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named.
     Hand-made modules (detector.module) have none."""
-    accumulate: int = 1
-    """Batches whose gradients are summed into one step: the batch of the optimiser is `batch` times
-    this, in the memory of `batch`. Normalisation sees one batch at a time."""
     precision: Literal["float32", "bf16"] = "float32"
     """bf16: convolutions in bfloat16, weights and losses in float32. For GPUs."""
     backbone_weights: str = ""
@@ -153,11 +154,8 @@ class TrainConfig(JobConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.evaluate_every < 1 or self.accumulate < 1:
-            raise ConfigError(
-                f"evaluate_every {self.evaluate_every}, accumulate {self.accumulate}: expected 1 "
-                "or more"
-            )
+        if self.evaluate_every < 1:
+            raise ConfigError(f"evaluate_every: {self.evaluate_every} is not 1 or more")
         if not 0 <= self.average < 1:
             raise ConfigError(f"average: {self.average} is not in [0, 1)")
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from nasface.errors import RunError
+from nasface.errors import ConfigError, RunError
 
 _PATIENCE = timedelta(hours=2)
 """Time that processes wait for one another; the first one evaluates alone in between."""
@@ -33,29 +33,46 @@ class World:
         """Whether this process writes the run folder, evaluates and talks."""
         return self.rank == 0
 
-    def sum_gradients(
-        self, parameters: Iterable[nn.Parameter], buffers: Iterable[Tensor], values: Sequence[float]
-    ) -> list[float]:
-        """Sum gradients and ``values`` over the processes, and average floating-point buffers.
+    def check_parts(self, parts: int) -> None:
+        """Raise :class:`ConfigError` unless the parts of a step can be shared evenly."""
+        if parts % self.size:
+            raise ConfigError(
+                f"accumulate: {parts} parts of a step cannot be shared by {self.size} processes; "
+                "expected a multiple of that"
+            )
 
-        A parameter without a gradient counts as one of zeros. Returns the sums of the values.
+    def device(self, device: torch.device) -> torch.device:
+        """This process's device: of several GPUs its own."""
+        if device.type == "cuda" and self.size > 1:
+            return torch.device("cuda", self.local)
+        return device
+
+    def sum_gradients(
+        self, parameters: Iterable[nn.Parameter], others: Sequence[Tensor], values: Sequence[float]
+    ) -> list[float]:
+        """Sum gradients, ``others`` and ``values`` over the processes, the first two in place.
+
+        The same parameters must have a gradient in all processes. Returns the sums of the values.
         """
         if self.size == 1:
             return list(values)
-        weights = [each for each in parameters if each.requires_grad]
-        for each in weights:
-            if each.grad is None:
-                each.grad = torch.zeros_like(each)
-        gradients = [each.grad for each in weights if each.grad is not None]
-        means = [each for each in buffers if each.is_floating_point()]
+        gradients = [each.grad for each in parameters if each.grad is not None]
         extra = torch.tensor(values, device=gradients[0].device)
-        tensors = [*gradients, *(each / self.size for each in means), extra]
+        tensors = [*gradients, *others, extra]
         flat = torch.cat([each.detach().float().flatten() for each in tensors])
         dist.all_reduce(flat)
         pieces = flat.split([each.numel() for each in tensors])
-        for target, piece in zip([*gradients, *means], pieces, strict=False):
+        for target, piece in zip([*gradients, *others], pieces, strict=False):
             target.copy_(piece.view_as(target))
         return [float(value) for value in pieces[-1]]
+
+    def any(self, answer: bool) -> bool:
+        """Whether any process says yes; all must ask."""
+        if self.size == 1:
+            return answer
+        answers = torch.tensor([float(answer)])
+        dist.all_reduce(answers)
+        return bool(answers > 0)
 
 
 @contextmanager

@@ -117,9 +117,8 @@ def _activations_mb(search: Search) -> float:
 
 def _seconds(search: Search, *, choices: bool) -> float:
     """Median time of a step with its data; the first one, which warms up, does not count."""
-    config = search.config
     loaders = [
-        iter(make_loader(data, config.batch, 0, _TIMED_STEPS + 1, 0)) for data in search.data
+        iter(make_loader(data, search.batch, 0, _TIMED_STEPS + 1, 0)) for data in search.data
     ]
     times = []
     for _ in range(_TIMED_STEPS + 1):

@@ -1,6 +1,7 @@
 """The folder of a run: settings, metrics, checkpoint and results, each under a fixed name."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import fields
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nasface.errors import RunError
+from nasface.run.checkpoint import save_checkpoint
 from nasface.spec.store import load_config, to_yaml, write_text
 
 
@@ -26,7 +28,7 @@ class RunFolder:
         Raises:
             RunError: if the folder exists and is not empty.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and not self._is_free():
             raise RunError(
                 f"{self.path}: exists and is not empty; choose another --out, or go on with a "
                 "stopped run by --resume"
@@ -36,6 +38,11 @@ class RunFolder:
             write_text(self.config, to_yaml(config))
         except OSError as problem:
             raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
+
+    def _is_free(self) -> bool:
+        """Whether nothing is there but what a run left that was killed before it began."""
+        unfinished = f".{self.config.name}.tmp"
+        return self.path.is_dir() and all(each.name == unfinished for each in self.path.iterdir())
 
     def check_same(self, config: object) -> None:
         """Raise :class:`RunError` unless the run was started with these settings."""
@@ -48,10 +55,17 @@ class RunFolder:
                     "keeps its settings"
                 )
 
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Add a line to ``metrics.jsonl``."""
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add a line to ``metrics.jsonl``; what is not finite becomes null."""
+        values = {name: value if math.isfinite(value) else None for name, value in row.items()}
         with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(values) + "\n")
+
+    def save_checkpoint(self, state: dict[str, Any]) -> None:
+        """Write the checkpoint, and see that the metrics up to it are on the disk before."""
+        with self.metrics.open("a", encoding="utf-8") as file:
+            os.fsync(file.fileno())
+        save_checkpoint(self.checkpoint, state)
 
     def rewind(self, step: int) -> None:
         """Drop the metrics of steps after ``step``, which a resumed run will take again."""

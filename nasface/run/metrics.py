@@ -9,16 +9,17 @@ from nasface.run.folder import RunFolder
 
 
 class MetricsLog:
-    """``metrics.jsonl`` of a run folder and, with ``tensorboard``, events in ``tensorboard/``.
+    """``metrics.jsonl`` of a run folder and, with ``tensorboard``, events in ``tensorboard/``;
+    without a folder (processes that follow another) nothing is written.
 
     Raises:
         ConfigError: if TensorBoard is asked for and not installed.
     """
 
-    def __init__(self, folder: RunFolder, *, tensorboard: bool = False) -> None:
+    def __init__(self, folder: RunFolder | None, tensorboard: bool = False) -> None:
         self.folder = folder
         self.writer: Any = None
-        if tensorboard:
+        if tensorboard and folder is not None:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
@@ -41,7 +42,8 @@ class MetricsLog:
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Add the figures of a step."""
-        self.folder.append({"step": step, **values})
+        if self.folder is not None:
+            self.folder.append({"step": step, **values})
         if self.writer is not None:
             for name, value in values.items():
                 self.writer.add_scalar(name, value, step)

@@ -1,22 +1,23 @@
 """The search loop: weights on one half of the training images, choices on the other."""
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 import nasface
 from nasface.data.annotations import split_halves
-from nasface.data.dataset import Batch, FaceDataset, make_loader
+from nasface.data.dataset import Batch, FaceDataset
 from nasface.errors import RunError
 from nasface.faces.cost import detector_complexity
 from nasface.faces.detector import SearchableDetector, build_searchable
-from nasface.run.checkpoint import load_checkpoint, save_checkpoint
+from nasface.run.batches import Batches, load_batches
+from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
+from nasface.run.distributed import World, join_world
+from nasface.run.faults import Skips
 from nasface.run.folder import RunFolder
 from nasface.run.history import entry_arrays, history_entry, save_history
 from nasface.run.job import (
@@ -31,7 +32,10 @@ from nasface.run.job import (
     take_shots,
     to_device,
 )
-from nasface.run.progress import Progress, stop_on_interrupt
+from nasface.run.loop import drive
+from nasface.run.metrics import MetricsLog
+from nasface.run.parts import StepGradient
+from nasface.run.progress import Progress
 from nasface.search.complexity import Complexity
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture
@@ -42,20 +46,26 @@ from nasface.spec.store import config_digest, load_genotype, load_search_space, 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """How a search ended; ``finished`` is false if it was stopped and can be resumed."""
+    """How a search ended; ``finished`` is false if it was stopped and can be resumed.
+
+    Of several processes, only the one that ``is_first`` wrote the folder.
+    """
 
     folder: Path
     genotype: Genotype
     finished: bool
+    is_first: bool = True
 
 
 class Search:
     """A session on a face detector, with its data and its run folder. :func:`run_search` drives
     it."""
 
-    def __init__(self, config: SearchConfig, folder: RunFolder) -> None:
+    def __init__(self, config: SearchConfig, folder: RunFolder, world: World | None = None) -> None:
         self.config, self.folder = config, folder
-        self.device = choose_device(config.device)
+        self.world = world or World()
+        self.world.check_parts(config.accumulate)
+        self.device = self.world.device(choose_device(config.device))
         self.space = load_search_space(config.space, config.parameters)
         self.before = None if config.before is None else load_genotype(config.before)
         weight_images, choice_images = split_halves(read_training_images(config), config.seed)
@@ -66,7 +76,8 @@ class Search:
             FaceDataset(images, config.augment, config.seed + at)
             for at, images in enumerate((weight_images, choice_images))
         ]
-        self.epoch_steps = len(choice_images) // config.batch or 1
+        self.batch = config.batch * config.accumulate
+        self.epoch_steps = len(choice_images) // self.batch or 1
         schedule = Schedule(
             self.epoch_steps * config.warmup_epochs, self.epoch_steps * config.epochs
         )
@@ -82,30 +93,51 @@ class Search:
             seed=config.seed,
             clip=config.optimizer.clip,
             complexity=self._complexity(),
+            differentiate=StepGradient(
+                self.world, config.accumulate, config.batch, list(self.model.buffers())
+            ),
         )
+        self.skips = Skips()
         self.total = schedule.total
         self.seconds = 0.0
         self.history: list[dict[str, Any]] = []
         #: the epoch whose genotype is the result, where the search was ended by ``most_skips``
         self.result_epoch: int | None = None
 
-    def take_step(self, weight_batch: Batch, choice_batch: Batch | None) -> dict[str, float]:
-        """One choice step (after the warm-up), then one weight step; returns their losses."""
-        rate = self.config.optimizer.rate(self.session.step, self.total)
-        set_rate(self.session.optimizer, rate)
-        row = {"rate": rate, **self.session.take_step(weight_batch, choice_batch)}
-        for name, value in row.items():
-            if not np.isfinite(value):
-                raise RunError(
-                    f"{name} became {value} at step {self.session.step}; the last checkpoint is "
-                    "kept, try a lower optimizer.lr"
-                )
-        return row
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return self.session.step
 
     @property
     def ended(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.session.step >= self.total or self.result_epoch is not None
+        return self.step >= self.total or self.result_epoch is not None
+
+    def start(self, progress: Progress) -> None:
+        """Begin to load the images of the steps that are left."""
+        self.progress = progress
+        firsts = (self.step, max(self.step, self.session.schedule.warmup))
+        self.batches: list[Batches] = [
+            load_batches(self, data, first, progress)
+            for data, first in zip(self.data, firsts, strict=True)
+        ]
+
+    def next_step(self) -> dict[str, float]:
+        """:meth:`take_step` on the images that are due."""
+        choice_batch = next(self.batches[1]) if self.session.warm else None
+        row = self.take_step(next(self.batches[0]), choice_batch)
+        if self.step == self.session.schedule.warmup and self.world.is_first:
+            total, missed = self.session.visits.candidates(), self.session.visits.unvisited()
+            self.progress.note(f"warm-up over: {total - missed} of {total} candidates visited")
+        return row
+
+    def take_step(self, weight_batch: Batch, choice_batch: Batch | None) -> dict[str, float]:
+        """One choice step (after the warm-up), then one weight step; returns their losses, nan
+        where a step could not be made."""
+        rate = self.config.optimizer.rate(self.step, self.total)
+        set_rate(self.session.optimizer, rate)
+        return {"rate": rate, **self.session.take_step(weight_batch, choice_batch)}
 
     def _weight_loss(self, batch: Batch, mixture: Mixture) -> Tensor:
         images, targets = self._on_device(batch)
@@ -146,11 +178,11 @@ class Search:
         found = derive(self.space, alphas, betas or None, name=name, provenance=provenance)
         return found if self.before is None else cascade(self.before, found)
 
-    def end_epoch(self, progress: Progress) -> None:
+    def end_epoch(self, progress: Progress, _log: MetricsLog) -> None:
         """Write what a look at a running search wants: genotype, history, report."""
-        epoch = self.session.step // self.epoch_steps
+        epoch = self.step // self.epoch_steps
         alphas, betas = self.session.arrays()
-        self.history.append(history_entry(epoch, self.session.step, alphas, betas))
+        self.history.append(history_entry(epoch, self.step, alphas, betas))
         cell = self.session.too_many_skips(self.session.genotype("now"))
         if cell is not None:
             self.result_epoch = max(1, epoch - 1)
@@ -158,13 +190,16 @@ class Search:
                 f"stopped: cell {cell} would have more than {self.config.most_skips} skip "
                 f"connections; the result is the genotype of epoch {self.result_epoch}"
             )
+        if not self.world.is_first:
+            return
         save_genotype(self.genotype(), self.folder.path / "genotype.yaml")
         self.folder.write_json("choices.json", [asdict(row) for row in self.session.report()])
 
     def save(self) -> None:
-        """Write the checkpoint."""
-        save_checkpoint(
-            self.folder.checkpoint,
+        """Write the checkpoint; the first process does."""
+        if not self.world.is_first:
+            return
+        self.folder.save_checkpoint(
             {
                 "kind": "search",
                 "space_digest": self.space.digest,
@@ -172,16 +207,23 @@ class Search:
                 "model": self.model.state_dict(),
                 "history": self.history,
                 "result_epoch": self.result_epoch,
+                "skips": self.skips.state(),
                 **self.session.state(),
             },
         )
 
     def load(self) -> None:
-        """Go back to the checkpoint of the run folder.
+        """Go back to the checkpoint of the run folder; without one, to the start.
 
         Raises:
-            RunError: if there is none or the space has changed since.
+            RunError: if the space has changed since.
         """
+        if self.folder.checkpoint.exists():
+            self._load()
+        if self.world.is_first:
+            self.folder.rewind(self.step)
+
+    def _load(self) -> None:
         state = load_checkpoint(self.folder.checkpoint, "search")
         if state["space_digest"] != self.space.digest:
             raise RunError(
@@ -192,7 +234,7 @@ class Search:
         self.session.load(state)
         self.seconds, self.history = state["seconds"], state["history"]
         self.result_epoch = state["result_epoch"]
-        self.folder.rewind(self.session.step)
+        self.skips = Skips(**state.get("skips", {}))
 
 
 def run_search(
@@ -210,53 +252,32 @@ def run_search(
     folder = RunFolder(out)
     if resume:
         folder.check_same(config)
-    search = Search(config, folder)
-    if resume:
-        search.load()
-    else:
-        folder.create(config)
-    session = search.session
-    progress.start(f"search {search.space.name}", search.total, session.step)
-    loaders = [
-        iter(make_loader(data, config.batch, first, search.total, config.workers))
-        for data, first in zip(
-            search.data, (session.step, max(session.step, session.schedule.warmup)), strict=True
-        )
-    ]
-    started = saved = time.monotonic()
-    with stop_on_interrupt() as stop:
-        while not search.ended and not stop.asked:
-            choice_batch = next(loaders[1]) if session.warm else None
-            row = search.take_step(next(loaders[0]), choice_batch)
-            now = time.monotonic()
-            search.seconds, started = search.seconds + now - started, now
-            folder.append({"step": session.step, **row})
-            progress.advance(row)
-            if session.step == session.schedule.warmup:
-                _note_coverage(search, progress)
-            epoch_ends = session.step % search.epoch_steps == 0
-            if epoch_ends:
-                search.end_epoch(progress)
-            if epoch_ends or now - saved > 60 * config.checkpoint_minutes:
-                search.save()
-                saved = time.monotonic()
-    search.save()
-    save_genotype(search.genotype(), out / "genotype.yaml")
-    save_history(out / "choices.npz", search.history)
+    with join_world(config.device) as world:
+        search = Search(config, folder, world)
+        if world.is_first and not resume:
+            folder.create(config)
+        if resume:
+            search.load()
+        with MetricsLog(folder if world.is_first else None) as log:
+            finished = drive(search, f"search {search.space.name}", out, progress, log)
+        if world.is_first:
+            _write_results(search)
+    return SearchResult(out, search.genotype(), finished, world.is_first)
+
+
+def _write_results(search: Search) -> None:
+    folder = search.folder
+    save_genotype(search.genotype(), folder.path / "genotype.yaml")
+    save_history(folder.path / "choices.npz", search.history)
     if search.ended:
         folder.write_json("summary.json", _summary(search))
-    return SearchResult(out, search.genotype(), search.ended)
-
-
-def _note_coverage(search: Search, progress: Progress) -> None:
-    total, missed = search.session.visits.candidates(), search.session.visits.unvisited()
-    progress.note(f"warm-up over: {total - missed} of {total} candidates visited")
 
 
 def _summary(search: Search) -> dict[str, Any]:
     return {
         "space": search.space.name,
-        "steps": search.session.step,
+        "steps": search.step,
+        "skipped_steps": search.skips.total,
         "seconds": round(search.seconds, 1),
         "device": str(search.device),
         "peak_memory_mb": round(peak_memory_mb(search.device), 1),

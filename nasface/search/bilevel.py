@@ -4,8 +4,10 @@ Choice steps of first order see the weights as fixed (DARTS section 2.3 with xi 
 ASFD use it); those of second order look one weight step ahead (its equations 7 and 8).
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -24,92 +26,120 @@ def frozen(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
+Gradient: TypeAlias = Callable[[Sequence[nn.Parameter]], float]
+"""Puts the gradient of a loss into ``grad`` of the parameters, leaves it ``None`` where the loss
+does not depend on one, and returns the loss."""
+
+
+def gradient_of(loss: Callable[[], Tensor]) -> Gradient:
+    """The gradient of a loss that is computed in one piece."""
+
+    def gradient(_parameters: Sequence[nn.Parameter]) -> float:
+        value = loss()
+        value.backward()
+        return float(value.detach())
+
+    return gradient
+
+
 def weight_step(
-    loss: Callable[[], Tensor],
+    gradient: Gradient,
     optimizer: torch.optim.Optimizer,
     choices: Sequence[nn.Parameter],
     clip: float,
 ) -> float:
-    """One step on the network's weights; returns the loss, and makes no step if it is not finite.
+    """One step on the network's weights; returns the loss, or nan if no step could be made because
+    the loss or its gradient is not finite.
 
-    ``loss`` runs the network and must decide its mixture inside the call, when the choice weights
-    want no gradient. Weights off the path get no gradient at all (``None``, not zero), so momentum
-    and decay leave them alone. ``clip`` bounds the norm of the gradient.
+    A loss must decide its mixture inside the call, when the choice weights want no gradient.
+    Weights off the path get no gradient at all (``None``, not zero), so momentum and decay leave
+    them alone. ``clip`` bounds the norm of the gradient.
     """
+    weights = _parameters(optimizer)
     with frozen(choices):
         optimizer.zero_grad(set_to_none=True)
-        value = loss()
-        if torch.isfinite(value):
-            value.backward()
-            group = [p for each in optimizer.param_groups for p in each["params"]]
-            nn.utils.clip_grad_norm_(group, clip)
-            optimizer.step()
-    return float(value.detach())
+        value = gradient(weights)
+        norm = float(nn.utils.clip_grad_norm_(weights, clip))
+        return _step(optimizer, value, norm)
 
 
 def choice_step(
-    loss: Callable[[], Tensor],
+    gradient: Gradient,
     optimizer: torch.optim.Optimizer,
     weights: Sequence[nn.Parameter],
 ) -> float:
-    """One step on the choice weights; returns the loss, no step if it is not finite.
+    """One step on the choice weights; returns the loss, or nan if no step could be made.
 
     No weight gets a gradient, and so whatever lies before the first searched cell keeps no graph.
     """
+    choices = _parameters(optimizer)
     with frozen(weights):
         optimizer.zero_grad(set_to_none=True)
-        value = loss()
-        if torch.isfinite(value):
-            value.backward()
-            optimizer.step()
-    return float(value.detach())
+        value = gradient(choices)
+        return _step(optimizer, value, _norm(choices))
 
 
 def second_order_choice_step(
-    choice_loss: Callable[[], Tensor],
-    weight_loss: Callable[[], Tensor],
+    choice_gradient: Gradient,
+    weight_gradient: Gradient,
     optimizer: torch.optim.Optimizer,
     weights: Sequence[nn.Parameter],
     weight_optimizer: torch.optim.Optimizer,
     *,
     reach: float = 0.01,
 ) -> float:
-    """One step on the choice weights, one weight step ahead; returns the loss at those weights.
+    """One step on the choice weights, one weight step ahead; returns the loss at those weights, or
+    nan if no step could be made.
 
-    The gradient is that of ``choice_loss`` at w' = w - rate * (gradient of ``weight_loss`` with
+    The gradient is that of the choice loss at w' = w - rate * (gradient of the weight loss with
     momentum and weight decay, as SGD would step), less the rate times a Hessian-vector product by
     central differences that move the weights by ``reach`` (DARTS: 0.01). Rate, momentum and decay
     are those of ``weight_optimizer``; of another optimiser than SGD, rate and decay alone. Weights
     are given back bit for bit; running statistics of normalisations see the extra passes.
     """
-    choices = [p for group in optimizer.param_groups for p in group["params"]]
+    choices = _parameters(optimizer)
     before = [weight.detach().clone() for weight in weights]
     rates = _rates(weight_optimizer)
     try:
         with frozen(choices):
-            inner = _gradients(weight_loss(), weights)
+            _, inner = _gradients(weight_gradient, weights)
         with torch.no_grad():
             for weight, gradient in zip(weights, inner, strict=True):
                 if gradient is not None:
                     rate, direction = _sgd_direction(weight, gradient, weight_optimizer, rates)
                     weight.sub_(rate * direction)
-        value = choice_loss()
-        ahead = _gradients(value, [*choices, *weights])
+        value, ahead = _gradients(choice_gradient, [*choices, *weights])
         _restore(weights, before)
-        if torch.isfinite(value):
-            vector = [
-                None if gradient is None else rates[id(weight)][0] * gradient
-                for weight, gradient in zip(weights, ahead[len(choices) :], strict=True)
-            ]
-            implicit = _mixed_product(weight_loss, choices, weights, vector, reach)
-            optimizer.zero_grad(set_to_none=True)
-            for choice, direct, product in zip(choices, ahead, implicit, strict=False):
-                terms = [each for each in (direct, product) if each is not None]
-                choice.grad = sum(terms[1:], terms[0]) if terms else None
-            optimizer.step()
+        if not math.isfinite(value):
+            return math.nan
+        vector = [
+            None if gradient is None else rates[id(weight)][0] * gradient
+            for weight, gradient in zip(weights, ahead[len(choices) :], strict=True)
+        ]
+        implicit = _mixed_product(weight_gradient, choices, weights, vector, reach)
+        for choice, direct, product in zip(choices, ahead, implicit, strict=False):
+            terms = [each for each in (direct, product) if each is not None]
+            choice.grad = sum(terms[1:], terms[0]) if terms else None
+        return _step(optimizer, value, _norm(choices))
     finally:
         _restore(weights, before)
-    return float(value.detach())
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _norm(parameters: Sequence[nn.Parameter]) -> float:
+    return float(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
+
+
+def _step(optimizer: torch.optim.Optimizer, value: float, norm: float) -> float:
+    """Step if loss and gradient are finite; returns the loss, or nan."""
+    if not (math.isfinite(value) and math.isfinite(norm)):
+        optimizer.zero_grad(set_to_none=True)
+        return math.nan
+    optimizer.step()
+    return value
 
 
 Rates = dict[int, tuple[float, float, float]]
@@ -134,9 +164,17 @@ def _sgd_direction(
     return rate, direction if buffer is None else direction + momentum * buffer
 
 
-def _gradients(value: Tensor, inputs: Sequence[Tensor]) -> list[Tensor | None]:
-    """Gradients of a loss, ``None`` for what it does not depend on."""
-    return list(torch.autograd.grad(value, list(inputs), allow_unused=True))
+def _gradients(
+    gradient: Gradient, inputs: Sequence[nn.Parameter]
+) -> tuple[float, list[Tensor | None]]:
+    """A loss and its gradients, which are taken out of the parameters."""
+    for each in inputs:
+        each.grad = None
+    value = gradient(inputs)
+    found = [each.grad for each in inputs]
+    for each in inputs:
+        each.grad = None
+    return value, found
 
 
 def _restore(weights: Sequence[nn.Parameter], values: Sequence[Tensor]) -> None:
@@ -146,7 +184,7 @@ def _restore(weights: Sequence[nn.Parameter], values: Sequence[Tensor]) -> None:
 
 
 def _mixed_product(
-    loss: Callable[[], Tensor],
+    weight_gradient: Gradient,
     choices: Sequence[nn.Parameter],
     weights: Sequence[nn.Parameter],
     vector: Sequence[Tensor | None],
@@ -165,7 +203,7 @@ def _mixed_product(
                 if direction is not None:
                     weight.copy_(value + sign * scale * direction)
         with frozen(weights):
-            sides.append(_gradients(loss(), choices))
+            sides.append(_gradients(weight_gradient, choices)[1])
     _restore(weights, before)
     return [
         None if above is None or below is None else -(above - below) / (2 * scale)

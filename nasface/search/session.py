@@ -1,13 +1,21 @@
 """A bilevel search in progress: optimisers, policy, visits. Knows neither data nor loss."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from nasface.search.bilevel import choice_step, second_order_choice_step, weight_step
+from nasface.search.bilevel import (
+    Gradient,
+    choice_step,
+    gradient_of,
+    second_order_choice_step,
+    weight_step,
+)
 from nasface.search.choice import FloatArray
 from nasface.search.complexity import Complexity
 from nasface.search.config import BilevelConfig, policy_at
@@ -27,6 +35,16 @@ class Schedule:
 
     warmup: int
     total: int
+
+
+class Differentiate(Protocol[Batch]):
+    """Puts the gradient of a loss on a batch into parameters and returns the loss."""
+
+    def __call__(
+        self, loss: Callable[[Batch], Tensor], batch: Batch, parameters: Sequence[nn.Parameter]
+    ) -> float:
+        """See the class; ``loss`` may be called for each of several parts of the batch."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,7 @@ class Session(Generic[Batch]):
         seed: of all random decisions of the policies.
         clip: largest norm of the gradient of the weights.
         complexity: size of the network; needed where ``config.complexity`` has a weight.
+        differentiate: takes the gradients; by default of a whole batch at once.
     """
 
     def __init__(
@@ -66,6 +85,7 @@ class Session(Generic[Batch]):
         seed: int = 0,
         clip: float = 5.0,
         complexity: Complexity | None = None,
+        differentiate: Differentiate[Batch] | None = None,
     ) -> None:
         self.space, self.choices, self.weights = space, choices, list(weights)
         self.optimizer, self.losses = optimizer, losses
@@ -77,8 +97,11 @@ class Session(Generic[Batch]):
             betas=(0.5, 0.999),
             weight_decay=config.choice_weight_decay,
         )
+        self.differentiate = differentiate or _whole
         self.visits = Visits(choices.tables)
         self.step = 0
+        #: what was executed last
+        self.mixture: Mixture = {}
 
     @property
     def warm(self) -> bool:
@@ -86,7 +109,8 @@ class Session(Generic[Batch]):
         return self.step >= self.schedule.warmup
 
     def take_step(self, weight_batch: Batch, choice_batch: Batch | None) -> dict[str, float]:
-        """One choice step (none without a batch for it), then one weight step; their losses."""
+        """One choice step (none without a batch for it), then one weight step; their losses, nan
+        where one could not be made."""
         policy = policy_at(self.config, self.step, self.schedule.warmup, self.schedule.total)
         row = {}
         if choice_batch is not None:
@@ -95,42 +119,45 @@ class Session(Generic[Batch]):
                 with torch.no_grad():
                     row["expected_size"] = float(self.complexity.expected(self.choices))
         row["weight_loss"] = weight_step(
-            lambda: self._weight_loss(weight_batch, policy),
+            self._weight_gradient(weight_batch, policy),
             self.optimizer,
             list(self.choices.parameters()),
             self.clip,
         )
+        if math.isfinite(row["weight_loss"]):
+            self.visits.add(self.mixture)
         self.step += 1
         return row
 
     def _choice_step(self, weight_batch: Batch, choice_batch: Batch, policy: Policy) -> float:
+        gradient: Gradient = partial(
+            self.differentiate, partial(self._choice_loss, policy), choice_batch
+        )
         if self.config.order == "first":
-            return choice_step(
-                lambda: self._choice_loss(choice_batch, policy),
-                self.choice_optimizer,
-                self.weights,
-            )
+            return choice_step(gradient, self.choice_optimizer, self.weights)
         return second_order_choice_step(
-            lambda: self._choice_loss(choice_batch, policy),
-            lambda: self.losses.weights(weight_batch, self._mixture(policy, self.seed)),
+            gradient,
+            self._weight_gradient(weight_batch, policy),
             self.choice_optimizer,
             self.weights,
             self.optimizer,
         )
 
-    def _weight_loss(self, batch: Batch, policy: Policy) -> Tensor:
-        mixture = self._mixture(policy, self.seed)
-        self.visits.add(mixture)
-        return self.losses.weights(batch, mixture)
+    def _weight_gradient(self, batch: Batch, policy: Policy) -> Gradient:
+        return partial(self.differentiate, partial(self._weight_loss, policy), batch)
 
-    def _choice_loss(self, batch: Batch, policy: Policy) -> Tensor:
+    def _weight_loss(self, policy: Policy, batch: Batch) -> Tensor:
+        return self.losses.weights(batch, self._mixture(policy, self.seed))
+
+    def _choice_loss(self, policy: Policy, batch: Batch) -> Tensor:
         loss = self.losses.choices(batch, self._mixture(policy, self.seed + 1))
         if self.complexity is None:
             return loss
         return loss + self.complexity.penalty(self.choices, self.config.complexity).to(loss)
 
     def _mixture(self, policy: Policy, seed: int) -> Mixture:
-        return self.choices.mixture(policy, seed=seed, step=self.step)
+        self.mixture = self.choices.mixture(policy, seed=seed, step=self.step)
+        return self.mixture
 
     def arrays(self) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
         """Copies of the choice weights: alphas and (with edge normalisation) betas by cell."""
@@ -174,6 +201,12 @@ class Session(Generic[Batch]):
         self.optimizer.load_state_dict(state["weight_optimizer"])
         self.choice_optimizer.load_state_dict(state["choice_optimizer"])
         self.visits.load(state["visits"])
+
+
+def _whole(
+    loss: Callable[[Batch], Tensor], batch: Batch, parameters: Sequence[nn.Parameter]
+) -> float:
+    return gradient_of(partial(loss, batch))(parameters)
 
 
 def searched_skips(space: SearchSpace, cell: str, gene: CellGene) -> int:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.ops.cost import count_saved_bytes
-from nasface.search.bilevel import choice_step, frozen, weight_step
+from nasface.search.bilevel import choice_step, frozen, gradient_of, weight_step
 from nasface.search.choice import ChoiceTable, Pair
 from nasface.search.derive import genotype_of_paths
 from nasface.search.policy import (
@@ -102,7 +102,7 @@ class Variant:
 
     def weight_step(self) -> None:
         """As in a search."""
-        weight_step(self.loss, self.optimizer, self.choices, clip=5.0)
+        weight_step(gradient_of(self.loss), self.optimizer, self.choices, clip=5.0)
 
     def original_weight_step(self) -> None:
         """With a gradient of the choice weights too, which DARTS and PC-DARTS compute and drop."""
@@ -113,7 +113,7 @@ class Variant:
 
     def choice_step(self) -> None:
         """As in a search."""
-        choice_step(self.loss, self.choice_optimizer, self.weights)
+        choice_step(gradient_of(self.loss), self.choice_optimizer, self.weights)
 
     def saved_mb(self, kind: str) -> float:
         """What a step of a kind keeps for its backward pass, counted on the meta device."""

@@ -15,7 +15,7 @@ from nasface.classification.network import Classifier, SearchClassifier
 from nasface.errors import ConfigError, SpecError
 from nasface.ops.blocks import DropPath
 from nasface.ops.cost import count_parameters, count_saved_bytes
-from nasface.search.bilevel import choice_step
+from nasface.search.bilevel import choice_step, gradient_of
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Policy, Softmax, UniformPath
 from nasface.spec.darts_text import read_darts_text
@@ -267,7 +267,7 @@ def test_choice_gradients_do_not_depend_on_those_of_weights(policy: Policy) -> N
 
     torch.autograd.backward(loss())
     expected = [choice.grad for choice in choices]
-    choice_step(loss, torch.optim.SGD(choices, lr=0.0), list(network.weights()))
+    choice_step(gradient_of(loss), torch.optim.SGD(choices, lr=0.0), list(network.weights()))
     for choice, gradient in zip(choices, expected, strict=True):
         assert gradient is not None
         assert choice.grad is not gradient

@@ -140,5 +140,5 @@ def test_parts_that_cannot_be_shared(config: TrainConfig, tmp_path: Path) -> Non
 
 def test_one_process_keeps_its_gradients_as_they_are() -> None:
     weight = torch.nn.Parameter(torch.ones(2))
-    assert World().sum_gradients([weight], [], (1.5, 0.0)) == [1.5, 0.0]
+    assert World().sum_gradients([weight], [], (1.5,)) == [1.5]
     assert weight.grad is None

@@ -7,18 +7,27 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, tiny_genotype, write_tiny
+from tiny import (
+    AUGMENT,
+    DETECTOR,
+    OPTIMIZER,
+    Notes,
+    StopAfter,
+    nan_at,
+    tiny_genotype,
+    write_tiny,
+)
 
 from nasface.data.dataset import make_loader
 from nasface.errors import NasfaceError
 from nasface.faces.backbone import BACKBONES
-from nasface.faces.types import Predictions
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import TrainConfig
+from nasface.run.faults import MOST_SKIPPED
 from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.job import detection_loss, images_to
 from nasface.run.progress import Silent
-from nasface.run.train import MOST_SKIPPED, Training, run_training
+from nasface.run.train import Training, run_training
 from nasface.spec.store import save_genotype
 
 
@@ -73,20 +82,30 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(
                 assert torch.equal(one.get_tensor(key), other.get_tensor(key)), key
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
+def test_a_batch_without_a_finite_loss_is_left_out(
     train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = iter(range(100))
+    monkeypatch.setattr("nasface.run.train.detection_loss", nan_at(2))
+    progress = Notes()
+    out = tmp_path / "train"
+    assert run_training(train, out, progress).finished
+    assert "step 3 left out: loss not finite (1 so far)" in progress.notes
+    rows = [row for row in read_metrics(out / "metrics.jsonl") if "rate" in row]
+    assert [row["loss"] is None for row in rows] == [False, False, True, False]
+    assert "NaN" not in (out / "metrics.jsonl").read_text()
+    assert json.loads((out / "summary.json").read_text())["skipped_steps"] == 1
+    with safe_open(out / "last.safetensors", "pt") as file:
+        for key in file.keys():  # noqa: SIM118 - not a mapping
+            assert file.get_tensor(key).isfinite().all(), key
 
-    def breaks(first: Predictions, second: Predictions, *_: object) -> torch.Tensor:
-        return second.deltas_BA4.sum() * (float("nan") if next(calls) == 3 else 1e-6)
 
-    monkeypatch.setattr("nasface.run.train.detection_loss", breaks)
-    with pytest.raises(
-        NasfaceError, match="loss became nan at step 3; the last checkpoint is kept"
-    ):
-        run_training(train, tmp_path / "train", Silent())
-    assert load_checkpoint(tmp_path / "train" / "checkpoint.pt", "training")["step"] == 2
+def test_too_many_batches_without_a_finite_loss_end_the_run(
+    train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nasface.run.train.detection_loss", nan_at(*range(2, 40)))
+    with pytest.raises(NasfaceError, match="loss not finite in 11 steps in a row, up to step 13"):
+        run_training(replace(train, epochs=20), tmp_path / "train", Silent())
+    assert load_checkpoint(tmp_path / "train" / "checkpoint.pt", "training")["step"] == 12
 
 
 def test_accumulated_gradients_are_the_mean_over_the_parts(
@@ -103,7 +122,7 @@ def test_accumulated_gradients_are_the_mean_over_the_parts(
         shots = alone.both_shots(images_to(images[at : at + 2], training.device))
         losses.append(detection_loss(*shots, targets[at : at + 2], config))
         (losses[-1] / 3).backward()
-    row, _ = training.take_step((images, targets))
+    row = training.take_step((images, targets))
     assert row["loss"] == pytest.approx(float(sum(losses).detach()) / 3)  # type: ignore[union-attr]
     for (name, one), other in zip(
         training.detector.named_parameters(), alone.parameters(), strict=True
@@ -120,7 +139,7 @@ def test_a_first_shot_without_weight_is_not_computed(
     alone = copy.deepcopy(training.detector)
     shot = alone(images_to(images, training.device))
     monkeypatch.setattr(type(training.detector), "both_shots", None)
-    row, _ = training.take_step((images, targets))
+    row = training.take_step((images, targets))
     assert row["loss"] == float(detection_loss(None, shot, targets, config).detach())
 
 
@@ -165,9 +184,10 @@ def test_a_gradient_that_is_not_finite_moves_nothing_and_is_not_borne_for_long(
     infinite = torch.tensor(math.inf)
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: infinite)
     for _ in range(MOST_SKIPPED):
-        row, _ = training.take_step(batch)
+        row = training.take_step(batch)
         assert row["gradient_norm"] == math.inf
+        training.skips.count(training.step, row, Silent())
     for name, value in training.detector.named_parameters():
         assert torch.equal(value, before[name]), name
-    with pytest.raises(NasfaceError, match="not finite in 11 steps in a row, up to step 11"):
-        training.take_step(batch)
+    with pytest.raises(NasfaceError, match="norm not finite in 11 steps in a row, up to step 12"):
+        training.skips.count(training.step + 1, row, Silent())

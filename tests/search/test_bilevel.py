@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nasface.ops.blocks import conv_norm_relu
 from nasface.ops.cost import SavedBytes, count_saved_bytes
-from nasface.search.bilevel import choice_step, frozen, weight_step
+from nasface.search.bilevel import choice_step, frozen, gradient_of, weight_step
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
 from nasface.search.supernet import Supernet
 from nasface.spec.store import load_search_space
@@ -71,7 +71,7 @@ def test_a_choice_step_leaves_the_weights_alone(net: Net) -> None:
     before, choices = copies(net.weights()), copies(net.choices())
     loss = float(net.loss().detach())
     stem = SavedBytes(total=-1)
-    value = choice_step(lambda: net.loss(stem), adam(net.choices()), net.weights())
+    value = choice_step(gradient_of(lambda: net.loss(stem)), adam(net.choices()), net.weights())
     assert value == pytest.approx(loss, rel=1e-5)
     assert unchanged(net.weights(), before)
     assert all(weight.grad is None for weight in net.weights())
@@ -83,7 +83,7 @@ def test_a_choice_step_leaves_the_weights_alone(net: Net) -> None:
 def test_a_weight_step_leaves_the_choices_alone(net: Net) -> None:
     before, weights = copies(net.choices()), copies(net.weights())
     stem = SavedBytes()
-    weight_step(lambda: net.loss(stem), sgd(net.weights()), net.choices(), clip=5.0)
+    weight_step(gradient_of(lambda: net.loss(stem)), sgd(net.weights()), net.choices(), clip=5.0)
     assert unchanged(net.choices(), before)
     assert all(choice.grad is None and choice.requires_grad for choice in net.choices())
     for weight, then in zip(net.weights(), weights, strict=True):
@@ -97,16 +97,16 @@ def test_a_weight_step_leaves_the_choices_alone(net: Net) -> None:
 
 def test_alternating_steps_do_not_leak_into_each_other(net: Net) -> None:
     weights, choices = sgd(net.weights()), adam(net.choices())
-    weight_step(net.loss, weights, net.choices(), clip=5.0)
+    weight_step(gradient_of(net.loss), weights, net.choices(), clip=5.0)
     grads = [None if w.grad is None else w.grad.clone() for w in net.weights()]
-    choice_step(net.loss, choices, net.weights())
+    choice_step(gradient_of(net.loss), choices, net.weights())
     for weight, grad in zip(net.weights(), grads, strict=True):
         if weight.grad is None or grad is None:
             assert weight.grad is grad
         else:
             assert torch.equal(weight.grad, grad)
     before = [choice.grad.clone() for choice in net.choices() if choice.grad is not None]
-    weight_step(net.loss, weights, net.choices(), clip=5.0)
+    weight_step(gradient_of(net.loss), weights, net.choices(), clip=5.0)
     after = [choice.grad for choice in net.choices() if choice.grad is not None]
     assert before
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
@@ -118,7 +118,7 @@ def test_choice_gradients_do_not_depend_on_weight_gradients(net: Net) -> None:
     assert any(weight.grad is not None for weight in net.weights())
     for parameter in (*net.choices(), *net.weights()):
         parameter.grad = None
-    choice_step(net.loss, torch.optim.SGD(net.choices(), lr=0.0), net.weights())
+    choice_step(gradient_of(net.loss), torch.optim.SGD(net.choices(), lr=0.0), net.weights())
     for choice, grad in zip(net.choices(), expected, strict=True):
         assert choice.grad is not None
         torch.testing.assert_close(choice.grad, grad, rtol=1e-5, atol=1e-9)
@@ -131,8 +131,8 @@ def test_a_loss_that_is_not_finite_makes_no_step(net: Net, bad: float) -> None:
 
     before = copies([*net.weights(), *net.choices()])
     values = [
-        weight_step(broken, sgd(net.weights()), net.choices(), clip=5.0),
-        choice_step(broken, adam(net.choices()), net.weights()),
+        weight_step(gradient_of(broken), sgd(net.weights()), net.choices(), clip=5.0),
+        choice_step(gradient_of(broken), adam(net.choices()), net.weights()),
     ]
     assert not torch.isfinite(torch.tensor(values)).any()
     assert unchanged([*net.weights(), *net.choices()], before)
@@ -149,12 +149,12 @@ def test_steps_by_hand() -> None:
     def plain(parameter: nn.Parameter) -> torch.optim.Optimizer:
         return torch.optim.SGD([parameter], lr=0.1)
 
-    assert weight_step(loss, plain(w), [c], clip=100.0) == 30.0
+    assert weight_step(gradient_of(loss), plain(w), [c], clip=100.0) == 30.0
     assert w.item() == pytest.approx(0.5)
     assert c.item() == 5
-    weight_step(loss, plain(w), [c], clip=1.0)
+    weight_step(gradient_of(loss), plain(w), [c], clip=1.0)
     assert w.item() == pytest.approx(0.4, abs=1e-6)
-    assert choice_step(loss, plain(c), [w]) == pytest.approx(6.0, rel=1e-5)
+    assert choice_step(gradient_of(loss), plain(c), [w]) == pytest.approx(6.0, rel=1e-5)
     assert w.item() == pytest.approx(0.4, abs=1e-6)
     assert c.item() == pytest.approx(4.88)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import SearchClassifier
-from nasface.search.bilevel import second_order_choice_step
+from nasface.search.bilevel import gradient_of, second_order_choice_step
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
 from nasface.spec.store import load_search_space
 
@@ -41,8 +41,8 @@ def test_a_quadratic_by_hand(buffered: bool) -> None:
         velocity = optimizer.state[w]["momentum_buffer"].clone()
     before, start = w.detach().clone(), a.detach().clone()
     value = second_order_choice_step(
-        lambda: (w - target).square().sum() / 2 + a.square().sum() / 2,
-        lambda: w.square().sum() / 2 + w @ mixed @ a,
+        gradient_of(lambda: (w - target).square().sum() / 2 + a.square().sum() / 2),
+        gradient_of(lambda: w.square().sum() / 2 + w @ mixed @ a),
         torch.optim.SGD([a], 1.0),
         [w],
         optimizer,
@@ -61,8 +61,8 @@ def test_with_a_rate_of_zero_it_is_the_first_order() -> None:
     w, a, mixed, target = quadratic()
     start = a.detach().clone()
     second_order_choice_step(
-        lambda: (w - target).square().sum() / 2 + w @ mixed @ a,
-        lambda: w @ mixed @ a,
+        gradient_of(lambda: (w - target).square().sum() / 2 + w @ mixed @ a),
+        gradient_of(lambda: w @ mixed @ a),
         torch.optim.SGD([a], 1.0),
         [w],
         torch.optim.SGD([w], 0.0),
@@ -116,8 +116,8 @@ def test_a_network_against_a_copy_one_step_ahead(policy: Policy) -> None:
 
     before = [weight.detach().clone() for weight in weights]
     second_order_choice_step(
-        loss(network, batches[1]),
-        loss(network, batches[0]),
+        gradient_of(loss(network, batches[1])),
+        gradient_of(loss(network, batches[0])),
         chooser,
         weights,
         optimizer,
@@ -136,8 +136,8 @@ def test_a_loss_that_is_not_finite_makes_no_step() -> None:
     w, a, mixed, _ = quadratic()
     before = [w.detach().clone(), a.detach().clone()]
     value = second_order_choice_step(
-        lambda: (w @ mixed @ a) * torch.nan,
-        lambda: w @ mixed @ a,
+        gradient_of(lambda: (w @ mixed @ a) * torch.nan),
+        gradient_of(lambda: w @ mixed @ a),
         torch.optim.SGD([a], 1.0),
         [w],
         torch.optim.SGD([w], 0.1),
@@ -156,8 +156,8 @@ def test_weights_come_back_after_an_error() -> None:
 
     with pytest.raises(RuntimeError, match="inside"):
         second_order_choice_step(
-            fail,
-            lambda: w @ mixed @ a,
+            gradient_of(fail),
+            gradient_of(lambda: w @ mixed @ a),
             torch.optim.SGD([a], 1.0),
             [w],
             torch.optim.SGD([w], 0.1),

@@ -1,0 +1,98 @@
+"""Batches of a job's steps that keep coming when a process that loads them dies."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from nasface.data.dataset import Batch, FaceDataset, make_loader
+from nasface.errors import RunError
+from nasface.run.config import JobConfig
+from nasface.run.distributed import World
+from nasface.run.progress import Progress
+
+MOST_DEATHS = 3
+"""Times that the workers are started again before the job gives up."""
+
+
+class Batches:
+    """The batches of the steps ``first`` to ``last`` (excluded), as of ``make_loader``.
+
+    A batch depends on its step alone, so when a worker is killed, loading starts again with the
+    batch that is due, and says so through ``note``.
+
+    Raises:
+        RunError: from ``next``, if workers die again and again.
+    """
+
+    def __init__(
+        self,
+        data: FaceDataset,
+        batch: int,
+        first: int,
+        last: int,
+        workers: int,
+        share: tuple[int, int, int],
+        note: Callable[[str], None],
+    ) -> None:
+        self.data, self.batch, self.last, self.workers = data, batch, last, workers
+        self.share, self.note = share, note
+        self.step, self.deaths = first, 0
+        self.iterator = self._start()
+
+    def __iter__(self) -> "Batches":
+        return self
+
+    def __next__(self) -> Batch:
+        while True:
+            try:
+                batch = next(self.iterator)
+            except RuntimeError as problem:
+                if "DataLoader worker" not in str(problem):
+                    raise
+                self._survive(str(problem).splitlines()[0])
+            else:
+                self.step += 1
+                return batch
+
+    def _survive(self, problem: str) -> None:
+        self.deaths += 1
+        if self.deaths > MOST_DEATHS:
+            raise RunError(
+                f"workers: {self.deaths} of the processes that load images were killed "
+                f"({problem}); the last checkpoint is kept; fewer workers take less memory"
+            ) from None
+        self.note(f"a process that loads images was killed ({problem}); it is started again")
+        self.iterator = self._start()
+
+    def _start(self) -> Iterator[Batch]:
+        loader = make_loader(self.data, self.batch, self.step, self.last, self.workers, self.share)
+        if not self.workers or threading.current_thread() is not threading.main_thread():
+            return iter(loader)
+        # torch has a worker's death raise wherever the main process happens to be; without its
+        # handler the death shows when the next batch is fetched, and no step is torn.
+        before = signal.getsignal(signal.SIGCHLD)
+        try:
+            return iter(loader)
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+
+
+class Loading(Protocol):
+    """A job whose images are loaded."""
+
+    world: World
+    total: int
+
+    @property
+    def config(self) -> JobConfig:
+        """Its settings."""
+        ...
+
+
+def load_batches(job: Loading, data: FaceDataset, first: int, progress: Progress) -> Batches:
+    """This process's images of the steps of a job from ``first`` on."""
+    config, world = job.config, job.world
+    share = (world.rank, world.size, config.accumulate)
+    whole = config.batch * config.accumulate
+    return Batches(data, whole, first, job.total, config.workers, share, progress.note)

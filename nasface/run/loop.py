@@ -1,0 +1,89 @@
+"""The loop that search and training share: steps, epochs, checkpoints, Ctrl-C, faults."""
+
+import time
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from nasface.run.config import JobConfig
+from nasface.run.distributed import World
+from nasface.run.faults import Skips, faults_explained
+from nasface.run.metrics import MetricsLog
+from nasface.run.progress import Progress, Silent, stop_on_interrupt
+
+
+class Job(Protocol):
+    """Something that is done in steps and can go on from its checkpoint."""
+
+    world: World
+    device: torch.device
+    total: int
+    epoch_steps: int
+    seconds: float
+    skips: Skips
+
+    @property
+    def config(self) -> JobConfig:
+        """Its settings."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to do."""
+        ...
+
+    def start(self, progress: Progress) -> None:
+        """Get ready to take the steps that are left."""
+        ...
+
+    def next_step(self) -> dict[str, float]:
+        """Take a step; returns its figures, not finite where it was left out."""
+        ...
+
+    def end_epoch(self, progress: Progress, log: MetricsLog) -> None:
+        """Called after the last step of each epoch, before the checkpoint."""
+        ...
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        ...
+
+
+def drive(job: Job, title: str, out: Path, progress: Progress, log: MetricsLog) -> bool:
+    """Take the steps that are left; whether the job ended (false: it was asked to stop).
+
+    Raises:
+        RunError: for a fault that the job cannot bear; its last checkpoint is kept.
+    """
+    config = job.config
+    what = f"batches of {config.batch} images of {config.augment.size} pixels"
+    shown = progress if job.world.is_first else Silent()
+    with stop_on_interrupt() as stop, faults_explained(out, job.device, what):
+        shown.start(title, job.total, job.step)
+        job.start(progress)
+        started = saved = time.monotonic()
+        is_saved, stopped = True, False
+        while not job.ended and not stopped:
+            row = job.next_step()
+            job.skips.count(job.step, row, shown)
+            now = time.monotonic()
+            job.seconds, started = job.seconds + now - started, now
+            log.write(job.step, row)
+            shown.advance(row)
+            stopped = job.world.any(stop.asked)
+            epoch_ends = job.step % job.epoch_steps == 0
+            if epoch_ends:
+                job.end_epoch(shown, log)
+            is_saved = epoch_ends or now - saved > 60 * config.checkpoint_minutes
+            if is_saved:
+                job.save()
+                saved = time.monotonic()
+        if not is_saved:
+            job.save()
+    return job.ended

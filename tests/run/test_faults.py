@@ -1,0 +1,196 @@
+"""What goes wrong while a job runs."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import AUGMENT, DETECTOR, OPTIMIZER, Notes, nan_at, write_tiny
+
+from nasface.data.annotations import read_wider_split
+from nasface.data.dataset import FaceDataset, make_loader
+from nasface.errors import RunError
+from nasface.run.batches import MOST_DEATHS, Batches
+from nasface.run.checkpoint import load_checkpoint
+from nasface.run.config import SearchConfig
+from nasface.run.faults import faults_explained
+from nasface.run.folder import RunFolder, read_metrics
+from nasface.run.search import run_search
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> SearchConfig:
+    return SearchConfig(
+        data=str(write_tiny(tmp_path_factory.mktemp("data"))),
+        space="autofem-fpn",
+        epochs=2,
+        warmup_epochs=1,
+        batch=2,
+        detector=DETECTOR,
+        augment=AUGMENT,
+        optimizer=OPTIMIZER,
+    )
+
+
+class Failing(Notes):
+    """Something happens after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.left = steps
+
+    def advance(self, values: Mapping[str, float] | None = None) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.fail()
+
+    def fail(self) -> None:
+        raise NotImplementedError
+
+
+def test_a_search_leaves_out_what_is_not_finite(
+    config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls of the loss: two weight steps, then choices and weights in turn."""
+    monkeypatch.setattr("nasface.run.search.detection_loss", nan_at(1, 2, 5))
+    progress = Notes()
+    assert run_search(config, tmp_path / "s", progress).finished
+    assert [note for note in progress.notes if "left out" in note] == [
+        "step 2 left out: weight loss not finite (1 so far)",
+        "step 3 left out: choice loss not finite (2 so far)",
+        "step 4 left out: weight loss not finite (3 so far)",
+    ]
+    state = load_checkpoint(tmp_path / "s" / "checkpoint.pt", "search")
+    assert state["skips"] == {"total": 3, "in_a_row": 3}
+    assert all(value.isfinite().all() for value in state["model"].values())
+    assert [row["weight_loss"] is None for row in read_metrics(tmp_path / "s/metrics.jsonl")] == [
+        False, True, False, True,
+    ]  # fmt: skip
+
+
+def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint(
+    config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write of the second checkpoint fails in its middle, as on a disk that is full."""
+    folder = tmp_path / "s"
+    syncs = iter(range(100))
+
+    def full(_: int) -> None:
+        if next(syncs) == 3:  # the second of metrics and checkpoint
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        RunError, match=r"checkpoint.pt: cannot be written: No space left on device"
+    ):
+        run_search(config, folder, Notes())
+    assert load_checkpoint(folder / "checkpoint.pt", "search")["step"] == 2
+    assert not [path for path in folder.iterdir() if path.name.endswith(".tmp")]
+    monkeypatch.undo()
+    assert run_search(config, folder, Notes(), resume=True).finished
+
+
+def test_a_full_disk_while_metrics_are_written(config: SearchConfig, tmp_path: Path) -> None:
+    class Full(Failing):
+        def fail(self) -> None:
+            raise OSError(28, "No space left on device", str(tmp_path / "s" / "metrics.jsonl"))
+
+    with pytest.raises(RunError, match=r"metrics.jsonl: No space left on device; the last check"):
+        run_search(config, tmp_path / "s", Full(3))
+    assert load_checkpoint(tmp_path / "s" / "checkpoint.pt", "search")["step"] == 2
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate"),
+        MemoryError(),
+    ],
+    ids=lambda problem: type(problem).__name__,
+)
+def test_out_of_memory_is_said_with_the_batch(problem: Exception) -> None:
+    with (
+        pytest.raises(RunError, match="out of memory on cpu with batches of 2; the last check"),
+        faults_explained(Path(), torch.device("cpu"), "batches of 2"),
+    ):
+        raise problem
+
+
+def test_really_out_of_memory() -> None:
+    with (
+        pytest.raises(RunError, match="out of memory on cpu"),
+        faults_explained(Path(), torch.device("cpu"), "much"),
+    ):
+        torch.empty(2**60)
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with (
+        pytest.raises(RuntimeError, match="shape"),
+        faults_explained(Path(), torch.device("cpu"), "batches of 2"),
+    ):
+        raise RuntimeError("shape mismatch")
+
+
+def kill_a_worker(known: set[Any]) -> None:
+    worker = next(each for each in multiprocessing.active_children() if each not in known)
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.join(10)
+
+
+def test_a_killed_worker_is_replaced(config: SearchConfig) -> None:
+    data = FaceDataset(read_wider_split(Path(config.data), "train"), AUGMENT, 0)
+    expected = list(make_loader(data, 2, 0, 24, 0))
+    progress = Notes()
+    known = set(multiprocessing.active_children())
+    handler = signal.getsignal(signal.SIGCHLD)
+    batches = Batches(data, 2, 0, 24, 2, (0, 1, 1), progress.note)
+    assert signal.getsignal(signal.SIGCHLD) == handler
+    for at, (images, _) in enumerate(expected):
+        assert torch.equal(next(batches)[0], images), at
+        if at == 3:
+            kill_a_worker(known)
+    assert len(progress.notes) == 1
+    assert "was killed" in progress.notes[0]
+    with pytest.raises(StopIteration):
+        next(batches)
+
+
+def test_workers_that_die_again_and_again_end_the_run(config: SearchConfig) -> None:
+    data = FaceDataset(read_wider_split(Path(config.data), "train"), AUGMENT, 0)
+    batches = Batches(data, 2, 0, 4, 0, (0, 1, 1), Notes().note)
+
+    def dies() -> Any:
+        raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+        yield
+
+    batches._start = dies  # type: ignore[method-assign]
+    batches.iterator = dies()
+    with pytest.raises(RunError, match=f"workers: {MOST_DEATHS + 1} of the processes that load"):
+        next(batches)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_over(
+    config: SearchConfig, tmp_path: Path
+) -> None:
+    done = tmp_path / "done"
+    run_search(config, done, Notes())
+    folder = RunFolder(tmp_path / "begun")
+    folder.create(config)
+    folder.metrics.write_text('{"step": 1, "weight_loss": 3.0}\n{"step": 2, "wei')
+    assert run_search(config, folder.path, Notes(), resume=True).finished
+    assert folder.metrics.read_bytes() == (done / "metrics.jsonl").read_bytes()
+
+
+def test_a_folder_whose_run_never_began_is_free(config: SearchConfig, tmp_path: Path) -> None:
+    (tmp_path / ".config.yaml.tmp").write_text("half")
+    RunFolder(tmp_path).create(config)
+    with pytest.raises(RunError, match="exists and is not empty"):
+        RunFolder(tmp_path).create(replace(config, seed=1))
