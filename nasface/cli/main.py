@@ -18,6 +18,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "derive": "write the genotype of a search, at its end or at any epoch",
         "genotype": "import, export, show, validate and compare genotypes",
         "train": "train the detector of a genotype",
+        "compare": "search, train and evaluate the methods of a plan over several seeds",
         "evaluate": "score weights or detections; widerface and fddb: by the official protocols",
         "plot": "draw the curves of evaluations in one figure",
         "detect": "find faces in images, draw and list them",

@@ -13,6 +13,7 @@ from nasface.faces.family import REFERENCE_GENOTYPE, model
 from nasface.faces.losses import LossConfig
 from nasface.faces.matching import MatchConfig
 from nasface.search.config import BilevelConfig
+from nasface.spec.space import Value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +103,8 @@ class SearchConfig(BilevelConfig, JobConfig):
 
     space: str = "autofem"
     """Search space: a packaged name or a YAML file."""
-    parameters: dict[str, int] = field(default_factory=dict)
-    """Parameters of the space, such as nodes 8."""
+    parameters: dict[str, Value] = field(default_factory=dict)
+    """Parameters of the space, such as nodes 8 rule cat-all."""
     before: str | None = None
     """Genotype built as a fixed module in front of the searched one; its cells open the result
     (the paper searches autofem-fpn first, then autofem-cpm behind it)."""

@@ -223,18 +223,30 @@ class Search:
         if self.world.is_first:
             self.folder.rewind(self.step)
 
+    def load_weights(self) -> None:
+        """Take weights and choice weights from the checkpoint, and leave the run as it is.
+
+        Raises:
+            RunError: if there is none or the space has changed since.
+        """
+        self.model.load_state_dict(self._state()["model"])
+
     def _load(self) -> None:
+        state = self._state()
+        self.model.load_state_dict(state["model"])
+        self.session.load(state)
+        self.seconds, self.history = state["seconds"], state["history"]
+        self.result_epoch = state["result_epoch"]
+        self.skips = Skips(**state.get("skips", {}))
+
+    def _state(self) -> dict[str, Any]:
         state = load_checkpoint(self.folder.checkpoint, "search")
         if state["space_digest"] != self.space.digest:
             raise RunError(
                 f"{self.folder.checkpoint}: was made with another version of space "
                 f"{self.space.name} ({state['space_digest']}, now {self.space.digest})"
             )
-        self.model.load_state_dict(state["model"])
-        self.session.load(state)
-        self.seconds, self.history = state["seconds"], state["history"]
-        self.result_epoch = state["result_epoch"]
-        self.skips = Skips(**state.get("skips", {}))
+        return state
 
 
 def run_search(

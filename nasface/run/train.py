@@ -50,12 +50,14 @@ class TrainResult:
     """How a training ended; ``finished`` is false if it was stopped and can be resumed.
 
     Of several processes, only the one that ``is_first`` has figures and wrote the folder.
+    ``evaluation`` is the last one made since the training was started or resumed.
     """
 
     folder: Path
     figures: dict[str, Any]
     finished: bool
     is_first: bool = True
+    evaluation: Evaluation | None = None
 
 
 class Training:
@@ -95,6 +97,7 @@ class Training:
         self.seconds = 0.0
         self.best = -1.0
         self.figures: dict[str, Any] = {}
+        self.evaluation: Evaluation | None = None
 
     @property
     def released(self) -> Detector:
@@ -162,7 +165,7 @@ class Training:
     def evaluate(self, progress: Progress) -> Evaluation:
         """Score on the validation part; keeps the best weights and the last."""
         evaluation = evaluate(self.released, self.validation, self.config.test, progress)
-        self.figures = evaluation.figures()
+        self.figures, self.evaluation = evaluation.figures(), evaluation
         if self.figures["ap"] > self.best:
             self.best = self.figures["ap"]
             self._save_weights("best.safetensors")
@@ -247,7 +250,7 @@ def run_training(
             finished = drive(training, "train", out, progress, log)
         if finished and world.is_first:
             folder.write_json("summary.json", _summary(training))
-    return TrainResult(out, training.figures, finished, world.is_first)
+    return TrainResult(out, training.figures, finished, world.is_first, training.evaluation)
 
 
 def _summary(training: Training) -> dict[str, Any]:

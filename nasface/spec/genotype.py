@@ -107,7 +107,7 @@ class SpaceReference:
 
     name: str
     digest: str
-    parameters: Mapping[str, int] = field(default_factory=dict)
+    parameters: Mapping[str, bool | int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from nasface.errors import SpecError
 from nasface.spec.graph import (
@@ -27,13 +27,16 @@ from nasface.spec.graph import (
     check_operation,
 )
 
+Value: TypeAlias = bool | int | str
+"""What a parameter of a space may be set to."""
+
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that a user may choose when loading the space."""
+    """A value that a user may choose when loading the space."""
 
-    default: int
-    choices: tuple[int, ...]
+    default: Value
+    choices: tuple[Value, ...]
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class SearchSpace:
     operations: tuple[str, ...]
     partial_channels: int
     edge_normalisation: bool
-    parameters: Mapping[str, int]
+    parameters: Mapping[str, Value]
 
     @cached_property
     def digest(self) -> str:
@@ -130,7 +133,7 @@ class SearchSpace:
         )
 
 
-def expand(document: SpaceDocument, parameters: Mapping[str, int]) -> SearchSpace:
+def expand(document: SpaceDocument, parameters: Mapping[str, Value]) -> SearchSpace:
     """The explicit space of a document whose parameters have been filled in.
 
     Raises:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nasface.errors import ConfigError, NasfaceError, SpecError
 from nasface.spec.genotype import Genotype, check_derivable
-from nasface.spec.space import SearchSpace, SpaceDocument, expand
+from nasface.spec.space import SearchSpace, SpaceDocument, Value, expand
 
 T = TypeVar("T")
 _MAX_BYTES = 4_000_000
@@ -86,8 +86,13 @@ def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceE
 
 def to_yaml(value: Any) -> str:
     """The canonical YAML text of a dataclass instance."""
-    plain = json.loads(_adapter(type(value)).dump_json(value))
+    plain = plain_values(value)
     return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
+
+
+def plain_values(value: Any) -> Any:
+    """A dataclass instance as maps, lists, texts and numbers."""
+    return json.loads(_adapter(type(value)).dump_json(value))
 
 
 def config_digest(value: Any) -> str:
@@ -95,7 +100,9 @@ def config_digest(value: Any) -> str:
     return hashlib.sha256(to_yaml(value).encode()).hexdigest()[:12]
 
 
-def load_search_space(name: str | Path, parameters: Mapping[str, int] | None = None) -> SearchSpace:
+def load_search_space(
+    name: str | Path, parameters: Mapping[str, Value] | None = None
+) -> SearchSpace:
     """The search space of a packaged name or a YAML file, with its parameters filled in.
 
     Raises:
@@ -164,7 +171,7 @@ def load_config(kind: type[T], path: Path, base: T | None = None) -> T:
     """
     values = read_config(path)
     if base is not None and isinstance(values, dict):
-        values = _merged(json.loads(_adapter(kind).dump_json(base)), values)
+        values = merged(plain_values(base), values)
     return parse_dataclass(kind, values, str(path), ConfigError)
 
 
@@ -177,13 +184,13 @@ def read_config(path: Path) -> Any:
     return _settings(read_text(path, ConfigError, "config file"), path)
 
 
-def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``values`` in their places, map by map."""
-    merged = dict(base)
+    result = dict(base)
     for key, value in values.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
 
 
 def _settings(text: str, path: Path) -> Any:
@@ -227,7 +234,7 @@ def read_text(path: Path, error: type[NasfaceError], what: str) -> str:
         raise error(f"{path}: not UTF-8 text at byte {problem.start}") from None
 
 
-def _choose_parameters(raw: Any, given: Mapping[str, int], place: str) -> dict[str, int]:
+def _choose_parameters(raw: Any, given: Mapping[str, Value], place: str) -> dict[str, Value]:
     declared = raw.get("parameters") if isinstance(raw, dict) else None
     declared = declared if isinstance(declared, dict) else {}
     for name in given:
@@ -242,6 +249,9 @@ def _choose_parameters(raw: Any, given: Mapping[str, int], place: str) -> dict[s
         value = given.get(name, default)
         if isinstance(choices, list) and value not in choices:
             raise SpecError(f"{place}: parameters.{name}: {value!r} is not one of {choices}")
+        if isinstance(choices, list):
+            # 0 and 1, as a command line gives them, stand for no and yes.
+            value = choices[choices.index(value)]
         chosen[name] = value
     return chosen
 
@@ -249,7 +259,7 @@ def _choose_parameters(raw: Any, given: Mapping[str, int], place: str) -> dict[s
 _PARAMETER = re.compile(r"\$(\w+)\Z")
 
 
-def _fill(value: Any, parameters: Mapping[str, int], place: str) -> Any:
+def _fill(value: Any, parameters: Mapping[str, Value], place: str) -> Any:
     """``value`` with every ``$name`` replaced by the parameter of that name."""
     if isinstance(value, dict):
         return {key: _fill(each, parameters, place) for key, each in value.items()}

@@ -1,0 +1,67 @@
+"""``nasface compare``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import tyro
+
+from nasface.cli.console import ConsoleProgress, print_json, say
+from nasface.errors import ConfigError
+from nasface.run.comparison import run_comparison
+from nasface.run.comparison_tables import REPORT, RUNS, SUMMARY, write_tables
+from nasface.run.plan import load_plan
+from nasface.view.comparison import plot_comparison
+
+PLOT = "summary.png"
+
+
+@dataclass(kw_only=True)
+class CompareCommand:
+    """Search, train and evaluate all methods of a plan with all its seeds, and compare them.
+
+    Runs what is missing in --out; a comparison that was stopped, in whatever way, goes on with the
+    same command. Writes runs.csv, a row a run, and summary.csv, .md and .png: means with intervals,
+    paired tests, cost. Several calls may share a folder, as the ranks of torchrun do.
+    """
+
+    plan: tyro.conf.Positional[Path]
+    """YAML file of the plan; see scripts/studies."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
+    """Folder of the comparison."""
+    data: str | None = None
+    """Folder in WIDER FACE layout, in the place of the plan's."""
+    workers: int = 1
+    """Runs side by side."""
+    json: bool = False
+    """Print the summary as JSON."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code: 1 if runs failed."""
+    command = tyro.cli(
+        CompareCommand,
+        args=list(arguments),
+        prog="nasface compare",
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    if command.workers < 1:
+        raise ConfigError(f"workers: {command.workers}, expected 1 or more")
+    plan = load_plan(command.plan, command.data)
+    with ConsoleProgress() as progress:
+        outcome = run_comparison(plan, command.out, command.workers, progress)
+    if outcome.rows:
+        text = write_tables(plan, outcome.rows, command.out, outcome.total)
+        plot_comparison(pd.DataFrame(outcome.rows), plan.figure, command.out / PLOT)
+        if command.json:
+            print_json(pd.read_csv(command.out / SUMMARY).to_dict("records"))
+        else:
+            say(text)
+            say(f"runs       {command.out / RUNS}")
+            say(f"summary    {command.out / REPORT}, {command.out / PLOT}")
+    if outcome.stopped:
+        progress.note("stopped; go on with the same command")
+        return 130
+    return 1 if outcome.failed else 0

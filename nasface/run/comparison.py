@@ -1,0 +1,222 @@
+"""Runs what is missing of a comparison, in several processes side by side.
+
+Every run has a folder, and whoever works in it holds a lock on it (``flock``), which ends with its
+process however that ends. So any number of workers, also those of several ``torchrun`` ranks or of
+several calls, go down the same list: take what is neither done nor taken, and leave the rest.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nasface.errors import RunError
+from nasface.run.plan import Plan, Run, runs_of
+from nasface.run.progress import Progress, StopRequest, stop_on_interrupt
+from nasface.run.trial import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
+from nasface.spec.store import load_genotype, to_yaml, write_text
+
+PLAN, LOG = "plan.yaml", "log.txt"
+_POLL_SECONDS = 0.5
+
+
+@dataclass
+class Outcome:
+    """What :func:`run_comparison` left: rows of all finished runs, in the plan's order."""
+
+    rows: list[dict[str, Any]]
+    total: int
+    failed: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run of the plan is done."""
+        return len(self.rows) == self.total
+
+
+class _Worker:
+    """Takes runs and starts the process of each of their phases."""
+
+    def __init__(self, out: Path, environment: Mapping[str, str], stop: StopRequest) -> None:
+        self.out, self.environment, self.stop = out, dict(environment), stop
+        self.failed: dict[str, str] = {}
+
+    def take(self, run: Run, phases: Mapping[str, str], progress: Progress) -> None:
+        """Go through the phases of a run (phase -> file that it leaves) unless it is taken."""
+        folder = self.out / run.path
+        if self.stop.asked or self._done(folder, phases):
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder) as lock:
+            if lock is None or self._done(folder, phases):
+                return
+            write_text(folder / RUN, to_yaml(run))
+            for phase, result in phases.items():
+                if not (folder / result).is_file() and not self._run_phase(folder, phase, lock):
+                    return
+        progress.advance(_figures(folder, run))
+
+    def _done(self, folder: Path, phases: Mapping[str, str]) -> bool:
+        return all((folder / result).is_file() for result in phases.values())
+
+    def _run_phase(self, folder: Path, phase: str, lock: int) -> bool:
+        with (folder / LOG).open("a", encoding="utf-8") as log:
+            # In a session of its own: Ctrl-C on the terminal reaches us alone, and we ask it to
+            # stop. It inherits the lock, so that nobody else starts where it is still at work.
+            process = subprocess.Popen(
+                [sys.executable, "-m", "nasface.run.trial", str(folder.resolve()), phase],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self.environment,
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
+            asked = False
+            while process.poll() is None:
+                if self.stop.asked and not asked:
+                    process.send_signal(signal.SIGINT)
+                    asked = True
+                try:
+                    process.wait(_POLL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    continue
+        if process.returncode not in (0, STOPPED) and not self.stop.asked:
+            lines = (folder / LOG).read_text("utf-8").splitlines()
+            self.failed[str(folder)] = lines[-1] if lines else f"ended with {process.returncode}"
+        return process.returncode == 0
+
+
+def run_comparison(plan: Plan, out: Path, workers: int, progress: Progress) -> Outcome:
+    """Run what is missing; Ctrl-C stops all runs with a checkpoint, and a later call goes on.
+
+    A run that fails is reported and does not keep the others from running. Under ``torchrun`` each
+    rank calls this, on its own GPU.
+
+    Raises:
+        ConfigError: for a plan that cannot be used. RunError: if the folder is another comparison's
+            or a finished run in it had other settings.
+    """
+    runs = runs_of(plan)
+    _open(plan, out)
+    done = sum(finished(out, run) is not None for run in runs)
+    progress.start(f"compare {plan.name}", len(runs), done)
+    with stop_on_interrupt() as stop:
+        worker = _Worker(out, _environment(plan.threads), stop)
+        _work(worker, [(run, _phases(run)) for run in runs], workers, progress)
+        rows = [row for run in runs if (row := finished(out, run)) is not None]
+        if len(rows) == len(runs) and plan.rank and not stop.asked:
+            ranked = [run for run in runs if run.method in plan.rank]
+            progress.start(f"rank {plan.name}", len(ranked))
+            _list_cells(out, runs, ranked)
+            _work(worker, [(run, {"rank": RANKED}) for run in ranked], workers, progress)
+    for folder, reason in worker.failed.items():
+        progress.note(f"failed: {folder}: {reason}")
+    return Outcome(rows, len(runs), worker.failed, stop.asked)
+
+
+def finished(out: Path, run: Run) -> dict[str, Any] | None:
+    """The row of a run, if it is done.
+
+    Raises:
+        RunError: if it was done with other settings.
+    """
+    path = out / run.path / RESULT
+    if not path.is_file():
+        return None
+    row: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    if row["digest"] != run.digest:
+        raise RunError(
+            f"{path}: was made with other settings than the plan has now; choose another --out, or "
+            "remove the folder of this run"
+        )
+    return row
+
+
+def cells_of(out: Path, runs: list[Run]) -> dict[str, Path]:
+    """Path of a run -> the genotype that it found."""
+    paths = {run.path: out / run.path / GENOTYPE for run in runs if run.search is not None}
+    return {name: path for name, path in paths.items() if path.is_file()}
+
+
+def _work(
+    worker: _Worker,
+    tasks: list[tuple[Run, dict[str, str]]],
+    workers: int,
+    progress: Progress,
+) -> None:
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = {pool.submit(worker.take, run, phases, progress) for run, phases in tasks}
+        while waiting:
+            done, waiting = wait(waiting, timeout=_POLL_SECONDS)
+            for each in done:
+                each.result()
+
+
+def _phases(run: Run) -> dict[str, str]:
+    train = {"train": RESULT}
+    return train if run.search is None else {"search": SEARCHED, **train}
+
+
+def _list_cells(out: Path, runs: list[Run], ranked: list[Run]) -> None:
+    """Tell each supernet which cells are of its space: every distinct one that was trained."""
+    cells = {name: load_genotype(path) for name, path in cells_of(out, runs).items()}
+    for run in ranked:
+        folder, own = out / run.path, cells[run.path]
+        same = [name for name, cell in cells.items() if cell.space.digest == own.space.digest]
+        relative = [os.path.relpath(out / name / GENOTYPE, folder) for name in same]
+        write_text(folder / "cells.json", json.dumps(relative))
+
+
+def _open(plan: Plan, out: Path) -> None:
+    known = (out / PLAN).is_file()
+    if out.exists() and not known and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out}: is not the folder of a comparison; choose another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with _lock(out) as lock:
+            if lock is not None:
+                write_text(out / PLAN, to_yaml(plan))
+    except OSError as problem:
+        raise RunError(f"{out}: cannot write there: {problem.strerror}") from None
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """That of the runs: each is a process by itself, on the GPU of its rank."""
+    kept = dict(os.environ)
+    kept["OMP_NUM_THREADS"] = str(threads)
+    local = kept.pop("LOCAL_RANK", None)
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "LOCAL_WORLD_SIZE"):
+        kept.pop(name, None)
+    if local is not None and "CUDA_VISIBLE_DEVICES" not in kept:
+        kept["CUDA_VISIBLE_DEVICES"] = local
+    return kept
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[int | None]:
+    """A descriptor that holds the folder's lock, or none if another process has it."""
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield None
+    else:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _figures(folder: Path, run: Run) -> dict[str, float]:
+    if not (folder / RESULT).is_file():
+        return {}
+    value = json.loads((folder / RESULT).read_text("utf-8")).get(run.figure)
+    return {} if value is None else {f"{run.label} seed {run.seed} {run.figure}": value}

@@ -1,0 +1,247 @@
+"""The rows of a comparison as tables: one row a run, one row a method, one row a supernet."""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nasface.evaluation.statistics import mean_of, paired, rank_correlation
+from nasface.run.comparison import cells_of
+from nasface.run.plan import Plan, runs_of
+from nasface.run.trial import RANKED
+from nasface.spec.diff import diff_genotypes
+from nasface.spec.store import load_genotype, write_text
+
+RUNS, SUMMARY, RANKS = "runs.csv", "summary.csv", "ranks.csv"
+REPORT = "summary.md"
+
+
+def summarise(plan: Plan, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
+    """A row for each method and node count, in the plan's order.
+
+    ``figure`` is the mean with its 95 % interval over seeds; ``difference`` is to the first method
+    over the seeds that both have, with p by paired t and Wilcoxon tests. ``regret`` is how far the
+    mean lies below the best single run with the same node count; ``edit_distance`` the mean number
+    of differences between the cells of two seeds.
+    """
+    runs = pd.DataFrame(rows)
+    labels = dict.fromkeys(run.label for run in runs_of(plan))
+    present = [label for label in labels if label in set(runs["label"])]
+    reference = _by_seed(runs, present[0], plan.figure)
+    distances = _edit_distances(plan, out)
+    return pd.DataFrame(
+        _summary_row(runs, label, plan.figure, reference if at else None, distances)
+        for at, label in enumerate(present)
+    )
+
+
+def _summary_row(
+    runs: pd.DataFrame,
+    label: str,
+    figure: str,
+    reference: pd.Series | None,
+    distances: dict[str, float],
+) -> dict[str, Any]:
+    own = runs[runs["label"] == label]
+    values = _by_seed(runs, label, figure)
+    mean = mean_of(values.tolist())
+    row: dict[str, Any] = {
+        "method": label,
+        "seeds": mean.count,
+        figure: mean.value,
+        "half_95": mean.half,
+        "least": float(values.min()),
+        "greatest": float(values.max()),
+    }
+    both = [] if reference is None else [seed for seed in values.index if seed in reference.index]
+    if reference is not None and both:
+        test = paired(values[both].tolist(), reference[both].tolist())
+        row |= {
+            "difference": test.difference.value,
+            "difference_half_95": test.difference.half,
+            "p_t": test.p_t,
+            "p_wilcoxon": test.p_wilcoxon,
+        }
+    nodes = own["nodes"].iloc[0]
+    peers = runs if pd.isna(nodes) else runs[runs["nodes"] == nodes]
+    others = [name for name in ("ap", "easy", "medium", "hard") if name != figure]
+    return {
+        **row,
+        "regret": float(peers[figure].max()) - mean.value,
+        "edit_distance": distances.get(label, math.nan),
+        **{name: own[name].astype(float).mean() for name in others},
+        "search_seconds": own["search_seconds"].astype(float).mean(),
+        "search_peak_mb": own["search_peak_mb"].astype(float).mean(),
+        "train_seconds": own["train_seconds"].mean(),
+        "train_peak_mb": own["train_peak_mb"].mean(),
+        "parameters": own["parameters"].mean(),
+        "macs": own["macs"].mean(),
+        "latency_ms": own["latency_ms"].median(),
+    }
+
+
+def ranks(plan: Plan, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
+    """How each supernet's scores of cells agree with what the cells reached after training.
+
+    A cell that two runs found counts once, with the mean of both. Columns: supernet, seed, cells,
+    rho and tau with their p, over all cells and (``random_``) over those drawn at random alone.
+    """
+    reached = {run.path: row for run in runs_of(plan) for row in rows if _is_row_of(row, run)}
+    found = []
+    for run in runs_of(plan):
+        path = out / run.path / RANKED
+        if run.method not in plan.rank or not path.is_file():
+            continue
+        scores = json.loads(path.read_text("utf-8"))
+        cells: dict[str, list[tuple[float, float, bool]]] = {}
+        for relative, score in scores.items():
+            place = os.path.normpath(out / run.path / relative)
+            name = os.path.relpath(Path(place).parent, out)
+            row = reached[name]
+            same = repr(load_genotype(place).cells)
+            cells.setdefault(same, []).append((score, row[plan.figure], row["how"] == "random"))
+        every = [
+            (np.mean([c[0] for c in each]), np.mean([c[1] for c in each]), any(c[2] for c in each))
+            for each in cells.values()
+        ]
+        row = {"supernet": run.label, "seed": run.seed}
+        for prefix, chosen in (("", every), ("random_", [each for each in every if each[2]])):
+            agreement = rank_correlation(
+                [float(each[0]) for each in chosen], [float(each[1]) for each in chosen]
+            )
+            row |= {
+                f"{prefix}cells": agreement.count,
+                f"{prefix}rho": agreement.rho,
+                f"{prefix}p_rho": agreement.p_rho,
+                f"{prefix}tau": agreement.tau,
+                f"{prefix}p_tau": agreement.p_tau,
+            }
+        found.append(row)
+    return pd.DataFrame(found)
+
+
+def write_tables(plan: Plan, rows: Sequence[dict[str, Any]], out: Path, total: int) -> str:
+    """Write runs.csv, summary.csv, summary.md and, where supernets were ranked, ranks.csv.
+
+    Returns the text of summary.md.
+    """
+    write_text(out / RUNS, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
+    summary = summarise(plan, rows, out)
+    write_text(out / SUMMARY, summary.to_csv(index=False, float_format="%.6g"))
+    parts = [_heading(plan, rows, total), _markdown(summary, plan.figure)]
+    agreement = ranks(plan, rows, out)
+    if len(agreement):
+        write_text(out / RANKS, agreement.to_csv(index=False, float_format="%.6g"))
+        parts.append(_rank_markdown(agreement))
+    text = "\n".join(parts)
+    write_text(out / REPORT, text)
+    return text
+
+
+def _heading(plan: Plan, rows: Sequence[dict[str, Any]], total: int) -> str:
+    first = rows[0]
+    dates = sorted({row["date"] for row in rows})
+    epochs = sorted({row["search_epochs"] for row in rows if row["search_epochs"]})
+    steps = sorted({row["train_steps"] for row in rows})
+    devices = sorted({row["device"] for row in rows})
+    what = "AP at IoU 0.5" if plan.figure == "ap" else f"WIDER FACE {plan.figure}"
+    lines = [
+        f"# {plan.name}\n",
+        f"{len(rows)} of {total} runs, {len({row['seed'] for row in rows})} seeds; figure: {what} "
+        f"on {first['images']} validation images, {first['test']}, after the last step.",
+        f"Search {_span(epochs)} epochs, training {_span(steps)} steps; {', '.join(devices)}, "
+        f"{first['machine']}, {first['threads']} thread(s), torch {first['torch']}, nasface "
+        f"{first['nasface']}, {dates[0]} to {dates[-1]}.",
+        "Means over seeds with the half of their 95 % interval (Student's t); differences are to "
+        "the first row over the same seeds. Multiply-adds and latency at 640 x 480; latency is the "
+        "median, taken beside whatever else the machine did.\n",
+    ]
+    return "\n".join(lines)
+
+
+def _span(values: Sequence[int]) -> str:
+    return "no" if not values else "-".join(str(v) for v in dict.fromkeys((values[0], values[-1])))
+
+
+def _markdown(summary: pd.DataFrame, figure: str) -> str:
+    others = [name for name in ("ap", "easy", "medium", "hard") if name != figure]
+    columns = [
+        "method", "seeds", figure, "difference", "p (t)", "p (Wilcoxon)", "regret",
+        "edit distance", *others, "search s", "search MB", "train s", "params M", "MACs G", "ms",
+    ]  # fmt: skip
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    for row in summary.to_dict("records"):
+        cells = [
+            str(row["method"]),
+            str(row["seeds"]),
+            _with_half(row[figure], row["half_95"]),
+            _with_half(row.get("difference"), row.get("difference_half_95"), "+"),
+            _number(row.get("p_t"), 3),
+            _number(row.get("p_wilcoxon"), 3),
+            _number(row["regret"], 3),
+            _number(row["edit_distance"], 1),
+            *(_number(row[name], 3) for name in others),
+            _number(row["search_seconds"], 0),
+            _number(row["search_peak_mb"], 0),
+            _number(row["train_seconds"], 0),
+            _number(row["parameters"] / 1e6, 3),
+            _number(row["macs"] / 1e9, 3),
+            _number(row["latency_ms"], 1),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _rank_markdown(agreement: pd.DataFrame) -> str:
+    lines = [
+        "## Supernet scores against trained cells\n",
+        "Score: minus the loss of the cell with inherited weights, normalisations taken anew.\n",
+        "| supernet | seed | cells | rho | p | tau | random cells | rho | p | tau |",
+        "|" + " --- |" * 10,
+    ]
+    for row in agreement.to_dict("records"):
+        cells = [str(row["supernet"]), str(row["seed"])]
+        for prefix in ("", "random_"):
+            cells.append(str(row[f"{prefix}cells"]))
+            cells += [_number(row[f"{prefix}{name}"], 3) for name in ("rho", "p_rho", "tau")]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _edit_distances(plan: Plan, out: Path) -> dict[str, float]:
+    """Label -> mean number of differences between the cells of two seeds."""
+    runs = runs_of(plan)
+    cells = cells_of(out, runs)
+    found = {}
+    for label in {run.label for run in runs}:
+        own = [load_genotype(cells[r.path]) for r in runs if r.label == label and r.path in cells]
+        counts = [len(diff_genotypes(a, b)) for a, b in combinations(own, 2)]
+        if counts:
+            found[label] = float(np.mean(counts))
+    return found
+
+
+def _by_seed(runs: pd.DataFrame, label: str, figure: str) -> pd.Series:
+    own = runs[runs["label"] == label]
+    return own.set_index("seed")[figure].astype(float)
+
+
+def _is_row_of(row: dict[str, Any], run: Any) -> bool:
+    return (row["label"], row["seed"]) == (run.label, run.seed)
+
+
+def _with_half(value: Any, half: Any, sign: str = "") -> str:
+    if value is None or math.isnan(value):
+        return ""
+    shown = f"{value:{sign}.3f}"
+    return shown if half is None or math.isnan(half) else f"{shown} ± {half:.3f}"
+
+
+def _number(value: Any, digits: int) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"

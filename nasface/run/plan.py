@@ -1,0 +1,181 @@
+"""Plans of comparisons: methods, node counts and seeds, and the runs that they amount to."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from nasface.errors import ConfigError
+from nasface.run.config import SearchConfig, TrainConfig, train_config_of
+from nasface.spec.store import config_digest, load_config, merged, parse_dataclass, plain_values
+
+How = Literal[
+    "argmax", "argmax-cat-all", "gumbel", "pc-darts", "darts", "random-search", "random", "fixed"
+]
+Figure = Literal["ap", "easy", "medium", "hard"]
+
+#: what each way of searching sets, before the settings of plan and method
+SETTINGS: Mapping[How, Mapping[str, Any]] = MappingProxyType(
+    {
+        "argmax": {"policy": "argmax"},
+        "argmax-cat-all": {"policy": "argmax", "parameters": {"rule": "cat-all"}},
+        "gumbel": {"policy": "gumbel"},
+        "pc-darts": {"policy": "softmax", "parameters": {"rule": "cat-all"}},
+        "darts": {
+            "policy": "softmax",
+            "parameters": {"rule": "cat-all", "partial": 1, "edge_normalisation": False},
+        },
+        "random-search": {"policy": "uniform"},
+        "random": {},
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A row of the comparison, or one for each of ``nodes``.
+
+    ``how`` is a way of searching (:data:`SETTINGS`), ``random`` for a cell drawn at random,
+    ``random-search`` for the best of ``candidates`` random cells by the loss of a supernet that
+    was trained on uniform paths, or ``fixed`` for what ``train`` names. ``seeds``, where given,
+    stand in the place of the plan's.
+    """
+
+    name: str
+    how: How
+    nodes: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = ()
+    search: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A comparison, as its file holds it.
+
+    ``search`` and ``train`` are settings of ``nasface search`` and ``nasface train`` that all
+    methods share; a method's own go over them, and the seed of a run over all. The first method is
+    what the others are tested against. The supernets of the methods in ``rank`` score every cell of
+    their space that the plan trains. Each run computes in ``threads`` threads.
+    """
+
+    name: str
+    methods: tuple[Method, ...]
+    seeds: tuple[int, ...]
+    figure: Figure = "ap"
+    data: str = ""
+    search: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+    candidates: int = 16
+    threads: int = 1
+    rank: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for what, values in (("methods", [m.name for m in self.methods]), ("seeds", self.seeds)):
+            if not values or len(set(values)) < len(values):
+                raise ConfigError(f"{what}: {list(values)}, expected one or more, all different")
+        if min(self.candidates, self.threads) < 1:
+            raise ConfigError(
+                f"candidates {self.candidates}, threads {self.threads}: expected 1 or more"
+            )
+        for method in self.methods:
+            if not re.fullmatch(r"[\w.+ -]+", method.name):
+                raise ConfigError(
+                    f"methods: name {method.name!r}, expected letters, digits, space and . + - _"
+                )
+            if method.how == "fixed" and (method.nodes or method.search):
+                raise ConfigError(
+                    f"methods: {method.name}: nodes and search have no meaning for how fixed"
+                )
+        searched = {m.name for m in self.methods if m.how not in ("fixed", "random")}
+        for name in self.rank:
+            if name not in searched:
+                raise ConfigError(
+                    f"rank: {name!r}, expected methods that search: {', '.join(sorted(searched))}"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A search, where there is one, and the training of what it found. ``label`` names the row."""
+
+    label: str
+    method: str
+    how: How
+    nodes: int | None
+    seed: int
+    figure: Figure
+    candidates: int
+    search: SearchConfig | None
+    train: TrainConfig
+
+    @property
+    def path(self) -> str:
+        """Its folder within that of the comparison."""
+        return f"runs/{re.sub(r'[^A-Za-z0-9.+-]+', '-', self.label)}/seed-{self.seed}"
+
+    @property
+    def digest(self) -> str:
+        """Changes with any setting but where the data lie."""
+        search = None if self.search is None else replace(self.search, data="")
+        return config_digest(replace(self, search=search, train=replace(self.train, data="")))
+
+
+def load_plan(path: Path, data: str | None = None) -> Plan:
+    """The plan of a file, with its data folder replaced where another is given.
+
+    Raises:
+        ConfigError: naming the file, the key and what would be accepted.
+    """
+    plan = load_config(Plan, path)
+    return plan if data is None else replace(plan, data=data)
+
+
+def runs_of(plan: Plan) -> list[Run]:
+    """All runs of a plan, seed by seed, so that a stopped comparison has like numbers of each.
+
+    Raises:
+        ConfigError: naming the method whose settings cannot be used.
+    """
+    rows = [(method, nodes) for method in plan.methods for nodes in method.nodes or (None,)]
+    every = dict.fromkeys([*plan.seeds, *(seed for m in plan.methods for seed in m.seeds)])
+    runs = [
+        _run(plan, method, nodes, seed)
+        for seed in every
+        for method, nodes in rows
+        if seed in (method.seeds or plan.seeds)
+    ]
+    if len({run.path for run in runs}) < len(runs):
+        raise ConfigError("methods: two names differ only in characters that no folder can have")
+    return runs
+
+
+def _run(plan: Plan, method: Method, nodes: int | None, seed: int) -> Run:
+    common = {"seed": seed, "data": plan.data}
+    place = f"{plan.name}: method {method.name}"
+    search = None
+    if method.how != "fixed":
+        values = merged(merged(plan.search, SETTINGS[method.how]), method.search)
+        if nodes is not None:
+            values = merged(values, {"parameters": {"nodes": nodes}})
+        values = merged(values, common)
+        if method.how == "random-search":
+            # Every epoch trains weights on uniform paths; there are no choices to learn.
+            values["warmup_epochs"] = values.get("epochs", SearchConfig().epochs)
+        search = parse_dataclass(SearchConfig, values, f"{place}: search", ConfigError)
+    values = merged(merged(plan.train, method.train), common)
+    if values.get("model"):
+        values = merged(plain_values(train_config_of(str(values["model"]))), values)
+    return Run(
+        label=method.name if nodes is None else f"{method.name} {nodes}",
+        method=method.name,
+        how=method.how,
+        nodes=nodes,
+        seed=seed,
+        figure=plan.figure,
+        candidates=plan.candidates,
+        search=search,
+        train=parse_dataclass(TrainConfig, values, f"{place}: train", ConfigError),
+    )

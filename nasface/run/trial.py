@@ -1,0 +1,236 @@
+"""One run of a comparison, phase by phase, each in a process of its own.
+
+    python -m nasface.run.trial FOLDER search|train|rank
+
+So each phase has the memory peak to itself, can be stopped, and goes on from its checkpoint.
+"""
+
+import json
+import platform
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import nasface
+from nasface.data.annotations import ImageRecord, read_wider_split
+from nasface.data.wider_truth import read_ground_truth
+from nasface.errors import NasfaceError
+from nasface.evaluation.wider import score_wider
+from nasface.faces.cost import detector_cost
+from nasface.faces.detector import Detector
+from nasface.faces.family import TABLE_SIZE
+from nasface.faces.weights import load_detector
+from nasface.ops.fold import fold_norms
+from nasface.run.detections import as_rows
+from nasface.run.evaluate import Evaluation, evaluate
+from nasface.run.folder import RunFolder
+from nasface.run.job import choose_device, peak_memory_mb
+from nasface.run.memory import keep_freed_memory
+from nasface.run.plan import Run
+from nasface.run.progress import Progress
+from nasface.run.proxy import SupernetScore
+from nasface.run.search import run_search
+from nasface.run.train import run_training
+from nasface.search.sampling import random_genotype
+from nasface.spec.genotype import Genotype
+from nasface.spec.store import load_config, load_genotype, load_search_space, save_genotype
+
+RUN, SEARCHED, RESULT, RANKED = "run.yaml", "search.json", "result.json", "rank.json"
+GENOTYPE = "genotype.yaml"
+STOPPED = 130
+_LATENCY_ROUNDS = 7
+
+
+def search_phase(run: Run, folder: Path, progress: Progress) -> bool:
+    """Find the run's genotype; whether it was found, or the search was stopped on the way."""
+    assert run.search is not None
+    cost = {"search_seconds": 0.0, "search_peak_mb": 0.0}
+    if run.how == "random":
+        space = load_search_space(run.search.space, run.search.parameters)
+        genotype = random_genotype(space, run.seed)
+    else:
+        place = folder / "search"
+        result = run_search(run.search, place, progress, resume=_can_resume(place))
+        if not result.finished:
+            return False
+        genotype = result.genotype
+        summary = json.loads((place / "summary.json").read_text("utf-8"))
+        cost = {
+            "search_seconds": summary["seconds"],
+            "search_peak_mb": summary["peak_memory_mb"],
+        }
+        if run.how == "random-search":
+            started = time.monotonic()
+            genotype = _best_of_random(run, place)
+            cost["search_seconds"] += round(time.monotonic() - started, 1)
+    save_genotype(genotype, folder / GENOTYPE)
+    RunFolder(folder).write_json(SEARCHED, cost)
+    return True
+
+
+def _best_of_random(run: Run, place: Path) -> Genotype:
+    assert run.search is not None
+    score = SupernetScore(place, run.search.data)
+    space = score.search.space
+    seeds = range(run.seed * run.candidates, (run.seed + 1) * run.candidates)
+    return max((random_genotype(space, seed) for seed in seeds), key=score)
+
+
+def train_phase(run: Run, folder: Path, progress: Progress) -> bool:
+    """Train the run's detector, and write the row of the run; whether it came to that."""
+    config = run.train
+    if run.search is not None:
+        config = replace(config, genotype=str(folder / GENOTYPE))
+    place = folder / "train"
+    result = run_training(config, place, progress, resume=_can_resume(place))
+    if not result.finished:
+        return False
+    device = choose_device(config.device)
+    peak = peak_memory_mb(device)
+    loaded = load_detector(place / "last.safetensors", device)
+    evaluation = result.evaluation
+    records = read_wider_split(Path(config.data), "val")
+    if evaluation is None:
+        # Stopped between the last step and here.
+        evaluation = evaluate(loaded.detector, records, config.test, progress)
+    total = detector_cost(loaded.config, loaded.genotype, *TABLE_SIZE)[0]
+    summary = json.loads((place / "summary.json").read_text("utf-8"))
+    row = {
+        "label": run.label,
+        "method": run.method,
+        "how": run.how,
+        "nodes": run.nodes,
+        "seed": run.seed,
+        **accuracies(evaluation, records, Path(config.data)),
+        **_search_cost(run, folder),
+        "train_seconds": summary["seconds"],
+        "train_peak_mb": round(peak, 1),
+        "parameters": total.parameters,
+        "macs": total.macs,
+        "latency_ms": round(_latency_ms(loaded.detector, device), 2),
+        "search_epochs": _search_epochs(run),
+        "train_steps": summary["steps"],
+        "test": config.test.describe(),
+        "images": len(records),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "nasface": nasface.__version__,
+        "date": datetime.now(UTC).date().isoformat(),
+        "digest": run.digest,
+    }
+    RunFolder(folder).write_json(RESULT, row)
+    return True
+
+
+def accuracies(
+    evaluation: Evaluation, records: list[ImageRecord], data: Path
+) -> dict[str, float | None]:
+    """AP at IoU 0.5 over all valid faces and, where the official ground truth is at hand, easy,
+    medium and hard by the protocol of WIDER FACE over the images of the data folder."""
+    found: dict[str, float | None] = {"ap": evaluation.ap.ap}
+    if not (data / "ground_truth").is_dir():
+        return {**found, "easy": None, "medium": None, "hard": None}
+    names = [str(Path(record.name).with_suffix("")) for record in records]
+    truth = {image.name: image for image in read_ground_truth(data / "ground_truth")}
+    rows = {name: as_rows(each) for name, each in zip(names, evaluation.detections, strict=True)}
+    scored = score_wider([truth[name] for name in names if name in truth], rows)
+    return {**found, **{name: each.ap for name, each in scored.sets.items()}}
+
+
+def rank_phase(run: Run, folder: Path, progress: Progress) -> bool:
+    """Score the cells that ``cells.json`` lists (paths of genotypes) by the run's supernet."""
+    assert run.search is not None
+    score = SupernetScore(folder / "search", run.search.data)
+    paths = json.loads((folder / "cells.json").read_text("utf-8"))
+    progress.start("rank", len(paths))
+    scores = {}
+    for path in paths:
+        scores[path] = score(load_genotype(folder / path))
+        progress.advance({"score": scores[path]})
+    RunFolder(folder).write_json(RANKED, scores)
+    return True
+
+
+PHASES: dict[str, Callable[[Run, Path, Progress], bool]] = {
+    "search": search_phase,
+    "train": train_phase,
+    "rank": rank_phase,
+}
+
+
+def _can_resume(place: Path) -> bool:
+    """Whether there is a checkpoint; what was killed before its first one is cleared away."""
+    if (place / "checkpoint.pt").is_file():
+        return True
+    if place.is_dir():
+        shutil.rmtree(place)
+    return False
+
+
+def _search_cost(run: Run, folder: Path) -> dict[str, Any]:
+    if run.search is None:
+        return {"search_seconds": None, "search_peak_mb": None}
+    found: dict[str, Any] = json.loads((folder / SEARCHED).read_text("utf-8"))
+    return found
+
+
+def _search_epochs(run: Run) -> int | None:
+    return None if run.search is None else 0 if run.how == "random" else run.search.epochs
+
+
+@torch.no_grad()
+def _latency_ms(detector: Detector, device: torch.device) -> float:
+    """Median time of the network on one image of 640 x 480, normalisations folded."""
+    network = fold_norms(detector)
+    image = torch.rand(1, 3, *TABLE_SIZE, device=device)
+    times = []
+    for _ in range(_LATENCY_ROUNDS + 1):
+        started = time.perf_counter()
+        network(image)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(1e3 * (time.perf_counter() - started))
+    return statistics.median(times[1:])
+
+
+class _Lines:
+    """Progress as lines in the run's log."""
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        """See :class:`Progress`."""
+        print(f"{title} {done}/{total}", flush=True)
+
+    def advance(self, values: Any = None) -> None:
+        """See :class:`Progress`."""
+
+    def note(self, text: str) -> None:
+        """See :class:`Progress`."""
+        print(text, flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Run a phase; 0 done, 130 stopped, 2 for a mistake, whose line is the last of the log."""
+    folder = Path(arguments[0])
+    keep_freed_memory()
+    try:
+        done = PHASES[arguments[1]](load_config(Run, folder / RUN), folder, _Lines())
+    except NasfaceError as error:
+        print(error, flush=True)
+        return 2
+    except KeyboardInterrupt:
+        return STOPPED
+    return 0 if done else STOPPED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

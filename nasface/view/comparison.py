@@ -1,0 +1,40 @@
+"""The figure of a comparison: a point for every run, mean and interval for every method."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nasface.evaluation.statistics import mean_of
+from nasface.view.figures import save_figure
+
+
+def plot_comparison(runs: pd.DataFrame, figure: str, path: Path) -> None:
+    """Draw ``figure`` of runs (columns ``label``, ``seed`` and the figure), a row for each label.
+
+    Seeds have the same colour in all rows, so that pairs can be followed by eye.
+    """
+    labels = list(dict.fromkeys(runs["label"]))
+    seeds = sorted(set(runs["seed"]))
+    plot = Figure(figsize=(7, 1.2 + 0.42 * len(labels)), layout="constrained")
+    axes = plot.subplots()
+    offsets = np.linspace(-0.15, 0.15, len(seeds)) if len(seeds) > 1 else [0.0]
+    for at, label in enumerate(labels):
+        own = runs[runs["label"] == label]
+        for offset, (index, seed) in zip(offsets, enumerate(seeds), strict=True):
+            values = own[own["seed"] == seed][figure]
+            axes.plot(
+                values, [at + offset] * len(values), "o", color=f"C{index % 10}", ms=4, alpha=0.8,
+                label=f"seed {seed}" if at == 0 else None,
+            )  # fmt: skip
+        mean = mean_of(own[figure].astype(float).tolist())
+        half = 0.0 if np.isnan(mean.half) else mean.half
+        axes.errorbar(mean.value, at, xerr=half, fmt="|", color="black", ms=14, capsize=4, lw=1.2)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"{figure}; mean and its 95 % interval in black")
+    axes.grid(axis="x", alpha=0.3)
+    if 1 < len(seeds) <= 10:
+        plot.legend(loc="outside upper center", ncols=min(len(seeds), 6), fontsize=8)
+    save_figure(plot, path)
