@@ -1,0 +1,73 @@
+"""Means, intervals and tests of a handful of runs against closed forms and brute force."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from nasface.evaluation.statistics import mean_of, paired, rank_correlation
+
+
+def test_interval_of_four_values() -> None:
+    """t(0.975, 3 degrees of freedom) = 3.182446; the error of 1, 2, 3, 4 is sqrt(5/3)/2."""
+    mean = mean_of([1.0, 2.0, 3.0, 4.0])
+    assert mean.value == 2.5
+    assert mean.half == pytest.approx(3.182446 * math.sqrt(5 / 3) / 2, rel=1e-6)
+
+
+def test_intervals_hold_the_truth_95_times_in_100() -> None:
+    generator = np.random.default_rng(0)
+    means = [mean_of(generator.normal(3.0, 2.0, 4).tolist()) for _ in range(2000)]
+    covered = np.mean([abs(mean.value - 3.0) <= mean.half for mean in means])
+    assert 0.935 < covered < 0.965
+
+
+def test_one_value_has_no_interval() -> None:
+    assert mean_of([0.5]).value == 0.5
+    assert math.isnan(mean_of([0.5]).half)
+
+
+def test_wilcoxon_is_the_share_of_signs() -> None:
+    """By brute force: all signs of the ranks of the differences that are as extreme or more."""
+    ours, others = [0.5, 0.9, 0.4, 0.8, 0.7], [0.4, 0.5, 0.45, 0.5, 0.5]
+    differences = np.subtract(ours, others)
+    order = np.argsort(np.argsort(np.abs(differences))) + 1
+    seen = abs(float((np.sign(differences) * order).sum()))
+    sums = [
+        abs(float(np.dot(signs, order))) for signs in itertools.product((-1, 1), repeat=len(order))
+    ]
+    share = np.mean([each >= seen - 1e-9 for each in sums])
+    assert paired(ours, others).p_wilcoxon == pytest.approx(share)
+
+
+def test_p_of_a_known_t() -> None:
+    """Differences 1, 2, 3: t = 2 sqrt(3) at 2 degrees of freedom, p = 1 - t / sqrt(t^2 + 2)."""
+    found = paired([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
+    t = 2 * math.sqrt(3)
+    assert found.p_t == pytest.approx(1 - t / math.sqrt(t * t + 2))
+    assert found.difference.value == 2.0
+
+
+@pytest.mark.parametrize(("shift", "p"), [(0.0, 1.0), (0.5, math.nan)])
+def test_differences_without_spread_are_not_tested(shift: float, p: float) -> None:
+    found = paired([1.0 + shift, 2.0 + shift], [1.0, 2.0])
+    assert found.difference.value == shift
+    assert [found.p_t, found.p_wilcoxon] == pytest.approx([p, p], nan_ok=True)
+
+
+def test_rank_correlation_by_counting_pairs() -> None:
+    first, second = [1.0, 4.0, 2.0, 3.0, 5.0], [10.0, 30.0, 20.0, 50.0, 40.0]
+    pairs = list(itertools.combinations(range(5), 2))
+    agree = [np.sign((first[a] - first[b]) * (second[a] - second[b])) for a, b in pairs]
+    found = rank_correlation(first, second)
+    assert found.tau == pytest.approx(np.mean(agree))
+    ranks = [np.argsort(np.argsort(each)) for each in (first, second)]
+    assert found.rho == pytest.approx(np.corrcoef(*ranks)[0, 1])
+
+
+def test_a_constant_has_no_order() -> None:
+    found = rank_correlation([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])
+    assert math.isnan(found.rho)
+    assert math.isnan(found.tau)
+    assert found.count == 3

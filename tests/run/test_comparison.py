@@ -1,0 +1,204 @@
+"""Comparisons: what is run, by whom, what is left after a stop, and what the tables say."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import write_tiny
+
+from nasface.cli.main import main
+from nasface.errors import RunError
+from nasface.evaluation.statistics import mean_of
+from nasface.run.comparison import _lock, finished, run_comparison
+from nasface.run.comparison_tables import summarise, write_tables
+from nasface.run.plan import Method, Plan, runs_of
+from nasface.run.progress import Silent
+from nasface.view.comparison import plot_comparison
+
+SMALL: dict[str, Any] = {
+    "batch": 2,
+    "detector": {"channels": 8, "head_layers": 1, "extra_channels": [16, 16]},
+    "augment": {"size": 64},
+}
+TRAIN = {"epochs": 1, **SMALL}
+SEARCH = {"space": "autofem-cpm", "epochs": 2, "warmup_epochs": 1, **SMALL}
+FPN = Method(name="fpn", how="fixed", train={"detector": {"module": "fpn"}})
+RANDOM = Method(name="random", how="random", nodes=(4,))
+LEAF = Method(name="leaf", how="argmax", nodes=(4,))
+PLAIN = ("ap", "parameters", "macs", "train_steps", "digest")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("data"))
+
+
+def plan(data: Path, *methods: Method, seeds: tuple[int, ...] = (0,), **more: Any) -> Plan:
+    return Plan(
+        name="p", methods=methods, seeds=seeds, data=str(data), search=SEARCH, train=TRAIN, **more
+    )
+
+
+def row(label: str, seed: int, ap: float, nodes: int | None = None, **more: Any) -> dict[str, Any]:
+    """A row as a run writes it."""
+    return {
+        "label": label, "method": label, "how": "fixed", "nodes": nodes, "seed": seed, "ap": ap,
+        "easy": None, "medium": None, "hard": None, "search_seconds": None,
+        "search_peak_mb": None, "train_seconds": 2.0, "train_peak_mb": 100.0, "parameters": 1000,
+        "macs": 10**9, "latency_ms": 5.0, "search_epochs": None, "train_steps": 4,
+        "test": "single scale", "images": 3, "device": "cpu", "machine": "x86_64", "threads": 1,
+        "torch": "2", "nasface": "0", "date": "2026-11-25", **more,
+    }  # fmt: skip
+
+
+def test_runs_are_made_once_and_mean_what_train_means(data: Path, tmp_path: Path) -> None:
+    made, out = plan(data, FPN, RANDOM), tmp_path / "out"
+    outcome = run_comparison(made, out, 2, Silent())
+    assert outcome.complete
+    assert not outcome.failed
+    by_label = {each["label"]: each for each in outcome.rows}
+    assert list(by_label) == ["fpn", "random 4"]
+    for run in runs_of(made):
+        weights = out / run.path / "train" / "last.safetensors"
+        assert weights.is_file()
+        assert by_label[run.label]["train_steps"] == 4
+        assert by_label[run.label]["train_peak_mb"] > 50
+        assert by_label[run.label]["easy"] is None
+    started = time.monotonic()
+    again = run_comparison(made, out, 1, Silent())
+    assert again.rows == outcome.rows
+    assert time.monotonic() - started < 2  # no process was started
+
+
+def test_what_another_holds_is_left_alone(data: Path, tmp_path: Path) -> None:
+    made, out = plan(data, FPN), tmp_path / "out"
+    folder = out / runs_of(made)[0].path
+    folder.mkdir(parents=True)
+    (out / "plan.yaml").write_text("")
+    with _lock(folder) as lock:
+        assert lock is not None
+        outcome = run_comparison(made, out, 1, Silent())
+    assert (outcome.rows, outcome.failed, outcome.complete) == ([], {}, False)
+
+
+def test_a_failed_run_is_named_and_the_others_run(data: Path, tmp_path: Path) -> None:
+    broken = Method(name="broken", how="fixed", train={"detector": {"backbone": "resnet99"}})
+    made = plan(data, broken, FPN)
+    outcome = run_comparison(made, tmp_path / "out", 1, Silent())
+    assert [each["label"] for each in outcome.rows] == ["fpn"]
+    ((folder, reason),) = outcome.failed.items()
+    assert folder.endswith("runs/broken/seed-0")
+    assert "genotype: is missing" in reason
+
+
+def test_rows_of_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
+    made = plan(data, FPN)
+    run = runs_of(made)[0]
+    folder = tmp_path / "out" / run.path
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(json.dumps(row("fpn", 0, 0.5, digest="other")))
+    with pytest.raises(RunError, match="was made with other settings"):
+        finished(tmp_path / "out", run)
+
+
+def test_a_folder_of_something_else_is_refused(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_text("")
+    with pytest.raises(RunError, match="is not the folder of a comparison"):
+        run_comparison(plan(data, FPN), tmp_path, 1, Silent())
+
+
+def test_summary_against_hand_made_rows(data: Path, tmp_path: Path) -> None:
+    made = plan(data, FPN, Method(name="pan", how="fixed"), seeds=(0, 1, 2))
+    values = {"fpn": [0.2, 0.4, 0.3], "pan": [0.3, 0.6, 0.4]}
+    rows = [row(label, seed, ap) for label, aps in values.items() for seed, ap in enumerate(aps)]
+    summary = summarise(made, rows, tmp_path).set_index("method")
+    assert summary.loc["fpn", "ap"] == pytest.approx(0.3)
+    assert summary.loc["pan", "difference"] == pytest.approx(0.4 / 3)
+    assert summary.loc["pan", "difference_half_95"] == pytest.approx(mean_of([0.1, 0.2, 0.1]).half)
+    assert summary.loc["fpn", "regret"] == pytest.approx(0.6 - 0.3)
+    assert np.isnan(summary.loc["fpn", "difference"])
+    text = write_tables(made, rows, tmp_path, 6)
+    assert "6 of 6 runs, 3 seeds" in text
+    assert "0.433 ± " in text
+    assert (tmp_path / "summary.md").read_text() == text
+    assert len(pd.read_csv(tmp_path / "runs.csv")) == 6
+
+
+def test_pairs_are_of_one_seed_and_missing_runs_left_out(data: Path, tmp_path: Path) -> None:
+    made = plan(data, FPN, Method(name="pan", how="fixed"), seeds=(0, 1, 2))
+    rows = [row("fpn", 0, 0.1), row("fpn", 2, 0.5), row("pan", 2, 0.6), row("pan", 1, 0.9)]
+    summary = summarise(made, rows, tmp_path).set_index("method")
+    assert summary.loc["pan", "difference"] == pytest.approx(0.1)
+    assert summary.loc["pan", "seeds"] == 2
+
+
+def test_the_figure_is_drawn(tmp_path: Path) -> None:
+    runs = pd.DataFrame([row("fpn", seed, 0.1 * seed) for seed in range(3)] + [row("pan", 0, 0.5)])
+    plot_comparison(runs, "ap", tmp_path / "summary.png")
+    assert (tmp_path / "summary.png").stat().st_size > 5000
+
+
+def write_plan(path: Path, data: Path) -> None:
+    text = {
+        "name": "p",
+        "seeds": [0, 1],
+        "data": str(data),
+        "search": SEARCH,
+        "train": {**TRAIN, "epochs": 3},
+        "methods": [
+            {"name": "leaf", "how": "argmax", "nodes": [4]},
+            {"name": "random search", "how": "random-search", "nodes": [4]},
+            {"name": "random", "how": "random", "nodes": [4]},
+        ],
+        "candidates": 2,
+        "rank": ["leaf"],
+    }
+    path.write_text(json.dumps(text))
+
+
+def rows_of(out: Path) -> list[Mapping[str, Any]]:
+    return [
+        {key: each[key] for key in (*PLAIN, "label", "seed")}
+        for each in pd.read_csv(out / "runs.csv").to_dict("records")
+    ]
+
+
+@pytest.mark.slow
+def test_stopped_killed_side_by_side_and_under_torchrun_is_all_the_same(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_plan(tmp_path / "p.yaml", data)
+    words = ["compare", str(tmp_path / "p.yaml"), "--out"]
+    assert main([*words, str(tmp_path / "whole")]) == 0
+    capsys.readouterr()
+    ranks = pd.read_csv(tmp_path / "whole" / "ranks.csv")
+    assert list(ranks["cells"]) == [6, 6]
+    assert list(ranks["random_cells"]) == [2, 2]
+
+    command = [sys.executable, "-m", "nasface.cli.main", *words, str(tmp_path / "broken")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for how in (signal.SIGINT, signal.SIGKILL):
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        time.sleep(14)
+        process.send_signal(how)
+        assert process.wait(60) == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    while subprocess.run([*command, "--workers", "2"], env=environment, check=False).returncode:
+        raise AssertionError("the comparison failed")
+    subprocess.run([*command, "--workers", "2"], env=environment, check=True)
+    assert rows_of(tmp_path / "broken") == rows_of(tmp_path / "whole")
+
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    ranked = [*words, str(tmp_path / "ranked")]
+    ranks_command = [sys.executable, *torchrun, "-m", "nasface.cli.main", *ranked]
+    subprocess.run(ranks_command, env=environment, check=True, timeout=600)
+    subprocess.run([sys.executable, "-m", "nasface.cli.main", *ranked], env=environment, check=True)
+    assert rows_of(tmp_path / "ranked") == rows_of(tmp_path / "whole")

@@ -1,0 +1,131 @@
+"""Plans and what they amount to."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nasface.errors import ConfigError, NasfaceError
+from nasface.run.plan import Method, Plan, load_plan, runs_of
+from nasface.spec.store import load_search_space
+
+STUDIES = sorted((Path(__file__).parents[2] / "scripts" / "studies").glob("*.yaml"))
+
+
+def plan(*methods: Method, **settings: Any) -> Plan:
+    return Plan(name="p", methods=methods, **{"seeds": (0, 1), **settings})
+
+
+def test_runs_are_methods_by_nodes_by_seeds() -> None:
+    made = plan(
+        Method(name="leaf", how="argmax", nodes=(4, 8)),
+        Method(name="fpn", how="fixed", train={"detector": {"module": "fpn"}}),
+        Method(name="random", how="random", nodes=(4,), seeds=(1, 2)),
+        search={"space": "autofem-cpm", "epochs": 30},
+        data="somewhere",
+    )
+    runs = runs_of(made)
+    assert [(run.label, run.seed) for run in runs] == [
+        ("leaf 4", 0),
+        ("leaf 8", 0),
+        ("fpn", 0),
+        ("leaf 4", 1),
+        ("leaf 8", 1),
+        ("fpn", 1),
+        ("random 4", 1),
+        ("random 4", 2),
+    ]
+    assert len({run.path for run in runs}) == len(runs)
+    for run in runs:
+        assert (run.train.seed, run.train.data) == (run.seed, "somewhere")
+        assert run.train.detector.module == ("fpn" if run.label == "fpn" else "genotype")
+        if run.search is not None:
+            assert (run.search.seed, run.search.parameters["nodes"]) == (run.seed, run.nodes)
+
+
+@pytest.mark.parametrize(
+    ("how", "policy", "rule", "partial", "betas"),
+    [
+        ("argmax", "argmax", "cat-leaf", 4, True),
+        ("argmax-cat-all", "argmax", "cat-all", 4, True),
+        ("gumbel", "gumbel", "cat-leaf", 4, True),
+        ("pc-darts", "softmax", "cat-all", 4, True),
+        ("darts", "softmax", "cat-all", 1, False),
+        ("random-search", "uniform", "cat-leaf", 4, True),
+    ],
+)
+def test_ways_of_searching(how: Any, policy: str, rule: str, partial: int, betas: bool) -> None:
+    made = plan(Method(name="m", how=how, nodes=(4,)), search={"space": "autofem-cpm"})
+    search = runs_of(made)[0].search
+    assert search is not None
+    space = load_search_space(search.space, search.parameters)
+    assert search.policy == policy
+    assert {cell.output.rule for cell in space.cells.values()} == {rule}
+    assert (space.partial_channels, space.edge_normalisation) == (partial, betas)
+
+
+def test_settings_of_methods_go_over_those_of_the_plan() -> None:
+    made = plan(
+        Method(name="long", how="argmax", search={"epochs": 40}, train={"batch": 3}),
+        search={"epochs": 25, "batch": 4},
+        train={"batch": 2, "epochs": 7},
+    )
+    run = runs_of(made)[0]
+    assert run.search is not None
+    assert (run.search.epochs, run.search.batch) == (40, 4)
+    assert (run.train.epochs, run.train.batch) == (7, 3)
+
+
+def test_a_model_is_where_settings_start() -> None:
+    made = plan(Method(name="d1", how="fixed", train={"model": "d1", "detector": {"repeats": 2}}))
+    detector = runs_of(made)[0].train.detector
+    assert (detector.backbone, detector.channels, detector.repeats) == ("mobilenet_v1", 32, 2)
+
+
+def test_the_digest_knows_settings_and_not_places() -> None:
+    made = plan(Method(name="m", how="argmax"), search={"epochs": 30})
+    run, moved = runs_of(made)[0], runs_of(replace(made, data="/elsewhere"))[0]
+    longer = runs_of(replace(made, search={"epochs": 31}))[0]
+    assert run.digest == moved.digest != longer.digest
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: plan(), "methods: "),
+        (lambda: plan(Method(name="a", how="random"), Method(name="a", how="argmax")), "all diff"),
+        (lambda: plan(Method(name="a/b", how="random")), "methods: name 'a/b'"),
+        (lambda: plan(Method(name="a", how="fixed", nodes=(4,))), "no meaning for how fixed"),
+        (lambda: plan(Method(name="a", how="random"), rank=("a",)), "rank: 'a', expected methods"),
+        (lambda: plan(Method(name="a", how="random"), threads=0), "threads 0"),
+        (
+            lambda: runs_of(plan(Method(name="a", how="argmax"), search={"epoch": 3})),
+            "p: method a: search: epoch: ",
+        ),
+        (
+            lambda: runs_of(
+                plan(Method(name="a b", how="random"), Method(name="a-b", how="random"))
+            ),
+            "differ only in characters",
+        ),
+    ],
+)
+def test_mistakes_are_named(made: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        made()
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_plans_of_the_studies_can_be_run(path: Path) -> None:
+    made = load_plan(path, "data")
+    assert made.name == path.stem
+    for run in runs_of(made):
+        if run.search is not None:
+            load_search_space(run.search.space, run.search.parameters)
+
+
+def test_a_plan_with_a_mistake_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("name: p\nseeds: [0]\nmethods: [{name: a, how: darst}]\n")
+    with pytest.raises(NasfaceError, match=r"p\.yaml: methods\.0\.how: .*argmax"):
+        load_plan(tmp_path / "p.yaml")
