@@ -63,7 +63,7 @@ def test_rank_correlation_by_counting_pairs() -> None:
     found = rank_correlation(first, second)
     assert found.tau == pytest.approx(np.mean(agree))
     ranks = [np.argsort(np.argsort(each)) for each in (first, second)]
-    assert found.rho == pytest.approx(np.corrcoef(*ranks)[0, 1])
+    assert found.rho == pytest.approx(np.atleast_2d(np.corrcoef(np.stack(ranks)))[0, 1])
 
 
 def test_a_constant_has_no_order() -> None:

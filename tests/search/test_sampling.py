@@ -1,6 +1,7 @@
 """Random cells and the paths of given ones."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,24 +55,25 @@ def test_the_mixture_computes_what_the_genotype_does() -> None:
     torch.manual_seed(0)
     supernet, fixed = Supernet(space, 8, affine=True), build_module(genotype, 8, range(2, 8))
     mixture = mixture_of(space, genotype)
-    for name, cell in supernet.cells.items():
-        _copy_path(cell, fixed.cells[name], mixture[name])
+    for name in supernet.cells:
+        copy_path(supernet.cells[name], fixed.cells[name], mixture[name])
     features = {level: torch.randn(2, 8, 256 >> level, 256 >> level) for level in range(2, 8)}
     found, expected = supernet.eval()(features, mixture), fixed.eval()(features)
     for level in features:
         torch.testing.assert_close(found[level], expected[level])
 
 
-def _copy_path(cell: torch.nn.Module, fixed: torch.nn.Module, mixture: PathMixture) -> None:
+def copy_path(cell: Any, fixed: Any, mixture: PathMixture) -> None:
+    """Give a fixed cell the weights of the path that a search cell executes."""
     pairs = [(slot.chosen.edge, slot.chosen.column) for node in mixture.slots for slot in node]
-    for (edge, column), target in zip(pairs, fixed.edges, strict=True):  # type: ignore[arg-type]
-        source = cell.edges[edge]  # type: ignore[index]
+    for (edge, column), target in zip(pairs, fixed.edges, strict=True):
+        source = cell.edges[edge]
         target.load_state_dict(source.operations[source.column_names[column]].state_dict())
-    (output,) = fixed.gene.outputs  # type: ignore[union-attr]
-    joined = fixed.projections[str(output.level)]  # type: ignore[index]
-    weights = [cell.projections[name].weight for name in output.sources]  # type: ignore[index, union-attr]
-    joined[0].load_state_dict({"weight": torch.cat(weights, dim=1).detach()})
-    joined[1].load_state_dict(cell.finish[str(output.level)][0].state_dict())  # type: ignore[index]
+    (output,) = fixed.gene.outputs
+    projection, norm, _ = fixed.projections[str(output.level)]
+    weights = [cell.projections[name].weight for name in output.sources]
+    projection.load_state_dict({"weight": torch.cat(weights, dim=1).detach()})
+    norm.load_state_dict(cell.finish[str(output.level)][0].state_dict())
 
 
 def test_foreign_cells_are_refused() -> None:
