@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import nasface
 from nasface.data.annotations import ImageRecord, read_wider_split
@@ -25,7 +26,6 @@ from nasface.data.wider_truth import read_ground_truth
 from nasface.errors import NasfaceError
 from nasface.evaluation.wider import score_wider
 from nasface.faces.cost import detector_cost
-from nasface.faces.detector import Detector
 from nasface.faces.family import TABLE_SIZE
 from nasface.faces.weights import load_detector
 from nasface.ops.fold import fold_norms
@@ -189,7 +189,7 @@ def _search_epochs(run: Run) -> int | None:
 
 
 @torch.no_grad()
-def _latency_ms(detector: Detector, device: torch.device) -> float:
+def _latency_ms(detector: nn.Module, device: torch.device) -> float:
     """Median time of the network on one image of 640 x 480, normalisations folded."""
     network = fold_norms(detector)
     image = torch.rand(1, 3, *TABLE_SIZE, device=device)
