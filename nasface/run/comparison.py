@@ -22,7 +22,7 @@ from nasface.errors import RunError
 from nasface.run.plan import Plan, Run, runs_of
 from nasface.run.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.run.trial import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
-from nasface.spec.store import load_genotype, to_yaml, write_text
+from nasface.spec.store import load_config, load_genotype, to_yaml, write_text
 
 PLAN, LOG = "plan.yaml", "log.txt"
 _POLL_SECONDS = 0.5
@@ -102,10 +102,12 @@ def run_comparison(plan: Plan, out: Path, workers: int, progress: Progress) -> O
     rank calls this, on its own GPU.
 
     Raises:
-        ConfigError: for a plan that cannot be used. RunError: if the folder is another comparison's
-            or a finished run in it had other settings.
+        ConfigError: for a plan that cannot be used. RunError: if the folder is something else's, or
+            a run in it was begun with other settings.
     """
     runs = runs_of(plan)
+    for run in runs:
+        _check_same(out, run)
     _open(plan, out)
     done = sum(finished(out, run) is not None for run in runs)
     progress.start(f"compare {plan.name}", len(runs), done)
@@ -124,20 +126,11 @@ def run_comparison(plan: Plan, out: Path, workers: int, progress: Progress) -> O
 
 
 def finished(out: Path, run: Run) -> dict[str, Any] | None:
-    """The row of a run, if it is done.
-
-    Raises:
-        RunError: if it was done with other settings.
-    """
+    """The row of a run, if it is done."""
     path = out / run.path / RESULT
     if not path.is_file():
         return None
     row: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    if row["digest"] != run.digest:
-        raise RunError(
-            f"{path}: was made with other settings than the plan has now; choose another --out, or "
-            "remove the folder of this run"
-        )
     return row
 
 
@@ -145,6 +138,15 @@ def cells_of(out: Path, runs: list[Run]) -> dict[str, Path]:
     """Path of a run -> the genotype that it found."""
     paths = {run.path: out / run.path / GENOTYPE for run in runs if run.search is not None}
     return {name: path for name, path in paths.items() if path.is_file()}
+
+
+def _check_same(out: Path, run: Run) -> None:
+    path = out / run.path / RUN
+    if path.is_file() and (where := load_config(Run, path).difference(run)):
+        raise RunError(
+            f"{path}: {where} is not what the plan has now; choose another --out, or remove the "
+            "folder of this run"
+        )
 
 
 def _work(

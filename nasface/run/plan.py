@@ -1,7 +1,7 @@
 """Plans of comparisons: methods, node counts and seeds, and the runs that they amount to."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from nasface.errors import ConfigError
 from nasface.run.config import SearchConfig, TrainConfig, train_config_of
-from nasface.spec.store import config_digest, load_config, merged, parse_dataclass, plain_values
+from nasface.spec.store import load_config, merged, parse_dataclass, plain_values
 
 How = Literal[
     "argmax", "argmax-cat-all", "gumbel", "pc-darts", "darts", "random-search", "random", "fixed"
@@ -116,11 +116,10 @@ class Run:
         """Its folder within that of the comparison."""
         return f"runs/{re.sub(r'[^A-Za-z0-9.+-]+', '-', self.label)}/seed-{self.seed}"
 
-    @property
-    def digest(self) -> str:
-        """Changes with any setting but where the data lie."""
-        search = None if self.search is None else replace(self.search, data="")
-        return config_digest(replace(self, search=search, train=replace(self.train, data="")))
+    def difference(self, other: "Run") -> str:
+        """Where two runs have other settings, such as ``train.epochs``; where the data lie does not
+        count. Empty if they mean the same."""
+        return next(_differences(plain_values(self), plain_values(other)), "")
 
 
 def load_plan(path: Path, data: str | None = None) -> Plan:
@@ -150,6 +149,16 @@ def runs_of(plan: Plan) -> list[Run]:
     if len({run.path for run in runs}) < len(runs):
         raise ConfigError("methods: two names differ only in characters that no folder can have")
     return runs
+
+
+def _differences(ours: Any, theirs: Any, place: str = "") -> Iterator[str]:
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in dict.fromkeys((*ours, *theirs)):
+            if key != "data":
+                where = f"{place}.{key}" if place else key
+                yield from _differences(ours.get(key), theirs.get(key), where)
+    elif ours != theirs:
+        yield place
 
 
 def _run(plan: Plan, method: Method, nodes: int | None, seed: int) -> Run:

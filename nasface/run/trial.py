@@ -126,7 +126,6 @@ def train_phase(run: Run, folder: Path, progress: Progress) -> bool:
         "torch": torch.__version__,
         "nasface": nasface.__version__,
         "date": datetime.now(UTC).date().isoformat(),
-        "digest": run.digest,
     }
     RunFolder(folder).write_json(RESULT, row)
     return True

@@ -17,10 +17,11 @@ from tiny import write_tiny
 from nasface.cli.main import main
 from nasface.errors import RunError
 from nasface.evaluation.statistics import mean_of
-from nasface.run.comparison import _lock, finished, run_comparison
+from nasface.run.comparison import _lock, run_comparison
 from nasface.run.comparison_tables import summarise, write_tables
 from nasface.run.plan import Method, Plan, runs_of
 from nasface.run.progress import Silent
+from nasface.spec.store import to_yaml
 from nasface.view.comparison import plot_comparison
 
 SMALL: dict[str, Any] = {
@@ -33,7 +34,7 @@ SEARCH = {"space": "autofem-cpm", "epochs": 2, "warmup_epochs": 1, **SMALL}
 FPN = Method(name="fpn", how="fixed", train={"detector": {"module": "fpn"}})
 RANDOM = Method(name="random", how="random", nodes=(4,))
 LEAF = Method(name="leaf", how="argmax", nodes=(4,))
-PLAIN = ("ap", "parameters", "macs", "train_steps", "digest")
+PLAIN = ("ap", "parameters", "macs", "train_steps")
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +101,14 @@ def test_a_failed_run_is_named_and_the_others_run(data: Path, tmp_path: Path) ->
 
 
 def test_rows_of_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
-    made = plan(data, FPN)
-    run = runs_of(made)[0]
+    run = runs_of(plan(data, FPN))[0]
     folder = tmp_path / "out" / run.path
     folder.mkdir(parents=True)
-    (folder / "result.json").write_text(json.dumps(row("fpn", 0, 0.5, digest="other")))
-    with pytest.raises(RunError, match="was made with other settings"):
-        finished(tmp_path / "out", run)
+    (folder / "run.yaml").write_text(to_yaml(run))
+    (folder / "result.json").write_text(json.dumps(row("fpn", 0, 0.5)))
+    wider = Method(name="fpn", how="fixed", train={"detector": {"module": "fpn", "channels": 12}})
+    with pytest.raises(RunError, match=r"run\.yaml: train\.detector\.channels is not"):
+        run_comparison(plan(data, wider), tmp_path / "out", 1, Silent())
 
 
 def test_a_folder_of_something_else_is_refused(data: Path, tmp_path: Path) -> None:

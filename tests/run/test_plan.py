@@ -83,11 +83,13 @@ def test_a_model_is_where_settings_start() -> None:
     assert (detector.backbone, detector.channels, detector.repeats) == ("mobilenet_v1", 32, 2)
 
 
-def test_the_digest_knows_settings_and_not_places() -> None:
+def test_runs_differ_by_settings_and_not_by_places() -> None:
     made = plan(Method(name="m", how="argmax"), search={"epochs": 30})
     run, moved = runs_of(made)[0], runs_of(replace(made, data="/elsewhere"))[0]
     longer = runs_of(replace(made, search={"epochs": 31}))[0]
-    assert run.digest == moved.digest != longer.digest
+    wider = runs_of(replace(made, train={"detector": {"channels": 40}}))[0]
+    found = [run.difference(each) for each in (run, moved, longer, wider)]
+    assert found == ["", "", "search.epochs", "train.detector.channels"]
 
 
 @pytest.mark.parametrize(
