@@ -72,7 +72,8 @@ def write_lively_weights(path: Path, config: DetectorConfig = DETECTOR, seed: in
         for branch in (head.classify, head.regress):
             last = cast(torch.nn.Conv2d, cast(torch.nn.Sequential, branch)[-1])
             torch.nn.init.normal_(last.weight)
-            torch.nn.init.zeros_(cast(torch.Tensor, last.bias))
+            if isinstance(last, torch.nn.Conv2d):
+                torch.nn.init.zeros_(cast(torch.Tensor, last.bias))
     # Products of features shrink what comes out of an untrained backbone to nothing.
     with torch.no_grad():
         for _ in range(3):

@@ -13,18 +13,20 @@ from nasface.errors import ConfigError
 from nasface.export.config import ExportConfig
 from nasface.export.files import check_free
 from nasface.export.onnx_file import export_onnx
+from nasface.export.python_file import export_python
 from nasface.faces.weights import load_detector
 
-FORMS = {".onnx": export_onnx}
+FORMS = {".onnx": export_onnx, ".py": export_python}
 
 
 @dataclass(kw_only=True)
 class ExportCommand:
     """Write a trained detector in a form that runs without this toolkit.
 
-    The suffix of --out says which: .onnx for ONNX Runtime and others. Any height, width and batch.
-    The file is compared with the detector on images of eight sizes, one and four at a time, and
-    written only if it agrees; what it is and how its input is prepared stands in its metadata.
+    The suffix of --out says which: .onnx for ONNX Runtime and others; .py for a module of plain
+    torch code to read and change, with its weights beside it as .safetensors. Any height, width and
+    batch. The file is compared with the detector on images of eight sizes, one and four at a time,
+    and written only if it agrees, plain code to the last bit.
     """
 
     settings: Annotated[ExportConfig, tyro.conf.arg(name="")]
@@ -44,10 +46,16 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigError("weights: is missing; expected a .safetensors file of nasface train")
     if command.out.suffix not in FORMS:
         raise ConfigError(f"{command.out}: unknown form; expected {', '.join(FORMS)}")
-    check_free(command.out, command.overwrite)
+    for path in written(command.out):
+        check_free(path, command.overwrite)
     loaded = load_detector(Path(settings.weights))
     with ConsoleProgress() as progress:
         worst = FORMS[command.out.suffix](loaded, command.out, settings, progress.note)
-    say(f"wrote      {command.out}")
+    say(f"wrote      {', '.join(str(path) for path in written(command.out))}")
     say(f"agrees     greatest relative difference {worst}")
     return 0
+
+
+def written(out: Path) -> list[Path]:
+    """The files that an export makes."""
+    return [out, out.with_suffix(".safetensors")] if out.suffix == ".py" else [out]

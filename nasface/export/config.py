@@ -31,11 +31,12 @@ class ExportConfig:
     """Weights that `nasface train` wrote."""
     outputs: Outputs = "boxes"
     """What the exported graph gives. predictions: class logits, box offsets and anchors; boxes:
-    decoded boxes and scores of all anchors; detections: what suppression leaves."""
+    decoded boxes and scores of all anchors; detections: what suppression leaves. A Python file has
+    functions for each."""
     opset: int = OPSETS[-1]
     """ONNX operator set; an old runtime may ask for an older one."""
     suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
-    """The suppression of outputs detections."""
+    """The suppression of outputs detections, and what a Python file starts from."""
 
     def __post_init__(self) -> None:
         if self.opset not in OPSETS:

@@ -52,6 +52,7 @@ def make_anchors(
 def _level(
     rows: int, columns: int, stride: int, side: float, aspect: float, device: torch.device | str
 ) -> Tensor:
+    """Anchors (rows * columns, 4) of a level, row by row."""
     x = (torch.arange(columns, device=device) + 0.5) * stride
     y = (torch.arange(rows, device=device) + 0.5) * stride
     y_HW, x_HW = torch.meshgrid(y, x, indexing="ij")

@@ -125,12 +125,14 @@ def build_backbone(name: str) -> Backbone:
 
 
 def _bottleneck(in_channels: int, narrow: int, out_channels: int) -> nn.Sequential:
+    """1x1 to ``narrow`` channels, then 3x3 with stride 2."""
     return nn.Sequential(
         *conv_norm_relu(in_channels, narrow), *conv_norm_relu(narrow, out_channels, 3, 2)
     )
 
 
 def _separable(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+    """Depthwise 3x3, then 1x1, each with normalisation and ReLU."""
     return nn.Sequential(
         *conv_norm_relu(in_channels, in_channels, 3, stride, groups=in_channels),
         *conv_norm_relu(in_channels, out_channels),

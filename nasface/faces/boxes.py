@@ -58,7 +58,7 @@ def encode(boxes_A4: Tensor, anchors_A4: Tensor) -> Tensor:
 
 
 def decode(deltas_A4: Tensor, anchors_A4: Tensor) -> Tensor:
-    """Boxes (A, 4) from offsets, the inverse of :func:`encode`; offsets (B, A, 4) give (B, A, 4).
+    """Boxes (A, 4) from offsets coded as SSD does; offsets (B, A, 4) give boxes (B, A, 4).
 
     A side grows to at most 1000 times the anchor's, so that no offset overflows.
     """

@@ -1,0 +1,66 @@
+"""A detector as one plain Python file, with its weights beside it."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from safetensors.torch import save
+
+from nasface.build import FixedModule
+from nasface.errors import ExportError
+from nasface.export.about import describe
+from nasface.export.config import OUTPUT_NAMES, ExportConfig
+from nasface.export.detector_source import write_source
+from nasface.export.files import draft
+from nasface.export.graph import Graph
+from nasface.export.parity import Difference, Report, check
+from nasface.faces.detector import Detector
+from nasface.faces.weights import LoadedDetector
+
+
+def export_python(
+    loaded: LoadedDetector, path: Path, config: ExportConfig, report: Report = lambda text: None
+) -> Difference:
+    """Write the file and its weights, after comparing it with the detector, to the last bit.
+
+    Raises:
+        ExportError: naming the file, if its name cannot be imported, or if it cannot be written or
+            differs; nothing is then written.
+    """
+    if not path.stem.isidentifier():
+        raise ExportError(f"{path}: {path.stem!r} cannot be imported; expected a Python name")
+    detector = cast(Detector, loaded.detector)
+    if not isinstance(detector.enhancement, FixedModule):
+        raise ExportError(
+            f"module {loaded.config.module}: has no form in plain Python; expected the cells of a "
+            "genotype"
+        )
+    source = write_source(detector, loaded.name, config.suppression, path.stem)
+    tensors = {
+        source.rename(key): value.detach().cpu().contiguous()
+        for key, value in detector.state_dict().items()
+    }
+    with draft(path) as code, draft(path.with_suffix(".safetensors")) as weights:
+        code.write_text(source.text, encoding="utf-8")
+        weights.write_bytes(save(tensors, describe(loaded, config)))
+        report("comparing with the detector")
+        module = load_module(code)
+        plain = module.load(weights)
+        names = OUTPUT_NAMES["predictions"]
+        return check(Graph(detector, "predictions"), plain, names, tolerance=0)
+
+
+def load_module(path: Path) -> ModuleType:
+    """The module of a Python file, wherever it lies."""
+    specification = importlib.util.spec_from_file_location(f"exported_{path.stem}", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    caching, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        specification.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = caching
+    return module

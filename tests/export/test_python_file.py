@@ -1,0 +1,134 @@
+"""The plain Python file of a detector: same bits, readable, and free of this package."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import CHANNELS, features, random_choices, spaces
+from tiny import DETECTOR, write_lively_weights
+
+from nasface.build import FixedCell
+from nasface.cli.main import main
+from nasface.errors import ExportError
+from nasface.evaluation.predict import TestConfig, detect
+from nasface.export.cell_source import CellSource
+from nasface.export.config import ExportConfig
+from nasface.export.detector_source import PythonSource, layers_of
+from nasface.export.python_file import export_python
+from nasface.faces.detector import build_detector
+from nasface.faces.weights import LoadedDetector, load_detector
+from nasface.search.derive import derive
+from nasface.spec.space import SearchSpace
+
+Output = pytest.CaptureFixture[str]
+
+#: settings that, between them, use every part of a detector
+FORMS = {
+    "mobilenet": DETECTOR,
+    "dense": replace(DETECTOR, context="dense", head="dense", extra="dense", repeats=2),
+    "max-in-out": replace(DETECTOR, max_in_out=True),
+    "cosine": replace(DETECTOR, classifier="cosine", max_in_out=True, head_layers=0),
+    "resnet18": replace(DETECTOR, backbone="resnet18"),
+    "resnet50": replace(DETECTOR, backbone="resnet50"),
+}
+
+ALONE = """
+import sys
+sys.modules["nasface"] = None  # importing it fails
+sys.path.insert(0, {folder!r})
+import torch
+import face
+torch.set_num_threads({threads})  # other numbers give other bits
+images, image = torch.load({inputs!r}, weights_only=True)
+detector = face.load()
+with torch.inference_mode():
+    outputs = detector(images)
+assert not any(name.startswith("nasface.") for name in sys.modules)
+torch.save([*outputs, *face.detect(detector, image, confidence=0.0, keep=30)], {results!r})
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=pytest.mark.slow) if each == "resnet50" else each for each in FORMS],
+)
+def test_every_form_gives_the_same_bits(name: str, tmp_path: Path) -> None:
+    weights = write_lively_weights(tmp_path / "w.safetensors", FORMS[name])
+    path = tmp_path / "face.py"
+    worst = export_python(load_detector(weights), path, ExportConfig())
+    assert worst.relative == 0
+    assert sorted(tmp_path.iterdir()) == [path, path.with_suffix(".safetensors"), weights]
+    text = path.read_text()
+    assert "nasface" not in text.split('"""')[2]
+    for tool in (["format", "--check"], ["check", "--select", "E,F,I,UP,B,SIM"]):
+        command = [sys.executable, "-m", "ruff", *tool, "--isolated", "--line-length", "100"]
+        lint = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+        assert lint.returncode == 0, lint.stdout
+
+
+def test_it_runs_where_there_is_no_nasface(tmp_path: Path, capsys: Output) -> None:
+    weights = write_lively_weights(tmp_path / "w.safetensors")
+    words = f"export --weights {weights} --out {tmp_path}/face.py"
+    assert main(words.split()) == 0
+    assert "face.py" in capsys.readouterr().out
+    image = np.random.default_rng(0).integers(0, 256, (75, 90, 3), dtype=np.uint8)
+    images = torch.randn(2, 3, 97, 131)
+    inputs, results = tmp_path / "inputs.pt", tmp_path / "results.pt"
+    torch.save([images, torch.from_numpy(image)], inputs)
+    code = ALONE.format(
+        folder=str(tmp_path),
+        inputs=str(inputs),
+        results=str(results),
+        threads=torch.get_num_threads(),
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    found = torch.load(results, weights_only=True)
+    detector = load_detector(weights).detector
+    with torch.inference_mode():
+        wanted = detector(images)
+    faces = detect(detector, image, TestConfig(confidence=0.0, keep=30))
+    assert len(faces) == 30
+    for one, other in zip(found, [*wanted[:3], faces.boxes_N4, faces.scores_N], strict=True):
+        assert torch.equal(one, other)
+
+
+@settings(deadline=None, max_examples=40)
+@given(space=spaces(), seed=st.integers(0, 99), narrow=st.booleans())
+def test_any_cell_is_written_out(space: SearchSpace, seed: int, narrow: bool) -> None:
+    alphas, betas = random_choices(space, seed, ties=False)
+    for name, gene in derive(space, alphas, betas, name="random").cells.items():
+        bottleneck = CHANNELS // 4 if narrow and gene.projection != "none" else None
+        cell = FixedCell(gene, CHANNELS, bottleneck).eval()
+        for norm in (each for each in cell.modules() if isinstance(each, torch.nn.BatchNorm2d)):
+            torch.nn.init.uniform_(norm.weight, 0.5, 2)
+            torch.nn.init.normal_(norm.bias)
+        source = CellSource("Written", gene, CHANNELS, bottleneck)
+        written = PythonSource(source.source(), source.weights)
+        imports = "import torch\nimport torch.nn.functional as F\nfrom torch import Tensor, nn\n"
+        namespace: dict[str, Any] = {}
+        exec(imports + "\n\n".join([*layers_of(written.text), written.text]), namespace)
+        module = namespace["Written"]().eval()
+        state = {written.rename(key): value for key, value in cell.state_dict().items()}
+        assert len(state) == len(cell.state_dict())
+        module.load_state_dict(state)
+        inputs = [features(seed=at)[each.level] for at, each in enumerate(gene.inputs)]
+        wanted, found = list(cell(inputs).values()), module(*inputs)
+        found = [found] if len(wanted) == 1 else list(found)
+        assert all(map(torch.equal, wanted, found)), name
+
+
+def test_a_hand_made_module_and_odd_names_are_refused(tmp_path: Path) -> None:
+    config = replace(DETECTOR, module="fpn")
+    loaded = LoadedDetector(build_detector(config, None).eval(), config, None, {})
+    with pytest.raises(ExportError, match="module fpn: has no form in plain Python"):
+        export_python(loaded, tmp_path / "face.py", ExportConfig())
+    with pytest.raises(ExportError, match="'my-face' cannot be imported"):
+        export_python(loaded, tmp_path / "my-face.py", ExportConfig())
+    assert not list(tmp_path.iterdir())
