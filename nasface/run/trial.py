@@ -47,6 +47,7 @@ RUN, SEARCHED, RESULT, RANKED = "run.yaml", "search.json", "result.json", "rank.
 GENOTYPE = "genotype.yaml"
 STOPPED = 130
 _LATENCY_ROUNDS = 7
+_CANDIDATES_FROM = 10**6
 
 
 def search_phase(run: Run, folder: Path, progress: Progress) -> bool:
@@ -80,8 +81,13 @@ def _best_of_random(run: Run, place: Path) -> Genotype:
     assert run.search is not None
     score = SupernetScore(place, run.search.data)
     space = score.search.space
-    seeds = range(run.seed * run.candidates, (run.seed + 1) * run.candidates)
-    return max((random_genotype(space, seed) for seed in seeds), key=score)
+    return max((random_genotype(space, seed) for seed in candidate_seeds(run)), key=score)
+
+
+def candidate_seeds(run: Run) -> range:
+    """Seeds of the cells that a random search chooses among; no run of method random has them."""
+    first = _CANDIDATES_FROM + run.seed * run.candidates
+    return range(first, first + run.candidates)
 
 
 def train_phase(run: Run, folder: Path, progress: Progress) -> bool:

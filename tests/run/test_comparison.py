@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from nasface.run.comparison import _lock, run_comparison
 from nasface.run.comparison_tables import summarise, write_tables
 from nasface.run.plan import Method, Plan, runs_of
 from nasface.run.progress import Silent
-from nasface.spec.store import to_yaml
+from nasface.run.proxy import SupernetScore
+from nasface.run.trial import candidate_seeds, search_phase
+from nasface.search.sampling import random_genotype
+from nasface.spec.store import load_genotype, to_yaml
 from nasface.view.comparison import plot_comparison
 
 SMALL: dict[str, Any] = {
@@ -142,6 +146,22 @@ def test_pairs_are_of_one_seed_and_missing_runs_left_out(data: Path, tmp_path: P
     assert summary.loc["pan", "seeds"] == 2
 
 
+def test_random_search_takes_the_cell_that_its_supernet_likes_best(
+    data: Path, tmp_path: Path
+) -> None:
+    method = Method(name="best", how="random-search", nodes=(4,))
+    run = runs_of(plan(data, method, candidates=3))[0]
+    assert search_phase(run, tmp_path, Silent())
+    score = SupernetScore(tmp_path / "search", str(data))
+    cells = [random_genotype(score.search.space, seed) for seed in candidate_seeds(run)]
+    scores = [score(cell) for cell in cells]
+    best = cells[scores.index(max(scores))]
+    assert load_genotype(tmp_path / "genotype.yaml").cells == best.cells
+    cost = json.loads((tmp_path / "search.json").read_text())
+    assert cost["search_seconds"] > 0
+    assert not set(candidate_seeds(run)) & set(candidate_seeds(replace(run, seed=1)))
+
+
 def test_the_figure_is_drawn(tmp_path: Path) -> None:
     runs = pd.DataFrame([row("fpn", seed, 0.1 * seed) for seed in range(3)] + [row("pan", 0, 0.5)])
     plot_comparison(runs, "ap", tmp_path / "summary.png")
@@ -157,10 +177,8 @@ def write_plan(path: Path, data: Path) -> None:
         "train": {**TRAIN, "epochs": 3},
         "methods": [
             {"name": "leaf", "how": "argmax", "nodes": [4]},
-            {"name": "random search", "how": "random-search", "nodes": [4]},
             {"name": "random", "how": "random", "nodes": [4], "seeds": [0, 1]},
         ],
-        "candidates": 2,
         "rank": ["leaf"],
     }
     path.write_text(json.dumps(text))
@@ -182,19 +200,25 @@ def test_stopped_killed_side_by_side_and_under_torchrun_is_all_the_same(
     assert main([*words, str(tmp_path / "whole")]) == 0
     capsys.readouterr()
     ranks = pd.read_csv(tmp_path / "whole" / "ranks.csv")
-    assert list(ranks["cells"]) == [4]
+    assert list(ranks["cells"]) == [3]
     assert list(ranks["random_cells"]) == [2]
 
     command = [sys.executable, "-m", "nasface.cli.main", *words, str(tmp_path / "broken")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for how in (signal.SIGINT, signal.SIGKILL):
+    first = tmp_path / "broken" / "runs" / "leaf-4" / "seed-0"
+    for how, begun in (
+        (signal.SIGINT, first / "search" / "metrics.jsonl"),
+        (signal.SIGKILL, first / "train" / "metrics.jsonl"),
+    ):
         process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-        time.sleep(14)
+        while not begun.is_file():
+            assert process.poll() is None
+            time.sleep(0.2)
         process.send_signal(how)
-        assert process.wait(60) == (130 if how == signal.SIGINT else -signal.SIGKILL)
+        assert process.wait(300) == (130 if how == signal.SIGINT else -signal.SIGKILL)
     # Runs that were at work when their comparison was killed finish their phase, and are left
     # alone until then.
-    for _ in range(20):
+    for _ in range(40):
         subprocess.run([*command, "--workers", "2"], env=environment, check=True)
         if (tmp_path / "broken" / "ranks.csv").is_file():
             break
