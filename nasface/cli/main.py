@@ -22,6 +22,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "evaluate": "score weights or detections; widerface and fddb: by the official protocols",
         "plot": "draw the curves of evaluations in one figure",
         "detect": "find faces in images, draw and list them",
+        "report": "write a report of runs, side by side, as one HTML file",
         "export": "write a detector as ONNX, torch.export program or plain Python file",
         "draw": "draw a genotype, what two share, or how the choices of a search moved",
         "cost": "parameters and multiply-adds of a detector",

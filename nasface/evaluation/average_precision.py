@@ -106,7 +106,7 @@ def _label(
     labels = np.zeros(len(boxes), np.int8)
     if not len(truth):
         return labels
-    overlap = _iou(boxes, truth)
+    overlap = pairwise_iou(boxes, truth)
     largest = overlap.max(axis=1)
     free = ~ignore
     order = np.argsort(-scores, kind="stable")
@@ -122,7 +122,7 @@ def _label(
     return labels
 
 
-def _iou(boxes: Floats, others: Floats) -> Floats:
+def pairwise_iou(boxes: Floats, others: Floats) -> Floats:
     """IoU (N, M) of each pair; zero where neither box has an area."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])

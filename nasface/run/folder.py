@@ -10,6 +10,7 @@ from typing import Any
 
 from nasface.errors import RunError
 from nasface.run.checkpoint import save_checkpoint
+from nasface.run.environment import ENVIRONMENT, describe_environment
 from nasface.spec.store import load_config, to_yaml, write_text
 
 
@@ -23,7 +24,7 @@ class RunFolder:
         self.checkpoint = path / "checkpoint.pt"
 
     def create(self, config: object) -> None:
-        """Make the folder and write the complete settings.
+        """Make the folder; write the complete settings, and command and hardware.
 
         Raises:
             RunError: if the folder exists and is not empty.
@@ -36,6 +37,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.config, to_yaml(config))
+            self.write_json(ENVIRONMENT, describe_environment())
         except OSError as problem:
             raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
 

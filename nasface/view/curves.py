@@ -1,8 +1,10 @@
 """Plots of what a run measured."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nasface.view.figures import save_figure
@@ -13,14 +15,34 @@ def plot_training_curves(metrics: pd.DataFrame, path: Path) -> Path:
     columns = [name for name in metrics.columns if name != "step" and metrics[name].notna().any()]
     figure = Figure(figsize=(7, 1.9 * len(columns) + 0.6), layout="constrained")
     for axes, name in zip(figure.subplots(len(columns), squeeze=False)[:, 0], columns, strict=True):
-        rows = metrics[["step", name]].dropna()
-        few = len(rows) < 60
-        axes.plot(rows["step"], rows[name], marker="o" if few else None, alpha=1 if few else 0.35)
-        if not few:
-            smooth = rows[name].rolling(max(5, len(rows) // 50), min_periods=1).mean()
-            axes.plot(rows["step"], smooth, linewidth=1.6)
+        _draw_metric(axes, metrics, name, ("C0", "C1"))
         axes.set_ylabel(name)
-        axes.grid(alpha=0.3)
         axes.set_xlim(0, float(metrics["step"].max()))
     axes.set_xlabel("step")
     return save_figure(figure, path)
+
+
+def plot_metric(runs: Mapping[str, pd.DataFrame], name: str, path: Path) -> Path:
+    """One column of the metrics of several runs over their steps."""
+    figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for at, (label, metrics) in enumerate(runs.items()):
+        _draw_metric(axes, metrics, name, (f"C{at % 10}",) * 2, label)
+    if len(runs) > 1:
+        axes.legend()
+    axes.set(xlabel="step", ylabel=name)
+    return save_figure(figure, path)
+
+
+def _draw_metric(
+    axes: Axes, metrics: pd.DataFrame, name: str, colours: tuple[str, str], label: str | None = None
+) -> None:
+    """The values, faint where there are many, and then their running mean in the second colour."""
+    rows = metrics[["step", name]].dropna()
+    if len(rows) < 60:
+        axes.plot(rows["step"], rows[name], marker="o", color=colours[0], label=label)
+    else:
+        smooth = rows[name].rolling(max(5, len(rows) // 50), min_periods=1).mean()
+        axes.plot(rows["step"], rows[name], alpha=0.35, color=colours[0])
+        axes.plot(rows["step"], smooth, linewidth=1.6, color=colours[1], label=label)
+    axes.grid(alpha=0.3)

@@ -50,8 +50,8 @@ def finished(config: SearchConfig, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_run_folder_is_complete(finished: Path, config: SearchConfig) -> None:
     names = {path.name for path in finished.iterdir()}
     assert names == {
-        "config.yaml", "metrics.jsonl", "checkpoint.pt", "genotype.yaml", "choices.json",
-        "choices.npz", "summary.json",
+        "config.yaml", "environment.json", "metrics.jsonl", "checkpoint.pt", "genotype.yaml",
+        "choices.json", "choices.npz", "summary.json",
     }  # fmt: skip
     genotype = load_genotype(finished / "genotype.yaml")
     assert genotype == derive_run(DeriveConfig(run=str(finished)), genotype.name)

@@ -57,8 +57,8 @@ def trained(train: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_run_folder_is_complete(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} == {
-        "config.yaml", "genotype.yaml", "metrics.jsonl", "checkpoint.pt", "best.safetensors",
-        "last.safetensors", "summary.json",
+        "config.yaml", "environment.json", "genotype.yaml", "metrics.jsonl", "checkpoint.pt",
+        "best.safetensors", "last.safetensors", "summary.json",
     }  # fmt: skip
     summary = json.loads((trained / "summary.json").read_text())
     assert summary["faces"] == 4

@@ -1,0 +1,58 @@
+"""``nasface report``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nasface.cli.console import say
+from nasface.errors import ConfigError, RunError
+from nasface.run.report import make_report
+from nasface.spec.store import write_text
+from nasface.view.report import render_report
+
+
+@dataclass(kw_only=True)
+class ReportCommand:
+    """Write a report of searches, trainings and evaluations, side by side: one HTML file that opens
+    without a network.
+
+    It shows figures, curves, the cells with their cost, how the choices moved, sample detections
+    (where the images are still in place), settings, hardware and commands.
+    """
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders that nasface search, train and evaluate wrote."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE.html")] = Path("report.html")
+    """File of the report."""
+    title: str = ""
+    """Title; by default the names of the runs."""
+    samples: int = 6
+    """Sample detections of each sort (best, worst, missed) of an evaluation; 0 leaves them out."""
+    replace: bool = False
+    """Replace a report that exists."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = tyro.cli(
+        ReportCommand,
+        args=list(arguments),
+        prog="nasface report",
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    out = command.out
+    if out.suffix not in (".html", ".htm"):
+        raise ConfigError(f"{out}: cannot write this type; expected .html")
+    if out.exists() and not command.replace:
+        raise RunError(f"{out}: exists; choose another --out, or --replace")
+    if not out.parent.is_dir():
+        raise RunError(f"{out}: expected a file in a folder that exists")
+    if command.samples < 0:
+        raise ConfigError(f"samples: {command.samples}, expected 0 or more")
+    text = render_report(make_report(command.runs, command.title, command.samples))
+    write_text(out, text)
+    say(f"report     {out}  {len(text) / 1e6:.1f} MB")
+    return 0

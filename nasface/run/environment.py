@@ -1,0 +1,46 @@
+"""Where and how a run was made: command, versions, hardware."""
+
+import os
+import platform
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+import nasface
+
+ENVIRONMENT = "environment.json"
+"""Name of the file in a run folder."""
+
+
+def describe_environment() -> dict[str, str]:
+    """Command line, date, versions and hardware of this process, as texts."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    found = {
+        "command": shlex.join(words),
+        "started": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "nasface": nasface.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "threads": str(torch.get_num_threads()),
+    }
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        found["gpu"] = ", ".join(torch.cuda.get_device_name(at) for at in range(count))
+    return found
+
+
+def _processor() -> str:
+    """The processor's name: Linux tells it in a file only."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,130 @@
+"""A run folder read back: whatever search, training or evaluation left in it."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from nasface.errors import RunError
+from nasface.faces.detector import DetectorConfig
+from nasface.faces.enhancement import uses_genotype
+from nasface.faces.weights import load_detector
+from nasface.run.config import SearchConfig, TrainConfig
+from nasface.run.environment import ENVIRONMENT
+from nasface.run.folder import read_metrics
+from nasface.run.history import HISTORY, ChoiceHistory, load_history
+from nasface.run.results import CURVES
+from nasface.spec.genotype import Genotype
+from nasface.spec.store import load_config, load_genotype, read_config
+
+Kind = Literal["search", "training", "evaluation", "WIDER FACE", "FDDB"]
+
+#: a setting that only runs of a kind have
+_TELLING: dict[str, Kind] = {
+    "space": "search",
+    "evaluate_every": "training",
+    "split": "evaluation",
+    "truth": "WIDER FACE",
+    "ellipses": "FDDB",
+}
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What is in a run folder; ``name`` is its label in a report.
+
+    Figures that a run has not got to yet are missing: ``summary`` and ``evaluation`` are empty.
+    """
+
+    path: Path
+    name: str
+    kind: Kind
+    settings: dict[str, Any]
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """Command and hardware; empty for runs of versions that did not note them."""
+        found: dict[str, str] = self._json(ENVIRONMENT, {})
+        return found
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """The figures of a finished search or training."""
+        found: dict[str, Any] = self._json("summary.json", {})
+        return found
+
+    @cached_property
+    def evaluation(self) -> dict[str, Any]:
+        """The figures of an evaluation."""
+        found: dict[str, Any] = self._json("evaluation.json", {})
+        return found
+
+    @cached_property
+    def choices(self) -> list[dict[str, Any]]:
+        """A row per choice of a search."""
+        found: list[dict[str, Any]] = self._json("choices.json", [])
+        return found
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """What was measured on the way, a row per line."""
+        return pd.DataFrame(read_metrics(self.path / "metrics.jsonl"))
+
+    @cached_property
+    def curves(self) -> pd.DataFrame | None:
+        """The curves of an evaluation."""
+        file = self.path / CURVES
+        return pd.read_csv(file) if file.is_file() else None
+
+    @cached_property
+    def history(self) -> ChoiceHistory | None:
+        """How the choices of a search moved."""
+        return load_history(self.path) if (self.path / HISTORY).is_file() else None
+
+    @cached_property
+    def detector(self) -> tuple[DetectorConfig, Genotype | None] | None:
+        """Settings and genotype of the detector, which has none where its module is hand-made; of
+        an evaluation, if its weights are still in place."""
+        file = self.path / "genotype.yaml"
+        if self.kind in ("search", "training"):
+            kind = SearchConfig if self.kind == "search" else TrainConfig
+            config = load_config(kind, self.path / "config.yaml").detector
+            if uses_genotype(config.module) and not file.is_file():
+                return None
+            return config, load_genotype(file) if file.is_file() else None
+        weights = self.settings.get("weights") or ""
+        if not Path(weights).is_file() or not weights.endswith(".safetensors"):
+            return None
+        loaded = load_detector(Path(weights))
+        return loaded.config, loaded.genotype
+
+    def _json(self, name: str, empty: Any) -> Any:
+        file = self.path / name
+        if not file.is_file():
+            return empty
+        try:
+            return json.loads(file.read_text("utf-8"))
+        except ValueError as problem:
+            raise RunError(f"{file}: is not JSON: {problem}") from None
+
+
+def read_run(path: Path, name: str) -> RunRecord:
+    """The record of a run folder.
+
+    Raises:
+        RunError: if it is none.
+    """
+    file = path / "config.yaml"
+    if not file.is_file():
+        raise RunError(
+            f"{path}: is no run folder (no config.yaml there); expected one of nasface search, "
+            "train or evaluate"
+        )
+    settings = read_config(file)
+    kinds = [kind for key, kind in _TELLING.items() if key in (settings or {})]
+    if not isinstance(settings, dict) or not kinds:
+        raise RunError(f"{file}: is not of a search, a training or an evaluation")
+    return RunRecord(path, name, kinds[0], settings)

@@ -1,0 +1,292 @@
+"""From run folders to a report."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nasface.errors import ConfigError
+from nasface.faces.cost import detector_cost
+from nasface.run.record import RunRecord, read_run
+from nasface.run.samples import sample_detections
+from nasface.spec.genotype import Genotype
+from nasface.view.cells import draw_genotype
+from nasface.view.curves import plot_metric
+from nasface.view.evaluation import plot_precision_recall, plot_roc
+from nasface.view.history import plot_choice_history
+from nasface.view.report import Report, ReportPicture, ReportTable, RunSection
+from nasface.view.themed import photograph_uri, picture_uri, themed_svg
+
+COST_SIZE = (480, 640)
+"""Height and width of the image at which a detector's multiply-adds are counted."""
+
+
+def make_report(folders: Sequence[Path], title: str = "", samples: int = 6) -> Report:
+    """The report of some runs, with so many sample detections of each sort.
+
+    Raises:
+        NasfaceError: for a folder that is of no run, or files in it that cannot be read.
+    """
+    if not folders:
+        raise ConfigError("runs: expected at least one run folder")
+    runs = [read_run(path, name) for path, name in zip(folders, _names(folders), strict=True)]
+    return Report(
+        title or ", ".join(run.name for run in runs),
+        ReportTable("", ("run", "kind", "result", "time", "memory", "hardware"),
+                    [_overview(run) for run in runs]),
+        _charts(runs),
+        _figures(runs),
+        [_section(run, runs[:at], samples) for at, run in enumerate(runs)],
+        _settings(runs),
+    )  # fmt: skip
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The names of the folders, with as much of their path as tells them apart."""
+    for depth in range(1, 20):
+        names = ["/".join(path.resolve().parts[-depth:]) for path in folders]
+        if len(set(names)) == len(names):
+            return names
+    raise ConfigError("runs: a folder is named twice; expected distinct ones")
+
+
+def _overview(run: RunRecord) -> list[str]:
+    seconds, memory = run.summary.get("seconds"), run.summary.get("peak_memory_mb")
+    hardware = run.environment.get("gpu") or run.environment.get("processor", "not recorded")
+    return [
+        run.name,
+        run.kind,
+        _result(run),
+        "" if seconds is None else _duration(seconds),
+        "" if memory is None else f"{memory:.0f} MB",
+        hardware,
+    ]
+
+
+def _result(run: RunRecord) -> str:
+    figures = run.evaluation
+    if run.kind == "search":
+        if not run.summary:
+            return "not finished"
+        visited = run.summary["candidates"] - run.summary["unvisited"]
+        return f"{visited} of {run.summary['candidates']} candidates visited"
+    if run.kind == "training":
+        return f"AP {run.summary['best_ap']:.3f}" if run.summary else "not finished"
+    if not figures:
+        return "not finished"
+    if run.kind == "evaluation":
+        return f"AP {_number(figures['ap'])}"
+    if run.kind == "FDDB":
+        rate = figures["discontinuous"]["1000"]
+        return f"discontinuous {_number(rate)} at 1000 false positives"
+    names = [name for name in figures["faces"] if name in figures]
+    return ", ".join(f"{name} {_number(figures[name])}" for name in names)
+
+
+def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
+    """Losses and average precision of all runs over each other, then the curves of evaluations."""
+    charts: dict[str, str] = {}
+
+    def add(title: str, draw: Callable[[Path], object]) -> None:
+        charts[title] = themed_svg(draw, f"chart {len(charts)}")
+
+    for column, title in (
+        ("loss", "Training loss"),
+        ("ap", "Average precision on the validation part"),
+        ("weight_loss", "Search: loss of weight steps"),
+        ("choice_loss", "Search: loss of choice steps"),
+        ("rate", "Learning rate"),
+    ):
+        measured = {run.name: run.metrics for run in runs if column in run.metrics}
+        if measured:
+            add(title, lambda path, m=measured, c=column: plot_metric(m, c, path))  # type: ignore[misc]
+    curves = {run.name: run.curves for run in runs if run.curves is not None}
+    found = {name: frame for name, frame in curves.items() if "recall" in frame}
+    for name in dict.fromkeys(each for frame in found.values() for each in frame["set"]):
+        part = {label: frame[frame["set"] == name] for label, frame in found.items()}
+        part = {label: frame for label, frame in part.items() if len(frame)}
+        add(
+            f"Precision and recall: {name}",
+            lambda path, p=part: plot_precision_recall(p, path),  # type: ignore[misc]
+        )
+    rates = {name: frame for name, frame in curves.items() if "false_positives" in frame}
+    if rates:
+        add("FDDB", lambda path: plot_roc(rates, path))
+    return charts
+
+
+def _figures(runs: Sequence[RunRecord]) -> list[ReportTable]:
+    """Tables of average precision and rates, a column for each evaluation of the kind."""
+    tables = []
+    plain = {
+        run.name: run.evaluation for run in runs if run.kind == "evaluation" and run.evaluation
+    }
+    plain |= {
+        run.name: run.summary for run in runs if run.kind == "training" and "ap" in run.summary
+    }
+    if plain:
+        values = {name: {"all": each["ap"], **each["ap_by_height"]} for name, each in plain.items()}
+        tables.append(_side_by_side("Average precision at IoU 0.5, by face height", values))
+    wider = {
+        run.name: run.evaluation for run in runs if run.kind == "WIDER FACE" and run.evaluation
+    }
+    if wider:
+        sets = {
+            name: {part: each[part] for part in each["faces"] if part in each}
+            for name, each in wider.items()
+        }
+        tables.append(_side_by_side("WIDER FACE, official protocol", sets))
+        for group in dict.fromkeys(key for each in wider.values() for key in each["by"]):
+            parts = {
+                name: {value: found["ap"] for value, found in each["by"].get(group, {}).items()}
+                for name, each in wider.items()
+            }
+            tables.append(_side_by_side(f"WIDER FACE, by {group}", parts))
+    fddb = {run.name: run.evaluation for run in runs if run.kind == "FDDB" and run.evaluation}
+    for rate in ("discontinuous", "continuous") if fddb else ():
+        values = {
+            name: {f"{at} false positives": value for at, value in each[rate].items()}
+            for name, each in fddb.items()
+        }
+        tables.append(_side_by_side(f"FDDB, {rate} true positive rate", values))
+    return tables
+
+
+def _side_by_side(title: str, values: Mapping[str, Mapping[str, float | None]]) -> ReportTable:
+    keys = dict.fromkeys(key for each in values.values() for key in each)
+    rows = [[key, *(_number(each.get(key)) for each in values.values())] for key in keys]
+    return ReportTable(title, ("", *values), rows)
+
+
+def _section(run: RunRecord, before: Sequence[RunRecord], samples: int) -> RunSection:
+    notes: list[str] = []
+    tables: list[ReportTable] = []
+    pictures: list[ReportPicture] = []
+    protocol = run.evaluation.get("protocol") or run.summary.get("protocol")
+    if protocol:
+        notes.append(protocol)
+    if run.detector is not None:
+        config, genotype = run.detector
+        same = None if genotype is None else _same_cells(run, before)
+        if same is not None:
+            notes.append(f"The cells are those of {same.name}.")
+        elif genotype is not None:
+            pictures.append(_cells(genotype))
+        rows = [
+            [row.part, f"{row.parameters:,}", f"{row.macs / 1e6:,.1f}"]
+            for row in detector_cost(config, genotype, *COST_SIZE)
+        ]
+        size = f"{COST_SIZE[1]} x {COST_SIZE[0]}"
+        tables.append(
+            ReportTable(f"Cost at {size}", ("part", "parameters", "million multiply-adds"), rows)
+        )
+    if run.choices:
+        tables.append(_choices(run.choices))
+    if run.history is not None:
+        found = run.history
+        address = picture_uri(
+            lambda path: plot_choice_history(found.space, found.epochs, found.scores, path)
+        )
+        pictures.append(ReportPicture("How the choices moved", address, wide=True))
+    if run.environment:
+        hidden = ("command",)
+        rows = [[key, value] for key, value in run.environment.items() if key not in hidden]
+        tables.append(ReportTable("Made with", ("", ""), rows))
+    shown = sample_detections(run, samples) if samples else None
+    pictures_of: dict[str, list[ReportPicture]] = {}
+    if shown is not None:
+        notes.append(
+            "Sample detections have a score of at least "
+            f"{shown.score:.2f}, where precision and recall have their greatest harmonic mean; "
+            "detections are orange, annotated faces blue."
+        )
+        for word, images in (
+            ("Best", shown.best),
+            ("Worst", shown.worst),
+            ("Missed", shown.missed),
+        ):
+            if images:
+                pictures_of[word] = [
+                    ReportPicture(text, photograph_uri(image)) for text, image in images
+                ]
+    elif run.kind in ("evaluation", "WIDER FACE") and samples:
+        notes.append("No sample detections: detections or images are not where they were.")
+    return RunSection(run.name, run.kind, notes, _commands(run), tables, pictures, pictures_of)
+
+
+def _same_cells(run: RunRecord, before: Sequence[RunRecord]) -> RunRecord | None:
+    """The first of some runs whose detector has the cells of this one."""
+
+    def cells(record: RunRecord) -> Any:
+        genotype = record.detector[1] if record.detector else None
+        return genotype.cells if genotype else None
+
+    return next((each for each in before if cells(each) == cells(run)), None)
+
+
+def _cells(genotype: Genotype) -> ReportPicture:
+    address = picture_uri(lambda path: draw_genotype(genotype, path))
+    return ReportPicture(f"Cells of {genotype.name}", address, wide=True)
+
+
+def _commands(run: RunRecord) -> dict[str, str]:
+    """The command that made the run, and one that makes it again from its folder."""
+    verb = {
+        "search": "search",
+        "training": "train",
+        "evaluation": "evaluate",
+        "WIDER FACE": "evaluate widerface",
+        "FDDB": "evaluate fddb",
+    }[run.kind]
+    again = f"nasface {verb} --config {run.path / 'config.yaml'} --out NEW_FOLDER"
+    made = run.environment.get("command")
+    return {**({"Made by": made} if made else {}), "To reproduce": again}
+
+
+def _choices(choices: Sequence[Mapping[str, Any]]) -> ReportTable:
+    """Entropy and margin of each choice, and how often its candidates were visited."""
+    rows = [
+        [
+            f"{row['cell']}.{row['node']}",
+            str(row["candidates"]),
+            f"{row['entropy']:.3f}",
+            f"{row['margin']:.4f}",
+            f"{row['least']} to {row['most']}",
+        ]
+        for row in choices
+    ]
+    columns = ("choice", "candidates", "entropy", "margin", "visits of a candidate")
+    return ReportTable("Choices (entropy: 1 is undecided)", columns, rows)
+
+
+def _settings(runs: Sequence[RunRecord]) -> ReportTable:
+    """A column for each run; rows in which runs of a kind differ are marked."""
+    flat = [_flat(run.settings) for run in runs]
+    rows, marked = [], set()
+    for at, key in enumerate(dict.fromkeys(key for each in flat for key in each)):
+        values = [each.get(key) for each in flat]
+        rows.append([key, *("" if value is None else value for value in values)])
+        if len({value for value in values if value is not None}) > 1:
+            marked.add(at)
+    return ReportTable(
+        "Marked: runs differ" if marked else "", ("", *(run.name for run in runs)), rows,
+        frozenset(marked),
+    )  # fmt: skip
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = "none" if value in (None, "", {}) else str(value)
+    return found
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 5400 else f"{seconds / 3600:.1f} h"

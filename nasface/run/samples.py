@@ -1,0 +1,123 @@
+"""Sample detections of an evaluation: its best images, its worst, and faces that were missed."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasface.data.annotations import ImageRecord, read_wider_split
+from nasface.data.detection_files import read_detections
+from nasface.data.images import read_image
+from nasface.errors import DataError
+from nasface.evaluation.average_precision import Floats, average_precision
+from nasface.evaluation.outcomes import Outcome, best_score, image_outcome, ranked
+from nasface.run.record import RunRecord
+from nasface.view.photographs import draw_boxes
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Drawn images with a caption each, and the score from which detections count in them."""
+
+    score: float
+    best: list[tuple[str, Image]]
+    worst: list[tuple[str, Image]]
+    missed: list[tuple[str, Image]]
+
+
+def sample_detections(record: RunRecord, count: int) -> Samples | None:
+    """``count`` images of each sort; None without detections, or if their images are not there.
+
+    The score is that at which precision and recall have their greatest harmonic mean.
+    """
+    found = _detections(record)
+    split = record.settings.get("split", "val")
+    try:
+        records = read_wider_split(Path(record.settings.get("data") or ""), split) if found else []
+    except DataError:
+        return None
+    records = [each for each in records if each.name.rsplit(".", 1)[0] in found]
+    if not records:
+        return None
+    detections = [found[each.name.rsplit(".", 1)[0]] for each in records]
+    faces = [(each.boxes_M4, ~each.valid_M) for each in records]
+    score = best_score(average_precision(detections, faces))
+    outcomes = [
+        image_outcome(one, truth, score) for one, truth in zip(detections, faces, strict=True)
+    ]
+    best, worst = ranked(outcomes)
+
+    def drawn(at: int) -> Image:
+        boxes, scores = detections[at]
+        kept = scores >= score
+        return draw_boxes(read_image(records[at].path, exif=False), boxes[kept], scores[kept],
+                          records[at].boxes_M4[records[at].valid_M])  # fmt: skip
+
+    return Samples(
+        score,
+        _captioned(best[:count], outcomes, drawn),
+        _captioned(worst[:count], outcomes, drawn),
+        _missed(records, outcomes, count),
+    )
+
+
+def _detections(record: RunRecord) -> dict[str, tuple[Floats, Floats]]:
+    """Boxes ``x1 y1 x2 y2`` and scores by the image's name without its suffix."""
+    file, folder = record.path / "detections.json", record.path / "detections"
+    if record.kind == "evaluation" and file.is_file():
+        return {
+            row["image"].rsplit(".", 1)[0]: (
+                np.array(row["boxes"], float).reshape(-1, 4),
+                np.array(row["scores"], float),
+            )
+            for row in json.loads(file.read_text("utf-8"))
+        }
+    if record.kind == "WIDER FACE" and folder.is_dir():
+        rows = read_detections(folder)
+        return {
+            name: (np.concatenate([each[:, :2], each[:, :2] + each[:, 2:4]], 1), each[:, 4])
+            for name, each in rows.items()
+        }
+    return {}
+
+
+def _captioned(
+    places: Sequence[int], outcomes: Sequence[Outcome], drawn: Callable[[int], Image]
+) -> list[tuple[str, Image]]:
+    return [
+        (
+            f"{outcomes[at].found} of {outcomes[at].faces} faces, "
+            f"{outcomes[at].false_positives} false",
+            drawn(at),
+        )
+        for at in places
+    ]
+
+
+def _missed(
+    records: Sequence[ImageRecord], outcomes: Sequence[Outcome], count: int
+) -> list[tuple[str, Image]]:
+    """The tallest of the missed faces, each with what is round it."""
+    boxes = [
+        (float(box[3] - box[1]), at, box)
+        for at, (record, outcome) in enumerate(zip(records, outcomes, strict=True))
+        for box in record.boxes_M4[outcome.missed_M]
+    ]
+    boxes.sort(key=lambda each: -each[0])
+    return [
+        (f"missed, {height:.0f} px high", _crop(records[at].path, box))
+        for height, at, box in boxes[:count]
+    ]
+
+
+def _crop(path: Path, box: Floats) -> Image:
+    image = draw_boxes(read_image(path, exif=False), np.zeros((0, 4)), None, box[None])
+    side = max(64.0, 2.2 * float(max(box[2] - box[0], box[3] - box[1])))
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    left, top = max(0, int(x - side / 2)), max(0, int(y - side / 2))
+    return image[top : int(y + side / 2) + 1, left : int(x + side / 2) + 1]

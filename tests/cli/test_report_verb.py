@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import AUGMENT, DETECTOR, OPTIMIZER, write_tiny
+
+from nasface.cli.main import main
+from nasface.run.config import SearchConfig, TrainConfig
+from nasface.run.record import read_run
+from nasface.run.report import make_report
+from nasface.spec.store import to_yaml
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, and a search, a training and an evaluation of them."""
+    place = tmp_path_factory.mktemp("report")
+    data = write_tiny(place / "data", train=4, val=2)
+    common = {"data": str(data), "epochs": 1, "batch": 2, "detector": DETECTOR,
+              "augment": AUGMENT, "optimizer": OPTIMIZER}  # fmt: skip
+    search = SearchConfig(**common, parameters={"nodes": 4}, warmup_epochs=0)  # type: ignore[arg-type]
+    train = TrainConfig(**common, genotype="asfd-ref")  # type: ignore[arg-type]
+    for verb, config in (("search", search), ("train", train)):
+        (place / f"{verb}.yaml").write_text(to_yaml(config))
+        words = [verb, "--config", str(place / f"{verb}.yaml"), "--out", str(place / verb)]
+        assert main(words) == 0
+    weights = place / "train" / "best.safetensors"
+    words = ["evaluate", "--weights", str(weights), "--data", str(data)]
+    assert main([*words, "--out", str(place / "evaluation")]) == 0
+    return place
+
+
+def test_report_of_three_runs_is_written_side_by_side(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r.html"
+    folders = [str(runs / name) for name in ("search", "train", "evaluation")]
+    assert main(["report", *folders, "--out", str(out), "--samples", "1"]) == 0
+    assert str(out) in capsys.readouterr().out
+    text = out.read_text()
+    for words in ("Training loss", "Search: loss of weight steps", "How the choices moved",
+                  "Choices (entropy: 1 is undecided)", "Cells of search", "Cost at 640 x 480",
+                  "by face height", "Worst", "Missed",
+                  "processor", "nasface train --config"):  # fmt: skip
+        assert words in text, words
+    assert main(["report", *folders, "--out", str(out)]) == 2
+    assert "exists; choose another --out, or --replace" in capsys.readouterr().err
+
+
+def test_run_folder_notes_command_and_hardware(runs: Path) -> None:
+    found = json.loads((runs / "train" / "environment.json").read_text())
+    assert {"command", "started", "nasface", "torch", "processor", "cores"} <= set(found)
+    assert read_run(runs / "train", "t").environment == found
+
+
+def test_settings_stand_side_by_side_and_differences_are_marked(tmp_path: Path) -> None:
+    folders = []
+    for name, epochs in (("one", 5), ("two", 6)):
+        folders.append(tmp_path / name)
+        folders[-1].mkdir()
+        config = TrainConfig(genotype="asfd-ref", epochs=epochs, detector=DETECTOR)
+        (folders[-1] / "config.yaml").write_text(to_yaml(config))
+    settings = make_report(folders).settings
+    assert {settings.rows[at][0] for at in settings.marked} == {"epochs"}
+    rows = {row[0]: list(row[1:]) for row in settings.rows}
+    assert rows["epochs"] == ["5", "6"]
+    assert rows["detector.channels"] == ["8", "8"]
+    assert settings.columns == ("", "one", "two")
+
+
+def test_benchmarks_are_reported_from_their_files(tmp_path: Path) -> None:
+    wider, fddb = tmp_path / "wider", tmp_path / "fddb"
+    wider.mkdir()
+    fddb.mkdir()
+    (wider / "config.yaml").write_text("truth: text\ndata: gone\nweights: gone.safetensors\n")
+    (fddb / "config.yaml").write_text("ellipses: false\n")
+    figures = {"protocol": "official", "easy": 0.9, "hard": None, "faces": {"easy": 2, "hard": 0},
+               "by": {"blur": {"clear": {"faces": 2, "ap": 0.25}}}}  # fmt: skip
+    (wider / "evaluation.json").write_text(json.dumps(figures))
+    rates = {"100": 0.5, "1000": 0.75}
+    both = {"discontinuous": rates, "continuous": rates}
+    (fddb / "evaluation.json").write_text(json.dumps(both))
+    curve = {"set": "easy", "score": [0.9, 0.8], "recall": [0.5, 1], "precision": [1, 1]}
+    pd.DataFrame(curve).to_csv(wider / "curves.csv")
+    points = np.linspace(0, 1, 3)
+    pd.DataFrame(
+        {"score": points, "false_positives": [0, 1, 2], "discontinuous": points,
+         "continuous": points}
+    ).to_csv(fddb / "curves.csv")  # fmt: skip
+    report = make_report([wider, fddb])
+    tables = {table.title: table.rows for table in report.figures}
+    assert tables["WIDER FACE, official protocol"] == [["easy", "0.900"], ["hard", ""]]
+    assert tables["WIDER FACE, by blur"] == [["clear", "0.250"]]
+    assert tables["FDDB, continuous true positive rate"][1] == ["1000 false positives", "0.750"]
+    assert set(report.charts) == {"Precision and recall: easy", "FDDB"}
+    assert "No sample detections" in " ".join(report.runs[0].notes)
+
+
+def test_an_unfinished_run_is_reported_as_such(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(to_yaml(TrainConfig(genotype="asfd-ref")))
+    report = make_report([tmp_path])
+    assert report.overview.rows[0][2] == "not finished"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("nowhere", "is no run folder (no config.yaml there)"),
+        (". --out report.pdf", "cannot write this type; expected .html"),
+        (". --samples -1", "samples: -1, expected 0 or more"),
+        ("", "runs: expected at least one run folder"),
+    ],
+)
+def test_mistakes_are_named(
+    words: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", *words.split()]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
