@@ -1,0 +1,116 @@
+"""What the documentation says is run: Python code as it stands, commands by their options."""
+
+import importlib.util
+import inspect
+import re
+import shlex
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from tiny import DETECTOR, tiny_genotype, write_tiny
+
+from nasface.cli.main import main
+from nasface.faces.detector import build_detector
+from nasface.faces.weights import save_detector
+from nasface.spec.store import save_genotype
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMAND = re.compile(r"nasface [a-z].*")
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with what the pages' examples find there: a detector and an image."""
+    genotype = tiny_genotype()
+    data = write_tiny(tmp_path / "tiny", train=1, val=1)
+    image = next((data / "WIDER_val" / "images").rglob("*.jpg"))
+    for folder in (tmp_path, tmp_path / "quickstart"):
+        for name in ("train", "search"):
+            (folder / name).mkdir(parents=True)
+        save_genotype(genotype, folder / "search" / "genotype.yaml")
+        save_detector(
+            folder / "train" / "best.safetensors", build_detector(DETECTOR, genotype), genotype, {}
+        )
+        sample = folder / "data" / "WIDER_val" / "images" / "0--Sample" / "val_00000.jpg"
+        sample.parent.mkdir(parents=True)
+        shutil.copy(image, sample)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=str)
+def test_python_code_runs(page: Path) -> None:
+    for number, code in enumerate(blocks(page, "python"), 1):
+        exec(compile(code, f"{page.name}, block {number}", "exec"), {"__name__": "docs"})
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The commands in shell blocks, indented lines and code in running text, as words."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    lines = re.findall(r"^(?:    )?(nasface .*)$", text, re.MULTILINE)
+    lines += re.findall(r"`(nasface [^`]*)`", text)
+    return [shlex.split(line) for line in lines if COMMAND.fullmatch(line)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_options_exist(page: Path, reference: ModuleType) -> None:
+    known = {
+        # An option may have a short form, which the command's own words then name.
+        words: {f"--{each.name}" for each in reference.options(command)}
+        | set(re.findall(r"--[a-z][a-z.-]*", inspect.getdoc(command) or ""))
+        for words, command in reference.commands()
+    }
+    for words in commands(page):
+        verb = " ".join(words[1:3]) if " ".join(words[1:3]) in known else words[1]
+        if verb not in known:
+            assert any(each.startswith(f"{verb} ") for each in known), words
+            continue
+        for word in words:
+            if word.startswith("--"):
+                assert word.split("=")[0] in known[verb], (verb, word)
+
+
+def test_reference_is_current(reference: ModuleType) -> None:
+    assert reference.PAGE.read_text("utf-8") == reference.render(), (
+        "run: python scripts/reference.py"
+    )
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), (page.name, target)
+
+
+@pytest.mark.slow
+def test_tutorial_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "scripts" / "presets", tmp_path / "scripts" / "presets")
+    page = ROOT / "docs" / "tutorial.md"
+    for block in blocks(page, "sh"):
+        for line in block.strip().splitlines():
+            assert main(shlex.split(line)[1:]) == 0, line
+    for code in blocks(page, "python"):
+        exec(compile(code, page.name, "exec"), {"__name__": "docs"})
+    assert "Search: loss of weight steps" in (tmp_path / "report.html").read_text()
