@@ -39,7 +39,7 @@ class DrawCommand:
     in which each change is shown."""
     plain: bool = False
     """Draw without Graphviz also where it is installed."""
-    replace: bool = False
+    overwrite: bool = False
     """Replace pictures that exist."""
 
 
@@ -119,8 +119,8 @@ def _out(command: DrawCommand, name: str) -> Path:
 
 
 def _check_new(command: DrawCommand, path: Path) -> None:
-    if path.exists() and not command.replace:
-        raise RunError(f"{path}: exists; choose another file, or --replace")
+    if path.exists() and not command.overwrite:
+        raise RunError(f"{path}: exists; choose another file, or --overwrite")
     if not path.parent.is_dir():
         raise RunError(f"{path}: expected a file in a folder that exists")
 

@@ -31,7 +31,7 @@ class ReportCommand:
     """Title; by default the names of the runs."""
     samples: int = 6
     """Sample detections of each sort (best, worst, missed) of an evaluation; 0 leaves them out."""
-    replace: bool = False
+    overwrite: bool = False
     """Replace a report that exists."""
 
 
@@ -46,8 +46,8 @@ def run(arguments: Sequence[str]) -> int:
     out = command.out
     if out.suffix not in (".html", ".htm"):
         raise ConfigError(f"{out}: cannot write this type; expected .html")
-    if out.exists() and not command.replace:
-        raise RunError(f"{out}: exists; choose another --out, or --replace")
+    if out.exists() and not command.overwrite:
+        raise RunError(f"{out}: exists; choose another --out, or --overwrite")
     if not out.parent.is_dir():
         raise RunError(f"{out}: expected a file in a folder that exists")
     if command.samples < 0:

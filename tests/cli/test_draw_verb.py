@@ -27,9 +27,9 @@ def test_replaces_a_picture_only_when_asked(
     out = tmp_path / "cell.svg"
     out.write_text("mine")
     assert main(["draw", "darts_v2", "--out", str(out)]) == 2
-    assert "exists; choose another file, or --replace" in capsys.readouterr().err
+    assert "exists; choose another file, or --overwrite" in capsys.readouterr().err
     assert out.read_text() == "mine"
-    assert main(["draw", "darts_v2", "--out", str(out), "--replace"]) == 0
+    assert main(["draw", "darts_v2", "--out", str(out), "--overwrite"]) == 0
     assert out.read_text() != "mine"
 
 

@@ -46,7 +46,7 @@ def test_report_of_three_runs_is_written_side_by_side(
                   "processor", "nasface train --config"):  # fmt: skip
         assert words in text, words
     assert main(["report", *folders, "--out", str(out)]) == 2
-    assert "exists; choose another --out, or --replace" in capsys.readouterr().err
+    assert "exists; choose another --out, or --overwrite" in capsys.readouterr().err
 
 
 def test_run_folder_notes_command_and_hardware(runs: Path) -> None:
