@@ -8,8 +8,15 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from nasface.errors import ConfigError
+from nasface.faces.enhancement import GENOTYPE, uses_genotype
 from nasface.run.config import SearchConfig, TrainConfig, train_config_of
-from nasface.spec.store import load_config, merged, parse_dataclass, plain_values
+from nasface.spec.store import (
+    load_config,
+    load_search_space,
+    merged,
+    parse_dataclass,
+    plain_values,
+)
 
 How = Literal[
     "argmax", "argmax-cat-all", "gumbel", "pc-darts", "darts", "random-search", "random", "fixed"
@@ -136,7 +143,8 @@ def runs_of(plan: Plan) -> list[Run]:
     """All runs of a plan, seed by seed, so that a stopped comparison has like numbers of each.
 
     Raises:
-        ConfigError: naming the method whose settings cannot be used.
+        ConfigError: naming the method whose settings cannot be used. SpecError: for a space that
+            cannot be loaded with them.
     """
     rows = [(method, nodes) for method in plan.methods for nodes in method.nodes or (None,)]
     every = dict.fromkeys([*plan.seeds, *(seed for m in plan.methods for seed in m.seeds)])
@@ -149,6 +157,11 @@ def runs_of(plan: Plan) -> list[Run]:
     if len({run.path for run in runs}) < len(runs):
         raise ConfigError("methods: two names differ only in characters that no folder can have")
     return runs
+
+
+def _module_of(train: Mapping[str, Any]) -> Any:
+    detector = train.get("detector")
+    return detector.get("module", GENOTYPE) if isinstance(detector, dict) else GENOTYPE
 
 
 def _differences(ours: Any, theirs: Any, place: str = "") -> Iterator[str]:
@@ -174,9 +187,21 @@ def _run(plan: Plan, method: Method, nodes: int | None, seed: int) -> Run:
             # Every epoch trains weights on uniform paths; there are no choices to learn.
             values["warmup_epochs"] = values.get("epochs", SearchConfig().epochs)
         search = parse_dataclass(SearchConfig, values, f"{place}: search", ConfigError)
+        load_search_space(search.space, search.parameters)
     values = merged(merged(plan.train, method.train), common)
     if values.get("model"):
-        values = merged(plain_values(train_config_of(str(values["model"]))), values)
+        base = plain_values(train_config_of(str(values["model"])))
+        if search is not None or not uses_genotype(str(_module_of(values))):
+            base["genotype"] = ""
+        values = merged(base, values)
+    train = parse_dataclass(TrainConfig, values, f"{place}: train", ConfigError)
+    if uses_genotype(train.detector.module) != bool(train.genotype or search):
+        raise ConfigError(
+            f"{place}: module {train.detector.module} and genotype {train.genotype!r} with how "
+            f"{method.how}: expected a genotype, given or searched, for a module that has one"
+        )
+    if search is not None and train.genotype:
+        raise ConfigError(f"{place}: genotype {train.genotype}: how {method.how} finds its own")
     return Run(
         label=method.name if nodes is None else f"{method.name} {nodes}",
         method=method.name,
@@ -186,5 +211,5 @@ def _run(plan: Plan, method: Method, nodes: int | None, seed: int) -> Run:
         figure=plan.figure,
         candidates=plan.candidates,
         search=search,
-        train=parse_dataclass(TrainConfig, values, f"{place}: train", ConfigError),
+        train=train,
     )

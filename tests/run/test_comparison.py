@@ -36,8 +36,8 @@ SMALL: dict[str, Any] = {
 TRAIN = {"epochs": 1, **SMALL}
 SEARCH = {"space": "autofem-cpm", "epochs": 2, "warmup_epochs": 1, **SMALL}
 FPN = Method(name="fpn", how="fixed", train={"detector": {"module": "fpn"}})
+PAN = Method(name="pan", how="fixed", train={"detector": {"module": "pan"}})
 RANDOM = Method(name="random", how="random", nodes=(4,))
-LEAF = Method(name="leaf", how="argmax", nodes=(4,))
 PLAIN = ("ap", "parameters", "macs", "train_steps")
 
 
@@ -95,13 +95,13 @@ def test_what_another_holds_is_left_alone(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_run_is_named_and_the_others_run(data: Path, tmp_path: Path) -> None:
-    broken = Method(name="broken", how="fixed", train={"detector": {"backbone": "resnet99"}})
+    broken = Method(name="broken", how="fixed", train={"genotype": "gone.yaml"})
     made = plan(data, broken, FPN)
     outcome = run_comparison(made, tmp_path / "out", 1, Silent())
     assert [each["label"] for each in outcome.rows] == ["fpn"]
     ((folder, reason),) = outcome.failed.items()
     assert folder.endswith("runs/broken/seed-0")
-    assert "genotype: is missing" in reason
+    assert "gone.yaml: cannot read genotype" in reason
 
 
 def test_rows_of_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_folder_of_something_else_is_refused(data: Path, tmp_path: Path) -> No
 
 
 def test_summary_against_hand_made_rows(data: Path, tmp_path: Path) -> None:
-    made = plan(data, FPN, Method(name="pan", how="fixed"), seeds=(0, 1, 2))
+    made = plan(data, FPN, PAN, seeds=(0, 1, 2))
     values = {"fpn": [0.2, 0.4, 0.3], "pan": [0.3, 0.6, 0.4]}
     rows = [row(label, seed, ap) for label, aps in values.items() for seed, ap in enumerate(aps)]
     summary = summarise(made, rows, tmp_path).set_index("method")
@@ -139,7 +139,7 @@ def test_summary_against_hand_made_rows(data: Path, tmp_path: Path) -> None:
 
 
 def test_pairs_are_of_one_seed_and_missing_runs_left_out(data: Path, tmp_path: Path) -> None:
-    made = plan(data, FPN, Method(name="pan", how="fixed"), seeds=(0, 1, 2))
+    made = plan(data, FPN, PAN, seeds=(0, 1, 2))
     rows = [row("fpn", 0, 0.1), row("fpn", 2, 0.5), row("pan", 2, 0.6), row("pan", 1, 0.9)]
     summary = summarise(made, rows, tmp_path).set_index("method")
     assert summary.loc["pan", "difference"] == pytest.approx(0.1)

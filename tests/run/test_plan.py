@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nasface.errors import ConfigError, NasfaceError
+from nasface.errors import NasfaceError
 from nasface.run.plan import Method, Plan, load_plan, runs_of
 from nasface.spec.store import load_search_space
 
@@ -101,6 +101,26 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
         (lambda: plan(Method(name="a", how="fixed", nodes=(4,))), "no meaning for how fixed"),
         (lambda: plan(Method(name="a", how="random"), rank=("a",)), "rank: 'a', expected methods"),
         (lambda: plan(Method(name="a", how="random"), threads=0), "threads 0"),
+        (lambda: runs_of(plan(Method(name="a", how="fixed"))), "expected a genotype, given or"),
+        (
+            lambda: runs_of(plan(Method(name="a", how="argmax"), train={"genotype": "asfd-ref"})),
+            "how argmax finds its own",
+        ),
+        (
+            lambda: runs_of(
+                plan(
+                    Method(name="a", how="argmax"),
+                    train={"detector": {"module": "fpn"}},
+                )
+            ),
+            "module fpn and genotype '' with how argmax",
+        ),
+        (
+            lambda: runs_of(
+                plan(Method(name="a", how="argmax", nodes=(5,)), search={"space": "autofem-cpm"})
+            ),
+            "parameters.nodes: 5 is not one of",
+        ),
         (
             lambda: runs_of(plan(Method(name="a", how="argmax"), search={"epoch": 3})),
             "p: method a: search: epoch: ",
@@ -114,7 +134,7 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
     ],
 )
 def test_mistakes_are_named(made: Any, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(NasfaceError, match=message):
         made()
 
 
