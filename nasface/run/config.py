@@ -139,6 +139,9 @@ class TrainConfig(JobConfig):
     backbone_weights: str = ""
     """State dict to start the backbone from, such as torchvision's of a ResNet on ImageNet:
     .safetensors, or a torch file. Empty: random weights."""
+    start_weights: str = ""
+    """Weights of nasface train to go on from, of the same detector and genotype; data, crops and
+    all else may differ. Empty: random weights."""
     freeze_stages: int = 0
     """Stages of the backbone that are not trained: 1 its stem, 2 C2 as well, up to 5."""
     freeze_norms: bool = False

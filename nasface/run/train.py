@@ -16,7 +16,7 @@ from nasface.errors import ConfigError
 from nasface.faces.detector import Detector, build_detector
 from nasface.faces.enhancement import uses_genotype
 from nasface.faces.pretrained import freeze, load_backbone_weights
-from nasface.faces.weights import save_detector
+from nasface.faces.weights import load_detector, save_detector
 from nasface.run.batches import load_batches
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import TrainConfig
@@ -81,6 +81,8 @@ class Training:
         backbone = self.detector.frame.backbone
         if config.backbone_weights:
             load_backbone_weights(backbone, Path(config.backbone_weights))
+        if config.start_weights:
+            self.detector.load_state_dict(_start_weights(config, genotype))
         self.detector.fixed = tuple(freeze(backbone, config.freeze_stages, config.freeze_norms))
         prepare(self.detector, self.device).train()
         self.parameters = [each for each in self.detector.parameters() if each.requires_grad]
@@ -211,6 +213,22 @@ class Training:
         self.step, self.seconds = state["step"], state["seconds"]
         self.best, self.figures = state["best"], state["figures"]
         self.skips = Skips(**state.get("skips", {}))
+
+
+def _start_weights(config: TrainConfig, genotype: Genotype | None) -> dict[str, Tensor]:
+    """The weights to go on from.
+
+    Raises:
+        ConfigError: if they are of another detector or genotype.
+    """
+    path = Path(config.start_weights)
+    start = load_detector(path)
+    if start.config != config.detector:
+        raise ConfigError(f"start_weights: {path} is of a detector with other settings")
+    cells = [None if each is None else each.cells for each in (start.genotype, genotype)]
+    if cells[0] != cells[1]:
+        raise ConfigError(f"start_weights: {path} is of another genotype ({start.name})")
+    return start.detector.state_dict()
 
 
 def run_training(

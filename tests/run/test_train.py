@@ -28,7 +28,7 @@ from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.job import detection_loss, images_to
 from nasface.run.progress import Silent
 from nasface.run.train import Training, run_training
-from nasface.spec.store import save_genotype
+from nasface.spec.store import load_genotype, save_genotype
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +172,23 @@ def test_a_backbone_that_starts_from_a_file_and_stays(train: TrainConfig, tmp_pa
     with safe_open(tmp_path / "run" / "last.safetensors", "pt") as file:
         for key, value in given.items():
             assert torch.equal(file.get_tensor(f"frame.backbone.{key}"), value), key
+
+
+def test_a_training_goes_on_from_the_weights_of_another(
+    train: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    start = trained / "last.safetensors"
+    config = replace(train, start_weights=str(start), augment=replace(AUGMENT, size=96))
+    training = Training(config, tiny_genotype(), RunFolder(tmp_path))
+    with safe_open(start, "pt") as file:
+        for key, value in training.detector.state_dict().items():
+            assert torch.equal(file.get_tensor(key), value), key
+    wider = replace(config, detector=replace(DETECTOR, head_layers=DETECTOR.head_layers + 1))
+    with pytest.raises(NasfaceError, match="is of a detector with other settings"):
+        Training(wider, tiny_genotype(), RunFolder(tmp_path))
+    other = load_genotype("asfd-ref")
+    with pytest.raises(NasfaceError, match="is of another genotype"):
+        Training(config, other, RunFolder(tmp_path))
 
 
 def test_a_gradient_that_is_not_finite_moves_nothing_and_is_not_borne_for_long(
