@@ -13,19 +13,21 @@ from nasface.errors import ConfigError
 from nasface.export.config import ExportConfig
 from nasface.export.files import check_free
 from nasface.export.onnx_file import export_onnx
+from nasface.export.program import export_program
 from nasface.export.python_file import export_python
 from nasface.faces.weights import load_detector
 
-FORMS = {".onnx": export_onnx, ".py": export_python}
+FORMS = {".onnx": export_onnx, ".pt2": export_program, ".py": export_python}
 
 
 @dataclass(kw_only=True)
 class ExportCommand:
     """Write a trained detector in a form that runs without this toolkit.
 
-    The suffix of --out says which: .onnx for ONNX Runtime and others; .py for a module of plain
-    torch code to read and change, with its weights beside it as .safetensors. Any height, width and
-    batch. The file is compared with the detector on images of eight sizes, one and four at a time,
+    The suffix of --out says which: .onnx for ONNX Runtime and others; .pt2 for a program of
+    torch.export; .py for a module of plain torch code to read and change, with its weights beside
+    it as .safetensors. Any batch, height and width, from 129 pixels in a program. The file is
+    compared with the detector on images of eight sizes, one and four at a time,
     and written only if it agrees, plain code to the last bit.
     """
 

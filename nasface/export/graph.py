@@ -42,6 +42,9 @@ class Graph(nn.Module):
 def trace(detector: nn.Module, outputs: Outputs) -> ExportedProgram:
     """The graph of a detector, its normalisations folded, with dynamic batch, height and width."""
     graph = Graph(fold_norms(detector).to("cpu"), outputs).eval().requires_grad_(False)
+    for each in graph.parameters():
+        # torch.export cannot save weights in channels-last memory.
+        each.data = each.data.clone(memory_format=torch.contiguous_format)
     # Not square, and large enough for several rows and columns on the coarsest level.
     example = torch.zeros(2, 3, 5 * STRIDES[-1] // 2, 7 * STRIDES[-1] // 2)
     with warnings.catch_warnings():

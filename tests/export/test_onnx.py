@@ -17,7 +17,7 @@ import nasface
 from nasface.cli.main import main
 from nasface.data.images import IMAGE_MEAN, write_image
 from nasface.errors import ExportError, RunError
-from nasface.evaluation.predict import SuppressionConfig, TestConfig
+from nasface.evaluation.predict import SuppressionConfig, TestConfig, suppress
 from nasface.export import onnx_file
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
 from nasface.export.load import load_detector
@@ -26,6 +26,7 @@ from nasface.export.onnx_file import export_onnx
 from nasface.export.onnx_suppression import CANDIDATES, random_candidates, suppression_model
 from nasface.faces.boxes import decode, iou
 from nasface.faces.detector import DetectorConfig
+from nasface.faces.family import MODELS
 from nasface.spec.store import parse_genotype
 
 Output = pytest.CaptureFixture[str]
@@ -64,6 +65,39 @@ def test_boxes_and_scores_are_the_detectors(place: Path, size: tuple[int, int], 
     wanted = found.logits_BA2.softmax(2)[..., 1].numpy()
     assert scores.shape == wanted.shape
     assert np.abs(scores - wanted).max() <= 1e-4 * wanted.max()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["d0", "d1", "d2"])
+def test_models_of_the_family_agree(name: str, tmp_path: Path) -> None:
+    config = MODELS[name].detector
+    write_lively_weights(tmp_path / "w.safetensors", config)
+    loaded = load_detector(tmp_path / "w.safetensors")
+    export_onnx(loaded, tmp_path / "w.onnx", ExportConfig(outputs="predictions"))
+    session = onnxruntime.InferenceSession(tmp_path / "w.onnx")
+    for size, batch in ((size, batch) for size in SIZES for batch in (1, 4)):
+        images = torch.randn(batch, 3, *size)
+        with torch.inference_mode():
+            wanted = loaded.detector(images)
+        found = session.run(["logits", "deltas", "anchors"], {"images": images.numpy()})
+        for one, other in zip(wanted[:3], found, strict=True):
+            assert np.abs(one.numpy() - other).max() <= 1e-4 * one.abs().max()
+
+
+@pytest.mark.slow
+def test_suppression_becomes_part_of_the_graph(tmp_path: Path) -> None:
+    loaded = load_detector(write_lively_weights(tmp_path / "w.safetensors", SMALL))
+    config = ExportConfig(outputs="detections", suppression=SuppressionConfig(confidence=0.0))
+    export_onnx(loaded, tmp_path / "w.onnx", config)
+    session = onnxruntime.InferenceSession(tmp_path / "w.onnx")
+    images = torch.randn(2, 3, 97, 131)
+    image, scores = session.run(["image", "scores"], {"images": images.numpy()})
+    with torch.inference_mode():
+        wanted = [suppress(loaded.detector(images), config.suppression, at) for at in range(2)]
+    assert list(image) == [0] * len(wanted[0]) + [1] * len(wanted[1])
+    np.testing.assert_allclose(
+        scores, torch.cat([each.scores_N for each in wanted]), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_the_file_says_what_it_is(place: Path) -> None:

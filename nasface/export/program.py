@@ -1,0 +1,43 @@
+"""Programs of torch.export: the graph without the code that made it, run by torch alone."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from nasface.errors import ExportError
+from nasface.export.about import describe
+from nasface.export.config import OUTPUT_NAMES, ExportConfig
+from nasface.export.files import draft
+from nasface.export.graph import SMALLEST_TRACED, Graph, trace
+from nasface.export.parity import Difference, Report, check
+from nasface.faces.weights import LoadedDetector
+
+ABOUT = "about.json"
+"""Name under which a program carries what it says of itself."""
+
+
+def export_program(
+    loaded: LoadedDetector, path: Path, config: ExportConfig, report: Report = lambda text: None
+) -> Difference:
+    """Write a detector as a program, after comparing the file with it; the greatest difference.
+
+    Images must have at least ``SMALLEST_TRACED`` rows and columns.
+
+    Raises:
+        ExportError: for outputs that a program cannot give, or naming the file, if it cannot be
+            written or does not agree; nothing is then written.
+    """
+    if config.outputs == "detections":
+        raise ExportError("outputs: a program gives predictions or boxes; detections ends .onnx")
+    report("tracing")
+    program = trace(loaded.detector, config.outputs)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # holds paths of this machine
+    about = {ABOUT: json.dumps(describe(loaded, config))}
+    with draft(path) as temporary:
+        torch.export.save(program, temporary, extra_files=about)
+        report("comparing with the detector")
+        run = torch.export.load(temporary).module()
+        original = Graph(loaded.detector, config.outputs)
+        return check(original, run, OUTPUT_NAMES[config.outputs], least=SMALLEST_TRACED)

@@ -1,0 +1,43 @@
+"""Programs of torch.export beside the detector."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import DETECTOR, write_lively_weights
+
+from nasface.cli.main import main
+from nasface.faces.boxes import decode
+from nasface.faces.weights import load_detector
+
+Output = pytest.CaptureFixture[str]
+
+
+def test_it_gives_what_the_detector_gives(tmp_path: Path) -> None:
+    weights = write_lively_weights(tmp_path / "w.safetensors", replace(DETECTOR, head_layers=0))
+    assert main(f"export --weights {weights} --out {tmp_path}/w.pt2".split()) == 0
+    notes = {"about.json": ""}
+    program = torch.export.load(tmp_path / "w.pt2", extra_files=notes).module()
+    about = json.loads(notes["about.json"])
+    assert json.loads(about["anchors"])["height_over_width"] == DETECTOR.anchors.aspect
+    detector = load_detector(weights).detector
+    for batch, size in ((1, (129, 131)), (4, (256, 320)), (2, (200, 333))):
+        images = torch.randn(batch, 3, *size)
+        with torch.inference_mode():
+            found = detector(images)
+            boxes, scores = program(images)
+        wanted = decode(found.deltas_BA4, found.anchors_A4)
+        torch.testing.assert_close(boxes, wanted, rtol=1e-4, atol=1e-2)
+        wanted = found.logits_BA2.softmax(2)[..., 1]
+        torch.testing.assert_close(scores, wanted, rtol=1e-4, atol=1e-5)
+    assert str(Path.cwd()).encode() not in (tmp_path / "w.pt2").read_bytes()
+
+
+def test_suppression_is_no_part_of_it(tmp_path: Path, capsys: Output) -> None:
+    weights = write_lively_weights(tmp_path / "w.safetensors")
+    words = f"export --weights {weights} --out {tmp_path}/w.pt2 --outputs detections"
+    assert main(words.split()) == 2
+    assert "a program gives predictions or boxes" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [weights]
