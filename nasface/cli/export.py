@@ -49,6 +49,8 @@ def run(arguments: Sequence[str]) -> int:
     if command.out.suffix not in FORMS:
         raise ConfigError(f"{command.out}: unknown form; expected {', '.join(FORMS)}")
     for path in written(command.out):
+        if path.resolve() == Path(settings.weights).resolve():
+            raise ConfigError(f"{path}: holds the weights to export; expected another --out")
         check_free(path, command.overwrite)
     loaded = load_detector(Path(settings.weights))
     with ConsoleProgress() as progress:

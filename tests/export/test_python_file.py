@@ -124,6 +124,16 @@ def test_any_cell_is_written_out(space: SearchSpace, seed: int, narrow: bool) ->
         assert all(map(torch.equal, wanted, found)), name
 
 
+def test_the_weights_themselves_are_safe(tmp_path: Path, capsys: Output) -> None:
+    weights = write_lively_weights(tmp_path / "face.safetensors")
+    before = weights.read_bytes()
+    words = f"export --weights {weights} --out {tmp_path}/face.py"
+    assert main([*words.split(), "--overwrite"]) == 2
+    assert "holds the weights to export" in capsys.readouterr().err
+    assert main(words.split()) == 2
+    assert weights.read_bytes() == before
+
+
 def test_a_hand_made_module_and_odd_names_are_refused(tmp_path: Path) -> None:
     config = replace(DETECTOR, module="fpn")
     loaded = LoadedDetector(build_detector(config, None).eval(), config, None, {})
