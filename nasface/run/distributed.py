@@ -1,23 +1,25 @@
-"""Several processes on one training, as ``torchrun`` starts them.
+"""Several processes on one search or training, as ``torchrun`` starts them.
 
 The parts of a step (``accumulate`` of them) are shared among the processes; gradients are summed
 before the step, so that the number of processes does not change what is learned.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import blake2b
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
 from nasface.errors import ConfigError, RunError
+from nasface.run.link import Link
 
-_PATIENCE = timedelta(hours=2)
-"""Time that processes wait for one another; the first one evaluates alone in between."""
+_PATIENCE = timedelta(seconds=30)
+"""For an exchange of tensors, which starts when all processes have met."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class World:
     rank: int = 0
     size: int = 1
     local: int = 0
+    link: Link | None = None
 
     @property
     def is_first(self) -> bool:
@@ -54,25 +57,54 @@ class World:
 
         The same parameters must have a gradient in all processes. Returns the sums of the values.
         """
-        if self.size == 1:
+        if self.link is None:
             return list(values)
         gradients = [each.grad for each in parameters if each.grad is not None]
         extra = torch.tensor(values, device=gradients[0].device)
         tensors = [*gradients, *others, extra]
         flat = torch.cat([each.detach().float().flatten() for each in tensors])
-        dist.all_reduce(flat)
-        pieces = flat.split([each.numel() for each in tensors])
+        try:
+            dist.all_reduce(flat)
+            pieces = flat.split([each.numel() for each in tensors])
+        except RuntimeError as problem:
+            raise self.link.blame(problem) from None
         for target, piece in zip([*gradients, *others], pieces, strict=False):
             target.copy_(piece.view_as(target))
         return [float(value) for value in pieces[-1]]
 
     def any(self, answer: bool) -> bool:
         """Whether any process says yes; all must ask."""
-        if self.size == 1:
-            return answer
-        answers = torch.tensor([float(answer)])
-        dist.all_reduce(answers)
-        return bool(answers > 0)
+        return answer if self.link is None else "yes" in self.link.meet("yes" if answer else "no")
+
+    def agree(self, what: str, digest: Callable[[], str]) -> None:
+        """Raise :class:`RunError` unless all processes hold the same; all must ask."""
+        if self.link is None:
+            return
+        words = self.link.meet(digest())
+        astray = [str(rank) for rank, word in enumerate(words) if word != words[0]]
+        if astray:
+            raise RunError(
+                f"process {', '.join(astray)} of {self.size} holds other {what} than process 0; "
+                "the last checkpoint is kept, and --resume goes on from it"
+            )
+
+    def tick(self) -> None:
+        """Say that this process moves on."""
+        if self.link is not None:
+            self.link.tick()
+
+
+def digest_of(values: Iterable[Tensor | str]) -> str:
+    """A short word that differs where tensors, or words among them, differ in a bit."""
+    found = blake2b(digest_size=8)
+    for value in values:
+        if isinstance(value, str):
+            found.update(value.encode())
+        else:
+            found.update(
+                value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+            )
+    return found.hexdigest()
 
 
 @contextmanager
@@ -88,13 +120,25 @@ def join_world(device: str) -> Iterator[World]:
         return
     on_gpu = torch.cuda.is_available() and device != "cpu"
     try:
-        dist.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
-    except (ValueError, RuntimeError) as problem:
+        rank = int(os.environ["RANK"])
+        link = Link(rank, size)
+        dist.init_process_group(
+            "nccl" if on_gpu else "gloo",
+            store=link.store,
+            rank=rank,
+            world_size=size,
+            timeout=_PATIENCE,
+        )
+    except (KeyError, ValueError, RuntimeError) as problem:
         raise RunError(
             f"WORLD_SIZE {size}: the processes do not find one another "
             f"({' '.join(str(problem).split())[:200]}); start them with torchrun"
         ) from None
     try:
-        yield World(dist.get_rank(), size, int(os.environ.get("LOCAL_RANK", "0")))
-    finally:
-        dist.destroy_process_group()
+        yield World(rank, size, int(os.environ.get("LOCAL_RANK", "0")), link)
+        link.meet("end")
+    except BaseException as problem:
+        link.leave(" ".join(str(problem).split()) or type(problem).__name__)
+        raise
+    link.leave(None)
+    dist.destroy_process_group()

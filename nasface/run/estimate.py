@@ -1,7 +1,6 @@
 """What a search will take in memory and time, before it starts."""
 
 import copy
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from nasface.data.dataset import make_loader
 from nasface.ops.cost import count_saved_bytes
 from nasface.run.config import SearchConfig
 from nasface.run.folder import RunFolder
+from nasface.run.footprint import Footprint, available_mb, state_mb
 from nasface.run.job import take_shots
 from nasface.run.search import Search
 from nasface.search.config import policy_at
@@ -45,7 +45,7 @@ class SearchEstimate:
     @property
     def fits(self) -> bool:
         """Whether the memory that is free now is likely to suffice."""
-        return 1.5 * self.activations_mb + self.state_mb < self.available_mb
+        return Footprint(self.activations_mb, self.state_mb, self.available_mb).fits
 
 
 def estimate_search(config: SearchConfig) -> SearchEstimate:
@@ -57,14 +57,13 @@ def estimate_search(config: SearchConfig) -> SearchEstimate:
     search = Search(config, RunFolder(Path("estimate")))
     schedule = search.session.schedule
     activations = _activations_mb(search)
-    # Weights, gradients, and up to two moments.
-    state = 4 * 4 * sum(p.numel() for p in search.model.parameters()) / 1e6
+    state = state_mb(search.model)
     found = SearchEstimate(
         schedule.total,
         schedule.warmup,
         round(activations, 1),
         round(state, 1),
-        round(_available_mb(search.device), 1),
+        round(available_mb(search.device), 1),
         None,
         None,
         None,
@@ -127,9 +126,3 @@ def _seconds(search: Search, *, choices: bool) -> float:
         search.take_step(next(loaders[0]), batch)
         times.append(time.monotonic() - started)
     return sorted(times[1:])[_TIMED_STEPS // 2]
-
-
-def _available_mb(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] / 1e6
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6

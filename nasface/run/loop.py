@@ -1,6 +1,7 @@
 """The loop that search and training share: steps, epochs, checkpoints, Ctrl-C, faults."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,7 @@ import torch
 from nasface.run.config import JobConfig
 from nasface.run.distributed import World
 from nasface.run.faults import Skips, faults_explained
+from nasface.run.footprint import Footprint
 from nasface.run.metrics import MetricsLog
 from nasface.run.progress import Progress, Silent, stop_on_interrupt
 
@@ -50,9 +52,37 @@ class Job(Protocol):
         """Called after the last step of each epoch, before the checkpoint."""
         ...
 
+    def footprint(self) -> Footprint:
+        """The memory that its steps take."""
+        ...
+
+    def digest(self) -> str:
+        """A word for the state of the network."""
+        ...
+
     def save(self) -> None:
         """Write the checkpoint."""
         ...
+
+
+class _Ticking:
+    """Progress of the first process, nothing of the others; each sign is one of life."""
+
+    def __init__(self, progress: Progress, world: World) -> None:
+        self.progress = progress if world.is_first else Silent()
+        self.tick = world.tick
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        self.tick()
+        self.progress.start(title, total, done)
+
+    def advance(self, values: Mapping[str, float] | None = None) -> None:
+        self.tick()
+        self.progress.advance(values)
+
+    def note(self, text: str) -> None:
+        self.tick()
+        self.progress.note(text)
 
 
 def drive(job: Job, title: str, out: Path, progress: Progress, log: MetricsLog) -> bool:
@@ -63,10 +93,14 @@ def drive(job: Job, title: str, out: Path, progress: Progress, log: MetricsLog) 
     """
     config = job.config
     what = f"batches of {config.batch} images of {config.augment.size} pixels"
-    shown = progress if job.world.is_first else Silent()
+    shown = _Ticking(progress, job.world)
     with stop_on_interrupt() as stop, faults_explained(out, job.device, what):
         shown.start(title, job.total, job.step)
+        expected = job.footprint()
+        if not expected.fits:
+            shown.note(expected.warning)
         job.start(progress)
+        job.world.agree("weights", job.digest)
         started = saved = time.monotonic()
         is_saved, stopped = True, False
         while not job.ended and not stopped:
@@ -79,6 +113,7 @@ def drive(job: Job, title: str, out: Path, progress: Progress, log: MetricsLog) 
             stopped = job.world.any(stop.asked)
             epoch_ends = job.step % job.epoch_steps == 0
             if epoch_ends:
+                job.world.agree("weights", job.digest)
                 job.end_epoch(shown, log)
             is_saved = epoch_ends or now - saved > 60 * config.checkpoint_minutes
             if is_saved:

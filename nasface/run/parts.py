@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.data.dataset import Batch
-from nasface.run.distributed import World
+from nasface.run.distributed import World, digest_of
 
 
 class StepGradient:
@@ -16,10 +16,19 @@ class StepGradient:
 
     What a step does depends on its parts, not on who takes them: gradients are summed over the
     processes, and running statistics move once a step, by the mean of what each part would move
-    them by. Where the loss is not finite, they stay, and no parameter has a gradient.
+    them by. Where the loss is not finite, they stay, and no parameter has a gradient. What the
+    processes ran must be the same, by ``digest``, and so must be which parameters have a gradient.
     """
 
-    def __init__(self, world: World, parts: int, size: int, buffers: Sequence[Tensor]) -> None:
+    def __init__(
+        self,
+        world: World,
+        parts: int,
+        size: int,
+        buffers: Sequence[Tensor],
+        digest: Callable[[], str] = str,
+    ) -> None:
+        self.digest = digest
         self.world, self.parts, self.size = world, parts, size
         self.buffers = list(buffers)
         self.floats = [each for each in self.buffers if each.is_floating_point()]
@@ -38,9 +47,11 @@ class StepGradient:
             share = loss(part) / self.parts
             share.backward()
             total += float(share.detach())
+            self.world.tick()
             if self.parts > 1:
                 moved = self._moved(moved)
         if self.parts > 1:
+            self.world.agree("choice weights or paths", lambda: self._digest(parameters))
             (total,) = self.world.sum_gradients(parameters, moved, (total,))
             self._move(moved)
         if not math.isfinite(total):
@@ -48,6 +59,10 @@ class StepGradient:
             for each in parameters:
                 each.grad = None
         return total
+
+    def _digest(self, parameters: Sequence[nn.Parameter]) -> str:
+        reached = "".join("-" if each.grad is None else "x" for each in parameters)
+        return digest_of([self.digest(), reached])
 
     @torch.no_grad()
     def _moved(self, moved: list[Tensor]) -> list[Tensor]:

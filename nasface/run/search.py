@@ -16,9 +16,10 @@ from nasface.faces.detector import SearchableDetector, build_searchable
 from nasface.run.batches import Batches, load_batches
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
-from nasface.run.distributed import World, join_world
+from nasface.run.distributed import World, digest_of, join_world
 from nasface.run.faults import Skips
 from nasface.run.folder import RunFolder
+from nasface.run.footprint import Footprint, footprint
 from nasface.run.history import entry_arrays, history_entry, save_history
 from nasface.run.job import (
     choose_device,
@@ -37,6 +38,7 @@ from nasface.run.metrics import MetricsLog
 from nasface.run.parts import StepGradient
 from nasface.run.progress import Progress
 from nasface.search.complexity import Complexity
+from nasface.search.config import policy_at
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture
 from nasface.search.session import Losses, Schedule, Session
@@ -94,7 +96,11 @@ class Search:
             clip=config.optimizer.clip,
             complexity=self._complexity(),
             differentiate=StepGradient(
-                self.world, config.accumulate, config.batch, list(self.model.buffers())
+                self.world,
+                config.accumulate,
+                config.batch,
+                list(self.model.buffers()),
+                lambda: digest_of(self.session.executed()),
             ),
         )
         self.skips = Skips()
@@ -194,6 +200,22 @@ class Search:
             return
         save_genotype(self.genotype(), self.folder.path / "genotype.yaml")
         self.folder.write_json("choices.json", [asdict(row) for row in self.session.report()])
+
+    def footprint(self) -> Footprint:
+        """Memory of a weight step under the policy that comes after the warm-up."""
+        session, at = self.session, self.session.schedule
+        policy = policy_at(self.config, at.warmup, at.warmup, at.total)
+        with torch.no_grad():
+            mixture = session.choices.mixture(policy, seed=self.config.seed, step=at.warmup)
+
+        def run(model: SearchableDetector, images: Tensor) -> object:
+            return take_shots(model, self.config, images, mixture)
+
+        return footprint(self.model, run, self.config, self.device)
+
+    def digest(self) -> str:
+        """Of all weights."""
+        return digest_of(self.model.state_dict().values())
 
     def save(self) -> None:
         """Write the checkpoint; the first process does."""

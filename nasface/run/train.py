@@ -20,10 +20,11 @@ from nasface.faces.weights import load_detector, save_detector
 from nasface.run.batches import load_batches
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import TrainConfig
-from nasface.run.distributed import World, join_world
+from nasface.run.distributed import World, digest_of, join_world
 from nasface.run.evaluate import Evaluation, evaluate
 from nasface.run.faults import Skips
 from nasface.run.folder import RunFolder, read_metrics
+from nasface.run.footprint import Footprint, footprint
 from nasface.run.job import (
     choose_device,
     data_folder,
@@ -177,6 +178,18 @@ class Training:
         model = {"model": self.config.model} if self.config.model else {}
         metrics = {**model, "step": self.step, **self.figures}
         save_detector(self.folder.path / name, self.released, self.genotype, metrics)
+
+    def footprint(self) -> Footprint:
+        """Memory of a step; half precision takes less."""
+
+        def run(detector: Detector, images: Tensor) -> object:
+            return take_shots(detector, self.config, images)
+
+        return footprint(self.detector, run, self.config, self.device)
+
+    def digest(self) -> str:
+        """Of all weights."""
+        return digest_of(self.detector.state_dict().values())
 
     def save(self) -> None:
         """Write the checkpoint and the last weights; the first process does."""

@@ -1,7 +1,7 @@
 """A bilevel search in progress: optimisers, policy, visits. Knows neither data nor loss."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -20,7 +20,7 @@ from nasface.search.choice import FloatArray
 from nasface.search.complexity import Complexity
 from nasface.search.config import BilevelConfig, policy_at
 from nasface.search.derive import derive
-from nasface.search.policy import Mixture, Policy
+from nasface.search.policy import Mixture, PathMixture, Policy
 from nasface.search.supernet import ChoiceWeights
 from nasface.search.visits import ChoiceRow, Visits, choice_report
 from nasface.spec.genotype import CellGene, Genotype, Provenance
@@ -158,6 +158,16 @@ class Session(Generic[Batch]):
     def _mixture(self, policy: Policy, seed: int) -> Mixture:
         self.mixture = self.choices.mixture(policy, seed=seed, step=self.step)
         return self.mixture
+
+    def executed(self) -> Iterator[Tensor | str]:
+        """The step, the choice weights, and what was executed last."""
+        yield str(self.step)
+        yield from self.choices.parameters()
+        for mixture in self.mixture.values():
+            if isinstance(mixture, PathMixture):
+                yield str(mixture.pairs)
+            else:
+                yield mixture.weights_EO
 
     def arrays(self) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
         """Copies of the choice weights: alphas and (with edge normalisation) betas by cell."""

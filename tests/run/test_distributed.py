@@ -1,8 +1,6 @@
 """Two processes on one machine, over gloo, against one process that takes the same parts."""
 
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,17 +9,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import environments
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.data.dataset import StepSampler
 from nasface.errors import ConfigError
 from nasface.faces.weights import load_detector
-from nasface.run.config import TrainConfig
+from nasface.run.checkpoint import load_checkpoint
+from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.distributed import World
 from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.progress import Silent
+from nasface.run.search import run_search
 from nasface.run.train import Training, run_training
-from nasface.spec.store import save_genotype, to_yaml
+from nasface.spec.store import load_genotype, save_genotype, to_yaml
 
 
 @pytest.fixture(scope="module")
@@ -44,31 +45,17 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 
 def start(words: list[str], size: int) -> list[subprocess.Popen[str]]:
     """``nasface`` in several processes, as torchrun would start them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes = []
-    for rank in range(size):
-        environment = {
-            **os.environ,
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(port),
-            "WORLD_SIZE": str(size),
-            "RANK": str(rank),
-            "LOCAL_RANK": str(rank),
-            "OMP_NUM_THREADS": "1",
-        }
-        command = [sys.executable, "-m", "nasface.cli.main", *words]
-        processes.append(
-            subprocess.Popen(
-                command,
-                env=environment,
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
+    command = [sys.executable, "-m", "nasface.cli.main", *words]
+    return [
+        subprocess.Popen(
+            command,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
-    return processes
+        for environment in environments(size)
+    ]
 
 
 def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
@@ -100,6 +87,39 @@ def test_two_processes_learn_what_one_does(config: TrainConfig, tmp_path: Path) 
     )
     for key, value in ours.items():
         torch.testing.assert_close(theirs[key], value, rtol=0.05, atol=5e-3, msg=key)
+
+
+@pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_several_processes_search_what_one_does(
+    size: int, config: TrainConfig, tmp_path: Path
+) -> None:
+    search = SearchConfig(
+        data=config.data,
+        space="autofem-fpn",
+        epochs=3,
+        warmup_epochs=1,
+        batch=1,
+        accumulate=4,
+        detector=DETECTOR,
+        augment=replace(AUGMENT, size=160),
+        optimizer=OPTIMIZER,
+    )
+    (tmp_path / "config.yaml").write_text(to_yaml(search))
+    out = tmp_path / "several" / "run"
+    words = ["search", "--config", str(tmp_path / "config.yaml"), "--out", str(out)]
+    assert finish(start(words, size))[1:] == [""] * (size - 1)
+    alone = run_search(search, tmp_path / "one" / "run", Silent())
+    rows = [read_metrics(folder / "metrics.jsonl") for folder in (alone.folder, out)]
+    for one, several in zip(*rows, strict=True):
+        assert several == pytest.approx(one, rel=1e-4)
+    assert "choice_loss" in rows[0][-1]
+    ours, theirs = (
+        load_checkpoint(folder / "checkpoint.pt", "search") for folder in (alone.folder, out)
+    )
+    assert ours["visits"] == theirs["visits"]
+    assert load_genotype(out / "genotype.yaml").cells == alone.genotype.cells
+    for name, value in ours["model"].items():
+        torch.testing.assert_close(theirs["model"][name], value, rtol=1e-2, atol=5e-3, msg=name)
 
 
 def test_ctrl_c_stops_all_and_the_run_goes_on(config: TrainConfig, tmp_path: Path) -> None:

@@ -194,3 +194,13 @@ def test_a_folder_whose_run_never_began_is_free(config: SearchConfig, tmp_path: 
     RunFolder(tmp_path).create(config)
     with pytest.raises(RunError, match="exists and is not empty"):
         RunFolder(tmp_path).create(replace(config, seed=1))
+
+
+def test_a_job_too_large_for_the_memory_says_so_with_figures(
+    config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nasface.run.footprint.available_mb", lambda _: 3.0)
+    progress = Notes()
+    run_search(replace(config, epochs=1), tmp_path / "s", progress)
+    (warning,) = [note for note in progress.notes if "memory may not suffice" in note]
+    assert "of 3 MB that are free; a smaller batch with more accumulate" in warning

@@ -1,0 +1,61 @@
+"""The memory that the steps of a job will take, before the first of them."""
+
+import copy
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nasface.ops.cost import count_parameters, count_saved_bytes
+from nasface.run.config import JobConfig
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """``activations_mb`` kept for the backward pass of a step; ``state_mb`` of weights, gradients
+    and optimiser; MB are millions of bytes."""
+
+    activations_mb: float
+    state_mb: float
+    available_mb: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether the free memory is likely to suffice; buffers of the kernels come on top."""
+        return 1.5 * self.activations_mb + self.state_mb < self.available_mb
+
+    @property
+    def warning(self) -> str:
+        """The figures, for one who may run out of memory."""
+        return (
+            f"memory may not suffice: a step keeps {self.activations_mb:.0f} MB of activations and "
+            f"{self.state_mb:.0f} MB of state, with buffers up to half as much again, of "
+            f"{self.available_mb:.0f} MB that are free; a smaller batch with more accumulate takes "
+            "less"
+        )
+
+
+def footprint(
+    model: nn.Module, run: Callable[[Any, Tensor], object], config: JobConfig, device: torch.device
+) -> Footprint:
+    """Count what ``run`` keeps of a model and a batch, on the meta device; takes no memory."""
+    ghost = copy.deepcopy(model).to("meta")
+    images = torch.empty(config.batch, 3, config.augment.size, config.augment.size, device="meta")
+    with count_saved_bytes(*ghost.parameters(), *ghost.buffers(), images) as saved:
+        run(ghost, images)
+    return Footprint(saved.total / 1e6, state_mb(model), available_mb(device))
+
+
+def state_mb(model: nn.Module) -> float:
+    """Weights, gradients, and up to two moments in float32."""
+    return 4 * 4 * count_parameters(model) / 1e6
+
+
+def available_mb(device: torch.device) -> float:
+    """Memory that is free now, of the GPU where the job runs on one."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 1e6
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6

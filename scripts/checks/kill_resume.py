@@ -1,0 +1,199 @@
+"""Kills a search and a training at random moments, resumes them, and compares what they end in with
+an uninterrupted run: ``python scripts/checks/kill_resume.py --kills 50``.
+
+Every second kill waits for a checkpoint that is being written. After each, the checkpoint must be
+whole. Runs are those of the tests' tiny data set on the CPU, with a checkpoint after each step.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
+
+from nasface.run.checkpoint import load_checkpoint
+from nasface.run.config import SearchConfig, TrainConfig
+from nasface.run.progress import Silent
+from nasface.run.search import run_search
+from nasface.run.train import run_training
+from nasface.spec.store import save_genotype
+
+Run = Callable[[Path, bool], object]
+"""(folder, whether to resume)"""
+
+
+@dataclass
+class Count:
+    """What was done so far."""
+
+    runs: int = 0
+    kills: int = 0
+    before_a_checkpoint: int = 0
+    in_a_write: int = 0
+
+
+def make_jobs(folder: Path) -> dict[str, Run]:
+    """A search and a training; kind of checkpoint -> job."""
+    save_genotype(tiny_genotype("autofem-fpn"), folder / "genotype.yaml")
+    common: dict[str, Any] = {
+        "data": str(write_tiny(folder / "data")),
+        "batch": 2,
+        "checkpoint_minutes": 1e-6,
+        "detector": DETECTOR,
+        "augment": AUGMENT,
+        "optimizer": OPTIMIZER,
+        "device": "cpu",
+    }
+    search = SearchConfig(**common, space="autofem-fpn", epochs=4, warmup_epochs=1)
+    train = TrainConfig(
+        **common,
+        genotype=str(folder / "genotype.yaml"),
+        epochs=3,
+        evaluate_every=1,
+        average=0.9,
+    )
+    return {
+        "search": lambda out, resume: run_search(search, out, Silent(), resume=resume),
+        "training": lambda out, resume: run_training(train, out, Silent(), resume=resume),
+    }
+
+
+def start(run: Run, out: Path) -> int:
+    """Run or resume in a process of its own; returns its id."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return child
+    try:
+        run(out, (out / "config.yaml").exists())
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def ended(child: int, *, wait: bool = False) -> bool:
+    """Whether the process has ended by itself, without an error."""
+    found, status = os.waitpid(child, 0 if wait else os.WNOHANG)
+    if found and status:
+        raise SystemExit(f"a run failed with status {status}")
+    return bool(found)
+
+
+def kill(child: int, moment: Callable[[], bool]) -> bool:
+    """Kill the process at a moment; false if it ended before."""
+    while not moment():
+        if ended(child):
+            return False
+        time.sleep(0.0002)
+    if ended(child):
+        return False
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return True
+
+
+def interrupted(kind: str, run: Run, out: Path, kills: int, length: float, count: Count) -> None:
+    """One run that is killed up to ``kills`` times in all and resumed each time."""
+    count.runs += 1
+    step = 0
+    temporary = out / ".checkpoint.pt.tmp"
+    while count.kills < kills:
+        temporary.unlink(missing_ok=True)
+        at = time.monotonic() + random.uniform(0, length)
+        late = random.uniform(0, 0.003)
+        in_write = count.kills % 2 == 1
+
+        def moment(at: float = at, late: float = late, in_write: bool = in_write) -> bool:
+            if not in_write:
+                return time.monotonic() >= at
+            if not temporary.exists():
+                return False
+            time.sleep(late)
+            return True
+
+        if not kill(start(run, out), moment):
+            return
+        count.kills += 1
+        count.in_a_write += temporary.exists()
+        if (out / "checkpoint.pt").exists():
+            before, step = step, load_checkpoint(out / "checkpoint.pt", kind)["step"]
+            assert step >= before, f"the checkpoint went back from step {before} to {step}"
+        else:
+            assert step == 0, "the checkpoint has gone"
+            count.before_a_checkpoint += 1
+    assert ended(start(run, out), wait=True)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of a checkpoint are equal to the last bit."""
+    if isinstance(one, Mapping):
+        keys = set(one) - {"seconds"}
+        return keys == set(other) - {"seconds"} and all(same(one[k], other[k]) for k in keys)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, torch.Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    return bool(one == other or (one != one and other != other))
+
+
+def compare(kind: str, out: Path, reference: Path) -> None:
+    """Raise AssertionError unless the run ended as the reference did."""
+    assert {path.name for path in out.iterdir()} == {path.name for path in reference.iterdir()}
+    for path in sorted(reference.iterdir()):
+        ours = out / path.name
+        if path.name == "checkpoint.pt":
+            equal = same(load_checkpoint(ours, kind), load_checkpoint(path, kind))
+        elif path.suffix == ".safetensors":
+            equal = same(load_file(ours), load_file(path))
+        elif path.suffix == ".npz":
+            with np.load(ours) as one, np.load(path) as other:
+                equal = all(np.array_equal(one[name], other[name]) for name in other.files)
+        else:  # summary.json holds times
+            equal = path.name == "summary.json" or ours.read_bytes() == path.read_bytes()
+        assert equal, f"{ours} differs from {path}"
+
+
+def main() -> None:
+    """Run the check."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=50, help="of each kind of job")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--only", choices=["search", "training"], help="one kind of job")
+    options = parser.parse_args()
+    random.seed(options.seed)
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        for kind, run in make_jobs(Path(name)).items():
+            if options.only not in (None, kind):
+                continue
+            reference = Path(name) / "reference" / kind
+            started = time.monotonic()
+            assert ended(start(run, reference), wait=True)
+            length, count = time.monotonic() - started, Count()
+            while count.kills < options.kills:
+                out = Path(name) / str(count.runs) / kind
+                interrupted(kind, run, out, options.kills, length, count)
+                compare(kind, out, reference)
+            print(
+                f"{kind}: {count.kills} kills in {count.runs} runs, {count.in_a_write} in a write "
+                f"of a checkpoint, {count.before_a_checkpoint} before the first; all ended as the "
+                "uninterrupted run, bit by bit",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
