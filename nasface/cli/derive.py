@@ -8,8 +8,7 @@ from typing import Annotated
 import tyro
 
 from nasface.cli.console import print_json, say
-from nasface.cli.options import parse
-from nasface.errors import RunError
+from nasface.cli.options import check_new, parse
 from nasface.run.derive import DeriveConfig, derive_run
 from nasface.spec.store import save_genotype, to_yaml, write_text
 from nasface.view.cells import draw_genotype
@@ -35,14 +34,13 @@ class DeriveCommand:
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse(DeriveCommand, arguments, "derive")
-    if command.out.exists():
-        raise RunError(f"{command.out}: exists; choose another --out")
-    if command.out.suffix != ".yaml" or not command.out.parent.is_dir():
-        raise RunError(f"{command.out}: expected a .yaml file in a folder that exists")
+    settings, picture = (command.out.with_suffix(suffix) for suffix in (".config.yaml", ".svg"))
+    for path in (command.out, settings, picture):
+        check_new(path, (".yaml", ".svg") if path is picture else (".yaml",))
     genotype = derive_run(command.settings, command.out.stem)
     save_genotype(genotype, command.out)
-    write_text(command.out.with_suffix(".config.yaml"), to_yaml(command.settings))
-    picture = draw_genotype(genotype, command.out.with_suffix(".svg"))
+    write_text(settings, to_yaml(command.settings))
+    draw_genotype(genotype, picture)
     if command.json:
         cells = {
             name: [edge.operation for node in cell.nodes for edge in node.edges]

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import tyro
 
 from nasface.cli.console import print_json, print_table, say
-from nasface.errors import RunError, SpecError
+from nasface.cli.options import check_new, parse_line
+from nasface.errors import SpecError
 from nasface.spec.darts_text import read_darts_text, write_darts_text
 from nasface.spec.diff import diff_genotypes
 from nasface.spec.genotype import CellGene
@@ -88,20 +89,11 @@ def run(arguments: Sequence[str]) -> int:
     if action not in _ACTIONS:
         raise SpecError(f"unknown action {action!r}; expected one of {', '.join(_ACTIONS)}")
     kind, handle = _ACTIONS[action]
-    command = tyro.cli(
-        kind,
-        args=rest,
-        prog=f"nasface genotype {action}",
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
-    return handle(command)
+    return handle(parse_line(kind, rest, f"genotype {action}"))
 
 
 def _import(command: ImportCommand) -> int:
-    if command.out.exists():
-        raise RunError(f"{command.out}: exists; choose another --out")
-    if command.out.suffix != ".yaml" or not command.out.parent.is_dir():
-        raise RunError(f"{command.out}: expected a .yaml file in a folder that exists")
+    check_new(command.out, (".yaml",))
     place = str(command.text)
     found = read_darts_text(read_text(command.text, SpecError, "genotype text"), place)
     if not command.name and len(found) > 1:

@@ -1,14 +1,17 @@
 """From a command line and a YAML file to a command's dataclass."""
 
+import io
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, Field, fields
+from contextlib import redirect_stderr
+from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
-from nasface.errors import ConfigError
-from nasface.spec.store import load_config
+from nasface.errors import ConfigError, RunError
+from nasface.spec.store import check_finite, load_config
 
 Command = TypeVar("Command")
 
@@ -22,9 +25,8 @@ def parse(
     ``--out``), else from ``base`` or their defaults, and each can be overridden by an option.
 
     Raises:
-        ConfigError: for a file that does not hold such settings. SystemExit: 0 after ``--help``, 2
-        for
-            options that cannot be understood.
+        ConfigError: for a file that does not hold such settings, and for options that cannot be
+            understood. SystemExit: 0 after ``--help``.
     """
     kind = get_type_hints(command)["settings"]
     path = settings_file(arguments)
@@ -35,14 +37,52 @@ def parse(
         for field in fields(command)  # type: ignore[arg-type]  # commands are dataclasses
         if field.name != "settings" and not _has_default(field)
     }
-    parsed: Command = tyro.cli(
-        command,
-        args=list(arguments),
-        prog=f"nasface {verb}",
-        default=make(settings=settings, **required),
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    parsed = parse_line(command, arguments, verb, make(settings=settings, **required))
+    check_finite(asdict(parsed.settings), verb, ConfigError)  # type: ignore[attr-defined]
     return parsed
+
+
+def parse_line(
+    command: type[Command], arguments: Sequence[str], verb: str, default: Any = tyro.MISSING_NONPROP
+) -> Command:
+    """The command of a command line; ``default`` holds what options override.
+
+    Raises:
+        ConfigError: for options that cannot be understood. SystemExit: 0 after ``--help``.
+    """
+    shown = io.StringIO()
+    try:
+        with redirect_stderr(shown):
+            parsed: Command = tyro.cli(
+                command,
+                args=list(arguments),
+                prog=f"nasface {verb}",
+                default=default,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+            return parsed
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise ConfigError(_first_message(shown.getvalue())) from None
+
+
+def _first_message(box: str) -> str:
+    """What tyro says in the box that it draws around a mistake, on one line."""
+    _, _, inside = box.partition("\n")  # the first line is the title
+    parts = re.split(r"\n\W*──+\W*\n", inside)
+    said = [" ".join(" ".join(line.strip("│ ") for line in p.splitlines()).split()) for p in parts]
+    likely = re.findall(r"--[\w.-]+", said[1]) if said[1:] and "you meant" in said[1] else []
+    hint = f"; perhaps {' or '.join(dict.fromkeys(likely))}" if likely else ""
+    return said[0] + hint
+
+
+def check_new(path: Path, suffixes: Sequence[str]) -> None:
+    """Raise :class:`RunError` unless a file of one of these types can be made there anew."""
+    if path.exists():
+        raise RunError(f"{path}: exists; choose another --out")
+    if path.suffix not in suffixes or not path.parent.is_dir():
+        raise RunError(f"{path}: expected a {' or '.join(suffixes)} file in a folder that exists")
 
 
 def settings_file(arguments: Sequence[str]) -> Path | None:

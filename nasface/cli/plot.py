@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 import tyro
 
 from nasface.cli.console import say
+from nasface.cli.options import check_new, parse_line
 from nasface.errors import ConfigError
 from nasface.run.results import label_of, read_precision_recall, read_roc
 from nasface.view.evaluation import plot_precision_recall, plot_roc
+from nasface.view.figures import SUFFIXES
 
 
 @dataclass(kw_only=True)
@@ -33,12 +35,8 @@ class PlotCommand:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    command = tyro.cli(
-        PlotCommand,
-        args=list(arguments),
-        prog="nasface plot",
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    command = parse_line(PlotCommand, arguments, "plot")
+    check_new(command.out, SUFFIXES)
     labels = command.labels or tuple(label_of(path) for path in command.results)
     if not command.results:
         raise ConfigError("results: expected at least one folder that nasface evaluate wrote")

@@ -94,6 +94,15 @@ def collate(batch: Sequence[Sample]) -> Batch:
     return torch.stack(images), list(targets)
 
 
+def check_batch(images: Sequence[object], batch: int) -> None:
+    """Raise :class:`DataError` unless there are images for a batch."""
+    if len(images) < batch:
+        raise DataError(
+            f"batch: {batch} is more than the {len(images)} images to draw it from; "
+            f"expected at most {len(images)}"
+        )
+
+
 def make_loader(
     dataset: FaceDataset,
     batch: int,
@@ -104,14 +113,10 @@ def make_loader(
 ) -> DataLoader[Sample]:
     """Load the batches of steps ``first`` to ``last`` (excluded), as of :class:`StepSampler`.
 
-    The number of worker processes does not change them. Raises DataError when the data set is
-    smaller than one batch.
+    The number of worker processes does not change them. Raises DataError as of
+    :func:`check_batch`.
     """
-    if len(dataset) < batch:
-        raise DataError(
-            f"data set has {len(dataset)} images, fewer than one batch of {batch}; "
-            f"expected a batch size of at most {len(dataset)} or more images"
-        )
+    check_batch(dataset.records, batch)
     return DataLoader(
         dataset,
         batch_sampler=StepSampler(len(dataset), batch, dataset.seed, first, last, share),

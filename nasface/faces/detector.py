@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, normalize
 
 from nasface.build import FixedModule, build_module
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, SpecError
 from nasface.faces.anchors import AnchorConfig, make_anchors
 from nasface.faces.backbone import LEVELS, STRIDES, ExtraLevels, Form, build_backbone
 from nasface.faces.enhancement import GENOTYPE, build_enhancement, parts_of
@@ -311,6 +311,12 @@ def build_searchable(
                 f"space {space.name}: cell {name!r} does not project its output; "
                 "a pyramid needs projection conv or conv_norm_relu"
             )
+    shared = set() if before is None else before.cells.keys() & space.cells.keys()
+    if before is not None and shared:
+        raise SpecError(
+            f"genotype {before.name!r} cannot stand before space {space.name}: both have a cell "
+            f"named {sorted(shared)[0]!r}"
+        )
     fixed = None if before is None else build_module(before, config.channels, LEVELS)
     supernet = Supernet(space, config.channels)
     return SearchableDetector(DetectorFrame(config), supernet, fixed)

@@ -37,8 +37,8 @@ def derive_run(config: DeriveConfig, name: str) -> Genotype:
     if not config.run:
         raise ConfigError("run: is missing; expected the run folder of a search")
     folder = RunFolder(Path(config.run))
-    settings = load_config(SearchConfig, folder.config)
     state = load_checkpoint(folder.checkpoint, "search")
+    settings = load_config(SearchConfig, folder.config)
     epoch = config.epoch if config.epoch is not None else state["result_epoch"]
     step, alphas, betas = _choices(state, epoch, folder)
     space = load_search_space(settings.space, settings.parameters)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import nasface
 from nasface.data.annotations import split_halves
-from nasface.data.dataset import Batch, FaceDataset
+from nasface.data.dataset import Batch, FaceDataset, check_batch
 from nasface.errors import RunError
 from nasface.faces.cost import detector_complexity
 from nasface.faces.detector import SearchableDetector, build_searchable
@@ -71,6 +71,7 @@ class Search:
         self.space = load_search_space(config.space, config.parameters)
         self.before = None if config.before is None else load_genotype(config.before)
         weight_images, choice_images = split_halves(read_training_images(config), config.seed)
+        check_batch(choice_images, config.batch * config.accumulate)
         torch.manual_seed(config.seed)
         self.model: SearchableDetector = build_searchable(config.detector, self.space, self.before)
         prepare(self.model, self.device).train()
@@ -79,7 +80,7 @@ class Search:
             for at, images in enumerate((weight_images, choice_images))
         ]
         self.batch = config.batch * config.accumulate
-        self.epoch_steps = len(choice_images) // self.batch or 1
+        self.epoch_steps = len(choice_images) // self.batch
         schedule = Schedule(
             self.epoch_steps * config.warmup_epochs, self.epoch_steps * config.epochs
         )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nasface.data.annotations import read_wider_split
-from nasface.data.dataset import Batch, FaceDataset
+from nasface.data.dataset import Batch, FaceDataset, check_batch
 from nasface.errors import ConfigError
 from nasface.faces.detector import Detector, build_detector
 from nasface.faces.enhancement import uses_genotype
@@ -93,7 +93,8 @@ class Training:
         self.average = copy.deepcopy(self.detector).eval() if config.average > 0 else None
         self.data = FaceDataset(images, config.augment, config.seed)
         self.batch = config.batch * config.accumulate
-        self.epoch_steps = len(images) // self.batch or 1
+        check_batch(images, self.batch)
+        self.epoch_steps = len(images) // self.batch
         self.total = self.epoch_steps * config.epochs
         self.step = 0
         self.skips = Skips()

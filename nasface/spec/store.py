@@ -6,15 +6,18 @@ The files are read with YAML's safe loader and checked strictly: no unknown key,
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from nasface.errors import ConfigError, NasfaceError, SpecError
 from nasface.spec.genotype import Genotype, check_derivable
@@ -69,19 +72,33 @@ def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
 
 def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceError]) -> T:
     """``values`` (plain YAML values) as an instance of a dataclass, checked strictly."""
+    check_finite(values, place, error)
     try:
         document = json.dumps(values)
-    except (TypeError, ValueError) as problem:
+    except (TypeError, ValueError, RecursionError) as problem:
         raise error(
             f"{place}: {_one_line(problem)}; expected text, numbers, lists and maps"
         ) from None
     try:
         value = _adapter(kind).validate_json(document, strict=True, extra="forbid")
     except ValidationError as problem:
-        raise error(f"{place}: {_first_problems(problem)}") from None
+        raise error(f"{place}: {_first_problems(problem, kind)}") from None
     except NasfaceError as problem:
         raise error(f"{place}: {problem}") from None
     return value
+
+
+def check_finite(values: Any, place: str, error: type[NasfaceError]) -> None:
+    """Raise ``error`` if a number in nested maps and lists is infinite or not a number."""
+    if isinstance(values, float) and not math.isfinite(values):
+        raise error(f"{place}: is {values}, expected a finite number")
+    entries: Iterable[tuple[Any, Any]] = ()
+    if isinstance(values, dict):
+        entries = values.items()
+    elif isinstance(values, list | tuple):
+        entries = enumerate(values)
+    for key, value in entries:
+        check_finite(value, f"{place}: {key}", error)
 
 
 def to_yaml(value: Any) -> str:
@@ -275,18 +292,41 @@ def _fill(value: Any, parameters: Mapping[str, Value], place: str) -> Any:
     return parameters[match[1]]
 
 
-def _first_problems(problem: ValidationError) -> str:
+def _first_problems(problem: ValidationError, kind: type[Any]) -> str:
     """Up to three of pydantic's findings on one line, each with its place."""
     errors = problem.errors(include_url=False)
-    return "; ".join(_describe(each["loc"], each["msg"], each["input"]) for each in errors[:3]) + (
+    return "; ".join(_describe(each, kind) for each in errors[:3]) + (
         f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
     )
 
 
-def _describe(location: Iterable[int | str], message: str, value: object) -> str:
+def _describe(problem: ErrorDetails, kind: type[Any]) -> str:
+    location, value = problem["loc"], problem["input"]
     where = ".".join(map(str, location)) or "top level"
+    if problem["type"] == "unexpected_keyword_argument":
+        return f"{where}: unknown key; expected one of {', '.join(_keys(kind, location[:-1]))}"
+    if problem["type"] == "missing":
+        return f"{where}: is missing"
     shown = "" if isinstance(value, dict | list) else f", got {value!r:.60}"
-    return f"{where}: {_one_line(message.removeprefix('Value error, '))}{shown}"
+    return f"{where}: {_one_line(problem['msg'].removeprefix('Value error, '))}{shown}"
+
+
+def _keys(kind: Any, location: Iterable[int | str]) -> list[str]:
+    """The keys that a dataclass has at a place in it."""
+    for step in location:
+        kind = _present(kind)
+        if is_dataclass(kind):
+            kind = get_type_hints(kind).get(str(step))
+        else:  # the elements of a tuple, the values of a map
+            kind = get_args(kind)[0 if isinstance(step, int) else -1]
+    kind = _present(kind)
+    return [each.name for each in fields(kind)] if is_dataclass(kind) else []
+
+
+def _present(kind: Any) -> Any:
+    """``T`` of ``T | None``."""
+    inner = [each for each in get_args(kind) if each is not type(None)]
+    return inner[0] if type(None) in get_args(kind) else kind
 
 
 def _one_line(problem: object) -> str:

@@ -230,7 +230,11 @@ def test_curves_of_several_results_in_one_figure(
     assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")
     assert "labels: 1 for 2 results" in fails(f"{words}.png --labels A", capsys)
     assert "not distinct" in fails(f"{words}.png --labels A A", capsys)
-    assert "expected .png, .svg, .pdf" in fails(f"{words}.gif", capsys)
+    assert "expected a .png or .svg or .pdf file" in fails(f"{words}.gif", capsys)
+    assert "in a folder that exists" in fails(
+        f"plot pr {tmp_path}/one --out /nowhere/f.svg", capsys
+    )
+    assert "f.svg: exists" in fails(f"{words}.svg", capsys)
     assert "expected curves with the columns" in fails(
         f"plot roc {tmp_path}/one --out {tmp_path}/r.png", capsys
     )

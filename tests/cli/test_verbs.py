@@ -204,13 +204,43 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
         f"{train} --genotype nothing --data {place}/data", capsys
     )
     (tmp_path / "typo.yaml").write_text("epoch: 3\n")
-    assert "typo.yaml: epoch: " in fails(f"train --config {tmp_path}/typo.yaml --out {out}", capsys)
+    assert "typo.yaml: epoch: unknown key; expected one of data, seed, epochs, " in fails(
+        f"train --config {tmp_path}/typo.yaml --out {out}", capsys
+    )
+    assert "batch: 9 is more than the 8 images" in fails(
+        f"{train} --genotype {place}/g.yaml --data {place}/data --batch 9", capsys
+    )
+    assert "both have a cell named 'cpm_c2'" in fails(
+        f"search --space autofem-cpm --before {place}/g.yaml --data {place}/data --out {out} --batch 2",
+        capsys,
+    )
     text = (place / "g.yaml").read_text()
     (tmp_path / "op.yaml").write_text(text.replace("sep_3x3", "sep_9x9"))
     assert "unknown operation 'sep_9x9'" in fails(
         f"{train} --genotype {tmp_path}/op.yaml --data {place}/data", capsys
     )
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("train --epohcs 3 --out x", "Unrecognized options: --epohcs, 3; perhaps --epochs"),
+        ("train --epochs x --out x", "Error parsing --epochs"),
+        ("train --optimizer.lr nan --out x", "optimizer: lr: is nan, expected a finite number"),
+        ("train --detector.channels 1 --out x", "channels 1"),
+        ("detect", "--out FOLDER"),
+        ("plot xx --out x.png", "'pr', 'roc'"),
+        ("genotype show a b", "Unrecognized options: b"),
+    ],
+)
+def test_options_that_cannot_be_understood(words: str, said: str, capsys: Output) -> None:
+    assert said in fails(words, capsys)
+
+
+def test_a_training_is_no_search(place: Path, tmp_path: Path, capsys: Output) -> None:
+    line = fails(f"derive --run {place}/trained --out {tmp_path}/d.yaml", capsys)
+    assert "holds 'training', expected the checkpoint of a search" in line
 
 
 def test_damaged_data_names_the_file(place: Path, tmp_path: Path, capsys: Output) -> None:

@@ -287,8 +287,9 @@ def test_settings_keep_their_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("step: 3", ["step"]),
-        ("inner: {speed: 3}", ["inner.speed"]),
+        ("step: 3", ["step: unknown key; expected one of steps, inner, names"]),
+        ("inner: {speed: 3}", ["inner.speed: unknown key; expected one of rate"]),
+        ("inner: {rate: .nan}", ["inner: rate: is nan, expected a finite number"]),
         ('steps: "3"', ["steps", "integer", "'3'"]),
         ("inner: {rate: fast}", ["inner.rate", "number", "'fast'"]),
         ("steps: 1\nsteps: 2", ["twice", "line 2"]),
