@@ -26,8 +26,8 @@ class DetectCommand:
 
     Writes them with boxes drawn, a sheet of the first ones (overview.jpg), detections.json and the
     same in COCO's form (coco.json). Boxes are x1 y1 x2 y2 in pixels of the image as it is shown
-    (EXIF rotation applied). An image that cannot be read is listed and left out. Ctrl-C ends a
-    camera, and keeps what was found so far.
+    (EXIF rotation applied). What cannot be read is left out and listed in left_out.txt. Ctrl-C ends
+    a camera, and keeps what was found so far.
     """
 
     settings: Annotated[DetectConfig, tyro.conf.arg(name="")]

@@ -70,8 +70,9 @@ def parse_line(
 def _first_message(box: str) -> str:
     """What tyro says in the box that it draws around a mistake, on one line."""
     _, _, inside = box.partition("\n")  # the first line is the title
-    parts = re.split(r"\n\W*──+\W*\n", inside)
-    said = [" ".join(" ".join(line.strip("│ ") for line in p.splitlines()).split()) for p in parts]
+    parts = re.split(r"(?m)^\W{10,}$", inside)  # between rules
+    words = (re.sub(r"[│\s]+", " ", part).strip() for part in parts)
+    said = [each for each in words if each] or ["cannot be understood"]
     likely = re.findall(r"--[\w.-]+", said[1]) if said[1:] and "you meant" in said[1] else []
     hint = f"; perhaps {' or '.join(dict.fromkeys(likely))}" if likely else ""
     return said[0] + hint

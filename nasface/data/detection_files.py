@@ -4,6 +4,7 @@
 each, in pixels. A set of them is a folder or a tar archive.
 """
 
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.data.annotations import check_image_name
 from nasface.data.images import write_atomically
 from nasface.errors import DataError
 
@@ -19,6 +21,7 @@ Rows = NDArray[np.floating]
 
 _COLUMNS = 5
 _LARGEST_FILE = 64 * 2**20
+_FAR = 1e9
 
 
 def read_detections(path: Path) -> dict[str, Rows]:
@@ -38,6 +41,7 @@ def read_detections(path: Path) -> dict[str, Rows]:
         raise DataError(f"{path}: does not exist, expected a folder or a tar archive")
     found: dict[str, Rows] = {}
     for name, data, source in files:
+        check_image_name(f"{name}.jpg", source)
         if name in found:
             raise DataError(f"{source}: {name!r} occurs before, expected each image once")
         found[name] = parse_detections(data, source)
@@ -57,7 +61,7 @@ def parse_detections(data: bytes, source: str) -> Rows:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(f"{source}:{line}: is not UTF-8 text, expected detections") from None
-    if len(lines) < 2 or not lines[1].strip().isdecimal():
+    if len(lines) < 2 or not re.fullmatch(r"[0-9]{1,9}", lines[1].strip()):
         raise DataError(
             f"{source}:{min(2, len(lines) + 1)}: expected the image's name, the number of "
             "detections, then a row 'x y w h score' for each"
@@ -70,12 +74,14 @@ def parse_detections(data: bytes, source: str) -> Rows:
     values = [row.split() for row in rows]
     try:
         result = np.array(values, np.float64).reshape(count, _COLUMNS)
-        if np.isfinite(result).all():
+        if (np.abs(result) < _FAR).all():
             return result
     except ValueError:
         pass
     at = next(at for at, each in enumerate(values) if not _is_row(each))
-    raise DataError(f"{source}:{at + 3}: {rows[at][:60]!r} is no row 'x y w h score' of numbers")
+    raise DataError(
+        f"{source}:{at + 3}: {rows[at][:60]!r} is no row 'x y w h score' of numbers below {_FAR:g}"
+    )
 
 
 def write_detections(folder: Path, name: str, rows: Rows) -> Path:
@@ -93,7 +99,8 @@ def write_detections(folder: Path, name: str, rows: Rows) -> Path:
 
 def _is_row(values: list[str]) -> bool:
     try:
-        return len(values) == _COLUMNS and bool(np.isfinite(np.array(values, np.float64)).all())
+        numbers = np.abs(np.array(values, np.float64))
+        return len(values) == _COLUMNS and bool((numbers < _FAR).all())
     except ValueError:
         return False
 
@@ -116,10 +123,13 @@ def _of_archive(path: Path) -> Iterator[tuple[str, bytes, str]]:
                 hidden = place.name.startswith(".")
                 if not member.isfile() or hidden or place.suffix != ".txt" or not place.parent.name:
                     continue
+                check_image_name(str(place.with_suffix(".jpg")), f"{path}: {member.name!a}")
                 if member.size > _LARGEST_FILE:
                     raise DataError(f"{path}: {member.name}: has {member.size} bytes, too many")
                 file = archive.extractfile(member)
                 data = b"" if file is None else file.read()
                 yield f"{place.parent.name}/{place.stem}", data, f"{path}: {member.name}"
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise DataError(f"{path}: is no tar archive that can be read ({error})") from None
+    except DataError:
+        raise
+    except Exception as error:  # whatever a damaged archive makes of the reader
+        raise DataError(f"{path}: is no tar archive that can be read ({error!a:.200})") from None

@@ -21,6 +21,7 @@ from nasface.errors import DataError
 Floats = NDArray[np.floating]
 
 FOLDS = range(1, 11)
+_FAR = 1e9
 RECTANGLE, ELLIPSE = 5, 6
 """Columns of a row of detections, the score included."""
 
@@ -116,9 +117,9 @@ def _blocks(path: Path, columns: tuple[int, ...]) -> Iterator[tuple[str, NDArray
 
 
 def _numbers(line: str) -> list[float]:
-    """The finite numbers of a line; none where there is anything else."""
+    """The numbers of a line, below ``_FAR``; none where there is anything else."""
     try:
         values = [float(value) for value in line.split()]
     except ValueError:
         return []
-    return values if np.isfinite(values).all() else []
+    return values if all(abs(value) < _FAR for value in values) else []

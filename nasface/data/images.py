@@ -1,7 +1,9 @@
 """Image files in and out: 8-bit RGB arrays, and the normalised tensor a detector takes."""
 
 import glob
+import io
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from nasface.errors import DataError
@@ -22,6 +25,9 @@ IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 """Standard deviation of R, G, B over ImageNet, on the scale where white is 1."""
 
+MOST_PIXELS = 100_000_000
+"""Largest image that is read."""
+
 MEAN_COLOUR = (124, 116, 104)
 """``IMAGE_MEAN`` as 8-bit RGB: the colour of padding, which ``to_tensor`` maps to nearly zero."""
 
@@ -31,7 +37,8 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
 
     ``exif`` turns the picture the way its EXIF orientation asks for. Annotations of WIDER FACE
     are in coordinates of the pixels as stored, so training and evaluation pass ``exif=False``.
-    Raises DataError when the file is missing, empty, cut short or no image.
+    Raises DataError when the file is missing, empty, cut short, no image or one of more than
+    ``MOST_PIXELS``, which a small file can hold.
     """
     try:
         data = Path(path).read_bytes()
@@ -41,6 +48,7 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
         raise DataError(f"{path}: is empty, expected an image")
     if _is_jpeg_cut_short(data):
         raise DataError(f"{path}: JPEG data is cut short, expected a complete image")
+    _check_size(path, data)
     orientation = 0 if exif else cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | orientation)
@@ -50,6 +58,26 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
         accepted = " ".join(IMAGE_SUFFIXES)
         raise DataError(f"{path}: is damaged or no image, expected one of {accepted}")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _check_size(path: Path, data: bytes) -> None:
+    """Look at the size that a file states before its pixels take memory.
+
+    Pillow reads headers alone; what it does not know is left to OpenCV.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as header:
+                width, height = header.size
+    except Image.DecompressionBombError:
+        raise DataError(f"{path}: has too many pixels, expected {MOST_PIXELS} or fewer") from None
+    except Exception:  # whatever a damaged file makes of the reader
+        return
+    if width * height > MOST_PIXELS:
+        raise DataError(
+            f"{path}: has {width} x {height} pixels, expected {MOST_PIXELS} or fewer; scale it down"
+        )
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
 from nasface.data.annotations import (
     ATTRIBUTES,
@@ -20,6 +19,7 @@ from nasface.data.annotations import (
     parse_wider_annotations,
     read_text,
 )
+from nasface.data.matlab import read_matlab
 from nasface.errors import DataError
 
 SETS = ("easy", "medium", "hard")
@@ -53,15 +53,20 @@ def read_ground_truth(folder: Path) -> list[AnnotatedImage]:
     listed = {name: _Annotations(folder / f"wider_{name}_val.mat") for name in SETS}
     images = []
     for event in range(len(every.events)):
-        for at, name in enumerate(every.files(event)):
+        names = every.files(event)
+        for each in listed.values():
+            if each.files(event) != names:
+                raise DataError(
+                    f"{each.path}: event {every.events[event]!r} has other images than in "
+                    f"{every.path.name}"
+                )
+        for at, name in enumerate(names):
             check_image_name(f"{every.events[event]}/{name}.jpg", str(every.path))
             boxes = every.image("face_bbx_list", event, at, 4)
             sets = {}
             for key, each in listed.items():
-                if each.files(event)[at] != name:
-                    raise DataError(f"{each.path}: image {name!r} is missing or in another place")
                 wanted = np.zeros(len(boxes), np.bool_)
-                index = each.image("gt_list", event, at, 1)[:, 0].astype(np.int64) - 1
+                index = each.integers("gt_list", event, at) - 1
                 if np.any((index < 0) | (index >= len(boxes))):
                     raise DataError(
                         f"{each.path}: {name!r} asks for a face that {every.path.name} lacks; "
@@ -69,10 +74,11 @@ def read_ground_truth(folder: Path) -> list[AnnotatedImage]:
                     )
                 wanted[index] = True
                 sets[key] = wanted
-            attributes = {
-                key: every.image(f"{key}_label_list", event, at, 1)[:, 0].astype(np.int64)
-                for key in ATTRIBUTES
-            }
+            attributes = {key: every.integers(f"{key}_label_list", event, at) for key in ATTRIBUTES}
+            if any(len(each) != len(boxes) for each in attributes.values()):
+                raise DataError(
+                    f"{every.path}: {name!r} has {len(boxes)} boxes, and not as many labels"
+                )
             images.append(_without_zeros(f"{every.events[event]}/{name}", boxes, attributes, sets))
     return images
 
@@ -120,48 +126,63 @@ def only(images: Sequence[AnnotatedImage], listing: Path) -> list[AnnotatedImage
     return [image for image in images if image.name in names]
 
 
+_FAR = 1e9
+
+
 class _Annotations:
     """One of the official ``.mat`` files: nested cell arrays, event by event."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self.content: dict[str, Any] = loadmat(str(path))
+            self.content = read_matlab(path.read_bytes())
         except OSError as error:
             raise DataError(
                 f"{path}: cannot be read ({error.strerror or error}); expected the official "
                 f"ground truth: wider_face_val.mat and wider_{{easy,medium,hard}}_val.mat"
             ) from None
-        except Exception as error:  # whatever a damaged file makes of the reader
-            raise DataError(f"{path}: is no MATLAB file that can be read ({error})") from None
-        self.events = [_string(each) for each in self._cells("event_list")]
+        except ValueError as error:
+            raise DataError(
+                f"{path}: is no MATLAB file that can be read ({str(error)!a:.200})"
+            ) from None
+        self.events = self._names(self._cells("event_list"))
 
     def files(self, event: int) -> list[str]:
         """Names of the images of an event, without a suffix."""
-        return [_string(each) for each in self._cells("file_list", event)]
+        return self._names(self._cells("file_list", event))
 
     def image(self, key: str, event: int, at: int, columns: int) -> NDArray[np.float64]:
-        """An array (M, columns) of one image."""
+        """An array (M, columns) of one image, finite."""
         try:
-            return np.asarray(self._cells(key, event)[at], np.float64).reshape(-1, columns)
+            values = np.asarray(self._cells(key, event)[at], np.float64).reshape(-1, columns)
+            if (np.abs(values) < _FAR).all():
+                return values
         except (IndexError, ValueError, TypeError):
-            raise DataError(
-                f"{self.path}: {key} of image {at + 1} of event {self.events[event]!r} is no array "
-                f"of {columns} columns"
-            ) from None
+            pass
+        raise DataError(
+            f"{self.path}: {key} of image {at + 1} of event {self.events[event]!r} is no array "
+            f"of {columns} columns of numbers"
+        )
 
-    def _cells(self, key: str, event: int | None = None) -> NDArray[np.object_]:
+    def integers(self, key: str, event: int, at: int) -> NDArray[np.int64]:
+        """An array (M,) of one image."""
+        return self.image(key, event, at, 1)[:, 0].astype(np.int64)
+
+    def _cells(self, key: str, event: int | None = None) -> list[Any]:
         """The elements of a cell array, or of the cell array that an event has in it."""
         cells = self.content.get(key)
-        if event is not None and isinstance(cells, np.ndarray) and event < cells.size:
-            cells = cells.ravel()[event]
-        if not isinstance(cells, np.ndarray) or cells.dtype != object:
+        if event is not None and isinstance(cells, list) and event < len(cells):
+            cells = cells[event]
+        if not isinstance(cells, list):
             raise DataError(f"{self.path}: has no cell array {key!r} of the official form")
-        return cells.ravel()
+        return cells
 
-
-def _string(cell: Any) -> str:
-    return "".join(str(each) for each in np.ravel(cell))
+    def _names(self, cells: list[Any]) -> list[str]:
+        # In the official files a name is text in a cell of its own, or in one more.
+        names = [each[0] if isinstance(each, list) and len(each) == 1 else each for each in cells]
+        if not all(isinstance(name, str) for name in names):
+            raise DataError(f"{self.path}: has something other than text for a name")
+        return names
 
 
 def _without_zeros(

@@ -28,6 +28,10 @@ from nasface.spec.space import SearchSpace
 FIRST_SHOT_SCALE = 0.5
 
 
+MOST_CHANNELS, MOST_LAYERS = 4096, 64
+"""What a file of settings can ask for, lest a strange one takes all memory."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DetectorConfig:
     """The parts of a detector around its feature enhancement."""
@@ -67,10 +71,17 @@ class DetectorConfig:
     """Sizes of the anchors."""
 
     def __post_init__(self) -> None:
-        if self.channels < 4 or self.head_layers < 0 or min(self.extra_channels) < 1:
+        narrowest, widest = min(self.extra_channels), max(*self.extra_channels, self.channels)
+        if self.channels < 4 or self.head_layers < 0 or narrowest < 1:
             raise ConfigError(
                 f"channels {self.channels}, head_layers {self.head_layers}, extra_channels "
                 f"{self.extra_channels}: expected at least 4, 0 and 1"
+            )
+        if widest > MOST_CHANNELS or max(self.head_layers, self.repeats) > MOST_LAYERS:
+            raise ConfigError(
+                f"channels {self.channels}, extra_channels {self.extra_channels}, head_layers "
+                f"{self.head_layers}, repeats {self.repeats}: expected at most {MOST_CHANNELS} "
+                f"channels and {MOST_LAYERS} layers"
             )
         parts_of(self.module)
         if self.repeats < 1 or self.cosine_scale <= 0:

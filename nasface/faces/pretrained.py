@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import cast
 
-import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nasface.errors import ConfigError, RunError
+from nasface.faces.torch_file import load_torch_file
 
 CLASSIFIER = ("fc.weight", "fc.bias")
 """What torchvision's ResNets have and a backbone has not."""
@@ -65,15 +64,14 @@ def freeze(backbone: nn.Module, stages: int, norms: bool) -> list[nn.Module]:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError) as problem:
-        raise RunError(f"{path}: cannot read weights: {problem}") from None
-    except Exception as problem:  # whatever a file that is no state dict makes of the reader
-        first = " ".join(str(problem).split())[:200]
-        raise RunError(f"{path}: is no file of tensors alone ({first})") from None
-    if not isinstance(state, dict) or not all(isinstance(each, Tensor) for each in state.values()):
+    if path.suffix != ".safetensors":
+        state = load_torch_file(path)
+    else:
+        try:
+            state = load_file(path)
+        except Exception as problem:  # whatever a damaged file makes of the reader
+            raise RunError(f"{path}: cannot read weights: {str(problem)!a:.200}") from None
+    named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
+    if not named or not all(isinstance(each, Tensor) for each in state.values()):
         raise RunError(f"{path}: expected a state dict: names and tensors")
-    return state
+    return cast("dict[str, Tensor]", state)

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 
 import nasface
-from nasface.errors import RunError
+from nasface.errors import NasfaceError, RunError
 from nasface.faces.detector import Detector, DetectorConfig, build_detector
 from nasface.faces.enhancement import uses_genotype
 from nasface.ops.blocks import channels_last
+from nasface.ops.unfilled import Unfilled
 from nasface.spec.genotype import Genotype
 from nasface.spec.store import parse_dataclass, parse_genotype, parse_yaml, to_yaml
 
@@ -79,11 +80,14 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
         with safe_open(str(path), "pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError) as problem:
-        raise RunError(f"{path}: cannot read weights: {problem}") from None
+    except Exception as problem:  # whatever a damaged file makes of the reader
+        raise RunError(
+            f"{path}: cannot read weights: {str(problem)!a:.200}; expected the .safetensors of "
+            "nasface train"
+        ) from None
     if metadata.get("format") != FORMAT:
         raise RunError(
-            f"{path}: format is {metadata.get('format')!r}, expected {FORMAT!r} "
+            f"{path}: format is {metadata.get('format')!a:.60}, expected {FORMAT!r} "
             "(a file written by nasface train)"
         )
     config = parse_dataclass(
@@ -92,19 +96,33 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     genotype = None
     if uses_genotype(config.module):
         genotype = parse_genotype(_text(metadata, "genotype", path), f"{path}: genotype")
-    detector = build_detector(config, genotype)
     try:
+        with Unfilled():
+            detector = build_detector(config, genotype)
+        _check_fit(detector, tensors)
         detector.load_state_dict(tensors)
-    except RuntimeError as problem:
+        metrics = json.loads(metadata.get("metrics", "{}"))
+    except (NasfaceError, RuntimeError, ValueError, RecursionError) as problem:
         raise RunError(
             f"{path}: weights do not fit: {' '.join(str(problem).split())[:300]}"
         ) from None
-    return LoadedDetector(
-        channels_last(detector.eval().to(device)),
-        config,
-        genotype,
-        json.loads(metadata.get("metrics", "{}")),
-    )
+    if not isinstance(metrics, dict):
+        raise RunError(f"{path}: metrics are no map")
+    return LoadedDetector(channels_last(detector.eval().to(device)), config, genotype, metrics)
+
+
+def _check_fit(detector: Detector, tensors: dict[str, torch.Tensor]) -> None:
+    """Raise :class:`ValueError` unless the tensors are those that the detector takes."""
+    expected = detector.state_dict()
+    for key in (*expected, *tensors):
+        if key not in tensors or key not in expected:
+            raise ValueError(f"{key!a} is {'missing' if key in expected else 'surplus'}")
+        here, there = tensors[key], expected[key]
+        if (here.shape, here.dtype) != (there.shape, there.dtype):
+            raise ValueError(
+                f"{key} is {here.dtype} {tuple(here.shape)}, expected {there.dtype} "
+                f"{tuple(there.shape)}"
+            )
 
 
 def _text(metadata: dict[str, str], key: str, path: Path) -> str:

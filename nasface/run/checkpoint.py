@@ -2,13 +2,15 @@
 
 import io
 import os
-import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from nasface.errors import RunError
+from nasface.errors import NasfaceError, RunError
+from nasface.faces.torch_file import load_torch_file
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -41,14 +43,27 @@ def load_checkpoint(path: Path, kind: str) -> dict[str, Any]:
     Raises:
         RunError: naming the file, if it is missing, unreadable or of another kind.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise RunError(f"{path}: no checkpoint there to resume from") from None
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as problem:
-        reason = " ".join(str(problem).split())[:200]
-        raise RunError(f"{path}: not a readable checkpoint: {reason}") from None
+    if not path.is_file():
+        raise RunError(f"{path}: no checkpoint there to resume from")
+    state = load_torch_file(path)
     if not isinstance(state, dict) or state.get("kind") != kind:
         found = state.get("kind") if isinstance(state, dict) else type(state).__name__
-        raise RunError(f"{path}: holds {found!r}, expected the checkpoint of a {kind}")
+        raise RunError(f"{path}: holds {found!a:.60}, expected the checkpoint of a {kind}")
     return state
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Name the checkpoint where what it holds is not what the reader of it expects.
+
+    Raises:
+        RunError: in the place of a missing entry or one of another type or shape.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as problem:
+        reason = str(problem) if isinstance(problem, NasfaceError) else repr(problem)
+        raise RunError(
+            f"{path}: does not fit: {ascii(' '.join(reason.split()))[1:-1]:.300}; expected a "
+            "checkpoint that this run wrote"
+        ) from None

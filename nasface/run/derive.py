@@ -7,7 +7,7 @@ from typing import Any
 
 import nasface
 from nasface.errors import ConfigError, RunError
-from nasface.run.checkpoint import load_checkpoint
+from nasface.run.checkpoint import fitting, load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.folder import RunFolder
 from nasface.run.history import entry_arrays
@@ -39,13 +39,15 @@ def derive_run(config: DeriveConfig, name: str) -> Genotype:
     folder = RunFolder(Path(config.run))
     state = load_checkpoint(folder.checkpoint, "search")
     settings = load_config(SearchConfig, folder.config)
-    epoch = config.epoch if config.epoch is not None else state["result_epoch"]
-    step, alphas, betas = _choices(state, epoch, folder)
     space = load_search_space(settings.space, settings.parameters)
-    if state["space_digest"] != space.digest:
+    with fitting(folder.checkpoint):
+        epoch = config.epoch if config.epoch is not None else state["result_epoch"]
+        step, alphas, betas = _choices(state, epoch, folder)
+        digest = state["space_digest"]
+    if digest != space.digest:
         raise RunError(
             f"{folder.checkpoint}: was made with another version of space {space.name} "
-            f"({state['space_digest']}, now {space.digest})"
+            f"({digest!a:.60}, now {space.digest})"
         )
     provenance = Provenance(
         nasface=nasface.__version__,
@@ -54,7 +56,8 @@ def derive_run(config: DeriveConfig, name: str) -> Genotype:
         policy=settings.policy,
         config=config_digest(settings),
     )
-    found = derive(space, alphas, betas or None, name=name, provenance=provenance)
+    with fitting(folder.checkpoint):
+        found = derive(space, alphas, betas or None, name=name, provenance=provenance)
     return found if settings.before is None else cascade(load_genotype(settings.before), found)
 
 

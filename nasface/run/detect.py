@@ -18,6 +18,7 @@ from nasface.faces.types import Detections
 from nasface.run.config import DetectConfig
 from nasface.run.folder import RunFolder
 from nasface.run.progress import Progress, StopRequest
+from nasface.spec.store import write_text
 from nasface.view.photographs import contact_sheet, draw_boxes
 
 Image = NDArray[np.uint8]
@@ -28,7 +29,8 @@ OVERVIEW = 24
 
 @dataclass
 class Found:
-    """Faces by image, in the order in which they were looked at; ``unread`` could not be read.
+    """Faces by image, in the order in which they were looked at; ``unread`` says what could not be
+    read, and why.
 
     A frame of a video is named ``file#number``, from 0.
     """
@@ -91,20 +93,21 @@ class Finder:
             try:
                 drawn = self._look(str(path), read_image(path))
             except DataError as error:
-                progress.note(f"left out: {error}")
-                self.found.unread.append(str(path))
+                self._leave_out(error, progress)
                 progress.advance()
                 continue
             write_image(self.folder.path / f"{at:05d}_{path.stem}.jpg", drawn)
             progress.advance({"faces": len(self.found.faces[str(path)])})
 
     def video(self, name: str, progress: Progress, stop: StopRequest) -> None:
-        """Go through a video or a camera, and write it with its faces drawn.
-
-        Raises:
-            DataError: if it cannot be opened.
+        """Go through a video or a camera, and write it with its faces drawn; one that cannot be
+        opened is noted and left out.
         """
-        video = Video(name)
+        try:
+            video = Video(name)
+        except DataError as error:
+            self._leave_out(error, progress)
+            return
         stem = Path(name).stem.replace(":", "")
         file = VideoFile(self.folder.path / f"{stem}.mp4", video.rate)
         most = self.config.frames
@@ -124,8 +127,14 @@ class Finder:
         if self.found.shown:
             sheet = contact_sheet(self.found.shown, 6, (240, 280))
             write_image(self.folder.path / "overview.jpg", sheet)
+        if self.found.unread:
+            write_text(self.folder.path / "left_out.txt", "\n".join([*self.found.unread, ""]))
         self.folder.write_json("detections.json", self.found.rows())
         self.folder.write_json("coco.json", self.found.coco())
+
+    def _leave_out(self, error: DataError, progress: Progress) -> None:
+        progress.note(f"left out: {error}")
+        self.found.unread.append(str(error))
 
     def _look(self, name: str, image: Image) -> Image:
         every = detect(self.detector, image, self.config.test)

@@ -93,7 +93,7 @@ def load_history(run: Path) -> ChoiceHistory:
     space = load_search_space(settings.space, settings.parameters)
     path = run / HISTORY
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             held = {name: arrays[name] for name in arrays.files}
         scores = {}
         for cell in space.cells:
@@ -103,10 +103,10 @@ def load_history(run: Path) -> ChoiceHistory:
                 pair_scores(table, a, b) for a, b in zip(held[f"alpha.{cell}"], beta, strict=True)
             ]
             scores[cell] = np.where(table.offered_EO, np.stack(each), np.nan).astype(np.float32)
+        return ChoiceHistory(space, [int(epoch) for epoch in held["epoch"]], scores)
     except FileNotFoundError:
         raise RunError(
             f"{path}: not there; a search writes it when it ends or is stopped"
         ) from None
-    except (OSError, ValueError, KeyError) as problem:
-        raise RunError(f"{path}: not a history of space {space.name}: {problem}") from None
-    return ChoiceHistory(space, held["epoch"].tolist(), scores)
+    except Exception as problem:  # whatever a damaged file makes of the reader
+        raise RunError(f"{path}: not a history of space {space.name}: {problem!a:.200}") from None

@@ -14,7 +14,7 @@ from nasface.errors import RunError
 from nasface.faces.cost import detector_complexity
 from nasface.faces.detector import SearchableDetector, build_searchable
 from nasface.run.batches import Batches, load_batches
-from nasface.run.checkpoint import load_checkpoint
+from nasface.run.checkpoint import fitting, load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.distributed import World, digest_of, join_world
 from nasface.run.faults import Skips
@@ -242,7 +242,8 @@ class Search:
             RunError: if the space has changed since.
         """
         if self.folder.checkpoint.exists():
-            self._load()
+            with fitting(self.folder.checkpoint):
+                self._load()
         if self.world.is_first:
             self.folder.rewind(self.step)
 
@@ -252,7 +253,8 @@ class Search:
         Raises:
             RunError: if there is none or the space has changed since.
         """
-        self.model.load_state_dict(self._state()["model"])
+        with fitting(self.folder.checkpoint):
+            self.model.load_state_dict(self._state()["model"])
 
     def _load(self) -> None:
         state = self._state()

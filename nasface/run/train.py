@@ -18,7 +18,7 @@ from nasface.faces.enhancement import uses_genotype
 from nasface.faces.pretrained import freeze, load_backbone_weights
 from nasface.faces.weights import load_detector, save_detector
 from nasface.run.batches import load_batches
-from nasface.run.checkpoint import load_checkpoint
+from nasface.run.checkpoint import fitting, load_checkpoint
 from nasface.run.config import TrainConfig
 from nasface.run.distributed import World, digest_of, join_world
 from nasface.run.evaluate import Evaluation, evaluate
@@ -214,7 +214,8 @@ class Training:
     def load(self) -> None:
         """Go back to the checkpoint of the run folder; without one, to the start."""
         if self.folder.checkpoint.exists():
-            self._load()
+            with fitting(self.folder.checkpoint):
+                self._load()
         if self.world.is_first:
             self.folder.rewind(self.step)
 

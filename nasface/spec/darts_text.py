@@ -7,6 +7,7 @@ last and of the last cell, 2 the first node. The text is parsed as data and neve
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar
@@ -41,8 +42,10 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
 )
 _FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 _INPUTS = (Input("c0", 0), Input("c1", 0))
-_START = re.compile(r"(?:(\w+)\s*=\s*)?\bGenotype\(")
+_START = re.compile(r"\bGenotype\(")
+_ASSIGNED = re.compile(r"\b(\w+)\s*=\s*\Z")
 _LONGEST = 20_000
+_LONGEST_NAME = 100
 _MOST_NODES = 100
 
 Pairs = list[tuple[str, int]]
@@ -93,20 +96,27 @@ def write_darts_text(genotype: Genotype) -> str:
 
 def _calls(text: str, place: str) -> Iterator[tuple[str, int, ast.Call]]:
     """Name, line and syntax tree of every ``Genotype(...)``."""
-    end = 0
+    end, line = 0, 1
     for match in _START.finditer(text):
         if match.start() < end:
             continue
-        line = text.count("\n", 0, match.start()) + 1
+        line += text.count("\n", end, match.start())
+        name = _ASSIGNED.search(text, max(end, match.start() - _LONGEST_NAME), match.start())
         end = _closing(text, match.end())
-        source = "Genotype(" + text[match.end() : end]
-        try:
-            tree = ast.parse(source, mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            tree = None
+        tree = _parsed("Genotype(" + text[match.end() : end])
         if not isinstance(tree, ast.Call):
             raise SpecError(f"{place}: line {line}: Genotype(...) is not complete or not readable")
-        yield match[1] or "genotype", line, tree
+        yield name[1] if name else "genotype", line, tree
+        line += text.count("\n", match.start(), end)
+
+
+def _parsed(source: str) -> ast.expr | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's advice on how to write literals
+            return ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _closing(text: str, start: int) -> int:

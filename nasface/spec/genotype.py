@@ -19,6 +19,7 @@ from nasface.spec.graph import (
     Projection,
     Transform,
     check_name,
+    check_title,
 )
 
 FORMAT: Literal[1] = 1
@@ -109,6 +110,9 @@ class SpaceReference:
     digest: str
     parameters: Mapping[str, bool | int | str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_title("space.name", self.name)
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -133,6 +137,7 @@ class Genotype:
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
+        check_title("name", self.name)
         if not self.cells:
             raise SpecError("cells: a genotype needs at least one")
         for name in self.cells:

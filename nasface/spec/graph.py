@@ -39,6 +39,9 @@ _TAKEN = frozenset({
 })
 # fmt: on
 
+#: the coarsest level has a stride of 2 to this power
+MOST_LEVELS = 20
+
 #: how many levels an edge climbs (towards coarser resolution) under each transform
 LEVEL_STEP: Mapping[Transform, int] = {"none": 0, "up2": -1, "down2": 1, "stride": 1}
 
@@ -181,6 +184,10 @@ def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[st
                             f"nodes.{position}.edges.{at}.source: {edge.source!r} is not an input "
                             f"or an earlier node; expected one of {', '.join(levels)}"
                         )
+            if not 0 <= member.level <= MOST_LEVELS:
+                raise SpecError(
+                    f"{part}.{position}.level: {member.level} is not between 0 and {MOST_LEVELS}"
+                )
             levels[member.name] = member.level
     return levels
 
@@ -192,6 +199,12 @@ def check_name(place: str, name: str) -> None:
             f"{place}: {name!r} cannot be a name; expected a letter followed by letters, digits or "
             "underscores, and no method of a torch module, such as 'type' or 'keys'"
         )
+
+
+def check_title(place: str, name: str) -> None:
+    """Raise :class:`SpecError` unless a name of a space or genotype can be shown on a line."""
+    if not 1 <= len(name) <= 200 or not name.isprintable():
+        raise SpecError(f"{place}: {name!a:.60} cannot be shown; expected 1 to 200 characters")
 
 
 def check_edge_level(place: str, transform: Transform, source_level: int, level: int) -> None:

@@ -25,10 +25,14 @@ from nasface.spec.graph import (
     Transform,
     check_name,
     check_operation,
+    check_title,
 )
 
 Value: TypeAlias = bool | int | str
 """What a parameter of a space may be set to."""
+
+MOST_NODES = 64
+"""Nodes of a dense block: their edges grow with the square."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ def expand(document: SpaceDocument, parameters: Mapping[str, Value]) -> SearchSp
     Raises:
         SpecError: naming the place in the document and what would be accepted.
     """
+    check_title("name", document.name)
     for at, name in enumerate(document.operations):
         check_operation(f"operations.{at}", name)
     if not document.operations or not document.cells:
@@ -196,8 +201,8 @@ def _dense_nodes(
 ) -> tuple[Node, ...]:
     if not inputs:
         raise SpecError("inputs: a dense cell needs at least one")
-    if dense.nodes < 1:
-        raise SpecError(f"dense.nodes: {dense.nodes} is not 1 or more")
+    if not 1 <= dense.nodes <= MOST_NODES:
+        raise SpecError(f"dense.nodes: {dense.nodes} is not between 1 and {MOST_NODES}")
     candidates = operations if dense.operations is None else dense.operations
     level = inputs[0].level + LEVEL_STEP[dense.input_transform]
     nodes: list[Node] = []

@@ -24,16 +24,26 @@ from nasface.spec.genotype import Genotype, check_derivable
 from nasface.spec.space import SearchSpace, SpaceDocument, Value, expand
 
 T = TypeVar("T")
-_MAX_BYTES = 4_000_000
+_MOST_CHARACTERS = 500_000
+_LONGEST_NUMBER = 100
+_LONGEST_VALUE = 100
+_LARGEST_FILE = 64 * 2**20
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader that refuses a key given twice and references to other parts."""
+    """YAML's safe loader that refuses a key given twice, references to other parts, and tags."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError(f"aliases (*name) are not accepted{self.get_mark()}")
-        return super().compose_node(parent, index)
+        if getattr(self.peek_event(), "tag", None) is not None:  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(f"tags (!name) are not accepted{self.get_mark()}")
+        node = super().compose_node(parent, index)
+        # A number to base 60 takes time that grows with the square of its length.
+        number = isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":str")
+        if node is not None and number and len(node.value) > _LONGEST_NUMBER:
+            raise yaml.YAMLError(f"a number is too long{node.start_mark}")
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -62,11 +72,11 @@ _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
 def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
     """The plain values of a YAML text; ``place`` names it in the message of ``error``."""
-    if len(text) > _MAX_BYTES:
-        raise error(f"{place}: larger than {_MAX_BYTES} characters")
+    if len(text) > _MOST_CHARACTERS:
+        raise error(f"{place}: larger than {_MOST_CHARACTERS} characters")
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader with more checks
-    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as problem:
         raise error(f"{place}: not valid YAML: {_one_line(problem)}") from None
 
 
@@ -244,6 +254,8 @@ def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
 def read_text(path: Path, error: type[NasfaceError], what: str) -> str:
     """The text of a UTF-8 file; raises ``error``, which names it as ``what``, if it has none."""
     try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise error(f"{path}: larger than {_LARGEST_FILE} bytes, expected {what}")
         return path.read_text("utf-8")
     except OSError as problem:
         raise error(f"{path}: cannot read {what}: {problem.strerror}") from None
@@ -258,12 +270,17 @@ def _choose_parameters(raw: Any, given: Mapping[str, Value], place: str) -> dict
         if name not in declared:
             known = ", ".join(map(str, declared)) or "no parameters"
             raise SpecError(f"{place}: unknown parameter {name!r}; the space has {known}")
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, Value] = {}
     for name, entry in declared.items():
         default, choices = (
             entry.get(k) if isinstance(entry, dict) else None for k in ("default", "choices")
         )
         value = given.get(name, default)
+        if not isinstance(value, bool | int | str) or len(str(value)) > _LONGEST_VALUE:
+            raise SpecError(
+                f"{place}: parameters.{name}: {value!r:.60} is no value of a parameter; expected a "
+                "whole number, true, false, or a name"
+            )
         if isinstance(choices, list) and value not in choices:
             raise SpecError(f"{place}: parameters.{name}: {value!r} is not one of {choices}")
         if isinstance(choices, list):
@@ -302,7 +319,7 @@ def _first_problems(problem: ValidationError, kind: type[Any]) -> str:
 
 def _describe(problem: ErrorDetails, kind: type[Any]) -> str:
     location, value = problem["loc"], problem["input"]
-    where = ".".join(map(str, location)) or "top level"
+    where = _one_line(".".join(map(str, location)))[:300] or "top level"
     if problem["type"] == "unexpected_keyword_argument":
         return f"{where}: unknown key; expected one of {', '.join(_keys(kind, location[:-1]))}"
     if problem["type"] == "missing":
@@ -330,4 +347,5 @@ def _present(kind: Any) -> Any:
 
 
 def _one_line(problem: object) -> str:
-    return " ".join(str(problem).split())
+    words = " ".join(str(problem).split())
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in words)

@@ -210,9 +210,9 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
     assert "batch: 9 is more than the 8 images" in fails(
         f"{train} --genotype {place}/g.yaml --data {place}/data --batch 9", capsys
     )
+    search = f"search --data {place}/data --batch 2 --out {out}"
     assert "both have a cell named 'cpm_c2'" in fails(
-        f"search --space autofem-cpm --before {place}/g.yaml --data {place}/data --out {out} --batch 2",
-        capsys,
+        f"{search} --space autofem-cpm --before {place}/g.yaml", capsys
     )
     text = (place / "g.yaml").read_text()
     (tmp_path / "op.yaml").write_text(text.replace("sep_3x3", "sep_9x9"))

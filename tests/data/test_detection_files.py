@@ -65,12 +65,33 @@ def test_an_archive_reads_as_its_folder(tmp_path: Path) -> None:
 
 def test_a_malformed_member_is_named(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        member = tarfile.TarInfo("../../0--Parade/a.txt")
+        member = tarfile.TarInfo("set/0--Parade/a.txt")
         member.size = 7
         archive.addfile(member, io.BytesIO(b"name\n1\n"))
-    with pytest.raises(DataError, match=r"a\.tar: \.\./\.\./0--Parade/a\.txt:2: 0 rows"):
+    with pytest.raises(DataError, match=r"a\.tar: set/0--Parade/a\.txt:2: 0 rows"):
         read_detections(tmp_path / "a.tar")
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+
+
+@pytest.mark.parametrize("name", ["../../0--Parade/a.txt", "/0--Parade/a.txt", "a/../b/c.txt"])
+def test_members_that_climb_out_are_refused(tmp_path: Path, name: str) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = 7
+        archive.addfile(member, io.BytesIO(b"name\n0\n"))
+    with pytest.raises(DataError, match="expected a relative path"):
+        read_detections(tmp_path / "a.tar")
+
+
+def test_links_in_an_archive_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("name\n1\n1 2 3 4 0.5\n")
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, kind in (("e/a.txt", tarfile.SYMTYPE), ("e/b.txt", tarfile.LNKTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, str(tmp_path / "secret.txt")
+            archive.addfile(member)
+    with pytest.raises(DataError, match="holds no file"):
+        read_detections(tmp_path / "a.tar")
 
 
 def test_what_holds_no_detections(tmp_path: Path) -> None:

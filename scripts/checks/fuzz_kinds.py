@@ -1,0 +1,381 @@
+"""The kinds of files that nasface reads: whole samples, how to damage them, how they are read."""
+
+import io
+import json
+import random
+import struct
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from damage import damage_bytes, damage_text
+from scipy.io import savemat
+from torch import nn
+
+from nasface.data.annotations import ATTRIBUTES, parse_wider_annotations, read_text
+from nasface.data.detection_files import read_detections
+from nasface.data.fddb_files import read_fddb_detections, read_fddb_truth
+from nasface.data.images import read_image
+from nasface.data.wider_truth import SETS, read_ground_truth
+from nasface.faces.detector import DetectorConfig, build_detector
+from nasface.faces.pretrained import load_backbone_weights
+from nasface.faces.weights import load_detector, save_detector
+from nasface.run.config import SearchConfig, TrainConfig
+from nasface.run.derive import DeriveConfig, derive_run
+from nasface.run.history import history_entry, load_history, save_history
+from nasface.search.derive import derive
+from nasface.spec.darts_text import read_darts_text, write_darts_text
+from nasface.spec.genotype import Genotype
+from nasface.spec.space import SearchSpace
+from nasface.spec.store import (
+    load_config,
+    load_genotype,
+    load_search_space,
+    parse_genotype,
+    to_yaml,
+)
+
+Samples = Sequence[bytes]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``file`` is the path, below a folder of its own, at which ``read`` expects an input."""
+
+    file: str
+    samples: Callable[[], Samples]
+    read: Callable[[Path], object]
+    damage: Callable[[Samples, random.Random], bytes]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.replace("_", " ") for word in text.split())
+
+
+def _text(words: Sequence[str]) -> Callable[[Samples, random.Random], bytes]:
+    return partial(damage_text, words=tuple(words))
+
+
+# Search spaces, genotypes, settings
+
+
+@cache
+def _space() -> SearchSpace:
+    return load_search_space("autofem-cpm", {"nodes": 4})
+
+
+def _choices(seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    generator = np.random.default_rng(seed)
+    space = _space()
+    alphas = {
+        name: generator.normal(size=(len(cell.edges), len(space.operations))).astype(np.float32)
+        for name, cell in space.cells.items()
+    }
+    betas = {name: values[:, 0].copy() for name, values in alphas.items()}
+    return alphas, betas if space.edge_normalisation else {}
+
+
+def _genotype() -> Genotype:
+    alphas, betas = _choices()
+    return derive(_space(), alphas, betas or None, name="cpm")
+
+
+def _spaces() -> Samples:
+    folder = Path(__file__).parents[2] / "search_spaces"
+    return [(folder / f"{name}.yaml").read_bytes() for name in ("darts", "pc-darts", "autofem-cpm")]
+
+
+def _read_space(path: Path) -> object:
+    space = load_search_space(path)
+    return space.digest, [space.candidates(name) for name in space.cells]
+
+
+def _genotypes() -> Samples:
+    few = _genotype()
+    one = Genotype(1, "one", few.space, {"cpm_c2": few.cells["cpm_c2"]}, few.provenance)
+    return [to_yaml(load_genotype("darts_v1")).encode(), to_yaml(one).encode()]
+
+
+def _read_genotype(path: Path) -> None:
+    genotype = load_genotype(path)
+    assert parse_genotype(to_yaml(genotype), "again") == genotype
+
+
+def _read_darts(path: Path) -> None:
+    for genotype in read_darts_text(read_text(path), str(path)).values():
+        again = read_darts_text(write_darts_text(genotype), "again")["genotype"]
+        assert again.cells == genotype.cells
+
+
+def _darts() -> Samples:
+    texts = [write_darts_text(load_genotype(name)) for name in ("darts_v2", "pc_darts_cifar")]
+    return [f"NAME = {text}\n".encode() for text in texts] + ["\n".join(texts).encode()]
+
+
+# Annotations and detections
+
+_ROW = "{} {} {} {} 0 0 1 0 2 0 \n"
+WIDER = (
+    "0--Parade/one.jpg\n2\n" + _ROW.format(10, 20, 30, 40) + _ROW.format(1, 2, 3, 4),
+    "0--Parade/none.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n1--Two/two.jpg\n1\n" + _ROW.format(5, 6, 7, 8),
+)
+ELLIPSES = "2002/08/11/big/img_591\n1\n123.58 85.5 1.265 269.6 161.7  1\n2002/b\n0\n2002/c\n1\n"
+ELLIPSES += "12 8 -1.2 29.6 16.7  1\n"
+RECTANGLES = "2002/a\n2\n1.5 2 30 40 0.9\n5 6 7 8 .25\n2002/b\n0\n2002/c\n1\n1 2 3 4 1e-3\n"
+DETECTIONS = "name\n2\n10.5 20 30 40 0.998\n1 2 3 4 0.02\n"
+
+
+def _read_wider(path: Path) -> None:
+    for _, rows in parse_wider_annotations(read_text(path), str(path)):
+        assert rows.dtype == np.int64
+        assert rows.shape[1] == 4 + len(ATTRIBUTES)
+
+
+def _read_fddb_truth(path: Path) -> None:
+    for fold in range(2, 11):
+        (path.parent / f"FDDB-fold-{fold:02d}-ellipseList.txt").touch()
+    for image in read_fddb_truth(path.parent):
+        assert np.isfinite(image.ellipses_M5).all()
+
+
+def _read_fddb_detections(path: Path) -> None:
+    for rows in read_fddb_detections(path).values():
+        assert np.isfinite(rows).all()
+
+
+def _read_detections(path: Path) -> None:
+    place = path.parent.parent if path.suffix == ".txt" else path
+    for rows in read_detections(place).values():
+        assert rows.shape[1] == 5
+        assert np.isfinite(rows).all()
+
+
+def _archives() -> Samples:
+    found = []
+    for mode in ("w", "w:gz"):
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode=mode) as archive:
+            for name in ("set/event/a.txt", "set/event/b.txt"):
+                member = tarfile.TarInfo(name)
+                member.size = len(DETECTIONS)
+                archive.addfile(member, io.BytesIO(DETECTIONS.encode()))
+        found.append(data.getvalue())
+    return found
+
+
+def _truths() -> Samples:
+    """Official ground truth of three images, each of the four files alike."""
+
+    def cells(values: Sequence[object]) -> np.ndarray:
+        array = np.empty((len(values), 1), dtype=object)
+        array[:, 0] = values
+        return array
+
+    faces = [np.array([[10.0, 20, 30, 40], [1, 2, 3, 4]]), np.zeros((1, 4)), np.ones((1, 4))]
+    per_event = [faces[:2], faces[2:]]
+    content: dict[str, object] = {
+        "event_list": cells(["0--Parade", "1--Two"]),
+        "file_list": cells([cells(["a", "b"]), cells(["c"])]),
+        "face_bbx_list": cells([cells(event) for event in per_event]),
+        "gt_list": cells([cells([np.ones((1, 1)) for _ in event]) for event in per_event]),
+    }
+    for key in ATTRIBUTES:
+        labels = [cells([np.zeros((len(each), 1)) for each in event]) for event in per_event]
+        content[f"{key}_label_list"] = cells(labels)
+    found = []
+    for compress in (False, True):
+        data = io.BytesIO()
+        savemat(data, content, do_compression=compress)
+        found.append(data.getvalue())
+    return found
+
+
+def _read_truth(path: Path) -> None:
+    for name in SETS:
+        other = path.with_name(f"wider_{name}_val.mat")
+        if not other.exists():
+            other.write_bytes(_truths()[0])
+    for image in read_ground_truth(path.parent):
+        assert np.isfinite(image.boxes_M4).all()
+        assert all(len(each) == len(image.boxes_M4) for each in image.sets.values())
+        assert all(len(each) == len(image.boxes_M4) for each in image.attributes.values())
+
+
+# Binary files of nasface
+
+
+def _checkpoints() -> Samples:
+    alphas, betas = _choices()
+    model = {f"enhancement.choices.alpha.{k}": torch.from_numpy(v) for k, v in alphas.items()}
+    state = {
+        "kind": "search",
+        "space_digest": _space().digest,
+        "step": 3,
+        "result_epoch": None,
+        "history": [history_entry(1, 3, alphas, betas)],
+        "model": model,
+    }
+    return [_saved(state), _saved({**state, "result_epoch": 1})]
+
+
+def _saved(state: object) -> bytes:
+    data = io.BytesIO()
+    torch.save(state, data)
+    return data.getvalue()
+
+
+def _write_search_config(folder: Path) -> None:
+    config = folder / "config.yaml"
+    if not config.exists():
+        config.write_text(to_yaml(SearchConfig(space="autofem-cpm", parameters={"nodes": 4})))
+
+
+def _read_checkpoint(path: Path) -> None:
+    _write_search_config(path.parent)
+    derive_run(DeriveConfig(run=str(path.parent)), "derived")
+
+
+def _backbones() -> Samples:
+    return [_saved(nn.Conv2d(3, 4, 3).state_dict())]
+
+
+def _read_backbone(path: Path) -> None:
+    load_backbone_weights(nn.Conv2d(3, 4, 3), path)
+
+
+@cache
+def _weights() -> Samples:
+    config = DetectorConfig(channels=8, head_layers=0, extra_channels=(8, 8))
+    genotype = _genotype()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "w.safetensors"
+        save_detector(path, build_detector(config, genotype), genotype, {"ap": 0.5})
+        return [path.read_bytes()]
+
+
+def _read_weights(path: Path) -> None:
+    loaded = load_detector(path)
+    assert all(value.device.type == "cpu" for value in loaded.detector.state_dict().values())
+
+
+def _damaged_header(samples: Samples, generator: random.Random) -> bytes:
+    """A weights file with another header; most keep a length that is right."""
+    data = generator.choice(samples)
+    length = int.from_bytes(data[:8], "little")
+    header, tensors = data[8 : 8 + length], data[8 + length :]
+    if generator.random() < 0.1:
+        return damage_bytes([data[: 8 + length]], generator) + tensors
+    if generator.random() < 0.5:
+        values = json.loads(header)
+        key = generator.choice(sorted(values["__metadata__"]))
+        text = values["__metadata__"][key].encode()
+        changed = damage_text([text], generator, words=YAML).decode(errors="replace")
+        values["__metadata__"][key] = changed
+        header = json.dumps(values).encode()
+    else:
+        header = damage_text([header], generator, words=JSON)
+    return struct.pack("<Q", len(header)) + header + tensors
+
+
+def _damaged_zip(samples: Samples, generator: random.Random) -> bytes:
+    """A zip file with a damaged part and right checksums, or damaged as a whole."""
+    data = generator.choice(samples)
+    if generator.random() < 0.3:
+        return damage_bytes([data], generator)
+    parts: list[tuple[str, bytes]] = []
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = [(name, archive.read(name)) for name in archive.namelist()]
+    likely = [at for at, (name, _) in enumerate(parts) if name.endswith((".pkl", ".npy"))]
+    at = generator.choice(likely) if generator.random() < 0.9 else generator.randrange(len(parts))
+    parts[at] = (parts[at][0], damage_bytes([parts[at][1]], generator))
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name, content in parts:
+            archive.writestr(name, content)
+    return whole.getvalue()
+
+
+@cache
+def _histories() -> Samples:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "choices.npz"
+        save_history(path, [history_entry(epoch, epoch, *_choices(epoch)) for epoch in (1, 2)])
+        return [path.read_bytes()]
+
+
+def _read_history(path: Path) -> object:
+    _write_search_config(path.parent)
+    return load_history(path.parent)
+
+
+def _images() -> Samples:
+    image = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
+    suffixes = (".jpg", ".png", ".bmp", ".webp", ".tif", ".ppm")
+    found = [cv2.imencode(suffix, image)[1].tobytes() for suffix in suffixes]
+    found.append(cv2.imencode(".png", image.astype(np.uint16) * 257)[1].tobytes())
+    return found
+
+
+def _read_image(path: Path) -> None:
+    image = read_image(path)
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+
+
+#: words of each language, separated by blanks; "_" stands for a blank inside one
+YAML = _words(
+    r"""{ } [ ] :_ -_ *a &a_ !!python/name:os.system !!float $nodes ?_ |_ null true .nan .inf
+    1:1:1:1 2001-01-01 0x <<:_ "\u ' # %YAML_9.9 --- ... none stride up2 name format keep"""
+)
+JSON = _words(r"""{ } [ ] : , " null true 1e999 "dtype" "F64" "\ud800" """)
+PYTHON = _words(
+    r"""( ) [ ] range(2,_6) ('skip_connect',_1) 'none' **x lambda:_0 = Genotype( normal= -
+    import('os') '\d' 1j True b'' f'{x}'"""
+)
+ROWS = _words(r"0 1 1000000 . nan inf 1e400 a/b.jpg ../x.jpg /etc/x.jpg \ ")
+
+KINDS: Mapping[str, Kind] = {
+    "search space": Kind("fuzz/space.yaml", _spaces, _read_space, _text(YAML)),
+    "genotype": Kind("fuzz/genotype.yaml", _genotypes, _read_genotype, _text(YAML)),
+    "DARTS text": Kind("fuzz/genotypes.py", _darts, _read_darts, _text(PYTHON)),
+    "settings": Kind(
+        "fuzz/config.yaml",
+        lambda: [to_yaml(TrainConfig()).encode()],
+        partial(load_config, TrainConfig),
+        _text(YAML),
+    ),
+    "WIDER FACE annotations": Kind(
+        "fuzz/gt.txt", lambda: [each.encode() for each in WIDER], _read_wider, _text(ROWS)
+    ),
+    "FDDB annotations": Kind(
+        "fuzz/FDDB-fold-01-ellipseList.txt",
+        lambda: [ELLIPSES.encode()],
+        _read_fddb_truth,
+        _text(ROWS),
+    ),
+    "FDDB detections": Kind(
+        "fuzz/fold-01-out.txt",
+        lambda: [RECTANGLES.encode(), ELLIPSES.encode()],
+        _read_fddb_detections,
+        _text(ROWS),
+    ),
+    "WIDER FACE detections": Kind(
+        "fuzz/event/name.txt", lambda: [DETECTIONS.encode()], _read_detections, _text(ROWS)
+    ),
+    "archive of detections": Kind("fuzz/d.tar.gz", _archives, _read_detections, damage_bytes),
+    "ground truth .mat": Kind("fuzz/wider_face_val.mat", _truths, _read_truth, damage_bytes),
+    "checkpoint": Kind("fuzz/checkpoint.pt", _checkpoints, _read_checkpoint, _damaged_zip),
+    "backbone weights": Kind("fuzz/backbone.pth", _backbones, _read_backbone, _damaged_zip),
+    "weights (safetensors)": Kind(
+        "fuzz/best.safetensors", _weights, _read_weights, _damaged_header
+    ),
+    "history (npz)": Kind("fuzz/choices.npz", _histories, _read_history, _damaged_zip),
+    "image": Kind("fuzz/image.png", _images, _read_image, damage_bytes),
+}
