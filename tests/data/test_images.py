@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from nasface.data.images import (
     IMAGE_MEAN,
@@ -196,3 +197,23 @@ def test_tensor_is_normalised_channel_by_channel() -> None:
 
 def test_padding_colour_is_nearly_zero() -> None:
     assert to_tensor(np.array([[MEAN_COLOUR]], np.uint8)).abs().max() < 0.02
+
+
+def test_strange_images_become_8_bit_rgb(tmp_path: Path) -> None:
+    image = Image.fromarray(PICTURE)
+    image.convert("CMYK").save(tmp_path / "cmyk.jpg")
+    image.convert("P").save(tmp_path / "palette.png")
+    image.save(tmp_path / "jpeg.png", format="JPEG")
+    image.save(tmp_path / "moving.webp", save_all=True, append_images=[image.rotate(180)])
+    for path in tmp_path.iterdir():
+        assert read_image(path).shape == PICTURE.shape, path
+    for height, width in ((1, 1), (20, 30_000)):
+        write_image(tmp_path / "long.png", np.zeros((height, width, 3), np.uint8))
+        assert read_image(tmp_path / "long.png").shape == (height, width, 3)
+
+
+def test_a_small_file_of_many_pixels_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (20_000, 6_000)).save(tmp_path / "bomb.png")
+    assert (tmp_path / "bomb.png").stat().st_size < 100_000
+    with pytest.raises(DataError, match=r"bomb\.png: has 20000 x 6000 pixels, expected 100000000"):
+        read_image(tmp_path / "bomb.png")

@@ -58,7 +58,8 @@ def test_lists_and_pictures_of_images(tmp_path: Path) -> None:
     rows = json.loads((tmp_path / "out" / "detections.json").read_text())
     assert [(row["height"], row["width"]) for row in rows] == [(30, 50), (40, 20)]
     assert [row["boxes"] for row in rows] == [[[0, 0, 50, 15]], [[0, 0, 20, 20]]]
-    assert find.found.unread == [str(tmp_path / "c.jpg")]
+    (left_out,) = (tmp_path / "out" / "left_out.txt").read_text().splitlines()
+    assert left_out.startswith(f"{tmp_path / 'c.jpg'}: is damaged")
     coco = json.loads((tmp_path / "out" / "coco.json").read_text())
     assert [(each["id"], each["width"], each["height"]) for each in coco["images"]] == [
         (1, 50, 30),
@@ -100,6 +101,14 @@ def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
     find = finder(tmp_path / "out")
     find.images([tmp_path / "a.png", tmp_path / "b.png"], Press(), stop)
     assert list(find.found.faces) == [str(tmp_path / "a.png")]
+
+
+def test_a_broken_video_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    find = finder(tmp_path / "out")
+    find.video(str(tmp_path / "a.mp4"), Silent(), StopRequest())
+    find.finish()
+    assert "a.mp4: OpenCV cannot open it" in (tmp_path / "out" / "left_out.txt").read_text()
 
 
 def test_patterns_name_images(tmp_path: Path) -> None:
