@@ -9,6 +9,7 @@ import pandas as pd
 import tyro
 
 from nasface.cli.console import ConsoleProgress, print_json, say
+from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
 from nasface.run.comparison import run_comparison
 from nasface.run.comparison_tables import REPORT, RUNS, SUMMARY, write_tables
@@ -41,12 +42,7 @@ class CompareCommand:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code: 1 if runs failed."""
-    command = tyro.cli(
-        CompareCommand,
-        args=list(arguments),
-        prog="nasface compare",
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    command = parse_line(CompareCommand, arguments, "compare")
     if command.workers < 1:
         raise ConfigError(f"workers: {command.workers}, expected 1 or more")
     plan = load_plan(command.plan, command.data)

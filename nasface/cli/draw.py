@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from nasface.cli.console import say
+from nasface.cli.options import parse_line
 from nasface.errors import ConfigError, RunError
 from nasface.run.history import HISTORY, load_history
 from nasface.spec.genotype import Genotype
@@ -45,12 +46,7 @@ class DrawCommand:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    command = tyro.cli(
-        DrawCommand,
-        args=list(arguments),
-        prog="nasface draw",
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    command = parse_line(DrawCommand, arguments, "draw")
     expected = 2 if command.diff else 1
     if len(command.sources) != expected:
         raise ConfigError(
