@@ -27,7 +27,7 @@ def load_backbone_weights(backbone: nn.Module, path: Path) -> None:
     own = backbone.state_dict()
     # Counters of batches are absent from old files and mean nothing here.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    surplus = [key for key in state if key not in own]
+    surplus = [ascii(key)[1:-1] for key in state if key not in own]
     other = [
         f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
         for key in own
