@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from nasface.cli.console import say
+from nasface.cli.options import parse_line
 from nasface.errors import ConfigError, RunError
 from nasface.run.report import make_report
 from nasface.spec.store import write_text
@@ -37,12 +38,7 @@ class ReportCommand:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    command = tyro.cli(
-        ReportCommand,
-        args=list(arguments),
-        prog="nasface report",
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    command = parse_line(ReportCommand, arguments, "report")
     out = command.out
     if out.suffix not in (".html", ".htm"):
         raise ConfigError(f"{out}: cannot write this type; expected .html")
