@@ -263,7 +263,7 @@ def test_nothing_is_written_over(place: Path, tmp_path: Path, capsys: Output) ->
     weights = f"{place}/trained/best.safetensors"
     for words in (
         f"search --data {place}/data --config {place}/search.yaml --out {out}",
-        f"train --data {place}/data --genotype {place}/g.yaml --out {out}",
+        f"train --data {place}/data --genotype {place}/g.yaml --batch 4 --out {out}",
         f"evaluate --data {place}/data --weights {weights} --out {out}",
         f"detect --weights {weights} --out {out} {place}/data",
         f"sample {out} --train 1 --val 1",

@@ -166,7 +166,7 @@ def test_estimate(config: SearchConfig, policy: str, tmp_path: Path) -> None:
 
 
 def test_a_search_too_large_for_the_memory_is_not_timed(config: SearchConfig) -> None:
-    huge = replace(config, batch=20000, augment=replace(config.augment, size=640))
+    huge = replace(config, augment=replace(config.augment, size=2**16))
     found = estimate_search(huge)
     assert not found.fits
     assert found.seconds is None

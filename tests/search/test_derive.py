@@ -139,7 +139,8 @@ def test_what_a_genotype_carries_besides_cells() -> None:
     alphas, betas = random_choices(space, 0, ties=False)
     genotype = derive(space, alphas, betas, name="found", provenance=provenance)
     assert (genotype.name, genotype.provenance) == ("found", provenance)
-    assert (genotype.space.name, genotype.space.parameters) == ("autofem-cpm", {"nodes": 4})
+    assert (genotype.space.name, genotype.space.parameters) == ("autofem-cpm", space.parameters)
+    assert genotype.space.parameters["nodes"] == 4
 
 
 def test_arrays_that_do_not_fit_are_named() -> None:
