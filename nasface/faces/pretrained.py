@@ -12,18 +12,24 @@ from nasface.faces.torch_file import load_torch_file
 CLASSIFIER = ("fc.weight", "fc.bias")
 """What torchvision's ResNets have and a backbone has not."""
 
+PREFIX = "frame.backbone."
+"""What the names of a backbone's weights begin with in those of a detector."""
+
 _NAMED = 5
 
 
 def load_backbone_weights(backbone: nn.Module, path: Path) -> None:
     """Load a state dict into a backbone: ``.safetensors``, or a torch file of tensors alone.
 
-    A classifier is left out; everything else must be there, in its shape, and nothing more.
+    Of the weights of a whole detector, as ``nasface train`` writes them, the backbone's are taken;
+    a classifier is left out. Everything else must be there, in its shape, and nothing more.
 
     Raises:
         RunError: naming the file and what is missing, surplus or of another shape.
     """
     state = {key: value for key, value in _read(path).items() if key not in CLASSIFIER}
+    if any(key.startswith(PREFIX) for key in state):
+        state = {key[len(PREFIX) :]: state[key] for key in state if key.startswith(PREFIX)}
     own = backbone.state_dict()
     # Counters of batches are absent from old files and mean nothing here.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]

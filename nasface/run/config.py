@@ -83,6 +83,14 @@ class JobConfig:
     """The detection loss."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """Optimiser of the weights."""
+    backbone_weights: str = ""
+    """State dict to start the backbone from, such as torchvision's of a ResNet on ImageNet:
+    .safetensors, or a torch file. Of the weights of nasface train, the backbone is taken. Empty:
+    random weights."""
+    freeze_stages: int = 0
+    """Stages of the backbone that are not trained: 1 its stem, 2 C2 as well, up to 5."""
+    freeze_norms: bool = False
+    """Keep the statistics of the backbone's normalisations as they were loaded."""
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch, self.accumulate) < 1 or min(self.workers, self.seed) < 0:
@@ -136,16 +144,9 @@ class TrainConfig(JobConfig):
     Hand-made modules (detector.module) have none."""
     precision: Literal["float32", "bf16"] = "float32"
     """bf16: convolutions in bfloat16, weights and losses in float32. For GPUs."""
-    backbone_weights: str = ""
-    """State dict to start the backbone from, such as torchvision's of a ResNet on ImageNet:
-    .safetensors, or a torch file. Empty: random weights."""
     start_weights: str = ""
     """Weights of nasface train to go on from, of the same detector and genotype; data, crops and
     all else may differ. Empty: random weights."""
-    freeze_stages: int = 0
-    """Stages of the backbone that are not trained: 1 its stem, 2 C2 as well, up to 5."""
-    freeze_norms: bool = False
-    """Keep the statistics of the backbone's normalisations as they were loaded."""
     evaluate_every: int = 10
     """Epochs between evaluations on the validation part; the last epoch is always evaluated."""
     tensorboard: bool = False

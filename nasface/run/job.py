@@ -13,6 +13,7 @@ from nasface.data.annotations import ImageRecord, read_wider_split
 from nasface.errors import ConfigError
 from nasface.faces.detector import Detector, SearchableDetector
 from nasface.faces.losses import two_shot_loss
+from nasface.faces.pretrained import freeze, load_backbone_weights
 from nasface.faces.types import Predictions, Targets
 from nasface.ops.blocks import channels_last
 from nasface.run.config import JobConfig, OptimizerConfig
@@ -64,6 +65,18 @@ def make_optimizer(
     if config.name == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
     return torch.optim.AdamW(groups, lr=config.lr)
+
+
+def start_backbone(detector: Detector | SearchableDetector, config: JobConfig) -> None:
+    """Load the weights that the backbone starts from, and freeze what is not trained of it.
+
+    Raises:
+        RunError: for weights that do not fit. ConfigError: for more stages than there are.
+    """
+    backbone = detector.frame.backbone
+    if config.backbone_weights:
+        load_backbone_weights(backbone, Path(config.backbone_weights))
+    detector.fixed = tuple(freeze(backbone, config.freeze_stages, config.freeze_norms))
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

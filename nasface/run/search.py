@@ -30,6 +30,7 @@ from nasface.run.job import (
     prepare,
     read_training_images,
     set_rate,
+    start_backbone,
     take_shots,
     to_device,
 )
@@ -74,6 +75,7 @@ class Search:
         check_batch(choice_images, config.batch * config.accumulate)
         torch.manual_seed(config.seed)
         self.model: SearchableDetector = build_searchable(config.detector, self.space, self.before)
+        start_backbone(self.model, config)
         prepare(self.model, self.device).train()
         self.data = [
             FaceDataset(images, config.augment, config.seed + at)
@@ -84,7 +86,7 @@ class Search:
         schedule = Schedule(
             self.epoch_steps * config.warmup_epochs, self.epoch_steps * config.epochs
         )
-        weights = self.model.weights()
+        weights = [each for each in self.model.weights() if each.requires_grad]
         self.session: Session[Batch] = Session(
             self.space,
             self.model.enhancement.choices,

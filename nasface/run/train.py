@@ -15,7 +15,6 @@ from nasface.data.dataset import Batch, FaceDataset, check_batch
 from nasface.errors import ConfigError
 from nasface.faces.detector import Detector, build_detector
 from nasface.faces.enhancement import uses_genotype
-from nasface.faces.pretrained import freeze, load_backbone_weights
 from nasface.faces.weights import load_detector, save_detector
 from nasface.run.batches import load_batches
 from nasface.run.checkpoint import fitting, load_checkpoint
@@ -35,6 +34,7 @@ from nasface.run.job import (
     prepare,
     read_training_images,
     set_rate,
+    start_backbone,
     take_shots,
     to_device,
 )
@@ -79,12 +79,9 @@ class Training:
         self.validation = read_wider_split(data_folder(config.data), "val")
         torch.manual_seed(config.seed)
         self.detector: Detector = build_detector(config.detector, genotype)
-        backbone = self.detector.frame.backbone
-        if config.backbone_weights:
-            load_backbone_weights(backbone, Path(config.backbone_weights))
+        start_backbone(self.detector, config)
         if config.start_weights:
             self.detector.load_state_dict(_start_weights(config, genotype))
-        self.detector.fixed = tuple(freeze(backbone, config.freeze_stages, config.freeze_norms))
         prepare(self.detector, self.device).train()
         self.parameters = [each for each in self.detector.parameters() if each.requires_grad]
         self.optimizer = make_optimizer(config.optimizer, self.parameters)

@@ -11,6 +11,7 @@ from nasface.faces.backbone import BACKBONES
 from nasface.faces.detector import build_detector
 from nasface.faces.pretrained import freeze, load_backbone_weights
 from nasface.faces.resnet import ResNet
+from nasface.faces.weights import save_detector
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
@@ -25,6 +26,18 @@ def test_torchvisions_file_fits(tmp_path: Path, suffix: str) -> None:
     load_backbone_weights(backbone, path)
     for key, value in backbone.state_dict().items():
         torch.testing.assert_close(value, state[key])
+
+
+def test_the_backbone_of_a_detector_is_taken(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    detector = build_detector(DETECTOR, tiny_genotype())
+    save_detector(tmp_path / "w.safetensors", detector, tiny_genotype(), {})
+    backbone = BACKBONES[DETECTOR.backbone]()
+    load_backbone_weights(backbone, tmp_path / "w.safetensors")
+    for key, value in detector.frame.backbone.state_dict().items():
+        assert torch.equal(backbone.state_dict()[key], value), key
+    with pytest.raises(RunError, match="does not fit the backbone; missing"):
+        load_backbone_weights(ResNet(18), tmp_path / "w.safetensors")
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:

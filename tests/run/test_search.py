@@ -8,6 +8,7 @@ import torch
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, write_tiny
 
 from nasface.errors import NasfaceError
+from nasface.faces.backbone import BACKBONES
 from nasface.ops.cost import count_saved_bytes
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
@@ -180,3 +181,19 @@ def test_the_size_limit_reaches_the_search(config: SearchConfig, tmp_path: Path)
     sizes = [row["expected_size"] for row in rows if "choice_loss" in row]
     assert len(sizes) == 4
     assert sizes[-1] < sizes[0]
+
+
+def test_a_search_starts_from_a_backbone_and_leaves_its_frozen_stages(
+    config: SearchConfig, tmp_path: Path
+) -> None:
+    torch.manual_seed(9)
+    given = BACKBONES[DETECTOR.backbone]().state_dict()
+    torch.save(given, tmp_path / "b.pth")
+    start = replace(config, backbone_weights=str(tmp_path / "b.pth"), freeze_stages=3, epochs=2)
+    assert run_search(start, tmp_path / "run", Silent()).finished
+    model = load_checkpoint(tmp_path / "run" / "checkpoint.pt", "search")["model"]
+    same = {key: torch.equal(model[f"frame.backbone.{key}"], given[key]) for key in given}
+    frozen = [key for key in given if key.startswith(("stem", "stages.2", "stages.3"))]
+    assert frozen
+    assert all(same[key] for key in frozen)
+    assert not any(same[key] for key in given if key not in frozen and key.endswith("weight"))
