@@ -57,14 +57,17 @@ def data_folder(data: str) -> Path:
 def make_optimizer(
     config: OptimizerConfig, parameters: list[nn.Parameter]
 ) -> torch.optim.Optimizer:
-    """The optimiser, without decay on scales and biases of normalisations and other vectors."""
+    """The optimiser, without decay on scales and biases of normalisations and other vectors.
+
+    Fused: a network of hundreds of small weights spends longer on calls than on arithmetic.
+    """
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if config.name == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=config.lr)
+        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, fused=True)
+    return torch.optim.AdamW(groups, lr=config.lr, fused=True)
 
 
 def start_backbone(detector: Detector | SearchableDetector, config: JobConfig) -> None:

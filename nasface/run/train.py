@@ -146,13 +146,11 @@ class Training:
         if self.average is None:
             return
         keep = min(self.config.average, (1 + self.step) / (10 + self.step))
-        state = self.detector.state_dict()
-        for name, mean in self.average.state_dict().items():
-            # Running statistics are averaged too: those of the newest weights do not fit old ones.
-            if mean.is_floating_point():
-                mean.lerp_(state[name], 1 - keep)
-            else:
-                mean.copy_(state[name])
+        # Running statistics are averaged too: those of the newest weights do not fit old ones.
+        means, counters = _values_and_counters(self.average)
+        values, counts = _values_and_counters(self.detector)
+        torch._foreach_lerp_(means, values, 1 - keep)
+        torch._foreach_copy_(counters, counts)
 
     def end_epoch(self, progress: Progress, log: MetricsLog) -> None:
         """Evaluate where it is due; the first process does."""
@@ -225,6 +223,13 @@ class Training:
         self.step, self.seconds = state["step"], state["seconds"]
         self.best, self.figures = state["best"], state["figures"]
         self.skips = Skips(**state.get("skips", {}))
+
+
+def _values_and_counters(detector: Detector) -> tuple[list[Tensor], list[Tensor]]:
+    """All weights and running statistics, and the counts of batches behind these."""
+    state = [*detector.parameters(), *detector.buffers()]
+    values = [each for each in state if each.is_floating_point()]
+    return values, [each for each in state if not each.is_floating_point()]
 
 
 def _start_weights(config: TrainConfig, genotype: Genotype | None) -> dict[str, Tensor]:
