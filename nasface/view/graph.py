@@ -1,8 +1,10 @@
 """What is drawn of a genotype: vertices and arrows, of one cell or of two that are compared."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from colorsys import hls_to_rgb
 from dataclasses import dataclass, replace
 from functools import cache
+from math import dist
 from typing import Literal
 
 from nasface.spec.genotype import CellGene
@@ -80,8 +82,30 @@ class Arrow:
 @cache
 def operation_colours() -> Mapping[str, str]:
     """A fixed colour for each operation."""
-    names = [name for name in OPERATION_NAMES if name not in ("none", "skip")]
-    return dict(zip(names, _PALETTE, strict=True))
+    return colours_of([name for name in OPERATION_NAMES if name not in ("none", "skip")])
+
+
+def colours_of(names: Sequence[str]) -> Mapping[str, str]:
+    """Different colours for names, in their order: names added at the end change no other's.
+
+    The palette first; past its end always the one that is least like all before it.
+    """
+    colours = list(_PALETTE[: len(names)])
+    while len(colours) < len(names):
+        colours.append(_unlike([*colours, FIXED]))
+    return dict(zip(names, colours, strict=True))
+
+
+def _unlike(taken: Iterable[str]) -> str:
+    """Of shades that are dark enough for white paper, the farthest from all colours taken."""
+    there = [tuple(bytes.fromhex(each[1:])) for each in taken]
+    shades = [
+        tuple(round(255 * each) for each in hls_to_rgb(hue / 36, lightness, 0.8))
+        for lightness in (0.2, 0.35, 0.5)
+        for hue in range(36)
+    ]
+    best = max(shades, key=lambda shade: min(dist(shade, each) for each in there))
+    return f"#{bytes(best).hex()}"
 
 
 def cell_graph(gene: CellGene) -> tuple[list[Vertex], list[Arrow]]:

@@ -9,10 +9,16 @@ from tiny import tiny_genotype
 
 from nasface.errors import ConfigError, RunError
 from nasface.spec.operations import OPERATION_NAMES
-from nasface.spec.store import load_genotype, packaged_names
+from nasface.spec.store import load_genotype, packaged_names, parse_genotype, to_yaml
 from nasface.view.cells import draw_comparison, draw_genotype
 from nasface.view.dot import to_dot
-from nasface.view.graph import cell_graph, compare_cells, operation_colours
+from nasface.view.graph import (
+    FIXED,
+    cell_graph,
+    colours_of,
+    compare_cells,
+    operation_colours,
+)
 from nasface.view.legend import legend
 from nasface.view.sheet import comparison_sheet, genotype_sheet
 
@@ -86,6 +92,35 @@ def test_legend_names_what_is_drawn_and_nothing_else() -> None:
 def test_each_operation_has_its_own_colour() -> None:
     colours = operation_colours()
     assert len(set(colours.values())) == len(colours) == len(OPERATION_NAMES) - 2
+
+
+def test_an_operation_that_is_added_has_a_colour_of_its_own_and_changes_no_other() -> None:
+    there = operation_colours()
+    more = colours_of([*there, *(f"new_{number}" for number in range(12))])
+    assert more.items() >= there.items()
+    assert more.items() >= colours_of([*there, "new_0", "new_1"]).items()
+    assert all(re.fullmatch("#[0-9a-f]{6}", each) for each in more.values())
+    assert len(set(more.values()) | {FIXED}) == len(more) + 1
+
+
+def test_an_operation_that_is_added_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {**OPERATION_NAMES, "shuffle_3x3": "grouped 3x3 convolution"}
+    for module in ("spec.graph", "view.graph", "view.legend"):
+        monkeypatch.setattr(f"nasface.{module}.OPERATION_NAMES", names)
+    text = to_yaml(tiny_genotype("autofem-cpm")).replace(
+        "operation: conv_1x1", "operation: shuffle_3x3"
+    )
+    genotype = parse_genotype(text, "text")
+    operation_colours.cache_clear()
+    try:
+        entries = {each.text: each.colour for each in legend(genotype_sheet(genotype))}
+        draw_genotype(genotype, tmp_path / "cell.svg", use_graphviz=False)
+    finally:
+        operation_colours.cache_clear()
+    assert entries.pop("shuffle_3x3: grouped 3x3 convolution") not in entries.values()
+    assert "shuffle_3x3" in (tmp_path / "cell.svg").read_text()
 
 
 def test_unknown_file_type_is_refused(tmp_path: Path) -> None:
