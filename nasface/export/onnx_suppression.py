@@ -32,29 +32,30 @@ def suppression_model(config: SuppressionConfig, opset: int, ir_version: int) ->
     # The operator keeps scores above its threshold, we keep those from ours on.
     above = np.nextafter(np.float32(config.confidence), np.float32(-1)).item()
     boxes, scores = CANDIDATES
+    # Inner names begin with nms_, so that no name of the detector's graph is one of them.
     text = f"""
         <ir_version: {ir_version}, opset_import: ["": {opset}]>
         suppression (float[batch, anchors, 4] {boxes}, float[batch, anchors] {scores})
             => (int64[found] image, float[found, 4] boxes, float[found] scores)
-        <int64[1] most = {{{config.before_nms}}}, int64[1] keep = {{{config.keep}}},
-         float[1] overlap = {{{config.nms!r}}}, float[1] above = {{{above!r}}},
-         int64[1] first = {{0}}, int64[1] second = {{1}}, int64[1] third = {{2}},
-         int64[3] corners = {{1, 1, 4}}, int64[2] columns = {{0, 2}}>
+        <int64[1] nms_most = {{{config.before_nms}}}, int64[1] nms_keep = {{{config.keep}}},
+         float[1] nms_overlap = {{{config.nms!r}}}, float[1] nms_above = {{{above!r}}},
+         int64[1] nms_first = {{0}}, int64[1] nms_second = {{1}}, int64[1] nms_third = {{2}},
+         int64[3] nms_corners = {{1, 1, 4}}, int64[2] nms_columns = {{0, 2}}>
         {{
-            size = Shape ({scores})
-            number = Gather <axis = 0> (size, second)
-            taken = Min (most, number)
-            best, order = TopK <axis = 1> ({scores}, taken)
-            position = Unsqueeze (order, third)
-            positions = Expand (position, corners)
-            candidates = GatherElements <axis = 1> ({boxes}, positions)
-            faces = Unsqueeze (best, second)
-            chosen = NonMaxSuppression (candidates, faces, keep, overlap, above)
-            place = Gather <axis = 1> (chosen, columns)
-            images = Gather <axis = 1> (chosen, first)
-            image = Squeeze (images, second)
-            boxes = GatherND (candidates, place)
-            scores = GatherND (best, place)
+            nms_size = Shape ({scores})
+            nms_number = Gather <axis = 0> (nms_size, nms_second)
+            nms_taken = Min (nms_most, nms_number)
+            nms_best, nms_order = TopK <axis = 1> ({scores}, nms_taken)
+            nms_position = Unsqueeze (nms_order, nms_third)
+            nms_positions = Expand (nms_position, nms_corners)
+            nms_boxes = GatherElements <axis = 1> ({boxes}, nms_positions)
+            nms_faces = Unsqueeze (nms_best, nms_second)
+            nms_kept = NonMaxSuppression (nms_boxes, nms_faces, nms_keep, nms_overlap, nms_above)
+            nms_place = Gather <axis = 1> (nms_kept, nms_columns)
+            nms_images = Gather <axis = 1> (nms_kept, nms_first)
+            image = Squeeze (nms_images, nms_second)
+            boxes = GatherND (nms_boxes, nms_place)
+            scores = GatherND (nms_best, nms_place)
         }}
     """
     model: onnx.ModelProto = need("onnx.parser").parse_model(text)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
+import onnx.parser
 import onnxruntime
 import pytest
 import torch
@@ -23,7 +23,12 @@ from nasface.export.config import OUTPUT_NAMES, ExportConfig
 from nasface.export.load import load_detector
 from nasface.export.onnx_detector import runner
 from nasface.export.onnx_file import export_onnx
-from nasface.export.onnx_suppression import CANDIDATES, random_candidates, suppression_model
+from nasface.export.onnx_suppression import (
+    CANDIDATES,
+    random_candidates,
+    suppression_model,
+    with_suppression,
+)
 from nasface.faces.boxes import decode, iou
 from nasface.faces.detector import DetectorConfig
 from nasface.faces.family import MODELS
@@ -225,6 +230,28 @@ def test_suppression_in_the_graph_is_greedy(
     assert len(image_N) == len(rows)
     given = torch.cat([image_N[:, None].float(), boxes_N4, scores_N[:, None]], dim=1)
     torch.testing.assert_close(given, torch.tensor(rows).reshape(-1, 6), rtol=0, atol=0)
+
+
+def test_suppression_goes_behind_any_graph_that_gives_candidates() -> None:
+    config = SuppressionConfig(confidence=0.0)
+    text = f"""
+        <ir_version: 10, opset_import: ["": 23]>
+        detector (float[batch, anchors, 5] images)
+            => (float[batch, anchors, 4] {CANDIDATES[0]}, float[batch, anchors] {CANDIDATES[1]})
+        <int64[2] first = {{4, 1}}, int64[1] position = {{2}}>
+        {{
+            {CANDIDATES[0]}, size = Split <axis = 2> (images, first)
+            {CANDIDATES[1]} = Squeeze (size, position)
+        }}
+    """
+    whole = with_suppression(onnx.parser.parse_model(text), config, 23)
+    candidates = random_candidates(50)
+    given = torch.cat([candidates.boxes_BA4, candidates.scores_BA[..., None]], dim=2)
+    found = runner(whole.SerializeToString(), OUTPUT_NAMES["detections"])(given)
+    alone = suppression_model(config, 23, 10).SerializeToString()
+    wanted = runner(alone, OUTPUT_NAMES["detections"], CANDIDATES)(*candidates)
+    assert len(wanted[0]) > 4
+    assert all(map(torch.equal, wanted, found))
 
 
 def greedy(boxes_N4: torch.Tensor, scores_N: torch.Tensor, config: SuppressionConfig) -> list[int]:
