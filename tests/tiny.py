@@ -15,6 +15,7 @@ from nasface.data.annotations import write_wider_annotations
 from nasface.data.augment import AugmentConfig
 from nasface.data.images import write_image
 from nasface.faces.detector import DetectorConfig, build_detector
+from nasface.faces.enhancement import uses_genotype
 from nasface.faces.types import Predictions
 from nasface.faces.weights import save_detector
 from nasface.run.config import OptimizerConfig
@@ -66,7 +67,7 @@ def tiny_genotype(space_name: str = "autofem", seed: int = 0) -> Genotype:
 def write_lively_weights(path: Path, config: DetectorConfig = DETECTOR, seed: int = 0) -> Path:
     """An untrained detector whose scores and offsets vary from anchor to anchor."""
     torch.manual_seed(seed)
-    genotype = tiny_genotype(seed=seed)
+    genotype = tiny_genotype(seed=seed) if uses_genotype(config.module) else None
     detector = build_detector(config, genotype)
     for head in detector.frame.heads:
         for branch in (head.classify, head.regress):

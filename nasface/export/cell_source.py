@@ -181,13 +181,12 @@ class CellSource:
             self.forward += fit("return (", values, ")", 8, bare=True)
 
     def _attribute(self, wanted: str) -> str:
-        name = _unlike(wanted, self._attributes)
+        name = unlike(wanted, self._attributes)
         self._attributes.add(name)
         return name
 
     def _local(self, wanted: str) -> str:
-        clear = wanted not in _RESERVED and not keyword.iskeyword(wanted)
-        name = _unlike(wanted if clear else f"{wanted}_", self._taken)
+        name = unlike(wanted, self._taken)
         self._taken.add(name)
         return name
 
@@ -220,10 +219,10 @@ def wrapped(start: str, terms: Sequence[str], sign: str) -> list[str]:
     return [f"{start}(", f"    {first}", *(f"    {sign.strip()} {each}" for each in others), ")"]
 
 
-def _unlike(wanted: str, taken: Iterable[str]) -> str:
-    """``wanted``, with a number behind it if it is taken."""
+def unlike(wanted: str, taken: Iterable[str]) -> str:
+    """``wanted``, with a number behind it if it is taken or a word of the language."""
     there, name, number = set(taken), wanted, 2
-    while name in there:
+    while name in there or keyword.iskeyword(name):
         name, number = f"{wanted}_{number}", number + 1
     return name
 

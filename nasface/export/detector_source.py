@@ -8,21 +8,21 @@ from typing import cast
 from torch import nn
 
 import nasface
-from nasface.build import FixedCell, FixedModule
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
 from nasface.errors import ExportError
 from nasface.evaluation.predict import SuppressionConfig
 from nasface.export import pieces
-from nasface.export.cell_source import CellSource, fit
+from nasface.export.cell_source import fit
+from nasface.export.enhancement_source import MAPS, EnhancementSource
 from nasface.export.gather import gather
 from nasface.faces import anchors, backbone, boxes, detector, resnet
 from nasface.faces.backbone import LEVELS, STRIDES, MobileNetV1
 from nasface.faces.detector import Detector, DetectorConfig
+from nasface.faces.enhancement import GENOTYPE, uses_genotype
 from nasface.faces.resnet import Block, ResNet
 from nasface.faces.weights import LICENCE
 from nasface.ops import blocks
 from nasface.ops.cost import count_parameters
-from nasface.spec.genotype import CellGene
 
 _SEPARABLE = {"_separable": "depthwise_separable", "_bottleneck": "bottleneck"}
 
@@ -45,7 +45,7 @@ class PythonSource:
 def write_source(
     found: Detector, name: str, suppression: SuppressionConfig, module: str
 ) -> PythonSource:
-    """The file of a detector whose enhancement is the cells of genotype ``name``.
+    """The file of a detector; ``name`` is the genotype's or, without one, the module's.
 
     ``module`` is the name under which the file will be imported.
 
@@ -54,35 +54,36 @@ def write_source(
     """
     config = found.frame.config
     body, weights = _backbone(found.frame.backbone, config.backbone)
-    cells = _cells(found, config.channels)
-    for cell, source in cells.items():
-        old_cell = f"enhancement.cells.{cell}"
-        weights |= {f"{old_cell}.{old}": f"{cell}.{new}" for old, new in source.weights.items()}
+    middle = EnhancementSource(found.enhancement, config.channels)
     # What has its place by now goes first.
     weights |= {"frame.backbone": "backbone", "frame.extra.c6": "c6", "frame.extra.c7": "c7"}
-    weights |= {"frame.laterals": "laterals", "frame.heads": "heads"}
-    classes = [each.source() for each in {each.name: each for each in cells.values()}.values()]
-    head, whole = _head(config), _detector(found, cells)
+    weights |= {"frame.laterals": "laterals", "frame.heads": "heads", **middle.weights}
+    cells, hand_made = middle.cells(), middle.hand_made()
+    head, whole = _head(config), _detector(found, middle)
     parts = [
-        f"{_opening(found, name, module)}\n\n{_constants(config)}",
-        _section("Layers", *layers_of("\n".join([body, *classes, head, whole]))),
+        _section("Layers", *layers_of("\n".join([body, *cells, *hand_made, head, whole]))),
         _section("Backbone", body),
-        _section("Searched cells", *classes),
+        _section("Hand-made modules", *hand_made) if hand_made else "",
+        _section("Searched cells", *cells) if cells else "",
         _section("Heads", head, *_cosine(config)),
         _section("Detector", whole, _anchors()),
         _section("Boxes", *_boxes()),
         _section("Use", _use(suppression)),
     ]
-    return PythonSource("\n\n\n".join(parts) + "\n", weights)
+    code = "\n\n\n".join([_constants(config), *filter(None, parts)])
+    text = f"{_opening(found, name, module)}\n\n{_imports(code)}\n\n{code}\n"
+    return PythonSource(text, weights)
 
 
 def _opening(found: Detector, name: str, module: str) -> str:
     config = found.frame.config
     millions = count_parameters(found) / 1e6
-    cosine = "\nfrom torch.nn.functional import conv2d, normalize"
-    return f'''"""A face detector with searched cells, {millions:.2f} M parameters.
+    made_of = f"Genotype {name}" if config.module == GENOTYPE else f"Module {config.module}"
+    if uses_genotype(config.module) and config.module != GENOTYPE:
+        made_of += f", genotype {name}"
+    return f'''"""A face detector, {millions:.2f} M parameters.
 
-Genotype {name}, backbone {config.backbone}.
+{made_of}, backbone {config.backbone}.
 
 Written by nasface {nasface.__version__}, without which it runs: it needs torch and safetensors, and
 {module}.safetensors beside it.
@@ -97,15 +98,22 @@ Its {LICENCE}.
 
 Letters at the end of a name are the shape: B image, C channel, H row, W column, A anchor, N box.
 Level l has a stride of 2**l pixels.
-"""
+"""'''
 
-import math
-from pathlib import Path
 
-import torch
-import torch.nn.functional as F
-from safetensors.torch import load_file
-from torch import Tensor, nn{cosine if config.classifier == "cosine" else ""}'''
+def _imports(code: str) -> str:
+    """What the code of a file needs."""
+    types = [each for each in ("Callable", "Mapping", "Sequence") if f"{each}[" in code]
+    lines = ["import math"]
+    if types:
+        lines.append(f"from collections.abc import {', '.join(types)}")
+    lines += ["from pathlib import Path", "", "import torch"]
+    if re.search(r"\bF\.", code):
+        lines.append("import torch.nn.functional as F")
+    lines += ["from safetensors.torch import load_file", "from torch import Tensor, nn"]
+    if _calls(code, "Cosine"):
+        lines.append("from torch.nn.functional import conv2d, normalize")
+    return "\n".join(lines)
 
 
 def _constants(config: DetectorConfig) -> str:
@@ -213,32 +221,6 @@ def _backbone_class(name: str, init: list[str], first: str) -> str:
         return c2, c3, c4, c5'''
 
 
-def _cells(found: Detector, channels: int) -> dict[str, CellSource]:
-    """Cells by name; those of one graph are of one class."""
-    by_gene: dict[tuple[CellGene, int | None], str] = {}
-    sources = {}
-    taken = {
-        "Backbone",
-        "Block",
-        "Cosine",
-        "Detector",
-        "FactorizedReduce",
-        "Head",
-        "Path",
-        "Tensor",
-    }
-    for name, module in cast(FixedModule, found.enhancement).cells.items():
-        cell = cast(FixedCell, module)
-        narrow = channels // 4 if cell.entries else None
-        key = (cell.gene, narrow)
-        if key not in by_gene:
-            title = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-            by_gene[key] = f"{title}Cell" if title in taken else title
-            taken.add(by_gene[key])
-        sources[name] = CellSource(by_gene[key], cell.gene, channels, narrow)
-    return sources
-
-
 def _head(config: DetectorConfig) -> str:
     cosine = config.classifier == "cosine"
     layer = (
@@ -298,7 +280,7 @@ def _anchors() -> str:
 ''' + "\n".join(gather(anchors, ["_level"], {"_level": "level_anchors"}))
 
 
-def _detector(found: Detector, cells: Mapping[str, CellSource]) -> str:
+def _detector(found: Detector, middle: EnhancementSource) -> str:
     config, frame = found.frame.config, found.frame
     wide = [cast(nn.Conv2d, cast(nn.Sequential, each)[0]).in_channels for each in frame.laterals]
     c5, (c6, c7) = wide[3], config.extra_channels
@@ -316,7 +298,7 @@ def _detector(found: Detector, cells: Mapping[str, CellSource]) -> str:
         "self.laterals = nn.ModuleList("
         f"conv_norm_relu(width, {config.channels}) for width in widths)",
     ]
-    init += [f"self.{name} = {source.name}()" for name, source in cells.items()]
+    init += middle.init
     if config.max_in_out:
         kinds = tuple(cast(detector.Head, head).kinds for head in frame.heads)
         init += [
@@ -325,13 +307,8 @@ def _detector(found: Detector, cells: Mapping[str, CellSource]) -> str:
         ]
     else:
         init.append(f"self.heads = nn.ModuleList(Head() for _ in range({len(LEVELS)}))")
-    calls = []
-    for name, source in cells.items():
-        taken = ", ".join(f"p{each.level}" for each in source.gene.inputs)
-        given = ", ".join(f"p{each.level}" for each in source.gene.outputs)
-        calls.append(f"{given} = self.{name}({taken})")
     body = "\n".join(f"        {line}" for line in init)
-    passes = "\n".join(f"        {line}" for line in calls)
+    passes = "".join(f"        {line}\n" for line in middle.forward)
     return f'''class Detector(nn.Module):
     """Images (B, 3, H, W), normalised -> logits (B, A, 2), offsets (B, A, 4), anchors (A, 4)."""
 
@@ -343,9 +320,8 @@ def _detector(found: Detector, cells: Mapping[str, CellSource]) -> str:
         c2, c3, c4, c5 = self.backbone(images_B3HW)
         c6 = self.c6(c5)
         maps = (c2, c3, c4, c5, c6, self.c7(c6))
-        p2, p3, p4, p5, p6, p7 = (each(x) for each, x in zip(self.laterals, maps, strict=True))
-{passes}
-        maps = (p2, p3, p4, p5, p6, p7)
+        {MAPS} = (each(x) for each, x in zip(self.laterals, maps, strict=True))
+{passes}        maps = ({MAPS})
         found = [head(x) for head, x in zip(self.heads, maps, strict=True)]
         logits = torch.cat([each for each, _ in found], dim=1)
         offsets = torch.cat([each for _, each in found], dim=1)

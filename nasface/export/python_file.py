@@ -8,7 +8,6 @@ from typing import cast
 
 from safetensors.torch import save
 
-from nasface.build import FixedModule
 from nasface.errors import ExportError
 from nasface.export.about import describe
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
@@ -32,11 +31,6 @@ def export_python(
     if not path.stem.isidentifier():
         raise ExportError(f"{path}: {path.stem!r} cannot be imported; expected a Python name")
     detector = cast(Detector, loaded.detector)
-    if not isinstance(detector.enhancement, FixedModule):
-        raise ExportError(
-            f"module {loaded.config.module}: has no form in plain Python; expected the cells of a "
-            "genotype"
-        )
     source = write_source(detector, loaded.name, config.suppression, path.stem)
     tensors = {
         source.rename(key): value.detach().cpu().contiguous()

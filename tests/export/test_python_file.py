@@ -1,5 +1,6 @@
 """The plain Python file of a detector: same bits, readable, and free of this package."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,8 +25,10 @@ from nasface.export.detector_source import PythonSource, layers_of
 from nasface.export.python_file import export_python
 from nasface.faces.detector import build_detector
 from nasface.faces.weights import LoadedDetector, load_detector
+from nasface.ops.blocks import channels_last
 from nasface.search.derive import derive
 from nasface.spec.space import SearchSpace
+from nasface.spec.store import parse_genotype, to_yaml
 
 Output = pytest.CaptureFixture[str]
 
@@ -37,6 +40,11 @@ FORMS = {
     "cosine": replace(DETECTOR, classifier="cosine", max_in_out=True, head_layers=0),
     "resnet18": replace(DETECTOR, backbone="resnet18"),
     "resnet50": replace(DETECTOR, backbone="resnet50"),
+    **{
+        module: replace(DETECTOR, module=module)
+        for module in ("none", "fem-fpn+fem-cpm", "bifpn+ssh", "pan+rfe")
+    },
+    "fpn+genotype": replace(DETECTOR, module="fpn+genotype", repeats=2),
 }
 
 ALONE = """
@@ -134,11 +142,24 @@ def test_the_weights_themselves_are_safe(tmp_path: Path, capsys: Output) -> None
     assert weights.read_bytes() == before
 
 
-def test_a_hand_made_module_and_odd_names_are_refused(tmp_path: Path) -> None:
-    config = replace(DETECTOR, module="fpn")
-    loaded = LoadedDetector(build_detector(config, None).eval(), config, None, {})
-    with pytest.raises(ExportError, match="module fpn: has no form in plain Python"):
-        export_python(loaded, tmp_path / "face.py", ExportConfig())
+def test_odd_names_are_refused(tmp_path: Path) -> None:
+    loaded = load_detector(write_lively_weights(tmp_path / "w.safetensors"))
     with pytest.raises(ExportError, match="'my-face' cannot be imported"):
         export_python(loaded, tmp_path / "my-face.py", ExportConfig())
-    assert not list(tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_words_of_the_language_and_names_of_the_file_are_no_trouble(tmp_path: Path) -> None:
+    weights = write_lively_weights(tmp_path / "w.safetensors")
+    loaded = load_detector(weights)
+    assert loaded.genotype is not None
+    words = ["heads", "backbone", "none", "class", "fpn", "tensor", "c6"]
+    renamed = dict(zip(words, loaded.genotype.cells.values(), strict=True))
+    text = to_yaml(replace(loaded.genotype, cells=renamed))
+    for old, new in (("n1", "class"), ("n2", "lambda"), ("n3", "self")):
+        text = re.sub(rf"\b{old}\b", new, text)
+    genotype = parse_genotype(text, "text")
+    detector = channels_last(build_detector(DETECTOR, genotype).eval())
+    renamed_loaded = LoadedDetector(detector, DETECTOR, genotype, {})
+    worst = export_python(renamed_loaded, tmp_path / "face.py", ExportConfig())
+    assert worst.relative == 0
