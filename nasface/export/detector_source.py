@@ -242,12 +242,17 @@ def _head(config: DetectorConfig) -> str:
             "logits = torch.stack([each.amax(2) for each in logits.split(self.kinds, 2)], 2)\n"
             f"        {choose}"
         )
+    last = last.replace("logits", logits)
+    classify = f"self.classify = nn.Sequential(*layers(), {last})"
+    if cosine and config.head_layers:
+        classify = f"""*first, rectified = layers()
+        self.classify = nn.Sequential(*first, rectified[:-1], {last})  # no ReLU before a cosine"""
     return f'''class Head(nn.Module):
     """Class logits and box offsets of a level, one anchor at each position.{note}"""
 
     def __init__({arguments}) -> None:
         super().__init__()
-{keep}        self.classify = nn.Sequential(*layers(), {last.replace("logits", logits)})
+{keep}        {classify}
         self.regress = nn.Sequential(*layers(), nn.Conv2d({config.channels}, 4, 1))
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
@@ -255,7 +260,7 @@ def _head(config: DetectorConfig) -> str:
         {choose}
 
 
-def layers() -> list[nn.Module]:
+def layers() -> list[nn.Sequential]:
     """What stands before the last convolution of each branch of a head."""
     return [{layer} for _ in range({config.head_layers})]
 

@@ -108,6 +108,9 @@ class Head(nn.Module):
         self.classify = _branch(*layers, 0 if cosine else sum(self.kinds))
         self.regress = _branch(*layers, 4)
         if cosine:
+            if config.head_layers:
+                # Rectified features of background can all be zero: no direction, and no gradient.
+                self.classify[-1] = cast(nn.Sequential, self.classify[-1])[:-1]
             self.classify.append(Cosine(config.channels, sum(self.kinds), config.cosine_scale))
             return
         # Faces are rare: start from a probability of 0.01 so that the first steps are calm.
@@ -134,7 +137,7 @@ class Cosine(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, classes, H, W)."""
-        # A feature that is all but zero has no direction; its gradient must not explode.
+        # A feature close to zero has hardly a direction; its gradient must not explode.
         features = normalize(x_BCHW, dim=1, eps=1e-3)
         return self.scale * conv2d(features, normalize(self.weight, dim=1))
 

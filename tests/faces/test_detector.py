@@ -119,6 +119,20 @@ def test_cosine_classifier_sees_directions_only() -> None:
     assert zero.grad.isfinite().all()
 
 
+def test_features_before_a_cosine_are_not_rectified() -> None:
+    torch.manual_seed(0)
+    head = Head(DetectorConfig(channels=8, classifier="cosine", head_layers=1), 2)
+    with torch.no_grad():
+        for module in head.classify.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.bias.fill_(-9.0)
+    x = torch.randn(2, 8, 4, 4, requires_grad=True)
+    logits, _ = head(x)
+    logits[..., 1].sum().backward()
+    assert x.grad is not None
+    assert (x.grad != 0).any()
+
+
 def test_max_in_out_takes_the_greatest_of_a_class() -> None:
     torch.manual_seed(0)
     config = DetectorConfig(channels=8, head_layers=0, max_in_out=True)
