@@ -28,6 +28,8 @@ IMAGE_STD = (0.229, 0.224, 0.225)
 MOST_PIXELS = 100_000_000
 """Largest image that is read."""
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+
 MEAN_COLOUR = (124, 116, 104)
 """``IMAGE_MEAN`` as 8-bit RGB: the colour of padding, which ``to_tensor`` maps to nearly zero."""
 
@@ -48,6 +50,8 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
         raise DataError(f"{path}: is empty, expected an image")
     if _is_jpeg_cut_short(data):
         raise DataError(f"{path}: JPEG data is cut short, expected a complete image")
+    if _is_png_cut_short(data):
+        raise DataError(f"{path}: PNG data is cut short, expected a complete image")
     _check_size(path, data)
     orientation = 0 if exif else cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -162,6 +166,20 @@ def _is_jpeg_cut_short(data: bytes) -> bool:
     """
     is_jpeg = data.startswith(b"\xff\xd8\xff")
     return is_jpeg and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+
+
+def _is_png_cut_short(data: bytes) -> bool:
+    """Tell whether a part of a PNG states more bytes than follow.
+
+    OpenCV takes and clears that much memory, up to 4 GB, before it looks for them.
+    """
+    at = len(_PNG) if data.startswith(_PNG) else len(data)
+    while at < len(data):
+        kind = data[at + 4 : at + 8]
+        at += int.from_bytes(data[at : at + 4], "big") + 12  # length, kind, content, checksum
+        if kind == b"IEND":
+            return at > len(data)
+    return at > len(data)
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:

@@ -27,11 +27,18 @@ T = TypeVar("T")
 _MOST_CHARACTERS = 500_000
 _LONGEST_NUMBER = 100
 _LONGEST_VALUE = 100
+_DEEPEST = 50
 _LARGEST_FILE = 64 * 2**20
 
 
 class _StrictLoader(yaml.SafeLoader):
     """YAML's safe loader that refuses a key given twice, references to other parts, and tags."""
+
+    def fetch_flow_collection_start(self, token_class: type[yaml.Token]) -> None:
+        # The scanner looks at all open brackets again for each one more.
+        if self.flow_level >= _DEEPEST:
+            raise yaml.YAMLError(f"brackets are more than {_DEEPEST} deep{self.get_mark()}")
+        super().fetch_flow_collection_start(token_class)  # type: ignore[no-untyped-call]
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):

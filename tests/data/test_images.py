@@ -118,6 +118,17 @@ def test_thumbnail_does_not_hide_a_jpeg_cut_short(tmp_path: Path) -> None:
         read_image(tmp_path / "cut.jpg")
 
 
+def test_a_png_whose_part_states_more_than_there_is(tmp_path: Path) -> None:
+    """3 GB in a file of some hundred bytes: nobody may take that memory to find out."""
+    data = encode(".png", PICTURE)
+    at = data.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(data[:at] + b"\xb6\x00\x00\x00" + data[at + 4 :])
+    with pytest.raises(DataError, match=r"a\.png: PNG data is cut short"):
+        read_image(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(data + b"whatever comes after the end")
+    assert read_image(tmp_path / "b.png").shape == PICTURE.shape
+
+
 def test_what_is_no_image_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("hello")

@@ -198,8 +198,15 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_huge_or_deep_text_is_refused() -> None:
     with pytest.raises(SpecError, match="larger than"):
         parse_yaml("#" * 500_001, "huge", SpecError)
-    with pytest.raises(SpecError, match="deep: not valid YAML"):
+    with pytest.raises(SpecError, match=r"deep: not valid YAML: brackets are more than 50 deep"):
         parse_yaml("[" * 5000, "deep", SpecError)
+    deep = "".join(f"{' ' * at}a:\n" for at in range(600))
+    with pytest.raises(SpecError, match=r"deep: not valid YAML: maximum recursion"):
+        parse_yaml(deep, "deep", SpecError)
+    value = parse_yaml("[" * 50 + "]" * 50, "deep enough", SpecError)
+    for _ in range(49):
+        (value,) = value
+    assert value == []
 
 
 MALFORMED_GENOTYPES = {
