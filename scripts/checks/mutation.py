@@ -1,0 +1,260 @@
+"""Changes one place of a module at a time and sees whether the tests of the module notice.
+
+    python scripts/checks/mutation.py --most 60 --seed 0 --csv survivors.csv
+
+A mutant has one operator, constant, condition, argument, slice, function or statement exchanged or
+removed. The tests that mirror its module run on it until one fails; a mutant that none of them
+notices survives, for want of a test or because the change makes no difference. Of a module with
+more than ``--most`` mutants a random sample is tried. Each runs in a fork of a process that holds
+the libraries; one that takes five times the processor time of the module itself counts as noticed.
+Examples of property tests are the same every time.
+"""
+
+import argparse
+import ast
+import copy
+import csv
+import importlib
+import importlib.abc
+import importlib.util
+import os
+import random
+import resource
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MODULES = {
+    "nasface.search.derive": "search/test_derive.py",
+    "nasface.faces.boxes": "faces/test_boxes.py",
+    "nasface.faces.losses": "faces/test_losses.py",
+    "nasface.evaluation.average_precision": "evaluation/test_average_precision.py",
+    "nasface.evaluation.wider": "evaluation/test_wider.py",
+    "nasface.evaluation.fddb": "evaluation/test_fddb.py",
+}
+"""Module -> the file below ``tests`` that mirrors it."""
+
+OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Div,
+    ast.Mod: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+}
+"""What takes the place of an operator."""
+
+_PAIRS = "min max, minimum maximum, argmin argmax, any all, sin cos, floor ceil, degrees radians"
+NAMES = {
+    one: other
+    for pair in _PAIRS.split(", ")
+    for one, other in (pair.split(), reversed(pair.split()))
+}
+"""What takes the place of a function."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A module with one change: its code, the line, and the place before and after."""
+
+    code: types.CodeType
+    line: int
+    before: str
+    after: str
+
+
+def mutants(source: str, file: str) -> list[Mutant]:
+    """All mutants of a module, in the order of its text."""
+    tree = ast.parse(source)
+    found = []
+    for parent, field, at in list(_places(tree)):
+        node = getattr(parent, field) if at is None else getattr(parent, field)[at]
+        for other in _variants(node, is_condition=field in ("test", "ifs")):
+            new = ast.fix_missing_locations(ast.copy_location(other, node))
+            _put(parent, field, at, new)
+            code = compile(tree, file, "exec")
+            found.append(Mutant(code, node.lineno, ast.unparse(node), ast.unparse(new)))
+            _put(parent, field, at, node)
+    return found
+
+
+def _put(parent: ast.AST, field: str, at: int | None, node: ast.AST) -> None:
+    if at is None:
+        setattr(parent, field, node)
+    else:
+        getattr(parent, field)[at] = node
+
+
+def _places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
+    """Where code stands below a node; types, decorators, and texts of no consequence are none."""
+    for field, value in ast.iter_fields(node):
+        if field in ("annotation", "returns", "decorator_list"):
+            continue
+        listed = isinstance(value, list)
+        for at, child in enumerate(value if listed else [value]):
+            if not isinstance(child, ast.AST) or _is_idle(node, child):
+                continue
+            if isinstance(child, ast.expr | ast.stmt):
+                yield node, field, at if listed else None
+            yield from _places(child)
+
+
+def _is_idle(parent: ast.AST, child: ast.AST) -> bool:
+    """Docstrings, the words around the values of a message, and the values of a Literal."""
+    is_text = isinstance(child, ast.Constant) and isinstance(child.value, str)
+    is_literal = isinstance(child, ast.Subscript) and ast.unparse(child.value) == "Literal"
+    return is_literal or (is_text and isinstance(parent, ast.Expr | ast.JoinedStr))
+
+
+def _variants(node: ast.expr | ast.stmt, is_condition: bool) -> Iterator[ast.expr | ast.stmt]:
+    """What may stand in the place of a node."""
+    match node:
+        case ast.Compare():
+            for at, operator in enumerate(node.ops):
+                other = copy.deepcopy(node)
+                other.ops[at] = OPERATORS[type(operator)]()  # type: ignore[assignment]
+                yield other
+        case ast.BinOp() | ast.BoolOp() | ast.AugAssign() if type(node.op) in OPERATORS:
+            other = copy.deepcopy(node)
+            other.op = OPERATORS[type(node.op)]()  # type: ignore[assignment]
+            yield other
+        case ast.UnaryOp():
+            yield node.operand
+        case ast.Constant(value=bool() | int() | float() | str() as value):
+            changed = not value if isinstance(value, bool) else "X"
+            yield ast.Constant(value + 1 if type(value) in (int, float) else changed)  # type: ignore[operator]
+        case ast.Name(id=name) if name in NAMES:
+            yield ast.Name(NAMES[name], node.ctx)
+        case ast.Attribute(attr=name) if name in NAMES:
+            yield ast.Attribute(node.value, NAMES[name], node.ctx)
+        case ast.Call():
+            for at in range(len(node.keywords)):
+                other = copy.deepcopy(node)
+                del other.keywords[at]
+                yield other
+        case ast.Slice():
+            for bound in ("lower", "upper", "step"):
+                if getattr(node, bound) is not None:
+                    other = copy.deepcopy(node)
+                    setattr(other, bound, None)
+                    yield other
+        case ast.Raise() | ast.Continue() | ast.Break():
+            yield ast.Pass()
+    if is_condition and not isinstance(node, ast.Compare | ast.UnaryOp):
+        yield ast.UnaryOp(ast.Not(), node)  # type: ignore[arg-type]
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Gives a module other code than that of its file."""
+
+    def __init__(self, name: str, file: Path, code: types.CodeType) -> None:
+        self.name, self.file, self.code = name, file, code
+
+    def find_spec(self, fullname: str, *_: object) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self.name:
+            return None
+        return importlib.util.spec_from_file_location(fullname, self.file, loader=self)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        exec(self.code, module.__dict__)
+
+
+def notices(name: str, code: types.CodeType, limit: int) -> bool:
+    """Whether the tests of a module fail with other code, or take ``limit`` s of processor time."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1] != 0
+    try:
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+        sys.meta_path.insert(0, _Finder(name, _file(name), code))
+        test = str(ROOT / "tests" / MODULES[name])
+        failed = pytest.main(["-x", "-q", "--no-header", "-p", "no:cacheprovider", test])
+        os._exit(0 if failed == pytest.ExitCode.OK else 1)
+    finally:
+        os._exit(1)
+
+
+def _file(name: str) -> Path:
+    return ROOT / Path(*name.split(".")).with_suffix(".py")
+
+
+def _prepare() -> None:
+    """Import all libraries; the package itself is imported anew in each fork."""
+    os.chdir(ROOT)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # they cost each fork a second
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutation", derandomize=True, database=None, phases=phases)
+    settings.load_profile("mutation")
+    importlib.import_module("tiny")
+    importlib.import_module("strategies")
+    for name in [each for each in sys.modules if each.split(".")[0] in ("nasface", "strategies")]:
+        del sys.modules[name]
+
+
+def _seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    """Try the modules, print what became of their mutants and list those that survived."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("modules", nargs="*", default=list(MODULES), help="all by default")
+    parser.add_argument("--most", type=int, default=60, help="mutants of a module that are tried")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--csv", type=Path, help="file for the survivors")
+    options = parser.parse_args()
+    _prepare()
+    survivors = []
+    for name in options.modules:
+        source, file = _file(name).read_text("utf-8"), str(_file(name))
+        before = _seconds()
+        if notices(name, compile(source, file, "exec"), 600):
+            raise SystemExit(f"{MODULES[name]}: fails on the module as it is")
+        limit = int(5 * (_seconds() - before)) + 5
+        every = mutants(source, file)
+        generator = random.Random(options.seed)
+        sample = generator.sample(every, min(options.most, len(every)))
+        alive = [each for each in sample if not notices(name, each.code, limit)]
+        alive.sort(key=lambda each: each.line)
+        survivors += [(name, each.line, each.before, each.after) for each in alive]
+        print(
+            f"{name}: {len(every)} mutants, {len(sample)} tried, {len(sample) - len(alive)} "
+            f"noticed, {len(alive)} survived; {_seconds() - before:.0f} s of processor time",
+            flush=True,
+        )
+        for each in alive:
+            print(f"  line {each.line}: {each.before}  ->  {each.after}", flush=True)
+    if options.csv is not None:
+        with options.csv.open("w", newline="", encoding="utf-8") as rows:
+            csv.writer(rows).writerows([("module", "line", "before", "after"), *survivors])
+
+
+if __name__ == "__main__":
+    main()
