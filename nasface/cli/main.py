@@ -60,6 +60,12 @@ def _run(words: list[str]) -> int:
         # An error of a data worker arrives with the worker's traceback in front of its message.
         message = str(error).rstrip().splitlines()[-1].removeprefix(f"{_name(error)}: ")
         return _fail(f"nasface {verb}: {message}")
+    except BrokenPipeError:
+        raise
+    except OSError as problem:  # a disk that is full, say, where no command speaks of it
+        where = problem.filename2 or problem.filename
+        message = problem.strerror or str(problem)
+        return _fail(f"nasface {verb}: {f'{where}: ' if where else ''}{message}")
     except KeyboardInterrupt:
         return _fail(f"nasface {verb}: interrupted", code=130)
     except SystemExit as exit_:

@@ -1,7 +1,6 @@
 """Detectors on disk: a safetensors file that carries all that is needed to build the detector."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from nasface.faces.enhancement import uses_genotype
 from nasface.ops.blocks import channels_last
 from nasface.ops.unfilled import Unfilled
 from nasface.spec.genotype import Genotype
-from nasface.spec.store import parse_dataclass, parse_genotype, parse_yaml, to_yaml
+from nasface.spec.store import parse_dataclass, parse_genotype, parse_yaml, to_yaml, write_bytes
 
 FORMAT = "nasface-detector-1"
 LICENCE = "weights are subject to the terms of the images that they were trained on"
@@ -65,9 +64,7 @@ def save_detector(
         key: value.detach().cpu().contiguous()
         for key, value in (state or detector.state_dict()).items()
     }
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(save(tensors, metadata))
-    os.replace(temporary, path)
+    write_bytes(path, save(tensors, metadata))
 
 
 def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:

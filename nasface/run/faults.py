@@ -45,8 +45,8 @@ class Skips:
 
 
 @contextmanager
-def faults_explained(folder: Path, device: torch.device, what: str) -> Iterator[None]:
-    """Turn what the machine runs out of into a :class:`RunError`; ``what`` names a batch."""
+def memory_explained(device: torch.device, what: str) -> Iterator[None]:
+    """Turn a lack of memory into a :class:`RunError`; ``what`` names a batch."""
     try:
         yield
     except (RuntimeError, MemoryError) as problem:
@@ -56,6 +56,13 @@ def faults_explained(folder: Path, device: torch.device, what: str) -> Iterator[
             f"out of memory on {device} with {what}; the last checkpoint is kept; a run with a "
             "smaller batch and more accumulate, or a smaller augment.size, takes less"
         ) from None
+
+
+@contextmanager
+def disk_explained(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong with the files of a run folder into a :class:`RunError`."""
+    try:
+        yield
     except OSError as problem:
         where = problem.filename2 or problem.filename or folder
         raise RunError(

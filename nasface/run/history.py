@@ -1,5 +1,6 @@
 """How the choice weights of a search moved: kept in checkpoints, written as arrays."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from nasface.search.choice import ChoiceTable, FloatArray, pair_scores, select
 from nasface.search.derive import genotype_of_paths
 from nasface.spec.genotype import Genotype
 from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_config, load_search_space
+from nasface.spec.store import load_config, load_search_space, write_bytes
 
 HISTORY = "choices.npz"
 """Name of the file in the folder of a search."""
@@ -53,9 +54,9 @@ def save_history(path: Path, history: list[dict[str, Any]]) -> None:
     for kind in ("alpha", "beta"):
         for cell in history[0][kind] if history else ():
             arrays[f"{kind}.{cell}"] = np.stack([entry[kind][cell].numpy() for entry in history])
-    temporary = path.with_name(f".{path.stem}.tmp.npz")
-    np.savez_compressed(temporary, **arrays)
-    temporary.replace(path)
+    whole = io.BytesIO()
+    np.savez_compressed(whole, **arrays)
+    write_bytes(path, whole.getvalue())
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Protocol
 
 import torch
 
 from nasface.run.config import JobConfig
 from nasface.run.distributed import World
-from nasface.run.faults import Skips, faults_explained
+from nasface.run.faults import Skips, memory_explained
 from nasface.run.footprint import Footprint
 from nasface.run.metrics import MetricsLog
 from nasface.run.progress import Progress, Silent, stop_on_interrupt
@@ -85,7 +84,7 @@ class _Ticking:
         self.progress.note(text)
 
 
-def drive(job: Job, title: str, out: Path, progress: Progress, log: MetricsLog) -> bool:
+def drive(job: Job, title: str, progress: Progress, log: MetricsLog) -> bool:
     """Take the steps that are left; whether the job ended (false: it was asked to stop).
 
     Raises:
@@ -94,7 +93,7 @@ def drive(job: Job, title: str, out: Path, progress: Progress, log: MetricsLog) 
     config = job.config
     what = f"batches of {config.batch} images of {config.augment.size} pixels"
     shown = _Ticking(progress, job.world)
-    with stop_on_interrupt() as stop, faults_explained(out, job.device, what):
+    with stop_on_interrupt() as stop, memory_explained(job.device, what):
         shown.start(title, job.total, job.step)
         expected = job.footprint()
         if not expected.fits:

@@ -17,7 +17,7 @@ from nasface.run.batches import Batches, load_batches
 from nasface.run.checkpoint import fitting, load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.distributed import World, digest_of, join_world
-from nasface.run.faults import Skips
+from nasface.run.faults import Skips, disk_explained
 from nasface.run.folder import RunFolder
 from nasface.run.footprint import Footprint, footprint
 from nasface.run.history import entry_arrays, history_entry, save_history
@@ -293,14 +293,15 @@ def run_search(
         folder.check_same(config)
     with join_world(config.device) as world:
         search = Search(config, folder, world)
-        if world.is_first and not resume:
-            folder.create(config)
-        if resume:
-            search.load()
-        with MetricsLog(folder if world.is_first else None) as log:
-            finished = drive(search, f"search {search.space.name}", out, progress, log)
-        if world.is_first:
-            _write_results(search)
+        with disk_explained(out):
+            if world.is_first and not resume:
+                folder.create(config)
+            if resume:
+                search.load()
+            with MetricsLog(folder if world.is_first else None) as log:
+                finished = drive(search, f"search {search.space.name}", progress, log)
+            if world.is_first:
+                _write_results(search)
     return SearchResult(out, search.genotype(), finished, world.is_first)
 
 

@@ -21,7 +21,7 @@ from nasface.run.checkpoint import fitting, load_checkpoint
 from nasface.run.config import TrainConfig
 from nasface.run.distributed import World, digest_of, join_world
 from nasface.run.evaluate import Evaluation, evaluate
-from nasface.run.faults import Skips
+from nasface.run.faults import Skips, disk_explained
 from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.footprint import Footprint, footprint
 from nasface.run.job import (
@@ -188,7 +188,7 @@ class Training:
         return digest_of(self.detector.state_dict().values())
 
     def save(self) -> None:
-        """Write the checkpoint and the last weights; the first process does."""
+        """Write the last weights and the checkpoint; the first process does."""
         if not self.world.is_first:
             return
         state = {
@@ -203,8 +203,9 @@ class Training:
         }
         if self.average is not None:
             state["average"] = self.average.state_dict()
-        self.folder.save_checkpoint(state)
+        # Before the checkpoint: a resumed run repeats what is newer than it, and nothing older.
         self._save_weights("last.safetensors")
+        self.folder.save_checkpoint(state)
 
     def load(self) -> None:
         """Go back to the checkpoint of the run folder; without one, to the start."""
@@ -275,16 +276,17 @@ def run_training(
         genotype = load_genotype(held if resume and held.exists() else config.genotype)
     with join_world(config.device) as world:
         training = Training(config, genotype, folder, world)
-        if world.is_first and not resume:
-            folder.create(config)
-        if resume:
-            training.load()
-        if world.is_first and genotype is not None:
-            save_genotype(genotype, held)
-        with MetricsLog(folder if world.is_first else None, config.tensorboard) as log:
-            finished = drive(training, "train", out, progress, log)
-        if finished and world.is_first:
-            folder.write_json("summary.json", _summary(training))
+        with disk_explained(out):
+            if world.is_first and not resume:
+                folder.create(config)
+            if resume:
+                training.load()
+            if world.is_first and genotype is not None:
+                save_genotype(genotype, held)
+            with MetricsLog(folder if world.is_first else None, config.tensorboard) as log:
+                finished = drive(training, "train", progress, log)
+            if finished and world.is_first:
+                folder.write_json("summary.json", _summary(training))
     return TrainResult(out, training.figures, finished, world.is_first, training.evaluation)
 
 

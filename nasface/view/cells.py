@@ -5,7 +5,6 @@ Both draw the same sheet: inputs, nodes, leaves (nodes that enter an output) and
 by colour and shape, the operation on each edge in a colour of its own, fixed connections in grey.
 """
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from matplotlib.path import Path as Path2D
 
 from nasface.errors import RunError
 from nasface.spec.genotype import Genotype
+from nasface.spec.store import write_bytes
 from nasface.view.dot import to_dot
 from nasface.view.figures import SUFFIXES, check_suffix, save_figure
 from nasface.view.graph import FILL, Role
@@ -85,9 +85,7 @@ def draw_sheet(sheet: Sheet, path: Path, use_graphviz: bool | None = None) -> Pa
         data = _render(to_dot(sheet), path.suffix[1:])
     else:
         return save_figure(sheet_figure(sheet), path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    write_bytes(path, data)
     return path
 
 

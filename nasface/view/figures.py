@@ -1,11 +1,12 @@
 """Saving figures: the file type follows the suffix, and a file is whole or not there."""
 
-import os
+import io
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from nasface.errors import ConfigError
+from nasface.spec.store import write_bytes
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -19,10 +20,11 @@ def check_suffix(path: Path, accepted: tuple[str, ...] = SUFFIXES) -> None:
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure and return its path."""
     check_suffix(path)
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    whole = io.BytesIO()
     # Without a date in it, an unchanged figure is an unchanged file.
-    figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata=_undated(path.suffix))
-    os.replace(temporary, path)
+    form, metadata = path.suffix[1:], _undated(path.suffix)
+    figure.savefig(whole, format=form, dpi=150, bbox_inches="tight", metadata=metadata)
+    write_bytes(path, whole.getvalue())
     return path
 
 

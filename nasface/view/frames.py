@@ -3,7 +3,7 @@
 Vertices stay where they are and arrows keep their course; only what is chosen changes.
 """
 
-import os
+import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from nasface.spec.genotype import CellGene, Genotype
+from nasface.spec.store import write_bytes
 from nasface.view.cells import draw_sheet, sheet_figure
 from nasface.view.figures import SUFFIXES, check_suffix
 from nasface.view.graph import Arrow, Vertex, cell_graph, merge_vertices
@@ -112,14 +113,14 @@ def _write_gif(sheets: Sequence[Sheet], entries: Sequence[Entry], path: Path) ->
         canvas.draw()
         image = Image.fromarray(np.asarray(canvas.buffer_rgba()))
         images.append(image.convert("RGB").quantize(256, _METHOD, dither=Image.Dither.NONE))
-    temporary = path.with_name(f".{path.name}.tmp")
+    whole = io.BytesIO()
     images[0].save(
-        temporary,
+        whole,
         format="GIF",
         save_all=True,
         append_images=images[1:],
         duration=[FRAME_MS] * (len(images) - 1) + [LAST_MS],
         loop=0,
     )
-    os.replace(temporary, path)
+    write_bytes(path, whole.getvalue())
     return path

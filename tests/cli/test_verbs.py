@@ -135,6 +135,27 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
         assert process.wait() == 0
 
 
+def test_a_full_disk_is_a_line_whatever_was_being_written(
+    place: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the plot of an evaluation, of which no run folder tells."""
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path.suffix == ".tmp" and "precision_recall.png" in path.name:
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    words = f"evaluate --weights {place}/trained/best.safetensors --data {place}/data"
+    capsys.readouterr()
+    assert main([*words.split(), "--out", str(tmp_path / "e")]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    path = tmp_path / "e" / "precision_recall.png"
+    assert last == f"nasface evaluate: {path}: No space left on device"
+    assert not list((tmp_path / "e").glob(".*"))
+
+
 def test_detect_goes_on_past_a_broken_image(place: Path, tmp_path: Path, capsys: Output) -> None:
     photos = tmp_path / "photos"
     shutil.copytree(place / "data" / "WIDER_val" / "images" / "0--Squares", photos)

@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import AUGMENT, DETECTOR, OPTIMIZER, Notes, nan_at, write_tiny
+from safetensors.torch import load_file
+from tiny import AUGMENT, DETECTOR, OPTIMIZER, Notes, nan_at, tiny_genotype, write_tiny
 
 from nasface.data.annotations import read_wider_split
 from nasface.data.dataset import FaceDataset, make_loader
 from nasface.errors import RunError
 from nasface.run.batches import MOST_DEATHS, Batches
 from nasface.run.checkpoint import load_checkpoint
-from nasface.run.config import SearchConfig
-from nasface.run.faults import faults_explained
+from nasface.run.config import SearchConfig, TrainConfig
+from nasface.run.faults import memory_explained
 from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.search import run_search
+from nasface.run.train import run_training
+from nasface.spec.store import save_genotype
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +98,90 @@ def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint(
     assert run_search(config, folder, Notes(), resume=True).finished
 
 
+def disk_full_at(monkeypatch: pytest.MonkeyPatch, name: str, calls: int) -> None:
+    """From its ``calls``-th write on, a file of that name ends in its middle."""
+    write, left = Path.write_bytes, iter(range(calls, -1000, -1))
+
+    def half(path: Path, data: bytes) -> int:
+        if path.name != f".{name}.tmp" or next(left) > 1:
+            return write(path, data)
+        write(path, data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+
+
+def contents(folder: Path) -> dict[str, object]:
+    """What a run left, but for what holds times."""
+    told = ("checkpoint.pt", "summary.json", "environment.json", "config.yaml")
+    found: dict[str, object] = {}
+    for path in folder.iterdir():
+        if path.suffix == ".safetensors":
+            found[path.name] = {key: each.tolist() for key, each in load_file(path).items()}
+        elif path.name not in told:
+            found[path.name] = path.read_bytes()
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(config: SearchConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What an undisturbed search leaves in a folder ``s``."""
+    folder = tmp_path_factory.mktemp("finished") / "s"
+    run_search(config, folder, Notes())
+    return contents(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [("genotype.yaml", 2), ("genotype.yaml", 3), ("choices.npz", 1), ("summary.json", 1)],
+)
+def test_a_full_disk_while_a_search_writes_its_last_files(
+    name: str,
+    calls: int,
+    config: SearchConfig,
+    finished: dict[str, object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The genotype is written after each of two epochs and in the end."""
+    folder = tmp_path / "s"
+    disk_full_at(monkeypatch, name, calls)
+    with pytest.raises(RunError, match=rf"s/{name}: No space left on device; the last checkpoint"):
+        run_search(config, folder, Notes())
+    held = contents(folder)
+    assert not [each for each in held if each.startswith(".")]
+    assert (name in held) == (calls > 1)
+    monkeypatch.undo()
+    load_checkpoint(folder / "checkpoint.pt", "search")
+    assert run_search(config, folder, Notes(), resume=True).finished
+    assert contents(folder) == finished
+    assert (folder / "summary.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [("genotype.yaml", 1), ("best.safetensors", 1), ("last.safetensors", 2), ("summary.json", 1)],
+)
+def test_a_full_disk_while_a_training_writes_its_last_files(
+    name: str, calls: int, config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one is written before the first step, so there is no checkpoint then."""
+    save_genotype(tiny_genotype("autofem-fpn"), tmp_path / "genotype.yaml")
+    names = ("data", "epochs", "batch", "detector", "augment", "optimizer")
+    common = {key: getattr(config, key) for key in names}
+    train = TrainConfig(**common, genotype=str(tmp_path / "genotype.yaml"), evaluate_every=2)
+    run_training(train, tmp_path / "done", Notes())
+    folder = tmp_path / "t"
+    disk_full_at(monkeypatch, name, calls)
+    with pytest.raises(RunError, match=rf"t/{name}: No space left on device; the last checkpoint"):
+        run_training(train, folder, Notes())
+    assert not list(folder.glob(".*"))
+    monkeypatch.undo()
+    assert run_training(train, folder, Notes(), resume=True).finished
+    assert contents(folder) == contents(tmp_path / "done")
+    assert (folder / "summary.json").is_file()
+
+
 def test_a_full_disk_while_metrics_are_written(config: SearchConfig, tmp_path: Path) -> None:
     class Full(Failing):
         def fail(self) -> None:
@@ -117,7 +204,7 @@ def test_a_full_disk_while_metrics_are_written(config: SearchConfig, tmp_path: P
 def test_out_of_memory_is_said_with_the_batch(problem: Exception) -> None:
     with (
         pytest.raises(RunError, match="out of memory on cpu with batches of 2; the last check"),
-        faults_explained(Path(), torch.device("cpu"), "batches of 2"),
+        memory_explained(torch.device("cpu"), "batches of 2"),
     ):
         raise problem
 
@@ -125,7 +212,7 @@ def test_out_of_memory_is_said_with_the_batch(problem: Exception) -> None:
 def test_really_out_of_memory() -> None:
     with (
         pytest.raises(RunError, match="out of memory on cpu"),
-        faults_explained(Path(), torch.device("cpu"), "much"),
+        memory_explained(torch.device("cpu"), "much"),
     ):
         torch.empty(2**60)
 
@@ -133,7 +220,7 @@ def test_really_out_of_memory() -> None:
 def test_other_errors_stay_what_they_are() -> None:
     with (
         pytest.raises(RuntimeError, match="shape"),
-        faults_explained(Path(), torch.device("cpu"), "batches of 2"),
+        memory_explained(torch.device("cpu"), "batches of 2"),
     ):
         raise RuntimeError("shape mismatch")
 

@@ -338,6 +338,22 @@ def test_a_digest_changes_with_every_field() -> None:
     assert config_digest(Settings()) == config_digest(Settings(steps=10))
 
 
+def test_a_file_that_cannot_be_written_is_named_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*file.txt'"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_text_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     write_text(path, "old")
