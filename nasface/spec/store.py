@@ -38,7 +38,7 @@ class _StrictLoader(yaml.SafeLoader):
         # The scanner looks at all open brackets again for each one more.
         if self.flow_level >= _DEEPEST:
             raise yaml.YAMLError(f"brackets are more than {_DEEPEST} deep{self.get_mark()}")
-        super().fetch_flow_collection_start(token_class)  # type: ignore[no-untyped-call]
+        super().fetch_flow_collection_start(token_class)
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):

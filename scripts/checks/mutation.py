@@ -25,6 +25,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -41,7 +42,7 @@ MODULES = {
 }
 """Module -> the file below ``tests`` that mirrors it."""
 
-OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
+OPERATORS: dict[type[ast.AST], Any] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
     ast.Gt: ast.GtE,
@@ -128,42 +129,45 @@ def _is_idle(parent: ast.AST, child: ast.AST) -> bool:
     return is_literal or (is_text and isinstance(parent, ast.Expr | ast.JoinedStr))
 
 
-def _variants(node: ast.expr | ast.stmt, is_condition: bool) -> Iterator[ast.expr | ast.stmt]:
-    """What may stand in the place of a node."""
+def _variants(node: ast.AST, is_condition: bool) -> Iterator[Any]:
+    """What may stand in the place of an expression or statement."""
     match node:
-        case ast.Compare():
-            for at, operator in enumerate(node.ops):
-                other = copy.deepcopy(node)
-                other.ops[at] = OPERATORS[type(operator)]()  # type: ignore[assignment]
-                yield other
-        case ast.BinOp() | ast.BoolOp() | ast.AugAssign() if type(node.op) in OPERATORS:
-            other = copy.deepcopy(node)
-            other.op = OPERATORS[type(node.op)]()  # type: ignore[assignment]
-            yield other
-        case ast.UnaryOp():
-            yield node.operand
-        case ast.Constant(value=bool() | int() | float() | str() as value):
-            changed = not value if isinstance(value, bool) else "X"
-            yield ast.Constant(value + 1 if type(value) in (int, float) else changed)  # type: ignore[operator]
+        case ast.Compare(ops=operators):
+            for at, each in enumerate(operators):
+                others = [*operators[:at], OPERATORS[type(each)](), *operators[at + 1 :]]
+                yield _but(node, "ops", others)
+        case ast.BinOp(op=operator) | ast.BoolOp(op=operator) | ast.AugAssign(op=operator):
+            if type(operator) in OPERATORS:
+                yield _but(node, "op", OPERATORS[type(operator)]())
+        case ast.UnaryOp(operand=operand):
+            yield operand
+        case ast.Constant(value=bool() as value):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int() | float() as value):
+            yield ast.Constant(value + 1)
+        case ast.Constant(value=str()):
+            yield ast.Constant("X")
         case ast.Name(id=name) if name in NAMES:
-            yield ast.Name(NAMES[name], node.ctx)
+            yield _but(node, "id", NAMES[name])
         case ast.Attribute(attr=name) if name in NAMES:
-            yield ast.Attribute(node.value, NAMES[name], node.ctx)
-        case ast.Call():
-            for at in range(len(node.keywords)):
-                other = copy.deepcopy(node)
-                del other.keywords[at]
-                yield other
+            yield _but(node, "attr", NAMES[name])
+        case ast.Call(keywords=keywords):
+            for at in range(len(keywords)):
+                yield _but(node, "keywords", [*keywords[:at], *keywords[at + 1 :]])
         case ast.Slice():
             for bound in ("lower", "upper", "step"):
                 if getattr(node, bound) is not None:
-                    other = copy.deepcopy(node)
-                    setattr(other, bound, None)
-                    yield other
+                    yield _but(node, bound, None)
         case ast.Raise() | ast.Continue() | ast.Break():
             yield ast.Pass()
-    if is_condition and not isinstance(node, ast.Compare | ast.UnaryOp):
-        yield ast.UnaryOp(ast.Not(), node)  # type: ignore[arg-type]
+    if is_condition and isinstance(node, ast.expr) and not isinstance(node, ast.Compare):
+        yield ast.UnaryOp(ast.Not(), node)
+
+
+def _but(node: ast.AST, field: str, value: object) -> ast.AST:
+    other = copy.copy(node)
+    setattr(other, field, value)
+    return other
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
