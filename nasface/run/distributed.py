@@ -118,23 +118,17 @@ def join_world(device: str) -> Iterator[World]:
     if size == 1:
         yield World()
         return
-    on_gpu = torch.cuda.is_available() and device != "cpu"
     try:
         rank = int(os.environ["RANK"])
         link = Link(rank, size)
-        dist.init_process_group(
-            "nccl" if on_gpu else "gloo",
-            store=link.store,
-            rank=rank,
-            world_size=size,
-            timeout=_PATIENCE,
-        )
     except (KeyError, ValueError, RuntimeError) as problem:
         raise RunError(
             f"WORLD_SIZE {size}: the processes do not find one another "
             f"({' '.join(str(problem).split())[:200]}); start them with torchrun"
         ) from None
     try:
+        link.meet("here")
+        _join_group(link, "nccl" if torch.cuda.is_available() and device != "cpu" else "gloo")
         yield World(rank, size, int(os.environ.get("LOCAL_RANK", "0")), link)
         link.meet("end")
     except BaseException as problem:
@@ -142,3 +136,16 @@ def join_world(device: str) -> Iterator[World]:
         raise
     link.leave(None)
     dist.destroy_process_group()
+
+
+def _join_group(link: Link, backend: str) -> None:
+    try:
+        dist.init_process_group(
+            backend,
+            store=link.store,
+            rank=link.rank,
+            world_size=link.size,
+            timeout=_PATIENCE,
+        )
+    except (ValueError, RuntimeError) as problem:
+        raise link.blame(problem) from None

@@ -3,7 +3,8 @@
 Each process has a pulse, a counter that a thread of its own writes into the store through which the
 processes found one another. Before they exchange tensors they meet: each leaves a word in the store
 and waits until all have. Whoever waits looks at the pulses of those who are missing, so one that
-works long (the first evaluates alone) is waited for, and one that is gone is named.
+works long (the first evaluates alone) is waited for, and one that is gone is named. All do the same
+work before a meeting, so how long the one that waits took tells how long to wait for the others.
 """
 
 import os
@@ -19,9 +20,10 @@ from nasface.errors import RunError
 SILENCE = 20.0
 """Seconds without a pulse after which a process counts as killed or stopped."""
 PATIENCE = 40.0
-"""Seconds without progress after which a process with a pulse counts as hung; ten times its longest
-stretch without progress so far, where that is more, and ten minutes for its first."""
-_FIRST = 600.0
+"""Seconds without progress after which a process with a pulse counts as hung; three times as long
+as the one that waits for it took since they last met, where that is more."""
+ARRIVAL = 50.0
+"""Seconds within which all processes must come, those that only start to import included."""
 _BEAT = 1.0
 
 
@@ -38,10 +40,9 @@ class Link:
         )
         self.meetings = 0
         self.waiting = False
-        self.moved, self.longest = time.monotonic(), _FIRST / 10
-        self.fresh = True
+        self.began = self.met = self.moved = time.monotonic()
         self.seen: dict[int, tuple[str, float]] = {}
-        self.hung: dict[int, float] = {}
+        self.stuck: dict[int, float] = {}
         self.answers = 0
         self.left = threading.Event()
         for work in (self._beat, self._guard):
@@ -49,10 +50,7 @@ class Link:
 
     def tick(self) -> None:
         """Say that the job moves on."""
-        now = time.monotonic()
-        stretch = now - self.moved
-        self.longest = stretch if self.fresh else max(self.longest, stretch)
-        self.moved, self.fresh = now, False
+        self.moved = time.monotonic()
 
     def meet(self, word: str) -> list[str]:
         """Wait for all processes; returns the word of each.
@@ -63,11 +61,12 @@ class Link:
         self.meetings += 1
         keys = [f"meet/{self.meetings}/{rank}" for rank in range(self.size)]
         self.waiting = True
+        allowed = max(PATIENCE, 3 * (time.monotonic() - self.met))
         try:
             self.store.set(keys[self.rank], word)
             pause = 0.0002
             while missing := [at for at, key in enumerate(keys) if not self.store.check([key])]:
-                self.look_at(missing)
+                self.look_at(missing, allowed)
                 time.sleep(pause)
                 pause = min(0.02, 1.5 * pause)
             words = [self.store.get(key).decode() for key in keys]
@@ -77,25 +76,29 @@ class Link:
             raise RunError(f"process 0, which the others meet at, is gone ({problem})") from None
         finally:
             self.waiting, self.moved = False, time.monotonic()
+            self.met = self.moved
         return words
 
-    def look_at(self, ranks: list[int]) -> None:
-        """Raise :class:`RunError` if one of the processes is gone."""
+    def look_at(self, ranks: list[int], allowed: float) -> None:
+        """Raise :class:`RunError` if one of the processes is gone, or stuck for longer than
+        ``allowed`` seconds."""
         now = time.monotonic()
         for rank in ranks:
             who = f"process {rank} of {self.size}"
             if self.store.check([f"left/{rank}"]):
                 reason = self.store.get(f"left/{rank}").decode() or "it has ended"
                 raise RunError(f"{who} stopped: {reason}")
-            since = now - self.seen.setdefault(rank, ("", now))[1]
-            if since > SILENCE:
+            since = now - self.seen.get(rank, ("", self.began))[1]
+            if rank not in self.seen and since > ARRIVAL:
+                raise RunError(f"{who} did not come within {since:.0f} s")
+            if rank in self.seen and since > SILENCE:
                 raise RunError(
                     f"{who} gave no sign for {since:.0f} s, it was killed or stopped; the last "
                     "checkpoint is kept, and --resume goes on from it"
                 )
-            if rank in self.hung:
+            if self.stuck.get(rank, 0.0) > allowed:
                 raise RunError(
-                    f"{who} hangs, it made no progress for {self.hung[rank]:.0f} s; the last "
+                    f"{who} hangs, it made no progress for {self.stuck[rank]:.0f} s; the last "
                     "checkpoint is kept, and --resume goes on from it"
                 )
 
@@ -105,7 +108,7 @@ class Link:
         until = time.monotonic() + SILENCE + 3 * _BEAT
         try:
             while time.monotonic() < until:
-                self.look_at(others)
+                self.look_at(others, PATIENCE)
                 time.sleep(0.1)
         except RunError as found:
             return found
@@ -119,6 +122,8 @@ class Link:
         try:
             if reason is not None:
                 self.store.set(f"left/{self.rank}", reason)
+                if not self.rank:  # others look at the store, which may end with this process
+                    time.sleep(3 * _BEAT)
             elif self.rank:
                 self.store.set(f"done/{self.rank}", "")
             else:  # the store may be this process's, so the others leave before it
@@ -132,10 +137,9 @@ class Link:
         beat = 0
         while not self.left.wait(_BEAT):
             beat += 1
-            allowed = max(PATIENCE, 10 * self.longest)
             stuck = 0.0 if self.waiting else time.monotonic() - self.moved
             try:
-                store.set(f"pulse/{self.rank}", f"{beat} {stuck if stuck > allowed else 0:.0f}")
+                store.set(f"pulse/{self.rank}", f"{beat} {stuck:.0f}")
                 for rank in range(self.size):
                     if store.check([f"pulse/{rank}"]):
                         self._feel(rank, store.get(f"pulse/{rank}").decode())
@@ -147,10 +151,7 @@ class Link:
         count, stuck = pulse.split()
         if self.seen.get(rank, ("", 0.0))[0] != count:
             self.seen[rank] = (count, time.monotonic())
-        if stuck != "0":
-            self.hung[rank] = float(stuck)
-        else:
-            self.hung.pop(rank, None)
+        self.stuck[rank] = float(stuck)
 
     def _guard(self, _store: Store) -> None:
         """End this process when the store no longer answers: nothing else could."""
@@ -171,6 +172,6 @@ def _connect(is_host: bool) -> TCPStore:
         os.environ["MASTER_ADDR"],
         int(os.environ["MASTER_PORT"]),
         is_master=is_host,
-        timeout=timedelta(seconds=120),
+        timeout=timedelta(seconds=ARRIVAL),
         wait_for_workers=False,
     )

@@ -1,9 +1,11 @@
 """Two processes on one machine, over gloo, against one process that takes the same parts."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,9 @@ from nasface.run.progress import Silent
 from nasface.run.search import run_search
 from nasface.run.train import Training, run_training
 from nasface.spec.store import load_genotype, save_genotype, to_yaml
+
+Launch = Callable[[list[str], int], str]
+"""Runs ``nasface`` with words in several processes; returns what they say."""
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +69,34 @@ def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
     return outputs
 
 
-def test_two_processes_learn_what_one_does(config: TrainConfig, tmp_path: Path) -> None:
+def by_hand(words: list[str], size: int) -> str:
+    """What the first of several processes says; the others must be silent."""
+    first, *others = finish(start(words, size))
+    assert others == [""] * (size - 1)
+    return first
+
+
+def by_torchrun(words: list[str], size: int) -> str:
+    """What several processes say, started by the program that users start them with."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += [f"--nproc-per-node={size}", "-m", "nasface.cli.main", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, env=environment, text=True, capture_output=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "launch", [by_hand, pytest.param(by_torchrun, marks=pytest.mark.slow)], ids=lambda f: f.__name__
+)
+def test_two_processes_learn_what_one_does(
+    launch: Launch, config: TrainConfig, tmp_path: Path
+) -> None:
     (tmp_path / "config.yaml").write_text(to_yaml(config))
     words = ["train", "--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "two")]
-    first, second = finish(start(words, 2))
-    assert "best.safetensors" in first
-    assert second == ""
+    assert launch(words, 2).count("best.safetensors") == 2
     assert run_training(config, tmp_path / "one", Silent()).finished
     one, two = (read_metrics(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))
     assert [row["step"] for row in one] == [row["step"] for row in two]
@@ -89,9 +116,16 @@ def test_two_processes_learn_what_one_does(config: TrainConfig, tmp_path: Path) 
         torch.testing.assert_close(theirs[key], value, rtol=0.05, atol=5e-3, msg=key)
 
 
-@pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("launch", "size"),
+    [
+        (by_hand, 2),
+        pytest.param(by_hand, 4, marks=pytest.mark.slow),
+        pytest.param(by_torchrun, 2, marks=pytest.mark.slow),
+    ],
+)
 def test_several_processes_search_what_one_does(
-    size: int, config: TrainConfig, tmp_path: Path
+    launch: Launch, size: int, config: TrainConfig, tmp_path: Path
 ) -> None:
     search = SearchConfig(
         data=config.data,
@@ -107,7 +141,7 @@ def test_several_processes_search_what_one_does(
     (tmp_path / "config.yaml").write_text(to_yaml(search))
     out = tmp_path / "several" / "run"
     words = ["search", "--config", str(tmp_path / "config.yaml"), "--out", str(out)]
-    assert finish(start(words, size))[1:] == [""] * (size - 1)
+    assert launch(words, size).count("choices of each cell") == 1
     alone = run_search(search, tmp_path / "one" / "run", Silent())
     rows = [read_metrics(folder / "metrics.jsonl") for folder in (alone.folder, out)]
     for one, several in zip(*rows, strict=True):

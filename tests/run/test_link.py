@@ -11,9 +11,11 @@ from processes import environments
 JOB = """
 import sys, time
 from nasface.run import distributed, link
-link.SILENCE, link.PATIENCE = 4.0, 4.0
+link.SILENCE, link.PATIENCE, link.ARRIVAL = 4.0, 4.0, 20.0
 fault = sys.argv[1]
 with distributed.join_world("cpu") as world:
+    if world.rank == 1 and fault == "hangs at once":
+        time.sleep(1000)
     for step in range(200):
         assert world.any(False) is False
         astray = (fault, world.rank, step) == ("astray", 1, 3)
@@ -32,19 +34,19 @@ with distributed.join_world("cpu") as world:
 """
 
 
+def start(folder: Path, fault: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(folder / "job.py"), fault],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
 def run(tmp_path: Path, fault: str, size: int = 3) -> list[subprocess.Popen[str]]:
-    job = tmp_path / "job.py"
-    job.write_text(JOB)
-    return [
-        subprocess.Popen(
-            [sys.executable, str(job), fault],
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for environment in environments(size)
-    ]
+    (tmp_path / "job.py").write_text(JOB)
+    return [start(tmp_path, fault, environment) for environment in environments(size)]
 
 
 def last_lines(processes: list[subprocess.Popen[str]], but: int | None = None) -> list[str]:
@@ -76,6 +78,21 @@ def test_a_process_that_is_gone_is_named(tmp_path: Path, way: signal.Signals) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_process_that_never_comes_is_named(tmp_path: Path, missing: int) -> None:
+    """The first is missed where the others would meet, before they can ask who is there."""
+    (tmp_path / "job.py").write_text(JOB)
+    processes = [
+        start(tmp_path, "none", environment)
+        for rank, environment in enumerate(environments(3))
+        if rank != missing
+    ]
+    told = "the processes do not find one another", "process 1 of 3 did not come within"
+    for line in last_lines(processes):
+        assert told[missing] in line
+
+
+@pytest.mark.slow
 def test_the_first_process_stopped_is_named_too(tmp_path: Path) -> None:
     """The others meet at it, so they cannot even ask."""
     processes = run(tmp_path, "later")
@@ -92,6 +109,7 @@ def test_the_first_process_stopped_is_named_too(tmp_path: Path) -> None:
         pytest.param(
             "hangs", "process 1 of 3 hangs, it made no progress for", marks=pytest.mark.slow
         ),
+        ("hangs at once", "process 1 of 3 hangs, it made no progress for"),
         pytest.param("fails", "process 1 of 3 stopped: no such face", marks=pytest.mark.slow),
         ("astray", "process 1 of 3 holds other weights than process 0"),
     ],
