@@ -132,7 +132,7 @@ def boxes_to_ellipses(
             continue
         size = (LARGEST_SIDE, LARGEST_SIDE)
         overlaps = overlaps_MN(image.ellipses_M5, np.asarray(rows, float), size)
-        for face, at in enumerate(overlaps.argmax(axis=1) if overlaps.size else ()):
+        for face, at in enumerate(overlaps.argmax(axis=1)):
             if overlaps[face, at] > 0.5 and overlaps[:, at].argmax() == face:
                 ratios.setdefault(image.fold, []).append(
                     _relative(image.ellipses_M5[face], rows[at])

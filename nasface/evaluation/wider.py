@@ -120,7 +120,8 @@ def score_wider(
 
 @dataclass(frozen=True, eq=False)
 class _Pool:
-    """The detections of all images that count, with the face each belongs to (-1: none)."""
+    """The detections of all images that count, with the face each belongs to (-1: none) and whether
+    it is the first of its face."""
 
     scores_D: Floats
     face_D: NDArray[np.int64]
@@ -146,11 +147,11 @@ class _Pool:
         face_D = np.concatenate(faces)
         first_D = np.zeros(len(face_D), np.bool_)
         first_D[np.unique(face_D, return_index=True)[1]] = True
-        return cls(np.concatenate(scores), face_D, first_D & (face_D >= 0), np.concatenate(images))
+        return cls(np.concatenate(scores), face_D, first_D, np.concatenate(images))
 
     def score(self, wanted_F: Flags, images: NDArray[np.int64] | None = None) -> SetResult:
         """The result for a set of faces, on some of the images where given."""
-        asked_D = (self.face_D >= 0) & np.append(wanted_F, False)[self.face_D]
+        asked_D = np.append(wanted_F, False)[self.face_D]  # -1 is the one appended
         counted_D = asked_D | (self.face_D < 0)
         if images is not None:
             counted_D &= np.isin(self.image_D, images)

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasface.evaluation.average_precision import (
-    HEIGHT_BANDS,
     AveragePrecision,
     Flags,
     Floats,
@@ -175,7 +174,7 @@ def test_bands_ignore_the_faces_of_other_heights() -> None:
     truth = [faces((small, False), (large, False), (NOWHERE, True))]
     boxes = [found((small, 0.9), ((300, 0, 310, 10), 0.8), (large, 0.7))]
     result = average_precision_by_height(boxes, truth)
-    assert list(result) == list(HEIGHT_BANDS)
+    assert list(result) == ["below 16 px", "16 to 48 px", "48 px and more"]
     below, middle, above = result.values()
     assert (below.faces, middle.faces, above.faces) == (1, 0, 1)
     assert below.ap == 1
@@ -184,11 +183,27 @@ def test_bands_ignore_the_faces_of_other_heights() -> None:
     assert truth[0][1].tolist() == [False, False, True]
 
 
-@pytest.mark.parametrize(("height", "band"), [(15, 0), (16, 1), (47, 1), (48, 2), (900, 2)])
+@pytest.mark.parametrize(("height", "band"), [(0, 0), (15, 0), (16, 1), (47, 1), (48, 2), (900, 2)])
 def test_a_band_begins_with_its_lower_bound(height: int, band: int) -> None:
     box = (0, 0, 10, height)
     results = average_precision_by_height([found((box, 0.9))], [faces((box, False))])
     assert [each.faces for each in results.values()] == [int(at == band) for at in range(3)]
+
+
+def test_faces_far_below_a_pixel_overlap_as_others_do() -> None:
+    boxes, truth = [found((FACE, 0.9))], [faces((FACE, False))]
+    small = [(boxes[0][0] / 1000, boxes[0][1])], [(truth[0][0] / 1000, truth[0][1])]
+    assert average_precision(*small).ap == 1
+
+
+def test_equal_scores_of_many_stay_in_the_order_given() -> None:
+    """Hits and misses in turn, all of one score: the order is that of the precision."""
+    one = [(FACE, 0.5), (NOWHERE, 0.5)]
+    result = score([(one, [(FACE, False)]) for _ in range(40)])
+    hits = np.cumsum(np.tile([1, 0], 40))
+    np.testing.assert_array_equal(result.precision, hits / np.arange(1, 81))
+    first = [((0, 0, 10, 10 - at % 2), 0.5) for at in range(40)]
+    assert score([(first, [(FACE, False)])]).precision[0] == 1
 
 
 def test_lengths_must_agree() -> None:

@@ -125,6 +125,50 @@ def test_rates_are_read_at_no_more_false_positives_than_asked() -> None:
         score_fddb([FddbImage("a", 1, face[:0])], {})
 
 
+def test_what_has_no_place_is_counted() -> None:
+    face = np.array([[10.0, 10.0, 0.0, 20.0, 20.0]])
+    rows = np.array([[10.0, 10, 20, 20, 0.9], [60, 60, 9, 9, 0.8]])
+    images = [FddbImage(name, 1, face) for name in ("a", "b", "c")]
+    result = score_fddb(images, {"a": rows, "c": rows[:0], "d": rows[:1]})
+    assert (result.images, result.faces, result.detections) == (3, 3, 2)
+    assert (result.missing, result.unknown) == (("b",), ("d",))
+
+
+def test_half_of_the_pixels_is_not_enough() -> None:
+    """A face of no radius is one pixel, the detection two."""
+    point = np.array([[0.0, 0.0, 0.0, 20.0, 20.0]])
+    two = np.array([[20.0, 20, 1, 0, 0.9]])
+    assert overlaps_MN(point, two, SIZE).tolist() == [[0.5]]
+    result = score_fddb([FddbImage("a", 1, point)], {"a": two})
+    assert (result.discontinuous[0], result.continuous[0]) == (0, 0.5)
+
+
+def test_only_best_partners_that_overlap_enough_are_fitted() -> None:
+    """Beside each face of the rule lie two that would bend it: one that its detection overlaps less
+    than half, and one that shares the detection of a better face."""
+    images, found = [], {}
+    for fold in range(1, 11):
+        x = y = 120.0 + fold
+        right = [40.0, 30.0, math.pi / 2, x, y]
+        shifted = [40.0, 30.0, math.pi / 2, x + 9, y]
+        apart = [40.0, 30.0, math.pi / 2, x + 200, y]
+        boxes = [[x - 30, y - 40, 60, 80, 0.9], [x + 200, y, 60, 80, 0.8]]
+        for name, faces in (("right", [shifted, right, apart]), ("bare", [])):
+            images.append(FddbImage(f"{fold}/{name}", fold, np.array(faces).reshape(-1, 5)))
+            found[f"{fold}/{name}"] = np.array(boxes)
+    images.append(FddbImage("missing", 1, np.array([right])))
+    images.append(FddbImage("empty", 1, np.array([right])))
+    found["empty"] = np.empty((0, 5))
+    fitted = boxes_to_ellipses(images, found)
+    assert sorted(fitted) == sorted(found)
+    # With the pairs of the rule alone, the ellipse of a box is the one inscribed.
+    for name, rows in found.items():
+        middle = rows[:, :2] + rows[:, 2:4] / 2
+        np.testing.assert_allclose(fitted[name][:, 3:5], middle, err_msg=name)
+        radii = np.tile([40.0, 30], (len(rows), 1))
+        np.testing.assert_allclose(fitted[name][:, :2], radii, err_msg=name)
+
+
 def test_fitted_ellipses_undo_a_constant_difference_between_boxes_and_ellipses() -> None:
     generator = np.random.default_rng(0)
     images, found = [], {}

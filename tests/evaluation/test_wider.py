@@ -146,6 +146,65 @@ def test_a_value_is_scored_as_a_set_of_its_own(case: Case) -> None:
         np.testing.assert_allclose(each.ap, literal_ap(alone, full, "hard"), atol=1e-12)
 
 
+BANDS = {
+    "below 10 px": (0, 9),
+    "10 to 20 px": (10, 19),
+    "20 to 50 px": (20, 49),
+    "50 to 300 px": (50, 299),
+    "300 px and more": (300, 900),
+}
+LABELS = {
+    "blur": ["clear", "normal", "heavy"],
+    "occlusion": ["none", "partial", "heavy"],
+    "pose": ["typical", "atypical"],
+    "illumination": ["normal", "extreme"],
+}
+
+
+def test_faces_are_grouped_by_what_the_protocol_page_names() -> None:
+    """A face of each height at an end of a band; labels 0, 1, 2 in turn."""
+    heights = [height for ends in BANDS.values() for height in ends]
+    faces: list[Face] = [(1000.0 * at, 0, 50, height) for at, height in enumerate(heights)]
+    labels = {key: np.arange(10) % len(values) for key, values in LABELS.items()}
+    sets = {"easy": np.zeros(10, bool), "medium": np.zeros(10, bool), "hard": np.ones(10, bool)}
+    truth = [AnnotatedImage("a/1", np.array(faces), labels, sets)]
+    rows = np.array(
+        [[*face, 0.5] for face, label in zip(faces, labels["blur"], strict=True) if label]
+    )
+    result = score_wider(truth, {"a/1": rows})
+    assert {name: each.faces for name, each in result.by["height"].items()} == dict.fromkeys(
+        BANDS, 2
+    )
+    for key, values in LABELS.items():
+        counts = np.bincount(labels[key])
+        assert {name: each.faces for name, each in result.by[key].items()} == dict(
+            zip(values, counts, strict=True)
+        )
+    assert [each.ap for each in result.by["blur"].values()] == [0, 1, 1]
+    assert [each.faces for each in result.sets.values()] == [0, 0, 10]
+
+
+def test_curves_have_an_entry_for_each_thousandth() -> None:
+    faces: list[Face] = [(0, 0, 10, 10), (50, 0, 10, 10), (90, 0, 10, 10)]
+    truth = [image("a/1", faces, {"hard": [True] * 3})]
+    scores = (1.0, 0.5, 0.0)
+    rows = np.array([[*face, score] for face, score in zip(faces, scores, strict=True)])
+    hard = score_wider(truth, {"a/1": rows}).sets["hard"]
+    # At 0.999, 0.998, ..., 0.5 (inclusive), ..., 0.
+    found = [1] * 499 + [2] * 500 + [3]
+    np.testing.assert_array_equal(hard.recall, np.array(found) / 3)
+    np.testing.assert_array_equal(hard.precision, np.ones(1000))
+
+
+def test_boxes_that_just_overlap_enough_and_boxes_of_no_pixel() -> None:
+    """9 x 9 pixels beside as many, 3 further: 54 shared of 108. A width of -1 covers no pixel."""
+    truth = [image("a/1", [(0, 0, 8, 8), (5, 5, -1, -1)], {"hard": [True, False]})]
+    rows = np.array([[3.0, 0, 8, 8, 0.9], [40, 40, -1, -1, 0.8]])
+    result = score_wider(truth, {"a/1": rows})
+    assert result.sets["hard"].ap == 1
+    assert score_wider(truth, {"a/1": rows}, 0.51).sets["hard"].ap == 0
+
+
 def test_what_is_missing_is_counted() -> None:
     faces: list[Face] = [(0, 0, 10, 10)]
     truth = [image(f"{e}/{n}", faces, {"hard": [True]}) for e in "ab" for n in "12"]

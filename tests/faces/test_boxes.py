@@ -175,6 +175,14 @@ def test_suppression_over_many_boxes_equals_the_naive_loop(keep: int) -> None:
     assert 128 * (keep > 128) < len(expected) <= keep  # more than one block
 
 
+def test_so_many_boxes_enter_and_stay_where_nothing_is_said() -> None:
+    left = torch.arange(5002.0) * 3
+    boxes = torch.stack([left, torch.zeros(5002), left + 2, torch.ones(5002)], dim=1)
+    scores = torch.linspace(1, 0, 5002)
+    assert non_maximum_suppression(boxes, scores, 0.5).tolist() == list(range(750))
+    assert len(non_maximum_suppression(boxes, scores, 0.5, keep=6000)) == 5000
+
+
 def test_suppression_follows_a_chain_of_overlaps() -> None:
     # Each box overlaps its neighbours only, so that every second one stays.
     left = torch.arange(300.0) * 5
@@ -228,6 +236,20 @@ def test_distance_iou_of_worked_examples() -> None:
     torch.testing.assert_close(overlap_loss(square, square), torch.tensor([0.0]))
     # No overlap, centres 2 apart, enclosing box 4 x 2.
     torch.testing.assert_close(overlap_loss(square, beside), torch.tensor([1 + 4 / 20]))
+    # Twice as tall with the same centre: half is shared, and the aspect ratio costs nothing.
+    tall = torch.tensor([[0.0, -1.0, 2.0, 3.0]])
+    torch.testing.assert_close(overlap_loss(square, tall), torch.tensor([0.5]))
+
+
+@pytest.mark.parametrize("kind", ["giou", "diou", "ciou"])
+def test_overlap_losses_do_not_depend_on_the_unit(kind: OverlapLoss) -> None:
+    """Faces of a few thousandths of a pixel are still told from those without area."""
+    generator = torch.Generator().manual_seed(0)
+    corner = torch.rand(2, 8, 2, generator=generator) * 4
+    size = torch.rand(2, 8, 2, generator=generator) * 4 + 1
+    boxes, targets = torch.cat([corner, corner + size], dim=2)
+    small = overlap_loss(boxes / 1000, targets / 1000, kind)
+    torch.testing.assert_close(small, overlap_loss(boxes, targets, kind), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -238,8 +238,45 @@ def test_total_weights_the_shots_and_their_parts() -> None:
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["box_weight", "negatives_per_positive", "first_shot_weight"])
 def test_settings_out_of_range(name: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"{name} {value}.*expected finite numbers, 0 or more"):
+    told = rf" {name} {value}, .*: expected finite numbers, 0 or more"
+    with pytest.raises(ConfigError, match=told):
         LossConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_the_loss_is_the_papers_where_nothing_is_said() -> None:
+    assert LossConfig() == LossConfig(
+        classification="hard_negatives",
+        margin=0,
+        box="diou",
+        box_weight=2,
+        negatives_per_positive=3,
+        min_negatives=16,
+        first_shot_weight=1,
+        focal_gamma=2,
+        focal_alpha=0.75,
+    )
+
+
+def test_smooth_l1_is_summed_over_the_coordinates() -> None:
+    predictions = make_predictions(1, seed=5)
+    faces = [BACKGROUND] * len(ANCHORS)
+    faces[3], faces[6] = 0, 1
+    target = make_targets([1, 2, 12, 14], [10, 9, 19, 25])
+    config = LossConfig(box="smooth_l1")
+    loss = detection_loss(predictions, [Matches(torch.tensor(faces))], [target], config)
+    expected = 0.0
+    for at, face in ((3, 0), (6, 1)):
+        wanted = encode(target.boxes_M4[face : face + 1], ANCHORS[at : at + 1])[0].tolist()
+        for one, other in zip(predictions.deltas_BA4[0, at].tolist(), wanted, strict=True):
+            apart = abs(one - other)
+            expected += apart**2 / 2 if apart < 1 else apart - 0.5
+    assert float(loss.box.detach()) == pytest.approx(expected / 2, rel=1e-5)
+
+
+def test_images_and_targets_must_be_as_many() -> None:
+    matches = [Matches(torch.full((len(ANCHORS),), BACKGROUND))] * 2
+    with pytest.raises(ValueError, match="longer"):
+        detection_loss(make_predictions(2), matches, [make_targets()], LossConfig())
 
 
 def test_focal_loss_equals_the_loop_over_anchors() -> None:

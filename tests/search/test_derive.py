@@ -13,7 +13,7 @@ from strategies import one_cell, random_choices, spaces
 
 from nasface.errors import SpecError
 from nasface.search.choice import FloatArray
-from nasface.search.derive import derive, genotype_of_paths
+from nasface.search.derive import Path, derive, genotype_of_paths
 from nasface.spec.genotype import CellGene, EdgeGene, Provenance
 from nasface.spec.graph import CellGraph
 from nasface.spec.space import SearchSpace
@@ -141,6 +141,16 @@ def test_what_a_genotype_carries_besides_cells() -> None:
     assert (genotype.name, genotype.provenance) == ("found", provenance)
     assert (genotype.space.name, genotype.space.parameters) == ("autofem-cpm", space.parameters)
     assert genotype.space.parameters["nodes"] == 4
+
+
+def test_the_name_of_a_genotype_without_one_and_paths_of_too_few_nodes() -> None:
+    space = load_search_space("autofem-cpm", {"nodes": 4})
+    alphas, betas = random_choices(space, 0, ties=False)
+    assert derive(space, alphas, betas).name == "derived"
+    paths: dict[str, Path] = {cell: (((0, 1),),) * 4 for cell in space.cells}
+    assert genotype_of_paths(space, paths).name == "derived"
+    with pytest.raises(ValueError, match="shorter"):
+        genotype_of_paths(space, paths | {"cpm_c2": (((0, 1),),) * 3})
 
 
 def test_arrays_that_do_not_fit_are_named() -> None:
