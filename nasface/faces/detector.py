@@ -112,12 +112,26 @@ class Head(nn.Module):
                 # Rectified features of background can all be zero: no direction, and no gradient.
                 self.classify[-1] = cast(nn.Sequential, self.classify[-1])[:-1]
             self.classify.append(Cosine(config.channels, sum(self.kinds), config.cosine_scale))
-            return
-        # Faces are rare: start from a probability of 0.01 so that the first steps are calm.
-        bias = cast(Tensor, cast(nn.Conv2d, self.classify[-1]).bias)
-        with torch.no_grad():
+        self._start_from_background()
+
+    @torch.no_grad()
+    def _start_from_background(self) -> None:
+        """Faces are rare: start from a probability of 0.01 so that the first steps are calm."""
+        last, rare = self.classify[-1], math.log(0.01 / 0.99)
+        if not isinstance(last, Cosine):
+            bias = cast(Tensor, cast(nn.Conv2d, last).bias)
             bias[: self.kinds[0]] = 0.0
-            bias[self.kinds[0] :] = math.log(0.01 / 0.99)
+            bias[self.kinds[0] :] = rare
+            return
+        direction_C = normalize(torch.randn(last.weight.shape[1]), dim=0)
+        last.weight *= 0.01
+        last.weight[: self.kinds[0], :, 0, 0] += direction_C
+        last.weight[self.kinds[0] :, :, 0, 0] -= direction_C
+        if len(self.classify) > 1:
+            # Without a bias the mean feature has to point to background: a cosine of ``toward``.
+            toward = min(0.9, -rare / (2 * last.scale))
+            norm = cast(nn.BatchNorm2d, cast(nn.Sequential, self.classify[-2])[-1])
+            norm.bias += direction_C * toward * math.sqrt(len(direction_C) / (1 - toward**2))
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) -> logits (B, H * W, 2) and offsets (B, H * W, 4), row by row."""

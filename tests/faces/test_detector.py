@@ -1,5 +1,5 @@
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -131,6 +131,15 @@ def test_features_before_a_cosine_are_not_rectified() -> None:
     logits[..., 1].sum().backward()
     assert x.grad is not None
     assert (x.grad != 0).any()
+
+
+@pytest.mark.parametrize("max_in_out", [False, True])
+@pytest.mark.parametrize("classifier", ["linear", "cosine"])
+def test_faces_start_as_rare(classifier: Literal["linear", "cosine"], max_in_out: bool) -> None:
+    torch.manual_seed(0)
+    config = DetectorConfig(channels=32, classifier=classifier, max_in_out=max_in_out)
+    logits, _ = Head(config, 3).train()(torch.randn(4, 32, 16, 16))
+    assert 0.002 < logits.softmax(2)[..., 1].median() < 0.05
 
 
 def test_max_in_out_takes_the_greatest_of_a_class() -> None:
