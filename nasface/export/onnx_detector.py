@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from nasface.errors import RunError
 from nasface.export.config import OUTPUT_NAMES
@@ -20,7 +21,10 @@ FORMAT = "nasface-onnx-1"
 
 
 class OnnxDetector(nn.Module):
-    """A file as a detector: images (B, 3, H, W) -> :class:`Predictions` or :class:`Candidates`."""
+    """A file as a detector: images (B, 3, H, W) -> :class:`Predictions` or :class:`Candidates`.
+
+    Of a file with suppression, the candidates are what that leaves of each image.
+    """
 
     def __init__(self, run: Callable[[Tensor], tuple[Tensor, ...]], outputs: str) -> None:
         super().__init__()
@@ -32,8 +36,15 @@ class OnnxDetector(nn.Module):
         if self.outputs == "predictions":
             logits, deltas, anchors = self.run(images_B3HW)
             return Predictions(logits, deltas, anchors)
-        boxes, scores = self.run(images_B3HW)
-        return Candidates(boxes, scores)
+        if self.outputs == "boxes":
+            return Candidates(*self.run(images_B3HW))
+        image_N, boxes_N4, scores_N = self.run(images_B3HW)
+        of_image = [image_N == at for at in range(len(images_B3HW))]
+        return Candidates(
+            pad_sequence([boxes_N4[each] for each in of_image], batch_first=True),
+            # Where an image has fewer boxes than another, scores below any threshold.
+            pad_sequence([scores_N[each] for each in of_image], batch_first=True, padding_value=-1),
+        )
 
 
 def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
@@ -56,11 +67,6 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
         raise RunError(
             f"{path}: format is {about.get('format')!r}, expected {FORMAT!r} "
             "(a file written by nasface export)"
-        )
-    if about["outputs"] == "detections":
-        raise RunError(
-            f"{path}: its suppression is part of the graph; expected a file exported with "
-            "--outputs boxes or predictions"
         )
     values = parse_yaml(about["config"], f"{path}: config", RunError)
     run = _run(session, OUTPUT_NAMES[about["outputs"]], ("images",))

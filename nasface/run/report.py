@@ -58,7 +58,7 @@ def _overview(run: RunRecord) -> list[str]:
         run.kind,
         _result(run),
         "" if seconds is None else _duration(seconds),
-        "" if memory is None else f"{memory:.0f} MB",
+        "" if memory is None else f"{memory:.0f}\N{NO-BREAK SPACE}MB",
         hardware,
     ]
 
@@ -289,4 +289,5 @@ def _number(value: float | None) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    space = "\N{NO-BREAK SPACE}"
+    return f"{seconds:.0f}{space}s" if seconds < 5400 else f"{seconds / 3600:.1f}{space}h"

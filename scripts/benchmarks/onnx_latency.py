@@ -4,10 +4,12 @@
 
 Detectors of the family with random weights, their normalisations folded, decoding in the graph,
 suppression not. ONNX files are kept in DIR and used again: tracing takes longer than timing. Times
-are medians of rounds that alternate in one process.
+are medians of rounds that alternate in one process; with one thread, of processor time, so that
+other work on the machine counts little.
 """
 
 import argparse
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -19,7 +21,7 @@ from measuring import Step, alternate, ratio, write_rows
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
 from nasface.export.graph import Graph
 from nasface.export.onnx_detector import runner
-from nasface.export.onnx_file import export_onnx
+from nasface.export.onnx_file import to_onnx
 from nasface.faces.detector import build_detector
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
 from nasface.faces.weights import LoadedDetector
@@ -41,7 +43,7 @@ def steps(name: str, folder: Path, batch: int) -> Mapping[str, Step]:
     """A pass of each runtime over the same images."""
     loaded, path = build(name), folder / f"{name}.onnx"
     if not path.exists():
-        export_onnx(loaded, path, ExportConfig(), print)
+        path.write_bytes(to_onnx(loaded, ExportConfig()).SerializeToString())
     graph = channels_last(Graph(fold_norms(loaded.detector), "boxes").eval())
     run = runner(path.read_bytes(), OUTPUT_NAMES["boxes"])
     images = torch.randn(batch, 3, HEIGHT, WIDTH)
@@ -69,10 +71,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.folder.mkdir(parents=True, exist_ok=True)
+    clock = time.process_time if options.threads == 1 else time.perf_counter
     rows: list[dict[str, object]] = []
     for name in options.models:
         for batch in options.batches:
-            times = alternate(steps(name, options.folder, batch), options.repeats)
+            times = alternate(steps(name, options.folder, batch), options.repeats, clock)
             row: dict[str, object] = {"model": name, "batch": batch}
             for runtime, seconds in times.items():
                 row[f"{runtime}_ms_per_image"] = round(1000 * median(seconds) / batch, 1)
@@ -80,7 +83,12 @@ def main() -> None:
             print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
             rows.append(row)
     if options.csv:
-        about = {"size": f"{WIDTH}x{HEIGHT}", "threads": options.threads, "commit": options.commit}
+        about = {
+            "size": f"{WIDTH}x{HEIGHT}",
+            "threads": options.threads,
+            "clock": clock.__name__,
+            "commit": options.commit,
+        }
         versions = {"onnxruntime": onnxruntime.__version__}
         write_rows(options.csv, rows, {**about, **versions})
 

@@ -21,7 +21,7 @@ from nasface.evaluation.predict import SuppressionConfig, TestConfig, suppress
 from nasface.export import onnx_file
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
 from nasface.export.load import load_detector
-from nasface.export.onnx_detector import runner
+from nasface.export.onnx_detector import OnnxDetector, runner
 from nasface.export.onnx_file import export_onnx
 from nasface.export.onnx_suppression import (
     CANDIDATES,
@@ -103,6 +103,10 @@ def test_suppression_becomes_part_of_the_graph(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         scores, torch.cat([each.scores_N for each in wanted]), rtol=1e-3, atol=1e-4
     )
+    again = load_detector(tmp_path / "w.onnx").detector(images)
+    for at, each in enumerate(wanted):
+        kept = suppress(again, config.suppression, at)
+        torch.testing.assert_close(kept.scores_N, each.scores_N, rtol=1e-3, atol=1e-4)
 
 
 def test_the_file_says_what_it_is(place: Path) -> None:
@@ -166,12 +170,6 @@ def test_what_is_no_such_file_is_named(place: Path, tmp_path: Path) -> None:
     onnx.save(foreign, tmp_path / "foreign.onnx")
     with pytest.raises(RunError, match="format is None"):
         load_detector(tmp_path / "foreign.onnx")
-    model = onnx.load(place / "w.onnx")
-    for each in model.metadata_props:
-        each.value = "detections" if each.key == "outputs" else each.value
-    onnx.save(model, tmp_path / "suppressed.onnx")
-    with pytest.raises(RunError, match=r"suppressed\.onnx: its suppression is part of the graph"):
-        load_detector(tmp_path / "suppressed.onnx")
 
 
 def test_nothing_is_overwritten_unasked(place: Path, tmp_path: Path, capsys: Output) -> None:
@@ -230,6 +228,16 @@ def test_suppression_in_the_graph_is_greedy(
     assert len(image_N) == len(rows)
     given = torch.cat([image_N[:, None].float(), boxes_N4, scores_N[:, None]], dim=1)
     torch.testing.assert_close(given, torch.tensor(rows).reshape(-1, 6), rtol=0, atol=0)
+
+
+def test_what_suppression_left_is_found_image_by_image() -> None:
+    boxes = torch.tensor([[0.0, 0, 9, 9], [20, 0, 29, 9], [0, 0, 9, 9]])
+    found = (torch.tensor([0, 0, 2]), boxes, torch.tensor([0.9, 0.5, 0.7]))
+    candidates = OnnxDetector(lambda _: found, "detections")(torch.zeros(3, 3, 32, 32))
+    for at, wanted in enumerate(([0, 1], [], [2])):
+        kept = suppress(candidates, SuppressionConfig(confidence=0.0), at)
+        assert torch.equal(kept.boxes_N4, boxes[wanted])
+        assert torch.equal(kept.scores_N, found[2][wanted])
 
 
 def test_suppression_goes_behind_any_graph_that_gives_candidates() -> None:
