@@ -95,6 +95,8 @@ def test_suppression_becomes_part_of_the_graph(tmp_path: Path) -> None:
     config = ExportConfig(outputs="detections", suppression=SuppressionConfig(confidence=0.0))
     export_onnx(loaded, tmp_path / "w.onnx", config)
     session = onnxruntime.InferenceSession(tmp_path / "w.onnx")
+    # Of other images the last digit of two scores may turn their order, and so what stays.
+    torch.manual_seed(0)
     images = torch.randn(2, 3, 97, 131)
     image, scores = session.run(["image", "scores"], {"images": images.numpy()})
     with torch.inference_mode():
