@@ -5,18 +5,15 @@
 A mutant has one operator, constant, condition, argument, slice, function or statement exchanged or
 removed. The tests that mirror its module run on it until one fails; a mutant that none of them
 notices survives, for want of a test or because the change makes no difference. Of a module with
-more than ``--most`` mutants a random sample is tried. Each runs in a fork of a process that holds
-the libraries; one that takes five times the processor time of the module itself counts as noticed.
-Examples of property tests are the same every time.
+more than ``--most`` mutants a random sample is tried. Each runs in a fork of a process that has
+collected the tests; one that takes five times the processor time of the module itself counts as
+noticed. Examples of property tests are the same every time.
 """
 
 import argparse
 import ast
 import copy
 import csv
-import importlib
-import importlib.abc
-import importlib.util
 import os
 import random
 import resource
@@ -28,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, Phase, settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,64 +168,62 @@ def _but(node: ast.AST, field: str, value: object) -> ast.AST:
     return other
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives a module other code than that of its file."""
+class Trial:
+    """A plugin of pytest that runs the tests of a module on mutants instead of once."""
 
-    def __init__(self, name: str, file: Path, code: types.CodeType) -> None:
-        self.name, self.file, self.code = name, file, code
+    def __init__(self, name: str, most: int, seed: int) -> None:
+        self.name, self.most, self.seed = name, most, seed
+        self.file = ROOT / Path(*name.split(".")).with_suffix(".py")
+        self.count = 0
+        self.tried: list[Mutant] = []
+        self.alive: list[Mutant] = []
 
-    def find_spec(self, fullname: str, *_: object) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self.name:
-            return None
-        return importlib.util.spec_from_file_location(fullname, self.file, loader=self)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """In the place of pytest's own."""
+        source = self.file.read_text("utf-8")
+        before = seconds()
+        if self.notices(session, compile(source, str(self.file), "exec"), 600):
+            raise SystemExit(f"{MODULES[self.name]}: fails on the module as it is")
+        limit = int(5 * (seconds() - before)) + 5
+        every = mutants(source, str(self.file))
+        self.count = len(every)
+        self.tried = random.Random(self.seed).sample(every, min(self.most, len(every)))
+        self.alive = [each for each in self.tried if not self.notices(session, each.code, limit)]
+        self.alive.sort(key=lambda each: each.line)
+        return True
 
-    def exec_module(self, module: types.ModuleType) -> None:
-        exec(self.code, module.__dict__)
+    def notices(self, session: pytest.Session, code: types.CodeType, limit: int) -> bool:
+        """Whether tests fail with other code, or take ``limit`` seconds of processor time."""
+        child = os.fork()
+        if child:
+            return os.waitpid(child, 0)[1] != 0
+        try:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+            self.exchange(code)
+            for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+                reports = runtestprotocol(item, log=False, nextitem=following)
+                if any(report.failed for report in reports):
+                    os._exit(1)
+            os._exit(0)
+        finally:
+            os._exit(1)
 
-
-def notices(name: str, code: types.CodeType, limit: int) -> bool:
-    """Whether the tests of a module fail with other code, or take ``limit`` s of processor time."""
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1] != 0
-    try:
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 1)
-        os.dup2(nothing, 2)
-        sys.meta_path.insert(0, _Finder(name, _file(name), code))
-        test = str(ROOT / "tests" / MODULES[name])
-        failed = pytest.main(["-x", "-q", "--no-header", "-p", "no:cacheprovider", test])
-        os._exit(0 if failed == pytest.ExitCode.OK else 1)
-    finally:
-        os._exit(1)
-
-
-def _file(name: str) -> Path:
-    return ROOT / Path(*name.split(".")).with_suffix(".py")
-
-
-def _prepare() -> None:
-    """Import all libraries; the package itself is imported anew in each fork."""
-    os.chdir(ROOT)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # they cost each fork a second
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    settings.register_profile(
-        "mutation",
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=(Phase.explicit, Phase.generate),
-        suppress_health_check=list(HealthCheck),
-    )
-    settings.load_profile("mutation")
-    importlib.import_module("tiny")
-    importlib.import_module("strategies")
-    for name in [each for each in sys.modules if each.split(".")[0] in ("nasface", "strategies")]:
-        del sys.modules[name]
+    def exchange(self, code: types.CodeType) -> None:
+        """Put the names of a module with other code wherever the names of the module are."""
+        old = sys.modules[self.name]
+        new = types.ModuleType(self.name)
+        new.__file__ = str(self.file)
+        sys.modules[self.name] = new
+        exec(code, new.__dict__)
+        names = [name for name in vars(old) if not name.startswith("__")]
+        for module in list(sys.modules.values()):
+            for name in names:
+                if module is not old and vars(module).get(name) is vars(old)[name]:
+                    setattr(module, name, vars(new).get(name))
 
 
-def _seconds() -> float:
+def seconds() -> float:
+    """Processor time of the forks so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -240,27 +236,32 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--csv", type=Path, help="file for the survivors")
     options = parser.parse_args()
-    _prepare()
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    settings.register_profile(
+        "mutation",
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=list(HealthCheck),
+    )
+    settings.load_profile("mutation")
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # that of hypothesis would undo the profile
     survivors = []
     for name in options.modules:
-        source, file = _file(name).read_text("utf-8"), str(_file(name))
-        before = _seconds()
-        if notices(name, compile(source, file, "exec"), 600):
-            raise SystemExit(f"{MODULES[name]}: fails on the module as it is")
-        limit = int(5 * (_seconds() - before)) + 5
-        every = mutants(source, file)
-        generator = random.Random(options.seed)
-        sample = generator.sample(every, min(options.most, len(every)))
-        alive = [each for each in sample if not notices(name, each.code, limit)]
-        alive.sort(key=lambda each: each.line)
-        survivors += [(name, each.line, each.before, each.after) for each in alive]
+        before, trial = seconds(), Trial(name, options.most, options.seed)
+        words = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:capture"]
+        pytest.main([*words, str(ROOT / "tests" / MODULES[name])], plugins=[trial])
+        tried, alive = len(trial.tried), len(trial.alive)
         print(
-            f"{name}: {len(every)} mutants, {len(sample)} tried, {len(sample) - len(alive)} "
-            f"noticed, {len(alive)} survived; {_seconds() - before:.0f} s of processor time",
+            f"{name}: {trial.count} mutants, {tried} tried, {tried - alive} noticed, {alive} "
+            f"survived; {seconds() - before:.0f} s of processor time",
             flush=True,
         )
-        for each in alive:
+        for each in trial.alive:
             print(f"  line {each.line}: {each.before}  ->  {each.after}", flush=True)
+            survivors.append((name, each.line, each.before, each.after))
     if options.csv is not None:
         with options.csv.open("w", newline="", encoding="utf-8") as rows:
             csv.writer(rows).writerows([("module", "line", "before", "after"), *survivors])
