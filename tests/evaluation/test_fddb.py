@@ -39,6 +39,13 @@ def test_rectangles_cover_both_borders_and_end_at_the_image() -> None:
         assert overlaps_MN(disc, np.array([row]), small)[0, 0] == pytest.approx(expected, abs=0.02)
 
 
+def test_a_large_ellipse_is_whole() -> None:
+    """Turned by half a circle, it is itself."""
+    ellipse = np.array([[180.0, 120.0, 0.3, 225.0, 225.0, 0.5]])
+    ellipse[:, 2] += math.pi
+    assert overlaps_MN(np.array([[180.0, 120.0, 0.3, 225.0, 225.0]]), ellipse, (450, 450)) > 0.999
+
+
 @pytest.mark.parametrize("degrees", [0, 30, 90, -60])
 def test_an_ellipse_lies_where_its_equation_says(degrees: float) -> None:
     angle = math.radians(degrees)
@@ -149,10 +156,10 @@ def test_only_best_partners_that_overlap_enough_are_fitted() -> None:
     images, found = [], {}
     for fold in range(1, 11):
         x = y = 120.0 + fold
-        right = [40.0, 30.0, math.pi / 2, x, y]
-        shifted = [40.0, 30.0, math.pi / 2, x + 9, y]
-        apart = [40.0, 30.0, math.pi / 2, x + 200, y]
-        boxes = [[x - 30, y - 40, 60, 80, 0.9], [x + 200, y, 60, 80, 0.8]]
+        # The same ellipse, told from either of its axes.
+        radii = [40.0, 30.0, math.pi / 2] if fold % 2 else [30.0, 40.0, 0.0]
+        right, shifted, apart = ([*radii, x + more, y] for more in (0, 9, 200))
+        boxes = [[x - 30, y - 40, 60, 80, 0.9], [x + 140, y - 80, 60, 80, 0.8]]
         for name, faces in (("right", [shifted, right, apart]), ("bare", [])):
             images.append(FddbImage(f"{fold}/{name}", fold, np.array(faces).reshape(-1, 5)))
             found[f"{fold}/{name}"] = np.array(boxes)
