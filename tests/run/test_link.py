@@ -11,8 +11,10 @@ from processes import environments
 JOB = """
 import sys, time
 from nasface.run import distributed, link
-link.SILENCE, link.PATIENCE, link.ARRIVAL = 4.0, 4.0, 20.0
+link.SILENCE, link.PATIENCE = 4.0, 4.0
 fault = sys.argv[1]
+if fault == "absent":
+    link.ARRIVAL = 20.0
 with distributed.join_world("cpu") as world:
     if world.rank == 1 and fault == "hangs at once":
         time.sleep(1000)
@@ -83,7 +85,7 @@ def test_a_process_that_never_comes_is_named(tmp_path: Path, missing: int) -> No
     """The first is missed where the others would meet, before they can ask who is there."""
     (tmp_path / "job.py").write_text(JOB)
     processes = [
-        start(tmp_path, "none", environment)
+        start(tmp_path, "absent", environment)
         for rank, environment in enumerate(environments(3))
         if rank != missing
     ]
