@@ -172,8 +172,8 @@ def test_only_best_partners_that_overlap_enough_are_fitted() -> None:
     for name, rows in found.items():
         middle = rows[:, :2] + rows[:, 2:4] / 2
         np.testing.assert_allclose(fitted[name][:, 3:5], middle, err_msg=name)
-        radii = np.tile([40.0, 30], (len(rows), 1))
-        np.testing.assert_allclose(fitted[name][:, :2], radii, err_msg=name)
+        inscribed = np.tile([40.0, 30], (len(rows), 1))
+        np.testing.assert_allclose(fitted[name][:, :2], inscribed, err_msg=name)
 
 
 def test_fitted_ellipses_undo_a_constant_difference_between_boxes_and_ellipses() -> None:
