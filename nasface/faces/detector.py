@@ -124,14 +124,16 @@ class Head(nn.Module):
             bias[self.kinds[0] :] = rare
             return
         direction_C = normalize(torch.randn(last.weight.shape[1]), dim=0)
-        last.weight *= 0.01
+        last.weight.mul_(0.01)
         last.weight[: self.kinds[0], :, 0, 0] += direction_C
         last.weight[self.kinds[0] :, :, 0, 0] -= direction_C
         if len(self.classify) > 1:
             # Without a bias the mean feature has to point to background: a cosine of ``toward``.
             toward = min(0.9, -rare / (2 * last.scale))
             norm = cast(nn.BatchNorm2d, cast(nn.Sequential, self.classify[-2])[-1])
-            norm.bias += direction_C * toward * math.sqrt(len(direction_C) / (1 - toward**2))
+            norm.bias.add_(
+                direction_C, alpha=toward * math.sqrt(len(direction_C) / (1 - toward**2))
+            )
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) -> logits (B, H * W, 2) and offsets (B, H * W, 4), row by row."""
