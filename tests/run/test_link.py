@@ -15,8 +15,6 @@ link.SILENCE, link.PATIENCE = 4.0, 4.0
 fault = sys.argv[1]
 if fault == "absent":
     link.ARRIVAL = 20.0
-if fault == "later":  # three processes and other tests on two cores: slow is not gone
-    link.SILENCE, link.PATIENCE, link.ARRIVAL = 10.0, 20.0, 300.0
 with distributed.join_world("cpu") as world:
     if world.rank == 1 and fault == "hangs at once":
         time.sleep(1000)
