@@ -70,6 +70,8 @@ class Link:
                 time.sleep(pause)
                 pause = min(0.02, 1.5 * pause)
             words = [self.store.get(key).decode() for key in keys]
+            for rank in range(self.size):  # who came has shown itself, also before its first pulse
+                self.seen.setdefault(rank, ("", time.monotonic()))
             # All are past the meeting before the last one, so nobody reads its words any more.
             self.store.delete_key(f"meet/{self.meetings - 2}/{self.rank}")
         except (RuntimeError, OSError) as problem:
