@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,19 +100,16 @@ def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
     ):
         measured = {run.name: run.metrics for run in runs if column in run.metrics}
         if measured:
-            add(title, lambda path, m=measured, c=column: plot_metric(m, c, path))  # type: ignore[misc]
+            add(title, partial(plot_metric, measured, column))
     curves = {run.name: run.curves for run in runs if run.curves is not None}
     found = {name: frame for name, frame in curves.items() if "recall" in frame}
     for name in dict.fromkeys(each for frame in found.values() for each in frame["set"]):
         part = {label: frame[frame["set"] == name] for label, frame in found.items()}
         part = {label: frame for label, frame in part.items() if len(frame)}
-        add(
-            f"Precision and recall: {name}",
-            lambda path, p=part: plot_precision_recall(p, path),  # type: ignore[misc]
-        )
+        add(f"Precision and recall: {name}", partial(plot_precision_recall, part))
     rates = {name: frame for name, frame in curves.items() if "false_positives" in frame}
     if rates:
-        add("FDDB", lambda path: plot_roc(rates, path))
+        add("FDDB", partial(plot_roc, rates))
     return charts
 
 

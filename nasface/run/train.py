@@ -88,6 +88,8 @@ class Training:
         buffers = list(self.detector.buffers())
         self.gradient = StepGradient(self.world, config.accumulate, config.batch, buffers)
         self.average = copy.deepcopy(self.detector).eval() if config.average > 0 else None
+        self.newest = _values_and_counters(self.detector)
+        self.averaged = _values_and_counters(self.released)
         self.data = FaceDataset(images, config.augment, config.seed)
         self.batch = config.batch * config.accumulate
         check_batch(images, self.batch)
@@ -147,8 +149,7 @@ class Training:
             return
         keep = min(self.config.average, (1 + self.step) / (10 + self.step))
         # Running statistics are averaged too: those of the newest weights do not fit old ones.
-        means, counters = _values_and_counters(self.average)
-        values, counts = _values_and_counters(self.detector)
+        (means, counters), (values, counts) = self.averaged, self.newest
         torch._foreach_lerp_(means, values, 1 - keep)
         torch._foreach_copy_(counters, counts)
 

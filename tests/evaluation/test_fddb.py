@@ -4,6 +4,7 @@ import itertools
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ rectangle = st.tuples(
         max_size=3,
     )
 )
-def test_as_the_protocol_written_out(case: list) -> None:  # type: ignore[type-arg]
+def test_as_the_protocol_written_out(case: list[Any]) -> None:
     case = [([(8, 6, 0.3, 20, 20)], []), *case]
     images = [
         FddbImage(str(at), 1, np.array(faces, float).reshape(-1, 5))

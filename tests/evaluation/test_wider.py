@@ -3,6 +3,7 @@
 import math
 import os
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_as_the_protocol_written_out(case: Case) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(case: Case, random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_rows_does_not_matter(case: Case, random: Random) -> None:
     truth, found = case
     shuffled = {}
     for name in random.sample(list(found), len(found)):

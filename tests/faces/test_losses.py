@@ -1,5 +1,6 @@
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -239,8 +240,9 @@ def test_total_weights_the_shots_and_their_parts() -> None:
 @pytest.mark.parametrize("name", ["box_weight", "negatives_per_positive", "first_shot_weight"])
 def test_settings_out_of_range(name: str, value: float) -> None:
     told = rf" {name} {value}, .*: expected finite numbers, 0 or more"
+    settings: dict[str, Any] = {name: value}
     with pytest.raises(ConfigError, match=told):
-        LossConfig(**{name: value})  # type: ignore[arg-type]
+        LossConfig(**settings)
 
 
 def test_the_loss_is_the_papers_where_nothing_is_said() -> None:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -52,8 +53,9 @@ class Failing(Notes):
         if self.left == 0:
             self.fail()
 
+    @abstractmethod
     def fail(self) -> None:
-        raise NotImplementedError
+        """What goes wrong then."""
 
 
 def test_a_search_leaves_out_what_is_not_finite(
@@ -250,7 +252,9 @@ def test_a_killed_worker_is_replaced(config: SearchConfig) -> None:
         next(batches)
 
 
-def test_workers_that_die_again_and_again_end_the_run(config: SearchConfig) -> None:
+def test_workers_that_die_again_and_again_end_the_run(
+    config: SearchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = FaceDataset(read_wider_split(Path(config.data), "train"), AUGMENT, 0)
     batches = Batches(data, 2, 0, 4, 0, (0, 1, 1), Notes().note)
 
@@ -258,7 +262,7 @@ def test_workers_that_die_again_and_again_end_the_run(config: SearchConfig) -> N
         raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
         yield
 
-    batches._start = dies  # type: ignore[method-assign]
+    monkeypatch.setattr(batches, "_start", dies)
     batches.iterator = dies()
     with pytest.raises(RunError, match=f"workers: {MOST_DEATHS + 1} of the processes that load"):
         next(batches)
