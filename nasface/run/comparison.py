@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nasface.errors import RunError
+from nasface.errors import ConfigError, RunError
 from nasface.run.plan import Plan, Run, runs_of
 from nasface.run.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.run.trial import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
@@ -102,12 +102,14 @@ def run_comparison(plan: Plan, out: Path, workers: int, progress: Progress) -> O
     rank calls this, on its own GPU.
 
     Raises:
-        ConfigError: for a plan that cannot be used. RunError: if the folder is something else's, or
-            a run in it was begun with other settings.
+        ConfigError: for a plan that cannot be used, or names weights that are not there. RunError:
+            if the folder is something else's, or a run in it was begun with other settings.
     """
     runs = runs_of(plan)
     for run in runs:
         _check_same(out, run)
+        if finished(out, run) is None:
+            _check_weights(run)
     _open(plan, out)
     done = sum(finished(out, run) is not None for run in runs)
     progress.start(f"compare {plan.name}", len(runs), done)
@@ -147,6 +149,17 @@ def _check_same(out: Path, run: Run) -> None:
             f"{path}: {where} is not what the plan has now; choose another --out, or remove the "
             "folder of this run"
         )
+
+
+def _check_weights(run: Run) -> None:
+    """Before the first run starts, not once in each that fails."""
+    named = {"train.start_weights": run.train.start_weights}
+    for phase, config in (("search", run.search), ("train", run.train)):
+        if config is not None:
+            named[f"{phase}.backbone_weights"] = config.backbone_weights
+    for key, file in named.items():
+        if file and not Path(file).is_file():
+            raise ConfigError(f"{run.label}: {key}: {file} does not exist, expected a weights file")
 
 
 def _work(

@@ -16,7 +16,7 @@ import pytest
 from tiny import write_tiny
 
 from nasface.cli.main import main
-from nasface.errors import RunError
+from nasface.errors import ConfigError, RunError
 from nasface.evaluation.statistics import mean_of
 from nasface.run.comparison import _lock, run_comparison
 from nasface.run.comparison_tables import summarise, write_tables
@@ -102,6 +102,16 @@ def test_a_failed_run_is_named_and_the_others_run(data: Path, tmp_path: Path) ->
     ((folder, reason),) = outcome.failed.items()
     assert folder.endswith("runs/broken/seed-0")
     assert "gone.yaml: cannot read genotype" in reason
+
+
+@pytest.mark.parametrize("key", ["backbone_weights", "start_weights"])
+def test_weights_that_are_not_there_are_named_before_any_run(
+    key: str, data: Path, tmp_path: Path
+) -> None:
+    other = Method(name="pan", how="fixed", train={**PAN.train, key: "none.safetensors"})
+    with pytest.raises(ConfigError, match=f"pan: train.{key}: none.safetensors does not exist"):
+        run_comparison(plan(data, FPN, other), tmp_path / "out", 1, Silent())
+    assert not (tmp_path / "out").exists()
 
 
 def test_rows_of_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
