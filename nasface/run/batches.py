@@ -75,7 +75,12 @@ class Batches:
         try:
             return iter(loader)
         finally:
-            signal.signal(signal.SIGCHLD, before)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL if _is_torchs(before) else before)
+
+
+def _is_torchs(handler: object) -> bool:
+    """Whether an earlier loader of this process, not one of ours, has left torch's handler."""
+    return str(getattr(handler, "__module__", "")).startswith("torch.")
 
 
 class Loading(Protocol):

@@ -6,6 +6,7 @@ whole. Runs are those of the tests' tiny data set on the CPU, with a checkpoint 
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -33,6 +34,9 @@ from nasface.spec.store import save_genotype
 
 Run = Callable[[Path, bool], object]
 """(folder, whether to resume)"""
+
+VARYING = {"seconds", "started", "peak_memory_mb"}
+"""What differs from run to run."""
 
 
 @dataclass
@@ -138,10 +142,10 @@ def interrupted(kind: str, run: Run, out: Path, kills: int, length: float, count
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values of a checkpoint are equal to the last bit."""
+    """Whether two values of a file are equal to the last bit, but for what varies."""
     if isinstance(one, Mapping):
-        keys = set(one) - {"seconds"}
-        return keys == set(other) - {"seconds"} and all(same(one[k], other[k]) for k in keys)
+        keys = set(one) - VARYING
+        return keys == set(other) - VARYING and all(same(one[k], other[k]) for k in keys)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, torch.Tensor):
@@ -161,8 +165,10 @@ def compare(kind: str, out: Path, reference: Path) -> None:
         elif path.suffix == ".npz":
             with np.load(ours) as one, np.load(path) as other:
                 equal = all(np.array_equal(one[name], other[name]) for name in other.files)
-        else:  # summary.json holds times
-            equal = path.name == "summary.json" or ours.read_bytes() == path.read_bytes()
+        elif path.suffix == ".json":
+            equal = same(json.loads(ours.read_text()), json.loads(path.read_text()))
+        else:
+            equal = ours.read_bytes() == path.read_bytes()
         assert equal, f"{ours} differs from {path}"
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, Notes, nan_at, tiny_genotype, write_tiny
+from torch.utils.data._utils import signal_handling as torch_handlers
 
 from nasface.data.annotations import read_wider_split
 from nasface.data.dataset import FaceDataset, make_loader
@@ -234,14 +235,19 @@ def kill_a_worker(known: set[Any]) -> None:
     worker.join(10)
 
 
-def test_a_killed_worker_is_replaced(config: SearchConfig) -> None:
+@pytest.mark.parametrize("with_torchs_handler", [False, True])
+def test_a_killed_worker_is_replaced(config: SearchConfig, with_torchs_handler: bool) -> None:
+    """Also after another loader of the process, whose handler raises wherever the process is."""
     data = FaceDataset(read_wider_split(Path(config.data), "train"), AUGMENT, 0)
     expected = list(make_loader(data, 2, 0, 24, 0))
     progress = Notes()
     known = set(multiprocessing.active_children())
-    handler = signal.getsignal(signal.SIGCHLD)
+    if with_torchs_handler:
+        torch_handlers._SIGCHLD_handler_set = False
+        assert len(list(make_loader(data, 2, 0, 2, 1))) == 2
+        assert "torch" in signal.getsignal(signal.SIGCHLD).__module__  # type: ignore[union-attr]
     batches = Batches(data, 2, 0, 24, 2, (0, 1, 1), progress.note)
-    assert signal.getsignal(signal.SIGCHLD) == handler
+    assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
     for at, (images, _) in enumerate(expected):
         assert torch.equal(next(batches)[0], images), at
         if at == 3:
