@@ -245,7 +245,7 @@ def test_a_killed_worker_is_replaced(config: SearchConfig, with_torchs_handler: 
     if with_torchs_handler:
         torch_handlers._SIGCHLD_handler_set = False
         assert len(list(make_loader(data, 2, 0, 2, 1))) == 2
-        assert "torch" in signal.getsignal(signal.SIGCHLD).__module__  # type: ignore[union-attr]
+        assert signal.getsignal(signal.SIGCHLD) not in (None, signal.SIG_DFL)
     batches = Batches(data, 2, 0, 24, 2, (0, 1, 1), progress.note)
     assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
     for at, (images, _) in enumerate(expected):
