@@ -1,6 +1,7 @@
 """Trained detectors for people who want faces: ``nasface.load_detector("weights.safetensors")``."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -39,16 +40,23 @@ class FaceDetector:
         A picture is the path of an image (shown as its EXIF orientation says), an array uint8
         (H, W, 3) RGB, or a tensor (3, H, W) RGB, uint8 or float in [0, 1]. Neighbours of one size
         are seen together, at most ``batch`` of them, so that no more pictures than that are in
-        memory. ``threshold`` is the least score, ``test`` the sizes at which pictures are seen.
+        memory. ``threshold`` is the least score, ``test`` the sizes at which pictures are seen; its
+        ``confidence``, 0.02 or a lower ``threshold`` unless given, is the least that is looked at.
 
         Raises:
-            DataError: for a file that cannot be read. ValueError: for another kind of picture.
+            DataError: for a file that cannot be read. ValueError: for another kind of picture, or a
+                batch of none.
         """
+        if batch < 1:
+            raise ValueError(f"batch must be 1 or more, got {batch}")
+        if test is None:
+            test = TestConfig()
+            test = replace(test, confidence=min(test.confidence, max(0.0, threshold)))
         single = isinstance(pictures, str | Path | np.ndarray | Tensor)
         every: Iterable[Picture] = [pictures] if single else pictures  # type: ignore[assignment, list-item]
         found: list[Detections] = []
         for images in _batches((_as_image(picture) for picture in every), batch):
-            for each in detect_batch(self.module, images, test or TestConfig()):
+            for each in detect_batch(self.module, images, test):
                 kept = each.scores_N >= threshold
                 found.append(Detections(each.boxes_N4[kept], each.scores_N[kept]))
         return found
@@ -76,6 +84,7 @@ def _as_image(picture: Picture) -> Image:
         return read_image(Path(picture))
     if isinstance(picture, Tensor):
         if picture.ndim == 3 and picture.shape[0] == 3 and picture.is_floating_point():
+            _check_range(picture)
             picture = (picture.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
         if picture.dtype == torch.uint8 and picture.ndim == 3 and picture.shape[0] == 3:
             return np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy())
@@ -83,6 +92,15 @@ def _as_image(picture: Picture) -> Image:
             f"tensor must be (3, H, W), uint8 or float in [0, 1], got {picture.dtype} "
             f"{tuple(picture.shape)}"
         )
+    if not isinstance(picture, np.ndarray):
+        raise ValueError(f"picture must be a path, an array or a tensor, got {type(picture)}")
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"array must be uint8 (H, W, 3), got {picture.dtype} {picture.shape}")
     return picture
+
+
+def _check_range(picture_3HW: Tensor) -> None:
+    """Resizing may go a little beyond 0 and 1; other ranges are a mistake that nobody would see."""
+    if not ((picture_3HW >= -0.1) & (picture_3HW <= 1.1)).all():
+        low, high = (float(each) for each in picture_3HW.aminmax())
+        raise ValueError(f"tensor of floats must be in [0, 1], got {low:.4g} to {high:.4g}")

@@ -6,7 +6,7 @@ mappings by name (torchvision).
 
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import pairwise
+from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import cast
 
@@ -29,7 +29,7 @@ class Neck(nn.Module):
     and each next one of half the size, odd sizes rounded up -> ``num_outs`` maps of
     ``out_channels``. Maps that the backbone lacks are made from its last one by 3x3 convolutions of
     stride 2. A list or a tuple gives a tuple; a mapping gives an OrderedDict with the same names,
-    and further maps under their number.
+    and further maps under the numbers that come next.
 
     Args:
         genotype: a genotype, the name of a packaged one, or a YAML file.
@@ -84,8 +84,11 @@ class Neck(nn.Module):
         outputs = tuple(cast(Tensor, enhanced[level]) for level in self.levels)
         if not isinstance(maps, Mapping):
             return outputs
-        names = [*maps, *(str(at) for at in range(len(maps), len(outputs)))]
-        return OrderedDict(zip(names, outputs, strict=True))
+        numbers = (str(at) for at in count(len(maps)))
+        further = (each for each in numbers if each not in maps)
+        return OrderedDict(
+            zip([*maps, *islice(further, len(outputs) - len(maps))], outputs, strict=True)
+        )
 
     def _check(self, maps: Sequence[Tensor]) -> None:
         if len(maps) != len(self.laterals):

@@ -80,6 +80,12 @@ def test_weak_detections_are_left_out(detector: FaceDetector) -> None:
     assert len(detector.detect(picture(1), test=TEST, threshold=0.99)[0]) == 0
 
 
+def test_a_low_threshold_is_heard(detector: FaceDetector) -> None:
+    """Whatever score is looked at by default."""
+    (every,) = detector.detect(picture(1), threshold=0.0)
+    assert every.scores_N.amin() < 0.02
+
+
 def test_pictures_are_taken_a_batch_at_a_time(detector: FaceDetector) -> None:
     """A generator is not read further ahead than the batch and one picture."""
     seen: list[int] = []
@@ -105,5 +111,13 @@ def test_what_is_no_picture(detector: FaceDetector) -> None:
         detector.detect(np.zeros((3, 64, 64), np.uint8))
     with pytest.raises(ValueError, match="tensor must be"):
         detector.detect(torch.zeros(64, 64, 3))
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\], got 0 to 255"):
+        detector.detect(torch.arange(256.0).expand(3, 16, 256))
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\], got nan"):
+        detector.detect(torch.full((3, 64, 64), torch.nan))
+    with pytest.raises(ValueError, match="picture must be a path"):
+        detector.detect([object()])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="batch must be 1 or more, got 0"):
+        detector.detect(picture(1), batch=0)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = nasface.nothing

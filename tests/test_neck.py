@@ -56,6 +56,8 @@ def test_names_and_order_are_kept() -> None:
     assert list(outputs) == ["0", "1", "2", "3", "4", "5"]
     for one, other in zip(outputs.values(), neck(tuple(named.values())), strict=True):
         assert torch.equal(one, other)
+    named = OrderedDict(zip(("2", "3", "4", "5"), maps(), strict=True))
+    assert list(neck(named)) == ["2", "3", "4", "5", "6", "7"]
 
 
 def test_plain_values_as_in_a_config_file(tmp_path: Path) -> None:

@@ -66,17 +66,23 @@ class VideoFile:
         self.writer: cv2.VideoWriter | None = None
 
     def append(self, image_HW3: NDArray[np.uint8]) -> None:
-        """Add a frame; all have the size of the first.
+        """Add a frame.
 
         Raises:
-            DataError: if OpenCV cannot write videos here.
+            DataError: if OpenCV cannot write videos here, or the size is not that of the first.
         """
         height, width = image_HW3.shape[:2]
         if self.writer is None:
             code = cv2.VideoWriter.fourcc(*"mp4v")
-            self.writer = cv2.VideoWriter(str(self.draft), code, self.rate, (width, height))
-            if not self.writer.isOpened():
+            writer = cv2.VideoWriter(str(self.draft), code, self.rate, (width, height))
+            if not writer.isOpened():
                 raise DataError(f"{self.path}: OpenCV cannot write an mp4 video there")
+            self.writer, self.size = writer, (width, height)
+        elif (width, height) != self.size:
+            raise DataError(
+                f"{self.path}: a frame of {width} x {height}, expected {self.size[0]} x "
+                f"{self.size[1]} like the first"
+            )
         self.writer.write(cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Average precision at one IoU threshold (PASCAL VOC, all points), with faces to ignore.
+"""Average precision at one IoU threshold, with faces to ignore.
 
 NumPy only. Letters: N detection of an image, M face of an image, K detection over all images.
 """

@@ -35,10 +35,12 @@ def measure_cost(
     """
     in_training = [each for each in module.modules() if each.training]
     module.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(*inputs)
-    for each in in_training:
-        each.training = True
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            module(*inputs)
+    finally:
+        for each in in_training:
+            each.training = True
     top = type(module).__name__
     flops = {key: sum(by_kind.values()) for key, by_kind in counter.get_flop_counts().items()}
     rows = [Cost("total", count_parameters(module), counter.get_total_flops() // 2)]

@@ -195,9 +195,11 @@ class Search:
         cell = self.session.too_many_skips(self.session.genotype("now"))
         if cell is not None:
             self.result_epoch = max(1, epoch - 1)
+            learnt = self.result_epoch * self.epoch_steps > self.session.schedule.warmup
             progress.note(
                 f"stopped: cell {cell} would have more than {self.config.most_skips} skip "
                 f"connections; the result is the genotype of epoch {self.result_epoch}"
+                + ("" if learnt else ", from before the choices were learnt")
             )
         if not self.world.is_first:
             return

@@ -43,8 +43,8 @@ class BilevelConfig:
     noise_until: float = 0.8
     """Share of the steps after the warm-up at which the noise has gone."""
     probes: int = 1
-    """Competitors run without a graph per node in choice steps (see nasface.search.policy); 0 is
-    the paper's single path."""
+    """Competitors run without a graph for each edge on the path in choice steps (see
+    nasface.search.policy); 0 is the paper's single path."""
     temperature: tuple[float, float] = (10.0, 0.1)
     """Temperature of the gradient of the gumbel policy, at the start and at the end (GDAS)."""
     every_edge: bool = False
@@ -52,7 +52,7 @@ class BilevelConfig:
     choice_lr: float = 0.01
     """Learning rate of the choice weights (Adam)."""
     choice_weight_decay: float = 5e-4
-    """Weight decay of the choice weights."""
+    """Weight decay of the choice weights, as part of their gradient (as in DARTS and PC-DARTS)."""
     complexity: ComplexityConfig = field(default_factory=ComplexityConfig)
     """Limit on the size of the derived network."""
     most_skips: int | None = None

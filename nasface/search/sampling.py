@@ -5,7 +5,7 @@ from nasface.search.choice import ChoiceTable, Pair
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.policy import PathMixture, Slot, Trial, UniformPath
 from nasface.search.supernet import ChoiceWeights
-from nasface.spec.genotype import CellGene, Genotype, Provenance
+from nasface.spec.genotype import CellGene, EdgeGene, Genotype, Provenance
 from nasface.spec.space import SearchSpace
 
 
@@ -53,7 +53,7 @@ def _path(space: SearchSpace, cell: str, gene: CellGene) -> Path:
         free, pairs = list(edges), []
         for wanted in nodes[node.name].edges if node.name in nodes else ():
             column = columns.get(wanted.operation, -1)
-            at = next((e for e in free if _fits(table, (e, column), wanted.source)), None)
+            at = next((e for e in free if _fits(table, (e, column), wanted)), None)
             if at is None:
                 raise SpecError(
                     f"genotype: {cell}.{node.name}: {wanted.operation} from {wanted.source} is no "
@@ -67,10 +67,11 @@ def _path(space: SearchSpace, cell: str, gene: CellGene) -> Path:
     return tuple(path)
 
 
-def _fits(table: ChoiceTable, pair: Pair, source: str) -> bool:
-    edge, column = pair
+def _fits(table: ChoiceTable, pair: Pair, wanted: EdgeGene) -> bool:
+    at, column = pair
+    edge = table.graph.edges[at]
     return (
         column >= 0
-        and table.graph.edges[edge].source == source
-        and bool(table.eligible_EO[edge, column])
+        and (edge.source, edge.transform) == (wanted.source, wanted.transform)
+        and bool(table.eligible_EO[pair])
     )

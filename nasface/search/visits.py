@@ -54,8 +54,10 @@ class Visits:
 class ChoiceRow:
     """How decided a node of a search is.
 
-    ``entropy`` of its pair probabilities, in [0, 1] of the greatest possible; ``margin`` between
-    the best and the second pair's probability; ``least`` and ``most``: visits of its candidates.
+    ``entropy`` of its pair probabilities, in [0, 1] of the greatest possible; ``margin``: how far
+    the probability of a kept pair is ahead of the best that could take its place, where that is
+    least; ``least`` and ``most``: visits of its candidates. A node that keeps all its edges chooses
+    on each for itself: ``entropy`` is then the mean over these edges.
     """
 
     cell: str
@@ -78,19 +80,40 @@ def choice_report(
             is_open = table.open_EO[list(edges)]
             if is_open.sum() < 2:
                 continue
-            probability = scores[list(edges)][is_open]
-            probability = np.sort(probability / probability.sum())[::-1]
-            entropy = -(probability * np.log(np.maximum(probability, 1e-12))).sum()
+            by_edge = [
+                scores[edge][table.open_EO[edge]] for edge in edges if table.open_EO[edge].any()
+            ]
+            apart = node.kept == len(node.edges)
+            choices = [([each], 1) for each in by_edge] if apart else [(by_edge, node.kept)]
             counts = visits.counts[cell][list(edges)][is_open]
             rows.append(
                 ChoiceRow(
                     cell,
                     node.name,
-                    len(probability),
-                    float(entropy / np.log(len(probability))),
-                    float(probability[0] - probability[1]),
+                    int(is_open.sum()),
+                    float(np.mean([_entropy(each) for each, _ in choices])),
+                    min(_margin(each, kept) for each, kept in choices),
                     int(counts.min()),
                     int(counts.max()),
                 )
             )
     return rows
+
+
+def _entropy(scores_by_edge: list[FloatArray]) -> float:
+    """In [0, 1] of the greatest possible."""
+    probability = np.concatenate(scores_by_edge)
+    probability = probability / probability.sum()
+    entropy = -(probability * np.log(np.maximum(probability, 1e-12))).sum()
+    return float(entropy / np.log(len(probability)))
+
+
+def _margin(scores_by_edge: list[FloatArray], kept: int) -> float:
+    """Of the best operations on the ``kept`` best edges: before the next operation on the same
+    edge, or the best on the first edge that is not kept."""
+    whole = sum(float(each.sum()) for each in scores_by_edge)
+    ranked = sorted((np.sort(each)[::-1] for each in scores_by_edge), key=lambda each: -each[0])
+    margins = [each[0] - each[1] for each in ranked[:kept] if len(each) > 1]
+    if kept < len(ranked):
+        margins.append(ranked[kept - 1][0] - ranked[kept][0])
+    return float(min(margins)) / whole

@@ -22,6 +22,7 @@ from nasface.spec.genotype import (
     OutputGene,
     Provenance,
     SpaceReference,
+    check_derivable,
 )
 from nasface.spec.graph import Input
 from nasface.spec.store import load_search_space
@@ -169,15 +170,12 @@ def _cell(name: str, pairs: Pairs, concat: list[int]) -> CellGene:
 
 
 def _space(cells: Mapping[str, CellGene]) -> SpaceReference:
-    """The packaged space if it holds these cells."""
-    counts = {len(cell.nodes) for cell in cells.values()}
+    """The packaged space if these cells could have been derived from it."""
     try:
-        space = load_search_space("darts", {"nodes": max(counts)})
+        space = load_search_space("darts", {"nodes": max(len(c.nodes) for c in cells.values())})
+        for name, cell in cells.items():
+            check_derivable(space.cells[name], cell)
     except SpecError:
-        return SpaceReference("hand-made", "")
-    used = {e.operation for cell in cells.values() for n in cell.nodes for e in n.edges}
-    whole = all(len(cell.outputs[0].sources) == len(cell.nodes) for cell in cells.values())
-    if len(counts) > 1 or not used <= set(space.operations) or not whole:
         return SpaceReference("hand-made", "")
     return SpaceReference(space.name, space.digest, dict(space.parameters))
 

@@ -183,10 +183,21 @@ def _carries(edge: Edge, gene: EdgeGene) -> bool:
 
 
 def repeat(genotype: Genotype, times: int) -> Genotype:
-    """The cells ``times`` over, one round behind the other; ``name`` becomes ``name_2``, ..."""
+    """The cells ``times`` over, one round behind the other; ``name`` becomes ``name_2``, ...
+
+    Raises:
+        SpecError: if a cell has such a name already.
+    """
     cells = dict(genotype.cells)
     for round_ in range(2, times + 1):
-        cells |= {f"{name}_{round_}": cell for name, cell in genotype.cells.items()}
+        for name, cell in genotype.cells.items():
+            again = f"{name}_{round_}"
+            if again in cells:
+                raise SpecError(
+                    f"genotype {genotype.name!r}: cell {name!r} cannot be repeated, another is "
+                    f"named {again!r}"
+                )
+            cells[again] = cell
     return replace(genotype, cells=cells)
 
 

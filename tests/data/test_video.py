@@ -39,3 +39,19 @@ def test_what_is_no_video(tmp_path: Path) -> None:
         Video(str(tmp_path / "empty.mp4"))
     with pytest.raises(DataError, match="expected camera:0"):
         Video("camera:front")
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    file = VideoFile(tmp_path / "none" / "clip.mp4", 10.0)
+    with pytest.raises(DataError, match="cannot write an mp4 video"):
+        file.append(np.zeros((48, 64, 3), np.uint8))
+    file.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_frame_of_another_size_is_named(tmp_path: Path) -> None:
+    file = VideoFile(tmp_path / "clip.mp4", 10.0)
+    file.append(np.zeros((48, 64, 3), np.uint8))
+    with pytest.raises(DataError, match="a frame of 32 x 48, expected 64 x 48"):
+        file.append(np.zeros((48, 32, 3), np.uint8))
+    file.close()

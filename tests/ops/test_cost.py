@@ -53,6 +53,9 @@ def test_measuring_leaves_the_module_as_it_was(training: bool) -> None:
     measure_cost(module, (torch.randn(2, 3, 8, 6),))
     assert module.training is training
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+    with pytest.raises(RuntimeError):
+        measure_cost(module, (torch.randn(2, 5, 8, 6),))
+    assert module.training is training
 
 
 def test_saved_bytes_of_convolution_and_relu_by_hand() -> None:

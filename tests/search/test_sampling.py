@@ -1,6 +1,7 @@
 """Random cells and the paths of given ones."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,3 +83,15 @@ def test_foreign_cells_are_refused() -> None:
     wider: Genotype = random_genotype(load_search_space("autofem-cpm", {"nodes": 6}), 0)
     with pytest.raises(SpecError, match=r"cpm_c2\.n7: expected 1 edges"):
         mixture_of(load_search_space("autofem-cpm", {"nodes": 8}), wider)
+
+
+def test_an_edge_with_another_transform_is_no_candidate() -> None:
+    space = load_search_space("darts")
+    genotype = random_genotype(space, 0)
+    cell = genotype.cells["reduce"]
+    first = cell.nodes[0]
+    edges = tuple(replace(edge, transform="down2") for edge in first.edges)
+    assert first.edges != edges
+    changed = replace(cell, nodes=(replace(first, edges=edges), *cell.nodes[1:]))
+    with pytest.raises(SpecError, match=r"reduce\.n1: .* is no candidate"):
+        mixture_of(space, replace(genotype, cells={**genotype.cells, "reduce": changed}))

@@ -77,3 +77,40 @@ def test_report_by_hand() -> None:
     shares = np.array([1 / 6] * 3 + [1])
     shares /= shares.sum()
     assert row.margin == pytest.approx(shares[3] - shares[0], rel=1e-5)
+
+
+def test_a_node_that_keeps_more_than_one_edge() -> None:
+    """The margin is that of the kept pair that is closest to being replaced."""
+
+    def rows(keep: int | str) -> list[ChoiceRow]:
+        edges = [{"source": each} for each in "xyz"]
+        space = one_cell(
+            [{"name": "a", "level": 2, "keep": keep, "edges": edges}], inputs=tuple("xyz")
+        )
+        counted = Visits({"c": ChoiceTable.of(space, "c")})
+        return choice_report(counted, {"c": alpha}, {})
+
+    # columns: none, skip, conv_1x1, sep_3x3; of 15 shares of the pairs that can be kept
+    shares = np.array([[5, 3, 1, 1], [5, 1, 3, 1], [5, 2, 2, 1]], dtype=np.float32)
+    alpha = np.log(shares)
+    assert [row.margin for row in rows(1)] == pytest.approx([0], abs=1e-6)  # x and y are equal
+    assert [row.margin for row in rows(2)] == pytest.approx([1 / 15])  # y or z
+    assert [row.margin for row in rows(3)] == pytest.approx([0], abs=1e-6)  # on z: skip or conv_1x1
+    shares[2, 1] = 2.5
+    alpha = np.log(shares)
+    (row,) = rows("all")
+    assert row.margin == pytest.approx(0.5 / 5.5, rel=1e-5)
+    each = [np.array(values) / sum(values) for values in ([3, 1, 1], [1, 3, 1], [2.5, 2, 1])]
+    entropies = [-(p * np.log(p)).sum() / np.log(3) for p in each]
+    assert row.entropy == pytest.approx(np.mean(entropies), rel=1e-5)
+    assert row.candidates == 9
+
+
+def test_a_decided_node_of_many_edges_is_decided() -> None:
+    edges = [{"source": each} for each in "xy"]
+    space = one_cell([{"name": "a", "level": 2, "edges": edges}], inputs=tuple("xy"))
+    alpha = np.zeros((2, 4), dtype=np.float32)
+    alpha[0, 1] = alpha[1, 3] = 60
+    (row,) = choice_report(Visits({"c": ChoiceTable.of(space, "c")}), {"c": alpha}, {})
+    assert row.margin == pytest.approx(1)
+    assert row.entropy == pytest.approx(0, abs=1e-6)

@@ -105,6 +105,15 @@ def test_a_part_of_the_nodes_concatenated_is_hand_made() -> None:
     assert write_darts_text(found) == text
 
 
+def test_a_source_taken_twice_is_hand_made() -> None:
+    """No search gives a node two edges from the same source, though hands may."""
+    text = published_text("darts_v1")
+    first = text.index("1)")
+    (found,) = read_darts_text(text[:first] + "0)" + text[first + 2 :], "t").values()
+    assert [edge.source for edge in found.cells["normal"].nodes[0].edges] == ["c0", "c0"]
+    assert found.space.name == "hand-made"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

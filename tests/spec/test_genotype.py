@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tiny import tiny_genotype
 
 from nasface.errors import SpecError
 from nasface.spec.genotype import (
@@ -14,6 +15,7 @@ from nasface.spec.genotype import (
     OutputGene,
     SpaceReference,
     cascade,
+    repeat,
 )
 from nasface.spec.graph import Input
 
@@ -77,3 +79,12 @@ def test_cascade() -> None:
     assert both.name == "second"
     with pytest.raises(SpecError, match=r"'mine' and 'mine'.*named 'fpn'"):
         cascade(first, first)
+
+
+def test_repeating_never_replaces_a_cell() -> None:
+    genotype = tiny_genotype()
+    name = next(iter(genotype.cells))
+    assert len(repeat(genotype, 3).cells) == 3 * len(genotype.cells)
+    taken = replace(genotype, cells={**genotype.cells, f"{name}_2": genotype.cells[name]})
+    with pytest.raises(SpecError, match=f"cell '{name}' cannot be repeated"):
+        repeat(taken, 2)
