@@ -156,6 +156,10 @@ class TrainConfig(JobConfig):
     average: float = 0.0
     """Decay of an exponential moving average of the weights, such as 0.998, which is then what is
     evaluated and saved; 0 switches it off."""
+    statistics_until: float = 1.0
+    """Share of the steps in which normalisations go by the statistics of their batch; in the rest
+    they go by their running statistics, as in detection. Small batches can hide that features of
+    unusual images grow from layer to layer once their own share of the statistics is gone."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,6 +167,8 @@ class TrainConfig(JobConfig):
             raise ConfigError(f"evaluate_every: {self.evaluate_every} is not 1 or more")
         if not 0 <= self.average < 1:
             raise ConfigError(f"average: {self.average} is not in [0, 1)")
+        if not 0 <= self.statistics_until <= 1:
+            raise ConfigError(f"statistics_until: {self.statistics_until} is not in [0, 1]")
 
 
 def train_config_of(name: str) -> TrainConfig:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nasface.data.annotations import read_wider_split
 from nasface.data.dataset import Batch, FaceDataset, check_batch
@@ -96,6 +96,7 @@ class Training:
         self.epoch_steps = len(images) // self.batch
         self.total = self.epoch_steps * config.epochs
         self.step = 0
+        self.statistics_held = False
         self.skips = Skips()
         self.seconds = 0.0
         self.best = -1.0
@@ -122,6 +123,8 @@ class Training:
 
     def take_step(self, batch: Batch) -> dict[str, float]:
         """One optimiser step; without effect if the loss or the gradient is not finite."""
+        if not self.statistics_held and self.step >= self.config.statistics_until * self.total:
+            self._hold_statistics()
         rate = self.config.optimizer.rate(self.step, self.total)
         set_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
@@ -133,6 +136,13 @@ class Training:
             self.optimizer.step()
             self._update_average()
         return {"rate": rate, "loss": loss, "gradient_norm": norm}
+
+    def _hold_statistics(self) -> None:
+        """From here on, normalise by running statistics, which stay as they are."""
+        norms = [each for each in self.detector.modules() if isinstance(each, nn.BatchNorm2d)]
+        self.detector.fixed = (*self.detector.fixed, *norms)
+        self.detector.train()
+        self.statistics_held = True
 
     def _loss(self, batch: Batch) -> Tensor:
         images, targets = batch

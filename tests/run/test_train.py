@@ -41,6 +41,7 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
         epochs=2,
         evaluate_every=1,
         average=0.9,
+        statistics_until=0.75,
         batch=3,
         detector=DETECTOR,
         augment=AUGMENT,
@@ -172,6 +173,29 @@ def test_a_backbone_that_starts_from_a_file_and_stays(train: TrainConfig, tmp_pa
     with safe_open(tmp_path / "run" / "last.safetensors", "pt") as file:
         for key, value in given.items():
             assert torch.equal(file.get_tensor(f"frame.backbone.{key}"), value), key
+
+
+@pytest.mark.parametrize(("until", "moves"), [(1.0, 4), (0.75, 3), (0.5, 2), (0.0, 0)])
+def test_statistics_follow_batches_until_the_share_of_steps(
+    until: float, moves: int, train: TrainConfig, tmp_path: Path
+) -> None:
+    """And then stay, while the weights around them go on."""
+    training = Training(
+        replace(train, statistics_until=until), tiny_genotype(), RunFolder(tmp_path)
+    )
+    training.start(Silent())
+    state = training.detector.state_dict()
+    means = [value for key, value in state.items() if key.endswith("running_mean")]
+    weights = [value for key, value in state.items() if key.endswith("0.weight")]
+    moved = 0
+    for _ in range(4):
+        before = [[each.clone() for each in kind] for kind in (means, weights)]
+        training.next_step()
+        changed = [not torch.equal(a, b) for a, b in zip(means, before[0], strict=True)]
+        assert all(changed) or not any(changed)
+        moved += any(changed)
+        assert not all(torch.equal(a, b) for a, b in zip(weights, before[1], strict=True))
+    assert moved == moves
 
 
 def test_a_training_goes_on_from_the_weights_of_another(
