@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from nasface.errors import ConfigError
 from nasface.search.bilevel import (
     Gradient,
     choice_step,
@@ -70,6 +71,9 @@ class Session(Generic[Batch]):
         clip: largest norm of the gradient of the weights.
         complexity: size of the network; needed where ``config.complexity`` has a weight.
         differentiate: takes the gradients; by default of a whole batch at once.
+
+    Raises:
+        ConfigError: if a weight of ``config.complexity`` has no complexity to weigh.
     """
 
     def __init__(
@@ -87,6 +91,10 @@ class Session(Generic[Batch]):
         complexity: Complexity | None = None,
         differentiate: Differentiate[Batch] | None = None,
     ) -> None:
+        if config.complexity.weight and complexity is None:
+            raise ConfigError(
+                f"complexity: weight {config.complexity.weight} needs the complexity of the network"
+            )
         self.space, self.choices, self.weights = space, choices, list(weights)
         self.optimizer, self.losses = optimizer, losses
         self.config, self.schedule, self.seed, self.clip = config, schedule, seed, clip

@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from nasface.errors import ConfigError
 from nasface.ops.blocks import channel_shuffle, product, resample
 from nasface.ops.operations import POOLING, build_operation
 from nasface.search.choice import ChoiceTable
@@ -244,6 +245,9 @@ class Supernet(nn.Module):
     ``channels`` must be divisible by the space's ``partial_channels``. ``affine`` gives the
     normalisations of candidates learned scales; without them (as in DARTS) an operation cannot
     undo the effect of its choice weight.
+
+    Raises:
+        ConfigError: for a number of channels that cannot be divided so.
     """
 
     def __init__(
@@ -255,6 +259,11 @@ class Supernet(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        if channels < 1 or channels % space.partial_channels:
+            raise ConfigError(
+                f"channels: {channels}, expected a multiple of {space.partial_channels}, the "
+                f"partial_channels of space {space.name}"
+            )
         self.space = space
         self.choices = ChoiceWeights(space, generator)
         columns = {name: at for at, name in enumerate(space.operations)}

@@ -154,3 +154,18 @@ def test_temperature_falls_linearly() -> None:
 def test_settings_out_of_range(changes: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         BilevelConfig(**changes)  # type: ignore[arg-type]
+
+
+def test_a_weight_without_anything_to_weigh() -> None:
+    toy = Toy(CONFIG)
+    config = replace(CONFIG, complexity=ComplexityConfig(weight=1.0, target=10.0))
+    with pytest.raises(ConfigError, match="needs the complexity of the network"):
+        Session(
+            SPACE,
+            toy.network.choices,
+            list(toy.network.weights()),
+            toy.session.optimizer,
+            Losses(toy.loss, toy.loss),
+            config,
+            Schedule(0, 1),
+        )

@@ -11,6 +11,7 @@ from supernets import cell_of, edge_of, plain, random_paths
 from torch import Tensor, nn
 
 from nasface.build import FixedModule
+from nasface.errors import ConfigError
 from nasface.ops.cost import count_saved_bytes
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.policy import ArgmaxPath, Policy, Softmax, SoftMixture
@@ -328,3 +329,10 @@ def test_a_mixture_concatenates_the_nodes_that_may_become_leaves() -> None:
     supernet(features(PACKAGED, base=128), mixture)
     outs = {f"fpn.out{level}" for level in PACKAGED}
     assert used == outs | {f"cpm_c2.n{at}" for at in (1, 2, 3, 4)}
+
+
+@pytest.mark.parametrize("channels", [0, 6, 10])
+def test_channels_that_cannot_be_divided_are_named(channels: int) -> None:
+    space = load_search_space("autofem-cpm", {"nodes": 4, "partial": 4})
+    with pytest.raises(ConfigError, match=f"channels: {channels}, expected a multiple of 4"):
+        Supernet(space, channels)
