@@ -52,10 +52,10 @@ class FaceDetector:
         if test is None:
             test = TestConfig()
             test = replace(test, confidence=min(test.confidence, max(0.0, threshold)))
-        single = isinstance(pictures, str | Path | np.ndarray | Tensor)
-        every: Iterable[Picture] = [pictures] if single else pictures  # type: ignore[assignment, list-item]
+        if isinstance(pictures, str | Path | np.ndarray | Tensor):
+            pictures = [pictures]
         found: list[Detections] = []
-        for images in _batches((_as_image(picture) for picture in every), batch):
+        for images in _batches((_as_image(picture) for picture in pictures), batch):
             for each in detect_batch(self.module, images, test):
                 kept = each.scores_N >= threshold
                 found.append(Detections(each.boxes_N4[kept], each.scores_N[kept]))

@@ -41,8 +41,8 @@ def plain(paths: dict[str, Path]) -> dict[str, PathMixture]:
 
 def three_edges(keep: int | str, **changes: Any) -> SearchSpace:
     """One node with an edge from each of three inputs; columns none, skip, conv_1x1, sep_3x3."""
-    edges = [{"source": name} for name in ("x", "y", "z")]
-    edges[1] = {"source": "y", "operations": ["conv_1x1", "sep_3x3"]}  # type: ignore[dict-item]
+    few = {"source": "y", "operations": ["conv_1x1", "sep_3x3"]}
+    edges = [{"source": "x"}, few, {"source": "z"}]
     node = {"name": "a", "level": 2, "keep": keep, "edges": edges}
     return one_cell([node], inputs=("x", "y", "z"), **{"edge_normalisation": True, **changes})
 

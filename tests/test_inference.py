@@ -1,15 +1,18 @@
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from tiny import DETECTOR, tiny_genotype
+from torch import nn
 
 import nasface
 from nasface.data.images import write_image
 from nasface.errors import DataError
 from nasface.evaluation.predict import TestConfig, detect
-from nasface.faces.detector import build_detector
+from nasface.faces.detector import Head, build_detector
 from nasface.faces.weights import save_detector
 from nasface.inference import FaceDetector, Picture
 
@@ -23,7 +26,7 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> FaceDetector:
     untrained = build_detector(DETECTOR, tiny_genotype())
     with torch.no_grad():  # or all scores are as good as the same
         for head in untrained.frame.heads:
-            head.classify[-1].weight.mul_(300)  # type: ignore[index, union-attr]
+            cast(nn.Conv2d, cast(Head, head).classify[-1]).weight.mul_(300)
     save_detector(path, untrained, tiny_genotype(), {"ap": 0.5})
     return nasface.load_detector(path)
 
@@ -91,20 +94,21 @@ def test_pictures_are_taken_a_batch_at_a_time(detector: FaceDetector) -> None:
     seen: list[int] = []
     calls: list[int] = []
 
-    def endless() -> object:
+    def endless() -> Iterator[np.ndarray]:
         for at in range(6):
             seen.append(at)
             yield picture(at)
 
     module = detector.module
     handle = module.register_forward_pre_hook(lambda *_: calls.append(len(seen)))
-    detector.detect(endless(), test=TEST, batch=2)  # type: ignore[arg-type]
+    detector.detect(endless(), test=TEST, batch=2)
     handle.remove()
     assert len(calls) == 3
     assert all(taken <= 2 * at + 3 for at, taken in enumerate(calls))
 
 
 def test_what_is_no_picture(detector: FaceDetector) -> None:
+    anything: Any = object()
     with pytest.raises(DataError, match="no such"):
         detector.detect("no such.jpg")
     with pytest.raises(ValueError, match="array must be uint8"):
@@ -116,7 +120,7 @@ def test_what_is_no_picture(detector: FaceDetector) -> None:
     with pytest.raises(ValueError, match=r"must be in \[0, 1\], got nan"):
         detector.detect(torch.full((3, 64, 64), torch.nan))
     with pytest.raises(ValueError, match="picture must be a path"):
-        detector.detect([object()])  # type: ignore[list-item]
+        detector.detect([anything])
     with pytest.raises(ValueError, match="batch must be 1 or more, got 0"):
         detector.detect(picture(1), batch=0)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

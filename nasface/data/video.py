@@ -64,6 +64,7 @@ class VideoFile:
         self.path, self.rate = path, rate
         self.draft = path.with_name(f".{path.stem}.tmp.mp4")
         self.writer: cv2.VideoWriter | None = None
+        self.size = (0, 0)
 
     def append(self, image_HW3: NDArray[np.uint8]) -> None:
         """Add a frame.

@@ -7,33 +7,20 @@ ceil(W / 2**l) columns.
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Literal, Protocol, cast
+from typing import Literal
 
 from torch import Tensor, nn
 
 from nasface.errors import ConfigError
 from nasface.faces.resnet import DEPTHS, ResNet
+from nasface.faces.types import Backbone
 from nasface.ops.blocks import conv_norm_relu
 
 LEVELS = (2, 3, 4, 5, 6, 7)
 STRIDES = tuple(2**level for level in LEVELS)
 
 
-class Backbone(Protocol):
-    """``channels`` of each level 2..5; called with images (B, 3, H, W)."""
-
-    channels: Mapping[int, int]
-
-    def __call__(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Level -> feature map."""
-        ...
-
-    def parts(self) -> list[list[nn.Module]]:
-        """The modules of the stem and of each stage."""
-        ...
-
-
-class MobileNetV1(nn.Module):
+class MobileNetV1(Backbone):
     """MobileNetV1 (Howard et al. 2017, arXiv 1704.04861) without its classifier.
 
     ``width`` is the multiplier of all channels. Parameters and multiply-adds at width 0.25 and
@@ -55,7 +42,7 @@ class MobileNetV1(nn.Module):
         channels = int(32 * width)
         self.stem = conv_norm_relu(3, channels, 3, 2)
         self.stages = nn.ModuleDict()
-        self.channels: Mapping[int, int] = {}
+        self.channels = {}
         for level, layers in self.LAYERS.items():
             blocks: list[nn.Module] = []
             for wide, stride in layers:
@@ -104,7 +91,7 @@ class ExtraLevels(nn.Module):
         return {**features, 6: c6, 7: self.c7(c6)}
 
 
-BACKBONES: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
+BACKBONES: Mapping[str, Callable[[], Backbone]] = MappingProxyType(
     {
         "mobilenet_v1_0.25": lambda: MobileNetV1(0.25),
         "mobilenet_v1": lambda: MobileNetV1(1.0),
@@ -121,7 +108,7 @@ def build_backbone(name: str) -> Backbone:
     """
     if name not in BACKBONES:
         raise ConfigError(f"backbone: unknown {name!r}; expected one of {', '.join(BACKBONES)}")
-    return cast(Backbone, BACKBONES[name]())
+    return BACKBONES[name]()
 
 
 def _bottleneck(in_channels: int, narrow: int, out_channels: int) -> nn.Sequential:

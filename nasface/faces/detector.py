@@ -167,10 +167,10 @@ class DetectorFrame(nn.Module):
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
         self.config = config
-        backbone = build_backbone(config.backbone)
-        self.backbone = cast(nn.Module, backbone)
-        self.extra = ExtraLevels(backbone.channels[5], config.extra_channels, config.extra)
-        widths = [*backbone.channels.values(), *config.extra_channels]
+        self.backbone = build_backbone(config.backbone)
+        channels = self.backbone.channels
+        self.extra = ExtraLevels(channels[5], config.extra_channels, config.extra)
+        widths = [*channels.values(), *config.extra_channels]
         self.laterals = nn.ModuleList(conv_norm_relu(w, config.channels) for w in widths)
         self.heads = nn.ModuleList(Head(config, level) for level in LEVELS)
 

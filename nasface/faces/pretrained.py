@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nasface.errors import ConfigError, RunError
 from nasface.faces.torch_file import load_torch_file
+from nasface.faces.types import Backbone
 
 CLASSIFIER = ("fc.weight", "fc.bias")
 """What torchvision's ResNets have and a backbone has not."""
@@ -49,7 +50,7 @@ def load_backbone_weights(backbone: nn.Module, path: Path) -> None:
     backbone.load_state_dict(state, strict=False)
 
 
-def freeze(backbone: nn.Module, stages: int, norms: bool) -> list[nn.Module]:
+def freeze(backbone: Backbone, stages: int, norms: bool) -> list[nn.Module]:
     """Take the first ``stages`` of a backbone (the stem, then C2, C3, C4, C5) out of training.
 
     ``norms`` fixes the statistics of all its normalisations as well. Returns the modules that must
@@ -58,7 +59,7 @@ def freeze(backbone: nn.Module, stages: int, norms: bool) -> list[nn.Module]:
     Raises:
         ConfigError: for more stages than there are.
     """
-    parts = cast("list[list[nn.Module]]", backbone.parts())  # type: ignore[operator]
+    parts = backbone.parts()
     if not 0 <= stages <= len(parts):
         raise ConfigError(f"freeze_stages: {stages} is not between 0 and {len(parts)}")
     fixed = [module for part in parts[:stages] for module in part]

@@ -10,6 +10,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from nasface.faces.types import Backbone
+
 #: depth -> (blocks of each stage, whether they are bottlenecks)
 DEPTHS: Mapping[int, tuple[tuple[int, int, int, int], bool]] = MappingProxyType(
     {
@@ -54,7 +56,7 @@ class Block(nn.Module):
         return cast(Tensor, self.relu(x + shortcut))
 
 
-class ResNet(nn.Module):
+class ResNet(Backbone):
     """A ResNet without its classifier; ``channels`` of C2..C5 are those of its four stages."""
 
     def __init__(self, depth: int) -> None:
@@ -64,7 +66,7 @@ class ResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        channels, self.channels = 64, cast(Mapping[int, int], {})
+        channels, self.channels = 64, {}
         for stage, count in enumerate(blocks, 1):
             width, layers = 64 * 2 ** (stage - 1), []
             for at in range(count):

@@ -76,7 +76,8 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     try:
         with safe_open(str(path), "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
     except Exception as problem:  # whatever a damaged file makes of the reader
         raise RunError(
             f"{path}: cannot read weights: {str(problem)!a:.200}; expected the .safetensors of "

@@ -19,7 +19,15 @@ from torch import Tensor, nn
 from nasface.build import build_module
 from nasface.ops.cost import count_saved_bytes
 from nasface.search.derive import genotype_of_paths
-from nasface.search.policy import ArgmaxPath, GumbelPath, PathMixture, Policy, Softmax, UniformPath
+from nasface.search.policy import (
+    ArgmaxPath,
+    GumbelPath,
+    Mixture,
+    PathMixture,
+    Policy,
+    Softmax,
+    UniformPath,
+)
 from nasface.search.supernet import Supernet
 from nasface.spec.store import load_search_space
 
@@ -48,9 +56,16 @@ def step_of(forward: Callable[[], dict[int, Tensor]], module: nn.Module) -> Step
 
     def step() -> None:
         module.zero_grad(set_to_none=True)
-        sum(value.square().mean() for value in forward().values()).backward()  # type: ignore[union-attr]
+        torch.stack([value.square().mean() for value in forward().values()]).sum().backward()
 
     return step
+
+
+def mixture_forward(
+    supernet: Supernet, features: dict[int, Tensor], mixture: Mixture
+) -> Callable[[], dict[int, Tensor]]:
+    """A forward pass of a mixture that stays."""
+    return lambda: supernet(features, mixture)
 
 
 def choice_forward(
@@ -74,7 +89,7 @@ def measure(
     for name, policy in POLICIES.items():
         with torch.no_grad():
             mixture = supernet.choices.mixture(policy, seed=0, step=0)
-        variants[name] = (lambda mixture=mixture: supernet(features, mixture), supernet)  # type: ignore[misc]
+        variants[name] = (mixture_forward(supernet, features, mixture), supernet)
         if name == "argmax":
             paths = {cell: _by_node(m) for cell, m in mixture.items() if isinstance(m, PathMixture)}
     chooser = Supernet(space, channels)

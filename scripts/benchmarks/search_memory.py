@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 from measuring import alternate, ratio, write_rows
-from search_cost import pyramid, step_of
+from search_cost import mixture_forward, pyramid, step_of
 
 from nasface.faces.detector import DetectorConfig, build_searchable
 from nasface.ops.cost import count_parameters, count_saved_bytes
@@ -85,7 +85,7 @@ def step_ratios(nodes: int, channels: int, size: int, repeats: int) -> dict[str,
         supernet = Supernet(space_of(variant, nodes), channels)
         with torch.no_grad():
             mixture = supernet.choices.mixture(variant.policy, seed=0, step=0)
-        steps[name] = step_of(lambda s=supernet, m=mixture: s(features, m), supernet)  # type: ignore[misc]
+        steps[name] = step_of(mixture_forward(supernet, features, mixture), supernet)
     times = alternate(steps, repeats)
     return {name: ratio(times[name], times["argmax path"]) for name in VARIANTS}
 

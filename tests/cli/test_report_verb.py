@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data, and a search, a training and an evaluation of them."""
     place = tmp_path_factory.mktemp("report")
     data = write_tiny(place / "data", train=4, val=2)
-    common = {"data": str(data), "epochs": 1, "batch": 2, "detector": DETECTOR,
+    common: dict[str, Any] = {"data": str(data), "epochs": 1, "batch": 2, "detector": DETECTOR,
               "augment": AUGMENT, "optimizer": OPTIMIZER}  # fmt: skip
-    search = SearchConfig(**common, parameters={"nodes": 4}, warmup_epochs=0)  # type: ignore[arg-type]
-    train = TrainConfig(**common, genotype="asfd-ref")  # type: ignore[arg-type]
+    search = SearchConfig(**common, parameters={"nodes": 4}, warmup_epochs=0)
+    train = TrainConfig(**common, genotype="asfd-ref")
     for verb, config in (("search", search), ("train", train)):
         (place / f"{verb}.yaml").write_text(to_yaml(config))
         words = [verb, "--config", str(place / f"{verb}.yaml"), "--out", str(place / verb)]

@@ -1,4 +1,5 @@
 import colorsys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -307,8 +308,9 @@ def test_size_must_be_a_multiple_of_32(size: int) -> None:
 @pytest.mark.parametrize("key", ["face_crop", "whole", "flip", "photometric", "min_visible"])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_probabilities_are_checked(key: str, value: float) -> None:
+    changes: dict[str, Any] = {key: value}
     with pytest.raises(ConfigError, match=rf"{key} is .*, expected a number from 0 to 1"):
-        AugmentConfig(**{key: value})  # type: ignore[arg-type]  # the key is a parameter here
+        AugmentConfig(**changes)
 
 
 def test_shares_of_crops_and_least_face_are_checked() -> None:

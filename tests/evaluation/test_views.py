@@ -1,5 +1,6 @@
 import math
 from collections.abc import Sequence
+from random import Random
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ corner, side = st.integers(0, 30), st.integers(1, 20)
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(corner, corner, side, side), max_size=12), st.randoms())
-def test_voting_as_written_out(boxes: list[tuple[int, int, int, int]], random) -> None:  # type: ignore[no-untyped-def]
+def test_voting_as_written_out(boxes: list[tuple[int, int, int, int]], random: Random) -> None:
     scores = random.sample([at / 64 for at in range(1, 64)], len(boxes))
     rows = [[x, y, x + w, y + h, s] for (x, y, w, h), s in zip(boxes, scores, strict=True)]
     merged = vote(found(*rows), 750)

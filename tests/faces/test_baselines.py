@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -10,7 +11,16 @@ from torch import nn
 
 from nasface.errors import ConfigError
 from nasface.faces.backbone import LEVELS
-from nasface.faces.baselines import CONTEXTS, FPN, PAN, PYRAMIDS, BiFPN, FemFPN, build_baseline
+from nasface.faces.baselines import (
+    CONTEXTS,
+    FPN,
+    PAN,
+    PYRAMIDS,
+    BiFPN,
+    FemFPN,
+    WeightedFusion,
+    build_baseline,
+)
 from nasface.faces.cost import detector_cost
 from nasface.faces.detector import DetectorConfig, build_detector, build_searchable
 from nasface.faces.enhancement import Parts, build_enhancement, parts_of
@@ -82,7 +92,8 @@ def test_shapes_stay(name: str, size: tuple[int, int]) -> None:
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     detector = build_detector(DetectorConfig(channels=8, head_layers=1, module=name), None)
     first, second = detector.both_shots(torch.randn(2, 3, 256, 256))
-    sum(output.square().sum() for output in (*first[:2], *second[:2])).backward()  # type: ignore[union-attr]
+    outputs = (*first[:2], *second[:2])
+    torch.stack([output.square().sum() for output in outputs]).sum().backward()
     assert [n for n, p in detector.named_parameters() if p.grad is None] == []
 
 
@@ -134,10 +145,10 @@ def test_fpn_adds_what_lies_above() -> None:
 
 def test_fusion_of_bifpn_is_normalised() -> None:
     """Weights 1, 3 and -2 (cut at zero) of maps 1, 5 and 100: (1 + 15) / (4 + 1e-4), then SiLU."""
-    fusion = BiFPN(4, LEVELS).out["3"]
-    fusion.conv = nn.Identity()
+    fusion = cast(WeightedFusion, BiFPN(4, LEVELS).out["3"])
+    fusion.conv = nn.Sequential()
     with torch.no_grad():
-        fusion.weight.copy_(torch.tensor([1.0, 3.0, -2.0]))  # type: ignore[operator]
+        fusion.weight.copy_(torch.tensor([1.0, 3.0, -2.0]))
     found = fusion([torch.full((1, 4, 2, 2), value) for value in (1.0, 5.0, 100.0)])
     x = torch.tensor(16 / 4.0001)
     torch.testing.assert_close(found, torch.full_like(found, float(x * x.sigmoid())))

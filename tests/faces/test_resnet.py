@@ -1,7 +1,9 @@
+from typing import cast
+
 import pytest
 import torch
 
-from nasface.faces.resnet import DEPTHS, ResNet
+from nasface.faces.resnet import DEPTHS, Block, ResNet
 from nasface.ops.cost import measure_cost
 
 #: parameters without the classifier, and multiply-adds at 640 x 480 (counted on the originals)
@@ -51,7 +53,7 @@ def test_names_are_torchvisions() -> None:
 
 def test_a_block_adds_what_it_computes_to_its_input() -> None:
     torch.manual_seed(0)
-    block = ResNet(18).layer1[0].eval()  # type: ignore[index, union-attr]
+    block = cast(Block, ResNet(18).get_submodule("layer1.0").eval())
     x = torch.randn(1, 64, 8, 8)
     for norm in (block.bn1, block.bn2):
         norm.weight.data.zero_()

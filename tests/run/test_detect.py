@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,8 +31,8 @@ class UpperHalf(nn.Module):
         return Predictions(torch.tensor([[[0.0, 5.0]]]), torch.zeros(1, 1, 4), half)
 
 
-def finder(folder: Path, **settings: object) -> Finder:
-    config = DetectConfig(**settings)  # type: ignore[arg-type]
+def finder(folder: Path, **settings: Any) -> Finder:
+    config = DetectConfig(**settings)
     run = RunFolder(folder)
     run.create(config)
     return Finder(UpperHalf(), config, run)
@@ -125,6 +126,6 @@ def test_patterns_name_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [{"threshold": 2.0}, {"frames": -1}])
-def test_settings_out_of_range(bad: dict[str, float]) -> None:
+def test_settings_out_of_range(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="expected 0 to 1 and 0 or more"):
-        DetectConfig(**bad)  # type: ignore[arg-type]
+        DetectConfig(**bad)

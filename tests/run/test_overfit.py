@@ -5,7 +5,6 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from nasface.data.annotations import (
     write_wider_annotations,
 )
 from nasface.data.augment import AugmentConfig
+from nasface.data.images import read_image
 from nasface.data.sample import SampleConfig, write_sample
 from nasface.evaluation.predict import TestConfig
 from nasface.faces.losses import LossConfig
@@ -53,7 +53,7 @@ def settings(name: str, data: Path) -> TrainConfig:
 
 def is_clear(image: Path, rows: NDArray[np.int64]) -> bool:
     """Whether an image has one to six faces, none small and none marked invalid."""
-    least = max(cv2.imread(str(image)).shape[:2]) * LEAST_FACE / SIDE  # type: ignore[union-attr]
+    least = max(read_image(image).shape[:2]) * LEAST_FACE / SIDE
     return 1 <= len(rows) <= 6 and bool((rows[:, 2:4] >= least).all()) and not rows[:, 7].any()
 
 

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -143,8 +144,10 @@ def test_too_many_skips_end_a_search(config: SearchConfig, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("policy", ["argmax", "softmax"])
-def test_estimate(config: SearchConfig, policy: str, tmp_path: Path) -> None:
-    changed = replace(config, policy=policy)  # type: ignore[arg-type]
+def test_estimate(
+    config: SearchConfig, policy: Literal["argmax", "softmax"], tmp_path: Path
+) -> None:
+    changed = replace(config, policy=policy)
     before = set(Path.cwd().iterdir())
     found = estimate_search(changed)
     assert set(Path.cwd().iterdir()) == before

@@ -1,6 +1,7 @@
 """A search in progress: schedule, options, exact resume."""
 
 from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -64,8 +65,10 @@ class Toy:
 
 @pytest.mark.parametrize("order", ["first", "second"])
 @pytest.mark.parametrize("policy", ["argmax", "gumbel", "softmax", "uniform"])
-def test_stopped_and_resumed_is_the_uninterrupted_search(policy: str, order: str) -> None:
-    config = replace(CONFIG, policy=policy, order=order, every_edge=policy == "gumbel")  # type: ignore[arg-type]
+def test_stopped_and_resumed_is_the_uninterrupted_search(
+    policy: Literal["argmax", "gumbel", "softmax", "uniform"], order: Literal["first", "second"]
+) -> None:
+    config = replace(CONFIG, policy=policy, order=order, every_edge=policy == "gumbel")
     whole, first, second = Toy(config), Toy(config), Toy(config)
     rows = whole.run(6)
     assert ["choice_loss" in row for row in rows] == [False] * 2 + [True] * 4
@@ -151,9 +154,9 @@ def test_temperature_falls_linearly() -> None:
         ({"most_skips": -1}, "most_skips: -1 is not 0 or more, or none"),
     ],
 )
-def test_settings_out_of_range(changes: dict[str, float], message: str) -> None:
+def test_settings_out_of_range(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        BilevelConfig(**changes)  # type: ignore[arg-type]
+        BilevelConfig(**changes)
 
 
 def test_a_weight_without_anything_to_weigh() -> None:

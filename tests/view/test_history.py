@@ -56,10 +56,12 @@ def genotypes(seeds: tuple[int, ...]) -> list[Genotype]:
     for epoch, seed in enumerate(seeds, 1):
         generator = np.random.default_rng(seed)
         alphas = {
-            cell: generator.normal(size=(len(graph.edges), len(SPACE.operations)))
+            cell: generator.normal(size=(len(graph.edges), len(SPACE.operations))).astype(
+                np.float32
+            )
             for cell, graph in SPACE.cells.items()
         }
-        found.append(derive(SPACE, alphas, name=f"epoch {epoch}"))  # type: ignore[arg-type]
+        found.append(derive(SPACE, alphas, name=f"epoch {epoch}"))
     return found
 
 
