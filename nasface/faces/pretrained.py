@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import cast
 
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from nasface.errors import ConfigError, RunError
@@ -75,7 +75,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         state = load_torch_file(path)
     else:
         try:
-            state = load_file(path)
+            state = load(path.read_bytes())
         except Exception as problem:  # whatever a damaged file makes of the reader
             raise RunError(f"{path}: cannot read weights: {str(problem)!a:.200}") from None
     named = isinstance(state, dict) and all(isinstance(key, str) for key in state)

@@ -5,8 +5,8 @@
 Inputs are whole files in which bytes, numbers, words, lines or parts of the container were changed,
 removed, repeated or exchanged. An input is a fault if reading it raises anything but a NasfaceError
 of one printable line that names the file, takes a second of processor time, or yields a value that
-its own checks refuse. The table also shows by how much the process grew over all inputs of a kind
-after the first tenth. Faulty inputs are kept in --keep.
+its own checks refuse. A kind is at fault as well if the process grows over its inputs, those after
+the first tenth, by more than 20 MB. Faulty inputs are kept in --keep.
 """
 
 import argparse
@@ -34,6 +34,8 @@ SLOW = 1.0
 """Seconds of processor time that reading may take."""
 STUCK = 20
 """Seconds of processor time after which reading is given up."""
+GROWTH_MB = 20
+"""What the process may grow by over the inputs of a kind."""
 
 
 class Stuck(BaseException):
@@ -141,7 +143,9 @@ def main() -> int:
         )
         for fault, times in tally.faults.most_common(10):
             print(f"  {times} x {fault}", file=sys.stderr, flush=True)
-        faulty |= bool(tally.faults)
+        if tally.growth_mb > GROWTH_MB:
+            print(f"  grew by {tally.growth_mb:.0f} MB", file=sys.stderr, flush=True)
+        faulty |= bool(tally.faults) or tally.growth_mb > GROWTH_MB
     return 1 if faulty else 0
 
 
