@@ -215,10 +215,15 @@ class Trial:
         new.__file__ = str(self.file)
         sys.modules[self.name] = new
         exec(code, new.__dict__)
-        names = [name for name in vars(old) if not name.startswith("__")]
+        # What the module imports is the same in both.
+        own = {
+            name: value
+            for name, value in vars(old).items()
+            if not name.startswith("__") and value is not vars(new).get(name)
+        }
         for module in list(sys.modules.values()):
-            for name in names:
-                if module is not old and vars(module).get(name) is vars(old)[name]:
+            for name, value in own.items():
+                if module is not old and vars(module).get(name) is value:
                     setattr(module, name, vars(new).get(name))
 
 

@@ -185,7 +185,7 @@ def test_bands_ignore_the_faces_of_other_heights() -> None:
 
 @pytest.mark.parametrize(("height", "band"), [(0, 0), (15, 0), (16, 1), (47, 1), (48, 2), (900, 2)])
 def test_a_band_begins_with_its_lower_bound(height: int, band: int) -> None:
-    box = (0, 0, 10, height)
+    box = (0, 500, 10, 500 + height)
     results = average_precision_by_height([found((box, 0.9))], [faces((box, False))])
     assert [each.faces for each in results.values()] == [int(at == band) for at in range(3)]
 
@@ -204,6 +204,19 @@ def test_equal_scores_of_many_stay_in_the_order_given() -> None:
     np.testing.assert_array_equal(result.precision, hits / np.arange(1, 81))
     first = [((0, 0, 10, 10 - at % 2), 0.5) for at in range(40)]
     assert score([(first, [(FACE, False)])]).precision[0] == 1
+
+
+def test_few_scores_of_many_detections_as_in_the_literal_version() -> None:
+    """Two scores in one image: who takes a face is the first of those that share the better one."""
+    generator = np.random.default_rng(0)
+    places = [(20 * at, 0, 20 * at + 10, 10) for at in range(6)]
+    boxes = [(x, y, x2, y2 - int(generator.integers(5))) for x, y, x2, y2 in places * 12]
+    scored = [(box, float(generator.choice([0.25, 0.75]))) for box in boxes]
+    scene = [(scored, [(place, False) for place in places])]
+    hits, total = literal(scene)
+    result = score(scene)
+    assert total == result.true_positives == 6
+    np.testing.assert_array_equal(result.precision, np.cumsum(hits) / np.arange(1, len(hits) + 1))
 
 
 def test_lengths_must_agree() -> None:
