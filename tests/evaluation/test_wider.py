@@ -88,9 +88,9 @@ def cases(draw: st.DrawFn) -> Case:
         name = f"{at % 2}--Event/{at}"
         truth.append(image(name, faces, {"easy": draw(flags), "hard": draw(flags)}))
         if draw(st.booleans()):
-            rows = draw(
-                st.lists(st.tuples(box, st.sampled_from([0.1, 0.25, 0.5, 1.0])), max_size=6)
-            )
+            place = st.sampled_from(faces) | box if faces else box  # or hardly any face is found
+            score = st.sampled_from([0.1, 0.25, 0.5, 1.0])
+            rows = draw(st.lists(st.tuples(place, score), max_size=6))
             found[name] = np.array([[*b, s] for b, s in rows], float).reshape(-1, 5)
     return truth, found
 
