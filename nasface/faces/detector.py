@@ -129,11 +129,15 @@ class Head(nn.Module):
         last.weight[self.kinds[0] :, :, 0, 0] -= direction_C
         if len(self.classify) > 1:
             # Without a bias the mean feature has to point to background: a cosine of ``toward``.
+            # Features stay near it at first: all over the sphere, a few channels would give some
+            # of the many background positions a great logit, and hard negatives are those.
             toward = min(0.9, -rare / (2 * last.scale))
+            aside_C = torch.randn_like(direction_C)
+            aside_C = normalize(aside_C - (aside_C @ direction_C) * direction_C, dim=0)
+            mean_C = toward * direction_C + math.sqrt(1 - toward**2) * aside_C
             norm = cast(nn.BatchNorm2d, cast(nn.Sequential, self.classify[-2])[-1])
-            norm.bias.add_(
-                direction_C, alpha=toward * math.sqrt(len(direction_C) / (1 - toward**2))
-            )
+            norm.weight.fill_(0.1)
+            norm.bias.copy_(math.sqrt(len(mean_C)) * mean_C)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) -> logits (B, H * W, 2) and offsets (B, H * W, 4), row by row."""
