@@ -17,7 +17,7 @@ from nasface.faces.weights import save_detector
 from nasface.spec.store import save_genotype
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMAND = re.compile(r"nasface [a-z].*")
 
 
