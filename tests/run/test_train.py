@@ -145,6 +145,31 @@ def test_a_first_shot_without_weight_is_not_computed(
     assert row["loss"] == float(detection_loss(None, shot, targets, config).detach())
 
 
+@pytest.mark.parametrize("module", ["genotype", "fem-fpn+fem-cpm", "bifpn", "pan", "ssh", "rfe"])
+def test_a_fused_step_is_that_of_single_operations(
+    module: str, train: TrainConfig, tmp_path: Path
+) -> None:
+    """Fused AdamW pairs weights and gradients as they lie in memory, which may be in two orders."""
+    optimizer = replace(OPTIMIZER, warmup_steps=0)
+    config = replace(
+        train, detector=replace(DETECTOR, module=module), optimizer=optimizer, average=0.0
+    )
+    genotype = tiny_genotype() if module == "genotype" else None
+    training = Training(config, genotype, RunFolder(tmp_path))
+    before = [each.detach().clone() for each in training.parameters]
+    training.take_step(next(iter(make_loader(training.data, 3, 0, 1, 0))))
+    rate = training.optimizer.param_groups[0]["lr"]
+    assert rate >= 1e-4, "a step that can be seen"
+    names = {each: name for name, each in training.detector.named_parameters()}
+    for weight, start in zip(training.parameters, before, strict=True):
+        name, gradient = names[weight], weight.grad
+        assert gradient is not None, name
+        decay = optimizer.weight_decay if weight.ndim > 1 else 0.0
+        # The first step of AdamW: the means that it divides are those of this gradient alone.
+        expected = start * (1 - rate * decay) - rate * gradient / (gradient.abs() + 1e-8)
+        torch.testing.assert_close(weight.detach(), expected, msg=name)
+
+
 def test_bfloat16_starts_from_nearly_the_same_loss(train: TrainConfig, tmp_path: Path) -> None:
     losses, kinds = {}, set()
     for precision in ("float32", "bf16"):
