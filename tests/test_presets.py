@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from nasface.data.sample import SampleConfig
-from nasface.run.config import SearchConfig, TrainConfig
+from nasface.run.config import SearchConfig, TrainConfig, train_config_of
 from nasface.spec.store import load_config, load_search_space
 
 PRESETS = Path(__file__).parents[1] / "scripts" / "presets"
@@ -32,3 +32,14 @@ def test_quickstart_warm_up_reaches_every_candidate() -> None:
     )
     assert most == 32
     assert warm_up_steps >= most
+
+
+def test_the_second_training_of_d0_fits_the_weights_of_the_first() -> None:
+    base = train_config_of("d0-dense")
+    first, second = (
+        load_config(TrainConfig, PRESETS / f"d0-{size}-train.yaml", base) for size in (320, 640)
+    )
+    for each in (first, second):
+        assert (each.model, each.genotype) == (base.model, base.genotype)
+        assert each.detector == base.detector
+    assert second.start_weights == "crops-320/last.safetensors"
