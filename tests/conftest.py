@@ -1,5 +1,9 @@
 """Settings for all tests."""
 
+import os
+from pathlib import Path
+
+import pytest
 import torch
 from hypothesis import settings
 
@@ -8,3 +12,12 @@ settings.register_profile("nasface", deadline=None)
 settings.load_profile("nasface")
 # The tensors of tests are small: more threads only wait for each other, above all under xdist.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def nasface_data() -> Path:
+    """The folder with the real images and annotations; without it, the test is skipped."""
+    folder = os.environ.get("NASFACE_DATA")
+    if not folder:
+        pytest.skip("NASFACE_DATA is not set")
+    return Path(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from payload import Payload
 from torch import nn
 
 from nasface.data.annotations import read_wider_split
@@ -21,16 +22,6 @@ from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.history import load_history
 from nasface.spec.darts_text import read_darts_text
 from nasface.spec.store import load_config, load_genotype, load_search_space, to_yaml
-
-
-class Payload:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> tuple[object, tuple[Path]]:
-        return Path.touch, (self.trace,)
 
 
 @pytest.fixture

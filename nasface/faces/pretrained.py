@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import cast
 
-from safetensors.torch import load
 from torch import Tensor, nn
 
 from nasface.errors import ConfigError, RunError
+from nasface.faces.safetensors_file import load_safetensors_file
 from nasface.faces.torch_file import load_torch_file
 from nasface.faces.types import Backbone
 
@@ -71,13 +71,9 @@ def freeze(backbone: Backbone, stages: int, norms: bool) -> list[nn.Module]:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix != ".safetensors":
-        state = load_torch_file(path)
-    else:
-        try:
-            state = load(path.read_bytes())
-        except Exception as problem:  # whatever a damaged file makes of the reader
-            raise RunError(f"{path}: cannot read weights: {str(problem)!a:.200}") from None
+    if path.suffix == ".safetensors":
+        return load_safetensors_file(path)[0]
+    state = load_torch_file(path)
     named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
     if not named or not all(isinstance(each, Tensor) for each in state.values()):
         raise RunError(f"{path}: expected a state dict: names and tensors")

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import nn
 
 import nasface
 from nasface.errors import NasfaceError, RunError
 from nasface.faces.detector import Detector, DetectorConfig, build_detector
 from nasface.faces.enhancement import uses_genotype
+from nasface.faces.safetensors_file import load_safetensors_file
 from nasface.ops.blocks import channels_last
 from nasface.ops.unfilled import Unfilled
 from nasface.spec.genotype import Genotype
@@ -73,16 +73,7 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     Raises:
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
     """
-    try:
-        with safe_open(str(path), "pt") as file:
-            metadata = file.metadata() or {}
-        # From bytes: get_tensor of safetensors 0.8 keeps some memory for every tensor it makes.
-        tensors = load(path.read_bytes())
-    except Exception as problem:  # whatever a damaged file makes of the reader
-        raise RunError(
-            f"{path}: cannot read weights: {str(problem)!a:.200}; expected the .safetensors of "
-            "nasface train"
-        ) from None
+    tensors, metadata = load_safetensors_file(path)
     if metadata.get("format") != FORMAT:
         raise RunError(
             f"{path}: format is {metadata.get('format')!a:.60}, expected {FORMAT!r} "

@@ -143,9 +143,10 @@ def main() -> int:
         )
         for fault, times in tally.faults.most_common(10):
             print(f"  {times} x {fault}", file=sys.stderr, flush=True)
-        if tally.growth_mb > GROWTH_MB:
+        grew = tally.growth_mb > GROWTH_MB
+        if grew:
             print(f"  grew by {tally.growth_mb:.0f} MB", file=sys.stderr, flush=True)
-        faulty |= bool(tally.faults) or tally.growth_mb > GROWTH_MB
+        faulty |= bool(tally.faults) or grew
     return 1 if faulty else 0
 
 

@@ -262,11 +262,8 @@ def test_halves_depend_on_the_seed() -> None:
     assert len({tuple(split_halves(range(40), seed)[0]) for seed in range(5)}) == 5
 
 
-def test_real_data_has_its_published_counts() -> None:
-    root = os.environ.get("NASFACE_DATA")
-    if not root:
-        pytest.skip("NASFACE_DATA is unset, no widerface folder to read")
-    records = read_wider_split(Path(root) / "widerface", "val")
+def test_real_data_has_its_published_counts(nasface_data: Path) -> None:
+    records = read_wider_split(nasface_data / "widerface", "val")
     faces = sum(len(record.boxes_M4) for record in records)
     assert all(record.path.is_file() for record in records)
     # The complete split and the part of it at native resolution that development uses.

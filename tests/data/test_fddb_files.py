@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -73,8 +72,7 @@ def test_rectangles_and_ellipses_do_not_mix(tmp_path: Path) -> None:
         read_fddb_detections(tmp_path / "empty")
 
 
-@pytest.mark.skipif("NASFACE_DATA" not in os.environ, reason="NASFACE_DATA is not set")
-def test_the_official_annotations() -> None:
-    images = read_fddb_truth(Path(os.environ["NASFACE_DATA"]) / "fddb")
+def test_the_official_annotations(nasface_data: Path) -> None:
+    images = read_fddb_truth(nasface_data / "fddb")
     assert len(images) == 2845
     assert sum(len(image.ellipses_M5) for image in images) == 5171

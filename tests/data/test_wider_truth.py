@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -92,9 +91,8 @@ def test_only_the_images_asked_for(tmp_path: Path) -> None:
         only(truth, listing)
 
 
-@pytest.mark.skipif("NASFACE_DATA" not in os.environ, reason="NASFACE_DATA is not set")
-def test_the_official_files_agree_with_the_official_text() -> None:
-    root = Path(os.environ["NASFACE_DATA"]) / "widerface"
+def test_the_official_files_agree_with_the_official_text(nasface_data: Path) -> None:
+    root = nasface_data / "widerface"
     from_mat = read_ground_truth(root / "ground_truth")
     text = root / "wider_face_split" / "wider_face_val_bbx_gt_full.txt"
     from_text = {image.name: image for image in read_text_truth(text)}

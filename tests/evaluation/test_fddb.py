@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -202,11 +201,10 @@ def test_a_fold_is_not_fitted_on_itself() -> None:
     np.testing.assert_allclose(alone, [[30, 30, math.pi / 2, 100, 100, 0.5]])
 
 
-@pytest.mark.skipif("NASFACE_DATA" not in os.environ, reason="NASFACE_DATA is not set")
 @pytest.mark.parametrize("detector", ["MTCNN", "jfda"])
-def test_the_official_programs_curves(detector: str) -> None:
+def test_the_official_programs_curves(detector: str, nasface_data: Path) -> None:
     """Image borders are not known here: regions are cut at 450 pixels."""
-    root = Path(os.environ["NASFACE_DATA"]) / "fddb"
+    root = nasface_data / "fddb"
     outputs = root / "reference_outputs"
     result = score_fddb(read_fddb_truth(root), read_fddb_detections(outputs / detector))
     disc = np.loadtxt(outputs / f"{detector}DiscROC.txt")

@@ -1,7 +1,6 @@
 """The fast scorer against the protocol written out in loops, and against published figures."""
 
 import math
-import os
 from pathlib import Path
 from random import Random
 
@@ -226,9 +225,8 @@ def test_no_image() -> None:
         score_wider([], {})
 
 
-@pytest.mark.skipif("NASFACE_DATA" not in os.environ, reason="NASFACE_DATA is not set")
-def test_published_detections_score_as_published() -> None:
-    root = Path(os.environ["NASFACE_DATA"]) / "widerface"
+def test_published_detections_score_as_published(nasface_data: Path) -> None:
+    root = nasface_data / "widerface"
     truth = read_ground_truth(root / "ground_truth")
     found = read_detections(next((root / "detections").glob("*.tar.gz")))
     part = only(truth, root / "wider_face_split" / "wider_face_val_bbx_gt.txt")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from payload import Payload
 from safetensors.torch import save_file
 from tiny import DETECTOR, tiny_genotype
 
@@ -66,16 +67,6 @@ def test_files_that_are_no_state_dict(tmp_path: Path) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"\x00" * 9)
     with pytest.raises(RunError, match="cannot read weights"):
         load_backbone_weights(ResNet(18), tmp_path / "broken.safetensors")
-
-
-class Payload:
-    """Touches a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[object, tuple[Path]]:
-        return Path.touch, (self.path,)
 
 
 def test_a_payload_is_not_run(tmp_path: Path) -> None:

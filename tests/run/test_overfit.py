@@ -1,6 +1,5 @@
 """Each of the small models learns eight images by heart: backbone, loss, decoding, all of it."""
 
-import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -57,9 +56,9 @@ def is_clear(image: Path, rows: NDArray[np.int64]) -> bool:
     return 1 <= len(rows) <= 6 and bool((rows[:, 2:4] >= least).all()) and not rows[:, 7].any()
 
 
-def photographs(folder: Path) -> None:
+def photographs(data: Path, folder: Path) -> None:
     """The first eight clear training images of WIDER FACE, at most two of an event."""
-    root = Path(os.environ["NASFACE_DATA"]) / "widerface"
+    root = data / "widerface"
     images = root / "WIDER_train" / "images"
     entries = parse_wider_annotations(read_text(root / SPLIT.format("train")), "WIDER FACE")
     clear: list[tuple[str, NDArray[np.int64]]] = []
@@ -97,9 +96,8 @@ def learn(name: str, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["d0", "d1", "d2"])
-@pytest.mark.skipif("NASFACE_DATA" not in os.environ, reason="NASFACE_DATA is not set")
-def test_eight_photographs_by_heart(name: str, tmp_path: Path) -> None:
-    photographs(tmp_path / "data")
+def test_eight_photographs_by_heart(name: str, nasface_data: Path, tmp_path: Path) -> None:
+    photographs(nasface_data, tmp_path / "data")
     learn(name, tmp_path)
 
 
