@@ -6,14 +6,17 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, ImageFileDirectory_v2
 from torch import Tensor
 
+from nasface.data import jpeg, png
 from nasface.errors import DataError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
@@ -28,7 +31,11 @@ IMAGE_STD = (0.229, 0.224, 0.225)
 MOST_PIXELS = 100_000_000
 """Largest image that is read."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+_CONTAINERS = (
+    ("JPEG", jpeg.START + b"\xff", jpeg.whole_jpeg),
+    ("PNG", png.START, png.whole_png),
+)
+_TIFF_SAMPLES = MappingProxyType({1: "unsigned integers", 2: "signed integers", 3: "floats"})
 
 MEAN_COLOUR = (124, 116, 104)
 """``IMAGE_MEAN`` as 8-bit RGB: the colour of padding, which ``to_tensor`` maps to nearly zero."""
@@ -48,17 +55,22 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
         raise DataError(f"{path}: cannot be read as an image ({error.strerror})") from None
     if not data:
         raise DataError(f"{path}: is empty, expected an image")
-    if _is_jpeg_cut_short(data):
-        raise DataError(f"{path}: JPEG data is cut short, expected a complete image")
-    if _is_png_cut_short(data):
-        raise DataError(f"{path}: PNG data is cut short, expected a complete image")
     _check_size(path, data)
+    for kind, start, whole in _CONTAINERS:
+        if data.startswith(start):
+            picture = whole(data)
+            if picture is None:
+                raise DataError(f"{path}: {kind} data is cut short, expected a complete image")
+            data = picture
     orientation = 0 if exif else cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | orientation)
     except cv2.error:
         image = None
     if image is None:
+        samples = _tiff_samples(data)
+        if samples is not None:
+            raise DataError(f"{path}: TIFF of {samples}, expected 8 or 16 bits per channel")
         accepted = " ".join(IMAGE_SUFFIXES)
         raise DataError(f"{path}: is damaged or no image, expected one of {accepted}")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
@@ -158,28 +170,20 @@ def _is_image_file(path: Path) -> bool:
     return not hidden and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
-def _is_jpeg_cut_short(data: bytes) -> bool:
-    """Tell whether the last scan of a JPEG has no end marker.
-
-    OpenCV 4 decodes such a file without a complaint and fills the rest with grey. An EXIF
-    thumbnail has markers too, but ends before the scans of the picture begin.
-    """
-    is_jpeg = data.startswith(b"\xff\xd8\xff")
-    return is_jpeg and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-
-
-def _is_png_cut_short(data: bytes) -> bool:
-    """Tell whether a part of a PNG states more bytes than follow.
-
-    OpenCV takes and clears that much memory, up to 4 GB, before it looks for them.
-    """
-    at = len(_PNG) if data.startswith(_PNG) else len(data)
-    while at < len(data):
-        kind = data[at + 4 : at + 8]
-        at += int.from_bytes(data[at : at + 4], "big") + 12  # length, kind, content, checksum
-        if kind == b"IEND":
-            return at > len(data)
-    return at > len(data)
+def _tiff_samples(data: bytes) -> str | None:
+    """Say what a TIFF holds whose values are too wide to be taken; None for any other file."""
+    if data[:4] not in (b"II*\0", b"MM\0*"):
+        return None
+    try:
+        tags = ImageFileDirectory_v2(data[:8])
+        file = io.BytesIO(data)
+        file.seek(tags.next)
+        tags.load(file)
+        bits, form = max(tags.get(BITSPERSAMPLE, (1,))), tags.get(SAMPLEFORMAT, (1,))[0]
+    except Exception:  # Pillow has many exceptions for damaged files
+        return None
+    kind = _TIFF_SAMPLES.get(form, "values of another kind")
+    return f"{bits}-bit {kind}" if bits > 16 else None
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:

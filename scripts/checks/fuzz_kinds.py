@@ -320,6 +320,10 @@ def _images() -> Samples:
     suffixes = (".jpg", ".png", ".bmp", ".webp", ".tif", ".ppm")
     found = [cv2.imencode(suffix, image)[1].tobytes() for suffix in suffixes]
     found.append(cv2.imencode(".png", image.astype(np.uint16) * 257)[1].tobytes())
+    found.append(cv2.imencode(".tif", image.astype(np.float32))[1].tobytes())
+    progressive = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2]
+    found.append(cv2.imencode(".jpg", image, progressive)[1].tobytes())
+    found += [found[0] + b"film \xff\xda film", found[-1][:-2], found[1][:-12]]
     return found
 
 

@@ -112,10 +112,22 @@ def test_thumbnail_does_not_hide_a_jpeg_cut_short(tmp_path: Path) -> None:
     block = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
     whole = thumbnail[:2] + block + thumbnail[2:]
     (tmp_path / "whole.jpg").write_bytes(whole)
-    (tmp_path / "cut.jpg").write_bytes(whole[:-2])
+    (tmp_path / "cut.jpg").write_bytes(whole[:-8])
     assert read_image(tmp_path / "whole.jpg").shape == PICTURE.shape
     with pytest.raises(DataError, match=r"cut\.jpg: JPEG data is cut short"):
         read_image(tmp_path / "cut.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_bytes_behind_the_end_and_a_missing_end(tmp_path: Path, suffix: str) -> None:
+    """Motion photographs, makers' trailers; and files whose last bytes alone are lost."""
+    data = encode(suffix, PICTURE)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(data)
+    expected = read_image(path)
+    for changed in (data + b"film \xff\xda film", data + data[:-9], data[:-2]):
+        path.write_bytes(changed)
+        np.testing.assert_array_equal(read_image(path), expected)
 
 
 def test_a_png_whose_part_states_more_than_there_is(tmp_path: Path) -> None:
@@ -228,3 +240,20 @@ def test_a_small_file_of_many_pixels_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "bomb.png").stat().st_size < 100_000
     with pytest.raises(DataError, match=r"bomb\.png: has 20000 x 6000 pixels, expected 100000000"):
         read_image(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize(
+    ("values", "samples"),
+    [
+        (np.zeros((4, 6), np.float32), "32-bit floats"),
+        (np.zeros((4, 6, 3), np.float32), "32-bit floats"),
+        (np.zeros((4, 6), np.float64), "64-bit floats"),
+        (np.zeros((4, 6), np.int32), "32-bit signed integers"),
+    ],
+)
+def test_a_tiff_of_wide_values_is_named_as_what_it_is(
+    tmp_path: Path, values: NDArray[np.integer] | NDArray[np.floating], samples: str
+) -> None:
+    (tmp_path / "a.tif").write_bytes(cv2.imencode(".tif", values)[1].tobytes())
+    with pytest.raises(DataError, match=rf"a\.tif: TIFF of {samples}, expected 8 or 16 bits"):
+        read_image(tmp_path / "a.tif")
