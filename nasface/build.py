@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nasface.errors import SpecError
 from nasface.ops.blocks import DropPath, product, resample
 from nasface.ops.operations import build_operation
-from nasface.spec.genotype import CellGene, Genotype, NodeGene
+from nasface.arch.genotype import CellGene, Genotype, NodeGene
 
 
 class FixedCell(nn.Module):

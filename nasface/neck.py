@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from nasface.build import build_module
 from nasface.errors import SpecError
 from nasface.ops.blocks import conv_norm_relu
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_genotype
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype
 
 Maps = Sequence[Tensor] | Mapping[Hashable, Tensor]
 

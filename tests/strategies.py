@@ -26,10 +26,10 @@ from nasface.search.policy import (
     Softmax,
     UniformPath,
 )
-from nasface.spec.graph import LEVEL_STEP
-from nasface.spec.operations import OPERATION_NAMES
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_search_space
+from nasface.arch.graph import LEVEL_STEP
+from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import load_search_space
 
 #: divisible by every ``partial_channels`` that is drawn
 CHANNELS = 8
@@ -220,7 +220,7 @@ def _nodes(draw: st.DrawFn, name: str, levels: dict[str, int], pool: list[str]) 
 def _outputs(
     draw: st.DrawFn, *, leaves: bool, width_open: bool, leaves_vary: bool, residual: bool
 ) -> dict[str, Any]:
-    """Only what is valid: see nasface.spec.graph.Output. ``width_open``: another cell follows."""
+    """Only what is valid: see nasface.arch.graph.Output. ``width_open``: another cell follows."""
     rule = draw(st.sampled_from(["cat-all", "cat-leaf"] if leaves else ["cat-all"]))
     projections = ["conv", "conv_norm_relu"]
     if not width_open and (rule == "cat-all" or not leaves_vary):

@@ -10,7 +10,7 @@ from nasface.search.choice import ChoiceTable, Pair, pair_scores, select
 from nasface.search.derive import Path
 from nasface.search.policy import PathMixture, Slot, Trial
 from nasface.search.supernet import SearchCell, SearchEdge, Supernet
-from nasface.spec.space import SearchSpace
+from nasface.arch.space import SearchSpace
 
 
 def cell_of(supernet: Supernet, name: str) -> SearchCell:

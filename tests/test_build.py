@@ -11,7 +11,7 @@ from nasface.build import FixedCell, FixedModule, build_module
 from nasface.errors import SpecError
 from nasface.search.derive import derive
 from nasface.search.supernet import Supernet
-from nasface.spec.genotype import (
+from nasface.arch.genotype import (
     CellGene,
     EdgeGene,
     Genotype,
@@ -20,9 +20,9 @@ from nasface.spec.genotype import (
     SpaceReference,
     repeat,
 )
-from nasface.spec.graph import Combine, Input
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_genotype, load_search_space, parse_genotype, to_yaml
+from nasface.arch.graph import Combine, Input
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import load_genotype, load_search_space, parse_genotype, to_yaml
 
 
 def shapes(values: dict[int, Tensor]) -> dict[int, torch.Size]:

@@ -14,7 +14,7 @@ from tiny import DETECTOR, tiny_genotype, write_tiny
 from nasface.cli.main import main
 from nasface.faces.detector import build_detector
 from nasface.faces.weights import save_detector
-from nasface.spec.store import save_genotype
+from nasface.arch.io import save_genotype
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

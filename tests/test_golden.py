@@ -25,7 +25,7 @@ from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.progress import Silent
 from nasface.run.search import run_search
 from nasface.run.train import run_training
-from nasface.spec.store import save_genotype
+from nasface.arch.io import save_genotype
 
 GOLDEN = Path(__file__).parent / "golden"
 EARLY, LATE, CHOICES = 1e-4, 2e-2, 0.1

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nasface.build import build_module
 from nasface.errors import SpecError
 from nasface.neck import BackboneWithNeck, Neck, levels_of
-from nasface.spec.store import save_genotype
+from nasface.arch.io import save_genotype
 
 WIDTHS = (6, 10, 12, 20)
 

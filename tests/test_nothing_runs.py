@@ -20,8 +20,8 @@ from nasface.faces.weights import load_detector
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.history import load_history
-from nasface.spec.darts_text import read_darts_text
-from nasface.spec.store import load_config, load_genotype, load_search_space, to_yaml
+from nasface.arch.darts_format import read_darts_text
+from nasface.arch.io import load_config, load_genotype, load_search_space, to_yaml
 
 
 @pytest.fixture

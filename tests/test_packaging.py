@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import nasface
-from nasface.spec.store import load_genotype, load_search_space, packaged_names
+from nasface.arch.io import load_genotype, load_search_space, packaged_names
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,7 +25,7 @@ def test_package_list_is_complete() -> None:
 
 
 def test_version_needs_no_torch() -> None:
-    code = "import sys, nasface, nasface.spec.store; sys.exit('torch' in sys.modules)"
+    code = "import sys, nasface, nasface.arch.io; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert nasface.__version__.count(".") == 2
 

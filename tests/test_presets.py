@@ -4,7 +4,7 @@ import pytest
 
 from nasface.data.sample import SampleConfig
 from nasface.run.config import SearchConfig, TrainConfig, train_config_of
-from nasface.spec.store import load_config, load_search_space
+from nasface.arch.io import load_config, load_search_space
 
 PRESETS = Path(__file__).parents[1] / "scripts" / "presets"
 KINDS: dict[str, type] = {"sample": SampleConfig, "search": SearchConfig, "train": TrainConfig}

@@ -21,8 +21,8 @@ from nasface.faces.weights import save_detector
 from nasface.run.config import OptimizerConfig
 from nasface.run.progress import Silent
 from nasface.search.derive import derive
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_search_space
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_search_space
 
 DETECTOR = DetectorConfig(channels=8, head_layers=1, extra_channels=(16, 16))
 AUGMENT = AugmentConfig(size=64)

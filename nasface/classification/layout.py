@@ -6,9 +6,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from nasface.errors import ConfigError, SpecError
-from nasface.spec.genotype import CellGene, Genotype
-from nasface.spec.graph import CellGraph
-from nasface.spec.space import SearchSpace
+from nasface.arch.genotype import CellGene, Genotype
+from nasface.arch.graph import CellGraph
+from nasface.arch.space import SearchSpace
 
 CELLS = ("normal", "reduce")
 """The cells of a network, by name; a network has many copies of each."""

@@ -22,8 +22,8 @@ from nasface.classification.layout import NetworkConfig, cells_of, plan_layers, 
 from nasface.errors import ConfigError
 from nasface.search.policy import Mixture
 from nasface.search.supernet import ChoiceWeights, SearchCell
-from nasface.spec.genotype import Genotype
-from nasface.spec.space import SearchSpace
+from nasface.arch.genotype import Genotype
+from nasface.arch.space import SearchSpace
 
 
 class Logits(NamedTuple):

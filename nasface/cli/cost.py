@@ -17,8 +17,8 @@ from nasface.faces.detector import DetectorConfig
 from nasface.faces.enhancement import GENOTYPE, NONE, is_hand_made, uses_genotype
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
 from nasface.faces.weights import load_detector
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_genotype
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype
 
 
 @dataclass(kw_only=True)

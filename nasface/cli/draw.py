@@ -11,8 +11,8 @@ from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError, RunError
 from nasface.run.history import HISTORY, load_history
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_genotype
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype
 from nasface.view.cells import draw_comparison, draw_genotype
 from nasface.view.frames import ANIMATION, draw_frames
 from nasface.view.history import plot_choice_history

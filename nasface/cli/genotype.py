@@ -11,10 +11,10 @@ import tyro
 from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import check_new, parse_line
 from nasface.errors import SpecError
-from nasface.spec.darts_text import read_darts_text, write_darts_text
-from nasface.spec.diff import diff_genotypes
-from nasface.spec.genotype import CellGene
-from nasface.spec.store import (
+from nasface.arch.darts_format import read_darts_text, write_darts_text
+from nasface.arch.diff import diff_genotypes
+from nasface.arch.genotype import CellGene
+from nasface.arch.io import (
     check_membership,
     load_genotype,
     packaged_names,

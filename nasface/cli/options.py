@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 
 from nasface.errors import ConfigError, RunError
-from nasface.spec.store import check_finite, load_config
+from nasface.arch.io import check_finite, load_config
 
 Command = TypeVar("Command")
 

@@ -11,7 +11,7 @@ from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError, RunError
 from nasface.run.report import make_report
-from nasface.spec.store import write_text
+from nasface.arch.io import write_text
 from nasface.view.report import render_report
 
 

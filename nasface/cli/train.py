@@ -14,7 +14,7 @@ from nasface.cli.options import parse, peek, settings_file
 from nasface.run.config import TrainConfig, train_config_of
 from nasface.run.folder import RunFolder, read_metrics, read_summary
 from nasface.run.train import run_training
-from nasface.spec.store import read_config
+from nasface.arch.io import read_config
 from nasface.view.curves import plot_training_curves
 
 

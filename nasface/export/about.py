@@ -8,7 +8,7 @@ from nasface.export.config import ExportConfig
 from nasface.faces.backbone import STRIDES
 from nasface.faces.boxes import CENTRE_VARIANCE, SIZE_VARIANCE
 from nasface.faces.weights import LICENCE, PREPROCESSING, LoadedDetector
-from nasface.spec.store import to_yaml
+from nasface.arch.io import to_yaml
 
 CLASSES = ("background", "face")
 

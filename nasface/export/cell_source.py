@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from nasface.ops.operations import DENSE_FORMS
-from nasface.spec.genotype import CellGene, EdgeGene, NodeGene
+from nasface.arch.genotype import CellGene, EdgeGene, NodeGene
 
 WIDTH = 100
 

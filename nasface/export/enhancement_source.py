@@ -14,7 +14,7 @@ from nasface.faces import baselines
 from nasface.faces.backbone import LEVELS
 from nasface.faces.baselines import OnEachLevel
 from nasface.faces.enhancement import GENOTYPE, Parts
-from nasface.spec.genotype import CellGene
+from nasface.arch.genotype import CellGene
 
 MAPS = ", ".join(f"p{level}" for level in LEVELS)
 

@@ -15,7 +15,7 @@ from nasface.export.extra import need
 from nasface.faces.detector import DetectorConfig
 from nasface.faces.types import Candidates, Predictions
 from nasface.faces.weights import LoadedDetector
-from nasface.spec.store import parse_dataclass, parse_genotype, parse_yaml
+from nasface.arch.io import parse_dataclass, parse_genotype, parse_yaml
 
 FORMAT = "nasface-onnx-1"
 

@@ -13,8 +13,8 @@ from nasface.ops.cost import Cost, measure_cost
 from nasface.search.choice import ChoiceTable, select
 from nasface.search.complexity import Complexity, Measure, operation_costs
 from nasface.search.derive import genotype_of_paths
-from nasface.spec.genotype import Genotype, cascade
-from nasface.spec.space import SearchSpace
+from nasface.arch.genotype import Genotype, cascade
+from nasface.arch.space import SearchSpace
 
 FRAME: Mapping[str, str] = MappingProxyType(
     {"backbone": "backbone", "C6, C7": "extra", "laterals": "laterals", "heads": "heads"}

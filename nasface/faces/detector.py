@@ -22,8 +22,8 @@ from nasface.faces.types import Predictions
 from nasface.ops.blocks import conv_norm_relu, separable_conv_norm_relu
 from nasface.search.policy import Mixture
 from nasface.search.supernet import Supernet
-from nasface.spec.genotype import Genotype
-from nasface.spec.space import SearchSpace
+from nasface.arch.genotype import Genotype
+from nasface.arch.space import SearchSpace
 
 FIRST_SHOT_SCALE = 0.5
 

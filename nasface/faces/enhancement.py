@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nasface.build import build_module
 from nasface.errors import ConfigError
 from nasface.faces.baselines import CONTEXTS, PYRAMIDS, build_baseline
-from nasface.spec.genotype import Genotype, repeat
+from nasface.arch.genotype import Genotype, repeat
 
 GENOTYPE = "genotype"
 NONE = "none"

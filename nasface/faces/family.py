@@ -16,7 +16,7 @@ from nasface.errors import ConfigError
 from nasface.faces.backbone import Form
 from nasface.faces.cost import detector_cost
 from nasface.faces.detector import DetectorConfig
-from nasface.spec.genotype import Genotype
+from nasface.arch.genotype import Genotype
 
 REFERENCE_GENOTYPE = "asfd-ref"
 TABLE_SIZE = (480, 640)

@@ -16,8 +16,8 @@ from nasface.faces.enhancement import uses_genotype
 from nasface.faces.safetensors_file import load_safetensors_file
 from nasface.ops.blocks import channels_last
 from nasface.ops.unfilled import Unfilled
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import parse_dataclass, parse_genotype, parse_yaml, to_yaml, write_bytes
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import parse_dataclass, parse_genotype, parse_yaml, to_yaml, write_bytes
 
 FORMAT = "nasface-detector-1"
 LICENCE = "weights are subject to the terms of the images that they were trained on"

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasface.spec.graph import Transform
+from nasface.arch.graph import Transform
 
 
 def conv_norm_relu(

@@ -22,7 +22,7 @@ from nasface.errors import ConfigError, RunError
 from nasface.run.plan import Plan, Run, runs_of
 from nasface.run.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.run.trial import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
-from nasface.spec.store import load_config, load_genotype, to_yaml, write_text
+from nasface.arch.io import load_config, load_genotype, to_yaml, write_text
 
 PLAN, LOG = "plan.yaml", "log.txt"
 _POLL_SECONDS = 0.5

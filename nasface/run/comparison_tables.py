@@ -15,8 +15,8 @@ from nasface.evaluation.statistics import mean_of, paired, rank_correlation
 from nasface.run.comparison import cells_of
 from nasface.run.plan import Plan, runs_of
 from nasface.run.trial import RANKED
-from nasface.spec.diff import diff_genotypes
-from nasface.spec.store import load_genotype, write_text
+from nasface.arch.diff import diff_genotypes
+from nasface.arch.io import load_genotype, write_text
 
 RUNS, SUMMARY, RANKS = "runs.csv", "summary.csv", "ranks.csv"
 REPORT = "summary.md"

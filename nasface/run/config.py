@@ -13,7 +13,7 @@ from nasface.faces.family import REFERENCE_GENOTYPE, model
 from nasface.faces.losses import LossConfig
 from nasface.faces.matching import MatchConfig
 from nasface.search.config import BilevelConfig
-from nasface.spec.space import Value
+from nasface.arch.space import Value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from nasface.run.folder import RunFolder
 from nasface.run.history import entry_arrays
 from nasface.search.choice import FloatArray
 from nasface.search.derive import derive
-from nasface.spec.genotype import Genotype, Provenance, cascade
-from nasface.spec.store import config_digest, load_config, load_genotype, load_search_space
+from nasface.arch.genotype import Genotype, Provenance, cascade
+from nasface.arch.io import config_digest, load_config, load_genotype, load_search_space
 
 
 @dataclass(frozen=True, kw_only=True)

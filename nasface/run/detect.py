@@ -18,7 +18,7 @@ from nasface.faces.types import Detections
 from nasface.run.config import DetectConfig
 from nasface.run.folder import RunFolder
 from nasface.run.progress import Progress, StopRequest
-from nasface.spec.store import write_text
+from nasface.arch.io import write_text
 from nasface.view.photographs import contact_sheet, draw_boxes
 
 Image = NDArray[np.uint8]

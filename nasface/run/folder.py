@@ -11,7 +11,7 @@ from typing import Any
 from nasface.errors import RunError
 from nasface.run.checkpoint import save_checkpoint
 from nasface.run.environment import ENVIRONMENT, describe_environment
-from nasface.spec.store import load_config, to_yaml, write_text
+from nasface.arch.io import load_config, to_yaml, write_text
 
 
 class RunFolder:

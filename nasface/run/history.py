@@ -14,9 +14,9 @@ from nasface.errors import RunError
 from nasface.run.config import SearchConfig
 from nasface.search.choice import ChoiceTable, FloatArray, pair_scores, select
 from nasface.search.derive import genotype_of_paths
-from nasface.spec.genotype import Genotype
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_config, load_search_space, write_bytes
+from nasface.arch.genotype import Genotype
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import load_config, load_search_space, write_bytes
 
 HISTORY = "choices.npz"
 """Name of the file in the folder of a search."""

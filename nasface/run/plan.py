@@ -10,7 +10,7 @@ from typing import Any, Literal
 from nasface.errors import ConfigError
 from nasface.faces.enhancement import GENOTYPE, uses_genotype
 from nasface.run.config import SearchConfig, TrainConfig, train_config_of
-from nasface.spec.store import (
+from nasface.arch.io import (
     load_config,
     load_search_space,
     merged,

@@ -17,8 +17,8 @@ from nasface.run.folder import RunFolder
 from nasface.run.job import detection_loss, images_to, to_device
 from nasface.run.search import Search
 from nasface.search.sampling import mixture_of
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_config
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_config
 
 BATCHES = 8
 """Batches for the statistics, from the half that trained the weights, and as many for the loss,

@@ -17,8 +17,8 @@ from nasface.run.environment import ENVIRONMENT
 from nasface.run.folder import read_metrics
 from nasface.run.history import HISTORY, ChoiceHistory, load_history
 from nasface.run.results import CURVES
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_config, load_genotype, read_config
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_config, load_genotype, read_config
 
 Kind = Literal["search", "training", "evaluation", "WIDER FACE", "FDDB"]
 

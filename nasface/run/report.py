@@ -10,7 +10,7 @@ from nasface.errors import ConfigError
 from nasface.faces.cost import detector_cost
 from nasface.run.record import RunRecord, read_run
 from nasface.run.samples import sample_detections
-from nasface.spec.genotype import Genotype
+from nasface.arch.genotype import Genotype
 from nasface.view.cells import draw_genotype
 from nasface.view.curves import plot_metric
 from nasface.view.evaluation import plot_precision_recall, plot_roc

@@ -11,7 +11,7 @@ from nasface.errors import RunError
 from nasface.evaluation.average_precision import AveragePrecision
 from nasface.evaluation.fddb import READ_AT, FddbResult
 from nasface.evaluation.wider import THRESHOLDS, SetResult, WiderResult
-from nasface.spec.store import write_text
+from nasface.arch.io import write_text
 
 CURVES = "curves.csv"
 """Name of the file of curves in the folder of an evaluation."""

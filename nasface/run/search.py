@@ -43,8 +43,8 @@ from nasface.search.config import policy_at
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture
 from nasface.search.session import Losses, Schedule, Session
-from nasface.spec.genotype import Genotype, Provenance, cascade
-from nasface.spec.store import config_digest, load_genotype, load_search_space, save_genotype
+from nasface.arch.genotype import Genotype, Provenance, cascade
+from nasface.arch.io import config_digest, load_genotype, load_search_space, save_genotype
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ from nasface.run.loop import drive
 from nasface.run.metrics import MetricsLog
 from nasface.run.parts import StepGradient
 from nasface.run.progress import Progress
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_genotype, save_genotype
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype, save_genotype
 
 
 @dataclass(frozen=True)

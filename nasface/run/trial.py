@@ -40,8 +40,8 @@ from nasface.run.proxy import SupernetScore
 from nasface.run.search import run_search
 from nasface.run.train import run_training
 from nasface.search.sampling import random_genotype
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_config, load_genotype, load_search_space, save_genotype
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_config, load_genotype, load_search_space, save_genotype
 
 RUN, SEARCHED, RESULT, RANKED = "run.yaml", "search.json", "result.json", "rank.json"
 GENOTYPE = "genotype.yaml"

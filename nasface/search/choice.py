@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nasface.spec.graph import CellGraph
-from nasface.spec.space import SearchSpace
+from nasface.arch.graph import CellGraph
+from nasface.arch.space import SearchSpace
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 Pair: TypeAlias = tuple[int, int]

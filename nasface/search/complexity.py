@@ -17,7 +17,7 @@ from nasface.search.choice import ChoiceTable, FloatArray, Pair
 from nasface.search.config import ComplexityConfig
 from nasface.search.policy import log_probabilities
 from nasface.search.supernet import ChoiceWeights
-from nasface.spec.space import SearchSpace
+from nasface.arch.space import SearchSpace
 
 Measure = Literal["macs", "parameters"]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from nasface.errors import SpecError
 from nasface.search.choice import ChoiceTable, FloatArray, Pair, pair_scores, select
-from nasface.spec.genotype import (
+from nasface.arch.genotype import (
     FORMAT,
     CellGene,
     EdgeGene,
@@ -16,7 +16,7 @@ from nasface.spec.genotype import (
     Provenance,
     SpaceReference,
 )
-from nasface.spec.space import SearchSpace
+from nasface.arch.space import SearchSpace
 
 Path = tuple[tuple[Pair, ...], ...]
 """Per node its (edge, column) pairs."""

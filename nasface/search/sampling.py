@@ -5,8 +5,8 @@ from nasface.search.choice import ChoiceTable, Pair
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.policy import PathMixture, Slot, Trial, UniformPath
 from nasface.search.supernet import ChoiceWeights
-from nasface.spec.genotype import CellGene, EdgeGene, Genotype, Provenance
-from nasface.spec.space import SearchSpace
+from nasface.arch.genotype import CellGene, EdgeGene, Genotype, Provenance
+from nasface.arch.space import SearchSpace
 
 
 def random_genotype(space: SearchSpace, seed: int, name: str = "random") -> Genotype:

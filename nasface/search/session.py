@@ -24,8 +24,8 @@ from nasface.search.derive import derive
 from nasface.search.policy import Mixture, PathMixture, Policy
 from nasface.search.supernet import ChoiceWeights
 from nasface.search.visits import ChoiceRow, Visits, choice_report
-from nasface.spec.genotype import CellGene, Genotype, Provenance
-from nasface.spec.space import SearchSpace
+from nasface.arch.genotype import CellGene, Genotype, Provenance
+from nasface.arch.space import SearchSpace
 
 Batch = TypeVar("Batch")
 

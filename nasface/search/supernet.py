@@ -22,8 +22,8 @@ from nasface.search.policy import (
     Policy,
     Slot,
 )
-from nasface.spec.graph import CellGraph, Edge
-from nasface.spec.space import SearchSpace
+from nasface.arch.graph import CellGraph, Edge
+from nasface.arch.space import SearchSpace
 
 
 class ChoiceWeights(nn.Module):

@@ -17,8 +17,8 @@ from matplotlib.patches import BoxStyle, FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Path2D
 
 from nasface.errors import RunError
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import write_bytes
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import write_bytes
 from nasface.view.dot import to_dot
 from nasface.view.figures import SUFFIXES, check_suffix, save_figure
 from nasface.view.graph import FILL, Role

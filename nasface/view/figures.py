@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from nasface.errors import ConfigError
-from nasface.spec.store import write_bytes
+from nasface.arch.io import write_bytes
 
 SUFFIXES = (".png", ".svg", ".pdf")
 

@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from nasface.spec.genotype import CellGene, Genotype
-from nasface.spec.store import write_bytes
+from nasface.arch.genotype import CellGene, Genotype
+from nasface.arch.io import write_bytes
 from nasface.view.cells import draw_sheet, sheet_figure
 from nasface.view.figures import SUFFIXES, check_suffix
 from nasface.view.graph import Arrow, Vertex, cell_graph, merge_vertices

@@ -7,9 +7,9 @@ from functools import cache
 from math import dist
 from typing import Literal
 
-from nasface.spec.genotype import CellGene
-from nasface.spec.graph import Transform
-from nasface.spec.operations import OPERATION_NAMES
+from nasface.arch.genotype import CellGene
+from nasface.arch.graph import Transform
+from nasface.arch.operations import OPERATION_NAMES
 
 Role = Literal["input", "node", "leaf", "product", "output"]
 Side = Literal["", "both", "first", "second"]

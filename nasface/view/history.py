@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from nasface.search.choice import ChoiceTable, Pair, select
-from nasface.spec.space import SearchSpace
+from nasface.arch.space import SearchSpace
 from nasface.view.figures import save_figure
 
 Floats = NDArray[np.floating]

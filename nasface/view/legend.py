@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nasface.spec.operations import OPERATION_NAMES
+from nasface.arch.operations import OPERATION_NAMES
 from nasface.view.graph import FILL, FIXED, SIDES, Role, operation_colours
 from nasface.view.sheet import Sheet
 

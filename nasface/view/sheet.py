@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nasface.errors import ConfigError
-from nasface.spec.genotype import Genotype
+from nasface.arch.genotype import Genotype
 from nasface.view.graph import Arrow, Vertex, cell_graph, compare_cells, operation_colours
 from nasface.view.places import Point, place_vertices
 from nasface.view.routes import Route, route_arrows, vertex_box

@@ -39,8 +39,8 @@ from nasface.search.policy import (
     Softmax,
     Trial,
 )
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_genotype, load_search_space
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import load_genotype, load_search_space
 
 CONFIG = NETWORKS["cifar-search"]
 PATTERN = load_genotype("pc_darts_cifar")

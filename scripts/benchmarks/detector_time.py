@@ -33,7 +33,7 @@ from nasface.ops.fold import fold_norms
 from nasface.run.config import TrainConfig
 from nasface.run.job import detection_loss, take_shots
 from nasface.run.memory import keep_freed_memory
-from nasface.spec.store import load_genotype
+from nasface.arch.io import load_genotype
 
 VARIANTS = ("plain", "folded", "kept", "folded+kept")
 CROWD = 500

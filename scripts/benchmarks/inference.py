@@ -28,7 +28,7 @@ from nasface.faces.detector import build_detector
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
 from nasface.ops.blocks import channels_last, conv_norm_relu
 from nasface.ops.cost import measure_cost
-from nasface.spec.store import load_genotype
+from nasface.arch.io import load_genotype
 
 PLAIN = {"plain-mobilenet-0.25": ("mobilenet_v1_0.25", 64), "plain-resnet50": ("resnet50", 256)}
 HEIGHT, WIDTH = 480, 640

@@ -27,7 +27,7 @@ from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
 from nasface.faces.weights import LoadedDetector
 from nasface.ops.blocks import channels_last
 from nasface.ops.fold import fold_norms
-from nasface.spec.store import load_genotype
+from nasface.arch.io import load_genotype
 
 HEIGHT, WIDTH = 480, 640
 

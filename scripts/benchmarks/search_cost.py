@@ -29,7 +29,7 @@ from nasface.search.policy import (
     UniformPath,
 )
 from nasface.search.supernet import Supernet
-from nasface.spec.store import load_search_space
+from nasface.arch.io import load_search_space
 
 LEVELS = range(2, 8)
 POLICIES: dict[str, Policy] = {

@@ -26,8 +26,8 @@ from nasface.faces.detector import DetectorConfig, build_searchable
 from nasface.ops.cost import count_parameters, count_saved_bytes
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
 from nasface.search.supernet import ChoiceWeights, Supernet
-from nasface.spec.space import SearchSpace, Value
-from nasface.spec.store import load_search_space
+from nasface.arch.space import SearchSpace, Value
+from nasface.arch.io import load_search_space
 
 GPU_BYTES = 32e9
 PER_GPU, BATCH = 12, 48

@@ -31,10 +31,10 @@ from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.derive import DeriveConfig, derive_run
 from nasface.run.history import history_entry, load_history, save_history
 from nasface.search.derive import derive
-from nasface.spec.darts_text import read_darts_text, write_darts_text
-from nasface.spec.genotype import Genotype
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import (
+from nasface.arch.darts_format import read_darts_text, write_darts_text
+from nasface.arch.genotype import Genotype
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import (
     load_config,
     load_genotype,
     load_search_space,

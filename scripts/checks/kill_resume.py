@@ -30,7 +30,7 @@ from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.progress import Silent
 from nasface.run.search import run_search
 from nasface.run.train import run_training
-from nasface.spec.store import save_genotype
+from nasface.arch.io import save_genotype
 
 Run = Callable[[Path, bool], object]
 """(folder, whether to resume)"""

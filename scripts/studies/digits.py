@@ -33,9 +33,9 @@ from nasface.search.config import BilevelConfig, policy_at
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Softmax
 from nasface.search.session import Losses, Schedule, Session
-from nasface.spec.genotype import Genotype
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_search_space
+from nasface.arch.genotype import Genotype
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import load_search_space
 
 Batch = tuple[Tensor, Tensor]
 NODES, LAYERS, SEARCH_CHANNELS, BATCH = 4, 5, 8, 32

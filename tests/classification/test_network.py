@@ -18,9 +18,9 @@ from nasface.ops.cost import count_parameters, count_saved_bytes
 from nasface.search.bilevel import choice_step, gradient_of
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Policy, Softmax, UniformPath
-from nasface.spec.darts_text import read_darts_text
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_genotype, load_search_space
+from nasface.arch.darts_format import read_darts_text
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype, load_search_space
 
 #: from DARTS' collection of cells: other node counts, concatenations and operations than DARTS'
 OTHERS = """

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from nasface.cli.main import main
-from nasface.spec.darts_text import write_darts_text
-from nasface.spec.store import load_genotype
+from nasface.arch.darts_format import write_darts_text
+from nasface.arch.io import load_genotype
 
 Output = pytest.CaptureFixture[str]
 NAMES = ("darts_v1", "darts_v2", "pc_darts_cifar", "pc_darts_image")

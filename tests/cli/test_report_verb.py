@@ -11,7 +11,7 @@ from nasface.cli.main import main
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.record import read_run
 from nasface.run.report import make_report
-from nasface.spec.store import to_yaml
+from nasface.arch.io import to_yaml
 
 
 @pytest.fixture(scope="module")

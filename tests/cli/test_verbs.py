@@ -16,7 +16,7 @@ from nasface.data.images import read_image
 from nasface.faces.family import MODELS
 from nasface.faces.weights import load_detector
 from nasface.run.config import TrainConfig
-from nasface.spec.store import load_config, load_genotype, save_genotype
+from nasface.arch.io import load_config, load_genotype, save_genotype
 
 SMALL = """
 parameters: {nodes: 4}

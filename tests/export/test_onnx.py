@@ -32,7 +32,7 @@ from nasface.export.onnx_suppression import (
 from nasface.faces.boxes import decode, iou
 from nasface.faces.detector import DetectorConfig
 from nasface.faces.family import MODELS
-from nasface.spec.store import parse_genotype
+from nasface.arch.io import parse_genotype
 
 Output = pytest.CaptureFixture[str]
 SIZES = [(64, 64), (31, 77), (1, 1), (129, 128), (96, 160), (200, 90), (127, 255), (256, 256)]

@@ -27,8 +27,8 @@ from nasface.faces.detector import build_detector
 from nasface.faces.weights import LoadedDetector, load_detector
 from nasface.ops.blocks import channels_last
 from nasface.search.derive import derive
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import parse_genotype, to_yaml
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import parse_genotype, to_yaml
 
 Output = pytest.CaptureFixture[str]
 

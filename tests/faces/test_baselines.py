@@ -26,7 +26,7 @@ from nasface.faces.detector import DetectorConfig, build_detector, build_searcha
 from nasface.faces.enhancement import Parts, build_enhancement, parts_of
 from nasface.faces.weights import load_detector, save_detector
 from nasface.ops.cost import count_parameters, measure_cost
-from nasface.spec.store import load_search_space
+from nasface.arch.io import load_search_space
 
 NAMES = (*PYRAMIDS, *CONTEXTS)
 

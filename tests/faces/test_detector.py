@@ -15,8 +15,8 @@ from nasface.faces.detector import (
     build_searchable,
 )
 from nasface.search.policy import ArgmaxPath
-from nasface.spec.genotype import CellGene, Genotype, NodeGene
-from nasface.spec.store import load_search_space
+from nasface.arch.genotype import CellGene, Genotype, NodeGene
+from nasface.arch.io import load_search_space
 
 
 @pytest.mark.parametrize("size", [(64, 64), (97, 131)])

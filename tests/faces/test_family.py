@@ -8,8 +8,8 @@ from nasface.faces.backbone import Form
 from nasface.faces.cost import detector_cost
 from nasface.faces.detector import build_detector
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE, model, scaled
-from nasface.spec.genotype import cascade
-from nasface.spec.store import load_genotype, load_search_space
+from nasface.arch.genotype import cascade
+from nasface.arch.io import load_genotype, load_search_space
 
 REFERENCE = load_genotype(REFERENCE_GENOTYPE)
 

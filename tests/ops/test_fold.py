@@ -11,7 +11,7 @@ from nasface.classification.network import Classifier
 from nasface.faces.detector import build_detector
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
 from nasface.ops.fold import fold_norms
-from nasface.spec.store import load_genotype
+from nasface.arch.io import load_genotype
 
 
 def with_statistics(module: nn.Module) -> nn.Module:

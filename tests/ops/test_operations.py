@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from nasface.ops.blocks import FactorizedReduce, Zero
 from nasface.ops.operations import OPERATIONS, POOLING, build_operation
-from nasface.spec.operations import OPERATION_NAMES
+from nasface.arch.operations import OPERATION_NAMES
 
 C = 4
 #: side of the square of positions that an output position looks at, and their spacing

@@ -25,7 +25,7 @@ from nasface.run.progress import Silent
 from nasface.run.proxy import SupernetScore
 from nasface.run.trial import candidate_seeds, search_phase
 from nasface.search.sampling import random_genotype
-from nasface.spec.store import load_genotype, to_yaml
+from nasface.arch.io import load_genotype, to_yaml
 from nasface.view.comparison import plot_comparison
 
 SMALL: dict[str, Any] = {

@@ -5,7 +5,7 @@ import pytest
 from nasface.data.augment import AugmentConfig
 from nasface.errors import ConfigError
 from nasface.run.config import OptimizerConfig, SearchConfig, TrainConfig
-from nasface.spec.store import config_digest, parse_dataclass, parse_yaml, to_yaml
+from nasface.arch.io import config_digest, parse_dataclass, parse_yaml, to_yaml
 
 
 def test_rate_rises_and_falls() -> None:

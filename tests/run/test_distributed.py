@@ -24,7 +24,7 @@ from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.progress import Silent
 from nasface.run.search import run_search
 from nasface.run.train import Training, run_training
-from nasface.spec.store import load_genotype, save_genotype, to_yaml
+from nasface.arch.io import load_genotype, save_genotype, to_yaml
 
 Launch = Callable[[list[str], int], str]
 """Runs ``nasface`` with words in several processes; returns what they say."""

@@ -25,7 +25,7 @@ from nasface.run.faults import memory_explained
 from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.search import run_search
 from nasface.run.train import run_training
-from nasface.spec.store import save_genotype
+from nasface.arch.io import save_genotype
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from nasface.run.progress import Silent
 from nasface.run.search import Search, run_search
 from nasface.search.config import ComplexityConfig, policy_at
 from nasface.search.policy import ArgmaxPath, Softmax, UniformPath
-from nasface.spec.store import load_genotype
+from nasface.arch.io import load_genotype
 
 
 @pytest.fixture(scope="module")

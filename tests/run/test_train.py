@@ -29,7 +29,7 @@ from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.job import detection_loss, images_to
 from nasface.run.progress import Silent
 from nasface.run.train import Training, run_training
-from nasface.spec.store import load_genotype, save_genotype
+from nasface.arch.io import load_genotype, save_genotype
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from strategies import one_cell, random_choices, spaces
 
 from nasface.search.choice import ChoiceTable, pair_scores, select
-from nasface.spec.graph import Edge
-from nasface.spec.space import SearchSpace
+from nasface.arch.graph import Edge
+from nasface.arch.space import SearchSpace
 
 # columns: none 0, skip 1, conv_1x1 2, sep_3x3 3
 SPACE = one_cell(

@@ -19,8 +19,8 @@ from nasface.search.complexity import Complexity, Measure, expected_cost, operat
 from nasface.search.config import ComplexityConfig
 from nasface.search.derive import derive
 from nasface.search.supernet import ChoiceWeights
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_search_space
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import load_search_space
 
 SIZES = {level: (64 >> level, 64 >> level) for level in range(7)}
 CONFIG = DetectorConfig(channels=16, head_layers=1)

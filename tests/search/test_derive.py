@@ -14,10 +14,10 @@ from strategies import one_cell, random_choices, spaces
 from nasface.errors import SpecError
 from nasface.search.choice import FloatArray
 from nasface.search.derive import Path, derive, genotype_of_paths
-from nasface.spec.genotype import CellGene, EdgeGene, Provenance
-from nasface.spec.graph import CellGraph
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_search_space
+from nasface.arch.genotype import CellGene, EdgeGene, Provenance
+from nasface.arch.graph import CellGraph
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import load_search_space
 
 
 def softmax(values: Sequence[np.float32]) -> list[np.float32]:

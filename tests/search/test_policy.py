@@ -29,8 +29,8 @@ from nasface.search.policy import (
 )
 from nasface.search.supernet import ChoiceWeights, SearchCell, SearchEdge, Supernet
 from nasface.search.visits import Visits
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_search_space
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import load_search_space
 
 INPUTS = ("x", "y", "z")
 

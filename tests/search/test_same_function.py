@@ -13,8 +13,8 @@ from torch import nn
 from nasface.build import FixedCell, FixedModule
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.supernet import Supernet
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_search_space
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import load_search_space
 
 
 def copy_weights(supernet: Supernet, paths: dict[str, Path], module: FixedModule) -> None:

@@ -15,9 +15,9 @@ from nasface.search.derive import genotype_of_paths
 from nasface.search.policy import PathMixture
 from nasface.search.sampling import mixture_of, random_genotype
 from nasface.search.supernet import Supernet
-from nasface.spec.diff import diff_genotypes
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import check_membership, load_search_space, packaged_names
+from nasface.arch.diff import diff_genotypes
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import check_membership, load_search_space, packaged_names
 
 SPACE = load_search_space("autofem-cpm", {"nodes": 4})
 

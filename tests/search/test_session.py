@@ -16,7 +16,7 @@ from nasface.search.config import BilevelConfig, ComplexityConfig, policy_at
 from nasface.search.policy import GumbelPath, Mixture
 from nasface.search.session import Losses, Schedule, Session, searched_skips
 from nasface.search.supernet import ChoiceWeights
-from nasface.spec.store import load_search_space
+from nasface.arch.io import load_search_space
 
 Batch = tuple[Tensor, Tensor]
 CONFIG = BilevelConfig(warmup_epochs=0, choice_lr=0.05)

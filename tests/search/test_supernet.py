@@ -16,9 +16,9 @@ from nasface.ops.cost import count_saved_bytes
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.policy import ArgmaxPath, Policy, Softmax, SoftMixture
 from nasface.search.supernet import Supernet
-from nasface.spec.graph import CellGraph
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import load_search_space
+from nasface.arch.graph import CellGraph
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import load_search_space
 
 PACKAGED = range(2, 8)
 Key = tuple[str, int, str]

@@ -8,8 +8,8 @@ import pytest
 from tiny import tiny_genotype
 
 from nasface.errors import ConfigError, RunError
-from nasface.spec.operations import OPERATION_NAMES
-from nasface.spec.store import load_genotype, packaged_names, parse_genotype, to_yaml
+from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.io import load_genotype, packaged_names, parse_genotype, to_yaml
 from nasface.view.cells import draw_comparison, draw_genotype
 from nasface.view.dot import to_dot
 from nasface.view.graph import (

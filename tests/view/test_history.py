@@ -7,8 +7,8 @@ from PIL import Image, ImageSequence
 
 from nasface.search.choice import ChoiceTable
 from nasface.search.derive import derive
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_search_space
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_search_space
 from nasface.view.frames import draw_frames, frame_pictures
 from nasface.view.history import node_histories, plot_choice_history
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_genotype
 
-from nasface.spec.genotype import Genotype
-from nasface.spec.store import load_genotype, packaged_names
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype, packaged_names
 from nasface.view.routes import Box, label_box, vertex_box
 from nasface.view.sheet import CellPicture, comparison_sheet, genotype_sheet
 

@@ -7,7 +7,7 @@ import pytest
 from tiny import tiny_genotype
 
 from nasface.errors import SpecError
-from nasface.spec.genotype import (
+from nasface.arch.genotype import (
     CellGene,
     EdgeGene,
     Genotype,
@@ -17,7 +17,7 @@ from nasface.spec.genotype import (
     cascade,
     repeat,
 )
-from nasface.spec.graph import Input
+from nasface.arch.graph import Input
 
 GENE = CellGene(
     inputs=(Input("x", 2),),

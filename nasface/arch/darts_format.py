@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from nasface.errors import SpecError
-from nasface.spec.genotype import (
+from nasface.arch.genotype import (
     FORMAT,
     CellGene,
     EdgeGene,
@@ -24,8 +24,8 @@ from nasface.spec.genotype import (
     SpaceReference,
     check_derivable,
 )
-from nasface.spec.graph import Input
-from nasface.spec.store import load_search_space
+from nasface.arch.graph import Input
+from nasface.arch.io import load_search_space
 
 #: name in DARTS -> name here
 OPERATIONS: Mapping[str, str] = MappingProxyType(

@@ -10,8 +10,8 @@ from strategies import spaces
 from torch import nn
 
 from nasface.errors import SpecError
-from nasface.spec.graph import CellGraph, Edge, Input, Node, Output, check_name
-from nasface.spec.space import SearchSpace
+from nasface.arch.graph import CellGraph, Edge, Input, Node, Output, check_name
+from nasface.arch.space import SearchSpace
 
 OPERATIONS = ("none", "skip", "sep_3x3")
 INPUTS = (Input("x", 2), Input("y", 3))

@@ -20,8 +20,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from nasface.errors import ConfigError, NasfaceError, SpecError
-from nasface.spec.genotype import Genotype, check_derivable
-from nasface.spec.space import SearchSpace, SpaceDocument, Value, expand
+from nasface.arch.genotype import Genotype, check_derivable
+from nasface.arch.space import SearchSpace, SpaceDocument, Value, expand
 
 T = TypeVar("T")
 _MOST_CHARACTERS = 500_000

@@ -8,8 +8,8 @@ import pytest
 from strategies import one_cell, space_of
 
 from nasface.errors import SpecError
-from nasface.spec.space import Parameter, SearchSpace
-from nasface.spec.store import load_search_space, packaged_names
+from nasface.arch.space import Parameter, SearchSpace
+from nasface.arch.io import load_search_space, packaged_names
 
 OPERATIONS = ["none", "skip", "sep_3x3"]
 

@@ -8,9 +8,9 @@ from strategies import random_choices
 
 from nasface.errors import ConfigError, NasfaceError, SpecError
 from nasface.search.derive import derive
-from nasface.spec.genotype import Provenance
-from nasface.spec.space import SearchSpace
-from nasface.spec.store import (
+from nasface.arch.genotype import Provenance
+from nasface.arch.space import SearchSpace
+from nasface.arch.io import (
     config_digest,
     load_config,
     load_genotype,

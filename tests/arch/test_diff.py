@@ -9,9 +9,9 @@ from strategies import random_choices
 
 from nasface.errors import SpecError
 from nasface.search.derive import derive
-from nasface.spec.diff import Difference, diff_genotypes
-from nasface.spec.genotype import CellGene, EdgeGene, Genotype, NodeGene, SpaceReference
-from nasface.spec.store import check_membership, load_genotype, load_search_space
+from nasface.arch.diff import Difference, diff_genotypes
+from nasface.arch.genotype import CellGene, EdgeGene, Genotype, NodeGene, SpaceReference
+from nasface.arch.io import check_membership, load_genotype, load_search_space
 
 
 def random_genotype(seed: int, space: str = "darts") -> Genotype:

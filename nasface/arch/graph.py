@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from nasface.errors import SpecError
-from nasface.spec.operations import OPERATION_NAMES
+from nasface.arch.operations import OPERATION_NAMES
 
 Combine = Literal["sum", "weighted_sum", "product", "concat"]
 Transform = Literal["none", "up2", "down2", "stride"]

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from nasface.errors import SpecError
-from nasface.spec.graph import (
+from nasface.arch.graph import (
     LEVEL_STEP,
     CellGraph,
     Combine,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from nasface.errors import SpecError
-from nasface.spec.graph import (
+from nasface.arch.graph import (
     CellGraph,
     Combine,
     Edge,

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from nasface.spec.genotype import CellGene, Genotype, NodeGene
+from nasface.arch.genotype import CellGene, Genotype, NodeGene
 
 Side = Literal["first", "second"]
 
