@@ -13,9 +13,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from nasface.build import build_module
+from nasface.nn.cell import build_module
 from nasface.errors import SpecError
-from nasface.ops.blocks import conv_norm_relu
+from nasface.nn.blocks import conv_norm_relu
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 

@@ -15,7 +15,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nasface.ops.operations import POOLING
+from nasface.nn.operations import POOLING
 from nasface.search.derive import Path
 from nasface.search.policy import (
     ArgmaxPath,

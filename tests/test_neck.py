@@ -11,7 +11,7 @@ import torch
 from tiny import tiny_genotype
 from torch import Tensor, nn
 
-from nasface.build import build_module
+from nasface.nn.cell import build_module
 from nasface.errors import SpecError
 from nasface.neck import BackboneWithNeck, Neck, levels_of
 from nasface.arch.io import save_genotype

@@ -1,6 +1,6 @@
 """The names of the operations that an edge may carry, as data.
 
-The modules behind the names are in :mod:`nasface.ops.operations`; a test holds the two tables
+The modules behind the names are in :mod:`nasface.nn.operations`; a test holds the two tables
 equal.
 """
 

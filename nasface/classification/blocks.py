@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nasface.classification.layout import Layer
-from nasface.ops.blocks import FactorizedReduce
+from nasface.nn.blocks import FactorizedReduce
 
 
 def _conv_norm(

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasface.build import FixedCell
+from nasface.nn.cell import FixedCell
 from nasface.classification.blocks import (
     AuxiliaryHead,
     CifarStem,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from nasface.ops.operations import DENSE_FORMS
+from nasface.nn.operations import DENSE_FORMS
 from nasface.arch.genotype import CellGene, EdgeGene, NodeGene
 
 WIDTH = 100

@@ -21,8 +21,8 @@ from nasface.faces.detector import Detector, DetectorConfig
 from nasface.faces.enhancement import GENOTYPE, uses_genotype
 from nasface.faces.resnet import Block, ResNet
 from nasface.faces.weights import LICENCE
-from nasface.ops import blocks
-from nasface.ops.cost import count_parameters
+from nasface.nn import blocks
+from nasface.nn.cost import count_parameters
 
 _SEPARABLE = {"_separable": "depthwise_separable", "_bottleneck": "bottleneck"}
 

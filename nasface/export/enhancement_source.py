@@ -7,7 +7,7 @@ from typing import cast
 
 from torch import nn
 
-from nasface.build import FixedCell, FixedModule
+from nasface.nn.cell import FixedCell, FixedModule
 from nasface.export.cell_source import CellSource, unlike
 from nasface.export.gather import gather
 from nasface.faces import baselines

@@ -11,7 +11,7 @@ from nasface.export.config import Outputs
 from nasface.faces.backbone import STRIDES
 from nasface.faces.boxes import decode
 from nasface.faces.types import Predictions
-from nasface.ops.fold import fold_norms
+from nasface.nn.fuse import fold_norms
 
 SMALLEST_TRACED = STRIDES[-1] + 1
 """Pixels of the least height and width that a trace is sure of: below them the coarsest map has one

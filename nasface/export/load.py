@@ -8,7 +8,7 @@ import torch
 from nasface.export.onnx_detector import load_onnx
 from nasface.faces import weights
 from nasface.faces.weights import LoadedDetector
-from nasface.ops.fold import fold_norms
+from nasface.nn.fuse import fold_norms
 
 
 def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nasface.errors import ConfigError
 from nasface.faces.resnet import DEPTHS, ResNet
 from nasface.faces.types import Backbone
-from nasface.ops.blocks import conv_norm_relu
+from nasface.nn.blocks import conv_norm_relu
 
 LEVELS = (2, 3, 4, 5, 6, 7)
 STRIDES = tuple(2**level for level in LEVELS)

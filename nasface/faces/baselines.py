@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nasface.errors import ConfigError
-from nasface.ops.blocks import conv_norm_relu
+from nasface.nn.blocks import conv_norm_relu
 
 Features = Mapping[int, Tensor]
 

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, normalize
 
-from nasface.build import FixedModule, build_module
+from nasface.nn.cell import FixedModule, build_module
 from nasface.errors import ConfigError, SpecError
 from nasface.faces.anchors import AnchorConfig, make_anchors
 from nasface.faces.backbone import LEVELS, STRIDES, ExtraLevels, Form, build_backbone
 from nasface.faces.enhancement import GENOTYPE, build_enhancement, parts_of
 from nasface.faces.types import Predictions
-from nasface.ops.blocks import conv_norm_relu, separable_conv_norm_relu
+from nasface.nn.blocks import conv_norm_relu, separable_conv_norm_relu
 from nasface.search.policy import Mixture
 from nasface.search.supernet import Supernet
 from nasface.arch.genotype import Genotype

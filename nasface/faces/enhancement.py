@@ -9,7 +9,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from nasface.build import build_module
+from nasface.nn.cell import build_module
 from nasface.errors import ConfigError
 from nasface.faces.baselines import CONTEXTS, PYRAMIDS, build_baseline
 from nasface.arch.genotype import Genotype, repeat

@@ -14,8 +14,8 @@ from nasface.errors import NasfaceError, RunError
 from nasface.faces.detector import Detector, DetectorConfig, build_detector
 from nasface.faces.enhancement import uses_genotype
 from nasface.faces.safetensors_file import load_safetensors_file
-from nasface.ops.blocks import channels_last
-from nasface.ops.unfilled import Unfilled
+from nasface.nn.blocks import channels_last
+from nasface.nn.unfilled import Unfilled
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import parse_dataclass, parse_genotype, parse_yaml, to_yaml, write_bytes
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from nasface.data.dataset import make_loader
-from nasface.ops.cost import count_saved_bytes
+from nasface.nn.cost import count_saved_bytes
 from nasface.run.config import SearchConfig
 from nasface.run.folder import RunFolder
 from nasface.run.footprint import Footprint, available_mb, state_mb

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nasface.ops.cost import count_parameters, count_saved_bytes
+from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.run.config import JobConfig
 
 

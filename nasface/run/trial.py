@@ -28,7 +28,7 @@ from nasface.evaluation.wider import score_wider
 from nasface.faces.cost import detector_cost
 from nasface.faces.family import TABLE_SIZE
 from nasface.faces.weights import load_detector
-from nasface.ops.fold import fold_norms
+from nasface.nn.fuse import fold_norms
 from nasface.run.detections import as_rows
 from nasface.run.evaluate import Evaluation, evaluate
 from nasface.run.folder import RunFolder

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nasface.ops.cost import measure_cost
-from nasface.ops.operations import build_operation
+from nasface.nn.cost import measure_cost
+from nasface.nn.operations import build_operation
 from nasface.search.choice import ChoiceTable, FloatArray, Pair
 from nasface.search.config import ComplexityConfig
 from nasface.search.policy import log_probabilities

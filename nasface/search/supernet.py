@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from nasface.errors import ConfigError
-from nasface.ops.blocks import channel_shuffle, product, resample
-from nasface.ops.operations import POOLING, build_operation
+from nasface.nn.blocks import channel_shuffle, product, resample
+from nasface.nn.operations import POOLING, build_operation
 from nasface.search.choice import ChoiceTable
 from nasface.search.policy import (
     CellMixture,

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier, SearchClassifier
-from nasface.ops.cost import count_saved_bytes
+from nasface.nn.cost import count_saved_bytes
 from nasface.search.bilevel import choice_step, frozen, gradient_of, weight_step
 from nasface.search.choice import ChoiceTable, Pair
 from nasface.search.derive import genotype_of_paths

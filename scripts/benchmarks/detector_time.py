@@ -28,8 +28,8 @@ from nasface.faces.detector import Detector, build_detector
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
 from nasface.faces.losses import LossConfig
 from nasface.faces.types import Targets
-from nasface.ops.blocks import channels_last
-from nasface.ops.fold import fold_norms
+from nasface.nn.blocks import channels_last
+from nasface.nn.fuse import fold_norms
 from nasface.run.config import TrainConfig
 from nasface.run.job import detection_loss, take_shots
 from nasface.run.memory import keep_freed_memory

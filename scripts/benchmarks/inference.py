@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from nasface.faces.backbone import build_backbone
 from nasface.faces.detector import build_detector
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
-from nasface.ops.blocks import channels_last, conv_norm_relu
-from nasface.ops.cost import measure_cost
+from nasface.nn.blocks import channels_last, conv_norm_relu
+from nasface.nn.cost import measure_cost
 from nasface.arch.io import load_genotype
 
 PLAIN = {"plain-mobilenet-0.25": ("mobilenet_v1_0.25", 64), "plain-resnet50": ("resnet50", 256)}

@@ -25,8 +25,8 @@ from nasface.export.onnx_file import to_onnx
 from nasface.faces.detector import build_detector
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
 from nasface.faces.weights import LoadedDetector
-from nasface.ops.blocks import channels_last
-from nasface.ops.fold import fold_norms
+from nasface.nn.blocks import channels_last
+from nasface.nn.fuse import fold_norms
 from nasface.arch.io import load_genotype
 
 HEIGHT, WIDTH = 480, 640

@@ -16,8 +16,8 @@ import torch
 from measuring import Step, alternate, ratio, write_rows
 from torch import Tensor, nn
 
-from nasface.build import build_module
-from nasface.ops.cost import count_saved_bytes
+from nasface.nn.cell import build_module
+from nasface.nn.cost import count_saved_bytes
 from nasface.search.derive import genotype_of_paths
 from nasface.search.policy import (
     ArgmaxPath,

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import Classifier, SearchClassifier
-from nasface.ops.cost import count_parameters, count_saved_bytes
+from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.search.config import BilevelConfig, policy_at
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Softmax

@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from nasface.classification.layout import NETWORKS, NetworkConfig, plan_layers
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.errors import ConfigError, SpecError
-from nasface.ops.blocks import DropPath
-from nasface.ops.cost import count_parameters, count_saved_bytes
+from nasface.nn.blocks import DropPath
+from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.search.bilevel import choice_step, gradient_of
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Policy, Softmax, UniformPath

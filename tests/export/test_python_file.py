@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from strategies import CHANNELS, features, random_choices, spaces
 from tiny import DETECTOR, write_lively_weights
 
-from nasface.build import FixedCell
+from nasface.nn.cell import FixedCell
 from nasface.cli.main import main
 from nasface.errors import ExportError
 from nasface.evaluation.predict import TestConfig, detect
@@ -25,7 +25,7 @@ from nasface.export.detector_source import PythonSource, layers_of
 from nasface.export.python_file import export_python
 from nasface.faces.detector import build_detector
 from nasface.faces.weights import LoadedDetector, load_detector
-from nasface.ops.blocks import channels_last
+from nasface.nn.blocks import channels_last
 from nasface.search.derive import derive
 from nasface.arch.space import SearchSpace
 from nasface.arch.io import parse_genotype, to_yaml

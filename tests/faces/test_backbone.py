@@ -3,7 +3,7 @@ import torch
 
 from nasface.errors import ConfigError
 from nasface.faces.backbone import LEVELS, ExtraLevels, MobileNetV1, build_backbone
-from nasface.ops.cost import measure_cost
+from nasface.nn.cost import measure_cost
 
 
 @pytest.mark.parametrize("size", [(64, 96), (65, 97), (127, 33), (640, 480)])

@@ -25,7 +25,7 @@ from nasface.faces.cost import detector_cost
 from nasface.faces.detector import DetectorConfig, build_detector, build_searchable
 from nasface.faces.enhancement import Parts, build_enhancement, parts_of
 from nasface.faces.weights import load_detector, save_detector
-from nasface.ops.cost import count_parameters, measure_cost
+from nasface.nn.cost import count_parameters, measure_cost
 from nasface.arch.io import load_search_space
 
 NAMES = (*PYRAMIDS, *CONTEXTS)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nasface.faces.resnet import DEPTHS, Block, ResNet
-from nasface.ops.cost import measure_cost
+from nasface.nn.cost import measure_cost
 
 #: parameters without the classifier, and multiply-adds at 640 x 480 (counted on the originals)
 SIZES = {

@@ -10,7 +10,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, write_tiny
 
 from nasface.errors import NasfaceError
 from nasface.faces.backbone import BACKBONES
-from nasface.ops.cost import count_saved_bytes
+from nasface.nn.cost import count_saved_bytes
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.derive import DeriveConfig, derive_run

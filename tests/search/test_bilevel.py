@@ -7,8 +7,8 @@ import torch
 from strategies import features
 from torch import Tensor, nn
 
-from nasface.ops.blocks import conv_norm_relu
-from nasface.ops.cost import SavedBytes, count_saved_bytes
+from nasface.nn.blocks import conv_norm_relu
+from nasface.nn.cost import SavedBytes, count_saved_bytes
 from nasface.search.bilevel import choice_step, frozen, gradient_of, weight_step
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
 from nasface.search.supernet import Supernet

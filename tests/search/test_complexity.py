@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import one_cell, random_choices, spaces
 
-from nasface.build import FixedModule
+from nasface.nn.cell import FixedModule
 from nasface.errors import ConfigError
 from nasface.faces.cost import detector_complexity, detector_cost
 from nasface.faces.detector import DetectorConfig
-from nasface.ops.cost import count_parameters
+from nasface.nn.cost import count_parameters
 from nasface.search.choice import ChoiceTable
 from nasface.search.complexity import Complexity, Measure, expected_cost, operation_costs
 from nasface.search.config import ComplexityConfig

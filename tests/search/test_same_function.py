@@ -10,7 +10,7 @@ from strategies import CHANNELS, LEVELS, features, spaces
 from supernets import cell_of, edge_of, plain, random_paths
 from torch import nn
 
-from nasface.build import FixedCell, FixedModule
+from nasface.nn.cell import FixedCell, FixedModule
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.supernet import Supernet
 from nasface.arch.space import SearchSpace

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import tiny_genotype
 
-from nasface.build import build_module
+from nasface.nn.cell import build_module
 from nasface.errors import SpecError
 from nasface.search.derive import genotype_of_paths
 from nasface.search.policy import PathMixture

@@ -10,9 +10,9 @@ from strategies import CHANNELS, LEVELS, features, per_node, space_of, spaces
 from supernets import cell_of, edge_of, plain, random_paths
 from torch import Tensor, nn
 
-from nasface.build import FixedModule
+from nasface.nn.cell import FixedModule
 from nasface.errors import ConfigError
-from nasface.ops.cost import count_saved_bytes
+from nasface.nn.cost import count_saved_bytes
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.policy import ArgmaxPath, Policy, Softmax, SoftMixture
 from nasface.search.supernet import Supernet

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasface.ops.cost import Cost, count_parameters, count_saved_bytes, measure_cost
+from nasface.nn.cost import Cost, count_parameters, count_saved_bytes, measure_cost
 
 
 class Small(nn.Module):

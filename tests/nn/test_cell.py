@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strategies import CHANNELS, LEVELS, POLICIES, features, random_choices, spaces
 from torch import Tensor, nn
 
-from nasface.build import FixedCell, FixedModule, build_module
+from nasface.nn.cell import FixedCell, FixedModule, build_module
 from nasface.errors import SpecError
 from nasface.search.derive import derive
 from nasface.search.supernet import Supernet

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nasface.ops.blocks import (
+from nasface.nn.blocks import (
     FactorizedReduce,
     Zero,
     channel_shuffle,

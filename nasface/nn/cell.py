@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from nasface.errors import SpecError
-from nasface.ops.blocks import DropPath, product, resample
-from nasface.ops.operations import build_operation
+from nasface.nn.blocks import DropPath, product, resample
+from nasface.nn.operations import build_operation
 from nasface.arch.genotype import CellGene, Genotype, NodeGene
 
 

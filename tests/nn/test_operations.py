@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasface.ops.blocks import FactorizedReduce, Zero
-from nasface.ops.operations import OPERATIONS, POOLING, build_operation
+from nasface.nn.blocks import FactorizedReduce, Zero
+from nasface.nn.operations import OPERATIONS, POOLING, build_operation
 from nasface.arch.operations import OPERATION_NAMES
 
 C = 4

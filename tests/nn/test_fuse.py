@@ -10,7 +10,7 @@ from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier
 from nasface.faces.detector import build_detector
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
-from nasface.ops.fold import fold_norms
+from nasface.nn.fuse import fold_norms
 from nasface.arch.io import load_genotype
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from torch import nn
 
-from nasface.ops.blocks import FactorizedReduce, Zero
+from nasface.nn.blocks import FactorizedReduce, Zero
 
 OperationBuilder = Callable[[int, int, bool], nn.Module]
 """(channels, stride, affine) -> module; ``affine`` is that of the normalisation."""
