@@ -6,7 +6,7 @@ import torch
 from strategies import one_cell, random_choices
 from torch import Tensor
 
-from nasface.search.choice import ChoiceTable, Pair, pair_scores, select
+from nasface.search.candidates import ChoiceTable, Pair, pair_scores, select
 from nasface.search.derive import Path
 from nasface.search.policy import PathMixture, Slot, Trial
 from nasface.search.supernet import SearchCell, SearchEdge, Supernet

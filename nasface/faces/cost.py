@@ -10,8 +10,8 @@ from nasface.faces.backbone import LEVELS
 from nasface.faces.detector import DetectorConfig, build_detector
 from nasface.faces.enhancement import paths_of_parts
 from nasface.nn.cost import Cost, measure_cost
-from nasface.search.choice import ChoiceTable, select
-from nasface.search.complexity import Complexity, Measure, operation_costs
+from nasface.search.candidates import ChoiceTable, select
+from nasface.search.cost_penalty import Complexity, Measure, operation_costs
 from nasface.search.derive import genotype_of_paths
 from nasface.arch.genotype import Genotype, cascade
 from nasface.arch.space import SearchSpace

@@ -11,7 +11,7 @@ from nasface.run.checkpoint import fitting, load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.folder import RunFolder
 from nasface.run.history import entry_arrays
-from nasface.search.choice import FloatArray
+from nasface.search.candidates import FloatArray
 from nasface.search.derive import derive
 from nasface.arch.genotype import Genotype, Provenance, cascade
 from nasface.arch.io import config_digest, load_config, load_genotype, load_search_space

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nasface.errors import RunError
 from nasface.run.config import SearchConfig
-from nasface.search.choice import ChoiceTable, FloatArray, pair_scores, select
+from nasface.search.candidates import ChoiceTable, FloatArray, pair_scores, select
 from nasface.search.derive import genotype_of_paths
 from nasface.arch.genotype import Genotype
 from nasface.arch.space import SearchSpace

@@ -38,11 +38,11 @@ from nasface.run.loop import drive
 from nasface.run.metrics import MetricsLog
 from nasface.run.parts import StepGradient
 from nasface.run.progress import Progress
-from nasface.search.complexity import Complexity
+from nasface.search.cost_penalty import Complexity
 from nasface.search.config import policy_at
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture
-from nasface.search.session import Losses, Schedule, Session
+from nasface.search.searcher import Losses, Schedule, Session
 from nasface.arch.genotype import Genotype, Provenance, cascade
 from nasface.arch.io import config_digest, load_genotype, load_search_space, save_genotype
 

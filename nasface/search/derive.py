@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nasface.errors import SpecError
-from nasface.search.choice import ChoiceTable, FloatArray, Pair, pair_scores, select
+from nasface.search.candidates import ChoiceTable, FloatArray, Pair, pair_scores, select
 from nasface.arch.genotype import (
     FORMAT,
     CellGene,

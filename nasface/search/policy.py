@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nasface.search.choice import ChoiceTable, FloatArray, Pair, pair_scores, select
+from nasface.search.candidates import ChoiceTable, FloatArray, Pair, pair_scores, select
 
 
 @dataclass(frozen=True)

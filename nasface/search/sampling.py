@@ -1,7 +1,7 @@
 """Cells drawn at random, and the path of a cell that is given as a genotype."""
 
 from nasface.errors import SpecError
-from nasface.search.choice import ChoiceTable, Pair
+from nasface.search.candidates import ChoiceTable, Pair
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.policy import PathMixture, Slot, Trial, UniformPath
 from nasface.search.supernet import ChoiceWeights

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nasface.errors import ConfigError
 from nasface.nn.blocks import channel_shuffle, product, resample
 from nasface.nn.operations import POOLING, build_operation
-from nasface.search.choice import ChoiceTable
+from nasface.search.candidates import ChoiceTable
 from nasface.search.policy import (
     CellMixture,
     Draw,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from nasface.search.choice import ChoiceTable, Pair, select
+from nasface.search.candidates import ChoiceTable, Pair, select
 from nasface.arch.space import SearchSpace
 from nasface.view.figures import save_figure
 

@@ -26,7 +26,7 @@ from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.nn.cost import count_saved_bytes
 from nasface.search.bilevel import choice_step, frozen, gradient_of, weight_step
-from nasface.search.choice import ChoiceTable, Pair
+from nasface.search.candidates import ChoiceTable, Pair
 from nasface.search.derive import genotype_of_paths
 from nasface.search.policy import (
     ArgmaxPath,

@@ -32,7 +32,7 @@ from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.search.config import BilevelConfig, policy_at
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Softmax
-from nasface.search.session import Losses, Schedule, Session
+from nasface.search.searcher import Losses, Schedule, Session
 from nasface.arch.genotype import Genotype
 from nasface.arch.space import SearchSpace
 from nasface.arch.io import load_search_space

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import one_cell, random_choices, spaces
 
 from nasface.errors import SpecError
-from nasface.search.choice import FloatArray
+from nasface.search.candidates import FloatArray
 from nasface.search.derive import Path, derive, genotype_of_paths
 from nasface.arch.genotype import CellGene, EdgeGene, Provenance
 from nasface.arch.graph import CellGraph

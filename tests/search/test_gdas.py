@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from supernets import run_pair, three_edges
 
-from nasface.search.choice import ChoiceTable
+from nasface.search.candidates import ChoiceTable
 from nasface.search.policy import Draw, GumbelPath, PathMixture
 from nasface.search.supernet import SearchCell, Supernet
 

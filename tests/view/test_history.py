@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from nasface.search.choice import ChoiceTable
+from nasface.search.candidates import ChoiceTable
 from nasface.search.derive import derive
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_search_space

@@ -11,10 +11,10 @@ from torch import Tensor
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import SearchClassifier
 from nasface.errors import ConfigError
-from nasface.search.complexity import Complexity, operation_costs
+from nasface.search.cost_penalty import Complexity, operation_costs
 from nasface.search.config import BilevelConfig, ComplexityConfig, policy_at
 from nasface.search.policy import GumbelPath, Mixture
-from nasface.search.session import Losses, Schedule, Session, searched_skips
+from nasface.search.searcher import Losses, Schedule, Session, searched_skips
 from nasface.search.supernet import ChoiceWeights
 from nasface.arch.io import load_search_space
 

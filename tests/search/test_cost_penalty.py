@@ -14,8 +14,8 @@ from nasface.errors import ConfigError
 from nasface.faces.cost import detector_complexity, detector_cost
 from nasface.faces.detector import DetectorConfig
 from nasface.nn.cost import count_parameters
-from nasface.search.choice import ChoiceTable
-from nasface.search.complexity import Complexity, Measure, expected_cost, operation_costs
+from nasface.search.candidates import ChoiceTable
+from nasface.search.cost_penalty import Complexity, Measure, expected_cost, operation_costs
 from nasface.search.config import ComplexityConfig
 from nasface.search.derive import derive
 from nasface.search.supernet import ChoiceWeights

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nasface.search.choice import ChoiceTable, FloatArray, pair_scores
+from nasface.search.candidates import ChoiceTable, FloatArray, pair_scores
 from nasface.search.policy import Mixture, PathMixture
 
 

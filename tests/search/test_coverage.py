@@ -5,9 +5,9 @@ import pytest
 import torch
 from strategies import one_cell
 
-from nasface.search.choice import ChoiceTable
+from nasface.search.candidates import ChoiceTable
 from nasface.search.policy import PathMixture, Slot, SoftMixture, Trial
-from nasface.search.visits import ChoiceRow, Visits, choice_report
+from nasface.search.coverage import ChoiceRow, Visits, choice_report
 
 # columns: none 0, skip 1, conv_1x1 2, sep_3x3 3; edge 0 and 1 into a, 2 into b
 SPACE = one_cell(

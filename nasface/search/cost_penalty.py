@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nasface.nn.cost import measure_cost
 from nasface.nn.operations import build_operation
-from nasface.search.choice import ChoiceTable, FloatArray, Pair
+from nasface.search.candidates import ChoiceTable, FloatArray, Pair
 from nasface.search.config import ComplexityConfig
 from nasface.search.policy import log_probabilities
 from nasface.search.supernet import ChoiceWeights

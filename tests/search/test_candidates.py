@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import one_cell, random_choices, spaces
 
-from nasface.search.choice import ChoiceTable, pair_scores, select
+from nasface.search.candidates import ChoiceTable, pair_scores, select
 from nasface.arch.graph import Edge
 from nasface.arch.space import SearchSpace
 

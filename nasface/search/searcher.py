@@ -17,13 +17,13 @@ from nasface.search.bilevel import (
     second_order_choice_step,
     weight_step,
 )
-from nasface.search.choice import FloatArray
-from nasface.search.complexity import Complexity
+from nasface.search.candidates import FloatArray
+from nasface.search.cost_penalty import Complexity
 from nasface.search.config import BilevelConfig, policy_at
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, PathMixture, Policy
 from nasface.search.supernet import ChoiceWeights
-from nasface.search.visits import ChoiceRow, Visits, choice_report
+from nasface.search.coverage import ChoiceRow, Visits, choice_report
 from nasface.arch.genotype import CellGene, Genotype, Provenance
 from nasface.arch.space import SearchSpace
 
