@@ -13,7 +13,7 @@ from torch import Tensor
 from nasface.data.images import read_image
 from nasface.evaluation.predict import TestConfig, detect_batch
 from nasface.export import load
-from nasface.faces.types import Detections
+from nasface.structures import Detections
 from nasface.faces.weights import LoadedDetector
 
 Image = NDArray[np.uint8]

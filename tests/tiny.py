@@ -16,7 +16,7 @@ from nasface.data.augment import AugmentConfig
 from nasface.data.images import write_image
 from nasface.faces.detector import DetectorConfig, build_detector
 from nasface.faces.enhancement import uses_genotype
-from nasface.faces.types import Predictions
+from nasface.structures import Predictions
 from nasface.faces.weights import save_detector
 from nasface.run.config import OptimizerConfig
 from nasface.run.progress import Silent

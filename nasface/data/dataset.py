@@ -12,7 +12,7 @@ from nasface.data.annotations import ImageRecord
 from nasface.data.augment import AugmentConfig, augment
 from nasface.data.images import read_image, to_tensor
 from nasface.errors import DataError
-from nasface.faces.types import Targets
+from nasface.structures import Targets
 
 Sample = tuple[Tensor, Targets]
 Batch = tuple[Tensor, list[Targets]]

@@ -23,7 +23,7 @@ from nasface.evaluation.views import (
     vote,
 )
 from nasface.faces.boxes import clip, decode, non_maximum_suppression
-from nasface.faces.types import Candidates, Detections, Predictions
+from nasface.structures import Candidates, Detections, Predictions
 
 Image = NDArray[np.uint8]
 

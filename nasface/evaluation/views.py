@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nasface.faces.boxes import iou
-from nasface.faces.types import Detections
+from nasface.structures import Detections
 
 Preset = Literal["original", "vga", "flip", "pyramid"]
 

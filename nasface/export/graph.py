@@ -10,7 +10,7 @@ from torch.export import Dim, ExportedProgram
 from nasface.export.config import Outputs
 from nasface.faces.backbone import STRIDES
 from nasface.faces.boxes import decode
-from nasface.faces.types import Predictions
+from nasface.structures import Predictions
 from nasface.nn.fuse import fold_norms
 
 SMALLEST_TRACED = STRIDES[-1] + 1

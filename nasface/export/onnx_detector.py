@@ -13,7 +13,7 @@ from nasface.errors import RunError
 from nasface.export.config import OUTPUT_NAMES
 from nasface.export.extra import need
 from nasface.faces.detector import DetectorConfig
-from nasface.faces.types import Candidates, Predictions
+from nasface.structures import Candidates, Predictions
 from nasface.faces.weights import LoadedDetector
 from nasface.arch.io import parse_dataclass, parse_genotype, parse_yaml
 

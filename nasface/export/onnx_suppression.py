@@ -14,7 +14,7 @@ from nasface.export.extra import need
 from nasface.export.graph import Graph
 from nasface.export.onnx_detector import runner
 from nasface.export.parity import BATCHES, SIZES, Difference, check, random_images
-from nasface.faces.types import Candidates
+from nasface.structures import Candidates
 
 if TYPE_CHECKING:
     import onnx

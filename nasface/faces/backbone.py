@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nasface.errors import ConfigError
 from nasface.faces.resnet import DEPTHS, ResNet
-from nasface.faces.types import Backbone
+from nasface.structures import Backbone
 from nasface.nn.blocks import conv_norm_relu
 
 LEVELS = (2, 3, 4, 5, 6, 7)

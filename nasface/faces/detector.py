@@ -18,7 +18,7 @@ from nasface.errors import ConfigError, SpecError
 from nasface.faces.anchors import AnchorConfig, make_anchors
 from nasface.faces.backbone import LEVELS, STRIDES, ExtraLevels, Form, build_backbone
 from nasface.faces.enhancement import GENOTYPE, build_enhancement, parts_of
-from nasface.faces.types import Predictions
+from nasface.structures import Predictions
 from nasface.nn.blocks import conv_norm_relu, separable_conv_norm_relu
 from nasface.search.policy import Mixture
 from nasface.search.supernet import Supernet

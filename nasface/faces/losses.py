@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, one_hot, smooth_l1_loss
 from nasface.errors import ConfigError
 from nasface.faces.boxes import decode, encode, overlap_loss
 from nasface.faces.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
-from nasface.faces.types import Predictions, Targets
+from nasface.structures import Predictions, Targets
 
 BoxLoss = Literal["diou", "giou", "ciou", "smooth_l1"]
 

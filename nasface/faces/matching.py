@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nasface.errors import ConfigError
 from nasface.faces.boxes import area, intersection, iou
-from nasface.faces.types import Targets
+from nasface.structures import Targets
 
 BACKGROUND = -1
 IGNORED = -2

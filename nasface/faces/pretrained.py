@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from nasface.errors import ConfigError, RunError
 from nasface.faces.safetensors_file import load_safetensors_file
 from nasface.faces.torch_file import load_torch_file
-from nasface.faces.types import Backbone
+from nasface.structures import Backbone
 
 CLASSIFIER = ("fc.weight", "fc.bias")
 """What torchvision's ResNets have and a backbone has not."""

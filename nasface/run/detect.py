@@ -14,7 +14,7 @@ from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile
 from nasface.errors import DataError
 from nasface.evaluation.predict import detect, detections_as_rows
-from nasface.faces.types import Detections
+from nasface.structures import Detections
 from nasface.run.config import DetectConfig
 from nasface.run.folder import RunFolder
 from nasface.run.progress import Progress, StopRequest

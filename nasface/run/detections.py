@@ -12,7 +12,7 @@ from nasface.data.detection_files import Rows, parse_detections, write_detection
 from nasface.data.images import read_image
 from nasface.errors import DataError
 from nasface.evaluation.predict import TestConfig, detect
-from nasface.faces.types import Detections
+from nasface.structures import Detections
 from nasface.run.progress import Progress
 
 

@@ -13,7 +13,7 @@ from nasface.evaluation.average_precision import (
     average_precision_by_height,
 )
 from nasface.evaluation.predict import TestConfig, detect_files
-from nasface.faces.types import Detections
+from nasface.structures import Detections
 from nasface.run.progress import Progress
 
 

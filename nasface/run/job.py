@@ -14,7 +14,7 @@ from nasface.errors import ConfigError
 from nasface.faces.detector import Detector, SearchableDetector
 from nasface.faces.losses import two_shot_loss
 from nasface.faces.pretrained import freeze, load_backbone_weights
-from nasface.faces.types import Predictions, Targets
+from nasface.structures import Predictions, Targets
 from nasface.nn.blocks import channels_last
 from nasface.run.config import JobConfig, OptimizerConfig
 

@@ -27,7 +27,7 @@ from nasface.evaluation.predict import TestConfig, suppress
 from nasface.faces.detector import Detector, build_detector
 from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
 from nasface.faces.losses import LossConfig
-from nasface.faces.types import Targets
+from nasface.structures import Targets
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fold_norms
 from nasface.run.config import TrainConfig

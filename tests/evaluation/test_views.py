@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasface.evaluation.views import View, keep_sizes, views_of, vote
-from nasface.faces.types import Detections
+from nasface.structures import Detections
 
 
 def found(*rows: Sequence[float]) -> Detections:

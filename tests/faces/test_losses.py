@@ -12,7 +12,7 @@ from nasface.errors import ConfigError
 from nasface.faces.boxes import encode
 from nasface.faces.losses import BoxLoss, LossConfig, ShotLoss, detection_loss, two_shot_loss
 from nasface.faces.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
-from nasface.faces.types import Predictions, Targets
+from nasface.structures import Predictions, Targets
 
 ANCHORS = torch.tensor(
     [[8.0 * x, 8.0 * y, 8.0 * x + 8, 8.0 * y + 12] for y in range(4) for x in range(4)]

@@ -11,7 +11,7 @@ from torch import Tensor
 from nasface.errors import ConfigError
 from nasface.faces import matching
 from nasface.faces.matching import BACKGROUND, IGNORED, MatchConfig, match
-from nasface.faces.types import Targets
+from nasface.structures import Targets
 
 Box = tuple[int, int, int, int]
 

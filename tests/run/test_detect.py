@@ -11,7 +11,7 @@ from torch import nn
 from nasface.data.images import list_images, read_image, write_image
 from nasface.data.video import Video, VideoFile
 from nasface.errors import ConfigError, DataError
-from nasface.faces.types import Predictions
+from nasface.structures import Predictions
 from nasface.run.config import DetectConfig
 from nasface.run.detect import Finder
 from nasface.run.folder import RunFolder
