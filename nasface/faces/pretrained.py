@@ -6,8 +6,8 @@ from typing import cast
 from torch import Tensor, nn
 
 from nasface.errors import ConfigError, RunError
-from nasface.faces.safetensors_file import load_safetensors_file
-from nasface.faces.torch_file import load_torch_file
+from nasface.io.safetensors_file import load_safetensors_file
+from nasface.io.torch_file import load_torch_file
 from nasface.structures import Backbone
 
 CLASSIFIER = ("fc.weight", "fc.bias")

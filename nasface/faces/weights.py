@@ -13,7 +13,7 @@ import nasface
 from nasface.errors import NasfaceError, RunError
 from nasface.faces.detector import Detector, DetectorConfig, build_detector
 from nasface.faces.enhancement import uses_genotype
-from nasface.faces.safetensors_file import load_safetensors_file
+from nasface.io.safetensors_file import load_safetensors_file
 from nasface.nn.blocks import channels_last
 from nasface.nn.unfilled import Unfilled
 from nasface.arch.genotype import Genotype

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nasface.errors import NasfaceError, RunError
-from nasface.faces.torch_file import load_torch_file
+from nasface.io.torch_file import load_torch_file
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
