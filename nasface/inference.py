@@ -14,7 +14,7 @@ from nasface.data.images import read_image
 from nasface.evaluation.predict import TestConfig, detect_batch
 from nasface.export import load
 from nasface.structures import Detections
-from nasface.faces.weights import LoadedDetector
+from nasface.detection.checkpoint import LoadedDetector
 
 Image = NDArray[np.uint8]
 Picture = str | Path | Image | Tensor

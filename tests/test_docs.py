@@ -12,8 +12,8 @@ import pytest
 from tiny import DETECTOR, tiny_genotype, write_tiny
 
 from nasface.cli.main import main
-from nasface.faces.detector import build_detector
-from nasface.faces.weights import save_detector
+from nasface.detection.detector import build_detector
+from nasface.detection.checkpoint import save_detector
 from nasface.arch.io import save_genotype
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
-from nasface.faces.losses import LossConfig
+from nasface.detection.losses import LossConfig
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.progress import Silent

@@ -12,8 +12,8 @@ import nasface
 from nasface.data.images import write_image
 from nasface.errors import DataError
 from nasface.evaluation.predict import TestConfig, detect
-from nasface.faces.detector import Head, build_detector
-from nasface.faces.weights import save_detector
+from nasface.detection.detector import Head, build_detector
+from nasface.detection.checkpoint import save_detector
 from nasface.inference import FaceDetector, Picture
 
 TEST = TestConfig(confidence=0.0, keep=5)

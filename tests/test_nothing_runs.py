@@ -15,8 +15,8 @@ from nasface.data.annotations import read_wider_split
 from nasface.data.fddb_files import read_fddb_detections
 from nasface.data.matlab import read_matlab
 from nasface.errors import NasfaceError
-from nasface.faces.pretrained import load_backbone_weights
-from nasface.faces.weights import load_detector
+from nasface.detection.backbones.pretrained import load_backbone_weights
+from nasface.detection.checkpoint import load_detector
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.history import load_history

@@ -14,10 +14,10 @@ from torch import Tensor
 from nasface.data.annotations import write_wider_annotations
 from nasface.data.augment import AugmentConfig
 from nasface.data.images import write_image
-from nasface.faces.detector import DetectorConfig, build_detector
-from nasface.faces.enhancement import uses_genotype
+from nasface.detection.detector import DetectorConfig, build_detector
+from nasface.detection.necks.registry import uses_genotype
 from nasface.structures import Predictions
-from nasface.faces.weights import save_detector
+from nasface.detection.checkpoint import save_detector
 from nasface.run.config import OptimizerConfig
 from nasface.run.progress import Silent
 from nasface.search.derive import derive

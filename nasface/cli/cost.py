@@ -11,12 +11,12 @@ import tyro
 from nasface.cli.console import print_json, print_table
 from nasface.cli.options import parse
 from nasface.errors import ConfigError
-from nasface.faces.baselines import CONTEXTS, PYRAMIDS
-from nasface.faces.cost import FRAME, detector_cost
-from nasface.faces.detector import DetectorConfig
-from nasface.faces.enhancement import GENOTYPE, NONE, is_hand_made, uses_genotype
-from nasface.faces.family import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
-from nasface.faces.weights import load_detector
+from nasface.detection.necks.handmade import CONTEXTS, PYRAMIDS
+from nasface.detection.cost import FRAME, detector_cost
+from nasface.detection.detector import DetectorConfig
+from nasface.detection.necks.registry import GENOTYPE, NONE, is_hand_made, uses_genotype
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
+from nasface.detection.checkpoint import load_detector
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 

@@ -15,7 +15,7 @@ from nasface.export.files import check_free
 from nasface.export.onnx_file import export_onnx
 from nasface.export.program import export_program
 from nasface.export.python_file import export_python
-from nasface.faces.weights import load_detector
+from nasface.detection.checkpoint import load_detector
 
 FORMS = {".onnx": export_onnx, ".pt2": export_program, ".py": export_python}
 

@@ -22,7 +22,7 @@ from nasface.evaluation.views import (
     views_of,
     vote,
 )
-from nasface.faces.boxes import clip, decode, non_maximum_suppression
+from nasface.detection.boxes import clip, decode, non_maximum_suppression
 from nasface.structures import Candidates, Detections, Predictions
 
 Image = NDArray[np.uint8]

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nasface.faces.boxes import iou
+from nasface.detection.boxes import iou
 from nasface.structures import Detections
 
 Preset = Literal["original", "vga", "flip", "pyramid"]

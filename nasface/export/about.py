@@ -5,9 +5,9 @@ import json
 import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
 from nasface.export.config import ExportConfig
-from nasface.faces.backbone import STRIDES
-from nasface.faces.boxes import CENTRE_VARIANCE, SIZE_VARIANCE
-from nasface.faces.weights import LICENCE, PREPROCESSING, LoadedDetector
+from nasface.detection.backbones.registry import STRIDES
+from nasface.detection.boxes import CENTRE_VARIANCE, SIZE_VARIANCE
+from nasface.detection.checkpoint import LICENCE, PREPROCESSING, LoadedDetector
 from nasface.arch.io import to_yaml
 
 CLASSES = ("background", "face")

@@ -15,12 +15,16 @@ from nasface.export import pieces
 from nasface.export.cell_source import fit
 from nasface.export.enhancement_source import MAPS, EnhancementSource
 from nasface.export.gather import gather
-from nasface.faces import anchors, backbone, boxes, detector, resnet
-from nasface.faces.backbone import LEVELS, STRIDES, MobileNetV1
-from nasface.faces.detector import Detector, DetectorConfig
-from nasface.faces.enhancement import GENOTYPE, uses_genotype
-from nasface.faces.resnet import Block, ResNet
-from nasface.faces.weights import LICENCE
+from nasface.detection import boxes
+from nasface.detection.backbones import resnet
+from nasface.detection import anchors
+from nasface.detection.backbones import registry as backbone
+from nasface.detection import detector
+from nasface.detection.backbones.registry import LEVELS, STRIDES, MobileNetV1
+from nasface.detection.detector import Detector, DetectorConfig
+from nasface.detection.necks.registry import GENOTYPE, uses_genotype
+from nasface.detection.backbones.resnet import Block, ResNet
+from nasface.detection.checkpoint import LICENCE
 from nasface.nn import blocks
 from nasface.nn.cost import count_parameters
 

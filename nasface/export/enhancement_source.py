@@ -10,10 +10,10 @@ from torch import nn
 from nasface.nn.cell import FixedCell, FixedModule
 from nasface.export.cell_source import CellSource, unlike
 from nasface.export.gather import gather
-from nasface.faces import baselines
-from nasface.faces.backbone import LEVELS
-from nasface.faces.baselines import OnEachLevel
-from nasface.faces.enhancement import GENOTYPE, Parts
+from nasface.detection.necks import handmade as baselines
+from nasface.detection.backbones.registry import LEVELS
+from nasface.detection.necks.handmade import OnEachLevel
+from nasface.detection.necks.registry import GENOTYPE, Parts
 from nasface.arch.genotype import CellGene
 
 MAPS = ", ".join(f"p{level}" for level in LEVELS)

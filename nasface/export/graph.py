@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from nasface.export.config import Outputs
-from nasface.faces.backbone import STRIDES
-from nasface.faces.boxes import decode
+from nasface.detection.backbones.registry import STRIDES
+from nasface.detection.boxes import decode
 from nasface.structures import Predictions
 from nasface.nn.fuse import fold_norms
 

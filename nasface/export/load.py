@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from nasface.export.onnx_detector import load_onnx
-from nasface.faces import weights
-from nasface.faces.weights import LoadedDetector
+from nasface.detection import checkpoint as weights
+from nasface.detection.checkpoint import LoadedDetector
 from nasface.nn.fuse import fold_norms
 
 

@@ -12,9 +12,9 @@ from torch.nn.utils.rnn import pad_sequence
 from nasface.errors import RunError
 from nasface.export.config import OUTPUT_NAMES
 from nasface.export.extra import need
-from nasface.faces.detector import DetectorConfig
+from nasface.detection.detector import DetectorConfig
 from nasface.structures import Candidates, Predictions
-from nasface.faces.weights import LoadedDetector
+from nasface.detection.checkpoint import LoadedDetector
 from nasface.arch.io import parse_dataclass, parse_genotype, parse_yaml
 
 FORMAT = "nasface-onnx-1"

@@ -17,7 +17,7 @@ from nasface.export.graph import Graph, dynamic_shapes, trace
 from nasface.export.onnx_detector import FORMAT, runner
 from nasface.export.onnx_suppression import CANDIDATES, compare_suppressed, with_suppression
 from nasface.export.parity import Difference, Report, check
-from nasface.faces.weights import LoadedDetector
+from nasface.detection.checkpoint import LoadedDetector
 
 if TYPE_CHECKING:
     import onnx

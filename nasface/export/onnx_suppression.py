@@ -26,7 +26,7 @@ CANDIDATES = ("candidate_boxes", "candidate_scores")
 def suppression_model(config: SuppressionConfig, opset: int, ir_version: int) -> "onnx.ModelProto":
     """Candidates of a batch -> image (N,), boxes (N, 4), scores (N,): image by image, best first.
 
-    Which boxes stay is decided as :func:`nasface.faces.boxes.non_maximum_suppression` does, ties
+    Which boxes stay is decided as :func:`nasface.detection.boxes.non_maximum_suppression` does, ties
     included.
     """
     # The operator keeps scores above its threshold, we keep those from ours on.

@@ -11,7 +11,7 @@ from nasface.export.config import OUTPUT_NAMES, ExportConfig
 from nasface.export.files import draft
 from nasface.export.graph import SMALLEST_TRACED, Graph, trace
 from nasface.export.parity import Difference, Report, check
-from nasface.faces.weights import LoadedDetector
+from nasface.detection.checkpoint import LoadedDetector
 
 ABOUT = "about.json"
 """Name under which a program carries what it says of itself."""

@@ -15,8 +15,8 @@ from nasface.export.detector_source import write_source
 from nasface.export.files import draft
 from nasface.export.graph import Graph
 from nasface.export.parity import Difference, Report, check
-from nasface.faces.detector import Detector
-from nasface.faces.weights import LoadedDetector
+from nasface.detection.detector import Detector
+from nasface.detection.checkpoint import LoadedDetector
 
 
 def export_python(

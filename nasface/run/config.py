@@ -7,11 +7,11 @@ from typing import Literal
 from nasface.data.augment import AugmentConfig
 from nasface.errors import ConfigError
 from nasface.evaluation.predict import TestConfig
-from nasface.faces.backbone import LEVELS
-from nasface.faces.detector import DetectorConfig
-from nasface.faces.family import REFERENCE_GENOTYPE, model
-from nasface.faces.losses import LossConfig
-from nasface.faces.matching import MatchConfig
+from nasface.detection.backbones.registry import LEVELS
+from nasface.detection.detector import DetectorConfig
+from nasface.detection.zoo import REFERENCE_GENOTYPE, model
+from nasface.detection.losses import LossConfig
+from nasface.detection.matching import MatchConfig
 from nasface.search.config import BilevelConfig
 from nasface.arch.space import Value
 

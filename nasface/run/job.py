@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from nasface.data.annotations import ImageRecord, read_wider_split
 from nasface.errors import ConfigError
-from nasface.faces.detector import Detector, SearchableDetector
-from nasface.faces.losses import two_shot_loss
-from nasface.faces.pretrained import freeze, load_backbone_weights
+from nasface.detection.detector import Detector, SearchableDetector
+from nasface.detection.losses import two_shot_loss
+from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
 from nasface.structures import Predictions, Targets
 from nasface.nn.blocks import channels_last
 from nasface.run.config import JobConfig, OptimizerConfig

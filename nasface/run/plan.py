@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from nasface.errors import ConfigError
-from nasface.faces.enhancement import GENOTYPE, uses_genotype
+from nasface.detection.necks.registry import GENOTYPE, uses_genotype
 from nasface.run.config import SearchConfig, TrainConfig, train_config_of
 from nasface.arch.io import (
     load_config,

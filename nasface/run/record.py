@@ -9,9 +9,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from nasface.errors import RunError
-from nasface.faces.detector import DetectorConfig
-from nasface.faces.enhancement import uses_genotype
-from nasface.faces.weights import load_detector
+from nasface.detection.detector import DetectorConfig
+from nasface.detection.necks.registry import uses_genotype
+from nasface.detection.checkpoint import load_detector
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.environment import ENVIRONMENT
 from nasface.run.folder import read_metrics

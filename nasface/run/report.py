@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nasface.errors import ConfigError
-from nasface.faces.cost import detector_cost
+from nasface.detection.cost import detector_cost
 from nasface.run.record import RunRecord, read_run
 from nasface.run.samples import sample_detections
 from nasface.arch.genotype import Genotype

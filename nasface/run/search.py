@@ -11,8 +11,8 @@ import nasface
 from nasface.data.annotations import split_halves
 from nasface.data.dataset import Batch, FaceDataset, check_batch
 from nasface.errors import RunError
-from nasface.faces.cost import detector_complexity
-from nasface.faces.detector import SearchableDetector, build_searchable
+from nasface.detection.cost import detector_complexity
+from nasface.detection.detector import SearchableDetector, build_searchable
 from nasface.run.batches import Batches, load_batches
 from nasface.run.checkpoint import fitting, load_checkpoint
 from nasface.run.config import SearchConfig

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from nasface.data.annotations import read_wider_split
 from nasface.data.dataset import Batch, FaceDataset, check_batch
 from nasface.errors import ConfigError
-from nasface.faces.detector import Detector, build_detector
-from nasface.faces.enhancement import uses_genotype
-from nasface.faces.weights import load_detector, save_detector
+from nasface.detection.detector import Detector, build_detector
+from nasface.detection.necks.registry import uses_genotype
+from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.run.batches import load_batches
 from nasface.run.checkpoint import fitting, load_checkpoint
 from nasface.run.config import TrainConfig

@@ -25,9 +25,9 @@ from nasface.data.annotations import ImageRecord, read_wider_split
 from nasface.data.wider_truth import read_ground_truth
 from nasface.errors import NasfaceError
 from nasface.evaluation.wider import score_wider
-from nasface.faces.cost import detector_cost
-from nasface.faces.family import TABLE_SIZE
-from nasface.faces.weights import load_detector
+from nasface.detection.cost import detector_cost
+from nasface.detection.zoo import TABLE_SIZE
+from nasface.detection.checkpoint import load_detector
 from nasface.nn.fuse import fold_norms
 from nasface.run.detections import as_rows
 from nasface.run.evaluate import Evaluation, evaluate

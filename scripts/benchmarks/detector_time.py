@@ -24,9 +24,9 @@ import torch
 from measuring import write_rows
 
 from nasface.evaluation.predict import TestConfig, suppress
-from nasface.faces.detector import Detector, build_detector
-from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
-from nasface.faces.losses import LossConfig
+from nasface.detection.detector import Detector, build_detector
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
+from nasface.detection.losses import LossConfig
 from nasface.structures import Targets
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fold_norms

@@ -23,9 +23,9 @@ import torch.nn.functional as F
 from measuring import Step, alternate, ratio, write_rows
 from torch import Tensor, nn
 
-from nasface.faces.backbone import build_backbone
-from nasface.faces.detector import build_detector
-from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
+from nasface.detection.backbones.registry import build_backbone
+from nasface.detection.detector import build_detector
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
 from nasface.nn.blocks import channels_last, conv_norm_relu
 from nasface.nn.cost import measure_cost
 from nasface.arch.io import load_genotype

@@ -22,9 +22,9 @@ from nasface.export.config import OUTPUT_NAMES, ExportConfig
 from nasface.export.graph import Graph
 from nasface.export.onnx_detector import runner
 from nasface.export.onnx_file import to_onnx
-from nasface.faces.detector import build_detector
-from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
-from nasface.faces.weights import LoadedDetector
+from nasface.detection.detector import build_detector
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
+from nasface.detection.checkpoint import LoadedDetector
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fold_norms
 from nasface.arch.io import load_genotype

@@ -22,7 +22,7 @@ import torch
 from measuring import alternate, ratio, write_rows
 from search_cost import mixture_forward, pyramid, step_of
 
-from nasface.faces.detector import DetectorConfig, build_searchable
+from nasface.detection.detector import DetectorConfig, build_searchable
 from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
 from nasface.search.supernet import ChoiceWeights, Supernet

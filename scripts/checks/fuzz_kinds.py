@@ -24,9 +24,9 @@ from nasface.data.detection_files import read_detections
 from nasface.data.fddb_files import read_fddb_detections, read_fddb_truth
 from nasface.data.images import read_image
 from nasface.data.wider_truth import SETS, read_ground_truth
-from nasface.faces.detector import DetectorConfig, build_detector
-from nasface.faces.pretrained import load_backbone_weights
-from nasface.faces.weights import load_detector, save_detector
+from nasface.detection.detector import DetectorConfig, build_detector
+from nasface.detection.backbones.pretrained import load_backbone_weights
+from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.derive import DeriveConfig, derive_run
 from nasface.run.history import history_entry, load_history, save_history

@@ -32,8 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 MODULES = {
     "nasface.search.derive": "search/test_derive.py",
-    "nasface.faces.boxes": "faces/test_boxes.py",
-    "nasface.faces.losses": "faces/test_losses.py",
+    "nasface.detection.boxes": "faces/test_boxes.py",
+    "nasface.detection.losses": "faces/test_losses.py",
     "nasface.evaluation.average_precision": "evaluation/test_average_precision.py",
     "nasface.evaluation.wider": "evaluation/test_wider.py",
     "nasface.evaluation.fddb": "evaluation/test_fddb.py",

@@ -14,7 +14,7 @@ from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.detection import RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
-from nasface.neck import BackboneWithNeck, Neck
+from nasface.detection.necks.adapter import BackboneWithNeck, Neck
 
 STAGES = {"layer1": "c2", "layer2": "c3", "layer3": "c4", "layer4": "c5"}
 

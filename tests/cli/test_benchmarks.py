@@ -16,8 +16,8 @@ from nasface.cli.main import main
 from nasface.data.annotations import read_wider_split
 from nasface.data.detection_files import write_detections
 from nasface.evaluation import predict
-from nasface.faces.detector import build_detector
-from nasface.faces.weights import save_detector
+from nasface.detection.detector import build_detector
+from nasface.detection.checkpoint import save_detector
 from nasface.run import detections as running
 
 Output = pytest.CaptureFixture[str]

@@ -13,8 +13,8 @@ from tiny import tiny_genotype, write_tiny
 
 from nasface.cli.main import VERBS, main
 from nasface.data.images import read_image
-from nasface.faces.family import MODELS
-from nasface.faces.weights import load_detector
+from nasface.detection.zoo import MODELS
+from nasface.detection.checkpoint import load_detector
 from nasface.run.config import TrainConfig
 from nasface.arch.io import load_config, load_genotype, save_genotype
 

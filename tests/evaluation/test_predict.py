@@ -7,7 +7,7 @@ from torch import nn
 
 from nasface.errors import ConfigError
 from nasface.evaluation.predict import TestConfig, detect, detections_as_rows, suppress
-from nasface.faces.boxes import encode
+from nasface.detection.boxes import encode
 from nasface.structures import Detections, Predictions
 
 ANCHORS = torch.tensor([[0.0, 0.0, 10.0, 12.0], [20.0, 20.0, 30.0, 32.0], [21.0, 20.0, 31.0, 32.0]])

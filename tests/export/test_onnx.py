@@ -29,9 +29,9 @@ from nasface.export.onnx_suppression import (
     suppression_model,
     with_suppression,
 )
-from nasface.faces.boxes import decode, iou
-from nasface.faces.detector import DetectorConfig
-from nasface.faces.family import MODELS
+from nasface.detection.boxes import decode, iou
+from nasface.detection.detector import DetectorConfig
+from nasface.detection.zoo import MODELS
 from nasface.arch.io import parse_genotype
 
 Output = pytest.CaptureFixture[str]

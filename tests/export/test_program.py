@@ -9,8 +9,8 @@ import torch
 from tiny import DETECTOR, write_lively_weights
 
 from nasface.cli.main import main
-from nasface.faces.boxes import decode
-from nasface.faces.weights import load_detector
+from nasface.detection.boxes import decode
+from nasface.detection.checkpoint import load_detector
 
 Output = pytest.CaptureFixture[str]
 

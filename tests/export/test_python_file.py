@@ -23,8 +23,8 @@ from nasface.export.cell_source import CellSource
 from nasface.export.config import ExportConfig
 from nasface.export.detector_source import PythonSource, layers_of
 from nasface.export.python_file import export_python
-from nasface.faces.detector import build_detector
-from nasface.faces.weights import LoadedDetector, load_detector
+from nasface.detection.detector import build_detector
+from nasface.detection.checkpoint import LoadedDetector, load_detector
 from nasface.nn.blocks import channels_last
 from nasface.search.derive import derive
 from nasface.arch.space import SearchSpace

@@ -8,8 +8,8 @@ from torch import nn
 
 from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier
-from nasface.faces.detector import build_detector
-from nasface.faces.family import MODELS, REFERENCE_GENOTYPE
+from nasface.detection.detector import build_detector
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
 from nasface.nn.fuse import fold_norms
 from nasface.arch.io import load_genotype
 

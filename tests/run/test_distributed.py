@@ -16,7 +16,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.data.dataset import StepSampler
 from nasface.errors import ConfigError
-from nasface.faces.weights import load_detector
+from nasface.detection.checkpoint import load_detector
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.distributed import World

@@ -18,9 +18,9 @@ from nasface.data.augment import AugmentConfig
 from nasface.data.images import read_image
 from nasface.data.sample import SampleConfig, write_sample
 from nasface.evaluation.predict import TestConfig
-from nasface.faces.losses import LossConfig
-from nasface.faces.matching import MatchConfig
-from nasface.faces.weights import load_detector
+from nasface.detection.losses import LossConfig
+from nasface.detection.matching import MatchConfig
+from nasface.detection.checkpoint import load_detector
 from nasface.run.config import OptimizerConfig, TrainConfig, train_config_of
 from nasface.run.evaluate import evaluate
 from nasface.run.progress import Silent

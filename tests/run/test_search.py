@@ -9,7 +9,7 @@ import torch
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, write_tiny
 
 from nasface.errors import NasfaceError
-from nasface.faces.backbone import BACKBONES
+from nasface.detection.backbones.registry import BACKBONES
 from nasface.nn.cost import count_saved_bytes
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig

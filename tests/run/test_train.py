@@ -21,7 +21,7 @@ from tiny import (
 
 from nasface.data.dataset import make_loader
 from nasface.errors import NasfaceError
-from nasface.faces.backbone import BACKBONES
+from nasface.detection.backbones.registry import BACKBONES
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import TrainConfig
 from nasface.run.faults import MOST_SKIPPED

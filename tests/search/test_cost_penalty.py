@@ -11,8 +11,8 @@ from strategies import one_cell, random_choices, spaces
 
 from nasface.nn.cell import FixedModule
 from nasface.errors import ConfigError
-from nasface.faces.cost import detector_complexity, detector_cost
-from nasface.faces.detector import DetectorConfig
+from nasface.detection.cost import detector_complexity, detector_cost
+from nasface.detection.detector import DetectorConfig
 from nasface.nn.cost import count_parameters
 from nasface.search.candidates import ChoiceTable
 from nasface.search.cost_penalty import Complexity, Measure, expected_cost, operation_costs

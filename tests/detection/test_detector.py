@@ -6,8 +6,8 @@ import torch
 from tiny import DETECTOR, tiny_genotype
 
 from nasface.errors import ConfigError, SpecError
-from nasface.faces.backbone import LEVELS, STRIDES
-from nasface.faces.detector import (
+from nasface.detection.backbones.registry import LEVELS, STRIDES
+from nasface.detection.detector import (
     Cosine,
     DetectorConfig,
     Head,
@@ -40,7 +40,7 @@ def test_predictions_lie_at_their_anchors() -> None:
 
     class Echo(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            from nasface.faces.detector import _flatten
+            from nasface.detection.detector import _flatten
 
             return _flatten(x), _flatten(torch.cat([x, x], dim=1))
 

@@ -12,7 +12,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from nasface.errors import ConfigError
-from nasface.faces.resnet import DEPTHS, ResNet
+from nasface.detection.backbones.resnet import DEPTHS, ResNet
 from nasface.structures import Backbone
 from nasface.nn.blocks import conv_norm_relu
 

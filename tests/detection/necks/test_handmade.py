@@ -10,8 +10,8 @@ from tiny import DETECTOR, tiny_genotype
 from torch import nn
 
 from nasface.errors import ConfigError
-from nasface.faces.backbone import LEVELS
-from nasface.faces.baselines import (
+from nasface.detection.backbones.registry import LEVELS
+from nasface.detection.necks.handmade import (
     CONTEXTS,
     FPN,
     PAN,
@@ -21,10 +21,10 @@ from nasface.faces.baselines import (
     WeightedFusion,
     build_baseline,
 )
-from nasface.faces.cost import detector_cost
-from nasface.faces.detector import DetectorConfig, build_detector, build_searchable
-from nasface.faces.enhancement import Parts, build_enhancement, parts_of
-from nasface.faces.weights import load_detector, save_detector
+from nasface.detection.cost import detector_cost
+from nasface.detection.detector import DetectorConfig, build_detector, build_searchable
+from nasface.detection.necks.registry import Parts, build_enhancement, parts_of
+from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.nn.cost import count_parameters, measure_cost
 from nasface.arch.io import load_search_space
 

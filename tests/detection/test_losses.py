@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nasface.errors import ConfigError
-from nasface.faces.boxes import encode
-from nasface.faces.losses import BoxLoss, LossConfig, ShotLoss, detection_loss, two_shot_loss
-from nasface.faces.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
+from nasface.detection.boxes import encode
+from nasface.detection.losses import BoxLoss, LossConfig, ShotLoss, detection_loss, two_shot_loss
+from nasface.detection.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
 from nasface.structures import Predictions, Targets
 
 ANCHORS = torch.tensor(

@@ -15,9 +15,9 @@ from torch.nn.functional import conv2d, normalize
 
 from nasface.nn.cell import FixedModule, build_module
 from nasface.errors import ConfigError, SpecError
-from nasface.faces.anchors import AnchorConfig, make_anchors
-from nasface.faces.backbone import LEVELS, STRIDES, ExtraLevels, Form, build_backbone
-from nasface.faces.enhancement import GENOTYPE, build_enhancement, parts_of
+from nasface.detection.anchors import AnchorConfig, make_anchors
+from nasface.detection.backbones.registry import LEVELS, STRIDES, ExtraLevels, Form, build_backbone
+from nasface.detection.necks.registry import GENOTYPE, build_enhancement, parts_of
 from nasface.structures import Predictions
 from nasface.nn.blocks import conv_norm_relu, separable_conv_norm_relu
 from nasface.search.policy import Mixture

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from nasface.errors import ConfigError
-from nasface.faces.backbone import Form
-from nasface.faces.cost import detector_cost
-from nasface.faces.detector import DetectorConfig
+from nasface.detection.backbones.registry import Form
+from nasface.detection.cost import detector_cost
+from nasface.detection.detector import DetectorConfig
 from nasface.arch.genotype import Genotype
 
 REFERENCE_GENOTYPE = "asfd-ref"

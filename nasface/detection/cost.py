@@ -6,9 +6,9 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from nasface.faces.backbone import LEVELS
-from nasface.faces.detector import DetectorConfig, build_detector
-from nasface.faces.enhancement import paths_of_parts
+from nasface.detection.backbones.registry import LEVELS
+from nasface.detection.detector import DetectorConfig, build_detector
+from nasface.detection.necks.registry import paths_of_parts
 from nasface.nn.cost import Cost, measure_cost
 from nasface.search.candidates import ChoiceTable, select
 from nasface.search.cost_penalty import Complexity, Measure, operation_costs

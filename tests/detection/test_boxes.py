@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nasface.faces.boxes import (
+from nasface.detection.boxes import (
     OverlapLoss,
     area,
     clip,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nasface.nn.cell import build_module
 from nasface.errors import SpecError
-from nasface.neck import BackboneWithNeck, Neck, levels_of
+from nasface.detection.necks.adapter import BackboneWithNeck, Neck, levels_of
 from nasface.arch.io import save_genotype
 
 WIDTHS = (6, 10, 12, 20)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nasface.errors import ConfigError
-from nasface.faces.backbone import LEVELS, ExtraLevels, MobileNetV1, build_backbone
+from nasface.detection.backbones.registry import LEVELS, ExtraLevels, MobileNetV1, build_backbone
 from nasface.nn.cost import measure_cost
 
 

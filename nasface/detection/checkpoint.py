@@ -11,8 +11,8 @@ from torch import nn
 
 import nasface
 from nasface.errors import NasfaceError, RunError
-from nasface.faces.detector import Detector, DetectorConfig, build_detector
-from nasface.faces.enhancement import uses_genotype
+from nasface.detection.detector import Detector, DetectorConfig, build_detector
+from nasface.detection.necks.registry import uses_genotype
 from nasface.io.safetensors_file import load_safetensors_file
 from nasface.nn.blocks import channels_last
 from nasface.nn.unfilled import Unfilled

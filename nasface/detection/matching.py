@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nasface.errors import ConfigError
-from nasface.faces.boxes import area, intersection, iou
+from nasface.detection.boxes import area, intersection, iou
 from nasface.structures import Targets
 
 BACKGROUND = -1

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from nasface.errors import ConfigError
-from nasface.faces.backbone import Form
-from nasface.faces.cost import detector_cost
-from nasface.faces.detector import build_detector
-from nasface.faces.family import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE, model, scaled
+from nasface.detection.backbones.registry import Form
+from nasface.detection.cost import detector_cost
+from nasface.detection.detector import build_detector
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE, model, scaled
 from nasface.arch.genotype import cascade
 from nasface.arch.io import load_genotype, load_search_space
 

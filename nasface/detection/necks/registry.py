@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nasface.nn.cell import build_module
 from nasface.errors import ConfigError
-from nasface.faces.baselines import CONTEXTS, PYRAMIDS, build_baseline
+from nasface.detection.necks.handmade import CONTEXTS, PYRAMIDS, build_baseline
 from nasface.arch.genotype import Genotype, repeat
 
 GENOTYPE = "genotype"

@@ -8,11 +8,11 @@ from safetensors.torch import save_file
 from tiny import DETECTOR, tiny_genotype
 
 from nasface.errors import ConfigError, RunError
-from nasface.faces.backbone import BACKBONES
-from nasface.faces.detector import build_detector
-from nasface.faces.pretrained import freeze, load_backbone_weights
-from nasface.faces.resnet import ResNet
-from nasface.faces.weights import save_detector
+from nasface.detection.backbones.registry import BACKBONES
+from nasface.detection.detector import build_detector
+from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
+from nasface.detection.backbones.resnet import ResNet
+from nasface.detection.checkpoint import save_detector
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])

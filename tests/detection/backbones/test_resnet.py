@@ -3,7 +3,7 @@ from typing import cast
 import pytest
 import torch
 
-from nasface.faces.resnet import DEPTHS, Block, ResNet
+from nasface.detection.backbones.resnet import DEPTHS, Block, ResNet
 from nasface.nn.cost import measure_cost
 
 #: parameters without the classifier, and multiply-adds at 640 x 480 (counted on the originals)

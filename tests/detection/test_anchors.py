@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.errors import ConfigError
-from nasface.faces.anchors import AnchorConfig, make_anchors
+from nasface.detection.anchors import AnchorConfig, make_anchors
 
 SIZES = [(3, 5), (2, 3), (1, 1)]
 STRIDES = [4, 8, 16]
