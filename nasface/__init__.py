@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nasface.inference import load_detector as load_detector
+    from nasface.inference.face_detector import load_detector as load_detector
 
 __version__ = "0.1.0"
 
@@ -15,5 +15,5 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Import on first use: the console command starts without torch."""
     if name == "load_detector":
-        return importlib.import_module("nasface.inference").load_detector
+        return importlib.import_module("nasface.inference.face_detector").load_detector
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

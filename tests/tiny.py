@@ -19,7 +19,7 @@ from nasface.detection.necks.registry import uses_genotype
 from nasface.structures import Predictions
 from nasface.detection.checkpoint import save_detector
 from nasface.run.config import OptimizerConfig
-from nasface.run.progress import Silent
+from nasface.progress import Silent
 from nasface.search.derive import derive
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_search_space

@@ -11,9 +11,9 @@ import tyro
 from nasface.cli.console import ConsoleProgress, say
 from nasface.data.detection_files import Rows
 from nasface.errors import ConfigError, DataError
-from nasface.export.load import load_detector
+from nasface.inference.loading import load_detector
 from nasface.run.config import FddbConfig, WiderConfig
-from nasface.run.detections import detect_images
+from nasface.inference.batch import detect_images
 from nasface.run.folder import RunFolder
 from nasface.run.job import choose_device
 from nasface.run.results import label_of, write_curves

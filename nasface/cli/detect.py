@@ -12,12 +12,12 @@ from nasface.cli.options import parse
 from nasface.data.images import list_images
 from nasface.data.video import is_video
 from nasface.errors import ConfigError
-from nasface.export.load import load_detector
+from nasface.inference.loading import load_detector
 from nasface.run.config import DetectConfig
 from nasface.run.detect import Finder
 from nasface.run.folder import RunFolder
 from nasface.run.job import choose_device
-from nasface.run.progress import stop_on_interrupt
+from nasface.progress import stop_on_interrupt
 
 
 @dataclass(kw_only=True)

@@ -12,8 +12,8 @@ from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse
 from nasface.data.annotations import read_wider_split
 from nasface.errors import ConfigError
-from nasface.evaluation.predict import detections_as_rows
-from nasface.export.load import load_detector
+from nasface.inference.predict import detections_as_rows
+from nasface.inference.loading import load_detector
 from nasface.run.config import EvaluateConfig
 from nasface.run.evaluate import evaluate
 from nasface.run.folder import RunFolder

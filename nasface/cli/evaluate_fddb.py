@@ -29,7 +29,7 @@ from nasface.data.fddb_files import (
 )
 from nasface.data.images import read_image
 from nasface.errors import ConfigError
-from nasface.evaluation.fddb import READ_AT, boxes_to_ellipses, score_fddb
+from nasface.metrics.fddb import READ_AT, boxes_to_ellipses, score_fddb
 from nasface.run.config import FddbConfig
 from nasface.run.job import data_folder
 from nasface.run.results import fddb_curves, fddb_figures

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from nasface.errors import ConfigError
-from nasface.evaluation.predict import SuppressionConfig
+from nasface.inference.predict import SuppressionConfig
 
 Outputs = Literal["predictions", "boxes", "detections"]
 

@@ -10,7 +10,7 @@ from torch import nn
 import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
 from nasface.errors import ExportError
-from nasface.evaluation.predict import SuppressionConfig
+from nasface.inference.predict import SuppressionConfig
 from nasface.export import pieces
 from nasface.export.cell_source import fit
 from nasface.export.enhancement_source import MAPS, EnhancementSource

@@ -14,7 +14,7 @@ from nasface.export.config import OUTPUT_NAMES, ExportConfig
 from nasface.export.extra import need
 from nasface.export.files import draft
 from nasface.export.graph import Graph, dynamic_shapes, trace
-from nasface.export.onnx_detector import FORMAT, runner
+from nasface.inference.onnx_runtime import FORMAT, runner
 from nasface.export.onnx_suppression import CANDIDATES, compare_suppressed, with_suppression
 from nasface.export.parity import Difference, Report, check
 from nasface.detection.checkpoint import LoadedDetector

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from nasface.errors import ExportError
-from nasface.evaluation.predict import SuppressionConfig, suppress
+from nasface.inference.predict import SuppressionConfig, suppress
 from nasface.export.config import OUTPUT_NAMES
 from nasface.export.extra import need
 from nasface.export.graph import Graph
-from nasface.export.onnx_detector import runner
+from nasface.inference.onnx_runtime import runner
 from nasface.export.parity import BATCHES, SIZES, Difference, check, random_images
 from nasface.structures import Candidates
 

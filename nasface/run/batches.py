@@ -9,7 +9,7 @@ from nasface.data.dataset import Batch, FaceDataset, make_loader
 from nasface.errors import RunError
 from nasface.run.config import JobConfig
 from nasface.run.distributed import World
-from nasface.run.progress import Progress
+from nasface.progress import Progress
 
 MOST_DEATHS = 3
 """Times that the workers are started again before the job gives up."""

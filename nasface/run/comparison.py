@@ -20,7 +20,7 @@ from typing import Any
 
 from nasface.errors import ConfigError, RunError
 from nasface.run.plan import Plan, Run, runs_of
-from nasface.run.progress import Progress, StopRequest, stop_on_interrupt
+from nasface.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.run.trial import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
 from nasface.arch.io import load_config, load_genotype, to_yaml, write_text
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nasface.evaluation.statistics import mean_of, paired, rank_correlation
+from nasface.studies.statistics import mean_of, paired, rank_correlation
 from nasface.run.comparison import cells_of
 from nasface.run.plan import Plan, runs_of
 from nasface.run.trial import RANKED

@@ -6,7 +6,7 @@ from typing import Literal
 
 from nasface.data.augment import AugmentConfig
 from nasface.errors import ConfigError
-from nasface.evaluation.predict import TestConfig
+from nasface.inference.predict import TestConfig
 from nasface.detection.backbones.registry import LEVELS
 from nasface.detection.detector import DetectorConfig
 from nasface.detection.zoo import REFERENCE_GENOTYPE, model

@@ -13,11 +13,11 @@ from torch import nn
 from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile
 from nasface.errors import DataError
-from nasface.evaluation.predict import detect, detections_as_rows
+from nasface.inference.predict import detect, detections_as_rows
 from nasface.structures import Detections
 from nasface.run.config import DetectConfig
 from nasface.run.folder import RunFolder
-from nasface.run.progress import Progress, StopRequest
+from nasface.progress import Progress, StopRequest
 from nasface.arch.io import write_text
 from nasface.view.photographs import contact_sheet, draw_boxes
 

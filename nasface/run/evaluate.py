@@ -7,14 +7,14 @@ from typing import Any
 from torch import nn
 
 from nasface.data.annotations import ImageRecord
-from nasface.evaluation.average_precision import (
+from nasface.metrics.average_precision import (
     AveragePrecision,
     average_precision,
     average_precision_by_height,
 )
-from nasface.evaluation.predict import TestConfig, detect_files
+from nasface.inference.predict import TestConfig, detect_files
 from nasface.structures import Detections
-from nasface.run.progress import Progress
+from nasface.progress import Progress
 
 
 @dataclass(frozen=True)

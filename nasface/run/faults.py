@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from nasface.errors import RunError
-from nasface.run.progress import Progress
+from nasface.progress import Progress
 
 MOST_SKIPPED = 10
 """Steps in a row that may be left out because loss or gradient were not finite."""

@@ -11,7 +11,7 @@ from nasface.run.distributed import World
 from nasface.run.faults import Skips, memory_explained
 from nasface.run.footprint import Footprint
 from nasface.run.metrics import MetricsLog
-from nasface.run.progress import Progress, Silent, stop_on_interrupt
+from nasface.progress import Progress, Silent, stop_on_interrupt
 
 
 class Job(Protocol):

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from nasface.errors import RunError
-from nasface.evaluation.average_precision import AveragePrecision
-from nasface.evaluation.fddb import READ_AT, FddbResult
-from nasface.evaluation.wider import THRESHOLDS, SetResult, WiderResult
+from nasface.metrics.average_precision import AveragePrecision
+from nasface.metrics.fddb import READ_AT, FddbResult
+from nasface.metrics.widerface import THRESHOLDS, SetResult, WiderResult
 from nasface.arch.io import write_text
 
 CURVES = "curves.csv"

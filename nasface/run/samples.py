@@ -12,8 +12,8 @@ from nasface.data.annotations import ImageRecord, read_wider_split
 from nasface.data.detection_files import read_detections
 from nasface.data.images import read_image
 from nasface.errors import DataError
-from nasface.evaluation.average_precision import Floats, average_precision
-from nasface.evaluation.outcomes import Outcome, best_score, image_outcome, ranked
+from nasface.metrics.average_precision import Floats, average_precision
+from nasface.metrics.error_analysis import Outcome, best_score, image_outcome, ranked
 from nasface.run.record import RunRecord
 from nasface.view.photographs import draw_boxes
 

@@ -37,7 +37,7 @@ from nasface.run.job import (
 from nasface.run.loop import drive
 from nasface.run.metrics import MetricsLog
 from nasface.run.parts import StepGradient
-from nasface.run.progress import Progress
+from nasface.progress import Progress
 from nasface.search.cost_penalty import Complexity
 from nasface.search.config import policy_at
 from nasface.search.derive import derive

@@ -41,7 +41,7 @@ from nasface.run.job import (
 from nasface.run.loop import drive
 from nasface.run.metrics import MetricsLog
 from nasface.run.parts import StepGradient
-from nasface.run.progress import Progress
+from nasface.progress import Progress
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, save_genotype
 

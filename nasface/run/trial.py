@@ -24,18 +24,18 @@ import nasface
 from nasface.data.annotations import ImageRecord, read_wider_split
 from nasface.data.wider_truth import read_ground_truth
 from nasface.errors import NasfaceError
-from nasface.evaluation.wider import score_wider
+from nasface.metrics.widerface import score_wider
 from nasface.detection.cost import detector_cost
 from nasface.detection.zoo import TABLE_SIZE
 from nasface.detection.checkpoint import load_detector
 from nasface.nn.fuse import fold_norms
-from nasface.run.detections import as_rows
+from nasface.inference.batch import as_rows
 from nasface.run.evaluate import Evaluation, evaluate
 from nasface.run.folder import RunFolder
 from nasface.run.job import choose_device, peak_memory_mb
 from nasface.run.memory import keep_freed_memory
 from nasface.run.plan import Run
-from nasface.run.progress import Progress
+from nasface.progress import Progress
 from nasface.run.proxy import SupernetScore
 from nasface.run.search import run_search
 from nasface.run.train import run_training

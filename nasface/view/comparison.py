@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nasface.evaluation.statistics import mean_of
+from nasface.studies.statistics import mean_of
 from nasface.view.figures import save_figure
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from nasface.evaluation.average_precision import area_under_envelope
+from nasface.metrics.average_precision import area_under_envelope
 from nasface.view.figures import save_figure
 
 Place = Literal["lower left", "lower right"]

@@ -23,7 +23,7 @@ from typing import TypeVar
 import torch
 from measuring import write_rows
 
-from nasface.evaluation.predict import TestConfig, suppress
+from nasface.inference.predict import TestConfig, suppress
 from nasface.detection.detector import Detector, build_detector
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
 from nasface.detection.losses import LossConfig

@@ -20,7 +20,7 @@ from measuring import Step, alternate, ratio, write_rows
 
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
 from nasface.export.graph import Graph
-from nasface.export.onnx_detector import runner
+from nasface.inference.onnx_runtime import runner
 from nasface.export.onnx_file import to_onnx
 from nasface.detection.detector import build_detector
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE

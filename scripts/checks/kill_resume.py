@@ -27,7 +27,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig, TrainConfig
-from nasface.run.progress import Silent
+from nasface.progress import Silent
 from nasface.run.search import run_search
 from nasface.run.train import run_training
 from nasface.arch.io import save_genotype

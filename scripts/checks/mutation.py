@@ -34,9 +34,9 @@ MODULES = {
     "nasface.search.derive": "search/test_derive.py",
     "nasface.detection.boxes": "faces/test_boxes.py",
     "nasface.detection.losses": "faces/test_losses.py",
-    "nasface.evaluation.average_precision": "evaluation/test_average_precision.py",
-    "nasface.evaluation.wider": "evaluation/test_wider.py",
-    "nasface.evaluation.fddb": "evaluation/test_fddb.py",
+    "nasface.metrics.average_precision": "evaluation/test_average_precision.py",
+    "nasface.metrics.widerface": "evaluation/test_wider.py",
+    "nasface.metrics.fddb": "evaluation/test_fddb.py",
 }
 """Module -> the file below ``tests`` that mirrors it."""
 

@@ -15,10 +15,10 @@ from wider import write_ground_truth
 from nasface.cli.main import main
 from nasface.data.annotations import read_wider_split
 from nasface.data.detection_files import write_detections
-from nasface.evaluation import predict
+from nasface.inference.face_detector import predict
 from nasface.detection.detector import build_detector
 from nasface.detection.checkpoint import save_detector
-from nasface.run import detections as running
+from nasface.inference.face_detector import batch as running
 
 Output = pytest.CaptureFixture[str]
 

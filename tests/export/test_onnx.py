@@ -17,11 +17,11 @@ import nasface
 from nasface.cli.main import main
 from nasface.data.images import IMAGE_MEAN, write_image
 from nasface.errors import ExportError, RunError
-from nasface.evaluation.predict import SuppressionConfig, TestConfig, suppress
+from nasface.inference.predict import SuppressionConfig, TestConfig, suppress
 from nasface.export import onnx_file
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
-from nasface.export.load import load_detector
-from nasface.export.onnx_detector import OnnxDetector, runner
+from nasface.inference.loading import load_detector
+from nasface.inference.onnx_runtime import OnnxDetector, runner
 from nasface.export.onnx_file import export_onnx
 from nasface.export.onnx_suppression import (
     CANDIDATES,

@@ -18,7 +18,7 @@ from tiny import DETECTOR, write_lively_weights
 from nasface.nn.cell import FixedCell
 from nasface.cli.main import main
 from nasface.errors import ExportError
-from nasface.evaluation.predict import TestConfig, detect
+from nasface.inference.predict import TestConfig, detect
 from nasface.export.cell_source import CellSource
 from nasface.export.config import ExportConfig
 from nasface.export.detector_source import PythonSource, layers_of

@@ -17,11 +17,11 @@ from tiny import write_tiny
 
 from nasface.cli.main import main
 from nasface.errors import ConfigError, RunError
-from nasface.evaluation.statistics import mean_of
+from nasface.studies.statistics import mean_of
 from nasface.run.comparison import _lock, run_comparison
 from nasface.run.comparison_tables import summarise, write_tables
 from nasface.run.plan import Method, Plan, runs_of
-from nasface.run.progress import Silent
+from nasface.progress import Silent
 from nasface.run.proxy import SupernetScore
 from nasface.run.trial import candidate_seeds, search_phase
 from nasface.search.sampling import random_genotype

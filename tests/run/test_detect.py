@@ -15,7 +15,7 @@ from nasface.structures import Predictions
 from nasface.run.config import DetectConfig
 from nasface.run.detect import Finder
 from nasface.run.folder import RunFolder
-from nasface.run.progress import Silent, StopRequest
+from nasface.progress import Silent, StopRequest
 
 
 class UpperHalf(nn.Module):

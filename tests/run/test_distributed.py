@@ -21,7 +21,7 @@ from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.distributed import World
 from nasface.run.folder import RunFolder, read_metrics
-from nasface.run.progress import Silent
+from nasface.progress import Silent
 from nasface.run.search import run_search
 from nasface.run.train import Training, run_training
 from nasface.arch.io import load_genotype, save_genotype, to_yaml

@@ -17,13 +17,13 @@ from nasface.data.annotations import (
 from nasface.data.augment import AugmentConfig
 from nasface.data.images import read_image
 from nasface.data.sample import SampleConfig, write_sample
-from nasface.evaluation.predict import TestConfig
+from nasface.inference.predict import TestConfig
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig
 from nasface.detection.checkpoint import load_detector
 from nasface.run.config import OptimizerConfig, TrainConfig, train_config_of
 from nasface.run.evaluate import evaluate
-from nasface.run.progress import Silent
+from nasface.progress import Silent
 from nasface.run.train import run_training
 
 SIDE = 256

@@ -9,7 +9,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 from nasface.errors import RunError, SpecError
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
-from nasface.run.progress import Silent
+from nasface.progress import Silent
 from nasface.run.proxy import SupernetScore
 from nasface.run.search import run_search
 from nasface.search.sampling import random_genotype

@@ -16,7 +16,7 @@ from nasface.run.config import SearchConfig
 from nasface.run.derive import DeriveConfig, derive_run
 from nasface.run.estimate import estimate_search
 from nasface.run.folder import RunFolder
-from nasface.run.progress import Silent
+from nasface.progress import Silent
 from nasface.run.search import Search, run_search
 from nasface.search.config import ComplexityConfig, policy_at
 from nasface.search.policy import ArgmaxPath, Softmax, UniformPath

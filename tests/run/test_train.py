@@ -27,7 +27,7 @@ from nasface.run.config import TrainConfig
 from nasface.run.faults import MOST_SKIPPED
 from nasface.run.folder import RunFolder, read_metrics
 from nasface.run.job import detection_loss, images_to
-from nasface.run.progress import Silent
+from nasface.progress import Silent
 from nasface.run.train import Training, run_training
 from nasface.arch.io import load_genotype, save_genotype
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from nasface.data.detection_files import Rows
 from nasface.data.wider_truth import AnnotatedImage
-from nasface.evaluation.average_precision import area_under_envelope
+from nasface.metrics.average_precision import area_under_envelope
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from nasface.evaluation.average_precision import average_precision
-from nasface.evaluation.outcomes import Outcome, best_score, image_outcome, ranked
+from nasface.metrics.average_precision import average_precision
+from nasface.metrics.error_analysis import Outcome, best_score, image_outcome, ranked
 
 FACE, OTHER, SMALL = [0, 0, 10, 10], [20, 0, 30, 10], [50, 50, 52, 52]
 NONE = np.zeros(0, bool)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasface.evaluation.average_precision import (
+from nasface.metrics.average_precision import (
     AveragePrecision,
     Flags,
     Floats,

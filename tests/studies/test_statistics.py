@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from nasface.evaluation.statistics import mean_of, paired, rank_correlation
+from nasface.studies.statistics import mean_of, paired, rank_correlation
 
 
 def test_interval_of_four_values() -> None:

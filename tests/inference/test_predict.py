@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nasface.errors import ConfigError
-from nasface.evaluation.predict import TestConfig, detect, detections_as_rows, suppress
+from nasface.inference.predict import TestConfig, detect, detections_as_rows, suppress
 from nasface.detection.boxes import encode
 from nasface.structures import Detections, Predictions
 

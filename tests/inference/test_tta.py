@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasface.evaluation.views import View, keep_sizes, views_of, vote
+from nasface.inference.tta import View, keep_sizes, views_of, vote
 from nasface.structures import Detections
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from nasface.export.onnx_detector import load_onnx
+from nasface.inference.onnx_runtime import load_onnx
 from nasface.detection import checkpoint as weights
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.nn.fuse import fold_norms

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nasface.data.annotations import ATTRIBUTES
 from nasface.data.detection_files import read_detections
 from nasface.data.wider_truth import AnnotatedImage, only, read_ground_truth
-from nasface.evaluation.wider import HEIGHTS, score_wider
+from nasface.metrics.widerface import HEIGHTS, score_wider
 
 Face = tuple[float, float, float, float]
 Case = tuple[list[AnnotatedImage], dict[str, np.ndarray]]

@@ -11,9 +11,9 @@ from torch import nn
 from nasface.data.detection_files import Rows, parse_detections, write_detections
 from nasface.data.images import read_image
 from nasface.errors import DataError
-from nasface.evaluation.predict import TestConfig, detect
+from nasface.inference.predict import TestConfig, detect
 from nasface.structures import Detections
-from nasface.run.progress import Progress
+from nasface.progress import Progress
 
 
 @dataclass

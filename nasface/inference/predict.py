@@ -13,7 +13,7 @@ from torch import nn
 
 from nasface.data.images import read_image, to_tensor
 from nasface.errors import ConfigError
-from nasface.evaluation.views import (
+from nasface.inference.tta import (
     Preset,
     View,
     concatenate,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nasface.data.images import read_image
-from nasface.evaluation.predict import TestConfig, detect_batch
-from nasface.export import load
+from nasface.inference.predict import TestConfig, detect_batch
+from nasface.inference.face_detector import loading as load
 from nasface.structures import Detections
 from nasface.detection.checkpoint import LoadedDetector
 

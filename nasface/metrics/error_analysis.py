@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nasface.evaluation.average_precision import (
+from nasface.metrics.average_precision import (
     AveragePrecision,
     Flags,
     Floats,
