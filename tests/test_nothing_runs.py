@@ -11,8 +11,8 @@ import torch
 from payload import Payload
 from torch import nn
 
-from nasface.data.annotations import read_wider_split
-from nasface.data.fddb_files import read_fddb_detections
+from nasface.data.widerface import read_wider_split
+from nasface.data.fddb import read_fddb_detections
 from nasface.data.matlab import read_matlab
 from nasface.errors import NasfaceError
 from nasface.detection.backbones.pretrained import load_backbone_weights

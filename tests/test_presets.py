@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from nasface.data.sample import SampleConfig
+from nasface.data.synthetic.dataset import SampleConfig
 from nasface.run.config import SearchConfig, TrainConfig, train_config_of
 from nasface.arch.io import load_config, load_search_space
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nasface.data.annotations import write_wider_annotations
+from nasface.data.widerface import write_wider_annotations
 from nasface.data.augment import AugmentConfig
 from nasface.data.images import write_image
 from nasface.detection.detector import DetectorConfig, build_detector

@@ -9,7 +9,7 @@ import pandas as pd
 import tyro
 
 from nasface.cli.console import ConsoleProgress, say
-from nasface.data.detection_files import Rows
+from nasface.data.detections import Rows
 from nasface.errors import ConfigError, DataError
 from nasface.inference.loading import load_detector
 from nasface.run.config import FddbConfig, WiderConfig

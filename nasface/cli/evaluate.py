@@ -10,7 +10,7 @@ import tyro
 from nasface.cli import evaluate_fddb, evaluate_wider
 from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse
-from nasface.data.annotations import read_wider_split
+from nasface.data.widerface import read_wider_split
 from nasface.errors import ConfigError
 from nasface.inference.predict import detections_as_rows
 from nasface.inference.loading import load_detector

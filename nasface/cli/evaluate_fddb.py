@@ -20,7 +20,7 @@ from nasface.cli.benchmark import (
 )
 from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse
-from nasface.data.fddb_files import (
+from nasface.data.fddb import (
     ELLIPSE,
     FddbImage,
     read_fddb_detections,

@@ -18,8 +18,8 @@ from nasface.cli.benchmark import (
 )
 from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import parse
-from nasface.data.detection_files import Rows, read_detections
-from nasface.data.wider_truth import AnnotatedImage, only, read_ground_truth, read_text_truth
+from nasface.data.detections import Rows, read_detections
+from nasface.data.widerface_truth import AnnotatedImage, only, read_ground_truth, read_text_truth
 from nasface.metrics.widerface import WiderResult, score_wider
 from nasface.run.config import WiderConfig
 from nasface.run.job import data_folder

@@ -9,7 +9,7 @@ import tyro
 
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse
-from nasface.data.sample import SampleConfig, write_sample
+from nasface.data.synthetic.dataset import SampleConfig, write_sample
 from nasface.arch.io import to_yaml, write_text
 
 

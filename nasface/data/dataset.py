@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from nasface.data.annotations import ImageRecord
+from nasface.data.widerface import ImageRecord
 from nasface.data.augment import AugmentConfig, augment
 from nasface.data.images import read_image, to_tensor
 from nasface.errors import DataError

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from nasface.data.detection_files import Rows, parse_detections, write_detections
+from nasface.data.detections import Rows, parse_detections, write_detections
 from nasface.data.images import read_image
 from nasface.errors import DataError
 from nasface.inference.predict import TestConfig, detect

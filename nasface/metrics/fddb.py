@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from nasface.data.fddb_files import ELLIPSE, FddbImage
+from nasface.data.fddb import ELLIPSE, FddbImage
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.uint8]

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.detection_files import Rows
-from nasface.data.wider_truth import AnnotatedImage
+from nasface.data.detections import Rows
+from nasface.data.widerface_truth import AnnotatedImage
 from nasface.metrics.average_precision import area_under_envelope
 
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from nasface.data.annotations import ImageRecord
+from nasface.data.widerface import ImageRecord
 from nasface.metrics.average_precision import (
     AveragePrecision,
     average_precision,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from nasface.data.annotations import ImageRecord, read_wider_split
+from nasface.data.widerface import ImageRecord, read_wider_split
 from nasface.errors import ConfigError
 from nasface.detection.detector import Detector, SearchableDetector
 from nasface.detection.losses import two_shot_loss

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.annotations import ImageRecord, read_wider_split
-from nasface.data.detection_files import read_detections
+from nasface.data.widerface import ImageRecord, read_wider_split
+from nasface.data.detections import read_detections
 from nasface.data.images import read_image
 from nasface.errors import DataError
 from nasface.metrics.average_precision import Floats, average_precision

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 import nasface
-from nasface.data.annotations import split_halves
+from nasface.data.widerface import split_halves
 from nasface.data.dataset import Batch, FaceDataset, check_batch
 from nasface.errors import RunError
 from nasface.detection.cost import detector_complexity
 from nasface.detection.detector import SearchableDetector, build_searchable
-from nasface.run.batches import Batches, load_batches
+from nasface.data.loader import Batches, load_batches
 from nasface.run.checkpoint import fitting, load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.distributed import World, digest_of, join_world

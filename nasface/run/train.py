@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nasface.data.annotations import read_wider_split
+from nasface.data.widerface import read_wider_split
 from nasface.data.dataset import Batch, FaceDataset, check_batch
 from nasface.errors import ConfigError
 from nasface.detection.detector import Detector, build_detector
 from nasface.detection.necks.registry import uses_genotype
 from nasface.detection.checkpoint import load_detector, save_detector
-from nasface.run.batches import load_batches
+from nasface.data.loader import load_batches
 from nasface.run.checkpoint import fitting, load_checkpoint
 from nasface.run.config import TrainConfig
 from nasface.run.distributed import World, digest_of, join_world

@@ -21,8 +21,8 @@ import torch
 from torch import nn
 
 import nasface
-from nasface.data.annotations import ImageRecord, read_wider_split
-from nasface.data.wider_truth import read_ground_truth
+from nasface.data.widerface import ImageRecord, read_wider_split
+from nasface.data.widerface_truth import read_ground_truth
 from nasface.errors import NasfaceError
 from nasface.metrics.widerface import score_wider
 from nasface.detection.cost import detector_cost

@@ -19,11 +19,11 @@ from damage import damage_bytes, damage_text
 from scipy.io import savemat
 from torch import nn
 
-from nasface.data.annotations import ATTRIBUTES, parse_wider_annotations, read_text
-from nasface.data.detection_files import read_detections
-from nasface.data.fddb_files import read_fddb_detections, read_fddb_truth
+from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations, read_text
+from nasface.data.detections import read_detections
+from nasface.data.fddb import read_fddb_detections, read_fddb_truth
 from nasface.data.images import read_image
-from nasface.data.wider_truth import SETS, read_ground_truth
+from nasface.data.widerface_truth import SETS, read_ground_truth
 from nasface.detection.detector import DetectorConfig, build_detector
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import load_detector, save_detector

@@ -13,8 +13,8 @@ from tiny import DETECTOR, tiny_genotype, write_tiny
 from wider import write_ground_truth
 
 from nasface.cli.main import main
-from nasface.data.annotations import read_wider_split
-from nasface.data.detection_files import write_detections
+from nasface.data.widerface import read_wider_split
+from nasface.data.detections import write_detections
 from nasface.inference.face_detector import predict
 from nasface.detection.detector import build_detector
 from nasface.detection.checkpoint import save_detector

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from nasface.data.annotations import ATTRIBUTES, ImageRecord
+from nasface.data.widerface import ATTRIBUTES, ImageRecord
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import FaceDataset, StepSampler, collate, make_loader
 from nasface.data.images import write_image

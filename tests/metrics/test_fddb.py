@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasface.data.fddb_files import FddbImage, read_fddb_detections, read_fddb_truth
+from nasface.data.fddb import FddbImage, read_fddb_detections, read_fddb_truth
 from nasface.metrics.fddb import boxes_to_ellipses, overlaps_MN, score_fddb
 
 SIZE = (60, 80)

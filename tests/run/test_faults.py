@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, Notes, nan_at, tiny_genotype, write_tiny
 from torch.utils.data._utils import signal_handling as torch_handlers
 
-from nasface.data.annotations import read_wider_split
+from nasface.data.widerface import read_wider_split
 from nasface.data.dataset import FaceDataset, make_loader
 from nasface.errors import RunError
-from nasface.run.batches import MOST_DEATHS, Batches
+from nasface.data.loader import MOST_DEATHS, Batches
 from nasface.run.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.faults import memory_explained

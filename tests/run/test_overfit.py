@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nasface.data.annotations import (
+from nasface.data.widerface import (
     parse_wider_annotations,
     read_text,
     read_wider_split,
@@ -16,7 +16,7 @@ from nasface.data.annotations import (
 )
 from nasface.data.augment import AugmentConfig
 from nasface.data.images import read_image
-from nasface.data.sample import SampleConfig, write_sample
+from nasface.data.synthetic.dataset import SampleConfig, write_sample
 from nasface.inference.predict import TestConfig
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig

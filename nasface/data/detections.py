@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.annotations import check_image_name
+from nasface.data.widerface import check_image_name
 from nasface.data.images import write_atomically
 from nasface.errors import DataError
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasface.data.fddb_files import (
+from nasface.data.fddb import (
     FddbImage,
     read_fddb_detections,
     read_fddb_truth,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.annotations import (
+from nasface.data.widerface import (
     ATTRIBUTES,
     check_image_name,
     parse_wider_annotations,

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasface.data.annotations import read_wider_split
+from nasface.data.widerface import read_wider_split
 from nasface.data.images import read_image
-from nasface.data.paste import paste, rotated_extent
-from nasface.data.sample import (
+from nasface.data.synthetic.paste import paste, rotated_extent
+from nasface.data.synthetic.dataset import (
     PHOTOGRAPHS,
     SampleConfig,
     same_person_groups,

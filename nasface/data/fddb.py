@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.annotations import check_image_name, read_text
+from nasface.data.widerface import check_image_name, read_text
 from nasface.data.images import write_atomically
 from nasface.errors import DataError
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.io import savemat
 from wider import Content, write_ground_truth
 
-from nasface.data.wider_truth import only, read_ground_truth, read_text_truth
+from nasface.data.widerface_truth import only, read_ground_truth, read_text_truth
 from nasface.errors import DataError
 
 CONTENT: Content = {
