@@ -21,7 +21,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.detection.losses import LossConfig
 from nasface.run.config import SearchConfig, TrainConfig
-from nasface.run.folder import RunFolder, read_metrics
+from nasface.runs.folder import RunFolder, read_metrics
 from nasface.progress import Silent
 from nasface.run.search import run_search
 from nasface.run.train import run_training

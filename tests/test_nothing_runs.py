@@ -17,7 +17,7 @@ from nasface.data.matlab import read_matlab
 from nasface.errors import NasfaceError
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import load_detector
-from nasface.run.checkpoint import load_checkpoint
+from nasface.runs.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.history import load_history
 from nasface.arch.darts_format import read_darts_text

@@ -14,9 +14,9 @@ from nasface.errors import ConfigError, DataError
 from nasface.inference.loading import load_detector
 from nasface.run.config import FddbConfig, WiderConfig
 from nasface.inference.batch import detect_images
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.run.job import choose_device
-from nasface.run.results import label_of, write_curves
+from nasface.runs.results import label_of, write_curves
 
 Draw = Callable[[Mapping[str, pd.DataFrame], Path], Path]
 

@@ -15,7 +15,7 @@ from nasface.errors import ConfigError
 from nasface.inference.loading import load_detector
 from nasface.run.config import DetectConfig
 from nasface.run.detect import Finder
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.run.job import choose_device
 from nasface.progress import stop_on_interrupt
 

@@ -16,9 +16,9 @@ from nasface.inference.predict import detections_as_rows
 from nasface.inference.loading import load_detector
 from nasface.run.config import EvaluateConfig
 from nasface.run.evaluate import evaluate
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.run.job import choose_device, data_folder
-from nasface.run.results import plain_curves, write_curves
+from nasface.runs.results import plain_curves, write_curves
 from nasface.view.evaluation import plot_precision_recall
 
 BENCHMARKS = {"widerface": evaluate_wider.run, "fddb": evaluate_fddb.run}

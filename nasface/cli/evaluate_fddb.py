@@ -32,7 +32,7 @@ from nasface.errors import ConfigError
 from nasface.metrics.fddb import READ_AT, boxes_to_ellipses, score_fddb
 from nasface.run.config import FddbConfig
 from nasface.run.job import data_folder
-from nasface.run.results import fddb_curves, fddb_figures
+from nasface.runs.results import fddb_curves, fddb_figures
 from nasface.view.evaluation import plot_roc
 
 PLOT = "roc.png"

@@ -23,7 +23,7 @@ from nasface.data.widerface_truth import AnnotatedImage, only, read_ground_truth
 from nasface.metrics.widerface import WiderResult, score_wider
 from nasface.run.config import WiderConfig
 from nasface.run.job import data_folder
-from nasface.run.results import wider_curves, wider_figures
+from nasface.runs.results import wider_curves, wider_figures
 from nasface.view.evaluation import plot_precision_recall
 
 PLOT = "precision_recall.png"

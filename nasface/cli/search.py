@@ -13,7 +13,7 @@ from nasface.cli.options import parse
 from nasface.errors import ConfigError
 from nasface.run.config import SearchConfig
 from nasface.run.estimate import estimate_search
-from nasface.run.folder import read_summary
+from nasface.runs.folder import read_summary
 from nasface.run.history import load_history
 from nasface.run.search import run_search
 from nasface.view.cells import draw_genotype

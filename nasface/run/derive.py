@@ -7,9 +7,9 @@ from typing import Any
 
 import nasface
 from nasface.errors import ConfigError, RunError
-from nasface.run.checkpoint import fitting, load_checkpoint
+from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.run.config import SearchConfig
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.run.history import entry_arrays
 from nasface.search.candidates import FloatArray
 from nasface.search.derive import derive

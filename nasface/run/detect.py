@@ -16,7 +16,7 @@ from nasface.errors import DataError
 from nasface.inference.predict import detect, detections_as_rows
 from nasface.structures import Detections
 from nasface.run.config import DetectConfig
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.progress import Progress, StopRequest
 from nasface.arch.io import write_text
 from nasface.view.photographs import contact_sheet, draw_boxes

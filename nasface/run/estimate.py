@@ -12,7 +12,7 @@ import torch
 from nasface.data.dataset import make_loader
 from nasface.nn.cost import count_saved_bytes
 from nasface.run.config import SearchConfig
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.run.footprint import Footprint, available_mb, state_mb
 from nasface.run.job import take_shots
 from nasface.run.search import Search

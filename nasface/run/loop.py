@@ -10,7 +10,7 @@ from nasface.run.config import JobConfig
 from nasface.run.distributed import World
 from nasface.run.faults import Skips, memory_explained
 from nasface.run.footprint import Footprint
-from nasface.run.metrics import MetricsLog
+from nasface.runs.metrics_log import MetricsLog
 from nasface.progress import Progress, Silent, stop_on_interrupt
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from nasface.data.dataset import Batch, FaceDataset, make_loader
 from nasface.run.config import SearchConfig
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.run.job import detection_loss, images_to, to_device
 from nasface.run.search import Search
 from nasface.search.sampling import mixture_of

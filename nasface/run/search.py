@@ -14,11 +14,11 @@ from nasface.errors import RunError
 from nasface.detection.cost import detector_complexity
 from nasface.detection.detector import SearchableDetector, build_searchable
 from nasface.data.loader import Batches, load_batches
-from nasface.run.checkpoint import fitting, load_checkpoint
+from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.distributed import World, digest_of, join_world
 from nasface.run.faults import Skips, disk_explained
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.run.footprint import Footprint, footprint
 from nasface.run.history import entry_arrays, history_entry, save_history
 from nasface.run.job import (
@@ -35,7 +35,7 @@ from nasface.run.job import (
     to_device,
 )
 from nasface.run.loop import drive
-from nasface.run.metrics import MetricsLog
+from nasface.runs.metrics_log import MetricsLog
 from nasface.run.parts import StepGradient
 from nasface.progress import Progress
 from nasface.search.cost_penalty import Complexity

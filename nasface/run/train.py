@@ -17,12 +17,12 @@ from nasface.detection.detector import Detector, build_detector
 from nasface.detection.necks.registry import uses_genotype
 from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.data.loader import load_batches
-from nasface.run.checkpoint import fitting, load_checkpoint
+from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.run.config import TrainConfig
 from nasface.run.distributed import World, digest_of, join_world
 from nasface.run.evaluate import Evaluation, evaluate
 from nasface.run.faults import Skips, disk_explained
-from nasface.run.folder import RunFolder, read_metrics
+from nasface.runs.folder import RunFolder, read_metrics
 from nasface.run.footprint import Footprint, footprint
 from nasface.run.job import (
     choose_device,
@@ -39,7 +39,7 @@ from nasface.run.job import (
     to_device,
 )
 from nasface.run.loop import drive
-from nasface.run.metrics import MetricsLog
+from nasface.runs.metrics_log import MetricsLog
 from nasface.run.parts import StepGradient
 from nasface.progress import Progress
 from nasface.arch.genotype import Genotype

@@ -31,7 +31,7 @@ from nasface.detection.checkpoint import load_detector
 from nasface.nn.fuse import fold_norms
 from nasface.inference.batch import as_rows
 from nasface.run.evaluate import Evaluation, evaluate
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.run.job import choose_device, peak_memory_mb
 from nasface.run.memory import keep_freed_memory
 from nasface.run.plan import Run

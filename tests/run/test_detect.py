@@ -14,7 +14,7 @@ from nasface.errors import ConfigError, DataError
 from nasface.structures import Predictions
 from nasface.run.config import DetectConfig
 from nasface.run.detect import Finder
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.progress import Silent, StopRequest
 
 

@@ -17,10 +17,10 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 from nasface.data.dataset import StepSampler
 from nasface.errors import ConfigError
 from nasface.detection.checkpoint import load_detector
-from nasface.run.checkpoint import load_checkpoint
+from nasface.runs.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.distributed import World
-from nasface.run.folder import RunFolder, read_metrics
+from nasface.runs.folder import RunFolder, read_metrics
 from nasface.progress import Silent
 from nasface.run.search import run_search
 from nasface.run.train import Training, run_training

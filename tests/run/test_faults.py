@@ -19,10 +19,10 @@ from nasface.data.widerface import read_wider_split
 from nasface.data.dataset import FaceDataset, make_loader
 from nasface.errors import RunError
 from nasface.data.loader import MOST_DEATHS, Batches
-from nasface.run.checkpoint import load_checkpoint
+from nasface.runs.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig, TrainConfig
 from nasface.run.faults import memory_explained
-from nasface.run.folder import RunFolder, read_metrics
+from nasface.runs.folder import RunFolder, read_metrics
 from nasface.run.search import run_search
 from nasface.run.train import run_training
 from nasface.arch.io import save_genotype

@@ -7,7 +7,7 @@ import pytest
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.errors import RunError, SpecError
-from nasface.run.checkpoint import load_checkpoint
+from nasface.runs.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.progress import Silent
 from nasface.run.proxy import SupernetScore

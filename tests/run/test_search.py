@@ -11,11 +11,11 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, write_tiny
 from nasface.errors import NasfaceError
 from nasface.detection.backbones.registry import BACKBONES
 from nasface.nn.cost import count_saved_bytes
-from nasface.run.checkpoint import load_checkpoint
+from nasface.runs.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.run.derive import DeriveConfig, derive_run
 from nasface.run.estimate import estimate_search
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 from nasface.progress import Silent
 from nasface.run.search import Search, run_search
 from nasface.search.config import ComplexityConfig, policy_at

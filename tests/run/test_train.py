@@ -22,10 +22,10 @@ from tiny import (
 from nasface.data.dataset import make_loader
 from nasface.errors import NasfaceError
 from nasface.detection.backbones.registry import BACKBONES
-from nasface.run.checkpoint import load_checkpoint
+from nasface.runs.checkpoint import load_checkpoint
 from nasface.run.config import TrainConfig
 from nasface.run.faults import MOST_SKIPPED
-from nasface.run.folder import RunFolder, read_metrics
+from nasface.runs.folder import RunFolder, read_metrics
 from nasface.run.job import detection_loss, images_to
 from nasface.progress import Silent
 from nasface.run.train import Training, run_training

@@ -5,8 +5,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nasface.errors import ConfigError
-from nasface.run.folder import RunFolder, read_metrics
-from nasface.run.metrics import MetricsLog
+from nasface.runs.folder import RunFolder, read_metrics
+from nasface.runs.metrics_log import MetricsLog
 
 
 def test_both_records_hold_the_same(tmp_path: Path) -> None:

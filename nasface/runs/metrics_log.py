@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any
 
 from nasface.errors import ConfigError
-from nasface.run.folder import RunFolder
+from nasface.runs.folder import RunFolder
 
 
 class MetricsLog:

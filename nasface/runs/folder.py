@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nasface.errors import RunError
-from nasface.run.checkpoint import save_checkpoint
-from nasface.run.environment import ENVIRONMENT, describe_environment
+from nasface.runs.checkpoint import save_checkpoint
+from nasface.runs.environment import ENVIRONMENT, describe_environment
 from nasface.arch.io import load_config, to_yaml, write_text
 
 
