@@ -18,15 +18,15 @@ from tiny import write_tiny
 from nasface.cli.main import main
 from nasface.errors import ConfigError, RunError
 from nasface.studies.statistics import mean_of
-from nasface.run.comparison import _lock, run_comparison
-from nasface.run.comparison_tables import summarise, write_tables
-from nasface.run.plan import Method, Plan, runs_of
+from nasface.studies.scheduler import _lock, run_comparison
+from nasface.studies.tables import summarise, write_tables
+from nasface.studies.spec import Method, Plan, runs_of
 from nasface.progress import Silent
-from nasface.run.proxy import SupernetScore
-from nasface.run.trial import candidate_seeds, search_phase
+from nasface.studies.one_shot import SupernetScore
+from nasface.studies.worker import candidate_seeds, search_phase
 from nasface.search.sampling import random_genotype
 from nasface.arch.io import load_genotype, to_yaml
-from nasface.view.comparison import plot_comparison
+from nasface.studies.figure import plot_comparison
 
 SMALL: dict[str, Any] = {
     "batch": 2,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nasface.errors import NasfaceError
-from nasface.run.plan import Method, Plan, load_plan, runs_of
+from nasface.studies.spec import Method, Plan, load_plan, runs_of
 from nasface.arch.io import load_search_space
 
 STUDIES = sorted((Path(__file__).parents[2] / "scripts" / "studies").glob("*.yaml"))

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from nasface.errors import ConfigError, RunError
-from nasface.run.plan import Plan, Run, runs_of
+from nasface.studies.spec import Plan, Run, runs_of
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
-from nasface.run.trial import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
+from nasface.studies.worker import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
 from nasface.arch.io import load_config, load_genotype, to_yaml, write_text
 
 PLAN, LOG = "plan.yaml", "log.txt"
@@ -73,7 +73,7 @@ class _Worker:
             # In a session of its own: Ctrl-C on the terminal reaches us alone, and we ask it to
             # stop. It inherits the lock, so that nobody else starts where it is still at work.
             process = subprocess.Popen(
-                [sys.executable, "-m", "nasface.run.trial", str(folder.resolve()), phase],
+                [sys.executable, "-m", "nasface.studies.worker", str(folder.resolve()), phase],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self.environment,

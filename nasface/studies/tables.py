@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from nasface.studies.statistics import mean_of, paired, rank_correlation
-from nasface.run.comparison import cells_of
-from nasface.run.plan import Plan, runs_of
-from nasface.run.trial import RANKED
+from nasface.studies.scheduler import cells_of
+from nasface.studies.spec import Plan, runs_of
+from nasface.studies.worker import RANKED
 from nasface.arch.diff import diff_genotypes
 from nasface.arch.io import load_genotype, write_text
 

@@ -10,7 +10,7 @@ from nasface.errors import RunError, SpecError
 from nasface.runs.checkpoint import load_checkpoint
 from nasface.run.config import SearchConfig
 from nasface.progress import Silent
-from nasface.run.proxy import SupernetScore
+from nasface.studies.one_shot import SupernetScore
 from nasface.run.search import run_search
 from nasface.search.sampling import random_genotype
 

@@ -1,6 +1,6 @@
 """One run of a comparison, phase by phase, each in a process of its own.
 
-    python -m nasface.run.trial FOLDER search|train|rank
+    python -m nasface.studies.worker FOLDER search|train|rank
 
 So each phase has the memory peak to itself, can be stopped, and goes on from its checkpoint.
 """
@@ -34,9 +34,9 @@ from nasface.run.evaluate import Evaluation, evaluate
 from nasface.runs.folder import RunFolder
 from nasface.run.job import choose_device, peak_memory_mb
 from nasface.run.memory import keep_freed_memory
-from nasface.run.plan import Run
+from nasface.studies.spec import Run
 from nasface.progress import Progress
-from nasface.run.proxy import SupernetScore
+from nasface.studies.one_shot import SupernetScore
 from nasface.run.search import run_search
 from nasface.run.train import run_training
 from nasface.search.sampling import random_genotype
