@@ -13,9 +13,9 @@ from nasface.errors import ConfigError, RunError
 from nasface.run.history import HISTORY, load_history
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
-from nasface.view.cells import draw_comparison, draw_genotype
-from nasface.view.frames import ANIMATION, draw_frames
-from nasface.view.history import plot_choice_history
+from nasface.drawing.cells import draw_comparison, draw_genotype
+from nasface.drawing.animation import ANIMATION, draw_frames
+from nasface.plots.arch_history import plot_choice_history
 
 
 @dataclass(kw_only=True)

@@ -19,7 +19,7 @@ from nasface.run.evaluate import evaluate
 from nasface.runs.folder import RunFolder
 from nasface.run.job import choose_device, data_folder
 from nasface.runs.results import plain_curves, write_curves
-from nasface.view.evaluation import plot_precision_recall
+from nasface.plots.evaluation import plot_precision_recall
 
 BENCHMARKS = {"widerface": evaluate_wider.run, "fddb": evaluate_fddb.run}
 

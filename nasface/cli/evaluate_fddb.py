@@ -33,7 +33,7 @@ from nasface.metrics.fddb import READ_AT, boxes_to_ellipses, score_fddb
 from nasface.run.config import FddbConfig
 from nasface.run.job import data_folder
 from nasface.runs.results import fddb_curves, fddb_figures
-from nasface.view.evaluation import plot_roc
+from nasface.plots.evaluation import plot_roc
 
 PLOT = "roc.png"
 

@@ -24,7 +24,7 @@ from nasface.metrics.widerface import WiderResult, score_wider
 from nasface.run.config import WiderConfig
 from nasface.run.job import data_folder
 from nasface.runs.results import wider_curves, wider_figures
-from nasface.view.evaluation import plot_precision_recall
+from nasface.plots.evaluation import plot_precision_recall
 
 PLOT = "precision_recall.png"
 

@@ -16,8 +16,8 @@ from nasface.run.estimate import estimate_search
 from nasface.runs.folder import read_summary
 from nasface.run.history import load_history
 from nasface.run.search import run_search
-from nasface.view.cells import draw_genotype
-from nasface.view.history import plot_choice_history
+from nasface.drawing.cells import draw_genotype
+from nasface.plots.arch_history import plot_choice_history
 
 
 @dataclass(kw_only=True)

@@ -15,7 +15,7 @@ from nasface.run.config import TrainConfig, train_config_of
 from nasface.runs.folder import RunFolder, read_metrics, read_summary
 from nasface.run.train import run_training
 from nasface.arch.io import read_config
-from nasface.view.curves import plot_training_curves
+from nasface.plots.curves import plot_training_curves
 
 
 @dataclass(kw_only=True)

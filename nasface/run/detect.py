@@ -19,7 +19,7 @@ from nasface.run.config import DetectConfig
 from nasface.runs.folder import RunFolder
 from nasface.progress import Progress, StopRequest
 from nasface.arch.io import write_text
-from nasface.view.photographs import contact_sheet, draw_boxes
+from nasface.plots.boxes import contact_sheet, draw_boxes
 
 Image = NDArray[np.uint8]
 

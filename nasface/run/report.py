@@ -11,10 +11,10 @@ from nasface.detection.cost import detector_cost
 from nasface.run.record import RunRecord, read_run
 from nasface.run.samples import sample_detections
 from nasface.arch.genotype import Genotype
-from nasface.view.cells import draw_genotype
-from nasface.view.curves import plot_metric
-from nasface.view.evaluation import plot_precision_recall, plot_roc
-from nasface.view.history import plot_choice_history
+from nasface.drawing.cells import draw_genotype
+from nasface.plots.curves import plot_metric
+from nasface.plots.evaluation import plot_precision_recall, plot_roc
+from nasface.plots.arch_history import plot_choice_history
 from nasface.view.report import Report, ReportPicture, ReportTable, RunSection
 from nasface.view.themed import photograph_uri, picture_uri, themed_svg
 

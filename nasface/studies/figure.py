@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nasface.studies.statistics import mean_of
-from nasface.view.figures import save_figure
+from nasface.plots.save import save_figure
 
 
 def plot_comparison(runs: pd.DataFrame, figure: str, path: Path) -> None:

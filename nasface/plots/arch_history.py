@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nasface.search.candidates import ChoiceTable, Pair, select
 from nasface.arch.space import SearchSpace
-from nasface.view.figures import save_figure
+from nasface.plots.save import save_figure
 
 Floats = NDArray[np.floating]
 

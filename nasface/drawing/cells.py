@@ -19,13 +19,13 @@ from matplotlib.path import Path as Path2D
 from nasface.errors import RunError
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import write_bytes
-from nasface.view.dot import to_dot
-from nasface.view.figures import SUFFIXES, check_suffix, save_figure
-from nasface.view.graph import FILL, Role
-from nasface.view.legend import Entry, legend
-from nasface.view.places import Point
-from nasface.view.routes import Route, vertex_box
-from nasface.view.sheet import (
+from nasface.drawing.dot import to_dot
+from nasface.plots.save import SUFFIXES, check_suffix, save_figure
+from nasface.drawing.graph import FILL, Role
+from nasface.drawing.legend import Entry, legend
+from nasface.drawing.layout import Point
+from nasface.drawing.routing import Route, vertex_box
+from nasface.drawing.page import (
     MARGIN,
     TITLE,
     CellPicture,

@@ -7,7 +7,7 @@ each level, coarsest on top; a cell of one level is laid out as a tree that grow
 import re
 from collections.abc import Mapping, Sequence
 
-from nasface.view.graph import Arrow, Vertex
+from nasface.drawing.graph import Arrow, Vertex
 
 Point = tuple[float, float]
 

@@ -15,11 +15,11 @@ from PIL import Image
 
 from nasface.arch.genotype import CellGene, Genotype
 from nasface.arch.io import write_bytes
-from nasface.view.cells import draw_sheet, sheet_figure
-from nasface.view.figures import SUFFIXES, check_suffix
-from nasface.view.graph import Arrow, Vertex, cell_graph, merge_vertices
-from nasface.view.legend import Entry, legend
-from nasface.view.sheet import CellPicture, Sheet, arrange, choose_cells, picture_cell
+from nasface.drawing.cells import draw_sheet, sheet_figure
+from nasface.plots.save import SUFFIXES, check_suffix
+from nasface.drawing.graph import Arrow, Vertex, cell_graph, merge_vertices
+from nasface.drawing.legend import Entry, legend
+from nasface.drawing.page import CellPicture, Sheet, arrange, choose_cells, picture_cell
 
 ANIMATION = ".gif"
 FRAME_MS, LAST_MS = 700, 2500

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from nasface.arch.operations import OPERATION_NAMES
-from nasface.view.graph import FILL, FIXED, SIDES, Role, operation_colours
-from nasface.view.sheet import Sheet
+from nasface.drawing.graph import FILL, FIXED, SIDES, Role, operation_colours
+from nasface.drawing.page import Sheet
 
 _ROLES: tuple[Role, ...] = ("input", "node", "leaf", "product", "output")
 _WORDS = {"leaf": "leaf, part of an output", "product": "product of its sources"}

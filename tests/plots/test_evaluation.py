@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from nasface.errors import ConfigError
-from nasface.view.evaluation import plot_precision_recall, plot_roc
+from nasface.plots.evaluation import plot_precision_recall, plot_roc
 
 
 def pr(*sets: str) -> pd.DataFrame:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.view.graph import Arrow, Vertex
-from nasface.view.places import LETTER, Point
+from nasface.drawing.graph import Arrow, Vertex
+from nasface.drawing.layout import LETTER, Point
 
 Floats = NDArray[np.floating]
 Box = tuple[float, float, float, float]

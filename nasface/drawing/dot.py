@@ -9,11 +9,11 @@ from html import escape
 
 import graphviz
 
-from nasface.view.graph import FILL
-from nasface.view.legend import Entry, legend
-from nasface.view.places import Point
-from nasface.view.routes import Route, vertex_box
-from nasface.view.sheet import MARGIN, TITLE, CellPicture, Sheet
+from nasface.drawing.graph import FILL
+from nasface.drawing.legend import Entry, legend
+from nasface.drawing.layout import Point
+from nasface.drawing.routing import Route, vertex_box
+from nasface.drawing.page import MARGIN, TITLE, CellPicture, Sheet
 
 POINTS = 72
 """Graphviz's unit of places, of an inch."""

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nasface.view.figures import save_figure
+from nasface.plots.save import save_figure
 
 
 def plot_training_curves(metrics: pd.DataFrame, path: Path) -> Path:

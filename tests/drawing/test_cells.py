@@ -10,17 +10,17 @@ from tiny import tiny_genotype
 from nasface.errors import ConfigError, RunError
 from nasface.arch.operations import OPERATION_NAMES
 from nasface.arch.io import load_genotype, packaged_names, parse_genotype, to_yaml
-from nasface.view.cells import draw_comparison, draw_genotype
-from nasface.view.dot import to_dot
-from nasface.view.graph import (
+from nasface.drawing.cells import draw_comparison, draw_genotype
+from nasface.drawing.dot import to_dot
+from nasface.drawing.graph import (
     FIXED,
     cell_graph,
     colours_of,
     compare_cells,
     operation_colours,
 )
-from nasface.view.legend import legend
-from nasface.view.sheet import comparison_sheet, genotype_sheet
+from nasface.drawing.legend import legend
+from nasface.drawing.page import comparison_sheet, genotype_sheet
 
 MAGIC = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 

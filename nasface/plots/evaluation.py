@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from nasface.metrics.average_precision import area_under_envelope
-from nasface.view.figures import save_figure
+from nasface.plots.save import save_figure
 
 Place = Literal["lower left", "lower right"]
 _STYLES = ("-", "--", "-.", ":")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from nasface.errors import ConfigError
 from nasface.arch.genotype import Genotype
-from nasface.view.graph import Arrow, Vertex, cell_graph, compare_cells, operation_colours
-from nasface.view.places import Point, place_vertices
-from nasface.view.routes import Route, route_arrows, vertex_box
+from nasface.drawing.graph import Arrow, Vertex, cell_graph, compare_cells, operation_colours
+from nasface.drawing.layout import Point, place_vertices
+from nasface.drawing.routing import Route, route_arrows, vertex_box
 
 MARGIN = 0.2
 TITLE = 0.45

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nasface.view.curves import plot_training_curves
+from nasface.plots.curves import plot_training_curves
 
 
 def test_training_curves_draw_every_measured_column(tmp_path: Path) -> None:
