@@ -10,9 +10,9 @@ import tyro
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError, RunError
-from nasface.run.report import make_report
+from nasface.reports.build import make_report
 from nasface.arch.io import write_text
-from nasface.view.report import render_report
+from nasface.reports.html import render_report
 
 
 @dataclass(kw_only=True)

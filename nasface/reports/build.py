@@ -8,15 +8,15 @@ from typing import Any
 
 from nasface.errors import ConfigError
 from nasface.detection.cost import detector_cost
-from nasface.run.record import RunRecord, read_run
-from nasface.run.samples import sample_detections
+from nasface.reports.reader import RunRecord, read_run
+from nasface.reports.samples import sample_detections
 from nasface.arch.genotype import Genotype
 from nasface.drawing.cells import draw_genotype
 from nasface.plots.curves import plot_metric
 from nasface.plots.evaluation import plot_precision_recall, plot_roc
 from nasface.plots.arch_history import plot_choice_history
-from nasface.view.report import Report, ReportPicture, ReportTable, RunSection
-from nasface.view.themed import photograph_uri, picture_uri, themed_svg
+from nasface.reports.html import Report, ReportPicture, ReportTable, RunSection
+from nasface.reports.themed import photograph_uri, picture_uri, themed_svg
 
 COST_SIZE = (480, 640)
 """Height and width of the image at which a detector's multiply-adds are counted."""

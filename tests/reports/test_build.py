@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from nasface.view.report import Report, ReportPicture, ReportTable, RunSection, render_report
-from nasface.view.themed import photograph_uri, picture_uri, themed_svg
+from nasface.reports.html import Report, ReportPicture, ReportTable, RunSection, render_report
+from nasface.reports.themed import photograph_uri, picture_uri, themed_svg
 
 VOID = {"meta", "img", "br", "input", "link", "hr"}
 

@@ -14,7 +14,7 @@ from nasface.data.images import read_image
 from nasface.errors import DataError
 from nasface.metrics.average_precision import Floats, average_precision
 from nasface.metrics.error_analysis import Outcome, best_score, image_outcome, ranked
-from nasface.run.record import RunRecord
+from nasface.reports.reader import RunRecord
 from nasface.plots.boxes import draw_boxes
 
 Image = NDArray[np.uint8]

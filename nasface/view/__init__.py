@@ -1,1 +1,0 @@
-"""Pictures: genotypes, curves, boxes on photographs."""
