@@ -20,11 +20,11 @@ import pytest
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.detection.losses import LossConfig
-from nasface.run.config import SearchConfig, TrainConfig
+from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.runs.folder import RunFolder, read_metrics
 from nasface.progress import Silent
-from nasface.run.search import run_search
-from nasface.run.train import run_training
+from nasface.engine.search import run_search
+from nasface.engine.train import run_training
 from nasface.arch.io import save_genotype
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -18,8 +18,8 @@ from nasface.errors import NasfaceError
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import load_detector
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.run.config import SearchConfig, TrainConfig
-from nasface.run.history import load_history
+from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.engine.arch_history import load_history
 from nasface.arch.darts_format import read_darts_text
 from nasface.arch.io import load_config, load_genotype, load_search_space, to_yaml
 

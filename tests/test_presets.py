@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from nasface.data.synthetic.dataset import SampleConfig
-from nasface.run.config import SearchConfig, TrainConfig, train_config_of
+from nasface.engine.config import SearchConfig, TrainConfig, train_config_of
 from nasface.arch.io import load_config, load_search_space
 
 PRESETS = Path(__file__).parents[1] / "scripts" / "presets"

@@ -18,7 +18,7 @@ from nasface.detection.detector import DetectorConfig, build_detector
 from nasface.detection.necks.registry import uses_genotype
 from nasface.structures import Predictions
 from nasface.detection.checkpoint import save_detector
-from nasface.run.config import OptimizerConfig
+from nasface.engine.config import OptimizerConfig
 from nasface.progress import Silent
 from nasface.search.derive import derive
 from nasface.arch.genotype import Genotype

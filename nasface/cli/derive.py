@@ -9,7 +9,7 @@ import tyro
 
 from nasface.cli.console import print_json, say
 from nasface.cli.options import check_new, parse
-from nasface.run.derive import DeriveConfig, derive_run
+from nasface.engine.derive import DeriveConfig, derive_run
 from nasface.arch.io import save_genotype, to_yaml, write_text
 from nasface.drawing.cells import draw_genotype
 

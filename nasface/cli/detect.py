@@ -13,10 +13,10 @@ from nasface.data.images import list_images
 from nasface.data.video import is_video
 from nasface.errors import ConfigError
 from nasface.inference.loading import load_detector
-from nasface.run.config import DetectConfig
-from nasface.run.detect import Finder
+from nasface.engine.config import DetectConfig
+from nasface.engine.detect import Finder
 from nasface.runs.folder import RunFolder
-from nasface.run.job import choose_device
+from nasface.engine.setup import choose_device
 from nasface.progress import stop_on_interrupt
 
 

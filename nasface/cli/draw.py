@@ -10,7 +10,7 @@ import tyro
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError, RunError
-from nasface.run.history import HISTORY, load_history
+from nasface.engine.arch_history import HISTORY, load_history
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.drawing.cells import draw_comparison, draw_genotype

@@ -14,10 +14,10 @@ from nasface.data.widerface import read_wider_split
 from nasface.errors import ConfigError
 from nasface.inference.predict import detections_as_rows
 from nasface.inference.loading import load_detector
-from nasface.run.config import EvaluateConfig
-from nasface.run.evaluate import evaluate
+from nasface.engine.config import EvaluateConfig
+from nasface.engine.evaluate import evaluate
 from nasface.runs.folder import RunFolder
-from nasface.run.job import choose_device, data_folder
+from nasface.engine.setup import choose_device, data_folder
 from nasface.runs.results import plain_curves, write_curves
 from nasface.plots.evaluation import plot_precision_recall
 

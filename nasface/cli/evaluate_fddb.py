@@ -30,8 +30,8 @@ from nasface.data.fddb import (
 from nasface.data.images import read_image
 from nasface.errors import ConfigError
 from nasface.metrics.fddb import READ_AT, boxes_to_ellipses, score_fddb
-from nasface.run.config import FddbConfig
-from nasface.run.job import data_folder
+from nasface.engine.config import FddbConfig
+from nasface.engine.setup import data_folder
 from nasface.runs.results import fddb_curves, fddb_figures
 from nasface.plots.evaluation import plot_roc
 

@@ -21,8 +21,8 @@ from nasface.cli.options import parse
 from nasface.data.detections import Rows, read_detections
 from nasface.data.widerface_truth import AnnotatedImage, only, read_ground_truth, read_text_truth
 from nasface.metrics.widerface import WiderResult, score_wider
-from nasface.run.config import WiderConfig
-from nasface.run.job import data_folder
+from nasface.engine.config import WiderConfig
+from nasface.engine.setup import data_folder
 from nasface.runs.results import wider_curves, wider_figures
 from nasface.plots.evaluation import plot_precision_recall
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import nasface
 from nasface.errors import NasfaceError
-from nasface.run.memory import keep_freed_memory
+from nasface.engine.malloc import keep_freed_memory
 
 #: verb -> what it does, in the order in which a newcomer meets them; each is nasface.cli.<verb>
 VERBS: Mapping[str, str] = MappingProxyType(

@@ -11,11 +11,11 @@ import tyro
 from nasface.cli.console import ConsoleProgress, duration, print_json, print_table, say
 from nasface.cli.options import parse
 from nasface.errors import ConfigError
-from nasface.run.config import SearchConfig
-from nasface.run.estimate import estimate_search
+from nasface.engine.config import SearchConfig
+from nasface.engine.estimate import estimate_search
 from nasface.runs.folder import read_summary
-from nasface.run.history import load_history
-from nasface.run.search import run_search
+from nasface.engine.arch_history import load_history
+from nasface.engine.search import run_search
 from nasface.drawing.cells import draw_genotype
 from nasface.plots.arch_history import plot_choice_history
 

@@ -11,9 +11,9 @@ import tyro
 
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse, peek, settings_file
-from nasface.run.config import TrainConfig, train_config_of
+from nasface.engine.config import TrainConfig, train_config_of
 from nasface.runs.folder import RunFolder, read_metrics, read_summary
-from nasface.run.train import run_training
+from nasface.engine.train import run_training
 from nasface.arch.io import read_config
 from nasface.plots.curves import plot_training_curves
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from nasface.data.dataset import Batch, FaceDataset, make_loader
 from nasface.errors import RunError
-from nasface.run.config import JobConfig
-from nasface.run.distributed import World
+from nasface.engine.config import JobConfig
+from nasface.engine.distributed.world import World
 from nasface.progress import Progress
 
 MOST_DEATHS = 3

@@ -12,10 +12,10 @@ from nasface.errors import RunError
 from nasface.detection.detector import DetectorConfig
 from nasface.detection.necks.registry import uses_genotype
 from nasface.detection.checkpoint import load_detector
-from nasface.run.config import SearchConfig, TrainConfig
+from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.runs.environment import ENVIRONMENT
 from nasface.runs.folder import read_metrics
-from nasface.run.history import HISTORY, ChoiceHistory, load_history
+from nasface.engine.arch_history import HISTORY, ChoiceHistory, load_history
 from nasface.runs.results import CURVES
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_config, load_genotype, read_config

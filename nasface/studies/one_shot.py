@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from nasface.data.dataset import Batch, FaceDataset, make_loader
-from nasface.run.config import SearchConfig
+from nasface.engine.config import SearchConfig
 from nasface.runs.folder import RunFolder
-from nasface.run.job import detection_loss, images_to, to_device
-from nasface.run.search import Search
+from nasface.engine.setup import detection_loss, images_to, to_device
+from nasface.engine.search import Search
 from nasface.search.sampling import mixture_of
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_config

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from nasface.errors import ConfigError
 from nasface.detection.necks.registry import GENOTYPE, uses_genotype
-from nasface.run.config import SearchConfig, TrainConfig, train_config_of
+from nasface.engine.config import SearchConfig, TrainConfig, train_config_of
 from nasface.arch.io import (
     load_config,
     load_search_space,

@@ -30,15 +30,15 @@ from nasface.detection.zoo import TABLE_SIZE
 from nasface.detection.checkpoint import load_detector
 from nasface.nn.fuse import fold_norms
 from nasface.inference.batch import as_rows
-from nasface.run.evaluate import Evaluation, evaluate
+from nasface.engine.evaluate import Evaluation, evaluate
 from nasface.runs.folder import RunFolder
-from nasface.run.job import choose_device, peak_memory_mb
-from nasface.run.memory import keep_freed_memory
+from nasface.engine.setup import choose_device, peak_memory_mb
+from nasface.engine.malloc import keep_freed_memory
 from nasface.studies.spec import Run
 from nasface.progress import Progress
 from nasface.studies.one_shot import SupernetScore
-from nasface.run.search import run_search
-from nasface.run.train import run_training
+from nasface.engine.search import run_search
+from nasface.engine.train import run_training
 from nasface.search.sampling import random_genotype
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_config, load_genotype, load_search_space, save_genotype

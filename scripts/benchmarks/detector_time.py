@@ -30,9 +30,9 @@ from nasface.detection.losses import LossConfig
 from nasface.structures import Targets
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fold_norms
-from nasface.run.config import TrainConfig
-from nasface.run.job import detection_loss, take_shots
-from nasface.run.memory import keep_freed_memory
+from nasface.engine.config import TrainConfig
+from nasface.engine.setup import detection_loss, take_shots
+from nasface.engine.malloc import keep_freed_memory
 from nasface.arch.io import load_genotype
 
 VARIANTS = ("plain", "folded", "kept", "folded+kept")

@@ -27,9 +27,9 @@ from nasface.data.widerface_truth import SETS, read_ground_truth
 from nasface.detection.detector import DetectorConfig, build_detector
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import load_detector, save_detector
-from nasface.run.config import SearchConfig, TrainConfig
-from nasface.run.derive import DeriveConfig, derive_run
-from nasface.run.history import history_entry, load_history, save_history
+from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.engine.arch_history import history_entry, load_history, save_history
 from nasface.search.derive import derive
 from nasface.arch.darts_format import read_darts_text, write_darts_text
 from nasface.arch.genotype import Genotype

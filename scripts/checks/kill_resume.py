@@ -26,10 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.run.config import SearchConfig, TrainConfig
+from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.progress import Silent
-from nasface.run.search import run_search
-from nasface.run.train import run_training
+from nasface.engine.search import run_search
+from nasface.engine.train import run_training
 from nasface.arch.io import save_genotype
 
 Run = Callable[[Path, bool], object]

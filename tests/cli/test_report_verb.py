@@ -8,7 +8,7 @@ import pytest
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, write_tiny
 
 from nasface.cli.main import main
-from nasface.run.config import SearchConfig, TrainConfig
+from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.reports.reader import read_run
 from nasface.reports.build import make_report
 from nasface.arch.io import to_yaml

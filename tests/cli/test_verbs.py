@@ -15,7 +15,7 @@ from nasface.cli.main import VERBS, main
 from nasface.data.images import read_image
 from nasface.detection.zoo import MODELS
 from nasface.detection.checkpoint import load_detector
-from nasface.run.config import TrainConfig
+from nasface.engine.config import TrainConfig
 from nasface.arch.io import load_config, load_genotype, save_genotype
 
 SMALL = """

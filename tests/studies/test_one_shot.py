@@ -8,10 +8,10 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.errors import RunError, SpecError
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.run.config import SearchConfig
+from nasface.engine.config import SearchConfig
 from nasface.progress import Silent
 from nasface.studies.one_shot import SupernetScore
-from nasface.run.search import run_search
+from nasface.engine.search import run_search
 from nasface.search.sampling import random_genotype
 
 

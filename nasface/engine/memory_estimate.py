@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.nn.cost import count_parameters, count_saved_bytes
-from nasface.run.config import JobConfig
+from nasface.engine.config import JobConfig
 
 
 @dataclass(frozen=True)

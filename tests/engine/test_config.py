@@ -4,7 +4,7 @@ import pytest
 
 from nasface.data.augment import AugmentConfig
 from nasface.errors import ConfigError
-from nasface.run.config import OptimizerConfig, SearchConfig, TrainConfig
+from nasface.engine.config import OptimizerConfig, SearchConfig, TrainConfig
 from nasface.arch.io import config_digest, parse_dataclass, parse_yaml, to_yaml
 
 

@@ -20,11 +20,11 @@ from nasface.data.dataset import FaceDataset, make_loader
 from nasface.errors import RunError
 from nasface.data.loader import MOST_DEATHS, Batches
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.run.config import SearchConfig, TrainConfig
-from nasface.run.faults import memory_explained
+from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.engine.guards import memory_explained
 from nasface.runs.folder import RunFolder, read_metrics
-from nasface.run.search import run_search
-from nasface.run.train import run_training
+from nasface.engine.search import run_search
+from nasface.engine.train import run_training
 from nasface.arch.io import save_genotype
 
 
@@ -63,7 +63,7 @@ def test_a_search_leaves_out_what_is_not_finite(
     config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Calls of the loss: two weight steps, then choices and weights in turn."""
-    monkeypatch.setattr("nasface.run.search.detection_loss", nan_at(1, 2, 5))
+    monkeypatch.setattr("nasface.engine.search.detection_loss", nan_at(1, 2, 5))
     progress = Notes()
     assert run_search(config, tmp_path / "s", progress).finished
     assert [note for note in progress.notes if "left out" in note] == [
@@ -296,7 +296,7 @@ def test_a_folder_whose_run_never_began_is_free(config: SearchConfig, tmp_path: 
 def test_a_job_too_large_for_the_memory_says_so_with_figures(
     config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nasface.run.footprint.available_mb", lambda _: 3.0)
+    monkeypatch.setattr("nasface.engine.memory_estimate.available_mb", lambda _: 3.0)
     progress = Notes()
     run_search(replace(config, epochs=1), tmp_path / "s", progress)
     (warning,) = [note for note in progress.notes if "memory may not suffice" in note]

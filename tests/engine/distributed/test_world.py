@@ -18,12 +18,12 @@ from nasface.data.dataset import StepSampler
 from nasface.errors import ConfigError
 from nasface.detection.checkpoint import load_detector
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.run.config import SearchConfig, TrainConfig
-from nasface.run.distributed import World
+from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.engine.distributed.world import World
 from nasface.runs.folder import RunFolder, read_metrics
 from nasface.progress import Silent
-from nasface.run.search import run_search
-from nasface.run.train import Training, run_training
+from nasface.engine.search import run_search
+from nasface.engine.train import Training, run_training
 from nasface.arch.io import load_genotype, save_genotype, to_yaml
 
 Launch = Callable[[list[str], int], str]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.data.dataset import Batch
-from nasface.run.distributed import World, digest_of
+from nasface.engine.distributed.world import World, digest_of
 
 
 class StepGradient:

@@ -23,12 +23,12 @@ from nasface.data.dataset import make_loader
 from nasface.errors import NasfaceError
 from nasface.detection.backbones.registry import BACKBONES
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.run.config import TrainConfig
-from nasface.run.faults import MOST_SKIPPED
+from nasface.engine.config import TrainConfig
+from nasface.engine.guards import MOST_SKIPPED
 from nasface.runs.folder import RunFolder, read_metrics
-from nasface.run.job import detection_loss, images_to
+from nasface.engine.setup import detection_loss, images_to
 from nasface.progress import Silent
-from nasface.run.train import Training, run_training
+from nasface.engine.train import Training, run_training
 from nasface.arch.io import load_genotype, save_genotype
 
 
@@ -88,7 +88,7 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(
 def test_a_batch_without_a_finite_loss_is_left_out(
     train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nasface.run.train.detection_loss", nan_at(2))
+    monkeypatch.setattr("nasface.engine.train.detection_loss", nan_at(2))
     progress = Notes()
     out = tmp_path / "train"
     assert run_training(train, out, progress).finished
@@ -104,7 +104,7 @@ def test_a_batch_without_a_finite_loss_is_left_out(
 def test_too_many_batches_without_a_finite_loss_end_the_run(
     train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nasface.run.train.detection_loss", nan_at(*range(2, 40)))
+    monkeypatch.setattr("nasface.engine.train.detection_loss", nan_at(*range(2, 40)))
     with pytest.raises(NasfaceError, match="loss not finite in 11 steps in a row, up to step 13"):
         run_training(replace(train, epochs=20), tmp_path / "train", Silent())
     assert load_checkpoint(tmp_path / "train" / "checkpoint.pt", "training")["step"] == 12

@@ -15,7 +15,7 @@ from nasface.data.video import Video, VideoFile
 from nasface.errors import DataError
 from nasface.inference.predict import detect, detections_as_rows
 from nasface.structures import Detections
-from nasface.run.config import DetectConfig
+from nasface.engine.config import DetectConfig
 from nasface.runs.folder import RunFolder
 from nasface.progress import Progress, StopRequest
 from nasface.arch.io import write_text

@@ -15,13 +15,13 @@ from nasface.detection.cost import detector_complexity
 from nasface.detection.detector import SearchableDetector, build_searchable
 from nasface.data.loader import Batches, load_batches
 from nasface.runs.checkpoint import fitting, load_checkpoint
-from nasface.run.config import SearchConfig
-from nasface.run.distributed import World, digest_of, join_world
-from nasface.run.faults import Skips, disk_explained
+from nasface.engine.config import SearchConfig
+from nasface.engine.distributed.world import World, digest_of, join_world
+from nasface.engine.guards import Skips, disk_explained
 from nasface.runs.folder import RunFolder
-from nasface.run.footprint import Footprint, footprint
-from nasface.run.history import entry_arrays, history_entry, save_history
-from nasface.run.job import (
+from nasface.engine.memory_estimate import Footprint, footprint
+from nasface.engine.arch_history import entry_arrays, history_entry, save_history
+from nasface.engine.setup import (
     choose_device,
     detection_loss,
     images_to,
@@ -34,9 +34,9 @@ from nasface.run.job import (
     take_shots,
     to_device,
 )
-from nasface.run.loop import drive
+from nasface.engine.loop import drive
 from nasface.runs.metrics_log import MetricsLog
-from nasface.run.parts import StepGradient
+from nasface.engine.accumulate import StepGradient
 from nasface.progress import Progress
 from nasface.search.cost_penalty import Complexity
 from nasface.search.config import policy_at

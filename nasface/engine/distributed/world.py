@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from nasface.errors import ConfigError, RunError
-from nasface.run.link import Link
+from nasface.engine.distributed.heartbeat import Link
 
 _PATIENCE = timedelta(seconds=30)
 """For an exchange of tensors, which starts when all processes have met."""

@@ -8,9 +8,9 @@ from typing import Any
 import nasface
 from nasface.errors import ConfigError, RunError
 from nasface.runs.checkpoint import fitting, load_checkpoint
-from nasface.run.config import SearchConfig
+from nasface.engine.config import SearchConfig
 from nasface.runs.folder import RunFolder
-from nasface.run.history import entry_arrays
+from nasface.engine.arch_history import entry_arrays
 from nasface.search.candidates import FloatArray
 from nasface.search.derive import derive
 from nasface.arch.genotype import Genotype, Provenance, cascade

@@ -10,7 +10,8 @@ from processes import environments
 
 JOB = """
 import sys, time
-from nasface.run import distributed, link
+from nasface.engine.distributed import heartbeat as link
+from nasface.engine.distributed import world as distributed
 link.SILENCE, link.PATIENCE = 4.0, 4.0
 fault = sys.argv[1]
 if fault == "absent":

@@ -12,12 +12,12 @@ from nasface.errors import NasfaceError
 from nasface.detection.backbones.registry import BACKBONES
 from nasface.nn.cost import count_saved_bytes
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.run.config import SearchConfig
-from nasface.run.derive import DeriveConfig, derive_run
-from nasface.run.estimate import estimate_search
+from nasface.engine.config import SearchConfig
+from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.engine.estimate import estimate_search
 from nasface.runs.folder import RunFolder
 from nasface.progress import Silent
-from nasface.run.search import Search, run_search
+from nasface.engine.search import Search, run_search
 from nasface.search.config import ComplexityConfig, policy_at
 from nasface.search.policy import ArgmaxPath, Softmax, UniformPath
 from nasface.arch.io import load_genotype

@@ -11,11 +11,11 @@ import torch
 
 from nasface.data.dataset import make_loader
 from nasface.nn.cost import count_saved_bytes
-from nasface.run.config import SearchConfig
+from nasface.engine.config import SearchConfig
 from nasface.runs.folder import RunFolder
-from nasface.run.footprint import Footprint, available_mb, state_mb
-from nasface.run.job import take_shots
-from nasface.run.search import Search
+from nasface.engine.memory_estimate import Footprint, available_mb, state_mb
+from nasface.engine.setup import take_shots
+from nasface.engine.search import Search
 from nasface.search.config import policy_at
 from nasface.search.policy import CellMixture
 

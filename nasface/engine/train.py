@@ -18,13 +18,13 @@ from nasface.detection.necks.registry import uses_genotype
 from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.data.loader import load_batches
 from nasface.runs.checkpoint import fitting, load_checkpoint
-from nasface.run.config import TrainConfig
-from nasface.run.distributed import World, digest_of, join_world
-from nasface.run.evaluate import Evaluation, evaluate
-from nasface.run.faults import Skips, disk_explained
+from nasface.engine.config import TrainConfig
+from nasface.engine.distributed.world import World, digest_of, join_world
+from nasface.engine.evaluate import Evaluation, evaluate
+from nasface.engine.guards import Skips, disk_explained
 from nasface.runs.folder import RunFolder, read_metrics
-from nasface.run.footprint import Footprint, footprint
-from nasface.run.job import (
+from nasface.engine.memory_estimate import Footprint, footprint
+from nasface.engine.setup import (
     choose_device,
     data_folder,
     detection_loss,
@@ -38,9 +38,9 @@ from nasface.run.job import (
     take_shots,
     to_device,
 )
-from nasface.run.loop import drive
+from nasface.engine.loop import drive
 from nasface.runs.metrics_log import MetricsLog
-from nasface.run.parts import StepGradient
+from nasface.engine.accumulate import StepGradient
 from nasface.progress import Progress
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, save_genotype

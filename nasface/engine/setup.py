@@ -16,7 +16,7 @@ from nasface.detection.losses import two_shot_loss
 from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
 from nasface.structures import Predictions, Targets
 from nasface.nn.blocks import channels_last
-from nasface.run.config import JobConfig, OptimizerConfig
+from nasface.engine.config import JobConfig, OptimizerConfig
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -6,10 +6,10 @@ from typing import Protocol
 
 import torch
 
-from nasface.run.config import JobConfig
-from nasface.run.distributed import World
-from nasface.run.faults import Skips, memory_explained
-from nasface.run.footprint import Footprint
+from nasface.engine.config import JobConfig
+from nasface.engine.distributed.world import World
+from nasface.engine.guards import Skips, memory_explained
+from nasface.engine.memory_estimate import Footprint
 from nasface.runs.metrics_log import MetricsLog
 from nasface.progress import Progress, Silent, stop_on_interrupt
 

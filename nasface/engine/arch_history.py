@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from nasface.errors import RunError
-from nasface.run.config import SearchConfig
+from nasface.engine.config import SearchConfig
 from nasface.search.candidates import ChoiceTable, FloatArray, pair_scores, select
 from nasface.search.derive import genotype_of_paths
 from nasface.arch.genotype import Genotype

@@ -12,8 +12,8 @@ from nasface.data.images import list_images, read_image, write_image
 from nasface.data.video import Video, VideoFile
 from nasface.errors import ConfigError, DataError
 from nasface.structures import Predictions
-from nasface.run.config import DetectConfig
-from nasface.run.detect import Finder
+from nasface.engine.config import DetectConfig
+from nasface.engine.detect import Finder
 from nasface.runs.folder import RunFolder
 from nasface.progress import Silent, StopRequest
 

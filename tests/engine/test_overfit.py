@@ -21,10 +21,10 @@ from nasface.inference.predict import TestConfig
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig
 from nasface.detection.checkpoint import load_detector
-from nasface.run.config import OptimizerConfig, TrainConfig, train_config_of
-from nasface.run.evaluate import evaluate
+from nasface.engine.config import OptimizerConfig, TrainConfig, train_config_of
+from nasface.engine.evaluate import evaluate
 from nasface.progress import Silent
-from nasface.run.train import run_training
+from nasface.engine.train import run_training
 
 SIDE = 256
 LEAST_FACE = 24

@@ -10,7 +10,7 @@ SCRIPT = """
 import resource, sys
 import torch
 from torch import nn
-from nasface.run.memory import keep_freed_memory
+from nasface.engine.malloc import keep_freed_memory
 
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
