@@ -12,9 +12,9 @@ from nasface.cli.options import parse
 from nasface.errors import ConfigError
 from nasface.export.config import ExportConfig
 from nasface.export.files import check_free
-from nasface.export.onnx_file import export_onnx
-from nasface.export.program import export_program
-from nasface.export.python_file import export_python
+from nasface.export.onnx import export_onnx
+from nasface.export.torch_export import export_program
+from nasface.export.python_source.file import export_python
 from nasface.detection.checkpoint import load_detector
 
 FORMS = {".onnx": export_onnx, ".pt2": export_program, ".py": export_python}

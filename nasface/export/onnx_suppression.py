@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from nasface.errors import ExportError
 from nasface.inference.predict import SuppressionConfig, suppress
 from nasface.export.config import OUTPUT_NAMES
-from nasface.export.extra import need
-from nasface.export.graph import Graph
+from nasface.export.optional import need
+from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import runner
 from nasface.export.parity import BATCHES, SIZES, Difference, check, random_images
 from nasface.structures import Candidates

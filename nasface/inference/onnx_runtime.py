@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nasface.errors import RunError
 from nasface.export.config import OUTPUT_NAMES
-from nasface.export.extra import need
+from nasface.export.optional import need
 from nasface.detection.detector import DetectorConfig
 from nasface.structures import Candidates, Predictions
 from nasface.detection.checkpoint import LoadedDetector

@@ -19,9 +19,9 @@ import torch
 from measuring import Step, alternate, ratio, write_rows
 
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
-from nasface.export.graph import Graph
+from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import runner
-from nasface.export.onnx_file import to_onnx
+from nasface.export.onnx import to_onnx
 from nasface.detection.detector import build_detector
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
 from nasface.detection.checkpoint import LoadedDetector

@@ -18,11 +18,11 @@ from nasface.cli.main import main
 from nasface.data.images import IMAGE_MEAN, write_image
 from nasface.errors import ExportError, RunError
 from nasface.inference.predict import SuppressionConfig, TestConfig, suppress
-from nasface.export import onnx_file
+from nasface.export import onnx as onnx_file
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
 from nasface.inference.loading import load_detector
 from nasface.inference.onnx_runtime import OnnxDetector, runner
-from nasface.export.onnx_file import export_onnx
+from nasface.export.onnx import export_onnx
 from nasface.export.onnx_suppression import (
     CANDIDATES,
     random_candidates,

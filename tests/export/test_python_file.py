@@ -19,10 +19,10 @@ from nasface.nn.cell import FixedCell
 from nasface.cli.main import main
 from nasface.errors import ExportError
 from nasface.inference.predict import TestConfig, detect
-from nasface.export.cell_source import CellSource
+from nasface.export.python_source.cell import CellSource
 from nasface.export.config import ExportConfig
-from nasface.export.detector_source import PythonSource, layers_of
-from nasface.export.python_file import export_python
+from nasface.export.python_source.detector import PythonSource, layers_of
+from nasface.export.python_source.file import export_python
 from nasface.detection.detector import build_detector
 from nasface.detection.checkpoint import LoadedDetector, load_detector
 from nasface.nn.blocks import channels_last

@@ -8,8 +8,8 @@ from typing import cast
 from torch import nn
 
 from nasface.nn.cell import FixedCell, FixedModule
-from nasface.export.cell_source import CellSource, unlike
-from nasface.export.gather import gather
+from nasface.export.python_source.cell import CellSource, unlike
+from nasface.export.python_source.extract import gather
 from nasface.detection.necks import handmade as baselines
 from nasface.detection.backbones.registry import LEVELS
 from nasface.detection.necks.handmade import OnEachLevel

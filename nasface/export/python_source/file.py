@@ -9,11 +9,11 @@ from typing import cast
 from safetensors.torch import save
 
 from nasface.errors import ExportError
-from nasface.export.about import describe
+from nasface.export.metadata import describe
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
-from nasface.export.detector_source import write_source
+from nasface.export.python_source.detector import write_source
 from nasface.export.files import draft
-from nasface.export.graph import Graph
+from nasface.export.traceable import Graph
 from nasface.export.parity import Difference, Report, check
 from nasface.detection.detector import Detector
 from nasface.detection.checkpoint import LoadedDetector

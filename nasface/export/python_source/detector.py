@@ -11,10 +11,10 @@ import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
 from nasface.errors import ExportError
 from nasface.inference.predict import SuppressionConfig
-from nasface.export import pieces
-from nasface.export.cell_source import fit
-from nasface.export.enhancement_source import MAPS, EnhancementSource
-from nasface.export.gather import gather
+from nasface.export.python_source import templates as pieces
+from nasface.export.python_source.cell import fit
+from nasface.export.python_source.neck import MAPS, EnhancementSource
+from nasface.export.python_source.extract import gather
 from nasface.detection import boxes
 from nasface.detection.backbones import resnet
 from nasface.detection import anchors

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from nasface.export.about import describe
+from nasface.export.metadata import describe
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
-from nasface.export.extra import need
+from nasface.export.optional import need
 from nasface.export.files import draft
-from nasface.export.graph import Graph, dynamic_shapes, trace
+from nasface.export.traceable import Graph, dynamic_shapes, trace
 from nasface.inference.onnx_runtime import FORMAT, runner
 from nasface.export.onnx_suppression import CANDIDATES, compare_suppressed, with_suppression
 from nasface.export.parity import Difference, Report, check

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from nasface.errors import ExportError
-from nasface.export.about import describe
+from nasface.export.metadata import describe
 from nasface.export.config import OUTPUT_NAMES, ExportConfig
 from nasface.export.files import draft
-from nasface.export.graph import SMALLEST_TRACED, Graph, trace
+from nasface.export.traceable import SMALLEST_TRACED, Graph, trace
 from nasface.export.parity import Difference, Report, check
 from nasface.detection.checkpoint import LoadedDetector
 
