@@ -15,6 +15,10 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from nasface.arch.graph import LEVEL_STEP
+from nasface.arch.io import load_search_space
+from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.space import SearchSpace
 from nasface.nn.operations import POOLING
 from nasface.search.derive import Path
 from nasface.search.policy import (
@@ -26,10 +30,6 @@ from nasface.search.policy import (
     Softmax,
     UniformPath,
 )
-from nasface.arch.graph import LEVEL_STEP
-from nasface.arch.operations import OPERATION_NAMES
-from nasface.arch.space import SearchSpace
-from nasface.arch.io import load_search_space
 
 #: divisible by every ``partial_channels`` that is drawn
 CHANNELS = 8

@@ -6,11 +6,11 @@ import torch
 from strategies import one_cell, random_choices
 from torch import Tensor
 
+from nasface.arch.space import SearchSpace
 from nasface.search.candidates import ChoiceTable, Pair, pair_scores, select
 from nasface.search.derive import Path
 from nasface.search.policy import PathMixture, Slot, Trial
 from nasface.search.supernet import SearchCell, SearchEdge, Supernet
-from nasface.arch.space import SearchSpace
 
 
 def cell_of(supernet: Supernet, name: str) -> SearchCell:

@@ -11,10 +11,10 @@ from types import ModuleType
 import pytest
 from tiny import DETECTOR, tiny_genotype, write_tiny
 
-from nasface.cli.main import main
-from nasface.detection.detector import build_detector
-from nasface.detection.checkpoint import save_detector
 from nasface.arch.io import save_genotype
+from nasface.cli.main import main
+from nasface.detection.checkpoint import save_detector
+from nasface.detection.detector import build_detector
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
+from nasface.arch.io import save_genotype
 from nasface.detection.losses import LossConfig
 from nasface.engine.config import SearchConfig, TrainConfig
-from nasface.runs.folder import RunFolder, read_metrics
-from nasface.progress import Silent
 from nasface.engine.search import run_search
 from nasface.engine.train import run_training
-from nasface.arch.io import save_genotype
+from nasface.progress import Silent
+from nasface.runs.folder import RunFolder, read_metrics
 
 GOLDEN = Path(__file__).parent / "golden"
 EARLY, LATE, CHOICES = 1e-4, 2e-2, 0.1

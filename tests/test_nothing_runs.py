@@ -11,17 +11,17 @@ import torch
 from payload import Payload
 from torch import nn
 
-from nasface.data.widerface import read_wider_split
-from nasface.data.fddb import read_fddb_detections
-from nasface.data.matlab import read_matlab
-from nasface.errors import NasfaceError
-from nasface.detection.backbones.pretrained import load_backbone_weights
-from nasface.detection.checkpoint import load_detector
-from nasface.runs.checkpoint import load_checkpoint
-from nasface.engine.config import SearchConfig, TrainConfig
-from nasface.engine.arch_history import load_history
 from nasface.arch.darts_format import read_darts_text
 from nasface.arch.io import load_config, load_genotype, load_search_space, to_yaml
+from nasface.data.fddb import read_fddb_detections
+from nasface.data.matlab import read_matlab
+from nasface.data.widerface import read_wider_split
+from nasface.detection.backbones.pretrained import load_backbone_weights
+from nasface.detection.checkpoint import load_detector
+from nasface.engine.arch_history import load_history
+from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.errors import NasfaceError
+from nasface.runs.checkpoint import load_checkpoint
 
 
 @pytest.fixture

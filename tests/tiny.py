@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nasface.data.widerface import write_wider_annotations
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_search_space
 from nasface.data.augment import AugmentConfig
 from nasface.data.images import write_image
+from nasface.data.widerface import write_wider_annotations
+from nasface.detection.checkpoint import save_detector
 from nasface.detection.detector import DetectorConfig, build_detector
 from nasface.detection.necks.registry import uses_genotype
-from nasface.structures import Predictions
-from nasface.detection.checkpoint import save_detector
 from nasface.engine.config import OptimizerConfig
 from nasface.progress import Silent
 from nasface.search.derive import derive
-from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_search_space
+from nasface.structures import Predictions
 
 DETECTOR = DetectorConfig(channels=8, head_layers=1, extra_channels=(16, 16))
 AUGMENT = AugmentConfig(size=64)

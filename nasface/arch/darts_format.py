@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
-from nasface.errors import SpecError
 from nasface.arch.genotype import (
     FORMAT,
     CellGene,
@@ -26,6 +25,7 @@ from nasface.arch.genotype import (
 )
 from nasface.arch.graph import Input
 from nasface.arch.io import load_search_space
+from nasface.errors import SpecError
 
 #: name in DARTS -> name here
 OPERATIONS: Mapping[str, str] = MappingProxyType(

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from nasface.errors import SpecError
 from nasface.arch.graph import (
     CellGraph,
     Combine,
@@ -21,6 +20,7 @@ from nasface.arch.graph import (
     check_name,
     check_title,
 )
+from nasface.errors import SpecError
 
 FORMAT: Literal[1] = 1
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
-from nasface.errors import SpecError
 from nasface.arch.operations import OPERATION_NAMES
+from nasface.errors import SpecError
 
 Combine = Literal["sum", "weighted_sum", "product", "concat"]
 Transform = Literal["none", "up2", "down2", "stride"]

@@ -19,9 +19,9 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from nasface.errors import ConfigError, NasfaceError, SpecError
 from nasface.arch.genotype import Genotype, check_derivable
 from nasface.arch.space import SearchSpace, SpaceDocument, Value, expand
+from nasface.errors import ConfigError, NasfaceError, SpecError
 
 T = TypeVar("T")
 _MOST_CHARACTERS = 500_000

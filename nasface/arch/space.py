@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
 
-from nasface.errors import SpecError
 from nasface.arch.graph import (
     LEVEL_STEP,
     CellGraph,
@@ -27,6 +26,7 @@ from nasface.arch.graph import (
     check_operation,
     check_title,
 )
+from nasface.errors import SpecError
 
 Value: TypeAlias = bool | int | str
 """What a parameter of a space may be set to."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from nasface.errors import ConfigError, SpecError
 from nasface.arch.genotype import CellGene, Genotype
 from nasface.arch.graph import CellGraph
 from nasface.arch.space import SearchSpace
+from nasface.errors import ConfigError, SpecError
 
 CELLS = ("normal", "reduce")
 """The cells of a network, by name; a network has many copies of each."""

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasface.nn.cell import FixedCell
+from nasface.arch.genotype import Genotype
+from nasface.arch.space import SearchSpace
 from nasface.classification.blocks import (
     AuxiliaryHead,
     CifarStem,
@@ -20,10 +21,9 @@ from nasface.classification.blocks import (
 )
 from nasface.classification.layout import NetworkConfig, cells_of, plan_layers, reductions
 from nasface.errors import ConfigError
+from nasface.nn.cell import FixedCell
 from nasface.search.policy import Mixture
 from nasface.search.supernet import ChoiceWeights, SearchCell
-from nasface.arch.genotype import Genotype
-from nasface.arch.space import SearchSpace
 
 
 class Logits(NamedTuple):

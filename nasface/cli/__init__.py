@@ -1,1 +1,1 @@
-"""The console command."""
+"""The console command: arguments and printing; no logic."""

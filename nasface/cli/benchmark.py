@@ -10,12 +10,12 @@ import tyro
 
 from nasface.cli.console import ConsoleProgress, say
 from nasface.data.detections import Rows
-from nasface.errors import ConfigError, DataError
-from nasface.inference.loading import load_detector
 from nasface.engine.config import FddbConfig, WiderConfig
-from nasface.inference.batch import detect_images
-from nasface.runs.folder import RunFolder
 from nasface.engine.setup import choose_device
+from nasface.errors import ConfigError, DataError
+from nasface.inference.batch import detect_images
+from nasface.inference.loading import load_detector
+from nasface.runs.folder import RunFolder
 from nasface.runs.results import label_of, write_curves
 
 Draw = Callable[[Mapping[str, pd.DataFrame], Path], Path]

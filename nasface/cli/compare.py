@@ -11,10 +11,10 @@ import tyro
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
-from nasface.studies.scheduler import run_comparison
-from nasface.studies.tables import REPORT, RUNS, SUMMARY, write_tables
-from nasface.studies.spec import load_plan
 from nasface.studies.figure import plot_comparison
+from nasface.studies.scheduler import run_comparison
+from nasface.studies.spec import load_plan
+from nasface.studies.tables import REPORT, RUNS, SUMMARY, write_tables
 
 PLOT = "summary.png"
 

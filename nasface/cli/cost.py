@@ -8,17 +8,17 @@ from typing import Annotated, Any
 
 import tyro
 
-from nasface.cli.console import print_json, print_table
-from nasface.cli.options import parse
-from nasface.errors import ConfigError
-from nasface.detection.necks.handmade import CONTEXTS, PYRAMIDS
-from nasface.detection.cost import FRAME, detector_cost
-from nasface.detection.detector import DetectorConfig
-from nasface.detection.necks.registry import GENOTYPE, NONE, is_hand_made, uses_genotype
-from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
-from nasface.detection.checkpoint import load_detector
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
+from nasface.cli.console import print_json, print_table
+from nasface.cli.options import parse
+from nasface.detection.checkpoint import load_detector
+from nasface.detection.cost import FRAME, detector_cost
+from nasface.detection.detector import DetectorConfig
+from nasface.detection.necks.handmade import CONTEXTS, PYRAMIDS
+from nasface.detection.necks.registry import GENOTYPE, NONE, is_hand_made, uses_genotype
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
+from nasface.errors import ConfigError
 
 
 @dataclass(kw_only=True)

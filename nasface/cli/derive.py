@@ -7,11 +7,11 @@ from typing import Annotated
 
 import tyro
 
+from nasface.arch.io import save_genotype, to_yaml, write_text
 from nasface.cli.console import print_json, say
 from nasface.cli.options import check_new, parse
-from nasface.engine.derive import DeriveConfig, derive_run
-from nasface.arch.io import save_genotype, to_yaml, write_text
 from nasface.drawing.cells import draw_genotype
+from nasface.engine.derive import DeriveConfig, derive_run
 
 
 @dataclass(kw_only=True)

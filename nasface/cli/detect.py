@@ -11,13 +11,13 @@ from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse
 from nasface.data.images import list_images
 from nasface.data.video import is_video
-from nasface.errors import ConfigError
-from nasface.inference.loading import load_detector
 from nasface.engine.config import DetectConfig
 from nasface.engine.detect import Finder
-from nasface.runs.folder import RunFolder
 from nasface.engine.setup import choose_device
+from nasface.errors import ConfigError
+from nasface.inference.loading import load_detector
 from nasface.progress import stop_on_interrupt
+from nasface.runs.folder import RunFolder
 
 
 @dataclass(kw_only=True)

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import tyro
 
-from nasface.cli.console import say
-from nasface.cli.options import parse_line
-from nasface.errors import ConfigError, RunError
-from nasface.engine.arch_history import HISTORY, load_history
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
-from nasface.drawing.cells import draw_comparison, draw_genotype
+from nasface.cli.console import say
+from nasface.cli.options import parse_line
 from nasface.drawing.animation import ANIMATION, draw_frames
+from nasface.drawing.cells import draw_comparison, draw_genotype
+from nasface.engine.arch_history import HISTORY, load_history
+from nasface.errors import ConfigError, RunError
 from nasface.plots.arch_history import plot_choice_history
 
 

@@ -11,15 +11,15 @@ from nasface.cli import evaluate_fddb, evaluate_wider
 from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse
 from nasface.data.widerface import read_wider_split
-from nasface.errors import ConfigError
-from nasface.inference.predict import detections_as_rows
-from nasface.inference.loading import load_detector
 from nasface.engine.config import EvaluateConfig
 from nasface.engine.evaluate import evaluate
-from nasface.runs.folder import RunFolder
 from nasface.engine.setup import choose_device, data_folder
-from nasface.runs.results import plain_curves, write_curves
+from nasface.errors import ConfigError
+from nasface.inference.loading import load_detector
+from nasface.inference.predict import detections_as_rows
 from nasface.plots.evaluation import plot_precision_recall
+from nasface.runs.folder import RunFolder
+from nasface.runs.results import plain_curves, write_curves
 
 BENCHMARKS = {"widerface": evaluate_wider.run, "fddb": evaluate_fddb.run}
 

@@ -28,12 +28,12 @@ from nasface.data.fddb import (
     write_fddb_detections,
 )
 from nasface.data.images import read_image
-from nasface.errors import ConfigError
-from nasface.metrics.fddb import READ_AT, boxes_to_ellipses, score_fddb
 from nasface.engine.config import FddbConfig
 from nasface.engine.setup import data_folder
-from nasface.runs.results import fddb_curves, fddb_figures
+from nasface.errors import ConfigError
+from nasface.metrics.fddb import READ_AT, boxes_to_ellipses, score_fddb
 from nasface.plots.evaluation import plot_roc
+from nasface.runs.results import fddb_curves, fddb_figures
 
 PLOT = "roc.png"
 

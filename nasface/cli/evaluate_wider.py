@@ -20,11 +20,11 @@ from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import parse
 from nasface.data.detections import Rows, read_detections
 from nasface.data.widerface_truth import AnnotatedImage, only, read_ground_truth, read_text_truth
-from nasface.metrics.widerface import WiderResult, score_wider
 from nasface.engine.config import WiderConfig
 from nasface.engine.setup import data_folder
-from nasface.runs.results import wider_curves, wider_figures
+from nasface.metrics.widerface import WiderResult, score_wider
 from nasface.plots.evaluation import plot_precision_recall
+from nasface.runs.results import wider_curves, wider_figures
 
 PLOT = "precision_recall.png"
 

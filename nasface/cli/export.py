@@ -9,13 +9,13 @@ import tyro
 
 from nasface.cli.console import ConsoleProgress, say
 from nasface.cli.options import parse
+from nasface.detection.checkpoint import load_detector
 from nasface.errors import ConfigError
 from nasface.export.config import ExportConfig
 from nasface.export.files import check_free
 from nasface.export.onnx import export_onnx
-from nasface.export.torch_export import export_program
 from nasface.export.python_source.file import export_python
-from nasface.detection.checkpoint import load_detector
+from nasface.export.torch_export import export_program
 
 FORMS = {".onnx": export_onnx, ".pt2": export_program, ".py": export_python}
 

@@ -8,9 +8,6 @@ from typing import Annotated, Any
 
 import tyro
 
-from nasface.cli.console import print_json, print_table, say
-from nasface.cli.options import check_new, parse_line
-from nasface.errors import SpecError
 from nasface.arch.darts_format import read_darts_text, write_darts_text
 from nasface.arch.diff import diff_genotypes
 from nasface.arch.genotype import CellGene
@@ -21,6 +18,9 @@ from nasface.arch.io import (
     read_text,
     save_genotype,
 )
+from nasface.cli.console import print_json, print_table, say
+from nasface.cli.options import check_new, parse_line
+from nasface.errors import SpecError
 
 
 @dataclass(kw_only=True)

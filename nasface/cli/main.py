@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import nasface
-from nasface.errors import NasfaceError
 from nasface.engine.malloc import keep_freed_memory
+from nasface.errors import NasfaceError
 
 #: verb -> what it does, in the order in which a newcomer meets them; each is nasface.cli.<verb>
 VERBS: Mapping[str, str] = MappingProxyType(

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
-from nasface.errors import ConfigError, RunError
 from nasface.arch.io import check_finite, load_config
+from nasface.errors import ConfigError, RunError
 
 Command = TypeVar("Command")
 

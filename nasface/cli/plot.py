@@ -10,9 +10,9 @@ import tyro
 from nasface.cli.console import say
 from nasface.cli.options import check_new, parse_line
 from nasface.errors import ConfigError
-from nasface.runs.results import label_of, read_precision_recall, read_roc
 from nasface.plots.evaluation import plot_precision_recall, plot_roc
 from nasface.plots.save import SUFFIXES
+from nasface.runs.results import label_of, read_precision_recall, read_roc
 
 
 @dataclass(kw_only=True)

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import tyro
 
+from nasface.arch.io import write_text
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError, RunError
 from nasface.reports.build import make_report
-from nasface.arch.io import write_text
 from nasface.reports.html import render_report
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import tyro
 
+from nasface.arch.io import to_yaml, write_text
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse
 from nasface.data.synthetic.dataset import SampleConfig, write_sample
-from nasface.arch.io import to_yaml, write_text
 
 
 @dataclass(kw_only=True)

@@ -10,14 +10,14 @@ import tyro
 
 from nasface.cli.console import ConsoleProgress, duration, print_json, print_table, say
 from nasface.cli.options import parse
-from nasface.errors import ConfigError
+from nasface.drawing.cells import draw_genotype
+from nasface.engine.arch_history import load_history
 from nasface.engine.config import SearchConfig
 from nasface.engine.estimate import estimate_search
-from nasface.runs.folder import read_summary
-from nasface.engine.arch_history import load_history
 from nasface.engine.search import run_search
-from nasface.drawing.cells import draw_genotype
+from nasface.errors import ConfigError
 from nasface.plots.arch_history import plot_choice_history
+from nasface.runs.folder import read_summary
 
 
 @dataclass(kw_only=True)

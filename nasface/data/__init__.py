@@ -1,1 +1,1 @@
-"""Images and annotations: readers, augmentation, the embedded sample."""
+"""Data sets: readers, records, augmentation, loading."""

@@ -1,6 +1,7 @@
 """Training crops as a torch data set whose every sample can be drawn again."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -8,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from nasface.data.widerface import ImageRecord
 from nasface.data.augment import AugmentConfig, augment
 from nasface.data.images import read_image, to_tensor
+from nasface.data.widerface import ImageRecord
 from nasface.errors import DataError
 from nasface.structures import Targets
 
@@ -51,13 +52,25 @@ class FaceDataset(Dataset[Sample]):
         return to_tensor(image), Targets(torch.from_numpy(boxes), torch.from_numpy(ignore))
 
 
+@dataclass(frozen=True)
+class Shard:
+    """The part of each batch that one of ``size`` processes loads, ``parts`` to a batch."""
+
+    rank: int = 0
+    size: int = 1
+    parts: int = 1
+
+
+WHOLE = Shard()
+
+
 class StepSampler(Sampler[list[tuple[int, int]]]):
     """The batches of the steps ``first`` to ``last`` (excluded) of a training.
 
     Each epoch goes through the images in an order given by ``(seed, epoch)``; images that do not
     fill the last batch of an epoch are left out. A batch depends on its step alone, so a job that
-    goes on at a step sees what it would have seen. With a ``share`` (rank, size, parts) the batch
-    is cut into parts, and only every ``size``-th of them from ``rank`` on is given.
+    goes on at a step sees what it would have seen. Of a batch cut into ``shard.parts``, only every
+    ``size``-th part from ``rank`` on is given.
     """
 
     def __init__(
@@ -67,16 +80,16 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
         seed: int,
         first: int,
         last: int,
-        share: tuple[int, int, int] = (0, 1, 1),
+        shard: Shard = WHOLE,
     ) -> None:
         self.length, self.batch, self.seed = length, batch, seed
-        self.first, self.last, self.share = first, last, share
+        self.first, self.last, self.shard = first, last, shard
 
     def __len__(self) -> int:
         return max(0, self.last - self.first)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        rank, size, parts = self.share
+        shard = self.shard
         epoch, order = -1, np.empty(0, dtype=np.int64)
         for step in range(self.first, self.last):
             now, at = divmod(step, self.length // self.batch)
@@ -84,7 +97,7 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
                 epoch = now
                 order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
             whole = order[at * self.batch : (at + 1) * self.batch]
-            chosen = np.concatenate(np.split(whole, parts)[rank::size])
+            chosen = np.concatenate(np.split(whole, shard.parts)[shard.rank :: shard.size])
             yield [(epoch, int(position)) for position in chosen]
 
 
@@ -109,7 +122,7 @@ def make_loader(
     first: int,
     last: int,
     workers: int,
-    share: tuple[int, int, int] = (0, 1, 1),
+    shard: Shard = WHOLE,
 ) -> DataLoader[Sample]:
     """Load the batches of steps ``first`` to ``last`` (excluded), as of :class:`StepSampler`.
 
@@ -119,7 +132,7 @@ def make_loader(
     check_batch(dataset.records, batch)
     return DataLoader(
         dataset,
-        batch_sampler=StepSampler(len(dataset), batch, dataset.seed, first, last, share),
+        batch_sampler=StepSampler(len(dataset), batch, dataset.seed, first, last, shard),
         num_workers=workers,
         collate_fn=collate,
         worker_init_fn=_start_worker,

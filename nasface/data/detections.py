@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.widerface import check_image_name
 from nasface.data.images import write_atomically
+from nasface.data.widerface import check_image_name
 from nasface.errors import DataError
 
 #: N detections ``x y w h score``, (N, 5)

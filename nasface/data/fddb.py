@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.widerface import check_image_name, read_text
 from nasface.data.images import write_atomically
+from nasface.data.widerface import check_image_name, read_text
 from nasface.errors import DataError
 
 Floats = NDArray[np.floating]

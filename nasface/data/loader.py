@@ -3,13 +3,9 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
-from nasface.data.dataset import Batch, FaceDataset, make_loader
+from nasface.data.dataset import Batch, FaceDataset, Shard, make_loader
 from nasface.errors import RunError
-from nasface.engine.config import JobConfig
-from nasface.engine.distributed.world import World
-from nasface.progress import Progress
 
 MOST_DEATHS = 3
 """Times that the workers are started again before the job gives up."""
@@ -32,11 +28,11 @@ class Batches:
         first: int,
         last: int,
         workers: int,
-        share: tuple[int, int, int],
+        shard: Shard,
         note: Callable[[str], None],
     ) -> None:
         self.data, self.batch, self.last, self.workers = data, batch, last, workers
-        self.share, self.note = share, note
+        self.shard, self.note = shard, note
         self.step, self.deaths = first, 0
         self.iterator = self._start()
 
@@ -66,7 +62,7 @@ class Batches:
         self.iterator = self._start()
 
     def _start(self) -> Iterator[Batch]:
-        loader = make_loader(self.data, self.batch, self.step, self.last, self.workers, self.share)
+        loader = make_loader(self.data, self.batch, self.step, self.last, self.workers, self.shard)
         if not self.workers or threading.current_thread() is not threading.main_thread():
             return iter(loader)
         # torch has a worker's death raise wherever the main process happens to be; without its
@@ -81,23 +77,3 @@ class Batches:
 def _is_torchs(handler: object) -> bool:
     """Whether an earlier loader of this process, not one of ours, has left torch's handler."""
     return str(getattr(handler, "__module__", "")).startswith("torch.")
-
-
-class Loading(Protocol):
-    """A job whose images are loaded."""
-
-    world: World
-    total: int
-
-    @property
-    def config(self) -> JobConfig:
-        """Its settings."""
-        ...
-
-
-def load_batches(job: Loading, data: FaceDataset, first: int, progress: Progress) -> Batches:
-    """This process's images of the steps of a job from ``first`` on."""
-    config, world = job.config, job.world
-    share = (world.rank, world.size, config.accumulate)
-    whole = config.batch * config.accumulate
-    return Batches(data, whole, first, job.total, config.workers, share, progress.note)

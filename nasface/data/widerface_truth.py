@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.data.matlab import read_matlab
 from nasface.data.widerface import (
     ATTRIBUTES,
     check_image_name,
     parse_wider_annotations,
     read_text,
 )
-from nasface.data.matlab import read_matlab
 from nasface.errors import DataError
 
 SETS = ("easy", "medium", "hard")

@@ -1,1 +1,1 @@
-"""Face detection: boxes, anchors, losses, backbone, detector."""
+"""The detection model and its losses: anchors, matching, heads, detector, model zoo."""

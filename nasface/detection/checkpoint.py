@@ -10,14 +10,14 @@ from safetensors.torch import save
 from torch import nn
 
 import nasface
-from nasface.errors import NasfaceError, RunError
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import parse_dataclass, parse_genotype, parse_yaml, to_yaml, write_bytes
 from nasface.detection.detector import Detector, DetectorConfig, build_detector
 from nasface.detection.necks.registry import uses_genotype
+from nasface.errors import NasfaceError, RunError
 from nasface.io.safetensors_file import load_safetensors_file
 from nasface.nn.blocks import channels_last
 from nasface.nn.unfilled import Unfilled
-from nasface.arch.genotype import Genotype
-from nasface.arch.io import parse_dataclass, parse_genotype, parse_yaml, to_yaml, write_bytes
 
 FORMAT = "nasface-detector-1"
 LICENCE = "weights are subject to the terms of the images that they were trained on"

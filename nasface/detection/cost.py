@@ -6,6 +6,8 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
+from nasface.arch.genotype import Genotype, cascade
+from nasface.arch.space import SearchSpace
 from nasface.detection.backbones.registry import LEVELS
 from nasface.detection.detector import DetectorConfig, build_detector
 from nasface.detection.necks.registry import paths_of_parts
@@ -13,8 +15,6 @@ from nasface.nn.cost import Cost, measure_cost
 from nasface.search.candidates import ChoiceTable, select
 from nasface.search.cost_penalty import Complexity, Measure, operation_costs
 from nasface.search.derive import genotype_of_paths
-from nasface.arch.genotype import Genotype, cascade
-from nasface.arch.space import SearchSpace
 
 FRAME: Mapping[str, str] = MappingProxyType(
     {"backbone": "backbone", "C6, C7": "extra", "laterals": "laterals", "heads": "heads"}

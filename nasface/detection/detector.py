@@ -13,17 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, normalize
 
-from nasface.nn.cell import FixedModule, build_module
-from nasface.errors import ConfigError, SpecError
+from nasface.arch.genotype import Genotype
+from nasface.arch.space import SearchSpace
 from nasface.detection.anchors import AnchorConfig, make_anchors
 from nasface.detection.backbones.registry import LEVELS, STRIDES, ExtraLevels, Form, build_backbone
 from nasface.detection.necks.registry import GENOTYPE, build_enhancement, parts_of
-from nasface.structures import Predictions
+from nasface.errors import ConfigError, SpecError
 from nasface.nn.blocks import conv_norm_relu, separable_conv_norm_relu
+from nasface.nn.cell import FixedModule, build_module
 from nasface.search.policy import Mixture
 from nasface.search.supernet import Supernet
-from nasface.arch.genotype import Genotype
-from nasface.arch.space import SearchSpace
+from nasface.structures import Predictions
 
 FIRST_SHOT_SCALE = 0.5
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot, smooth_l1_loss
 
-from nasface.errors import ConfigError
 from nasface.detection.boxes import decode, encode, overlap_loss
 from nasface.detection.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
+from nasface.errors import ConfigError
 from nasface.structures import Predictions, Targets
 
 BoxLoss = Literal["diou", "giou", "ciou", "smooth_l1"]

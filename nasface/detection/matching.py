@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nasface.errors import ConfigError
 from nasface.detection.boxes import area, intersection, iou
+from nasface.errors import ConfigError
 from nasface.structures import Targets
 
 BACKGROUND = -1

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from nasface.errors import ConfigError
+from nasface.arch.genotype import Genotype
 from nasface.detection.backbones.registry import Form
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import DetectorConfig
-from nasface.arch.genotype import Genotype
+from nasface.errors import ConfigError
 
 REFERENCE_GENOTYPE = "asfd-ref"
 TABLE_SIZE = (480, 640)

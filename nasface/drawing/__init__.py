@@ -1,1 +1,1 @@
-"""."""
+"""Drawings of cells and genotypes as graphs."""

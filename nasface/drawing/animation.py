@@ -16,10 +16,10 @@ from PIL import Image
 from nasface.arch.genotype import CellGene, Genotype
 from nasface.arch.io import write_bytes
 from nasface.drawing.cells import draw_sheet, sheet_figure
-from nasface.plots.save import SUFFIXES, check_suffix
 from nasface.drawing.graph import Arrow, Vertex, cell_graph, merge_vertices
 from nasface.drawing.legend import Entry, legend
 from nasface.drawing.page import CellPicture, Sheet, arrange, choose_cells, picture_cell
+from nasface.plots.save import SUFFIXES, check_suffix
 
 ANIMATION = ".gif"
 FRAME_MS, LAST_MS = 700, 2500

@@ -16,15 +16,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import BoxStyle, FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Path2D
 
-from nasface.errors import RunError
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import write_bytes
 from nasface.drawing.dot import to_dot
-from nasface.plots.save import SUFFIXES, check_suffix, save_figure
 from nasface.drawing.graph import FILL, Role
-from nasface.drawing.legend import Entry, legend
 from nasface.drawing.layout import Point
-from nasface.drawing.routing import Route, vertex_box
+from nasface.drawing.legend import Entry, legend
 from nasface.drawing.page import (
     MARGIN,
     TITLE,
@@ -34,6 +31,9 @@ from nasface.drawing.page import (
     comparison_sheet,
     genotype_sheet,
 )
+from nasface.drawing.routing import Route, vertex_box
+from nasface.errors import RunError
+from nasface.plots.save import SUFFIXES, check_suffix, save_figure
 
 LEGEND_ROW = 0.22
 """Height of a row of the legend in inches."""

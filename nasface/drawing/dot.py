@@ -10,10 +10,10 @@ from html import escape
 import graphviz
 
 from nasface.drawing.graph import FILL
-from nasface.drawing.legend import Entry, legend
 from nasface.drawing.layout import Point
-from nasface.drawing.routing import Route, vertex_box
+from nasface.drawing.legend import Entry, legend
 from nasface.drawing.page import MARGIN, TITLE, CellPicture, Sheet
+from nasface.drawing.routing import Route, vertex_box
 
 POINTS = 72
 """Graphviz's unit of places, of an inch."""

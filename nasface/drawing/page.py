@@ -6,11 +6,11 @@ Lengths are in inches, x to the right, y upwards.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nasface.errors import ConfigError
 from nasface.arch.genotype import Genotype
 from nasface.drawing.graph import Arrow, Vertex, cell_graph, compare_cells, operation_colours
 from nasface.drawing.layout import Point, place_vertices
 from nasface.drawing.routing import Route, route_arrows, vertex_box
+from nasface.errors import ConfigError
 
 MARGIN = 0.2
 TITLE = 0.45

@@ -1,1 +1,1 @@
-"""Long jobs: search, training, evaluation, with their folders and checkpoints."""
+"""Long jobs: search, training, evaluation, detection on files."""

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nasface.errors import RunError
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_config, load_search_space, write_bytes
+from nasface.arch.space import SearchSpace
 from nasface.engine.config import SearchConfig
+from nasface.errors import RunError
 from nasface.search.candidates import ChoiceTable, FloatArray, pair_scores, select
 from nasface.search.derive import genotype_of_paths
-from nasface.arch.genotype import Genotype
-from nasface.arch.space import SearchSpace
-from nasface.arch.io import load_config, load_search_space, write_bytes
 
 HISTORY = "choices.npz"
 """Name of the file in the folder of a search."""

@@ -4,16 +4,16 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nasface.arch.space import Value
 from nasface.data.augment import AugmentConfig
-from nasface.errors import ConfigError
-from nasface.inference.predict import TestConfig
 from nasface.detection.backbones.registry import LEVELS
 from nasface.detection.detector import DetectorConfig
-from nasface.detection.zoo import REFERENCE_GENOTYPE, model
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig
+from nasface.detection.zoo import REFERENCE_GENOTYPE, model
+from nasface.errors import ConfigError
+from nasface.inference.predict import TestConfig
 from nasface.search.config import BilevelConfig
-from nasface.arch.space import Value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import nasface
-from nasface.errors import ConfigError, RunError
-from nasface.runs.checkpoint import fitting, load_checkpoint
-from nasface.engine.config import SearchConfig
-from nasface.runs.folder import RunFolder
-from nasface.engine.arch_history import entry_arrays
-from nasface.search.candidates import FloatArray
-from nasface.search.derive import derive
 from nasface.arch.genotype import Genotype, Provenance, cascade
 from nasface.arch.io import config_digest, load_config, load_genotype, load_search_space
+from nasface.engine.arch_history import entry_arrays
+from nasface.engine.config import SearchConfig
+from nasface.errors import ConfigError, RunError
+from nasface.runs.checkpoint import fitting, load_checkpoint
+from nasface.runs.folder import RunFolder
+from nasface.search.candidates import FloatArray
+from nasface.search.derive import derive
 
 
 @dataclass(frozen=True, kw_only=True)

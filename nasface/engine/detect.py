@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from nasface.arch.io import write_text
 from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile
+from nasface.engine.config import DetectConfig
 from nasface.errors import DataError
 from nasface.inference.predict import detect, detections_as_rows
-from nasface.structures import Detections
-from nasface.engine.config import DetectConfig
-from nasface.runs.folder import RunFolder
-from nasface.progress import Progress, StopRequest
-from nasface.arch.io import write_text
 from nasface.plots.boxes import contact_sheet, draw_boxes
+from nasface.progress import Progress, StopRequest
+from nasface.runs.folder import RunFolder
+from nasface.structures import Detections
 
 Image = NDArray[np.uint8]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 from nasface.data.dataset import make_loader
-from nasface.nn.cost import count_saved_bytes
 from nasface.engine.config import SearchConfig
-from nasface.runs.folder import RunFolder
 from nasface.engine.memory_estimate import Footprint, available_mb, state_mb
-from nasface.engine.setup import take_shots
 from nasface.engine.search import Search
+from nasface.engine.setup import take_shots
+from nasface.nn.cost import count_saved_bytes
+from nasface.runs.folder import RunFolder
 from nasface.search.config import policy_at
 from nasface.search.policy import CellMixture
 

@@ -7,14 +7,14 @@ from typing import Any
 from torch import nn
 
 from nasface.data.widerface import ImageRecord
+from nasface.inference.predict import TestConfig, detect_files
 from nasface.metrics.average_precision import (
     AveragePrecision,
     average_precision,
     average_precision_by_height,
 )
-from nasface.inference.predict import TestConfig, detect_files
-from nasface.structures import Detections
 from nasface.progress import Progress
+from nasface.structures import Detections
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from nasface.engine.config import JobConfig
 from nasface.engine.distributed.world import World
 from nasface.engine.guards import Skips, memory_explained
 from nasface.engine.memory_estimate import Footprint
-from nasface.runs.metrics_log import MetricsLog
 from nasface.progress import Progress, Silent, stop_on_interrupt
+from nasface.runs.metrics_log import MetricsLog
 
 
 class Job(Protocol):

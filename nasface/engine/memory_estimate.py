@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.engine.config import JobConfig
+from nasface.nn.cost import count_parameters, count_saved_bytes
 
 
 @dataclass(frozen=True)

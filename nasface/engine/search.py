@@ -8,19 +8,20 @@ import torch
 from torch import Tensor
 
 import nasface
-from nasface.data.widerface import split_halves
+from nasface.arch.genotype import Genotype, Provenance, cascade
+from nasface.arch.io import config_digest, load_genotype, load_search_space, save_genotype
 from nasface.data.dataset import Batch, FaceDataset, check_batch
-from nasface.errors import RunError
+from nasface.data.loader import Batches
+from nasface.data.widerface import split_halves
 from nasface.detection.cost import detector_complexity
 from nasface.detection.detector import SearchableDetector, build_searchable
-from nasface.data.loader import Batches, load_batches
-from nasface.runs.checkpoint import fitting, load_checkpoint
+from nasface.engine.accumulate import StepGradient
+from nasface.engine.arch_history import entry_arrays, history_entry, save_history
 from nasface.engine.config import SearchConfig
 from nasface.engine.distributed.world import World, digest_of, join_world
 from nasface.engine.guards import Skips, disk_explained
-from nasface.runs.folder import RunFolder
+from nasface.engine.loop import drive
 from nasface.engine.memory_estimate import Footprint, footprint
-from nasface.engine.arch_history import entry_arrays, history_entry, save_history
 from nasface.engine.setup import (
     choose_device,
     detection_loss,
@@ -34,17 +35,16 @@ from nasface.engine.setup import (
     take_shots,
     to_device,
 )
-from nasface.engine.loop import drive
-from nasface.runs.metrics_log import MetricsLog
-from nasface.engine.accumulate import StepGradient
+from nasface.errors import RunError
 from nasface.progress import Progress
-from nasface.search.cost_penalty import Complexity
+from nasface.runs.checkpoint import fitting, load_checkpoint
+from nasface.runs.folder import RunFolder
+from nasface.runs.metrics_log import MetricsLog
 from nasface.search.config import policy_at
+from nasface.search.cost_penalty import Complexity
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture
 from nasface.search.searcher import Losses, Schedule, Session
-from nasface.arch.genotype import Genotype, Provenance, cascade
-from nasface.arch.io import config_digest, load_genotype, load_search_space, save_genotype
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,9 @@ class Search:
         """Begin to load the images of the steps that are left."""
         self.progress = progress
         firsts = (self.step, max(self.step, self.session.schedule.warmup))
+        workers, shard = self.config.workers, self.world.shard(self.config.accumulate)
         self.batches: list[Batches] = [
-            load_batches(self, data, first, progress)
+            Batches(data, self.batch, first, self.total, workers, shard, progress.note)
             for data, first in zip(self.data, firsts, strict=True)
         ]
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from nasface.data.widerface import ImageRecord, read_wider_split
-from nasface.errors import ConfigError
+from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
 from nasface.detection.detector import Detector, SearchableDetector
 from nasface.detection.losses import two_shot_loss
-from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
-from nasface.structures import Predictions, Targets
-from nasface.nn.blocks import channels_last
 from nasface.engine.config import JobConfig, OptimizerConfig
+from nasface.errors import ConfigError
+from nasface.nn.blocks import channels_last
+from nasface.structures import Predictions, Targets
 
 Module = TypeVar("Module", bound=nn.Module)
 

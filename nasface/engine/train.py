@@ -10,19 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nasface.data.widerface import read_wider_split
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype, save_genotype
 from nasface.data.dataset import Batch, FaceDataset, check_batch
-from nasface.errors import ConfigError
+from nasface.data.loader import Batches
+from nasface.data.widerface import read_wider_split
+from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.detection.detector import Detector, build_detector
 from nasface.detection.necks.registry import uses_genotype
-from nasface.detection.checkpoint import load_detector, save_detector
-from nasface.data.loader import load_batches
-from nasface.runs.checkpoint import fitting, load_checkpoint
+from nasface.engine.accumulate import StepGradient
 from nasface.engine.config import TrainConfig
 from nasface.engine.distributed.world import World, digest_of, join_world
 from nasface.engine.evaluate import Evaluation, evaluate
 from nasface.engine.guards import Skips, disk_explained
-from nasface.runs.folder import RunFolder, read_metrics
+from nasface.engine.loop import drive
 from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.setup import (
     choose_device,
@@ -38,12 +39,11 @@ from nasface.engine.setup import (
     take_shots,
     to_device,
 )
-from nasface.engine.loop import drive
-from nasface.runs.metrics_log import MetricsLog
-from nasface.engine.accumulate import StepGradient
+from nasface.errors import ConfigError
 from nasface.progress import Progress
-from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_genotype, save_genotype
+from nasface.runs.checkpoint import fitting, load_checkpoint
+from nasface.runs.folder import RunFolder, read_metrics
+from nasface.runs.metrics_log import MetricsLog
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,15 @@ class Training:
 
     def start(self, progress: Progress) -> None:
         """Begin to load the images of the steps that are left."""
-        self.batches = load_batches(self, self.data, self.step, progress)
+        self.batches = Batches(
+            self.data,
+            self.batch,
+            self.step,
+            self.total,
+            self.config.workers,
+            self.world.shard(self.config.accumulate),
+            progress.note,
+        )
 
     def next_step(self) -> dict[str, float]:
         """:meth:`take_step` on the images that are due."""

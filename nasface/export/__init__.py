@@ -1,1 +1,1 @@
-"""Detectors that leave the toolkit: ONNX files, torch.export programs, plain Python files."""
+"""Detectors in other formats: ONNX, torch.export programs, plain Python files."""

@@ -1,23 +1,10 @@
 """What an exported detector gives, and how it suppresses."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Literal
 
 from nasface.errors import ConfigError
+from nasface.inference.onnx_runtime import Outputs
 from nasface.inference.predict import SuppressionConfig
-
-Outputs = Literal["predictions", "boxes", "detections"]
-
-#: names of the tensors that a graph gives
-OUTPUT_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "predictions": ("logits", "deltas", "anchors"),
-        "boxes": ("boxes", "scores"),
-        "detections": ("image", "boxes", "scores"),
-    }
-)
 
 OPSETS = range(18, 24)
 """ONNX opsets that torch's exporter can write."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from nasface.export.metadata import describe
-from nasface.export.config import OUTPUT_NAMES, ExportConfig
-from nasface.export.optional import need
+from nasface.detection.checkpoint import LoadedDetector
+from nasface.export.config import ExportConfig
 from nasface.export.files import draft
-from nasface.export.traceable import Graph, dynamic_shapes, trace
-from nasface.inference.onnx_runtime import FORMAT, runner
+from nasface.export.metadata import describe
 from nasface.export.onnx_suppression import CANDIDATES, compare_suppressed, with_suppression
 from nasface.export.parity import Difference, Report, check
-from nasface.detection.checkpoint import LoadedDetector
+from nasface.export.traceable import Graph, dynamic_shapes, trace
+from nasface.inference.onnx_runtime import FORMAT, OUTPUT_NAMES, runner
+from nasface.optional import need
 
 if TYPE_CHECKING:
     import onnx

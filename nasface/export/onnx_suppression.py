@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from nasface.errors import ExportError
-from nasface.inference.predict import SuppressionConfig, suppress
-from nasface.export.config import OUTPUT_NAMES
-from nasface.export.optional import need
-from nasface.export.traceable import Graph
-from nasface.inference.onnx_runtime import runner
 from nasface.export.parity import BATCHES, SIZES, Difference, check, random_images
+from nasface.export.traceable import Graph
+from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
+from nasface.inference.predict import SuppressionConfig, suppress
+from nasface.optional import need
 from nasface.structures import Candidates
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ CANDIDATES = ("candidate_boxes", "candidate_scores")
 def suppression_model(config: SuppressionConfig, opset: int, ir_version: int) -> "onnx.ModelProto":
     """Candidates of a batch -> image (N,), boxes (N, 4), scores (N,): image by image, best first.
 
-    Which boxes stay is decided as :func:`nasface.detection.boxes.non_maximum_suppression` does, ties
+    Which boxes stay is decided as in :func:`nasface.detection.boxes.non_maximum_suppression`, ties
     included.
     """
     # The operator keeps scores above its threshold, we keep those from ours on.

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import torch
 
-from nasface.errors import ExportError
-from nasface.export.metadata import describe
-from nasface.export.config import OUTPUT_NAMES, ExportConfig
-from nasface.export.files import draft
-from nasface.export.traceable import SMALLEST_TRACED, Graph, trace
-from nasface.export.parity import Difference, Report, check
 from nasface.detection.checkpoint import LoadedDetector
+from nasface.errors import ExportError
+from nasface.export.config import ExportConfig
+from nasface.export.files import draft
+from nasface.export.metadata import describe
+from nasface.export.parity import Difference, Report, check
+from nasface.export.traceable import SMALLEST_TRACED, Graph, trace
+from nasface.inference.onnx_runtime import OUTPUT_NAMES
 
 ABOUT = "about.json"
 """Name under which a program carries what it says of itself."""

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from nasface.export.config import Outputs
 from nasface.detection.backbones.registry import STRIDES
 from nasface.detection.boxes import decode
-from nasface.structures import Predictions
+from nasface.inference.onnx_runtime import Outputs
 from nasface.nn.fuse import fold_norms
+from nasface.structures import Predictions
 
 SMALLEST_TRACED = STRIDES[-1] + 1
 """Pixels of the least height and width that a trace is sure of: below them the coarsest map has one

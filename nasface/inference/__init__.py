@@ -1,1 +1,1 @@
-"""."""
+"""From images to detections: loading, test-time augmentation, batches, ONNX Runtime."""

@@ -12,8 +12,8 @@ from nasface.data.detections import Rows, parse_detections, write_detections
 from nasface.data.images import read_image
 from nasface.errors import DataError
 from nasface.inference.predict import TestConfig, detect
-from nasface.structures import Detections
 from nasface.progress import Progress
+from nasface.structures import Detections
 
 
 @dataclass

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nasface.data.images import read_image
-from nasface.inference.predict import TestConfig, detect_batch
-from nasface.inference.face_detector import loading as load
-from nasface.structures import Detections
 from nasface.detection.checkpoint import LoadedDetector
+from nasface.inference import loading as load
+from nasface.inference.predict import TestConfig, detect_batch
+from nasface.structures import Detections
 
 Image = NDArray[np.uint8]
 Picture = str | Path | Image | Tensor

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from nasface.inference.onnx_runtime import load_onnx
 from nasface.detection import checkpoint as weights
 from nasface.detection.checkpoint import LoadedDetector
+from nasface.inference.onnx_runtime import load_onnx
 from nasface.nn.fuse import fold_norms
 
 

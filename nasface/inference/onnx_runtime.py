@@ -1,21 +1,32 @@
 """Detectors from ONNX files, run by onnxruntime in the place of trained weights."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from nasface.errors import RunError
-from nasface.export.config import OUTPUT_NAMES
-from nasface.export.optional import need
-from nasface.detection.detector import DetectorConfig
-from nasface.structures import Candidates, Predictions
-from nasface.detection.checkpoint import LoadedDetector
 from nasface.arch.io import parse_dataclass, parse_genotype, parse_yaml
+from nasface.detection.checkpoint import LoadedDetector
+from nasface.detection.detector import DetectorConfig
+from nasface.errors import RunError
+from nasface.optional import need
+from nasface.structures import Candidates, Predictions
+
+Outputs = Literal["predictions", "boxes", "detections"]
+
+#: names of the tensors that a graph gives
+OUTPUT_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "predictions": ("logits", "deltas", "anchors"),
+        "boxes": ("boxes", "scores"),
+        "detections": ("image", "boxes", "scores"),
+    }
+)
 
 FORMAT = "nasface-onnx-1"
 

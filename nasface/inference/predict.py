@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nasface.data.images import read_image, to_tensor
+from nasface.detection.boxes import clip, decode, non_maximum_suppression
 from nasface.errors import ConfigError
 from nasface.inference.tta import (
     Preset,
@@ -22,7 +23,6 @@ from nasface.inference.tta import (
     views_of,
     vote,
 )
-from nasface.detection.boxes import clip, decode, non_maximum_suppression
 from nasface.structures import Candidates, Detections, Predictions
 
 Image = NDArray[np.uint8]

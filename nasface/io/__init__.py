@@ -1,1 +1,1 @@
-"""."""
+"""Files of bytes, text and weights; knows no domain."""

@@ -1,1 +1,1 @@
-"""From a detector and annotated images to detections and figures."""
+"""Protocols and figures; imports NumPy only."""

@@ -1,1 +1,1 @@
-"""Modules that know neither search nor faces: operations, blocks, cost."""
+"""Modules without search or faces: operations, blocks, cells of a genotype, cost."""

@@ -6,10 +6,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from nasface.arch.genotype import CellGene, Genotype, NodeGene
 from nasface.errors import SpecError
 from nasface.nn.blocks import DropPath, product, resample
 from nasface.nn.operations import build_operation
-from nasface.arch.genotype import CellGene, Genotype, NodeGene
 
 
 class FixedCell(nn.Module):

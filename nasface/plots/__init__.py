@@ -1,1 +1,1 @@
-"""."""
+"""Figures: curves, histories of a search, boxes on photographs."""

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from nasface.search.candidates import ChoiceTable, Pair, select
 from nasface.arch.space import SearchSpace
 from nasface.plots.save import save_figure
+from nasface.search.candidates import ChoiceTable, Pair, select
 
 Floats = NDArray[np.floating]
 

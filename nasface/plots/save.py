@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from nasface.errors import ConfigError
 from nasface.arch.io import write_bytes
+from nasface.errors import ConfigError
 
 SUFFIXES = (".png", ".svg", ".pdf")
 

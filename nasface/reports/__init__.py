@@ -1,1 +1,1 @@
-"""."""
+"""HTML reports of run folders."""

@@ -6,16 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nasface.errors import ConfigError
-from nasface.detection.cost import detector_cost
-from nasface.reports.reader import RunRecord, read_run
-from nasface.reports.samples import sample_detections
 from nasface.arch.genotype import Genotype
+from nasface.detection.cost import detector_cost
 from nasface.drawing.cells import draw_genotype
+from nasface.errors import ConfigError
+from nasface.plots.arch_history import plot_choice_history
 from nasface.plots.curves import plot_metric
 from nasface.plots.evaluation import plot_precision_recall, plot_roc
-from nasface.plots.arch_history import plot_choice_history
 from nasface.reports.html import Report, ReportPicture, ReportTable, RunSection
+from nasface.reports.reader import RunRecord, read_run
+from nasface.reports.samples import sample_detections
 from nasface.reports.themed import photograph_uri, picture_uri, themed_svg
 
 COST_SIZE = (480, 640)

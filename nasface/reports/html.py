@@ -61,7 +61,7 @@ class Report:
 def render_report(report: Report) -> str:
     """The report as HTML; texts are escaped, the SVG of charts is not."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nasface.view", "templates"),
+        loader=jinja2.PackageLoader("nasface.reports", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -8,17 +8,17 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from nasface.errors import RunError
-from nasface.detection.detector import DetectorConfig
-from nasface.detection.necks.registry import uses_genotype
-from nasface.detection.checkpoint import load_detector
-from nasface.engine.config import SearchConfig, TrainConfig
-from nasface.runs.environment import ENVIRONMENT
-from nasface.runs.folder import read_metrics
-from nasface.engine.arch_history import HISTORY, ChoiceHistory, load_history
-from nasface.runs.results import CURVES
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_config, load_genotype, read_config
+from nasface.detection.checkpoint import load_detector
+from nasface.detection.detector import DetectorConfig
+from nasface.detection.necks.registry import uses_genotype
+from nasface.engine.arch_history import HISTORY, ChoiceHistory, load_history
+from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.errors import RunError
+from nasface.runs.environment import ENVIRONMENT
+from nasface.runs.folder import read_metrics
+from nasface.runs.results import CURVES
 
 Kind = Literal["search", "training", "evaluation", "WIDER FACE", "FDDB"]
 

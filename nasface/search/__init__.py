@@ -1,1 +1,1 @@
-"""The search engine: policies, supernet, bilevel steps, derivation."""
+"""The search engine: policies, supernet, bilevel steps, derivation; knows no images or files."""

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasface.arch.space import SearchSpace
 from nasface.nn.cost import measure_cost
 from nasface.nn.operations import build_operation
 from nasface.search.candidates import ChoiceTable, FloatArray, Pair
 from nasface.search.config import ComplexityConfig
 from nasface.search.policy import log_probabilities
 from nasface.search.supernet import ChoiceWeights
-from nasface.arch.space import SearchSpace
 
 Measure = Literal["macs", "parameters"]
 

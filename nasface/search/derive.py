@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nasface.errors import SpecError
-from nasface.search.candidates import ChoiceTable, FloatArray, Pair, pair_scores, select
 from nasface.arch.genotype import (
     FORMAT,
     CellGene,
@@ -17,6 +15,8 @@ from nasface.arch.genotype import (
     SpaceReference,
 )
 from nasface.arch.space import SearchSpace
+from nasface.errors import SpecError
+from nasface.search.candidates import ChoiceTable, FloatArray, Pair, pair_scores, select
 
 Path = tuple[tuple[Pair, ...], ...]
 """Per node its (edge, column) pairs."""

@@ -1,12 +1,12 @@
 """Cells drawn at random, and the path of a cell that is given as a genotype."""
 
+from nasface.arch.genotype import CellGene, EdgeGene, Genotype, Provenance
+from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError
 from nasface.search.candidates import ChoiceTable, Pair
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.policy import PathMixture, Slot, Trial, UniformPath
 from nasface.search.supernet import ChoiceWeights
-from nasface.arch.genotype import CellGene, EdgeGene, Genotype, Provenance
-from nasface.arch.space import SearchSpace
 
 
 def random_genotype(space: SearchSpace, seed: int, name: str = "random") -> Genotype:

@@ -9,6 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from nasface.arch.genotype import CellGene, Genotype, Provenance
+from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
 from nasface.search.bilevel import (
     Gradient,
@@ -18,14 +20,12 @@ from nasface.search.bilevel import (
     weight_step,
 )
 from nasface.search.candidates import FloatArray
-from nasface.search.cost_penalty import Complexity
 from nasface.search.config import BilevelConfig, policy_at
+from nasface.search.cost_penalty import Complexity
+from nasface.search.coverage import ChoiceRow, Visits, choice_report
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, PathMixture, Policy
 from nasface.search.supernet import ChoiceWeights
-from nasface.search.coverage import ChoiceRow, Visits, choice_report
-from nasface.arch.genotype import CellGene, Genotype, Provenance
-from nasface.arch.space import SearchSpace
 
 Batch = TypeVar("Batch")
 

@@ -10,6 +10,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from nasface.arch.graph import CellGraph, Edge
+from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
 from nasface.nn.blocks import channel_shuffle, product, resample
 from nasface.nn.operations import POOLING, build_operation
@@ -22,8 +24,6 @@ from nasface.search.policy import (
     Policy,
     Slot,
 )
-from nasface.arch.graph import CellGraph, Edge
-from nasface.arch.space import SearchSpace
 
 
 class ChoiceWeights(nn.Module):

@@ -1,1 +1,1 @@
-"""."""
+"""Comparisons of many runs: specification, scheduling, tables, statistics."""

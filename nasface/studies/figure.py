@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nasface.studies.statistics import mean_of
 from nasface.plots.save import save_figure
+from nasface.studies.statistics import mean_of
 
 
 def plot_comparison(runs: pd.DataFrame, figure: str, path: Path) -> None:

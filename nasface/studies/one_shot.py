@@ -11,14 +11,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from nasface.data.dataset import Batch, FaceDataset, make_loader
-from nasface.engine.config import SearchConfig
-from nasface.runs.folder import RunFolder
-from nasface.engine.setup import detection_loss, images_to, to_device
-from nasface.engine.search import Search
-from nasface.search.sampling import mixture_of
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_config
+from nasface.data.dataset import Batch, FaceDataset, make_loader
+from nasface.engine.config import SearchConfig
+from nasface.engine.search import Search
+from nasface.engine.setup import detection_loss, images_to, to_device
+from nasface.runs.folder import RunFolder
+from nasface.search.sampling import mixture_of
 
 BATCHES = 8
 """Batches for the statistics, from the half that trained the weights, and as many for the loss,

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nasface.errors import ConfigError, RunError
-from nasface.studies.spec import Plan, Run, runs_of
-from nasface.progress import Progress, StopRequest, stop_on_interrupt
-from nasface.studies.worker import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
 from nasface.arch.io import load_config, load_genotype, to_yaml, write_text
+from nasface.errors import ConfigError, RunError
+from nasface.progress import Progress, StopRequest, stop_on_interrupt
+from nasface.studies.spec import Plan, Run, runs_of
+from nasface.studies.worker import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
 
 PLAN, LOG = "plan.yaml", "log.txt"
 _POLL_SECONDS = 0.5

@@ -7,9 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from nasface.errors import ConfigError
-from nasface.detection.necks.registry import GENOTYPE, uses_genotype
-from nasface.engine.config import SearchConfig, TrainConfig, train_config_of
 from nasface.arch.io import (
     load_config,
     load_search_space,
@@ -17,6 +14,9 @@ from nasface.arch.io import (
     parse_dataclass,
     plain_values,
 )
+from nasface.detection.necks.registry import GENOTYPE, uses_genotype
+from nasface.engine.config import SearchConfig, TrainConfig, train_config_of
+from nasface.errors import ConfigError
 
 How = Literal[
     "argmax", "argmax-cat-all", "gumbel", "pc-darts", "darts", "random-search", "random", "fixed"

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nasface.studies.statistics import mean_of, paired, rank_correlation
-from nasface.studies.scheduler import cells_of
-from nasface.studies.spec import Plan, runs_of
-from nasface.studies.worker import RANKED
 from nasface.arch.diff import diff_genotypes
 from nasface.arch.io import load_genotype, write_text
+from nasface.studies.scheduler import cells_of
+from nasface.studies.spec import Plan, runs_of
+from nasface.studies.statistics import mean_of, paired, rank_correlation
+from nasface.studies.worker import RANKED
 
 RUNS, SUMMARY, RANKS = "runs.csv", "summary.csv", "ranks.csv"
 REPORT = "summary.md"

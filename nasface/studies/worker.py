@@ -21,27 +21,27 @@ import torch
 from torch import nn
 
 import nasface
-from nasface.data.widerface import ImageRecord, read_wider_split
-from nasface.data.widerface_truth import read_ground_truth
-from nasface.errors import NasfaceError
-from nasface.metrics.widerface import score_wider
-from nasface.detection.cost import detector_cost
-from nasface.detection.zoo import TABLE_SIZE
-from nasface.detection.checkpoint import load_detector
-from nasface.nn.fuse import fold_norms
-from nasface.inference.batch import as_rows
-from nasface.engine.evaluate import Evaluation, evaluate
-from nasface.runs.folder import RunFolder
-from nasface.engine.setup import choose_device, peak_memory_mb
-from nasface.engine.malloc import keep_freed_memory
-from nasface.studies.spec import Run
-from nasface.progress import Progress
-from nasface.studies.one_shot import SupernetScore
-from nasface.engine.search import run_search
-from nasface.engine.train import run_training
-from nasface.search.sampling import random_genotype
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_config, load_genotype, load_search_space, save_genotype
+from nasface.data.widerface import ImageRecord, read_wider_split
+from nasface.data.widerface_truth import read_ground_truth
+from nasface.detection.checkpoint import load_detector
+from nasface.detection.cost import detector_cost
+from nasface.detection.zoo import TABLE_SIZE
+from nasface.engine.evaluate import Evaluation, evaluate
+from nasface.engine.malloc import keep_freed_memory
+from nasface.engine.search import run_search
+from nasface.engine.setup import choose_device, peak_memory_mb
+from nasface.engine.train import run_training
+from nasface.errors import NasfaceError
+from nasface.inference.batch import as_rows
+from nasface.metrics.widerface import score_wider
+from nasface.nn.fuse import fold_norms
+from nasface.progress import Progress
+from nasface.runs.folder import RunFolder
+from nasface.search.sampling import random_genotype
+from nasface.studies.one_shot import SupernetScore
+from nasface.studies.spec import Run
 
 RUN, SEARCHED, RESULT, RANKED = "run.yaml", "search.json", "result.json", "rank.json"
 GENOTYPE = "genotype.yaml"

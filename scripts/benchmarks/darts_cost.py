@@ -22,6 +22,8 @@ import torch.nn.functional as F
 from measuring import Step, alternate, ratio, write_rows
 from torch import Tensor, nn
 
+from nasface.arch.io import load_genotype, load_search_space
+from nasface.arch.space import SearchSpace
 from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.nn.cost import count_saved_bytes
@@ -39,8 +41,6 @@ from nasface.search.policy import (
     Softmax,
     Trial,
 )
-from nasface.arch.space import SearchSpace
-from nasface.arch.io import load_genotype, load_search_space
 
 CONFIG = NETWORKS["cifar-search"]
 PATTERN = load_genotype("pc_darts_cifar")

@@ -23,17 +23,17 @@ from typing import TypeVar
 import torch
 from measuring import write_rows
 
-from nasface.inference.predict import TestConfig, suppress
+from nasface.arch.io import load_genotype
 from nasface.detection.detector import Detector, build_detector
-from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
 from nasface.detection.losses import LossConfig
-from nasface.structures import Targets
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
+from nasface.engine.config import TrainConfig
+from nasface.engine.malloc import keep_freed_memory
+from nasface.engine.setup import detection_loss, take_shots
+from nasface.inference.predict import TestConfig, suppress
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fold_norms
-from nasface.engine.config import TrainConfig
-from nasface.engine.setup import detection_loss, take_shots
-from nasface.engine.malloc import keep_freed_memory
-from nasface.arch.io import load_genotype
+from nasface.structures import Targets
 
 VARIANTS = ("plain", "folded", "kept", "folded+kept")
 CROWD = 500

@@ -23,12 +23,12 @@ import torch.nn.functional as F
 from measuring import Step, alternate, ratio, write_rows
 from torch import Tensor, nn
 
+from nasface.arch.io import load_genotype
 from nasface.detection.backbones.registry import build_backbone
 from nasface.detection.detector import build_detector
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
 from nasface.nn.blocks import channels_last, conv_norm_relu
 from nasface.nn.cost import measure_cost
-from nasface.arch.io import load_genotype
 
 PLAIN = {"plain-mobilenet-0.25": ("mobilenet_v1_0.25", 64), "plain-resnet50": ("resnet50", 256)}
 HEIGHT, WIDTH = 480, 640

@@ -18,16 +18,16 @@ import onnxruntime
 import torch
 from measuring import Step, alternate, ratio, write_rows
 
-from nasface.export.config import OUTPUT_NAMES, ExportConfig
-from nasface.export.traceable import Graph
-from nasface.inference.onnx_runtime import runner
-from nasface.export.onnx import to_onnx
+from nasface.arch.io import load_genotype
+from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.detector import build_detector
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
-from nasface.detection.checkpoint import LoadedDetector
+from nasface.export.config import ExportConfig
+from nasface.export.onnx import to_onnx
+from nasface.export.traceable import Graph
+from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fold_norms
-from nasface.arch.io import load_genotype
 
 HEIGHT, WIDTH = 480, 640
 

@@ -16,6 +16,7 @@ import torch
 from measuring import Step, alternate, ratio, write_rows
 from torch import Tensor, nn
 
+from nasface.arch.io import load_search_space
 from nasface.nn.cell import build_module
 from nasface.nn.cost import count_saved_bytes
 from nasface.search.derive import genotype_of_paths
@@ -29,7 +30,6 @@ from nasface.search.policy import (
     UniformPath,
 )
 from nasface.search.supernet import Supernet
-from nasface.arch.io import load_search_space
 
 LEVELS = range(2, 8)
 POLICIES: dict[str, Policy] = {

@@ -19,21 +19,8 @@ from damage import damage_bytes, damage_text
 from scipy.io import savemat
 from torch import nn
 
-from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations, read_text
-from nasface.data.detections import read_detections
-from nasface.data.fddb import read_fddb_detections, read_fddb_truth
-from nasface.data.images import read_image
-from nasface.data.widerface_truth import SETS, read_ground_truth
-from nasface.detection.detector import DetectorConfig, build_detector
-from nasface.detection.backbones.pretrained import load_backbone_weights
-from nasface.detection.checkpoint import load_detector, save_detector
-from nasface.engine.config import SearchConfig, TrainConfig
-from nasface.engine.derive import DeriveConfig, derive_run
-from nasface.engine.arch_history import history_entry, load_history, save_history
-from nasface.search.derive import derive
 from nasface.arch.darts_format import read_darts_text, write_darts_text
 from nasface.arch.genotype import Genotype
-from nasface.arch.space import SearchSpace
 from nasface.arch.io import (
     load_config,
     load_genotype,
@@ -41,6 +28,19 @@ from nasface.arch.io import (
     parse_genotype,
     to_yaml,
 )
+from nasface.arch.space import SearchSpace
+from nasface.data.detections import read_detections
+from nasface.data.fddb import read_fddb_detections, read_fddb_truth
+from nasface.data.images import read_image
+from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations, read_text
+from nasface.data.widerface_truth import SETS, read_ground_truth
+from nasface.detection.backbones.pretrained import load_backbone_weights
+from nasface.detection.checkpoint import load_detector, save_detector
+from nasface.detection.detector import DetectorConfig, build_detector
+from nasface.engine.arch_history import history_entry, load_history, save_history
+from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.search.derive import derive
 
 Samples = Sequence[bytes]
 

@@ -25,12 +25,12 @@ from safetensors.torch import load_file
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
-from nasface.runs.checkpoint import load_checkpoint
+from nasface.arch.io import save_genotype
 from nasface.engine.config import SearchConfig, TrainConfig
-from nasface.progress import Silent
 from nasface.engine.search import run_search
 from nasface.engine.train import run_training
-from nasface.arch.io import save_genotype
+from nasface.progress import Silent
+from nasface.runs.checkpoint import load_checkpoint
 
 Run = Callable[[Path, bool], object]
 """(folder, whether to resume)"""

@@ -26,6 +26,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_search_space
+from nasface.arch.space import SearchSpace
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.nn.cost import count_parameters, count_saved_bytes
@@ -33,9 +36,6 @@ from nasface.search.config import BilevelConfig, policy_at
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Softmax
 from nasface.search.searcher import Losses, Schedule, Session
-from nasface.arch.genotype import Genotype
-from nasface.arch.space import SearchSpace
-from nasface.arch.io import load_search_space
 
 Batch = tuple[Tensor, Tensor]
 NODES, LAYERS, SEARCH_CHANNELS, BATCH = 4, 5, 8, 32

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import random_choices
 
-from nasface.errors import SpecError
-from nasface.search.derive import derive
 from nasface.arch.darts_format import OPERATIONS, read_darts_text, write_darts_text
 from nasface.arch.io import check_membership, load_genotype, load_search_space
+from nasface.errors import SpecError
+from nasface.search.derive import derive
 
 #: as printed in the two papers' repositories: (operation, source) per node, two each
 PUBLISHED = {

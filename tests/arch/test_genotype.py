@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from tiny import tiny_genotype
 
-from nasface.errors import SpecError
 from nasface.arch.genotype import (
     CellGene,
     EdgeGene,
@@ -18,6 +17,7 @@ from nasface.arch.genotype import (
     repeat,
 )
 from nasface.arch.graph import Input
+from nasface.errors import SpecError
 
 GENE = CellGene(
     inputs=(Input("x", 2),),

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from strategies import spaces
 from torch import nn
 
-from nasface.errors import SpecError
 from nasface.arch.graph import CellGraph, Edge, Input, Node, Output, check_name
 from nasface.arch.space import SearchSpace
+from nasface.errors import SpecError
 
 OPERATIONS = ("none", "skip", "sep_3x3")
 INPUTS = (Input("x", 2), Input("y", 3))

@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 from strategies import random_choices
 
-from nasface.errors import ConfigError, NasfaceError, SpecError
-from nasface.search.derive import derive
 from nasface.arch.genotype import Provenance
-from nasface.arch.space import SearchSpace
 from nasface.arch.io import (
     config_digest,
     load_config,
@@ -21,6 +18,9 @@ from nasface.arch.io import (
     to_yaml,
     write_text,
 )
+from nasface.arch.space import SearchSpace
+from nasface.errors import ConfigError, NasfaceError, SpecError
+from nasface.search.derive import derive
 
 SPACE = """\
 format: 1

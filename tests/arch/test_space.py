@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from strategies import one_cell, space_of
 
-from nasface.errors import SpecError
-from nasface.arch.space import Parameter, SearchSpace
 from nasface.arch.io import load_search_space, packaged_names
+from nasface.arch.space import Parameter, SearchSpace
+from nasface.errors import SpecError
 
 OPERATIONS = ["none", "skip", "sep_3x3"]
 

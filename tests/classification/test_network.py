@@ -10,6 +10,9 @@ from strategies import POLICIES, random_choices
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from nasface.arch.darts_format import read_darts_text
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype, load_search_space
 from nasface.classification.layout import NETWORKS, NetworkConfig, plan_layers
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.errors import ConfigError, SpecError
@@ -18,9 +21,6 @@ from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.search.bilevel import choice_step, gradient_of
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Policy, Softmax, UniformPath
-from nasface.arch.darts_format import read_darts_text
-from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_genotype, load_search_space
 
 #: from DARTS' collection of cells: other node counts, concatenations and operations than DARTS'
 OTHERS = """

@@ -13,12 +13,12 @@ from tiny import DETECTOR, tiny_genotype, write_tiny
 from wider import write_ground_truth
 
 from nasface.cli.main import main
-from nasface.data.widerface import read_wider_split
 from nasface.data.detections import write_detections
-from nasface.inference.face_detector import predict
-from nasface.detection.detector import build_detector
+from nasface.data.widerface import read_wider_split
 from nasface.detection.checkpoint import save_detector
-from nasface.inference.face_detector import batch as running
+from nasface.detection.detector import build_detector
+from nasface.inference import batch as running
+from nasface.inference import predict
 
 Output = pytest.CaptureFixture[str]
 

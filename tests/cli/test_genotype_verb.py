@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nasface.cli.main import main
 from nasface.arch.darts_format import write_darts_text
 from nasface.arch.io import load_genotype
+from nasface.cli.main import main
 
 Output = pytest.CaptureFixture[str]
 NAMES = ("darts_v1", "darts_v2", "pc_darts_cifar", "pc_darts_image")

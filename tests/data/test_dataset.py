@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from nasface.data.widerface import ATTRIBUTES, ImageRecord
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import FaceDataset, StepSampler, collate, make_loader
 from nasface.data.images import write_image
+from nasface.data.widerface import ATTRIBUTES, ImageRecord
 from nasface.errors import DataError
 
 CONFIG = AugmentConfig(size=64)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasface.errors import ConfigError
 from nasface.detection.anchors import AnchorConfig, make_anchors
+from nasface.errors import ConfigError
 
 SIZES = [(3, 5), (2, 3), (1, 1)]
 STRIDES = [4, 8, 16]

@@ -5,9 +5,9 @@ import torch
 from safetensors.torch import save_file
 from tiny import DETECTOR, tiny_genotype
 
-from nasface.errors import RunError
-from nasface.detection.detector import build_detector
 from nasface.detection.checkpoint import load_detector, save_detector
+from nasface.detection.detector import build_detector
+from nasface.errors import RunError
 
 
 def test_round_trip(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from tiny import DETECTOR, tiny_genotype
 
-from nasface.errors import ConfigError, SpecError
+from nasface.arch.genotype import CellGene, Genotype, NodeGene
+from nasface.arch.io import load_search_space
 from nasface.detection.backbones.registry import LEVELS, STRIDES
 from nasface.detection.detector import (
     Cosine,
@@ -14,9 +15,8 @@ from nasface.detection.detector import (
     build_detector,
     build_searchable,
 )
+from nasface.errors import ConfigError, SpecError
 from nasface.search.policy import ArgmaxPath
-from nasface.arch.genotype import CellGene, Genotype, NodeGene
-from nasface.arch.io import load_search_space
 
 
 @pytest.mark.parametrize("size", [(64, 64), (97, 131)])

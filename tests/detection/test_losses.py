@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nasface.errors import ConfigError
 from nasface.detection.boxes import encode
 from nasface.detection.losses import BoxLoss, LossConfig, ShotLoss, detection_loss, two_shot_loss
 from nasface.detection.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
+from nasface.errors import ConfigError
 from nasface.structures import Predictions, Targets
 
 ANCHORS = torch.tensor(

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nasface.errors import ConfigError
 from nasface.detection import matching
 from nasface.detection.matching import BACKGROUND, IGNORED, MatchConfig, match
+from nasface.errors import ConfigError
 from nasface.structures import Targets
 
 Box = tuple[int, int, int, int]

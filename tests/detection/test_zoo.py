@@ -3,13 +3,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nasface.errors import ConfigError
+from nasface.arch.genotype import cascade
+from nasface.arch.io import load_genotype, load_search_space
 from nasface.detection.backbones.registry import Form
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE, model, scaled
-from nasface.arch.genotype import cascade
-from nasface.arch.io import load_genotype, load_search_space
+from nasface.errors import ConfigError
 
 REFERENCE = load_genotype(REFERENCE_GENOTYPE)
 

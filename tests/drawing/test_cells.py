@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from tiny import tiny_genotype
 
-from nasface.errors import ConfigError, RunError
-from nasface.arch.operations import OPERATION_NAMES
 from nasface.arch.io import load_genotype, packaged_names, parse_genotype, to_yaml
+from nasface.arch.operations import OPERATION_NAMES
 from nasface.drawing.cells import draw_comparison, draw_genotype
 from nasface.drawing.dot import to_dot
 from nasface.drawing.graph import (
@@ -21,6 +20,7 @@ from nasface.drawing.graph import (
 )
 from nasface.drawing.legend import legend
 from nasface.drawing.page import comparison_sheet, genotype_sheet
+from nasface.errors import ConfigError, RunError
 
 MAGIC = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 

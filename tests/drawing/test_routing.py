@@ -9,8 +9,8 @@ from tiny import tiny_genotype
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, packaged_names
-from nasface.drawing.routing import Box, label_box, vertex_box
 from nasface.drawing.page import CellPicture, comparison_sheet, genotype_sheet
+from nasface.drawing.routing import Box, label_box, vertex_box
 
 
 def overlap(a: Box, b: Box) -> bool:

@@ -10,12 +10,12 @@ from torch import nn
 
 from nasface.data.images import list_images, read_image, write_image
 from nasface.data.video import Video, VideoFile
-from nasface.errors import ConfigError, DataError
-from nasface.structures import Predictions
 from nasface.engine.config import DetectConfig
 from nasface.engine.detect import Finder
-from nasface.runs.folder import RunFolder
+from nasface.errors import ConfigError, DataError
 from nasface.progress import Silent, StopRequest
+from nasface.runs.folder import RunFolder
+from nasface.structures import Predictions
 
 
 class UpperHalf(nn.Module):

@@ -15,17 +15,17 @@ from safetensors.torch import load_file
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, Notes, nan_at, tiny_genotype, write_tiny
 from torch.utils.data._utils import signal_handling as torch_handlers
 
-from nasface.data.widerface import read_wider_split
-from nasface.data.dataset import FaceDataset, make_loader
-from nasface.errors import RunError
+from nasface.arch.io import save_genotype
+from nasface.data.dataset import WHOLE, FaceDataset, make_loader
 from nasface.data.loader import MOST_DEATHS, Batches
-from nasface.runs.checkpoint import load_checkpoint
+from nasface.data.widerface import read_wider_split
 from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.engine.guards import memory_explained
-from nasface.runs.folder import RunFolder, read_metrics
 from nasface.engine.search import run_search
 from nasface.engine.train import run_training
-from nasface.arch.io import save_genotype
+from nasface.errors import RunError
+from nasface.runs.checkpoint import load_checkpoint
+from nasface.runs.folder import RunFolder, read_metrics
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ def test_a_killed_worker_is_replaced(config: SearchConfig, with_torchs_handler: 
         torch_handlers._SIGCHLD_handler_set = False
         assert len(list(make_loader(data, 2, 0, 2, 1))) == 2
         assert signal.getsignal(signal.SIGCHLD) not in (None, signal.SIG_DFL)
-    batches = Batches(data, 2, 0, 24, 2, (0, 1, 1), progress.note)
+    batches = Batches(data, 2, 0, 24, 2, WHOLE, progress.note)
     assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
     for at, (images, _) in enumerate(expected):
         assert torch.equal(next(batches)[0], images), at
@@ -262,7 +262,7 @@ def test_workers_that_die_again_and_again_end_the_run(
     config: SearchConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = FaceDataset(read_wider_split(Path(config.data), "train"), AUGMENT, 0)
-    batches = Batches(data, 2, 0, 4, 0, (0, 1, 1), Notes().note)
+    batches = Batches(data, 2, 0, 4, 0, WHOLE, Notes().note)
 
     def dies() -> Any:
         raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")

@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from nasface.data.augment import AugmentConfig
+from nasface.data.images import read_image
+from nasface.data.synthetic.dataset import SampleConfig, write_sample
 from nasface.data.widerface import (
     parse_wider_annotations,
     read_text,
     read_wider_split,
     write_wider_annotations,
 )
-from nasface.data.augment import AugmentConfig
-from nasface.data.images import read_image
-from nasface.data.synthetic.dataset import SampleConfig, write_sample
-from nasface.inference.predict import TestConfig
+from nasface.detection.checkpoint import load_detector
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig
-from nasface.detection.checkpoint import load_detector
 from nasface.engine.config import OptimizerConfig, TrainConfig, train_config_of
 from nasface.engine.evaluate import evaluate
-from nasface.progress import Silent
 from nasface.engine.train import run_training
+from nasface.inference.predict import TestConfig
+from nasface.progress import Silent
 
 SIDE = 256
 LEAST_FACE = 24

@@ -8,19 +8,19 @@ import pytest
 import torch
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, write_tiny
 
-from nasface.errors import NasfaceError
+from nasface.arch.io import load_genotype
 from nasface.detection.backbones.registry import BACKBONES
-from nasface.nn.cost import count_saved_bytes
-from nasface.runs.checkpoint import load_checkpoint
 from nasface.engine.config import SearchConfig
 from nasface.engine.derive import DeriveConfig, derive_run
 from nasface.engine.estimate import estimate_search
-from nasface.runs.folder import RunFolder
-from nasface.progress import Silent
 from nasface.engine.search import Search, run_search
+from nasface.errors import NasfaceError
+from nasface.nn.cost import count_saved_bytes
+from nasface.progress import Silent
+from nasface.runs.checkpoint import load_checkpoint
+from nasface.runs.folder import RunFolder
 from nasface.search.config import ComplexityConfig, policy_at
 from nasface.search.policy import ArgmaxPath, Softmax, UniformPath
-from nasface.arch.io import load_genotype
 
 
 @pytest.fixture(scope="module")

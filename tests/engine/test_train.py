@@ -19,17 +19,17 @@ from tiny import (
     write_tiny,
 )
 
+from nasface.arch.io import load_genotype, save_genotype
 from nasface.data.dataset import make_loader
-from nasface.errors import NasfaceError
 from nasface.detection.backbones.registry import BACKBONES
-from nasface.runs.checkpoint import load_checkpoint
 from nasface.engine.config import TrainConfig
 from nasface.engine.guards import MOST_SKIPPED
-from nasface.runs.folder import RunFolder, read_metrics
 from nasface.engine.setup import detection_loss, images_to
-from nasface.progress import Silent
 from nasface.engine.train import Training, run_training
-from nasface.arch.io import load_genotype, save_genotype
+from nasface.errors import NasfaceError
+from nasface.progress import Silent
+from nasface.runs.checkpoint import load_checkpoint
+from nasface.runs.folder import RunFolder, read_metrics
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from tiny import DETECTOR, tiny_genotype, write_lively_weights, write_tiny
 
 import nasface
+from nasface.arch.io import parse_genotype
 from nasface.cli.main import main
 from nasface.data.images import IMAGE_MEAN, write_image
+from nasface.detection.boxes import decode, iou
+from nasface.detection.detector import DetectorConfig
+from nasface.detection.zoo import MODELS
 from nasface.errors import ExportError, RunError
-from nasface.inference.predict import SuppressionConfig, TestConfig, suppress
 from nasface.export import onnx as onnx_file
-from nasface.export.config import OUTPUT_NAMES, ExportConfig
-from nasface.inference.loading import load_detector
-from nasface.inference.onnx_runtime import OnnxDetector, runner
+from nasface.export.config import ExportConfig
 from nasface.export.onnx import export_onnx
 from nasface.export.onnx_suppression import (
     CANDIDATES,
@@ -29,10 +30,9 @@ from nasface.export.onnx_suppression import (
     suppression_model,
     with_suppression,
 )
-from nasface.detection.boxes import decode, iou
-from nasface.detection.detector import DetectorConfig
-from nasface.detection.zoo import MODELS
-from nasface.arch.io import parse_genotype
+from nasface.inference.loading import load_detector
+from nasface.inference.onnx_runtime import OUTPUT_NAMES, OnnxDetector, runner
+from nasface.inference.predict import SuppressionConfig, TestConfig, suppress
 
 Output = pytest.CaptureFixture[str]
 SIZES = [(64, 64), (31, 77), (1, 1), (129, 128), (96, 160), (200, 90), (127, 255), (256, 256)]

@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 from strategies import CHANNELS, features, random_choices, spaces
 from tiny import DETECTOR, write_lively_weights
 
-from nasface.nn.cell import FixedCell
+from nasface.arch.io import parse_genotype, to_yaml
+from nasface.arch.space import SearchSpace
 from nasface.cli.main import main
+from nasface.detection.checkpoint import LoadedDetector, load_detector
+from nasface.detection.detector import build_detector
 from nasface.errors import ExportError
-from nasface.inference.predict import TestConfig, detect
-from nasface.export.python_source.cell import CellSource
 from nasface.export.config import ExportConfig
+from nasface.export.python_source.cell import CellSource
 from nasface.export.python_source.detector import PythonSource, layers_of
 from nasface.export.python_source.file import export_python
-from nasface.detection.detector import build_detector
-from nasface.detection.checkpoint import LoadedDetector, load_detector
+from nasface.inference.predict import TestConfig, detect
 from nasface.nn.blocks import channels_last
+from nasface.nn.cell import FixedCell
 from nasface.search.derive import derive
-from nasface.arch.space import SearchSpace
-from nasface.arch.io import parse_genotype, to_yaml
 
 Output = pytest.CaptureFixture[str]
 

@@ -10,11 +10,11 @@ from torch import nn
 
 import nasface
 from nasface.data.images import write_image
-from nasface.errors import DataError
-from nasface.inference.predict import TestConfig, detect
-from nasface.detection.detector import Head, build_detector
 from nasface.detection.checkpoint import save_detector
+from nasface.detection.detector import Head, build_detector
+from nasface.errors import DataError
 from nasface.inference.face_detector import FaceDetector, Picture
+from nasface.inference.predict import TestConfig, detect
 
 TEST = TestConfig(confidence=0.0, keep=5)
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from nasface.detection.boxes import encode
 from nasface.errors import ConfigError
 from nasface.inference.predict import TestConfig, detect, detections_as_rows, suppress
-from nasface.detection.boxes import encode
 from nasface.structures import Detections, Predictions
 
 ANCHORS = torch.tensor([[0.0, 0.0, 10.0, 12.0], [20.0, 20.0, 30.0, 32.0], [21.0, 20.0, 31.0, 32.0]])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasface.data.widerface import ATTRIBUTES
 from nasface.data.detections import read_detections
+from nasface.data.widerface import ATTRIBUTES
 from nasface.data.widerface_truth import AnnotatedImage, only, read_ground_truth
 from nasface.metrics.widerface import HEIGHTS, score_wider
 

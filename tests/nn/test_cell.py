@@ -7,10 +7,6 @@ from hypothesis import strategies as st
 from strategies import CHANNELS, LEVELS, POLICIES, features, random_choices, spaces
 from torch import Tensor, nn
 
-from nasface.nn.cell import FixedCell, FixedModule, build_module
-from nasface.errors import SpecError
-from nasface.search.derive import derive
-from nasface.search.supernet import Supernet
 from nasface.arch.genotype import (
     CellGene,
     EdgeGene,
@@ -21,8 +17,12 @@ from nasface.arch.genotype import (
     repeat,
 )
 from nasface.arch.graph import Combine, Input
-from nasface.arch.space import SearchSpace
 from nasface.arch.io import load_genotype, load_search_space, parse_genotype, to_yaml
+from nasface.arch.space import SearchSpace
+from nasface.errors import SpecError
+from nasface.nn.cell import FixedCell, FixedModule, build_module
+from nasface.search.derive import derive
+from nasface.search.supernet import Supernet
 
 
 def shapes(values: dict[int, Tensor]) -> dict[int, torch.Size]:

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from nasface.arch.io import load_genotype
 from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier
 from nasface.detection.detector import build_detector
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
 from nasface.nn.fuse import fold_norms
-from nasface.arch.io import load_genotype
 
 
 def with_statistics(module: nn.Module) -> nn.Module:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nasface.arch.operations import OPERATION_NAMES
 from nasface.nn.blocks import FactorizedReduce, Zero
 from nasface.nn.operations import OPERATIONS, POOLING, build_operation
-from nasface.arch.operations import OPERATION_NAMES
 
 C = 4
 #: side of the square of positions that an output position looks at, and their spacing

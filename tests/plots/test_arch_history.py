@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from nasface.search.candidates import ChoiceTable
-from nasface.search.derive import derive
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_search_space
 from nasface.drawing.animation import draw_frames, frame_pictures
 from nasface.plots.arch_history import node_histories, plot_choice_history
+from nasface.search.candidates import ChoiceTable
+from nasface.search.derive import derive
 
 SPACE = load_search_space("darts", {"nodes": 2, "keep": 1})
 CELL = "normal"

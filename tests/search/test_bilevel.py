@@ -7,12 +7,12 @@ import torch
 from strategies import features
 from torch import Tensor, nn
 
+from nasface.arch.io import load_search_space
 from nasface.nn.blocks import conv_norm_relu
 from nasface.nn.cost import SavedBytes, count_saved_bytes
 from nasface.search.bilevel import choice_step, frozen, gradient_of, weight_step
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
 from nasface.search.supernet import Supernet
-from nasface.arch.io import load_search_space
 
 LEVELS = range(2, 8)
 POLICIES: list[Policy] = [ArgmaxPath(probes=1), Softmax()]

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import one_cell, random_choices, spaces
 
-from nasface.search.candidates import ChoiceTable, pair_scores, select
 from nasface.arch.graph import Edge
 from nasface.arch.space import SearchSpace
+from nasface.search.candidates import ChoiceTable, pair_scores, select
 
 # columns: none 0, skip 1, conv_1x1 2, sep_3x3 3
 SPACE = one_cell(

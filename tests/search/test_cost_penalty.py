@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import one_cell, random_choices, spaces
 
-from nasface.nn.cell import FixedModule
-from nasface.errors import ConfigError
+from nasface.arch.io import load_search_space
+from nasface.arch.space import SearchSpace
 from nasface.detection.cost import detector_complexity, detector_cost
 from nasface.detection.detector import DetectorConfig
+from nasface.errors import ConfigError
+from nasface.nn.cell import FixedModule
 from nasface.nn.cost import count_parameters
 from nasface.search.candidates import ChoiceTable
-from nasface.search.cost_penalty import Complexity, Measure, expected_cost, operation_costs
 from nasface.search.config import ComplexityConfig
+from nasface.search.cost_penalty import Complexity, Measure, expected_cost, operation_costs
 from nasface.search.derive import derive
 from nasface.search.supernet import ChoiceWeights
-from nasface.arch.space import SearchSpace
-from nasface.arch.io import load_search_space
 
 SIZES = {level: (64 >> level, 64 >> level) for level in range(7)}
 CONFIG = DetectorConfig(channels=16, head_layers=1)

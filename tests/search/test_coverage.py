@@ -6,8 +6,8 @@ import torch
 from strategies import one_cell
 
 from nasface.search.candidates import ChoiceTable
-from nasface.search.policy import PathMixture, Slot, SoftMixture, Trial
 from nasface.search.coverage import ChoiceRow, Visits, choice_report
+from nasface.search.policy import PathMixture, Slot, SoftMixture, Trial
 
 # columns: none 0, skip 1, conv_1x1 2, sep_3x3 3; edge 0 and 1 into a, 2 into b
 SPACE = one_cell(

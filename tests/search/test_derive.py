@@ -11,13 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import one_cell, random_choices, spaces
 
+from nasface.arch.genotype import CellGene, EdgeGene, Provenance
+from nasface.arch.graph import CellGraph
+from nasface.arch.io import load_search_space
+from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError
 from nasface.search.candidates import FloatArray
 from nasface.search.derive import Path, derive, genotype_of_paths
-from nasface.arch.genotype import CellGene, EdgeGene, Provenance
-from nasface.arch.graph import CellGraph
-from nasface.arch.space import SearchSpace
-from nasface.arch.io import load_search_space
 
 
 def softmax(values: Sequence[np.float32]) -> list[np.float32]:

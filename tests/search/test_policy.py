@@ -13,7 +13,10 @@ from strategies import POLICIES, one_cell, per_node, random_choices, spaces
 from supernets import run_pair, three_edges
 from torch import Tensor, nn
 
+from nasface.arch.io import load_search_space
+from nasface.arch.space import SearchSpace
 from nasface.search.candidates import ChoiceTable, Pair, pair_scores
+from nasface.search.coverage import Visits
 from nasface.search.derive import Path, derive, genotype_of_paths
 from nasface.search.policy import (
     ArgmaxPath,
@@ -28,9 +31,6 @@ from nasface.search.policy import (
     UniformPath,
 )
 from nasface.search.supernet import ChoiceWeights, SearchCell, SearchEdge, Supernet
-from nasface.search.coverage import Visits
-from nasface.arch.space import SearchSpace
-from nasface.arch.io import load_search_space
 
 INPUTS = ("x", "y", "z")
 

@@ -10,11 +10,11 @@ from strategies import CHANNELS, LEVELS, features, spaces
 from supernets import cell_of, edge_of, plain, random_paths
 from torch import nn
 
+from nasface.arch.io import load_search_space
+from nasface.arch.space import SearchSpace
 from nasface.nn.cell import FixedCell, FixedModule
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.supernet import Supernet
-from nasface.arch.space import SearchSpace
-from nasface.arch.io import load_search_space
 
 
 def copy_weights(supernet: Supernet, paths: dict[str, Path], module: FixedModule) -> None:

@@ -9,15 +9,15 @@ import pytest
 import torch
 from tiny import tiny_genotype
 
-from nasface.nn.cell import build_module
+from nasface.arch.diff import diff_genotypes
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import check_membership, load_search_space, packaged_names
 from nasface.errors import SpecError
+from nasface.nn.cell import build_module
 from nasface.search.derive import genotype_of_paths
 from nasface.search.policy import PathMixture
 from nasface.search.sampling import mixture_of, random_genotype
 from nasface.search.supernet import Supernet
-from nasface.arch.diff import diff_genotypes
-from nasface.arch.genotype import Genotype
-from nasface.arch.io import check_membership, load_search_space, packaged_names
 
 SPACE = load_search_space("autofem-cpm", {"nodes": 4})
 

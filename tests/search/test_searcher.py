@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nasface.arch.io import load_search_space
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import SearchClassifier
 from nasface.errors import ConfigError
-from nasface.search.cost_penalty import Complexity, operation_costs
 from nasface.search.config import BilevelConfig, ComplexityConfig, policy_at
+from nasface.search.cost_penalty import Complexity, operation_costs
 from nasface.search.policy import GumbelPath, Mixture
 from nasface.search.searcher import Losses, Schedule, Session, searched_skips
 from nasface.search.supernet import ChoiceWeights
-from nasface.arch.io import load_search_space
 
 Batch = tuple[Tensor, Tensor]
 CONFIG = BilevelConfig(warmup_epochs=0, choice_lr=0.05)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nasface.arch.io import load_search_space
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import SearchClassifier
 from nasface.search.bilevel import gradient_of, second_order_choice_step
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
-from nasface.arch.io import load_search_space
 
 RATE, MOMENTUM, DECAY = 0.3, 0.9, 0.05
 

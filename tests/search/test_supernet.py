@@ -10,15 +10,15 @@ from strategies import CHANNELS, LEVELS, features, per_node, space_of, spaces
 from supernets import cell_of, edge_of, plain, random_paths
 from torch import Tensor, nn
 
-from nasface.nn.cell import FixedModule
+from nasface.arch.graph import CellGraph
+from nasface.arch.io import load_search_space
+from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
+from nasface.nn.cell import FixedModule
 from nasface.nn.cost import count_saved_bytes
 from nasface.search.derive import Path, genotype_of_paths
 from nasface.search.policy import ArgmaxPath, Policy, Softmax, SoftMixture
 from nasface.search.supernet import Supernet
-from nasface.arch.graph import CellGraph
-from nasface.arch.space import SearchSpace
-from nasface.arch.io import load_search_space
 
 PACKAGED = range(2, 8)
 Key = tuple[str, int, str]

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
-from nasface.errors import RunError, SpecError
-from nasface.runs.checkpoint import load_checkpoint
 from nasface.engine.config import SearchConfig
-from nasface.progress import Silent
-from nasface.studies.one_shot import SupernetScore
 from nasface.engine.search import run_search
+from nasface.errors import RunError, SpecError
+from nasface.progress import Silent
+from nasface.runs.checkpoint import load_checkpoint
 from nasface.search.sampling import random_genotype
+from nasface.studies.one_shot import SupernetScore
 
 
 @pytest.fixture(scope="module")

@@ -15,18 +15,18 @@ import pandas as pd
 import pytest
 from tiny import write_tiny
 
+from nasface.arch.io import load_genotype, to_yaml
 from nasface.cli.main import main
 from nasface.errors import ConfigError, RunError
-from nasface.studies.statistics import mean_of
-from nasface.studies.scheduler import _lock, run_comparison
-from nasface.studies.tables import summarise, write_tables
-from nasface.studies.spec import Method, Plan, runs_of
 from nasface.progress import Silent
-from nasface.studies.one_shot import SupernetScore
-from nasface.studies.worker import candidate_seeds, search_phase
 from nasface.search.sampling import random_genotype
-from nasface.arch.io import load_genotype, to_yaml
 from nasface.studies.figure import plot_comparison
+from nasface.studies.one_shot import SupernetScore
+from nasface.studies.scheduler import _lock, run_comparison
+from nasface.studies.spec import Method, Plan, runs_of
+from nasface.studies.statistics import mean_of
+from nasface.studies.tables import summarise, write_tables
+from nasface.studies.worker import candidate_seeds, search_phase
 
 SMALL: dict[str, Any] = {
     "batch": 2,

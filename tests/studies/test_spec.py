@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from nasface.arch.io import load_search_space
 from nasface.errors import NasfaceError
 from nasface.studies.spec import Method, Plan, load_plan, runs_of
-from nasface.arch.io import load_search_space
 
 STUDIES = sorted((Path(__file__).parents[2] / "scripts" / "studies").glob("*.yaml"))
 

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.widerface import write_wider_annotations
 from nasface.data.images import write_image
 from nasface.data.synthetic.paste import Pasted, paste, rotated_extent
+from nasface.data.widerface import write_wider_annotations
 from nasface.errors import ConfigError, DataError
 
 Image = NDArray[np.uint8]

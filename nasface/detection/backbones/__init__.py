@@ -1,1 +1,1 @@
-"""."""
+"""Backbones: an image in, feature maps of several strides out."""

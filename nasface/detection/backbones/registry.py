@@ -11,10 +11,10 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from nasface.errors import ConfigError
 from nasface.detection.backbones.resnet import DEPTHS, ResNet
-from nasface.structures import Backbone
+from nasface.errors import ConfigError
 from nasface.nn.blocks import conv_norm_relu
+from nasface.structures import Backbone
 
 LEVELS = (2, 3, 4, 5, 6, 7)
 STRIDES = tuple(2**level for level in LEVELS)

@@ -13,11 +13,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from nasface.nn.cell import build_module
-from nasface.errors import SpecError
-from nasface.nn.blocks import conv_norm_relu
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
+from nasface.errors import SpecError
+from nasface.nn.blocks import conv_norm_relu
+from nasface.nn.cell import build_module
 
 Maps = Sequence[Tensor] | Mapping[Hashable, Tensor]
 

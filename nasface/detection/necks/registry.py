@@ -9,10 +9,10 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from nasface.nn.cell import build_module
-from nasface.errors import ConfigError
-from nasface.detection.necks.handmade import CONTEXTS, PYRAMIDS, build_baseline
 from nasface.arch.genotype import Genotype, repeat
+from nasface.detection.necks.handmade import CONTEXTS, PYRAMIDS, build_baseline
+from nasface.errors import ConfigError
+from nasface.nn.cell import build_module
 
 GENOTYPE = "genotype"
 NONE = "none"

@@ -1,1 +1,1 @@
-"""."""
+"""Several processes that work on one job."""

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from nasface.errors import ConfigError, RunError
+from nasface.data.dataset import Shard
 from nasface.engine.distributed.heartbeat import Link
+from nasface.errors import ConfigError, RunError
 
 _PATIENCE = timedelta(seconds=30)
 """For an exchange of tensors, which starts when all processes have met."""
@@ -43,6 +44,10 @@ class World:
                 f"accumulate: {parts} parts of a step cannot be shared by {self.size} processes; "
                 "expected a multiple of that"
             )
+
+    def shard(self, parts: int) -> Shard:
+        """What this process loads of batches in ``parts``."""
+        return Shard(self.rank, self.size, parts)
 
     def device(self, device: torch.device) -> torch.device:
         """This process's device: of several GPUs its own."""

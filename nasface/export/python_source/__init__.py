@@ -1,1 +1,1 @@
-"""."""
+"""A detector as one readable Python file."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from nasface.nn.operations import DENSE_FORMS
 from nasface.arch.genotype import CellGene, EdgeGene, NodeGene
+from nasface.nn.operations import DENSE_FORMS
 
 WIDTH = 100
 

@@ -9,22 +9,20 @@ from torch import nn
 
 import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
-from nasface.errors import ExportError
-from nasface.inference.predict import SuppressionConfig
-from nasface.export.python_source import templates as pieces
-from nasface.export.python_source.cell import fit
-from nasface.export.python_source.neck import MAPS, EnhancementSource
-from nasface.export.python_source.extract import gather
-from nasface.detection import boxes
-from nasface.detection.backbones import resnet
-from nasface.detection import anchors
+from nasface.detection import anchors, boxes, detector
 from nasface.detection.backbones import registry as backbone
-from nasface.detection import detector
+from nasface.detection.backbones import resnet
 from nasface.detection.backbones.registry import LEVELS, STRIDES, MobileNetV1
-from nasface.detection.detector import Detector, DetectorConfig
-from nasface.detection.necks.registry import GENOTYPE, uses_genotype
 from nasface.detection.backbones.resnet import Block, ResNet
 from nasface.detection.checkpoint import LICENCE
+from nasface.detection.detector import Detector, DetectorConfig
+from nasface.detection.necks.registry import GENOTYPE, uses_genotype
+from nasface.errors import ExportError
+from nasface.export.python_source import templates as pieces
+from nasface.export.python_source.cell import fit
+from nasface.export.python_source.extract import gather
+from nasface.export.python_source.neck import MAPS, EnhancementSource
+from nasface.inference.predict import SuppressionConfig
 from nasface.nn import blocks
 from nasface.nn.cost import count_parameters
 

@@ -8,15 +8,16 @@ from typing import cast
 
 from safetensors.torch import save
 
-from nasface.errors import ExportError
-from nasface.export.metadata import describe
-from nasface.export.config import OUTPUT_NAMES, ExportConfig
-from nasface.export.python_source.detector import write_source
-from nasface.export.files import draft
-from nasface.export.traceable import Graph
-from nasface.export.parity import Difference, Report, check
-from nasface.detection.detector import Detector
 from nasface.detection.checkpoint import LoadedDetector
+from nasface.detection.detector import Detector
+from nasface.errors import ExportError
+from nasface.export.config import ExportConfig
+from nasface.export.files import draft
+from nasface.export.metadata import describe
+from nasface.export.parity import Difference, Report, check
+from nasface.export.python_source.detector import write_source
+from nasface.export.traceable import Graph
+from nasface.inference.onnx_runtime import OUTPUT_NAMES
 
 
 def export_python(

@@ -7,14 +7,14 @@ from typing import cast
 
 from torch import nn
 
-from nasface.nn.cell import FixedCell, FixedModule
-from nasface.export.python_source.cell import CellSource, unlike
-from nasface.export.python_source.extract import gather
-from nasface.detection.necks import handmade as baselines
+from nasface.arch.genotype import CellGene
 from nasface.detection.backbones.registry import LEVELS
+from nasface.detection.necks import handmade as baselines
 from nasface.detection.necks.handmade import OnEachLevel
 from nasface.detection.necks.registry import GENOTYPE, Parts
-from nasface.arch.genotype import CellGene
+from nasface.export.python_source.cell import CellSource, unlike
+from nasface.export.python_source.extract import gather
+from nasface.nn.cell import FixedCell, FixedModule
 
 MAPS = ", ".join(f"p{level}" for level in LEVELS)
 

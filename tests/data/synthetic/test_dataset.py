@@ -3,9 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasface.data.widerface import read_wider_split
 from nasface.data.images import read_image
-from nasface.data.synthetic.paste import paste, rotated_extent
 from nasface.data.synthetic.dataset import (
     PHOTOGRAPHS,
     SampleConfig,
@@ -13,6 +11,8 @@ from nasface.data.synthetic.dataset import (
     split_faces,
     write_sample,
 )
+from nasface.data.synthetic.paste import paste, rotated_extent
+from nasface.data.widerface import read_wider_split
 from nasface.errors import DataError
 
 pytest.importorskip("skimage", reason="the sample is made from scikit-image's pictures")

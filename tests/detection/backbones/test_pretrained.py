@@ -7,12 +7,12 @@ from payload import Payload
 from safetensors.torch import save_file
 from tiny import DETECTOR, tiny_genotype
 
-from nasface.errors import ConfigError, RunError
-from nasface.detection.backbones.registry import BACKBONES
-from nasface.detection.detector import build_detector
 from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
+from nasface.detection.backbones.registry import BACKBONES
 from nasface.detection.backbones.resnet import ResNet
 from nasface.detection.checkpoint import save_detector
+from nasface.detection.detector import build_detector
+from nasface.errors import ConfigError, RunError
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])

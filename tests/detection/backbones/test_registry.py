@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from nasface.errors import ConfigError
 from nasface.detection.backbones.registry import LEVELS, ExtraLevels, MobileNetV1, build_backbone
+from nasface.errors import ConfigError
 from nasface.nn.cost import measure_cost
 
 

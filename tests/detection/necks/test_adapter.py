@@ -11,10 +11,10 @@ import torch
 from tiny import tiny_genotype
 from torch import Tensor, nn
 
-from nasface.nn.cell import build_module
-from nasface.errors import SpecError
-from nasface.detection.necks.adapter import BackboneWithNeck, Neck, levels_of
 from nasface.arch.io import save_genotype
+from nasface.detection.necks.adapter import BackboneWithNeck, Neck, levels_of
+from nasface.errors import SpecError
+from nasface.nn.cell import build_module
 
 WIDTHS = (6, 10, 12, 20)
 

@@ -9,8 +9,11 @@ import torch
 from tiny import DETECTOR, tiny_genotype
 from torch import nn
 
-from nasface.errors import ConfigError
+from nasface.arch.io import load_search_space
 from nasface.detection.backbones.registry import LEVELS
+from nasface.detection.checkpoint import load_detector, save_detector
+from nasface.detection.cost import detector_cost
+from nasface.detection.detector import DetectorConfig, build_detector, build_searchable
 from nasface.detection.necks.handmade import (
     CONTEXTS,
     FPN,
@@ -21,12 +24,9 @@ from nasface.detection.necks.handmade import (
     WeightedFusion,
     build_baseline,
 )
-from nasface.detection.cost import detector_cost
-from nasface.detection.detector import DetectorConfig, build_detector, build_searchable
 from nasface.detection.necks.registry import Parts, build_enhancement, parts_of
-from nasface.detection.checkpoint import load_detector, save_detector
+from nasface.errors import ConfigError
 from nasface.nn.cost import count_parameters, measure_cost
-from nasface.arch.io import load_search_space
 
 NAMES = (*PYRAMIDS, *CONTEXTS)
 

@@ -14,17 +14,17 @@ import torch
 from processes import environments
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
-from nasface.data.dataset import StepSampler
-from nasface.errors import ConfigError
+from nasface.arch.io import load_genotype, save_genotype, to_yaml
+from nasface.data.dataset import Shard, StepSampler
 from nasface.detection.checkpoint import load_detector
-from nasface.runs.checkpoint import load_checkpoint
 from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.engine.distributed.world import World
-from nasface.runs.folder import RunFolder, read_metrics
-from nasface.progress import Silent
 from nasface.engine.search import run_search
 from nasface.engine.train import Training, run_training
-from nasface.arch.io import load_genotype, save_genotype, to_yaml
+from nasface.errors import ConfigError
+from nasface.progress import Silent
+from nasface.runs.checkpoint import load_checkpoint
+from nasface.runs.folder import RunFolder, read_metrics
 
 Launch = Callable[[list[str], int], str]
 """Runs ``nasface`` with words in several processes; returns what they say."""
@@ -180,7 +180,7 @@ def test_ctrl_c_stops_all_and_the_run_goes_on(config: TrainConfig, tmp_path: Pat
 def test_parts_are_shared_without_loss(config: TrainConfig) -> None:
     whole = list(StepSampler(20, 6, 0, 0, 5))
     for size in (1, 2, 3):
-        shares = [list(StepSampler(20, 6, 0, 0, 5, (rank, size, 6))) for rank in range(size)]
+        shares = [list(StepSampler(20, 6, 0, 0, 5, Shard(rank, size, 6))) for rank in range(size)]
         for at, batch in enumerate(whole):
             together = [index for share in shares for index in share[at]]
             assert sorted(together) == sorted(batch)

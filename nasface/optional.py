@@ -1,4 +1,4 @@
-"""Packages that only ONNX needs."""
+"""Packages of the extras."""
 
 import importlib
 from types import ModuleType
