@@ -12,7 +12,7 @@ from payload import Payload
 from torch import nn
 
 from nasface.arch.darts_format import read_darts_text
-from nasface.arch.io import load_config, load_genotype, load_search_space, to_yaml
+from nasface.arch.io import load_genotype, load_search_space
 from nasface.data.fddb import read_fddb_detections
 from nasface.data.matlab import read_matlab
 from nasface.data.widerface import read_wider_split
@@ -21,6 +21,8 @@ from nasface.detection.checkpoint import load_detector
 from nasface.engine.arch_history import load_history
 from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.errors import NasfaceError
+from nasface.io.settings import load_config
+from nasface.io.yaml import to_yaml
 from nasface.runs.checkpoint import load_checkpoint
 
 

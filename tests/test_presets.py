@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from nasface.arch.io import load_config, load_search_space
+from nasface.arch.io import load_search_space
 from nasface.data.synthetic.dataset import SampleConfig
 from nasface.engine.config import SearchConfig, TrainConfig, train_config_of
+from nasface.io.settings import load_config
 
 PRESETS = Path(__file__).parents[1] / "scripts" / "presets"
 KINDS: dict[str, type] = {"sample": SampleConfig, "search": SearchConfig, "train": TrainConfig}

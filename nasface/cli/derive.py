@@ -7,11 +7,13 @@ from typing import Annotated
 
 import tyro
 
-from nasface.arch.io import save_genotype, to_yaml, write_text
+from nasface.arch.io import save_genotype
 from nasface.cli.console import print_json, say
 from nasface.cli.options import check_new, parse
 from nasface.drawing.cells import draw_genotype
 from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.io.files import write_text
+from nasface.io.yaml import to_yaml
 
 
 @dataclass(kw_only=True)

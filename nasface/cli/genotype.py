@@ -11,16 +11,11 @@ import tyro
 from nasface.arch.darts_format import read_darts_text, write_darts_text
 from nasface.arch.diff import diff_genotypes
 from nasface.arch.genotype import CellGene
-from nasface.arch.io import (
-    check_membership,
-    load_genotype,
-    packaged_names,
-    read_text,
-    save_genotype,
-)
+from nasface.arch.io import check_membership, load_genotype, packaged_names, save_genotype
 from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import check_new, parse_line
 from nasface.errors import SpecError
+from nasface.io.files import read_text
 
 
 @dataclass(kw_only=True)

@@ -10,8 +10,9 @@ from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
-from nasface.arch.io import check_finite, load_config
 from nasface.errors import ConfigError, RunError
+from nasface.io.settings import load_config
+from nasface.io.yaml import check_finite
 
 Command = TypeVar("Command")
 

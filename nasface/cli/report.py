@@ -7,10 +7,10 @@ from typing import Annotated
 
 import tyro
 
-from nasface.arch.io import write_text
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError, RunError
+from nasface.io.files import write_text
 from nasface.reports.build import make_report
 from nasface.reports.html import render_report
 

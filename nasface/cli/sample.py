@@ -7,10 +7,11 @@ from typing import Annotated
 
 import tyro
 
-from nasface.arch.io import to_yaml, write_text
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse
 from nasface.data.synthetic.dataset import SampleConfig, write_sample
+from nasface.io.files import write_text
+from nasface.io.yaml import to_yaml
 
 
 @dataclass(kw_only=True)

@@ -9,11 +9,11 @@ from typing import Annotated
 import pandas as pd
 import tyro
 
-from nasface.arch.io import read_config
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse, peek, settings_file
 from nasface.engine.config import TrainConfig, train_config_of
 from nasface.engine.train import run_training
+from nasface.io.settings import read_config
 from nasface.plots.curves import plot_training_curves
 from nasface.runs.folder import RunFolder, read_metrics, read_summary
 

@@ -11,11 +11,13 @@ from torch import nn
 
 import nasface
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import parse_dataclass, parse_genotype, parse_yaml, to_yaml, write_bytes
+from nasface.arch.io import parse_genotype
 from nasface.detection.detector import Detector, DetectorConfig, build_detector
 from nasface.detection.necks.registry import uses_genotype
 from nasface.errors import NasfaceError, RunError
+from nasface.io.files import write_bytes
 from nasface.io.safetensors_file import load_safetensors_file
+from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
 from nasface.nn.blocks import channels_last
 from nasface.nn.unfilled import Unfilled
 

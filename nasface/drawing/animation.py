@@ -14,11 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from nasface.arch.genotype import CellGene, Genotype
-from nasface.arch.io import write_bytes
 from nasface.drawing.cells import draw_sheet, sheet_figure
 from nasface.drawing.graph import Arrow, Vertex, cell_graph, merge_vertices
 from nasface.drawing.legend import Entry, legend
 from nasface.drawing.page import CellPicture, Sheet, arrange, choose_cells, picture_cell
+from nasface.io.files import write_bytes
 from nasface.plots.save import SUFFIXES, check_suffix
 
 ANIMATION = ".gif"

@@ -17,7 +17,6 @@ from matplotlib.patches import BoxStyle, FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Path2D
 
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import write_bytes
 from nasface.drawing.dot import to_dot
 from nasface.drawing.graph import FILL, Role
 from nasface.drawing.layout import Point
@@ -33,6 +32,7 @@ from nasface.drawing.page import (
 )
 from nasface.drawing.routing import Route, vertex_box
 from nasface.errors import RunError
+from nasface.io.files import write_bytes
 from nasface.plots.save import SUFFIXES, check_suffix, save_figure
 
 LEGEND_ROW = 0.22

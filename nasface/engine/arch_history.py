@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_config, load_search_space, write_bytes
+from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace
 from nasface.engine.config import SearchConfig
 from nasface.errors import RunError
+from nasface.io.files import write_bytes
+from nasface.io.settings import load_config
 from nasface.search.candidates import ChoiceTable, FloatArray, pair_scores, select
 from nasface.search.derive import genotype_of_paths
 

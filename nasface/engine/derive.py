@@ -7,10 +7,12 @@ from typing import Any
 
 import nasface
 from nasface.arch.genotype import Genotype, Provenance, cascade
-from nasface.arch.io import config_digest, load_config, load_genotype, load_search_space
+from nasface.arch.io import load_genotype, load_search_space
 from nasface.engine.arch_history import entry_arrays
 from nasface.engine.config import SearchConfig
 from nasface.errors import ConfigError, RunError
+from nasface.io.settings import load_config
+from nasface.io.yaml import config_digest
 from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import RunFolder
 from nasface.search.candidates import FloatArray

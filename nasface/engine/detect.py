@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from nasface.arch.io import write_text
 from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile
 from nasface.engine.config import DetectConfig
 from nasface.errors import DataError
 from nasface.inference.predict import detect, detections_as_rows
+from nasface.io.files import write_text
 from nasface.plots.boxes import contact_sheet, draw_boxes
 from nasface.progress import Progress, StopRequest
 from nasface.runs.folder import RunFolder

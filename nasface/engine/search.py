@@ -9,7 +9,7 @@ from torch import Tensor
 
 import nasface
 from nasface.arch.genotype import Genotype, Provenance, cascade
-from nasface.arch.io import config_digest, load_genotype, load_search_space, save_genotype
+from nasface.arch.io import load_genotype, load_search_space, save_genotype
 from nasface.data.dataset import Batch, FaceDataset, check_batch
 from nasface.data.loader import Batches
 from nasface.data.widerface import split_halves
@@ -36,6 +36,7 @@ from nasface.engine.setup import (
     to_device,
 )
 from nasface.errors import RunError
+from nasface.io.yaml import config_digest
 from nasface.progress import Progress
 from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import RunFolder

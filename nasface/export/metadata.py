@@ -3,12 +3,12 @@
 import json
 
 import nasface
-from nasface.arch.io import to_yaml
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
 from nasface.detection.backbones.registry import STRIDES
 from nasface.detection.boxes import CENTRE_VARIANCE, SIZE_VARIANCE
 from nasface.detection.checkpoint import LICENCE, PREPROCESSING, LoadedDetector
 from nasface.export.config import ExportConfig
+from nasface.io.yaml import to_yaml
 
 CLASSES = ("background", "face")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from nasface.arch.io import write_bytes
 from nasface.errors import ConfigError
+from nasface.io.files import write_bytes
 
 SUFFIXES = (".png", ".svg", ".pdf")
 

@@ -9,13 +9,14 @@ from typing import Any, Literal
 import pandas as pd
 
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_config, load_genotype, read_config
+from nasface.arch.io import load_genotype
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.detector import DetectorConfig
 from nasface.detection.necks.registry import uses_genotype
 from nasface.engine.arch_history import HISTORY, ChoiceHistory, load_history
 from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.errors import RunError
+from nasface.io.settings import load_config, read_config
 from nasface.runs.environment import ENVIRONMENT
 from nasface.runs.folder import read_metrics
 from nasface.runs.results import CURVES

@@ -8,8 +8,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from nasface.arch.io import load_config, to_yaml, write_text
 from nasface.errors import RunError
+from nasface.io.files import write_text
+from nasface.io.settings import load_config
+from nasface.io.yaml import to_yaml
 from nasface.runs.checkpoint import save_checkpoint
 from nasface.runs.environment import ENVIRONMENT, describe_environment
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nasface.arch.io import write_text
 from nasface.errors import RunError
+from nasface.io.files import write_text
 from nasface.metrics.average_precision import AveragePrecision
 from nasface.metrics.fddb import READ_AT, FddbResult
 from nasface.metrics.widerface import THRESHOLDS, SetResult, WiderResult

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_config
 from nasface.data.dataset import Batch, FaceDataset, make_loader
 from nasface.engine.config import SearchConfig
 from nasface.engine.search import Search
 from nasface.engine.setup import detection_loss, images_to, to_device
+from nasface.io.settings import load_config
 from nasface.runs.folder import RunFolder
 from nasface.search.sampling import mixture_of
 

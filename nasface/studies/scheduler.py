@@ -18,8 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nasface.arch.io import load_config, load_genotype, to_yaml, write_text
+from nasface.arch.io import load_genotype
 from nasface.errors import ConfigError, RunError
+from nasface.io.files import write_text
+from nasface.io.settings import load_config
+from nasface.io.yaml import to_yaml
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.studies.spec import Plan, Run, runs_of
 from nasface.studies.worker import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED

@@ -7,16 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from nasface.arch.io import (
-    load_config,
-    load_search_space,
-    merged,
-    parse_dataclass,
-    plain_values,
-)
+from nasface.arch.io import load_search_space
 from nasface.detection.necks.registry import GENOTYPE, uses_genotype
 from nasface.engine.config import SearchConfig, TrainConfig, train_config_of
 from nasface.errors import ConfigError
+from nasface.io.settings import load_config, merged
+from nasface.io.yaml import parse_dataclass, plain_values
 
 How = Literal[
     "argmax", "argmax-cat-all", "gumbel", "pc-darts", "darts", "random-search", "random", "fixed"

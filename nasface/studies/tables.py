@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from nasface.arch.diff import diff_genotypes
-from nasface.arch.io import load_genotype, write_text
+from nasface.arch.io import load_genotype
+from nasface.io.files import write_text
 from nasface.studies.scheduler import cells_of
 from nasface.studies.spec import Plan, runs_of
 from nasface.studies.statistics import mean_of, paired, rank_correlation

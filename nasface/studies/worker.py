@@ -22,7 +22,7 @@ from torch import nn
 
 import nasface
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_config, load_genotype, load_search_space, save_genotype
+from nasface.arch.io import load_genotype, load_search_space, save_genotype
 from nasface.data.widerface import ImageRecord, read_wider_split
 from nasface.data.widerface_truth import read_ground_truth
 from nasface.detection.checkpoint import load_detector
@@ -35,6 +35,7 @@ from nasface.engine.setup import choose_device, peak_memory_mb
 from nasface.engine.train import run_training
 from nasface.errors import NasfaceError
 from nasface.inference.batch import as_rows
+from nasface.io.settings import load_config
 from nasface.metrics.widerface import score_wider
 from nasface.nn.fuse import fold_norms
 from nasface.progress import Progress

@@ -21,13 +21,7 @@ from torch import nn
 
 from nasface.arch.darts_format import read_darts_text, write_darts_text
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import (
-    load_config,
-    load_genotype,
-    load_search_space,
-    parse_genotype,
-    to_yaml,
-)
+from nasface.arch.io import load_genotype, load_search_space, parse_genotype
 from nasface.arch.space import SearchSpace
 from nasface.data.detections import read_detections
 from nasface.data.fddb import read_fddb_detections, read_fddb_truth
@@ -40,6 +34,8 @@ from nasface.detection.detector import DetectorConfig, build_detector
 from nasface.engine.arch_history import history_entry, load_history, save_history
 from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.io.settings import load_config
+from nasface.io.yaml import to_yaml
 from nasface.search.derive import derive
 
 Samples = Sequence[bytes]

@@ -7,19 +7,12 @@ import pytest
 from strategies import random_choices
 
 from nasface.arch.genotype import Provenance
-from nasface.arch.io import (
-    config_digest,
-    load_config,
-    load_genotype,
-    load_search_space,
-    parse_genotype,
-    parse_yaml,
-    save_genotype,
-    to_yaml,
-    write_text,
-)
+from nasface.arch.io import load_genotype, load_search_space, parse_genotype, save_genotype
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError, NasfaceError, SpecError
+from nasface.io.files import write_text
+from nasface.io.settings import load_config
+from nasface.io.yaml import config_digest, parse_yaml, to_yaml
 from nasface.search.derive import derive
 
 SPACE = """\

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, write_tiny
 
-from nasface.arch.io import to_yaml
 from nasface.cli.main import main
 from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.io.yaml import to_yaml
 from nasface.reports.build import make_report
 from nasface.reports.reader import read_run
 

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from tiny import tiny_genotype, write_tiny
 
-from nasface.arch.io import load_config, load_genotype, save_genotype
+from nasface.arch.io import load_genotype, save_genotype
 from nasface.cli.main import VERBS, main
 from nasface.data.images import read_image
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.zoo import MODELS
 from nasface.engine.config import TrainConfig
+from nasface.io.settings import load_config
 
 SMALL = """
 parameters: {nodes: 4}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny import tiny_genotype
 
-from nasface.arch.io import load_genotype, packaged_names, parse_genotype, to_yaml
+from nasface.arch.io import load_genotype, packaged_names, parse_genotype
 from nasface.arch.operations import OPERATION_NAMES
 from nasface.drawing.cells import draw_comparison, draw_genotype
 from nasface.drawing.dot import to_dot
@@ -21,6 +21,7 @@ from nasface.drawing.graph import (
 from nasface.drawing.legend import legend
 from nasface.drawing.page import comparison_sheet, genotype_sheet
 from nasface.errors import ConfigError, RunError
+from nasface.io.yaml import to_yaml
 
 MAGIC = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 

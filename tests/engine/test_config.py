@@ -2,10 +2,10 @@ import math
 
 import pytest
 
-from nasface.arch.io import config_digest, parse_dataclass, parse_yaml, to_yaml
 from nasface.data.augment import AugmentConfig
 from nasface.engine.config import OptimizerConfig, SearchConfig, TrainConfig
 from nasface.errors import ConfigError
+from nasface.io.yaml import config_digest, parse_dataclass, parse_yaml, to_yaml
 
 
 def test_rate_rises_and_falls() -> None:

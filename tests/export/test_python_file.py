@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from strategies import CHANNELS, features, random_choices, spaces
 from tiny import DETECTOR, write_lively_weights
 
-from nasface.arch.io import parse_genotype, to_yaml
+from nasface.arch.io import parse_genotype
 from nasface.arch.space import SearchSpace
 from nasface.cli.main import main
 from nasface.detection.checkpoint import LoadedDetector, load_detector
@@ -26,6 +26,7 @@ from nasface.export.python_source.cell import CellSource
 from nasface.export.python_source.detector import PythonSource, layers_of
 from nasface.export.python_source.file import export_python
 from nasface.inference.predict import TestConfig, detect
+from nasface.io.yaml import to_yaml
 from nasface.nn.blocks import channels_last
 from nasface.nn.cell import FixedCell
 from nasface.search.derive import derive

@@ -17,9 +17,10 @@ from nasface.arch.genotype import (
     repeat,
 )
 from nasface.arch.graph import Combine, Input
-from nasface.arch.io import load_genotype, load_search_space, parse_genotype, to_yaml
+from nasface.arch.io import load_genotype, load_search_space, parse_genotype
 from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError
+from nasface.io.yaml import to_yaml
 from nasface.nn.cell import FixedCell, FixedModule, build_module
 from nasface.search.derive import derive
 from nasface.search.supernet import Supernet

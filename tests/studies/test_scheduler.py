@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 from tiny import write_tiny
 
-from nasface.arch.io import load_genotype, to_yaml
+from nasface.arch.io import load_genotype
 from nasface.cli.main import main
 from nasface.errors import ConfigError, RunError
+from nasface.io.yaml import to_yaml
 from nasface.progress import Silent
 from nasface.search.sampling import random_genotype
 from nasface.studies.figure import plot_comparison

@@ -14,7 +14,7 @@ import torch
 from processes import environments
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
-from nasface.arch.io import load_genotype, save_genotype, to_yaml
+from nasface.arch.io import load_genotype, save_genotype
 from nasface.data.dataset import Shard, StepSampler
 from nasface.detection.checkpoint import load_detector
 from nasface.engine.config import SearchConfig, TrainConfig
@@ -22,6 +22,7 @@ from nasface.engine.distributed.world import World
 from nasface.engine.search import run_search
 from nasface.engine.train import Training, run_training
 from nasface.errors import ConfigError
+from nasface.io.yaml import to_yaml
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
 from nasface.runs.folder import RunFolder, read_metrics

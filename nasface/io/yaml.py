@@ -1,0 +1,173 @@
+"""YAML and dataclasses: a safe loader with strict checks, and canonical text.
+
+No unknown key, no repeated key, no ``"3"`` for 3 is accepted. Equal values give equal bytes.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Hashable, Iterable
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from nasface.errors import NasfaceError
+
+T = TypeVar("T")
+
+
+_MOST_CHARACTERS = 500_000
+
+
+_LONGEST_NUMBER = 100
+
+
+_DEEPEST = 50
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader that refuses a key given twice, references to other parts, and tags."""
+
+    def fetch_flow_collection_start(self, token_class: type[yaml.Token]) -> None:
+        # The scanner looks at all open brackets again for each one more.
+        if self.flow_level >= _DEEPEST:
+            raise yaml.YAMLError(f"brackets are more than {_DEEPEST} deep{self.get_mark()}")
+        super().fetch_flow_collection_start(token_class)
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"aliases (*name) are not accepted{self.get_mark()}")
+        if getattr(self.peek_event(), "tag", None) is not None:  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(f"tags (!name) are not accepted{self.get_mark()}")
+        node = super().compose_node(parent, index)
+        # A number to base 60 takes time that grows with the square of its length.
+        number = isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":str")
+        if node is not None and number and len(node.value) > _LONGEST_NUMBER:
+            raise yaml.YAMLError(f"a number is too long{node.start_mark}")
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be plain text", key.start_mark
+                )
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    # Kept on the side: building one takes a while, and functools.cache loses the type.
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+
+
+def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
+    """The plain values of a YAML text; ``place`` names it in the message of ``error``."""
+    if len(text) > _MOST_CHARACTERS:
+        raise error(f"{place}: larger than {_MOST_CHARACTERS} characters")
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader with more checks
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as problem:
+        raise error(f"{place}: not valid YAML: {_one_line(problem)}") from None
+
+
+def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceError]) -> T:
+    """``values`` (plain YAML values) as an instance of a dataclass, checked strictly."""
+    check_finite(values, place, error)
+    try:
+        document = json.dumps(values)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise error(
+            f"{place}: {_one_line(problem)}; expected text, numbers, lists and maps"
+        ) from None
+    try:
+        value = _adapter(kind).validate_json(document, strict=True, extra="forbid")
+    except ValidationError as problem:
+        raise error(f"{place}: {_first_problems(problem, kind)}") from None
+    except NasfaceError as problem:
+        raise error(f"{place}: {problem}") from None
+    return value
+
+
+def check_finite(values: Any, place: str, error: type[NasfaceError]) -> None:
+    """Raise ``error`` if a number in nested maps and lists is infinite or not a number."""
+    if isinstance(values, float) and not math.isfinite(values):
+        raise error(f"{place}: is {values}, expected a finite number")
+    entries: Iterable[tuple[Any, Any]] = ()
+    if isinstance(values, dict):
+        entries = values.items()
+    elif isinstance(values, list | tuple):
+        entries = enumerate(values)
+    for key, value in entries:
+        check_finite(value, f"{place}: {key}", error)
+
+
+def to_yaml(value: Any) -> str:
+    """The canonical YAML text of a dataclass instance."""
+    plain = plain_values(value)
+    return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
+
+
+def plain_values(value: Any) -> Any:
+    """A dataclass instance as maps, lists, texts and numbers."""
+    return json.loads(_adapter(type(value)).dump_json(value))
+
+
+def config_digest(value: Any) -> str:
+    """Twelve hexadecimal digits that change with any field of a dataclass instance."""
+    return hashlib.sha256(to_yaml(value).encode()).hexdigest()[:12]
+
+
+def _first_problems(problem: ValidationError, kind: type[Any]) -> str:
+    """Up to three of pydantic's findings on one line, each with its place."""
+    errors = problem.errors(include_url=False)
+    return "; ".join(_describe(each, kind) for each in errors[:3]) + (
+        f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
+    )
+
+
+def _describe(problem: ErrorDetails, kind: type[Any]) -> str:
+    location, value = problem["loc"], problem["input"]
+    where = _one_line(".".join(map(str, location)))[:300] or "top level"
+    if problem["type"] == "unexpected_keyword_argument":
+        return f"{where}: unknown key; expected one of {', '.join(_keys(kind, location[:-1]))}"
+    if problem["type"] == "missing":
+        return f"{where}: is missing"
+    shown = "" if isinstance(value, dict | list) else f", got {value!r:.60}"
+    return f"{where}: {_one_line(problem['msg'].removeprefix('Value error, '))}{shown}"
+
+
+def _keys(kind: Any, location: Iterable[int | str]) -> list[str]:
+    """The keys that a dataclass has at a place in it."""
+    for step in location:
+        kind = _present(kind)
+        if is_dataclass(kind):
+            kind = get_type_hints(kind).get(str(step))
+        else:  # the elements of a tuple, the values of a map
+            kind = get_args(kind)[0 if isinstance(step, int) else -1]
+    kind = _present(kind)
+    return [each.name for each in fields(kind)] if is_dataclass(kind) else []
+
+
+def _present(kind: Any) -> Any:
+    """``T`` of ``T | None``."""
+    inner = [each for each in get_args(kind) if each is not type(None)]
+    return inner[0] if type(None) in get_args(kind) else kind
+
+
+def _one_line(problem: object) -> str:
+    words = " ".join(str(problem).split())
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in words)
