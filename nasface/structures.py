@@ -4,12 +4,10 @@ Shape letters: B image of a batch, A anchor, N detection, M annotated face.
 Boxes are ``x1 y1 x2 y2`` in pixels, ``x1 <= x2`` and ``y1 <= y2``.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -74,17 +72,3 @@ def _check_boxes(name: str, boxes: Tensor, other_name: str, other: Tensor) -> No
             f"{name} must be (N, 4) and as long as {other_name}, "
             f"got {tuple(boxes.shape)} and {tuple(other.shape)}"
         )
-
-
-class Backbone(nn.Module, ABC):
-    """Images in, feature maps C2..C5 out; ``channels`` has the width of each level 2..5."""
-
-    channels: Mapping[int, int]
-
-    @abstractmethod
-    def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
-
-    @abstractmethod
-    def parts(self) -> list[list[nn.Module]]:
-        """The modules of the stem and of each stage, as they can be frozen."""

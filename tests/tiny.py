@@ -17,7 +17,8 @@ from nasface.data.augment import AugmentConfig
 from nasface.data.images import write_image
 from nasface.data.widerface import write_wider_annotations
 from nasface.detection.checkpoint import save_detector
-from nasface.detection.detector import DetectorConfig, build_detector
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import build_detector
 from nasface.detection.necks.registry import uses_genotype
 from nasface.engine.config import OptimizerConfig
 from nasface.progress import Silent

@@ -13,8 +13,8 @@ from nasface.arch.io import load_genotype
 from nasface.cli.console import print_json, print_table
 from nasface.cli.options import parse
 from nasface.detection.checkpoint import load_detector
+from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import FRAME, detector_cost
-from nasface.detection.detector import DetectorConfig
 from nasface.detection.necks.handmade import CONTEXTS, PYRAMIDS
 from nasface.detection.necks.registry import GENOTYPE, NONE, is_hand_made, uses_genotype
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE

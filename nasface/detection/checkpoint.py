@@ -12,7 +12,8 @@ from torch import nn
 import nasface
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import parse_genotype
-from nasface.detection.detector import Detector, DetectorConfig, build_detector
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import Detector, build_detector
 from nasface.detection.necks.registry import uses_genotype
 from nasface.errors import NasfaceError, RunError
 from nasface.io.files import write_bytes

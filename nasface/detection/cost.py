@@ -8,9 +8,10 @@ import torch
 
 from nasface.arch.genotype import Genotype, cascade
 from nasface.arch.space import SearchSpace
-from nasface.detection.backbones.registry import LEVELS
-from nasface.detection.detector import DetectorConfig, build_detector
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import build_detector
 from nasface.detection.necks.registry import paths_of_parts
+from nasface.detection.pyramid import LEVELS
 from nasface.nn.cost import Cost, measure_cost
 from nasface.search.candidates import ChoiceTable, select
 from nasface.search.cost_penalty import Complexity, Measure, operation_costs

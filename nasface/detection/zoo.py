@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from nasface.arch.genotype import Genotype
-from nasface.detection.backbones.registry import Form
+from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
-from nasface.detection.detector import DetectorConfig
+from nasface.detection.pyramid import Form
 from nasface.errors import ConfigError
 
 REFERENCE_GENOTYPE = "asfd-ref"

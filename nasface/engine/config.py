@@ -6,10 +6,10 @@ from typing import Literal
 
 from nasface.arch.space import Value
 from nasface.data.augment import AugmentConfig
-from nasface.detection.backbones.registry import LEVELS
-from nasface.detection.detector import DetectorConfig
+from nasface.detection.config import DetectorConfig
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig
+from nasface.detection.pyramid import LEVELS
 from nasface.detection.zoo import REFERENCE_GENOTYPE, model
 from nasface.errors import ConfigError
 from nasface.inference.predict import TestConfig

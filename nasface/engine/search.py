@@ -14,7 +14,7 @@ from nasface.data.dataset import Batch, FaceDataset, check_batch
 from nasface.data.loader import Batches
 from nasface.data.widerface import split_halves
 from nasface.detection.cost import detector_complexity
-from nasface.detection.detector import SearchableDetector, build_searchable
+from nasface.detection.searchable import SearchableDetector, build_searchable
 from nasface.engine.accumulate import StepGradient
 from nasface.engine.arch_history import entry_arrays, history_entry, save_history
 from nasface.engine.config import SearchConfig

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from nasface.data.widerface import ImageRecord, read_wider_split
 from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
-from nasface.detection.detector import Detector, SearchableDetector
+from nasface.detection.detector import Detector
 from nasface.detection.losses import two_shot_loss
+from nasface.detection.searchable import SearchableDetector
 from nasface.engine.config import JobConfig, OptimizerConfig
 from nasface.errors import ConfigError
 from nasface.nn.blocks import channels_last

@@ -4,9 +4,9 @@ import json
 
 import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
-from nasface.detection.backbones.registry import STRIDES
 from nasface.detection.boxes import CENTRE_VARIANCE, SIZE_VARIANCE
 from nasface.detection.checkpoint import LICENCE, PREPROCESSING, LoadedDetector
+from nasface.detection.pyramid import STRIDES
 from nasface.export.config import ExportConfig
 from nasface.io.yaml import to_yaml
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from nasface.detection.backbones.registry import STRIDES
 from nasface.detection.boxes import decode
+from nasface.detection.pyramid import STRIDES
 from nasface.inference.onnx_runtime import Outputs
 from nasface.nn.fuse import fold_norms
 from nasface.structures import Predictions

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nasface.arch.io import parse_genotype
 from nasface.detection.checkpoint import LoadedDetector
-from nasface.detection.detector import DetectorConfig
+from nasface.detection.config import DetectorConfig
 from nasface.errors import RunError
 from nasface.io.yaml import parse_dataclass, parse_yaml
 from nasface.optional import need

@@ -33,6 +33,14 @@ def separable_conv_norm_relu(channels: int) -> nn.Sequential:
     )
 
 
+def depthwise_separable(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+    """Depthwise 3x3, then 1x1, each with normalisation and ReLU (MobileNetV1)."""
+    return nn.Sequential(
+        *conv_norm_relu(in_channels, in_channels, 3, stride, groups=in_channels),
+        *conv_norm_relu(in_channels, out_channels),
+    )
+
+
 Module = TypeVar("Module", bound=nn.Module)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.detection.checkpoint import load_detector
-from nasface.detection.detector import DetectorConfig
+from nasface.detection.config import DetectorConfig
 from nasface.detection.necks.registry import uses_genotype
 from nasface.engine.arch_history import HISTORY, ChoiceHistory, load_history
 from nasface.engine.config import SearchConfig, TrainConfig

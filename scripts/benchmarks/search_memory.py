@@ -24,7 +24,8 @@ from search_cost import mixture_forward, pyramid, step_of
 
 from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace, Value
-from nasface.detection.detector import DetectorConfig, build_searchable
+from nasface.detection.config import DetectorConfig
+from nasface.detection.searchable import build_searchable
 from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
 from nasface.search.supernet import ChoiceWeights, Supernet

@@ -30,7 +30,8 @@ from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations, read_tex
 from nasface.data.widerface_truth import SETS, read_ground_truth
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import load_detector, save_detector
-from nasface.detection.detector import DetectorConfig, build_detector
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import build_detector
 from nasface.engine.arch_history import history_entry, load_history, save_history
 from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.engine.derive import DeriveConfig, derive_run

@@ -7,14 +7,11 @@ from tiny import DETECTOR, tiny_genotype
 
 from nasface.arch.genotype import CellGene, Genotype, NodeGene
 from nasface.arch.io import load_search_space
-from nasface.detection.backbones.registry import LEVELS, STRIDES
-from nasface.detection.detector import (
-    Cosine,
-    DetectorConfig,
-    Head,
-    build_detector,
-    build_searchable,
-)
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import build_detector
+from nasface.detection.heads import Cosine, Head
+from nasface.detection.pyramid import LEVELS, STRIDES
+from nasface.detection.searchable import build_searchable
 from nasface.errors import ConfigError, SpecError
 from nasface.search.policy import ArgmaxPath
 
@@ -40,7 +37,7 @@ def test_predictions_lie_at_their_anchors() -> None:
 
     class Echo(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            from nasface.detection.detector import _flatten
+            from nasface.detection.heads import _flatten
 
             return _flatten(x), _flatten(torch.cat([x, x], dim=1))
 

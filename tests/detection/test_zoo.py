@@ -5,9 +5,9 @@ import torch
 
 from nasface.arch.genotype import cascade
 from nasface.arch.io import load_genotype, load_search_space
-from nasface.detection.backbones.registry import Form
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
+from nasface.detection.pyramid import Form
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE, model, scaled
 from nasface.errors import ConfigError
 

@@ -18,7 +18,7 @@ from nasface.arch.io import parse_genotype
 from nasface.cli.main import main
 from nasface.data.images import IMAGE_MEAN, write_image
 from nasface.detection.boxes import decode, iou
-from nasface.detection.detector import DetectorConfig
+from nasface.detection.config import DetectorConfig
 from nasface.detection.zoo import MODELS
 from nasface.errors import ExportError, RunError
 from nasface.export import onnx as onnx_file

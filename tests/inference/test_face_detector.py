@@ -11,7 +11,8 @@ from torch import nn
 import nasface
 from nasface.data.images import write_image
 from nasface.detection.checkpoint import save_detector
-from nasface.detection.detector import Head, build_detector
+from nasface.detection.detector import build_detector
+from nasface.detection.heads import Head
 from nasface.errors import DataError
 from nasface.inference.face_detector import FaceDetector, Picture
 from nasface.inference.predict import TestConfig, detect

@@ -11,8 +11,8 @@ from strategies import one_cell, random_choices, spaces
 
 from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace
+from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_complexity, detector_cost
-from nasface.detection.detector import DetectorConfig
 from nasface.errors import ConfigError
 from nasface.nn.cell import FixedModule
 from nasface.nn.cost import count_parameters

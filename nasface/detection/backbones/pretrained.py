@@ -5,10 +5,10 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from nasface.detection.backbones.base import Backbone
 from nasface.errors import ConfigError, RunError
 from nasface.io.safetensors_file import load_safetensors_file
 from nasface.io.torch_file import load_torch_file
-from nasface.structures import Backbone
 
 CLASSIFIER = ("fc.weight", "fc.bias")
 """What torchvision's ResNets have and a backbone has not."""

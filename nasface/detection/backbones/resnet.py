@@ -10,7 +10,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from nasface.structures import Backbone
+from nasface.detection.backbones.base import Backbone
 
 #: depth -> (blocks of each stage, whether they are bottlenecks)
 DEPTHS: Mapping[int, tuple[tuple[int, int, int, int], bool]] = MappingProxyType(

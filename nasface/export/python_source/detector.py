@@ -9,14 +9,15 @@ from torch import nn
 
 import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
-from nasface.detection import anchors, boxes, detector
-from nasface.detection.backbones import registry as backbone
+from nasface.detection import anchors, boxes, heads, pyramid
 from nasface.detection.backbones import resnet
-from nasface.detection.backbones.registry import LEVELS, STRIDES, MobileNetV1
+from nasface.detection.backbones.mobilenet import MobileNetV1
 from nasface.detection.backbones.resnet import Block, ResNet
 from nasface.detection.checkpoint import LICENCE
-from nasface.detection.detector import Detector, DetectorConfig
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import Detector
 from nasface.detection.necks.registry import GENOTYPE, uses_genotype
+from nasface.detection.pyramid import LEVELS, STRIDES
 from nasface.errors import ExportError
 from nasface.export.python_source import templates as pieces
 from nasface.export.python_source.cell import fit
@@ -26,7 +27,7 @@ from nasface.inference.predict import SuppressionConfig
 from nasface.nn import blocks
 from nasface.nn.cost import count_parameters
 
-_SEPARABLE = {"_separable": "depthwise_separable", "_bottleneck": "bottleneck"}
+_PUBLIC = {"_bottleneck": "bottleneck"}
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,17 @@ def layers_of(text: str) -> list[str]:
     """The functions and classes that the rest of the file calls."""
     found: list[str] = []
     for module, names, rename in (
-        (blocks, ("conv_norm_relu", "separable_conv_norm_relu", "FactorizedReduce"), {}),
-        (backbone, ("_separable", "_bottleneck"), _SEPARABLE),
+        (
+            blocks,
+            (
+                "conv_norm_relu",
+                "separable_conv_norm_relu",
+                "depthwise_separable",
+                "FactorizedReduce",
+            ),
+            {},
+        ),
+        (pyramid, ("_bottleneck",), _PUBLIC),
         (resnet, ("Block",), {}),
         (
             pieces,
@@ -153,7 +163,7 @@ def layers_of(text: str) -> list[str]:
         ),
     ):
         used = [name for name in names if _calls(text, rename.get(name, name))]
-        if module is blocks and any(_calls(text, each) for each in _SEPARABLE.values()):
+        if module is blocks and _calls(text, "bottleneck"):
             used.append("conv_norm_relu")
         found += gather(module, used, rename) if used else []
     return found
@@ -267,11 +277,11 @@ def layers() -> list[nn.Sequential]:
     return [{layer} for _ in range({config.head_layers})]
 
 
-''' + "\n".join(gather(detector, ["_flatten"], {"_flatten": "flatten"}))
+''' + "\n".join(gather(heads, ["_flatten"], {"_flatten": "flatten"}))
 
 
 def _cosine(config: DetectorConfig) -> list[str]:
-    return gather(detector, ["Cosine"]) if config.classifier == "cosine" else []
+    return gather(heads, ["Cosine"]) if config.classifier == "cosine" else []
 
 
 def _anchors() -> str:
@@ -307,7 +317,7 @@ def _detector(found: Detector, middle: EnhancementSource) -> str:
     ]
     init += middle.init
     if config.max_in_out:
-        kinds = tuple(cast(detector.Head, head).kinds for head in frame.heads)
+        kinds = tuple(cast(heads.Head, head).kinds for head in frame.heads)
         init += [
             f"kinds = {kinds}",
             "self.heads = nn.ModuleList(Head(each) for each in kinds)",

@@ -8,10 +8,10 @@ from typing import cast
 from torch import nn
 
 from nasface.arch.genotype import CellGene
-from nasface.detection.backbones.registry import LEVELS
 from nasface.detection.necks import handmade as baselines
 from nasface.detection.necks.handmade import OnEachLevel
 from nasface.detection.necks.registry import GENOTYPE, Parts
+from nasface.detection.pyramid import LEVELS
 from nasface.export.python_source.cell import CellSource, unlike
 from nasface.export.python_source.extract import gather
 from nasface.nn.cell import FixedCell, FixedModule

@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from nasface.detection.backbones.registry import LEVELS, ExtraLevels, MobileNetV1, build_backbone
+from nasface.detection.backbones.mobilenet import MobileNetV1
+from nasface.detection.backbones.registry import build_backbone
+from nasface.detection.pyramid import LEVELS, ExtraLevels
 from nasface.errors import ConfigError
 from nasface.nn.cost import measure_cost
 

@@ -10,10 +10,10 @@ from tiny import DETECTOR, tiny_genotype
 from torch import nn
 
 from nasface.arch.io import load_search_space
-from nasface.detection.backbones.registry import LEVELS
 from nasface.detection.checkpoint import load_detector, save_detector
+from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
-from nasface.detection.detector import DetectorConfig, build_detector, build_searchable
+from nasface.detection.detector import build_detector
 from nasface.detection.necks.handmade import (
     CONTEXTS,
     FPN,
@@ -25,6 +25,8 @@ from nasface.detection.necks.handmade import (
     build_baseline,
 )
 from nasface.detection.necks.registry import Parts, build_enhancement, parts_of
+from nasface.detection.pyramid import LEVELS
+from nasface.detection.searchable import build_searchable
 from nasface.errors import ConfigError
 from nasface.nn.cost import count_parameters, measure_cost
 

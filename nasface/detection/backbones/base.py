@@ -1,0 +1,20 @@
+"""What a backbone offers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+
+class Backbone(nn.Module, ABC):
+    """Images in, feature maps C2..C5 out; ``channels`` has the width of each level 2..5."""
+
+    channels: Mapping[int, int]
+
+    @abstractmethod
+    def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+
+    @abstractmethod
+    def parts(self) -> list[list[nn.Module]]:
+        """The modules of the stem and of each stage, as they can be frozen."""

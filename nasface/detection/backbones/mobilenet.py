@@ -1,0 +1,54 @@
+"""MobileNet backbones."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from torch import Tensor, nn
+
+from nasface.detection.backbones.base import Backbone
+from nasface.nn.blocks import conv_norm_relu, depthwise_separable
+
+
+class MobileNetV1(Backbone):
+    """MobileNetV1 (Howard et al. 2017, arXiv 1704.04861) without its classifier.
+
+    ``width`` is the multiplier of all channels. Parameters and multiply-adds at width 0.25 and
+    640x480: 0.213 M, 0.250 G.
+    """
+
+    #: (output channels at width 1, stride) of the depthwise-separable layers, by level they end
+    LAYERS: Mapping[int, tuple[tuple[int, int], ...]] = MappingProxyType(
+        {
+            2: ((64, 1), (128, 2), (128, 1)),
+            3: ((256, 2), (256, 1)),
+            4: ((512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1)),
+            5: ((1024, 2), (1024, 1)),
+        }
+    )
+
+    def __init__(self, width: float) -> None:
+        super().__init__()
+        channels = int(32 * width)
+        self.stem = conv_norm_relu(3, channels, 3, 2)
+        self.stages = nn.ModuleDict()
+        self.channels = {}
+        for level, layers in self.LAYERS.items():
+            blocks: list[nn.Module] = []
+            for wide, stride in layers:
+                blocks.append(depthwise_separable(channels, int(wide * width), stride))
+                channels = int(wide * width)
+            self.stages[str(level)] = nn.Sequential(*blocks)
+            self.channels = {**self.channels, level: channels}
+
+    def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        x = self.stem(images_B3HW)
+        features = {}
+        for level, stage in self.stages.items():
+            x = stage(x)
+            features[int(level)] = x
+        return features
+
+    def parts(self) -> list[list[nn.Module]]:
+        """The modules of the stem and of each stage, as they can be frozen."""
+        return [[self.stem], *([stage] for stage in self.stages.values())]

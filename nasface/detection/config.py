@@ -1,0 +1,71 @@
+"""Settings of a detector."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nasface.detection.anchors import AnchorConfig
+from nasface.detection.necks.registry import GENOTYPE, parts_of
+from nasface.detection.pyramid import Form
+from nasface.errors import ConfigError
+
+MOST_CHANNELS, MOST_LAYERS = 4096, 64
+"""What a file of settings can ask for, lest a strange one takes all memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorConfig:
+    """The parts of a detector around its feature enhancement."""
+
+    backbone: str = "mobilenet_v1_0.25"
+    """Name of the backbone."""
+    channels: int = 24
+    """Width of the pyramid, of the searched cells and of the heads. In a search it must be
+    divisible by the space's partial_channels."""
+    module: str = GENOTYPE
+    """What enhances the pyramid: genotype, the cells of one; none; or hand-made parts joined by +,
+    such as fpn or fem-fpn+fem-cpm: fpn, fem-fpn, bifpn, pan, then fem-cpm, ssh, rfe. One of the
+    parts may be genotype. In a search genotype."""
+    repeats: int = 1
+    """How often the cells of the genotype, and each hand-made part, follow one another. In a search
+    1."""
+    context: Form = "separable"
+    """Cells on a single level: as in the genotype, or dense, bottlenecks of dense convolutions at a
+    quarter of the width. In a search separable."""
+    head: Form = "separable"
+    """The layers of the heads: depthwise 3x3 and 1x1, or dense 3x3."""
+    classifier: Literal["linear", "cosine"] = "linear"
+    """Class logits: a 1x1 convolution, or scaled cosines between features and class vectors, on
+    which a margin in the loss is an angle's."""
+    cosine_scale: float = 10.0
+    """Factor of the cosines."""
+    max_in_out: bool = False
+    """Several logits stand for a class and the greatest counts: 3 for background on the finest
+    level, 3 for faces on the others."""
+    head_layers: int = 2
+    """Layers in each branch of the heads, before the last 1x1 convolution."""
+    extra: Form = "separable"
+    """C6 and C7: depthwise 3x3 and 1x1, or dense, 1x1 to a quarter and 3x3."""
+    extra_channels: tuple[int, int] = (256, 128)
+    """Width of C6 and C7."""
+    anchors: AnchorConfig = field(default_factory=AnchorConfig)
+    """Sizes of the anchors."""
+
+    def __post_init__(self) -> None:
+        narrowest, widest = min(self.extra_channels), max(*self.extra_channels, self.channels)
+        if self.channels < 4 or self.head_layers < 0 or narrowest < 1:
+            raise ConfigError(
+                f"channels {self.channels}, head_layers {self.head_layers}, extra_channels "
+                f"{self.extra_channels}: expected at least 4, 0 and 1"
+            )
+        if widest > MOST_CHANNELS or max(self.head_layers, self.repeats) > MOST_LAYERS:
+            raise ConfigError(
+                f"channels {self.channels}, extra_channels {self.extra_channels}, head_layers "
+                f"{self.head_layers}, repeats {self.repeats}: expected at most {MOST_CHANNELS} "
+                f"channels and {MOST_LAYERS} layers"
+            )
+        parts_of(self.module)
+        if self.repeats < 1 or self.cosine_scale <= 0:
+            raise ConfigError(
+                f"repeats {self.repeats}, cosine_scale {self.cosine_scale}: expected at least 1 "
+                "and more than 0"
+            )

@@ -1,0 +1,94 @@
+"""The detector in which a search space is searched."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from torch import Tensor, nn
+
+from nasface.arch.genotype import Genotype
+from nasface.arch.space import SearchSpace
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import DetectorFrame, _TwoShotDetector
+from nasface.detection.necks.registry import GENOTYPE
+from nasface.detection.pyramid import LEVELS
+from nasface.errors import ConfigError, SpecError
+from nasface.nn.cell import FixedModule, build_module
+from nasface.search.policy import Mixture
+from nasface.search.supernet import Supernet
+from nasface.structures import Predictions
+
+
+class SearchableDetector(_TwoShotDetector[Supernet]):
+    """A detector whose enhancement is a supernet, optionally behind a fixed module.
+
+    The paper searches AutoFEM-FPN first and AutoFEM-CPM behind it; ``before`` is then the module of
+    the first one's genotype.
+    """
+
+    def __init__(
+        self, frame: DetectorFrame, enhancement: Supernet, before: FixedModule | None = None
+    ) -> None:
+        super().__init__(frame, enhancement)
+        self.before = before
+
+    def forward(self, images_B3HW: Tensor, mixture: Mixture) -> Predictions:
+        """The second shot of the network that the mixture describes."""
+        return self.frame.predict(self._enhance(self.frame.pyramid(images_B3HW), mixture))
+
+    def both_shots(self, images_B3HW: Tensor, mixture: Mixture) -> tuple[Predictions, Predictions]:
+        """First and second shot, for weight steps."""
+        original = self.frame.pyramid(images_B3HW)
+        return self.frame.predict_both(original, self._enhance(original, mixture))
+
+    def weights(self) -> list[nn.Parameter]:
+        """All parameters but the choice weights."""
+        choices = {id(parameter) for parameter in self.enhancement.choices.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in choices]
+
+    def _enhance(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:
+        if self.before is not None:
+            features = self.before(features)
+        return cast(dict[int, Tensor], self.enhancement(features, mixture))
+
+
+def build_searchable(
+    config: DetectorConfig, space: SearchSpace, before: Genotype | None = None
+) -> SearchableDetector:
+    """The detector in which a space is searched.
+
+    Raises:
+        ConfigError: if the width is not divisible by the space's ``partial_channels`` or the space
+            has levels that the pyramid lacks.
+        SpecError: if ``before`` does not fit.
+    """
+    if (config.repeats, config.context, config.module) != (1, "separable", GENOTYPE):
+        raise ConfigError(
+            f"repeats {config.repeats}, context {config.context}, module {config.module}: a search "
+            f"has 1, separable and {GENOTYPE}"
+        )
+    if config.channels % space.partial_channels:
+        raise ConfigError(
+            f"channels: {config.channels} is not divisible by partial_channels "
+            f"{space.partial_channels} of space {space.name}"
+        )
+    for name, cell in space.cells.items():
+        used = {each.level for each in cell.inputs} | set(cell.output_levels)
+        if not used <= set(LEVELS):
+            raise ConfigError(
+                f"space {space.name}: cell {name!r} has levels {sorted(used)}, "
+                f"a face detector offers {list(LEVELS)}"
+            )
+        if cell.output.projection == "none":
+            raise ConfigError(
+                f"space {space.name}: cell {name!r} does not project its output; "
+                "a pyramid needs projection conv or conv_norm_relu"
+            )
+    shared = set() if before is None else before.cells.keys() & space.cells.keys()
+    if before is not None and shared:
+        raise SpecError(
+            f"genotype {before.name!r} cannot stand before space {space.name}: both have a cell "
+            f"named {sorted(shared)[0]!r}"
+        )
+    fixed = None if before is None else build_module(before, config.channels, LEVELS)
+    supernet = Supernet(space, config.channels)
+    return SearchableDetector(DetectorFrame(config), supernet, fixed)
