@@ -10,6 +10,7 @@ import tyro
 
 from nasface.cli.console import ConsoleProgress, say
 from nasface.data.detections import Rows
+from nasface.data.names import ImageNames, locate_images
 from nasface.engine.config import FddbConfig, WiderConfig
 from nasface.engine.setup import choose_device
 from nasface.errors import ConfigError, DataError
@@ -66,21 +67,33 @@ def open_folder(settings: WiderConfig | FddbConfig, options: BenchmarkOptions) -
     return folder
 
 
-def detections_of(
-    settings: WiderConfig | FddbConfig, images: Sequence[tuple[str, Path]], folder: RunFolder | None
-) -> dict[str, Rows]:
-    """Detections of the weights on those of the images that are there.
+def images_of(
+    images: Sequence[str], folder: Path, options: BenchmarkOptions, any_suffix: bool
+) -> dict[str, Path]:
+    """Those of the images, by name, that are there, for detections to be made of them.
+
+    Call it before the folder of the results is opened.
 
     Raises:
-        DataError: if none is there.
+        DataError: if none is there, or if detections, whose files have no suffixes, are to be
+            written and two images differ in nothing else.
     """
-    there = [(name, path) for name, path in images if path.is_file()]
+    if options.out is not None:
+        ImageNames(images)
+    there = locate_images(folder, images, any_suffix)
     if not there:
-        raise DataError(f"{images[0][1]}: is missing, as are all {len(images)} images")
+        raise DataError(f"{folder / images[0]}: is missing, as are all {len(images)} images")
+    return there
+
+
+def detections_of(
+    settings: WiderConfig | FddbConfig, images: Mapping[str, Path], folder: RunFolder | None
+) -> dict[str, Rows]:
+    """Detections of the weights on images given as name -> path."""
     detector = load_detector(Path(settings.weights), choose_device(settings.device)).detector
     place = None if folder is None else folder.path / "detections"
     with ConsoleProgress() as progress:
-        return detect_images(detector, there, settings.test, progress, place).rows
+        return detect_images(detector, list(images.items()), settings.test, progress, place).rows
 
 
 def write_results(

@@ -13,6 +13,7 @@ from nasface.cli.benchmark import (
     BenchmarkOptions,
     check,
     detections_of,
+    images_of,
     open_folder,
     source_of,
     warn_of_gaps,
@@ -22,12 +23,14 @@ from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse
 from nasface.data.fddb import (
     ELLIPSE,
+    FOLDS,
     FddbImage,
     read_fddb_detections,
     read_fddb_truth,
     write_fddb_detections,
 )
 from nasface.data.images import read_image
+from nasface.data.names import locate_images
 from nasface.engine.config import FddbConfig
 from nasface.engine.setup import data_folder
 from nasface.errors import ConfigError
@@ -56,19 +59,25 @@ def run(arguments: Sequence[str]) -> int:
     check(settings, command)
     root = data_folder(settings.data)
     images = read_fddb_truth(root)
+    names = [image.name for image in images]
+    photographs = (root.parent if root.is_file() else root) / "originalPics"
     found: Mapping[str, NDArray[np.floating]] = {}
     if settings.detections:
-        found = read_fddb_detections(Path(settings.detections))
-    folder = open_folder(settings, command)
-    paths = [(image.name, root / "originalPics" / f"{image.name}.jpg") for image in images]
-    if settings.weights:
-        found = detections_of(settings, paths, folder)
+        found = read_fddb_detections(Path(settings.detections), names)
+        there = locate_images(photographs, names, any_suffix=True)
+    else:
+        there = images_of(names, photographs, command, any_suffix=True)
     if settings.ellipses:
-        found = _ellipses(images, found)
-    sizes = _sizes(paths)
+        _check_ellipses(images, found)
+    folder = open_folder(settings, command)
+    if settings.weights:
+        found = detections_of(settings, there, folder)
+    if settings.ellipses:
+        found = boxes_to_ellipses(images, found)
+    sizes = _sizes(there)
     result = score_fddb(images, found, sizes)
     figures = {
-        "protocol": _protocol(settings, len(sizes), len(images)),
+        "protocol": _protocol(settings, len(sizes), images),
         "test": source_of(settings),
         **fddb_figures(result),
     }
@@ -85,31 +94,36 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _ellipses(
-    images: list[FddbImage], found: Mapping[str, NDArray[np.floating]]
-) -> dict[str, NDArray[np.float64]]:
+def _check_ellipses(images: Sequence[FddbImage], found: Mapping[str, NDArray[np.floating]]) -> None:
     if any(len(rows) and rows.shape[1] == ELLIPSE for rows in found.values()):
         raise ConfigError("ellipses: the detections are ellipses already")
-    return boxes_to_ellipses(images, found)
+    if len({image.fold for image in images}) == 1:
+        raise ConfigError("ellipses: are fitted on other folds, and the annotations are one fold")
 
 
-def _sizes(paths: list[tuple[str, Path]]) -> dict[str, tuple[int, int]]:
+def _sizes(there: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
     """(height, width) of the images that are there."""
-    there = [(name, path) for name, path in paths if path.is_file()]
     sizes = {}
     with ConsoleProgress() as progress:
         progress.start("image sizes", len(there))
-        for name, path in there:
+        for name, path in there.items():
             height, width = read_image(path, exif=False).shape[:2]
             sizes[name] = (height, width)
             progress.advance()
     return sizes
 
 
-def _protocol(settings: FddbConfig, sizes: int, images: int) -> str:
+def _protocol(settings: FddbConfig, sizes: int, images: Sequence[FddbImage]) -> str:
+    folds = sorted({image.fold for image in images})
+    if folds == [0]:
+        data = f"FDDB, {len(images)} images of one file"
+    elif len(folds) == len(FOLDS):
+        data = "FDDB, ten folds pooled"
+    else:
+        data = f"FDDB, only {len(folds)} of ten folds: {', '.join(map(str, folds))}"
     regions = "boxes turned into ellipses fitted on the other folds" if settings.ellipses else ""
-    borders = "" if sizes == images else f"borders of {images - sizes} images not known"
-    return ", ".join(each for each in ("FDDB, ten folds pooled", regions, borders) if each)
+    borders = "" if sizes == len(images) else f"borders of {len(images) - sizes} images not known"
+    return ", ".join(each for each in (data, regions, borders) if each)
 
 
 def _print(figures: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from nasface.cli.benchmark import (
     BenchmarkOptions,
     check,
     detections_of,
+    images_of,
     open_folder,
     source_of,
     warn_of_gaps,
@@ -47,14 +48,17 @@ def run(arguments: Sequence[str]) -> int:
     check(settings, command)
     root = data_folder(settings.data)
     truth = _truth(settings, root)
+    names = [image.name for image in truth]
     found: Mapping[str, Rows] = {}
+    there: Mapping[str, Path] = {}
     if settings.detections:
-        found = read_detections(Path(settings.detections))
+        found = read_detections(Path(settings.detections), names)
+    else:
+        is_without_suffix = settings.truth == "mat"
+        there = images_of(names, root / "WIDER_val" / "images", command, is_without_suffix)
     folder = open_folder(settings, command)
     if settings.weights:
-        images = root / "WIDER_val" / "images"
-        named = [(image.name, images / f"{image.name}.jpg") for image in truth]
-        found = detections_of(settings, named, folder)
+        found = detections_of(settings, there, folder)
     result = score_wider(truth, found)
     figures = {
         "protocol": _protocol(settings, len(truth)),

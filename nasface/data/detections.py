@@ -1,52 +1,62 @@
 """Detections in the form in which WIDER FACE takes them: one text file per image.
 
 ``event/name.txt`` has the image's name, the number of detections, and a row ``x y w h score`` for
-each, in pixels. A set of them is a folder or a tar archive.
+each, in pixels. A set of them is a folder or an archive, tar or zip.
 """
 
 import re
 import tarfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasface.data.images import write_atomically
-from nasface.data.widerface import check_image_name
+from nasface.data.names import ImageNames, by_image, check_image_name, without_suffix
 from nasface.errors import DataError
+from nasface.io.files import decode_text
 
 #: N detections ``x y w h score``, (N, 5)
 Rows = NDArray[np.floating]
+#: name and size of a file in an archive, and what reads it
+Member = tuple[str, int, Callable[[], bytes]]
 
 _COLUMNS = 5
 _LARGEST_FILE = 64 * 2**20
 _FAR = 1e9
 
 
-def read_detections(path: Path) -> dict[str, Rows]:
-    """Read a folder or a ``.tar``, ``.tar.gz``, ``.tar.bz2`` or ``.tar.xz`` archive of such files.
+def read_detections(path: Path, names: Iterable[str]) -> dict[str, Rows]:
+    """Read the detections of images from a folder or a tar or zip archive of such files.
 
-    Returns ``event/name`` -> rows float64 (N, 5), in the order of the files. An archive is not
-    unpacked.
+    A tar archive may be compressed by gzip, bzip2 or xz; no archive is unpacked. ``names`` are
+    those of the images, ``event/name.jpg`` of any depth. Their files may lie below further folders.
+
+    Returns image -> rows float64 (N, 5), in the order of the files; a file of no image is there as
+    ``event/name``. A file at the top that belongs to no image is taken for a note and left out.
 
     Raises:
-        DataError: naming file and line, if something is malformed, or if there is no such file.
+        DataError: naming file and line, if something is malformed, if there is no such file, or if
+            none belongs to an image; and for two images that differ in their suffix only.
     """
+    images = ImageNames(names)
     if path.is_dir():
         files = _of_folder(path)
     elif path.is_file():
         files = _of_archive(path)
     else:
-        raise DataError(f"{path}: does not exist, expected a folder or a tar archive")
-    found: dict[str, Rows] = {}
-    for name, data, source in files:
-        check_image_name(f"{name}.jpg", source)
-        if name in found:
-            raise DataError(f"{source}: {name!r} occurs before, expected each image once")
-        found[name] = parse_detections(data, source)
+        raise DataError(f"{path}: does not exist, expected a folder or a tar or zip archive")
+    entries = (
+        (name, parse_detections(data, source), source)
+        for name, data, source in files
+        if "/" in name or images.find(name) is not None
+    )
+    found = by_image(entries, images, str(path))
     if not found:
-        raise DataError(f"{path}: holds no file event/name.txt")
+        raise DataError(f"{path}: holds no file of detections such as '{images.example}.txt'")
     return found
 
 
@@ -56,11 +66,8 @@ def parse_detections(data: bytes, source: str) -> Rows:
     Raises:
         DataError: with ``source`` and the line.
     """
-    try:
-        lines = data.decode().rstrip().splitlines()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{source}:{line}: is not UTF-8 text, expected detections") from None
+    text = decode_text(data, source, DataError, "detections").rstrip()
+    lines = text.split("\n") if text else []
     if len(lines) < 2 or not re.fullmatch(r"[0-9]{1,9}", lines[1].strip()):
         raise DataError(
             f"{source}:{min(2, len(lines) + 1)}: expected the image's name, the number of "
@@ -84,14 +91,19 @@ def parse_detections(data: bytes, source: str) -> Rows:
     )
 
 
+def detections_file(folder: Path, name: str) -> Path:
+    """Return where the detections of the image ``event/name.jpg`` lie in a folder."""
+    return folder / f"{without_suffix(name)}.txt"
+
+
 def write_detections(folder: Path, name: str, rows: Rows) -> Path:
-    """Write the file of the image ``event/name`` (no suffix); returns its path.
+    """Write the file of the image ``event/name.jpg``; returns its path.
 
     Nine significant digits: rows of float32 are read back as they were.
     """
-    lines = [PurePosixPath(name).name, str(len(rows))]
+    lines = [PurePosixPath(without_suffix(name)).name, str(len(rows))]
     lines += [" ".join(f"{value:.9g}" for value in row) for row in rows]
-    path = folder / f"{name}.txt"
+    path = detections_file(folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, ("\n".join(lines) + "\n").encode())
     return path
@@ -106,30 +118,49 @@ def _is_row(values: list[str]) -> bool:
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, bytes, str]]:
+    """Name without ``.txt``, content and source of each file."""
     for path in sorted(folder.rglob("*.txt")):
-        if not path.name.startswith(".") and path.is_file() and path.parent != folder:
+        if not path.name.startswith(".") and path.is_file():
             try:
                 data = path.read_bytes()
             except OSError as error:
                 raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-            yield f"{path.parent.name}/{path.stem}", data, str(path)
+            yield path.relative_to(folder).as_posix().removesuffix(".txt"), data, str(path)
 
 
 def _of_archive(path: Path) -> Iterator[tuple[str, bytes, str]]:
     try:
-        with tarfile.open(path, "r:*") as archive:
-            for member in archive:
-                place = PurePosixPath(member.name)
-                hidden = place.name.startswith(".")
-                if not member.isfile() or hidden or place.suffix != ".txt" or not place.parent.name:
-                    continue
-                check_image_name(str(place.with_suffix(".jpg")), f"{path}: {member.name!a}")
-                if member.size > _LARGEST_FILE:
-                    raise DataError(f"{path}: {member.name}: has {member.size} bytes, too many")
-                file = archive.extractfile(member)
-                data = b"" if file is None else file.read()
-                yield f"{place.parent.name}/{place.stem}", data, f"{path}: {member.name}"
+        with path.open("rb") as file:
+            members = _of_zip if file.read(2) == b"PK" else _of_tar
+        for member, size, data in members(path):
+            # Some programs on Windows write its separator.
+            place = PurePosixPath(member.replace("\\", "/"))
+            if place.name.startswith(".") or place.suffix != ".txt":
+                continue
+            source = f"{path}: {member}"
+            name = str(place.with_suffix(""))
+            check_image_name(f"{name}.jpg", f"{path}: {member!a}")
+            if size > _LARGEST_FILE:
+                raise DataError(f"{source}: has {size} bytes, expected at most {_LARGEST_FILE}")
+            yield name, data(), source
     except DataError:
         raise
     except Exception as error:  # whatever a damaged archive makes of the reader
-        raise DataError(f"{path}: is no tar archive that can be read ({error!a:.200})") from None
+        raise DataError(
+            f"{path}: is no tar or zip archive that can be read ({str(error)!a:.200})"
+        ) from None
+
+
+def _of_tar(path: Path) -> Iterator[Member]:
+    with tarfile.open(path, "r:*") as archive:
+        for member in archive:
+            if member.isfile():
+                file = archive.extractfile(member)
+                yield member.name, member.size, file.read if file else bytes
+
+
+def _of_zip(path: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if not member.is_dir():
+                yield member.filename, member.file_size, partial(archive.read, member)

@@ -7,7 +7,7 @@ rectangles ``x y w h``.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasface.data.images import write_atomically
-from nasface.data.widerface import check_image_name, read_text
+from nasface.data.names import (
+    ImageNames,
+    by_image,
+    check_image_name,
+    with_suffix,
+    without_suffix,
+)
 from nasface.errors import DataError
+from nasface.io.files import read_text
 
 Floats = NDArray[np.floating]
 
@@ -28,7 +35,9 @@ RECTANGLE, ELLIPSE = 5, 6
 
 @dataclass(frozen=True, eq=False)
 class FddbImage:
-    """``ellipses_M5`` float64 in the order of the file; ``fold`` 1 to 10."""
+    """``name`` is that of the image, ``2002/08/11/big/img_591.jpg``; ``fold`` 1 to 10, or 0 where
+    the annotations are one file. ``ellipses_M5`` float64 in the order of the file.
+    """
 
     name: str
     fold: int
@@ -36,70 +45,105 @@ class FddbImage:
 
 
 def read_fddb_truth(root: Path) -> list[FddbImage]:
-    """Read the annotations below ``root``, which is or holds ``FDDB-folds``.
+    """Read the annotations below ``root``, which is or holds ``FDDB-folds``, or is one file.
+
+    In the folder are ``FDDB-fold-01-ellipseList.txt`` to ``-10-``, or some of them, or one file
+    with ``ellipse`` in its name.
 
     Raises:
         DataError: naming file and line.
     """
-    folder = root / "FDDB-folds" if (root / "FDDB-folds").is_dir() else root
     images: dict[str, FddbImage] = {}
-    for fold in FOLDS:
-        path = folder / f"FDDB-fold-{fold:02d}-ellipseList.txt"
-        for name, rows, place in _blocks(path, (ELLIPSE,)):
+    for fold, path in _fold_files(root):
+        for written, rows, place in _blocks(path, (ELLIPSE,)):
+            name = with_suffix(written.removeprefix("originalPics/"))
+            check_image_name(name, place)
             if name in images:
-                raise DataError(f"{place}: image {name!r} occurs before, expected each once")
+                raise DataError(f"{place}: image {written!r} occurs before, expected each once")
             images[name] = FddbImage(name, fold, rows[:, :5])
+    if not images:
+        raise DataError(f"{root}: its annotations name no image")
     return list(images.values())
 
 
-def read_fddb_detections(path: Path) -> dict[str, Floats]:
-    """Read detections from a file, or from all ``.txt`` files of a folder.
+def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, Floats]:
+    """Read detections of images from a file, or from all ``.txt`` files of a folder.
 
-    Returns image name -> rows (N, 5) ``x y w h score`` or (N, 6) of an ellipse and its score; all
-    rows of a set of files have the same form.
+    ``names`` are those of the images. In the files they may have a suffix, ``_`` in the place of
+    ``/``, and folders in front, such as ``originalPics/``.
+
+    Returns image -> rows (N, 5) ``x y w h score`` or (N, 6) of an ellipse and its score; all rows
+    of a set of files have the same form. An entry of no image keeps its name as written.
 
     Raises:
-        DataError: naming file and line.
+        DataError: naming file and line, or if none of the entries belongs to an image.
     """
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     if not files:
         raise DataError(f"{path}: holds no .txt file of detections")
-    found: dict[str, Floats] = {}
-    columns: tuple[int, ...] = (RECTANGLE, ELLIPSE)
-    for file in files:
-        for name, rows, place in _blocks(file, columns):
-            if name in found:
-                raise DataError(f"{place}: image {name!r} occurs before, expected each once")
-            found[name] = rows
-            if len(rows):
-                columns = (rows.shape[1],)
+    images = ImageNames(names, joined=True)
+    found = by_image(_entries(files), images, str(path))
+    if not found:
+        raise DataError(f"{path}: holds no detections, expected names such as {images.example!r}")
     return found
 
 
 def write_fddb_detections(
-    folder: Path, images: list[FddbImage], found: Mapping[str, Floats]
+    folder: Path, images: Sequence[FddbImage], found: Mapping[str, Floats]
 ) -> None:
-    """Write ``fold-01-out.txt`` to ``fold-10-out.txt``, as the official tool takes them."""
-    for fold in FOLDS:
+    """Write ``fold-01-out.txt`` to ``fold-10-out.txt``, as the official tool takes them.
+
+    Of annotations in one file, detections are one file as well, ``fold-all-out.txt``.
+    """
+    for fold in sorted({image.fold for image in images}):
         lines = []
         for image in (each for each in images if each.fold == fold):
             rows = found.get(image.name, np.empty((0, RECTANGLE)))
-            lines += [image.name, str(len(rows))]
+            lines += [without_suffix(image.name), str(len(rows))]
             lines += [" ".join(f"{value:.9g}" for value in row) for row in rows]
         text = "".join(line + "\n" for line in lines)
-        write_atomically(folder / f"fold-{fold:02d}-out.txt", text.encode())
+        name = f"{fold:02d}" if fold else "all"
+        write_atomically(folder / f"fold-{name}-out.txt", text.encode())
+
+
+def _fold_files(root: Path) -> list[tuple[int, Path]]:
+    """The files of annotations, each with its fold."""
+    if root.is_file():
+        return [(0, root)]
+    folder = root / "FDDB-folds" if (root / "FDDB-folds").is_dir() else root
+    paths = [(fold, folder / f"FDDB-fold-{fold:02d}-ellipseList.txt") for fold in FOLDS]
+    there = [(fold, path) for fold, path in paths if path.is_file()]
+    if there:
+        return there
+    others = sorted(path for path in folder.glob("*.txt") if "ellipse" in path.name.lower())
+    if len(others) != 1:
+        seen = f"{len(others)} others" if others else "none"
+        raise DataError(
+            f"{folder}: holds {seen}, expected FDDB-fold-01-ellipseList.txt to "
+            "FDDB-fold-10-ellipseList.txt, or all of them as one file"
+        )
+    return [(0, others[0])]
+
+
+def _entries(files: Sequence[Path]) -> Iterator[tuple[str, Floats, str]]:
+    """Name, rows and place of each block of files of detections."""
+    columns: tuple[int, ...] = (RECTANGLE, ELLIPSE)
+    for file in files:
+        for name, rows, place in _blocks(file, columns):
+            yield name, rows, place
+            if len(rows):
+                columns = (rows.shape[1],)
 
 
 def _blocks(path: Path, columns: tuple[int, ...]) -> Iterator[tuple[str, NDArray[np.float64], str]]:
     """Name, rows and ``file:line`` of each block; an empty block has the first form."""
-    lines = read_text(path).splitlines()
+    lines = read_text(path, DataError, "annotations or detections").split("\n")
     at = 0
     while at < len(lines):
         name, place = lines[at].strip(), f"{path}:{at + 1}"
         at += 1
         if not name:
             continue
-        check_image_name(f"{name}.jpg", place)
         count = lines[at].strip() if at < len(lines) else ""
         if not re.fullmatch(r"[0-9]{1,6}", count):
             raise DataError(f"{path}:{at + 1}: {count[:60]!r} is no number of faces")
@@ -113,7 +157,9 @@ def _blocks(path: Path, columns: tuple[int, ...]) -> Iterator[tuple[str, NDArray
                     f"{' or '.join(map(str, columns))} numbers"
                 )
             rows.append(row)
-        yield name, np.array(rows).reshape(len(rows), len(rows[0]) if rows else columns[0]), place
+        if rows:
+            columns = (len(rows[0]),)
+        yield name, np.array(rows).reshape(len(rows), columns[0]), place
 
 
 def _numbers(line: str) -> list[float]:

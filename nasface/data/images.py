@@ -2,7 +2,6 @@
 
 import glob
 import io
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from nasface.data import jpeg, png
 from nasface.errors import DataError
+from nasface.io.files import write_bytes
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 """Endings, in lower case, of the files that count as images."""
@@ -136,18 +136,12 @@ def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` beside ``path`` and rename, so that no reader ever sees half a file.
+    """Write a file whole or not at all.
 
     Raises DataError when the folder is missing or not writable.
     """
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        try:
-            draft.write_bytes(data)
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_bytes(Path(path), data)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from None
 

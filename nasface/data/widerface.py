@@ -7,17 +7,18 @@ for each face. An image without a face is written in three ways: count 1 with a 
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.images import IMAGE_SUFFIXES, write_atomically
+from nasface.data.images import write_atomically
+from nasface.data.names import check_image_name, excerpt
 from nasface.errors import DataError
+from nasface.io.files import read_text
 
 ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 """The columns of a row after ``x y w h``, in the order of the file."""
@@ -69,7 +70,8 @@ def read_wider_split(root: Path, split: str) -> list[ImageRecord]:
             )
     if not image_folder.is_dir():
         raise DataError(f"{image_folder}: does not exist, expected the images of split {split!r}")
-    entries = parse_wider_annotations(read_text(annotation_path), str(annotation_path))
+    text = read_text(annotation_path, DataError, "annotations")
+    entries = parse_wider_annotations(text, str(annotation_path))
     if not entries:
         raise DataError(f"{annotation_path}: is empty, expected at least one image name")
     records = [_record(name, image_folder, rows) for name, rows in entries]
@@ -141,42 +143,12 @@ def split_halves(records: Sequence[Record], seed: int) -> tuple[list[Record], li
     return first, second
 
 
-def read_text(path: Path) -> str:
-    """The text of a file of annotations; DataError, with the line, if it is not UTF-8."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: is not UTF-8 text, expected annotations") from None
-
-
-def check_image_name(name: str, where: str) -> None:
-    """Refuse what is no relative, downward image path that fits on a line of its own.
-
-    Raises:
-        DataError: beginning with ``where``.
-    """
-    unprintable = any(unicodedata.category(c) in ("Cc", "Cs") or c == "\ufeff" for c in name)
-    climbs = any(part in ("", ".", "..") for part in name.split("/"))
-    foreign = "\\" in name or bool(PureWindowsPath(name).drive)
-    is_image = PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
-    if unprintable or climbs or foreign or not is_image or name != name.strip():
-        raise DataError(
-            f"{where}: {_excerpt(name)} is no image name, expected a relative path "
-            f"such as 'event/name.jpg' without '..'"
-        )
-
-
 def _parse_rows(lines: list[str], at: int, source: str) -> tuple[NDArray[np.int64], int]:
     """Parse a count on line ``at`` and the rows below it; also return where the next block is."""
     line = lines[at] if at < len(lines) else ""
     if not _COUNT.fullmatch(line):
         raise DataError(
-            f"{source}:{at + 1}: {_excerpt(line)} is no number of faces, expected 0, 1, 2, ..."
+            f"{source}:{at + 1}: {excerpt(line)} is no number of faces, expected 0, 1, 2, ..."
         )
     count, start = int(line), at + 1
     if count == 0:
@@ -188,7 +160,7 @@ def _parse_rows(lines: list[str], at: int, source: str) -> tuple[NDArray[np.int6
     for offset, row in enumerate(rows):
         if not _ROW.fullmatch(row):
             raise DataError(
-                f"{source}:{start + offset + 1}: {_excerpt(row)} is no face, expected row "
+                f"{source}:{start + offset + 1}: {excerpt(row)} is no face, expected row "
                 f"{offset + 1} of {count}: {_COLUMNS} integers 'x y w h {' '.join(ATTRIBUTES)}'"
             )
     if count == 1 and _is_zeros(rows[0]):
@@ -198,10 +170,6 @@ def _parse_rows(lines: list[str], at: int, source: str) -> tuple[NDArray[np.int6
 
 def _is_zeros(line: str) -> bool:
     return line.split() == ["0"] * _COLUMNS
-
-
-def _excerpt(line: str) -> str:
-    return repr(line if len(line) <= 60 else line[:57] + "...")
 
 
 def _format_rows(rows: NDArray[np.integer]) -> str:

@@ -5,6 +5,7 @@ of those that a set asks for (Yang, Luo, Loy, Tang, CVPR 2016). The text file ha
 the same order, without the three sets.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasface.data.matlab import read_matlab
-from nasface.data.widerface import (
-    ATTRIBUTES,
+from nasface.data.names import (
+    ImageNames,
     check_image_name,
-    parse_wider_annotations,
-    read_text,
+    excerpt,
+    with_suffix,
 )
+from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations
 from nasface.errors import DataError
+from nasface.io.files import read_text
 
 SETS = ("easy", "medium", "hard")
 """The official sets, each of which contains the one before it."""
@@ -30,9 +33,9 @@ SETS = ("easy", "medium", "hard")
 class AnnotatedImage:
     """The M faces of an image, in official order.
 
-    ``name`` is ``event/name`` without a suffix. ``boxes_M4`` is float64 ``x y w h`` in pixels as
-    written. ``attributes`` maps each of ``ATTRIBUTES`` to int64 (M,), ``sets`` the name of a set to
-    bool (M,): whether a face is asked for.
+    ``name`` is ``event/name.jpg``, also where a file leaves ``.jpg`` out. ``boxes_M4`` is float64
+    ``x y w h`` in pixels as written. ``attributes`` maps each of ``ATTRIBUTES`` to int64 (M,),
+    ``sets`` the name of a set to bool (M,): whether a face is asked for.
     """
 
     name: str
@@ -61,7 +64,8 @@ def read_ground_truth(folder: Path) -> list[AnnotatedImage]:
                     f"{every.path.name}"
                 )
         for at, name in enumerate(names):
-            check_image_name(f"{every.events[event]}/{name}.jpg", str(every.path))
+            full = with_suffix(f"{every.events[event]}/{name}")
+            check_image_name(full, str(every.path))
             boxes = every.image("face_bbx_list", event, at, 4)
             sets = {}
             for key, each in listed.items():
@@ -79,7 +83,7 @@ def read_ground_truth(folder: Path) -> list[AnnotatedImage]:
                 raise DataError(
                     f"{every.path}: {name!r} has {len(boxes)} boxes, and not as many labels"
                 )
-            images.append(_without_zeros(f"{every.events[event]}/{name}", boxes, attributes, sets))
+            images.append(_without_zeros(full, boxes, attributes, sets))
     return images
 
 
@@ -89,43 +93,50 @@ def read_text_truth(path: Path) -> list[AnnotatedImage]:
     Raises:
         DataError: naming file and line.
     """
-    entries = parse_wider_annotations(read_text(path), str(path))
+    entries = parse_wider_annotations(read_text(path, DataError, "annotations"), str(path))
     if not entries:
         raise DataError(f"{path}: is empty, expected at least one image name")
     images = []
     for name, rows in entries:
         attributes = {key: rows[:, 4 + at] for at, key in enumerate(ATTRIBUTES)}
         valid = (attributes["invalid"] == 0) & (rows[:, 2:4] > 0).all(axis=1)
-        images.append(
-            AnnotatedImage(
-                str(Path(name).with_suffix("")),
-                rows[:, :4].astype(float),
-                attributes,
-                {"valid": valid},
-            )
-        )
+        images.append(AnnotatedImage(name, rows[:, :4].astype(float), attributes, {"valid": valid}))
     return images
 
 
 def only(images: Sequence[AnnotatedImage], listing: Path) -> list[AnnotatedImage]:
     """The images that a text file lists, in their own order.
 
-    The file has an ``event/name.jpg`` a line, or is an annotation file in WIDER FACE's text form.
+    The file has an ``event/name.jpg`` or ``event/name`` a line, or is an annotation file in WIDER
+    FACE's text form.
 
     Raises:
-        DataError: if the file cannot be read or names none of the images or an unknown one.
+        DataError: if the file cannot be read, names none of the images or an unknown one, or leaves
+            out the suffix where two images differ in nothing else.
     """
-    lines = [line.strip() for line in read_text(listing).splitlines()]
-    names = {str(Path(line).with_suffix("")): at for at, line in enumerate(lines, 1) if "/" in line}
-    known = {image.name for image in images}
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        where = f"{listing}:{names[unknown[0]]}" if unknown else str(listing)
-        what = f"image {unknown[0]!r} is not in the ground truth" if unknown else "lists no image"
-        raise DataError(f"{where}: {what}; expected lines such as 'event/name.jpg'")
-    return [image for image in images if image.name in names]
+    lines = [line.strip() for line in read_text(listing, DataError, "names of images").split("\n")]
+    written = {
+        line: at for at, line in enumerate(lines, 1) if line and not _NUMBERS.fullmatch(line)
+    }
+    names = {image.name for image in images}
+    # Names without their suffix are looked up only where there are any.
+    short = [line for line in written if line not in names]
+    by_stem = ImageNames(names) if short else None
+    listed = set(written) & names
+    for line in short:
+        name = by_stem.find(line) if by_stem else None
+        if name is None:
+            raise DataError(
+                f"{listing}:{written[line]}: image {excerpt(line)} is not in the ground truth; "
+                "expected lines such as 'event/name.jpg'"
+            )
+        listed.add(name)
+    if not listed:
+        raise DataError(f"{listing}: lists no image; expected lines such as 'event/name.jpg'")
+    return [image for image in images if image.name in listed]
 
 
+_NUMBERS = re.compile(r"-?[0-9]+(?:\s+-?[0-9]+)*")
 _FAR = 1e9
 
 

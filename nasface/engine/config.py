@@ -216,7 +216,7 @@ class _BenchmarkConfig:
 class WiderConfig(_BenchmarkConfig):
     """Evaluation by the official protocol of WIDER FACE, validation part.
 
-    Detections are a folder or a tar archive of files event/name.txt.
+    Detections are a folder, or a tar or zip archive, of files event/name.txt.
     """
 
     data: str = ""
@@ -231,13 +231,13 @@ class WiderConfig(_BenchmarkConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class FddbConfig(_BenchmarkConfig):
-    """Evaluation by the protocol of FDDB, the ten folds pooled.
+    """Evaluation by the protocol of FDDB, the ten folds pooled, or those of them that are there.
 
     Detections are a file or a folder of files in FDDB's form, rectangles or ellipses.
     """
 
     data: str = ""
-    """Folder that holds FDDB-folds/ and, for weights, originalPics/."""
+    """Folder that holds FDDB-folds/ and, for weights, originalPics/; or a file of all ellipses."""
     ellipses: bool = False
     """Turn rectangles into upright ellipses, fitted on the other nine folds."""
 

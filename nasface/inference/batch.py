@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from nasface.data.detections import Rows, parse_detections, write_detections
+from nasface.data.detections import (
+    Rows,
+    detections_file,
+    parse_detections,
+    write_detections,
+)
 from nasface.data.images import read_image
 from nasface.errors import DataError
 from nasface.inference.predict import TestConfig, detect
@@ -33,14 +38,15 @@ def detect_images(
 ) -> Detected:
     """Detect faces in images given as (name, path), in their pixels as stored (EXIF left alone).
 
-    With a ``folder``, each image's detections are written to ``folder/name.txt`` at once, and files
+    With a ``folder``, each image's detections are written there at once, as ``event/name.txt``
+    for ``event/name.jpg``, and files
     that are there already are read instead of made again; what is read is what was written, to the
     last digit. An image that cannot be read is noted and left out.
     """
     found = Detected()
     progress.start("detect", len(images))
     for name, path in images:
-        file = None if folder is None else folder / f"{name}.txt"
+        file = None if folder is None else detections_file(folder, name)
         if file is not None and file.is_file():
             found.rows[name] = parse_detections(file.read_bytes(), str(file)).astype(np.float32)
         else:

@@ -35,16 +35,16 @@ def sample_detections(record: RunRecord, count: int) -> Samples | None:
 
     The score is that at which precision and recall have their greatest harmonic mean.
     """
-    found = _detections(record)
     split = record.settings.get("split", "val")
     try:
-        records = read_wider_split(Path(record.settings.get("data") or ""), split) if found else []
+        records = read_wider_split(Path(record.settings.get("data") or ""), split)
+        found = _detections(record, [each.name for each in records])
     except DataError:
         return None
-    records = [each for each in records if each.name.rsplit(".", 1)[0] in found]
+    records = [each for each in records if each.name in found]
     if not records:
         return None
-    detections = [found[each.name.rsplit(".", 1)[0]] for each in records]
+    detections = [found[each.name] for each in records]
     faces = [(each.boxes_M4, ~each.valid_M) for each in records]
     score = best_score(average_precision(detections, faces))
     outcomes = [
@@ -66,19 +66,19 @@ def sample_detections(record: RunRecord, count: int) -> Samples | None:
     )
 
 
-def _detections(record: RunRecord) -> dict[str, tuple[Floats, Floats]]:
-    """Boxes ``x1 y1 x2 y2`` and scores by the image's name without its suffix."""
+def _detections(record: RunRecord, names: Sequence[str]) -> dict[str, tuple[Floats, Floats]]:
+    """Boxes ``x1 y1 x2 y2`` and scores by the image's name."""
     file, folder = record.path / "detections.json", record.path / "detections"
     if record.kind == "evaluation" and file.is_file():
         return {
-            row["image"].rsplit(".", 1)[0]: (
+            row["image"]: (
                 np.array(row["boxes"], float).reshape(-1, 4),
                 np.array(row["scores"], float),
             )
             for row in json.loads(file.read_text("utf-8"))
         }
     if record.kind == "WIDER FACE" and folder.is_dir():
-        rows = read_detections(folder)
+        rows = read_detections(folder, names)
         return {
             name: (np.concatenate([each[:, :2], each[:, :2] + each[:, 2:4]], 1), each[:, 4])
             for name, each in rows.items()

@@ -146,10 +146,15 @@ def accuracies(
     found: dict[str, float | None] = {"ap": evaluation.ap.ap}
     if not (data / "ground_truth").is_dir():
         return {**found, "easy": None, "medium": None, "hard": None}
-    names = [str(Path(record.name).with_suffix("")) for record in records]
-    truth = {image.name: image for image in read_ground_truth(data / "ground_truth")}
-    rows = {name: as_rows(each) for name, each in zip(names, evaluation.detections, strict=True)}
-    scored = score_wider([truth[name] for name in names if name in truth], rows)
+    names = {record.name for record in records}
+    truth = [each for each in read_ground_truth(data / "ground_truth") if each.name in names]
+    if not truth:
+        return {**found, "easy": None, "medium": None, "hard": None}
+    rows = {
+        record.name: as_rows(each)
+        for record, each in zip(records, evaluation.detections, strict=True)
+    }
+    scored = score_wider(truth, rows)
     return {**found, **{name: each.ap for name, each in scored.sets.items()}}
 
 

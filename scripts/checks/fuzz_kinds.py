@@ -26,7 +26,7 @@ from nasface.arch.space import SearchSpace
 from nasface.data.detections import read_detections
 from nasface.data.fddb import read_fddb_detections, read_fddb_truth
 from nasface.data.images import read_image
-from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations, read_text
+from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations
 from nasface.data.widerface_truth import SETS, read_ground_truth
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import load_detector, save_detector
@@ -35,6 +35,8 @@ from nasface.detection.detector import build_detector
 from nasface.engine.arch_history import history_entry, load_history, save_history
 from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.errors import DataError, SpecError
+from nasface.io.files import read_text
 from nasface.io.settings import load_config
 from nasface.io.yaml import to_yaml
 from nasface.search.derive import derive
@@ -106,7 +108,9 @@ def _read_genotype(path: Path) -> None:
 
 
 def _read_darts(path: Path) -> None:
-    for genotype in read_darts_text(read_text(path), str(path)).values():
+    for genotype in read_darts_text(
+        read_text(path, SpecError, "genotype text"), str(path)
+    ).values():
         again = read_darts_text(write_darts_text(genotype), "again")["genotype"]
         assert again.cells == genotype.cells
 
@@ -126,11 +130,13 @@ WIDER = (
 ELLIPSES = "2002/08/11/big/img_591\n1\n123.58 85.5 1.265 269.6 161.7  1\n2002/b\n0\n2002/c\n1\n"
 ELLIPSES += "12 8 -1.2 29.6 16.7  1\n"
 RECTANGLES = "2002/a\n2\n1.5 2 30 40 0.9\n5 6 7 8 .25\n2002/b\n0\n2002/c\n1\n1 2 3 4 1e-3\n"
+EVENT_NAMES = ["event/a.jpg", "event/b.png", "event/name.jpg"]
+FDDB_NAMES = ["2002/08/11/big/img_591.jpg", *(f"2002/{name}.jpg" for name in "abc")]
 DETECTIONS = "name\n2\n10.5 20 30 40 0.998\n1 2 3 4 0.02\n"
 
 
 def _read_wider(path: Path) -> None:
-    for _, rows in parse_wider_annotations(read_text(path), str(path)):
+    for _, rows in parse_wider_annotations(read_text(path, DataError, "annotations"), str(path)):
         assert rows.dtype == np.int64
         assert rows.shape[1] == 4 + len(ATTRIBUTES)
 
@@ -143,13 +149,13 @@ def _read_fddb_truth(path: Path) -> None:
 
 
 def _read_fddb_detections(path: Path) -> None:
-    for rows in read_fddb_detections(path).values():
+    for rows in read_fddb_detections(path, FDDB_NAMES).values():
         assert np.isfinite(rows).all()
 
 
 def _read_detections(path: Path) -> None:
     place = path.parent.parent if path.suffix == ".txt" else path
-    for rows in read_detections(place).values():
+    for rows in read_detections(place, EVENT_NAMES).values():
         assert rows.shape[1] == 5
         assert np.isfinite(rows).all()
 
@@ -163,6 +169,12 @@ def _archives() -> Samples:
                 member = tarfile.TarInfo(name)
                 member.size = len(DETECTIONS)
                 archive.addfile(member, io.BytesIO(DETECTIONS.encode()))
+        found.append(data.getvalue())
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w", method) as packed:
+            for name in ("set/event/a.txt", "set/event/b.txt"):
+                packed.writestr(name, DETECTIONS)
         found.append(data.getvalue())
     return found
 

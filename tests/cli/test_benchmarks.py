@@ -3,6 +3,7 @@
 import json
 import shutil
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from wider import write_ground_truth
 
 from nasface.cli.main import main
 from nasface.data.detections import write_detections
+from nasface.data.images import write_image
 from nasface.data.widerface import read_wider_split
 from nasface.detection.checkpoint import save_detector
 from nasface.detection.detector import build_detector
@@ -33,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sides = record.boxes_M4[:, 2:] - record.boxes_M4[:, :2]
         boxes = np.concatenate([record.boxes_M4[:, :2], sides], axis=1)
         name = record.name.removesuffix(".jpg")
-        write_detections(folder / "right", name, np.insert(boxes, 4, 0.5, axis=1))
+        write_detections(folder / "right", record.name, np.insert(boxes, 4, 0.5, axis=1))
         rows = np.pad(boxes, ((0, 0), (0, 6))).astype(int).tolist()
         every = list(range(len(rows)))
         images[Path(name).name] = (rows, {"easy": every[:1], "medium": every, "hard": every})
@@ -187,6 +189,125 @@ def test_images_that_are_not_there_are_counted(place: Path, tmp_path: Path, caps
     assert figures(words, capsys)["images_without_entry"] == 2
     shutil.rmtree(photos)
     assert "is missing, as are all 3 images" in fails(words, capsys)
+
+
+def write_text_set(folder: Path, names: list[str]) -> Path:
+    """A set whose images have any names, a face at (20, 20) with sides 60 and 70 in each."""
+    rows = "1\n20 20 60 70 0 0 0 0 0 0\n"
+    for part in ("train", "val"):
+        for name in names:
+            path = folder / f"WIDER_{part}" / "images" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_image(path, np.full((96, 128, 3), 90, np.uint8))
+        (folder / "wider_face_split").mkdir(exist_ok=True)
+        listing = folder / "wider_face_split" / f"wider_face_{part}_bbx_gt.txt"
+        listing.write_text("".join(f"{name}\n{rows}" for name in names))
+    return folder
+
+
+RIGHT = np.array([[20, 20, 60, 70, 0.9]])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["e/a.png", "e/b.png"],
+        ["e/a.JPG", "e/b.jpeg", "e/c.webp", "e/d.jpg"],
+        ["a.jpg", "b.png"],
+        ["x/y/a.jpg", "x/y/b.jpg"],
+        ["a.jpg", "x/a.jpg", "x/y/a.jpg", "x/y/z/a.png"],
+        ["e/a.b.jpg", "e/a.b.c.png", "e/a.jpg"],
+    ],
+    ids=" ".join,
+)
+def test_images_of_any_suffix_and_depth(
+    place: Path, tmp_path: Path, capsys: Output, names: list[str]
+) -> None:
+    root = write_text_set(tmp_path / "set", names)
+    for name in names:
+        write_detections(tmp_path / "right", name, RIGHT)
+    words = f"evaluate widerface --truth text --data {root}"
+    found = figures(f"{words} --detections {tmp_path}/right", capsys)
+    assert (found["valid"], found["images_without_entry"]) == (1.0, 0)
+    options = f"--test.confidence 0 --test.keep 9 --out {tmp_path}/out"
+    made = figures(f"{words} --weights {place}/w.safetensors {options}", capsys)
+    assert made["images_without_entry"] == 0
+    again = figures(f"{words} --detections {tmp_path}/out/detections", capsys)
+    assert again["valid"] == pytest.approx(made["valid"], abs=1e-9)
+
+
+def test_images_that_differ_in_their_suffix_only(
+    place: Path, tmp_path: Path, capsys: Output
+) -> None:
+    root = write_text_set(tmp_path / "set", ["e/a.jpg", "e/a.png"])
+    write_detections(tmp_path / "right", "e/a.jpg", RIGHT)
+    words = f"evaluate widerface --truth text --data {root}"
+    message = "images 'e/a.jpg' and 'e/a.png' are both 'e/a'"
+    assert message in fails(f"{words} --detections {tmp_path}/right", capsys)
+    weights = f"{words} --weights {place}/w.safetensors --test.confidence 0"
+    assert message in fails(f"{weights} --out {tmp_path}/out", capsys)
+    assert not (tmp_path / "out").exists()
+    # Without files there is nothing to confuse them in.
+    assert figures(weights, capsys)["images_without_entry"] == 0
+
+
+def test_detections_in_a_zip_archive(tmp_path: Path, capsys: Output) -> None:
+    root = write_text_set(tmp_path / "set", ["e/a.jpg", "e/b.jpg"])
+    with zipfile.ZipFile(tmp_path / "results.zip", "w") as archive:
+        for name in ("a", "b"):
+            archive.writestr(f"results/e/{name}.txt", f"\ufeff{name}\r\n1\r\n20 20 60 70 0.9\r\n")
+    words = f"evaluate widerface --truth text --data {root} --detections {tmp_path}/results.zip"
+    assert figures(words, capsys)["valid"] == 1.0
+
+
+def test_detections_of_no_image_are_no_result(tmp_path: Path, capsys: Output) -> None:
+    root = write_text_set(tmp_path / "set", ["e/a.jpg"])
+    write_detections(tmp_path / "other", "f/b.jpg", RIGHT)
+    words = f"evaluate widerface --truth text --data {root} --detections {tmp_path}/other"
+    assert "detections of no image that is evaluated on: 'f/b' is none" in fails(words, capsys)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{}.jpg", "\ufeff{}", "originalPics/{}.jpg", "joined"],
+)
+def test_fddb_names_however_they_are_written(
+    place: Path, tmp_path: Path, capsys: Output, written: str
+) -> None:
+    """In one file, of a part of the images."""
+    (tmp_path / "fold-01-out.txt").write_text(
+        "".join(
+            f"{_written(name, written)}\r\n1\r\n{20 + at} 10 1.5 {20 + at} 30 0.9\r\n"
+            for at, name in enumerate(("2002/01/img_1", "2002/02/img_1"), 1)
+        )
+    )
+    words = f"evaluate fddb --data {place}/fddb --detections {tmp_path}/fold-01-out.txt"
+    found = figures(words, capsys)
+    assert (found["images_without_entry"], found["detections"]) == (8, 2)
+
+
+def _written(name: str, form: str) -> str:
+    return name.replace("/", "_") if form == "joined" else form.format(name)
+
+
+def test_a_part_of_the_folds_is_said_to_be_one(place: Path, tmp_path: Path, capsys: Output) -> None:
+    folds = tmp_path / "fddb" / "FDDB-folds"
+    shutil.copytree(place / "fddb" / "FDDB-folds", folds)
+    whole = "".join(path.read_text() for path in sorted(folds.iterdir()))
+    for path in sorted(folds.iterdir())[3:]:
+        path.unlink()
+    words = f"evaluate fddb --data {tmp_path}/fddb --detections {place}/ellipses"
+    found = figures(words, capsys)
+    assert found["protocol"] == (
+        "FDDB, only 3 of ten folds: 1, 2, 3, borders of 3 images not known"
+    )
+    assert (found["images"], found["entries_without_image"]) == (3, 7)
+    assert found["continuous"]["1000"] == 1.0
+    shutil.rmtree(folds)
+    (tmp_path / "fddb" / "all-ellipseList.txt").write_text(whole)
+    found = figures(words, capsys)
+    assert found["protocol"].startswith("FDDB, 10 images of one file")
+    assert found["continuous"]["1000"] == 1.0
 
 
 def test_right_ellipses_score_one(place: Path, tmp_path: Path, capsys: Output) -> None:

@@ -1,10 +1,11 @@
 import io
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -42,25 +43,115 @@ def test_a_malformed_file_names_its_line(data: bytes, place: str) -> None:
         parse_detections(data, "a.txt")
 
 
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", " \r\n"])
+def test_files_of_any_system_read_alike(coding: str, end: str) -> None:
+    text = GOOD.decode().replace("\n", end)
+    mark = "\ufeff" if coding == "utf-16-be" else ""
+    rows = parse_detections((mark + text).encode(coding), "a.txt")
+    np.testing.assert_array_equal(rows, parse_detections(GOOD, "a.txt"))
+
+
+def test_characters_that_only_unicode_calls_line_ends_are_none() -> None:
+    name = "a\x85b\u2028c\x0bd"
+    assert parse_detections(f"{name}\n1\n1 2 3 4 0.5\n".encode(), "a.txt").shape == (1, 5)
+
+
 @given(arrays(np.float32, (3, 5), elements=st.floats(-1e6, 1e6, width=32)))
 def test_rows_of_float32_come_back_to_the_last_digit(
     tmp_path_factory: pytest.TempPathFactory, rows: np.ndarray
 ) -> None:
     folder = tmp_path_factory.mktemp("d")
-    path = write_detections(folder, "0--Parade/a.b_1", rows)
+    path = write_detections(folder, "0--Parade/a.b_1.png", rows)
     assert path == folder / "0--Parade" / "a.b_1.txt"
-    found = read_detections(folder)["0--Parade/a.b_1"].astype(np.float32)
-    np.testing.assert_array_equal(found, rows)
+    found = read_detections(folder, ["0--Parade/a.b_1.png"])["0--Parade/a.b_1.png"]
+    np.testing.assert_array_equal(found.astype(np.float32), rows)
+
+
+PARTS = st.text("ab.-_ 1é", min_size=1, max_size=4).filter(
+    lambda part: part.strip(". ") == part and not part.startswith(".")
+)
+STEMS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
+SUFFIXES = st.sampled_from([".jpg", ".JPG", ".jpeg", ".png", ".PNG", ".webp", ".tif"])
+
+
+def pack(folder: Path, form: str, target: Path) -> Path:
+    """A folder as it is, or in an archive."""
+    if form == "folder":
+        return folder
+    if form == "zip":
+        with zipfile.ZipFile(target, "w") as archive:
+            for path in sorted(folder.rglob("*.txt")):
+                archive.write(path, path.relative_to(folder))
+    else:
+        with tarfile.open(target, "w:gz") as tar:
+            for path in sorted(folder.rglob("*.txt")):
+                tar.add(path, path.relative_to(folder))
+    return target
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    stems=st.lists(STEMS, min_size=1, max_size=6, unique=True),
+    suffixes=st.lists(SUFFIXES, min_size=6, max_size=6),
+    above=st.lists(st.sampled_from(["results", "some", "where"]), max_size=3),
+    form=st.sampled_from(["folder", "tar", "zip"]),
+)
+def test_names_of_any_depth_and_suffix_are_found(
+    tmp_path_factory: pytest.TempPathFactory,
+    stems: list[str],
+    suffixes: list[str],
+    above: list[str],
+    form: str,
+) -> None:
+    """Each image gets the rows that were written for it, whatever folders lie above."""
+    place = tmp_path_factory.mktemp("d")
+    names = [stem + suffix for stem, suffix in zip(stems, suffixes, strict=False)]
+    top = place.joinpath("txt", *above)
+    for at, name in enumerate(names):
+        write_detections(top, name, np.full((1, 5), at, np.float32))
+    found = read_detections(pack(place / "txt", form, place / "packed"), names)
+    assert {name: rows[0, 0] for name, rows in found.items()} == {
+        name: at for at, name in enumerate(names)
+    }
+
+
+@pytest.mark.parametrize("names", [("e/a.jpg", "e/a.png"), ("e/a.jpg", "e/a.JPG")])
+def test_images_that_differ_in_their_suffix_only_are_refused(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    write_detections(tmp_path, names[0], np.ones((1, 5)))
+    with pytest.raises(DataError, match=r"'e/a\.jpg' .*are both 'e/a'|'e/a\.JPG' .*both 'e/a'"):
+        read_detections(tmp_path, names)
+
+
+def test_a_file_may_be_named_after_the_whole_name(tmp_path: Path) -> None:
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "a.png.txt").write_bytes(GOOD)
+    assert list(read_detections(tmp_path, ["e/a.png"])) == ["e/a.png"]
+
+
+def test_detections_of_no_image(tmp_path: Path) -> None:
+    write_detections(tmp_path, "event/a.jpg", np.ones((2, 5)))
+    (tmp_path / "readme.txt").write_text("a note, not detections")
+    write_detections(tmp_path, "event/b.jpg", np.ones((1, 5)))
+    assert list(read_detections(tmp_path, ["event/b.jpg"])) == ["event/a", "event/b.jpg"]
+    with pytest.raises(DataError, match=r"no image .*'event/a' is none, .* such as 'other/c'"):
+        read_detections(tmp_path, ["other/c.jpg"])
 
 
 def test_an_archive_reads_as_its_folder(tmp_path: Path) -> None:
-    for name in ("0--Parade/a", "0--Parade/b", "1--Riot/c"):
+    names = ["0--Parade/a.jpg", "0--Parade/b.jpg", "1--Riot/c.jpg"]
+    for name in names:
         write_detections(tmp_path / "txt", name, np.ones((2, 5), np.float32))
     with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "txt", "some/where")
-    found = read_detections(tmp_path / "all.tar.gz")
-    assert list(found) == ["0--Parade/a", "0--Parade/b", "1--Riot/c"]
-    assert found.keys() == read_detections(tmp_path / "txt").keys()
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        for path in sorted((tmp_path / "txt").rglob("*.txt")):
+            packed.write(path, "some\\where\\" + "\\".join(path.parts[-2:]))
+        packed.writestr("__MACOSX/0--Parade/._a.txt", b"\0")
+    for file in ("all.tar.gz", "all.zip", "txt"):
+        assert list(read_detections(tmp_path / file, names)) == names, file
 
 
 def test_a_malformed_member_is_named(tmp_path: Path) -> None:
@@ -69,7 +160,7 @@ def test_a_malformed_member_is_named(tmp_path: Path) -> None:
         member.size = 7
         archive.addfile(member, io.BytesIO(b"name\n1\n"))
     with pytest.raises(DataError, match=r"a\.tar: set/0--Parade/a\.txt:2: 0 rows"):
-        read_detections(tmp_path / "a.tar")
+        read_detections(tmp_path / "a.tar", ["0--Parade/a.jpg"])
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
 
 
@@ -79,8 +170,11 @@ def test_members_that_climb_out_are_refused(tmp_path: Path, name: str) -> None:
         member = tarfile.TarInfo(name)
         member.size = 7
         archive.addfile(member, io.BytesIO(b"name\n0\n"))
-    with pytest.raises(DataError, match="expected a relative path"):
-        read_detections(tmp_path / "a.tar")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr(zipfile.ZipInfo(name), "name\n0\n")
+    for file in ("a.tar", "a.zip"):
+        with pytest.raises(DataError, match="expected a relative path"):
+            read_detections(tmp_path / file, ["0--Parade/a.jpg"])
 
 
 def test_links_in_an_archive_are_not_followed(tmp_path: Path) -> None:
@@ -91,21 +185,30 @@ def test_links_in_an_archive_are_not_followed(tmp_path: Path) -> None:
             member.type, member.linkname = kind, str(tmp_path / "secret.txt")
             archive.addfile(member)
     with pytest.raises(DataError, match="holds no file"):
-        read_detections(tmp_path / "a.tar")
+        read_detections(tmp_path / "a.tar", ["e/a.jpg"])
+
+
+def test_a_member_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("e/a.txt", b"name\n0\n" + b" " * 2**26)
+    assert (tmp_path / "a.zip").stat().st_size < 100_000
+    with pytest.raises(DataError, match=r"a\.zip: e/a\.txt: has 67108871 bytes, expected at most"):
+        read_detections(tmp_path / "a.zip", ["e/a.jpg"])
 
 
 def test_what_holds_no_detections(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
-        read_detections(tmp_path / "nothing")
-    with pytest.raises(DataError, match=r"holds no file event/name\.txt"):
-        read_detections(tmp_path)
-    (tmp_path / "a.tar.gz").write_bytes(b"no archive")
-    with pytest.raises(DataError, match="is no tar archive"):
-        read_detections(tmp_path / "a.tar.gz")
+        read_detections(tmp_path / "nothing", ["event/a.jpg"])
+    with pytest.raises(DataError, match=r"holds no file of detections such as 'event/a\.txt'"):
+        read_detections(tmp_path, ["event/a.jpg"])
+    for data in (b"no archive", b"PK\x03\x04 no archive", b""):
+        (tmp_path / "a.tar.gz").write_bytes(data)
+        with pytest.raises(DataError, match="is no tar or zip archive"):
+            read_detections(tmp_path / "a.tar.gz", ["event/a.jpg"])
 
 
 def test_an_image_twice(tmp_path: Path) -> None:
     for folder in ("one", "two"):
-        write_detections(tmp_path / folder, "event/a", np.ones((1, 5), np.float32))
-    with pytest.raises(DataError, match="'event/a' occurs before"):
-        read_detections(tmp_path)
+        write_detections(tmp_path / folder, "event/a.jpg", np.ones((1, 5), np.float32))
+    with pytest.raises(DataError, match=r"'event/a\.jpg' occurs before, in .*one/event/a\.txt"):
+        read_detections(tmp_path, ["event/a.jpg"])

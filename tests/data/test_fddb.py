@@ -1,7 +1,10 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nasface.data.fddb import (
     FddbImage,
@@ -24,7 +27,7 @@ def test_the_ten_folds(tmp_path: Path) -> None:
     images = read_fddb_truth(tmp_path)
     assert [image.fold for image in images] == list(range(1, 11))
     assert images[0].ellipses_M5.tolist() == [[9, 8, 0.5, 7, 6], [1, 2, -1, 3, 4]]
-    assert read_fddb_truth(tmp_path / "FDDB-folds")[9].name == "2002/08/10/big/img_1"
+    assert read_fddb_truth(tmp_path / "FDDB-folds")[9].name == "2002/08/10/big/img_1.jpg"
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,7 @@ def test_the_ten_folds(tmp_path: Path) -> None:
         ("a/b\n-3\n", r"txt:2: '-3' is no number of faces"),
         ("../a/b\n0\n", r"txt:1: '\.\./a/b\.jpg' is no image name"),
         ("a/b\n0\na/b\n0\n", r"txt:3: image 'a/b' occurs before"),
+        ("a/b\n0\na/b.jpg\n0\n", r"txt:3: image 'a/b\.jpg' occurs before"),
     ],
 )
 def test_a_malformed_fold_names_its_line(tmp_path: Path, first: str, message: str) -> None:
@@ -45,31 +49,140 @@ def test_a_malformed_fold_names_its_line(tmp_path: Path, first: str, message: st
         read_fddb_truth(tmp_path)
 
 
-def test_a_missing_fold(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"FDDB-fold-01-ellipseList\.txt: cannot be read"):
+def test_a_part_of_the_folds(tmp_path: Path) -> None:
+    write_folds(tmp_path / "FDDB-folds", "a/img_1\n1\n9 8 0.5 7 6  1\n")
+    for fold in (2, 3, 4, 6, 7, 8, 9, 10):
+        (tmp_path / "FDDB-folds" / f"FDDB-fold-{fold:02d}-ellipseList.txt").unlink()
+    images = read_fddb_truth(tmp_path)
+    assert [image.fold for image in images] == [1, 5]
+    write_fddb_detections(tmp_path, images, {})
+    assert sorted(path.name for path in tmp_path.glob("fold*")) == [
+        "fold-01-out.txt",
+        "fold-05-out.txt",
+    ]
+
+
+@pytest.mark.parametrize("place", ["all-ellipseList.txt", "FDDB-folds/FDDB_ellipses.txt"])
+def test_annotations_in_one_file(tmp_path: Path, place: str) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"\xef\xbb\xbforiginalPics/a/img_1\r\n1\r\n9 8 0.5 7 6  1\r\nb/c.jpg\r\n0\r\n")
+    for root in (tmp_path, path):
+        images = read_fddb_truth(root)
+        assert [(image.name, image.fold) for image in images] == [
+            ("a/img_1.jpg", 0),
+            ("b/c.jpg", 0),
+        ]
+    write_fddb_detections(tmp_path, images, {})
+    assert (tmp_path / "fold-all-out.txt").read_text() == "a/img_1\n0\nb/c\n0\n"
+    (path.parent / "other-ellipses.txt").touch()
+    with pytest.raises(DataError, match=r"holds 2 others, expected FDDB-fold-01-ellipseList\.txt"):
+        read_fddb_truth(path.parent)
+
+
+def test_no_annotations(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds none, expected FDDB-fold-01-ellipseList\.txt"):
+        read_fddb_truth(tmp_path)
+    (tmp_path / "ellipses.txt").touch()
+    with pytest.raises(DataError, match="annotations name no image"):
         read_fddb_truth(tmp_path)
 
 
 def test_detections_go_to_their_folds_and_come_back(tmp_path: Path) -> None:
-    images = [FddbImage(f"2002/img_{at}", at, np.zeros((1, 5))) for at in (1, 2, 10)]
+    images = [FddbImage(f"2002/img_{at}.jpg", at, np.zeros((1, 5))) for at in range(1, 11)]
+    names = [image.name for image in images]
     rows = np.array([[1.5, 2, 3, 4, 0.25], [5, 6, 7, 8, 0.125]], np.float32)
-    write_fddb_detections(tmp_path, images, {"2002/img_2": rows})
+    write_fddb_detections(tmp_path, images, {"2002/img_2.jpg": rows})
     assert sorted(path.name for path in tmp_path.iterdir())[1] == "fold-02-out.txt"
-    found = read_fddb_detections(tmp_path)
-    assert found.keys() == {image.name for image in images}
-    np.testing.assert_array_equal(found["2002/img_2"], rows)
-    assert read_fddb_detections(tmp_path / "fold-01-out.txt")["2002/img_1"].shape == (0, 5)
+    assert (tmp_path / "fold-01-out.txt").read_text() == "2002/img_1\n0\n"
+    found = read_fddb_detections(tmp_path, names)
+    assert list(found) == names
+    np.testing.assert_array_equal(found["2002/img_2.jpg"], rows)
+    one = read_fddb_detections(tmp_path / "fold-01-out.txt", names)
+    assert one["2002/img_1.jpg"].shape == (0, 5)
+
+
+NAMES = ["2002/08/11/big/img_591.jpg", "2002/08/26/big/img_265.jpg", "2003/01/1/big/img_5.jpg"]
+
+
+def as_it_is(name: str) -> str:
+    return name
+
+
+#: ways in which a name without its suffix is written
+WAYS: list[Callable[[str], str]] = [
+    as_it_is,
+    lambda name: f"{name}.jpg",
+    lambda name: f"{name}.JPG",
+    lambda name: name.replace("/", "_"),
+    lambda name: name.replace("/", "_") + ".jpg",
+    lambda name: f"originalPics/{name}",
+    lambda name: f"originalPics/{name}.jpg",
+    lambda name: f"./{name}.jpg",
+    lambda name: f"/home/me/FDDB/originalPics/{name}.jpg",
+    lambda name: "C:\\FDDB\\originalPics\\" + name.replace("/", "\\") + ".jpg",
+    lambda name: name.replace("/", "\\"),
+    lambda name: "images/" + name.replace("/", "_") + ".png",
+]
+
+
+@given(
+    st.permutations(range(3)),
+    st.lists(st.sampled_from(WAYS), min_size=3, max_size=3),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.booleans(),
+)
+def test_names_are_found_however_they_are_written(
+    tmp_path_factory: pytest.TempPathFactory,
+    order: list[int],
+    ways: list[Callable[[str], str]],
+    coding: str,
+    end: str,
+    one_file: bool,
+) -> None:
+    folder = tmp_path_factory.mktemp("d")
+    blocks = [
+        f"{way(NAMES[at].removesuffix('.jpg'))}\n1\n{at} 2 3 4 0.5\n"
+        for at, way in zip(order, ways, strict=True)
+    ]
+    for at, text in enumerate(["".join(blocks)] if one_file else blocks):
+        (folder / f"{at}.txt").write_bytes(text.replace("\n", end).encode(coding))
+    found = read_fddb_detections(folder / "0.txt" if one_file else folder, NAMES)
+    assert list(found) == [NAMES[at] for at in order]
+    assert [rows[0, 0] for rows in found.values()] == order
+
+
+def test_names_that_mean_none_or_two_images(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("x/y\n0\na/b_c\n0\n")
+    assert list(read_fddb_detections(path, ["a/b_c.jpg"])) == ["x/y", "a/b_c.jpg"]
+    with pytest.raises(DataError, match=r"out\.txt: .* no image .*'x/y' is none, .* such as 'a/d'"):
+        read_fddb_detections(path, ["a/d.jpg"])
+    path.write_text("a/b_c\n0\na_b/c.jpg\n0\n")
+    assert len(read_fddb_detections(path, ["a/b_c.jpg", "a_b/c.jpg"])) == 2
+    path.write_text("a_b_c\n0\n")
+    with pytest.raises(DataError, match=r"'a_b_c' may be image 'a/b_c\.jpg' or 'a_b/c\.jpg'"):
+        read_fddb_detections(path, ["a/b_c.jpg", "a_b/c.jpg"])
+    path.write_text("a/b\n0\na_b.jpg\n0\n")
+    with pytest.raises(DataError, match=r"out\.txt:3: image 'a/b\.jpg' occurs before, in .*txt:1"):
+        read_fddb_detections(path, ["a/b.jpg"])
 
 
 def test_rectangles_and_ellipses_do_not_mix(tmp_path: Path) -> None:
+    names = ["a/b.jpg", "a/c.jpg"]
     (tmp_path / "1.txt").write_text("a/b\n1\n1 2 3 4 0.5\n")
     (tmp_path / "2.txt").write_text("a/c\n1\n1 2 3 4 5 0.5\n")
-    assert read_fddb_detections(tmp_path / "2.txt")["a/c"].shape == (1, 6)
+    assert read_fddb_detections(tmp_path / "2.txt", names)["a/c.jpg"].shape == (1, 6)
     with pytest.raises(DataError, match=r"2\.txt:3: expected row 1 of 1: 5 numbers"):
-        read_fddb_detections(tmp_path)
+        read_fddb_detections(tmp_path, names)
+    both = "".join((tmp_path / f"{at}.txt").read_text() for at in (1, 2))
+    (tmp_path / "1.txt").write_text(both)
+    with pytest.raises(DataError, match=r"1\.txt:6: expected row 1 of 1: 5 numbers"):
+        read_fddb_detections(tmp_path / "1.txt", names)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"holds no \.txt file"):
-        read_fddb_detections(tmp_path / "empty")
+        read_fddb_detections(tmp_path / "empty", names)
 
 
 def test_the_official_annotations(nasface_data: Path) -> None:

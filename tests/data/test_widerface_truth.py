@@ -23,9 +23,9 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     write_ground_truth(tmp_path, CONTENT)
     first, empty, last = read_ground_truth(tmp_path)
     assert [each.name for each in (first, empty, last)] == [
-        "0--Parade/0_a",
-        "0--Parade/0_b",
-        "1--Riot/1_c",
+        "0--Parade/0_a.jpg",
+        "0--Parade/0_b.jpg",
+        "1--Riot/1_c.jpg",
     ]
     assert first.boxes_M4.tolist() == [[1, 2, 30, 40], [5, 6, 7, 8]]
     assert first.attributes["blur"].tolist() == [1, 0]
@@ -70,7 +70,7 @@ def test_the_text_has_the_same_faces(tmp_path: Path) -> None:
         "0--Parade/0_b.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n"
     )
     first, empty = read_text_truth(path)
-    assert first.name == "0--Parade/0_a"
+    assert first.name == "0--Parade/0_a.jpg"
     assert first.boxes_M4.tolist() == [[1, 2, 30, 40], [5, 6, 7, 8]]
     assert first.sets["valid"].tolist() == [True, False]
     assert len(empty.boxes_M4) == 0
@@ -82,9 +82,9 @@ def test_only_the_images_asked_for(tmp_path: Path) -> None:
     truth = read_ground_truth(tmp_path / "mat")
     listing = tmp_path / "list.txt"
     listing.write_text("1--Riot/1_c.jpg\n0--Parade/0_a\n")
-    assert [each.name for each in only(truth, listing)] == ["0--Parade/0_a", "1--Riot/1_c"]
+    assert [each.name for each in only(truth, listing)] == ["0--Parade/0_a.jpg", "1--Riot/1_c.jpg"]
     listing.write_text("1--Riot/1_c.jpg\n1--Riot/none.jpg\n")
-    with pytest.raises(DataError, match=r"list\.txt:2: image '1--Riot/none'"):
+    with pytest.raises(DataError, match=r"list\.txt:2: image '1--Riot/none.jpg'"):
         only(truth, listing)
     listing.write_text("\n")
     with pytest.raises(DataError, match="lists no image"):
@@ -107,3 +107,35 @@ def test_the_official_files_agree_with_the_official_text(nasface_data: Path) -> 
     assert different == 1
     faces = {key: sum(int(image.sets[key].sum()) for image in from_mat) for key in from_mat[0].sets}
     assert faces == {"easy": 7211, "medium": 13319, "hard": 31958}
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lists_of_images_of_any_depth_and_suffix(tmp_path: Path, coding: str, end: str) -> None:
+    names = ["a.png", "b.JPG", "e/f/g/c.jpg", "e/f/g/c.d.webp", "1.png"]
+    rows = "1\n1 2 3 4 0 0 0 0 0 0\n"
+    (tmp_path / "gt.txt").write_text("".join(f"{name}\n{rows}" for name in names))
+    truth = read_text_truth(tmp_path / "gt.txt")
+    assert [each.name for each in truth] == names
+    for lines, expected in (
+        (["b.JPG", "a.png"], ["a.png", "b.JPG"]),
+        (["a", "e/f/g/c", "e/f/g/c.d"], ["a.png", "e/f/g/c.jpg", "e/f/g/c.d.webp"]),
+        (["WIDER_val/images/e/f/g/c.jpg", "1.png"], ["e/f/g/c.jpg", "1.png"]),
+        (["e/f/g/c.jpg", "1", "1 2 3 4 0 0 0 0 0 0", "", "b.JPG", "0"], ["b.JPG", "e/f/g/c.jpg"]),
+    ):
+        (tmp_path / "list.txt").write_bytes((end.join(lines) + end).encode(coding))
+        assert [each.name for each in only(truth, tmp_path / "list.txt")] == expected
+    for line in ("a.jpg", "c", "e/f/g/c.png"):
+        (tmp_path / "list.txt").write_bytes(f"b.JPG{end}{line}{end}".encode(coding))
+        with pytest.raises(DataError, match=rf"list\.txt:2: image '{line}' is not in the ground"):
+            only(truth, tmp_path / "list.txt")
+
+
+def test_a_list_that_leaves_out_a_suffix_that_matters(tmp_path: Path) -> None:
+    (tmp_path / "gt.txt").write_text("e/a.jpg\n0\ne/a.png\n0\n")
+    truth = read_text_truth(tmp_path / "gt.txt")
+    (tmp_path / "list.txt").write_text("e/a.png\n")
+    assert [each.name for each in only(truth, tmp_path / "list.txt")] == ["e/a.png"]
+    (tmp_path / "list.txt").write_text("e/a\n")
+    with pytest.raises(DataError, match=r"'e/a\.jpg' and 'e/a\.png' are both 'e/a'"):
+        only(truth, tmp_path / "list.txt")

@@ -13,7 +13,6 @@ from nasface.data.images import read_image
 from nasface.data.synthetic.dataset import SampleConfig, write_sample
 from nasface.data.widerface import (
     parse_wider_annotations,
-    read_text,
     read_wider_split,
     write_wider_annotations,
 )
@@ -23,7 +22,9 @@ from nasface.detection.matching import MatchConfig
 from nasface.engine.config import OptimizerConfig, TrainConfig, train_config_of
 from nasface.engine.evaluate import evaluate
 from nasface.engine.train import run_training
+from nasface.errors import DataError
 from nasface.inference.predict import TestConfig
+from nasface.io.files import read_text
 from nasface.progress import Silent
 
 SIDE = 256
@@ -60,7 +61,9 @@ def photographs(data: Path, folder: Path) -> None:
     """The first eight clear training images of WIDER FACE, at most two of an event."""
     root = data / "widerface"
     images = root / "WIDER_train" / "images"
-    entries = parse_wider_annotations(read_text(root / SPLIT.format("train")), "WIDER FACE")
+    entries = parse_wider_annotations(
+        read_text(root / SPLIT.format("train"), DataError, "annotations"), "WIDER FACE"
+    )
     clear: list[tuple[str, NDArray[np.int64]]] = []
     of_event = Counter[str]()
     for name, rows in entries:

@@ -206,7 +206,9 @@ def test_the_official_programs_curves(detector: str, nasface_data: Path) -> None
     """Image borders are not known here: regions are cut at 450 pixels."""
     root = nasface_data / "fddb"
     outputs = root / "reference_outputs"
-    result = score_fddb(read_fddb_truth(root), read_fddb_detections(outputs / detector))
+    truth = read_fddb_truth(root)
+    found = read_fddb_detections(outputs / detector, [image.name for image in truth])
+    result = score_fddb(truth, found)
     disc = np.loadtxt(outputs / f"{detector}DiscROC.txt")
     cont = np.loadtxt(outputs / f"{detector}ContROC.txt")
     # From the lowest score up; the official curve ends with a point without detections.

@@ -1,0 +1,177 @@
+"""Names of images: the name relative to the folder of images, ``event/name.jpg``, is the key.
+
+The box files of WIDER FACE and of FDDB leave the suffix out, and are passed around below other
+folders; here they are brought back to the names of images.
+"""
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeVar
+
+from nasface.data.images import IMAGE_SUFFIXES
+from nasface.errors import DataError
+
+Value = TypeVar("Value")
+
+
+def check_image_name(name: str, where: str) -> None:
+    """Refuse what is no relative, downward image path that fits on a line of its own.
+
+    Raises:
+        DataError: beginning with ``where``.
+    """
+    unprintable = any(unicodedata.category(c) in ("Cc", "Cs") or c == "\ufeff" for c in name)
+    climbs = any(part in ("", ".", "..") for part in name.split("/"))
+    foreign = "\\" in name or bool(PureWindowsPath(name).drive)
+    if unprintable or climbs or foreign or not has_image_suffix(name) or name != name.strip():
+        raise DataError(
+            f"{where}: {excerpt(name)} is no image name, expected a relative path "
+            f"such as 'event/name.jpg' without '..'"
+        )
+
+
+def has_image_suffix(name: str) -> bool:
+    """Tell whether a name ends in one of ``IMAGE_SUFFIXES``, in letters of either case."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def without_suffix(name: str) -> str:
+    """Return ``event/a.b`` for ``event/a.b.jpg``; a name without an image suffix stays as it is."""
+    return name[: name.rindex(".")] if has_image_suffix(name) else name
+
+
+def with_suffix(name: str) -> str:
+    """Return ``event/a.b.jpg`` for ``event/a.b``; a name with an image suffix stays as it is."""
+    return name if has_image_suffix(name) else f"{name}.jpg"
+
+
+def excerpt(line: str) -> str:
+    """Return a line, or its beginning, in quotes."""
+    return repr(line if len(line) <= 60 else line[:57] + "...")
+
+
+class ImageNames:
+    """The images of a data set, to be found by the names of a format that has no suffixes.
+
+    ``joined`` also takes ``_`` in the place of ``/``, as files of FDDB in one folder have it.
+
+    Raises:
+        DataError: naming two images that differ in their suffix only, which such a format cannot
+            tell apart.
+    """
+
+    def __init__(self, names: Iterable[str], joined: bool = False) -> None:
+        self._names = frozenset(names)
+        self._by_stem = _distinct((without_suffix(name), name) for name in sorted(self._names))
+        self._joined: dict[str, list[str]] = {}
+        for stem, name in self._by_stem.items() if joined else ():
+            self._joined.setdefault(stem.replace("/", "_"), []).append(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    @property
+    def example(self) -> str:
+        """The first of the names, as such a format has it."""
+        return min(self._by_stem, default="event/name")
+
+    def find(self, written: str) -> str | None:
+        """Return the image that a file means by ``written``; None if there is no such image.
+
+        The image's own name comes first, without or with its suffix; then folders in front of
+        ``written`` are left out, one after the other.
+
+        Raises:
+            DataError: naming two images, either of which may be meant.
+        """
+        parts = [part for part in written.replace("\\", "/").split("/") if part not in ("", ".")]
+        for first in range(len(parts)):
+            name = "/".join(parts[first:])
+            if name in self._by_stem:
+                return self._by_stem[name]
+            if name in self._names:
+                return name
+            meant = self._joined.get(without_suffix(name).replace("/", "_"), [])
+            if len(meant) > 1:
+                raise DataError(f"{written!r} may be image {meant[0]!r} or {meant[1]!r}")
+            if meant:
+                return meant[0]
+        return None
+
+
+def by_image(
+    entries: Iterable[tuple[str, Value, str]], images: ImageNames, source: str
+) -> dict[str, Value]:
+    """Return image -> value of entries (name as written, value, place in a file), in their order.
+
+    An entry of no image keeps the name as written.
+
+    Raises:
+        DataError: beginning with the place, for an image that occurs twice; naming ``source``, if
+            there are entries and none belongs to an image.
+    """
+    found: dict[str, Value] = {}
+    places: dict[str, str] = {}
+    unknown = None
+    for written, value, place in entries:
+        name = images.find(written)
+        key = written if name is None else name
+        if key in places:
+            raise DataError(f"{place}: image {key!r} occurs before, in {places[key]}")
+        if name is None and unknown is None:
+            unknown = written
+        found[key], places[key] = value, place
+    if unknown is not None and not any(name in images for name in found):
+        raise DataError(
+            f"{source}: has detections of no image that is evaluated on: {excerpt(unknown)} is "
+            f"none, expected names such as {images.example!r}"
+        )
+    return found
+
+
+def locate_images(folder: Path, names: Iterable[str], any_suffix: bool) -> dict[str, Path]:
+    """Return the files of those images that are there.
+
+    With ``any_suffix``, for names from a format without suffixes, a file that has another image
+    suffix is found as well, if it is the only one of its name.
+
+    Raises:
+        DataError: naming two files, either of which may be meant.
+    """
+    found: dict[str, Path] = {}
+    listings: dict[Path, dict[str, list[Path]]] = {}
+    for name in names:
+        path = folder.joinpath(*name.split("/"))
+        if os.path.isfile(path):  # Path.is_file raises on names too long for the file system
+            found[name] = path
+        elif any_suffix:
+            if path.parent not in listings:
+                listings[path.parent] = _listing(path.parent)
+            others = listings[path.parent].get(without_suffix(path.name), [])
+            if len(others) > 1:
+                raise DataError(f"{others[0]}: is an image of the same name as {others[1].name}")
+            if others:
+                found[name] = others[0]
+    return found
+
+
+def _listing(folder: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()) if os.path.isdir(folder) else []:
+        if has_image_suffix(path.name) and path.is_file():
+            found.setdefault(without_suffix(path.name), []).append(path)
+    return found
+
+
+def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for short, name in pairs:
+        if short in found:
+            raise DataError(
+                f"images {found[short]!r} and {name!r} are both {short!r} in files of detections, "
+                "which have no suffixes; rename one of them"
+            )
+        found[short] = name
+    return found
