@@ -11,7 +11,7 @@ import torch
 from payload import Payload
 from torch import nn
 
-from nasface.arch.darts_format import read_darts_text
+from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import load_genotype, load_search_space
 from nasface.data.fddb import read_fddb_detections
 from nasface.data.matlab import read_matlab
@@ -57,16 +57,23 @@ def test_tags_of_yaml(
     assert not trace.exists()
 
 
-def test_calls_in_darts_text(trace: Path) -> None:
+def test_calls_in_genotype_text(trace: Path) -> None:
     call = f"__import__('os').mknod({str(trace)!r})"
+    nni = "'normal/op_2_0': 'skip_connect', 'normal/input_2_0'"
     for text in (
         f"Genotype(normal={call}, normal_concat=[2], reduce=[], reduce_concat=[2])",
         f"Genotype(normal=[('skip_connect', {call})], normal_concat=[2], reduce=[], x=1)",
         f"Genotype(**{call})",
         f"Genotype(normal=[], normal_concat=range({call}), reduce=[], reduce_concat=[2])",
+        f"Genotype(normal=[('skip_connect', 0, {call})] * 2, x={call})",
+        f"Genotype(normal=[('skip_connect', np.int64({call}))], **{{'x': {call}}})",
+        f"dict(normal=list({call}), reduce={call})",
+        f"{{{nni}: {call}}}",
+        f"{{'normal': {call}, 'reduce': {call}}}",
     ):
-        with pytest.raises(NasfaceError):
-            read_darts_text(text, "text")
+        for whole in (text, f"10:00 {text}"):
+            with pytest.raises(NasfaceError):
+                read_genotype_text(whole, "text").choose()
     assert not trace.exists()
 
 

@@ -1,16 +1,20 @@
-"""Genotypes in the text form of DARTS, which PC-DARTS and many others print and share.
+"""Genotypes in the form of DARTS, which PC-DARTS and many others print and share.
 
 ``Genotype(normal=[('sep_conv_3x3', 1), ...], normal_concat=range(2, 6), reduce=..., ...)``: two
 (operation, source) pairs per node, where sources 0 and 1 are the outputs of the cell before the
-last and of the last cell, 2 the first node. The text is parsed as data and never evaluated.
+last and of the last cell, 2 the first node. Other forms of the pairs are read as well:
+
+- grouped per node, as GDAS and pt.darts write them: ``[[('skip_connect', 0), ...], ...]``;
+- with a value behind them, which is ignored: ``('skip_connect', 0, 0.13)``;
+- with the node that they lead into: ``('skip_connect', 0, 2)`` of NAT and aw_nas, or
+  ``('skip_connect', 2, 0)`` of FairDARTS, told apart by a source being before its node.
 """
 
 import ast
-import re
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
-from typing import TypeVar
 
 from nasface.arch.genotype import (
     FORMAT,
@@ -25,6 +29,7 @@ from nasface.arch.genotype import (
 )
 from nasface.arch.graph import Input
 from nasface.arch.io import load_search_space
+from nasface.arch.literals import elements, read_literal, shown
 from nasface.errors import SpecError
 
 #: name in DARTS -> name here
@@ -41,35 +46,78 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
         "conv_7x1_1x7": "dense_1x7_7x1",
     }
 )
-_FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
+#: the fields of DARTS' ``Genotype``, in their order
+FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 _INPUTS = (Input("c0", 0), Input("c1", 0))
-_START = re.compile(r"\bGenotype\(")
-_ASSIGNED = re.compile(r"\b(\w+)\s*=\s*\Z")
-_LONGEST = 20_000
-_LONGEST_NAME = 100
 _MOST_NODES = 100
 
-Pairs = list[tuple[str, int]]
+Pair = tuple[str, int]
+"""Operation in DARTS' words and source."""
 
 
-def read_darts_text(text: str, place: str) -> dict[str, Genotype]:
-    """The genotypes in a text, such as DARTS' ``genotypes.py`` or the log of a search.
-
-    A name is that of the variable assigned to, or ``genotype`` without one; of several with one
-    name (one per epoch in a log) the last counts.
+def read_darts_fields(fields: Mapping[str, ast.expr]) -> tuple[dict[str, CellGene], list[str]]:
+    """The two cells in the fields of a ``Genotype``, and notes on what was ignored.
 
     Raises:
-        SpecError: naming ``place``, the line and what would be accepted; also if there is none.
+        SpecError: naming the field and what would be accepted.
     """
-    found = {}
-    for name, line, call in _calls(text, place):
-        try:
-            found[name] = _genotype(name, call)
-        except SpecError as error:
-            raise SpecError(f"{place}: line {line}: {error}") from None
-    if not found:
-        raise SpecError(f"{place}: holds no genotype; expected Genotype(normal=[...], ...)")
-    return found
+    missing = [name for name in FIELDS if name not in fields]
+    if missing:
+        raise SpecError(f"fields are {', '.join(fields)}; expected {', '.join(FIELDS)}")
+    notes = []
+    beyond = [name for name in fields if name not in FIELDS]
+    if beyond:
+        notes.append(f"ignored the fields {', '.join(beyond)}")
+    cells = {}
+    for cell in ("normal", "reduce"):
+        nodes, ignored = _read_nodes(cell, fields[cell])
+        if ignored:
+            notes.append(f"{cell}: ignored what is behind operation and source, such as {ignored}")
+        cells[cell] = darts_cell(cell, nodes, _read_concat(cell, fields))
+    return cells, notes
+
+
+def darts_cell(name: str, nodes: Sequence[Sequence[Pair]], concat: Sequence[int]) -> CellGene:
+    """The normal or reduction cell of pairs per node.
+
+    Raises:
+        SpecError: naming the pair or the field and what would be accepted.
+    """
+    level = 0 if name == "normal" else 1
+    sources = ["c0", "c1", *(f"n{at + 1}" for at in range(len(nodes)))]
+    genes = []
+    for at, pairs in enumerate(nodes):
+        for operation, source in pairs:
+            if operation not in OPERATIONS:
+                raise SpecError(
+                    f"{name}: unknown operation {operation!r}; expected one of "
+                    f"{', '.join(OPERATIONS)}"
+                )
+            if not 0 <= source < at + 2:
+                raise SpecError(
+                    f"{name}: ({operation!r}, {source}) leads into node {at + 2}; expected a "
+                    f"source from 0 to {at + 1}"
+                )
+        edges = tuple(
+            EdgeGene(
+                sources[source],
+                OPERATIONS[operation],
+                "stride" if level and source < len(_INPUTS) else "none",
+            )
+            for operation, source in pairs
+        )
+        genes.append(NodeGene(sources[at + 2], level, "sum", edges))
+    if not concat or not all(2 <= at < len(sources) for at in concat):
+        raise SpecError(
+            f"{name}_concat: {list(concat)}, expected nodes from 2 to {len(sources) - 1}"
+        )
+    output = OutputGene(level, tuple(sources[at] for at in concat))
+    return CellGene(_INPUTS, tuple(genes), (output,), "none", False)
+
+
+def darts_genotype(name: str, cells: Mapping[str, CellGene], origin: str) -> Genotype:
+    """The genotype of two cells, in the packaged space if that could have given them."""
+    return Genotype(FORMAT, name, _space(cells), cells, Provenance(note=f"Imported from {origin}."))
 
 
 def write_darts_text(genotype: Genotype) -> str:
@@ -90,83 +138,9 @@ def write_darts_text(genotype: Genotype) -> str:
         except SpecError as error:
             raise SpecError(f"genotype {genotype.name!r}: cells.{cell}: {error}") from None
         whole = concat == list(range(concat[0], concat[-1] + 1))
-        shown = f"range({concat[0]}, {concat[-1] + 1})" if whole else str(concat)
-        parts += [f"{cell}={pairs}", f"{cell}_concat={shown}"]
+        text = f"range({concat[0]}, {concat[-1] + 1})" if whole else str(concat)
+        parts += [f"{cell}={pairs}", f"{cell}_concat={text}"]
     return f"Genotype({', '.join(parts)})"
-
-
-def _calls(text: str, place: str) -> Iterator[tuple[str, int, ast.Call]]:
-    """Name, line and syntax tree of every ``Genotype(...)``."""
-    end, line = 0, 1
-    for match in _START.finditer(text):
-        if match.start() < end:
-            continue
-        line += text.count("\n", end, match.start())
-        name = _ASSIGNED.search(text, max(end, match.start() - _LONGEST_NAME), match.start())
-        end = _closing(text, match.end())
-        tree = _parsed("Genotype(" + text[match.end() : end])
-        if not isinstance(tree, ast.Call):
-            raise SpecError(f"{place}: line {line}: Genotype(...) is not complete or not readable")
-        yield name[1] if name else "genotype", line, tree
-        line += text.count("\n", match.start(), end)
-
-
-def _parsed(source: str) -> ast.expr | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's advice on how to write literals
-            return ast.parse(source, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _closing(text: str, start: int) -> int:
-    """The position after the parenthesis that closes the one before ``start``."""
-    depth = 1
-    for at in range(start, min(len(text), start + _LONGEST)):
-        depth += {"(": 1, ")": -1}.get(text[at], 0)
-        if depth == 0:
-            return at + 1
-    return start
-
-
-def _genotype(name: str, call: ast.Call) -> Genotype:
-    values: dict[str, ast.expr] = dict(zip(_FIELDS, call.args, strict=False))
-    values |= {keyword.arg or "**": keyword.value for keyword in call.keywords}
-    if set(values) != set(_FIELDS) or len(call.args) + len(call.keywords) != len(_FIELDS):
-        raise SpecError(f"fields are {', '.join(values)}; expected {', '.join(_FIELDS)}")
-    cells = {
-        cell: _cell(cell, _read_pairs(cell, values[cell]), _read_concat(cell, values))
-        for cell in ("normal", "reduce")
-    }
-    note = "Imported from DARTS text."
-    return Genotype(FORMAT, name, _space(cells), cells, Provenance(note=note))
-
-
-def _cell(name: str, pairs: Pairs, concat: list[int]) -> CellGene:
-    level = 0 if name == "normal" else 1
-    sources = ["c0", "c1", *(f"n{at + 1}" for at in range(len(pairs) // 2))]
-    nodes = []
-    for at in range(len(pairs) // 2):
-        for operation, source in pairs[2 * at : 2 * at + 2]:
-            if not 0 <= source < at + 2:
-                raise SpecError(
-                    f"{name}: ({operation!r}, {source}) leads into node {at + 2}; expected a "
-                    f"source from 0 to {at + 1}"
-                )
-        edges = tuple(
-            EdgeGene(
-                sources[source],
-                OPERATIONS[operation],
-                "stride" if level and source < len(_INPUTS) else "none",
-            )
-            for operation, source in pairs[2 * at : 2 * at + 2]
-        )
-        nodes.append(NodeGene(sources[at + 2], level, "sum", edges))
-    if not all(2 <= at < len(sources) for at in concat):
-        raise SpecError(f"{name}_concat: {concat}, expected nodes from 2 to {len(sources) - 1}")
-    output = OutputGene(level, tuple(sources[at] for at in concat))
-    return CellGene(_INPUTS, tuple(nodes), (output,), "none", False)
 
 
 def _space(cells: Mapping[str, CellGene]) -> SpaceReference:
@@ -180,58 +154,101 @@ def _space(cells: Mapping[str, CellGene]) -> SpaceReference:
     return SpaceReference(space.name, space.digest, dict(space.parameters))
 
 
-def _read_pairs(field: str, value: ast.expr) -> Pairs:
-    pairs = []
-    for entry in _elements(value):
-        parts = _elements(entry)
-        name = _constant(parts[0], str) if len(parts) == 2 else None
-        index = _constant(parts[1], int) if len(parts) == 2 else None
-        if name is None or index is None:
-            raise SpecError(f"{field}: expected pairs such as ('sep_conv_3x3', 1)")
-        if name not in OPERATIONS:
-            raise SpecError(
-                f"{field}: unknown operation {name!r}; expected one of {', '.join(OPERATIONS)}"
-            )
-        pairs.append((name, index))
-    if not pairs or len(pairs) % 2 or len(pairs) > 2 * _MOST_NODES:
-        raise SpecError(f"{field}: {len(pairs)} pairs; expected a list with two per node")
-    return pairs
+@dataclass(frozen=True)
+class _Written:
+    """An operation and what stands behind it: a source, then perhaps more."""
+
+    operation: str
+    number: int
+    second: int | None
+    """The number behind ``number``, if there is that and no more."""
+    beyond: str
+    """All that stands behind ``number``, to show."""
 
 
-def _read_concat(cell: str, values: Mapping[str, ast.expr]) -> list[int]:
+def _read_nodes(field: str, value: ast.expr) -> tuple[list[list[Pair]], str]:
+    """The pairs of each node, and an example of what was ignored."""
+    groups = [elements(each) for each in elements(value)]
+    grouped = bool(groups) and all(g and isinstance(g[0], ast.List | ast.Tuple) for g in groups)
+    parts = [elements(pair) for group in groups for pair in group] if grouped else groups
+    written = [_read_pair(field, each) for each in parts]
+    if len(written) > 2 * _MOST_NODES:
+        raise SpecError(f"{field}: {len(written)} pairs; expected at most {2 * _MOST_NODES}")
+    sizes = [len(group) for group in groups] if grouped else [2] * (len(written) // 2)
+    if written and all(each.second is not None for each in written):
+        nodes = _by_node(field, written)
+        if grouped and [len(node) for node in nodes] != sizes:
+            raise SpecError(f"{field}: a group has edges into several nodes; expected one per node")
+        return nodes, ""
+    if not written or sum(sizes) != len(written):
+        raise SpecError(f"{field}: {len(written)} pairs; expected a list with two per node")
+    rest = iter(written)
+    nodes = [[(pair.operation, pair.number) for pair in islice(rest, size)] for size in sizes]
+    return nodes, next((each.beyond for each in written if each.beyond), "")
+
+
+def _read_pair(field: str, parts: Sequence[ast.expr]) -> _Written:
+    expected = SpecError(f"{field}: expected pairs such as ('sep_conv_3x3', 1)")
+    if len(parts) < 2:
+        raise expected
+    try:
+        operation, number = read_literal(parts[0]), read_literal(parts[1])
+    except ValueError as problem:
+        raise SpecError(f"{expected}, got {problem}") from None
+    if not isinstance(operation, str) or type(number) is not int:
+        raise expected
+    return _Written(
+        operation, number, _number(parts[2:]), ", ".join(shown(each) for each in parts[2:])
+    )
+
+
+def _number(parts: Sequence[ast.expr]) -> int | None:
+    """The one whole number of what stands behind a pair."""
+    try:
+        values = [read_literal(each) for each in parts[:2]]
+    except ValueError:
+        return None
+    return values[0] if len(values) == 1 and type(values[0]) is int else None
+
+
+def _by_node(field: str, written: Sequence[_Written]) -> list[list[Pair]]:
+    """The pairs of each node from edges that name both of their ends, in any order."""
+    ends = [(each.number, each.second or 0) for each in written]
+    if all(second < first for first, second in ends):
+        ends = [(second, first) for first, second in ends]
+    elif not all(first < second for first, second in ends):
+        raise SpecError(
+            f"{field}: expected a source before its node in every edge: (operation, source, node) "
+            "throughout, or (operation, node, source) throughout"
+        )
+    last = max(node for _, node in ends)
+    nodes: list[list[Pair]] = [[] for _ in range(min(last, _MOST_NODES) - 1)]
+    for each, (source, node) in zip(written, ends, strict=True):
+        if not 2 <= node < len(nodes) + 2:
+            raise SpecError(f"{field}: an edge leads into {node}; nodes are numbered from 2")
+        nodes[node - 2].append((each.operation, source))
+    if not all(nodes):
+        raise SpecError(
+            f"{field}: node {nodes.index([]) + 2} of {last} has no edge; expected one or more for "
+            "every node"
+        )
+    return nodes
+
+
+def _read_concat(cell: str, fields: Mapping[str, ast.expr]) -> list[int]:
     field = f"{cell}_concat"
-    value = values[field]
-    bounds = _range_arguments(value)
-    numbers = [_constant(each, int) for each in bounds or _elements(value)]
-    known = [number for number in numbers if number is not None and 0 <= number <= _MOST_NODES + 2]
-    if not known or len(known) < len(numbers) or len(bounds) > 2:
+    try:
+        value = read_literal(fields[field])
+    except ValueError:
+        value = None
+    numbers = value if isinstance(value, list) else []
+    known = [each for each in numbers if type(each) is int and 0 <= each < _MOST_NODES + 2]
+    if not known or len(known) < len(numbers):
         raise SpecError(f"{field}: expected range(2, 6) or a list such as [2, 3, 4, 5]")
-    return list(range(*known)) if bounds else known
+    return known
 
 
-def _range_arguments(value: ast.expr) -> list[ast.expr]:
-    """The arguments of a call of ``range``; of anything else none."""
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and not value.keywords:
-        return value.args if value.func.id == "range" else []
-    return []
-
-
-def _elements(value: ast.expr) -> list[ast.expr]:
-    """The elements of a list or tuple; of anything else none."""
-    return value.elts if isinstance(value, ast.List | ast.Tuple) else []
-
-
-Value = TypeVar("Value", str, int)
-
-
-def _constant(entry: ast.expr | None, kind: type[Value]) -> Value | None:
-    """The literal if it is of exactly that kind (``True`` is no number)."""
-    if isinstance(entry, ast.Constant) and type(entry.value) is kind:
-        return entry.value
-    return None
-
-
-def _pairs(gene: CellGene, name: str) -> tuple[Pairs, list[int]]:
+def _pairs(gene: CellGene, name: str) -> tuple[list[Pair], list[int]]:
     """Pairs and concatenated nodes of a cell."""
     backwards = {here: there for there, here in OPERATIONS.items()}
     names = [*(each.name for each in gene.inputs), *(node.name for node in gene.nodes)]
@@ -247,7 +264,7 @@ def _pairs(gene: CellGene, name: str) -> tuple[Pairs, list[int]]:
         raise SpecError(
             f"expected two inputs at level 0, nodes at level {level}, and a concatenation as output"
         )
-    pairs: Pairs = []
+    pairs: list[Pair] = []
     for node in gene.nodes:
         if len(node.edges) != 2 or node.combine != "sum":
             raise SpecError(f"node {node.name!r}: expected the sum of two edges")

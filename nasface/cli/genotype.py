@@ -8,10 +8,17 @@ from typing import Annotated, Any
 
 import tyro
 
-from nasface.arch.darts_format import read_darts_text, write_darts_text
+from nasface.arch.darts_format import write_darts_text
 from nasface.arch.diff import diff_genotypes
 from nasface.arch.genotype import CellGene
-from nasface.arch.io import check_membership, load_genotype, packaged_names, save_genotype
+from nasface.arch.genotype_text import read_genotype_text
+from nasface.arch.io import (
+    check_membership,
+    load_genotype,
+    load_search_space,
+    packaged_names,
+    save_genotype,
+)
 from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import check_new, parse_line
 from nasface.errors import SpecError
@@ -20,18 +27,22 @@ from nasface.io.files import read_text
 
 @dataclass(kw_only=True)
 class ImportCommand:
-    """Read a genotype in the text form of DARTS and write it as YAML.
+    """Read a genotype that another tool wrote and write it as YAML.
 
-    The text may be a file such as DARTS' genotypes.py or the log of a search; it is parsed as data,
-    never run.
+    The text may be a file such as DARTS' genotypes.py, the log of a search, nni's JSON, or hold
+    a NAS-Bench-201 string; it is parsed as data, never run.
     """
 
     text: tyro.conf.Positional[Path]
-    """File that holds Genotype(normal=[...], normal_concat=..., reduce=..., reduce_concat=...)."""
+    """File that holds Genotype(normal=[...], normal_concat=..., reduce=..., reduce_concat=...), or
+    nni's map of operations and inputs."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE.yaml")]
     """New genotype file."""
     name: str = ""
-    """Which of several genotypes in the file: the variable that it is assigned to."""
+    """Which of several genotypes in the file: the variable that it is assigned to, with the keys
+    and numbers that lead to it, such as FOUND.best or FOUND.0."""
+    space: str = ""
+    """For a NAS-Bench-201 string: a search space that has such a cell, by name or file."""
 
 
 @dataclass(kw_only=True)
@@ -89,14 +100,12 @@ def run(arguments: Sequence[str]) -> int:
 
 def _import(command: ImportCommand) -> int:
     check_new(command.out, (".yaml",))
-    place = str(command.text)
-    found = read_darts_text(read_text(command.text, SpecError, "genotype text"), place)
-    if not command.name and len(found) > 1:
-        raise SpecError(f"{place}: holds {', '.join(found)}; choose one with --name")
-    name = command.name or next(iter(found))
-    if name not in found:
-        raise SpecError(f"{place}: holds no {name!r}; expected one of {', '.join(found)}")
-    save_genotype(replace(found[name], name=command.out.stem), command.out)
+    text = read_text(command.text, SpecError, "genotype text")
+    space = load_search_space(command.space) if command.space else None
+    genotype, notes = read_genotype_text(text, str(command.text), space).choose(command.name)
+    save_genotype(replace(genotype, name=command.out.stem), command.out)
+    for note in notes:
+        say(f"note       {note}")
     say(f"genotype   {command.out}")
     return 0
 

@@ -19,8 +19,9 @@ from damage import damage_bytes, damage_text
 from scipy.io import savemat
 from torch import nn
 
-from nasface.arch.darts_format import read_darts_text, write_darts_text
+from nasface.arch.darts_format import write_darts_text
 from nasface.arch.genotype import Genotype
+from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import load_genotype, load_search_space, parse_genotype
 from nasface.arch.space import SearchSpace
 from nasface.data.detections import read_detections
@@ -107,17 +108,51 @@ def _read_genotype(path: Path) -> None:
     assert parse_genotype(to_yaml(genotype), "again") == genotype
 
 
-def _read_darts(path: Path) -> None:
-    for genotype in read_darts_text(
-        read_text(path, SpecError, "genotype text"), str(path)
-    ).values():
-        again = read_darts_text(write_darts_text(genotype), "again")["genotype"]
+@cache
+def _bench_space() -> SearchSpace:
+    """A space whose cell is that of NAS-Bench-201."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.yaml"
+        path.write_text(
+            "{format: 1, name: bench, operations: [none, skip, conv_1x1, dense_3x3], cells: {cell: "
+            "{inputs: [{name: x, level: 0}], dense: {nodes: 3, keep: all}, "
+            "output: {rule: cat-leaf, projection: none}}}}"
+        )
+        return load_search_space(path)
+
+
+def _read_genotype_text(path: Path) -> None:
+    text = read_text(path, SpecError, "genotype text")
+    found = read_genotype_text(text, str(path), _bench_space())
+    for genotype in found.genotypes.values():
+        assert parse_genotype(to_yaml(genotype), "again") == genotype
+        try:
+            written = write_darts_text(genotype)
+        except SpecError:  # nodes of one edge, say
+            continue
+        again, _ = read_genotype_text(written, "again").choose()
         assert again.cells == genotype.cells
+    found.choose()
 
 
-def _darts() -> Samples:
-    texts = [write_darts_text(load_genotype(name)) for name in ("darts_v2", "pc_darts_cifar")]
-    return [f"NAME = {text}\n".encode() for text in texts] + ["\n".join(texts).encode()]
+def _genotype_texts() -> Samples:
+    one, two = (write_darts_text(load_genotype(name)) for name in ("darts_v2", "pc_darts_cifar"))
+    grouped = "[[('skip_connect', 0, 0.5), ('skip_connect', np.int64(1), .1)]]"
+    edges = "[('skip_connect', 2, 0), ('sep_conv_3x3', 2, 1), ('skip_connect', 3, 2)]"
+    cell = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|skip_connect~0|skip_connect~1|{}~2|"
+    nni = {"op_2_0": "sep_conv_3x3", "input_2_0": [0], "op_2_1": "skip_connect", "input_2_1": [1]}
+    first = {"n2_p0": "maxpool", "n2_p1": 3, "n2_switch": ["normal_n2_p0", "normal_n2_p1"]}
+    texts = [
+        f"NAME = {one}\n",
+        f"A = B = {two}  # best\nC = {{'x': {one}, 'y': [{two}, {one}]}}\nD = A\n",
+        f"10:00 genotype = {one}\n10:05 genotype = {two}\n",
+        f"X = Genotype (\n  normal={grouped},  # node 2\n  normal_concat=list(range(2, 3)), "
+        f"reduce={edges}, reduce_concat=(2, 3), layout='cell')\n",
+        f"A = '{cell.format('skip_connect')}'\nB = '{cell.format('nor_conv_3x3')}'\n",
+        json.dumps({f"{name}/{k}": v for name in ("normal", "reduce") for k, v in nni.items()}),
+        json.dumps({f"{name}_{k}": v for name in ("normal", "reduce") for k, v in first.items()}),
+    ]
+    return [text.encode() for text in texts]
 
 
 # Annotations and detections
@@ -350,14 +385,15 @@ YAML = _words(
 JSON = _words(r"""{ } [ ] : , " null true 1e999 "dtype" "F64" "\ud800" """)
 PYTHON = _words(
     r"""( ) [ ] range(2,_6) ('skip_connect',_1) 'none' **x lambda:_0 = Genotype( normal= -
-    import('os') '\d' 1j True b'' f'{x}'"""
+    import('os') '\d' 1j True b'' f'{x}' # ' \ : = np.int64( list( {'a':_ "normal/op_2_0":
+    [[ ~0|+|"""
 )
 ROWS = _words(r"0 1 1000000 . nan inf 1e400 a/b.jpg ../x.jpg /etc/x.jpg \ ")
 
 KINDS: Mapping[str, Kind] = {
     "search space": Kind("fuzz/space.yaml", _spaces, _read_space, _text(YAML)),
     "genotype": Kind("fuzz/genotype.yaml", _genotypes, _read_genotype, _text(YAML)),
-    "DARTS text": Kind("fuzz/genotypes.py", _darts, _read_darts, _text(PYTHON)),
+    "genotype text": Kind("fuzz/genotypes.py", _genotype_texts, _read_genotype_text, _text(PYTHON)),
     "settings": Kind(
         "fuzz/config.yaml",
         lambda: [to_yaml(TrainConfig()).encode()],

@@ -1,4 +1,4 @@
-"""Genotypes in DARTS' text form: read as data, written back the same."""
+"""Genotypes in DARTS' form: the cells that are read, written back the same."""
 
 import re
 from dataclasses import replace
@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import random_choices
 
-from nasface.arch.darts_format import OPERATIONS, read_darts_text, write_darts_text
+from nasface.arch.darts_format import OPERATIONS, write_darts_text
+from nasface.arch.genotype import Genotype
+from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import check_membership, load_genotype, load_search_space
 from nasface.errors import SpecError
 from nasface.search.derive import derive
@@ -48,6 +50,11 @@ GOOD = (
 )
 
 
+def read(text: str) -> Genotype:
+    genotype, _ = read_genotype_text(text, "t").choose()
+    return genotype
+
+
 def published_text(name: str) -> str:
     cells = []
     for field, cell in zip(("normal", "reduce"), PUBLISHED[name], strict=True):
@@ -61,7 +68,7 @@ def published_text(name: str) -> str:
 def test_packaged_genotypes_are_the_published_ones(name: str) -> None:
     text = published_text(name)
     assert write_darts_text(load_genotype(name)) == text
-    (found,) = read_darts_text(text, "t").values()
+    found = read(text)
     assert found.cells == load_genotype(name).cells
     assert "darts" in check_membership(load_genotype(name))
 
@@ -72,33 +79,23 @@ def test_what_is_derived_survives_the_text(nodes: int, seed: int, ties: bool) ->
     alphas, betas = random_choices(space, seed, ties=ties)
     genotype = derive(space, alphas, betas)
     text = write_darts_text(genotype)
-    (found,) = read_darts_text(text, "t").values()
+    found = read(text)
     assert found.cells == genotype.cells
     assert (found.space.name, found.space.digest) == ("darts", space.digest)
     assert write_darts_text(found) == text
 
 
-def test_names_and_lines_of_a_file() -> None:
-    text = f"# cells\nA = {GOOD}\n\nB={GOOD}\nDARTS = A\n"
-    assert list(read_darts_text(text, "t")) == ["A", "B"]
-    other = GOOD.replace("'sep_conv_3x3'", "'sep_conv_5x5'")
-    log = f"10:00 epoch 0 genotype = {GOOD}\n10:05 epoch 1 genotype = {other}\n"
-    (last,) = read_darts_text(log, "t").values()
-    assert write_darts_text(last) == other
-    assert read_darts_text(GOOD, "t").keys() == {"genotype"}
-
-
 def test_lists_positions_and_spaces_are_read_too() -> None:
-    plain = read_darts_text(GOOD, "t")["genotype"]
+    plain = read(GOOD)
     spaced = GOOD.replace("range(2, 3)", "[2]").replace("), (", "),\n   (")
     short = re.sub(r"(normal|reduce)(_concat)?=", "", GOOD)
     for text in (spaced, short):
-        assert read_darts_text(text, "t")["genotype"].cells == plain.cells
+        assert read(text).cells == plain.cells
 
 
 def test_a_part_of_the_nodes_concatenated_is_hand_made() -> None:
     text = published_text("darts_v1").replace("range(2, 6)", "[3, 5]")
-    (found,) = read_darts_text(text, "t").values()
+    found = read(text)
     assert found.cells["normal"].outputs[0].sources == ("n2", "n4")
     assert found.space.name == "hand-made"
     assert "not at hand" in check_membership(found)
@@ -109,7 +106,7 @@ def test_a_source_taken_twice_is_hand_made() -> None:
     """No search gives a node two edges from the same source, though hands may."""
     text = published_text("darts_v1")
     first = text.index("1)")
-    (found,) = read_darts_text(text[:first] + "0)" + text[first + 2 :], "t").values()
+    found = read(text[:first] + "0)" + text[first + 2 :])
     assert [edge.source for edge in found.cells["normal"].nodes[0].edges] == ["c0", "c0"]
     assert found.space.name == "hand-made"
 
@@ -125,9 +122,16 @@ def test_a_source_taken_twice_is_hand_made() -> None:
         (("'sep_conv_3x3'", "__import__('os')"), "expected pairs such as"),
         (("1)", "True)"), "expected pairs such as"),
         (("1)", "2)"), "leads into node 2; expected a source from 0 to 1"),
-        (("1)", "-1)"), "expected pairs such as"),
+        (("1)", "-1)"), "leads into node 2; expected a source from 0 to 1"),
+        (("1)", "x)"), r"expected pairs such as \('sep_conv_3x3', 1\), got x"),
+        (("1)", "-x)"), "expected pairs such as"),
+        (("1)", "1.0)"), "expected pairs such as"),
         (("range(2, 3)", "range(2, 10**9)"), r"expected range\(2, 6\)"),
-        (("range(2, 3)", "range(2, 10, 2)"), r"expected range\(2, 6\)"),
+        (("range(2, 3)", "range(2, 2000)"), r"expected range\(2, 6\)"),
+        (("range(2, 3)", "range(2, 3, 0)"), r"expected range\(2, 6\)"),
+        (("range(2, 3)", "range()"), r"expected range\(2, 6\)"),
+        (("range(2, 3)", "[2, 'x']"), r"expected range\(2, 6\)"),
+        (("range(2, 3)", "range(2, 10, 2)"), r"\[2, 4, 6, 8\], expected nodes from 2 to 2"),
         (("range(2, 3)", "range(2, 4)"), r"\[2, 3\], expected nodes from 2 to 2"),
         (("range(2, 3)", "[]"), r"expected range\(2, 6\)"),
         (("range(2, 3)", "[2, 2]"), "not distinct nodes"),
@@ -135,28 +139,79 @@ def test_a_source_taken_twice_is_hand_made() -> None:
         ((", ('skip_connect', 0)", ""), "normal: 1 pairs; expected a list with two per node"),
         (("reduce_concat", "reduced"), "expected normal, normal_concat, reduce, reduce_concat"),
         (("reduce_concat=", "**"), "expected normal, normal_concat, reduce, reduce_concat"),
-        (("reduce_concat=", "normal="), "fields are normal, normal_concat, reduce; expected"),
+        (("reduce_concat=", "normal="), "fields are normal, .*normal; one is given twice"),
+        (("normal=[", "normal=None, x=["), "normal: 0 pairs; expected a list with two per node"),
         ((", 3))", ""), "not complete"),
         (("normal=[", "normal=" + "[" * 500), "not readable"),
     ],
 )
 def test_mistakes_are_named(change: tuple[str, str], message: str) -> None:
     with pytest.raises(SpecError, match=rf"^t: line 3: .*{message}"):
-        read_darts_text("\n\nX = " + GOOD.replace(*change), "t")
+        read("\n\nX = " + GOOD.replace(*change))
 
 
-def test_a_text_without_genotype() -> None:
-    with pytest.raises(SpecError, match=r"t: holds no genotype; expected Genotype\(normal"):
-        read_darts_text("normal = 3", "t")
+#: edges of nodes 2 and 3, then pairs that are no such edges
+EDGES = [("sep_conv_3x3", 0, 2), ("skip_connect", 1, 2), ("max_pool_3x3", 2, 3)]
 
 
-@given(st.text(alphabet="Genotype(normal=[('skip_connect', 01)], rd)\n"))
-def test_no_text_does_more_than_fail(text: str) -> None:
-    try:
-        found = read_darts_text(f"Genotype({text}", "t")
-    except SpecError:
-        return
-    assert found
+def with_edges(edges: list[tuple[str, int, int]], turned: bool = False) -> str:
+    parts = [(op, node, source) if turned else (op, source, node) for op, source, node in edges]
+    return f"Genotype(normal={parts}, normal_concat=[2, 3], reduce={parts}, reduce_concat=[2])"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@given(st.permutations(EDGES))
+def test_edges_that_name_their_node(turned: bool, edges: list[tuple[str, int, int]]) -> None:
+    """NAT and aw_nas put the source first, FairDARTS the node; nodes may have one edge."""
+    cell = read(with_edges(edges, turned)).cells["normal"]
+    found = {(edge.operation, edge.source, node.name) for node in cell.nodes for edge in node.edges}
+    assert found == {
+        ("sep_3x3_twice", "c0", "n1"),
+        ("skip", "c1", "n1"),
+        ("max_pool_3x3", "n1", "n2"),
+    }
+    assert [len(node.edges) for node in cell.nodes] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("edge", "message"),
+    [
+        (("skip_connect", 3, 1), "expected a source before its node in every edge"),
+        (("skip_connect", 1, 1), "expected a source before its node in every edge"),
+        (("skip_connect", 0, 5), "node 4 of 5 has no edge"),
+        (("skip_connect", 0, 1), "an edge leads into 1; nodes are numbered from 2"),
+        (("skip_connect", 0, 10**9), "an edge leads into 1000000000; nodes are"),
+    ],
+)
+def test_edges_that_are_none(edge: tuple[str, int, int], message: str) -> None:
+    with pytest.raises(SpecError, match=f"t: line 1: normal: {message}"):
+        read(with_edges([*EDGES, edge]))
+
+
+def test_groups_of_pairs() -> None:
+    pairs = [[("sep_conv_3x3", 0), ("skip_connect", 1)], [("max_pool_3x3", 2)]]
+    text = f"Genotype(normal={pairs}, normal_concat=[2, 3], reduce={pairs}, reduce_concat=[2])"
+    assert read(text).cells == read(with_edges(EDGES)).cells
+    named = [[("sep_conv_3x3", 0, 2), ("skip_connect", 1, 2)], [("max_pool_3x3", 2, 3)]]
+    assert read(text.replace(str(pairs), str(named))).cells == read(text).cells
+    wrong = [[("sep_conv_3x3", 0, 2)], [("skip_connect", 1, 2), ("max_pool_3x3", 2, 3)]]
+    with pytest.raises(SpecError, match="normal: a group has edges into several nodes"):
+        read(text.replace(str(pairs), str(wrong)))
+    with pytest.raises(SpecError, match="normal: expected pairs such as"):
+        read(text.replace("[('max_pool_3x3', 2)]", "('max_pool_3x3', 2)"))
+    with pytest.raises(SpecError, match="normal: 202 pairs; expected at most 200"):
+        read(text.replace(str(pairs), str([("skip_connect", 0)] * 202)))
+
+
+@pytest.mark.parametrize("value", ["0.25", "np.float32(0.25)", "tensor(0.25, device='cuda:0')"])
+def test_values_behind_pairs_are_ignored_with_a_note(value: str) -> None:
+    text = GOOD.replace("1), (", f"1, {value}), (")
+    genotype, notes = read_genotype_text(text, "t").choose()
+    assert genotype.cells == read(GOOD).cells
+    assert notes == [
+        f"{cell}: ignored what is behind operation and source, such as {value}"
+        for cell in ("normal",)
+    ]
 
 
 def test_what_the_text_cannot_say() -> None:

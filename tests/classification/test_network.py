@@ -10,8 +10,8 @@ from strategies import POLICIES, random_choices
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nasface.arch.darts_format import read_darts_text
 from nasface.arch.genotype import Genotype
+from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import load_genotype, load_search_space
 from nasface.classification.layout import NETWORKS, NetworkConfig, plan_layers
 from nasface.classification.network import Classifier, SearchClassifier
@@ -85,7 +85,7 @@ SMALL = NetworkConfig(channels=4, classes=3, layers=3)
 
 
 def genotype(name: str) -> Genotype:
-    others = read_darts_text(OTHERS, "others")
+    others = read_genotype_text(OTHERS, "others").genotypes
     return others[name] if name in others else load_genotype(name)
 
 

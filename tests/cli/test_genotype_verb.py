@@ -55,6 +55,50 @@ def test_import_chooses_and_overwrites_nothing(tmp_path: Path, capsys: Output) -
     assert "expected a .yaml file" in capsys.readouterr().err
 
 
+#: one node per cell; the operation of its first edge tells them apart
+ENTRY = (
+    "Genotype(normal=[('{}', 0), ('skip_connect', 1)], normal_concat=[2], "
+    "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1)], reduce_concat=[2])"
+)
+
+
+def import_text(text: str, folder: Path, *more: str) -> int:
+    """The exit code of an import to ``g.yaml``."""
+    (folder / "found.py").write_text(text)
+    target = str(folder / "g.yaml")
+    return main(["genotype", "import", str(folder / "found.py"), "--out", target, *more])
+
+
+def test_import_from_a_file_with_other_entries(tmp_path: Path, capsys: Output) -> None:
+    one, two = ENTRY.format("sep_conv_3x3"), ENTRY.format("sep_conv_5x5")
+    text = f"BAD = {ENTRY.format('conv_9x9')}\nFIRST = {one[:-1]}, layout='cell')\nSECOND = {two}\n"
+    assert import_text(text, tmp_path) == 2
+    assert "holds FIRST, SECOND; choose one with --name" in capsys.readouterr().err
+    assert import_text(text, tmp_path, "--name", "SECOND") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["note", "genotype"]
+    assert "left out BAD, line 1: normal: unknown operation 'conv_9x9'" in lines[0]
+    cell = load_genotype(tmp_path / "g.yaml").cells["normal"]
+    assert cell.nodes[0].edges[0].operation == "sep_5x5_twice"
+
+
+def test_import_asks_for_an_entry_of_a_map(tmp_path: Path, capsys: Output) -> None:
+    entries = [f"'{name}': {ENTRY.format(name)}" for name in ("sep_conv_3x3", "sep_conv_5x5")]
+    text = f"FOUND = {{\n  {entries[0]},\n  {entries[1]},\n}}\n"
+    assert import_text(text, tmp_path) == 2
+    assert "holds FOUND.sep_conv_3x3, FOUND.sep_conv_5x5; choose" in capsys.readouterr().err
+    assert not (tmp_path / "g.yaml").exists()
+    assert import_text(text, tmp_path, "--name", "FOUND.sep_conv_3x3") == 0
+    assert capsys.readouterr().out == f"genotype   {tmp_path / 'g.yaml'}\n"
+
+
+def test_import_of_pairs_grouped_per_node(tmp_path: Path) -> None:
+    text = ENTRY.format("sep_conv_3x3").replace("[(", "[[(").replace(")]", ")]]")
+    assert import_text(text.replace("[2]", "range(2, 3)"), tmp_path) == 0
+    cell = load_genotype(tmp_path / "g.yaml").cells["normal"]
+    assert [edge.operation for edge in cell.nodes[0].edges] == ["sep_3x3_twice", "skip"]
+
+
 def test_import_runs_nothing(tmp_path: Path, capsys: Output) -> None:
     mark, source = tmp_path / "mark", tmp_path / "evil.py"
     call = f"__import__('pathlib').Path({str(mark)!r}).touch()"
