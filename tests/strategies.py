@@ -20,7 +20,7 @@ from nasface.arch.io import load_search_space
 from nasface.arch.operations import OPERATION_NAMES
 from nasface.arch.space import SearchSpace
 from nasface.nn.operations import POOLING
-from nasface.search.derive import Path
+from nasface.search.derive import NodePaths
 from nasface.search.policy import (
     ArgmaxPath,
     CellMixture,
@@ -108,7 +108,7 @@ def random_choices(
     return alphas, betas if space.edge_normalisation else None
 
 
-def per_node(mixture: CellMixture) -> Path:
+def per_node(mixture: CellMixture) -> NodePaths:
     """The pairs on the path, node by node and in the order of its slots."""
     assert isinstance(mixture, PathMixture)
     return tuple(tuple((s.chosen.edge, s.chosen.column) for s in node) for node in mixture.slots)

@@ -7,9 +7,9 @@ from strategies import one_cell, random_choices
 from torch import Tensor
 
 from nasface.arch.space import SearchSpace
-from nasface.search.candidates import ChoiceTable, Pair, pair_scores, select
-from nasface.search.derive import Path
-from nasface.search.policy import PathMixture, Slot, Trial
+from nasface.search.candidates import CandidateTable, Pair, pair_scores, select
+from nasface.search.derive import NodePaths
+from nasface.search.policy import GatedOp, InputSlot, PathMixture
 from nasface.search.supernet import SearchCell, SearchEdge, Supernet
 
 
@@ -21,20 +21,22 @@ def edge_of(supernet: Supernet, name: str, edge: int) -> SearchEdge:
     return cast(SearchEdge, cell_of(supernet, name).edges[edge])
 
 
-def random_paths(space: SearchSpace, seed: int) -> dict[str, Path]:
+def random_paths(space: SearchSpace, seed: int) -> dict[str, NodePaths]:
     alphas, betas = random_choices(space, seed, ties=False)
     paths = {}
     for cell in space.cells:
-        table = ChoiceTable.of(space, cell)
+        table = CandidateTable.of(space, cell)
         beta = None if betas is None else betas[cell]
         paths[cell] = select(table, pair_scores(table, alphas[cell], beta))
     return paths
 
 
-def plain(paths: dict[str, Path]) -> dict[str, PathMixture]:
+def plain(paths: dict[str, NodePaths]) -> dict[str, PathMixture]:
     """The paths as mixtures without gates, as a weight step runs them."""
     return {
-        cell: PathMixture(tuple(tuple(Slot(Trial(*pair)) for pair in pairs) for pairs in path))
+        cell: PathMixture(
+            tuple(tuple(InputSlot(GatedOp(*pair)) for pair in pairs) for pairs in path)
+        )
         for cell, path in paths.items()
     }
 

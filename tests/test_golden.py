@@ -4,9 +4,9 @@ On one machine two runs are equal bit by bit, whatever the number of workers. Ot
 otherwise, and an untrained network amplifies that: weights changed by 1e-7 of their value leave the
 first losses alone, move later ones by up to 3e-3, gradient norms by a factor of two and choice
 weights by 0.04. So the losses of the first two steps are compared within 1e-4 of their value, the
-others within 2e-2, choice weights within 0.1, and gradient norms not at all. The last test shows
-what that finds. After a change that is meant to move the curves, record them again:
-``python tests/test_golden.py``.
+others within 2e-2, architecture parameters within 0.1, and gradient norms not at all. The last test
+shows what that finds. After a change that is meant to move the curves, record them again: ``python
+tests/test_golden.py``.
 """
 
 import sys
@@ -60,10 +60,10 @@ def train_config(folder: Path) -> TrainConfig:
 
 
 def run(config: SearchConfig | TrainConfig, out: Path) -> Path:
-    """Its metrics and, in a last row, the choice weights of a search."""
+    """Its metrics and, in a last row, the architecture parameters of a search."""
     if isinstance(config, SearchConfig):
         run_search(config, out, Silent())
-        with np.load(out / "choices.npz") as history:
+        with np.load(out / "arch_history.npz") as history:
             alphas = history["alpha.fpn"][-1].flatten().tolist()
         row = {"step": -1, **{f"alpha {at}": value for at, value in enumerate(alphas)}}
         RunFolder(out).append(row)

@@ -99,10 +99,10 @@ def test_pickles_in_arrays(tmp_path: Path, trace: Path) -> None:
     (tmp_path / "config.yaml").write_text(to_yaml(SearchConfig()))
     array = np.empty(1, dtype=object)
     array[0] = Payload(trace)
-    np.savez(tmp_path / "choices.npz", epoch=array)
+    np.savez(tmp_path / "arch_history.npz", epoch=array)
     with pytest.raises(NasfaceError, match=r"choices\.npz"):
         load_history(tmp_path)
-    with zipfile.ZipFile(tmp_path / "choices.npz", "w") as archive:
+    with zipfile.ZipFile(tmp_path / "arch_history.npz", "w") as archive:
         archive.writestr("epoch.npy", pickle.dumps(Payload(trace)))
     with pytest.raises(NasfaceError, match=r"choices\.npz"):
         load_history(tmp_path)

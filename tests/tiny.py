@@ -53,7 +53,7 @@ def write_tiny(folder: Path, train: int = 8, val: int = 3) -> Path:
 
 
 def tiny_genotype(space_name: str = "autofem", seed: int = 0) -> Genotype:
-    """The genotype of random choice weights."""
+    """The genotype of random architecture parameters."""
     parameters = {} if space_name == "autofem-fpn" else {"nodes": 4}
     space = load_search_space(space_name, parameters)
     generator = np.random.default_rng(seed)

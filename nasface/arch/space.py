@@ -93,7 +93,7 @@ class SpaceDocument:
 
     ``partial_channels`` is K of PC-DARTS: on an edge with several candidates the first 1/K of the
     channels passes through the operations, the rest goes round them. ``edge_normalisation`` adds
-    one choice weight per edge, normalised over the edges into a node.
+    one architecture parameter per edge, normalised over the edges into a node.
     """
 
     format: Literal[1]
@@ -110,8 +110,8 @@ class SpaceDocument:
 class SearchSpace:
     """A search space with everything explicit.
 
-    ``operations`` is the order of the columns of all choice weights: the candidates of the space
-    first, then operations that only fixed or specially listed edges use.
+    ``operations`` is the order of the columns of all architecture parameters: the candidates of the
+    space first, then operations that only fixed or specially listed edges use.
     """
 
     name: str

@@ -23,7 +23,7 @@ from nasface.classification.layout import NetworkConfig, cells_of, plan_layers, 
 from nasface.errors import ConfigError
 from nasface.nn.cell import FixedCell
 from nasface.search.policy import Mixture
-from nasface.search.supernet import ChoiceWeights, SearchCell
+from nasface.search.supernet import ArchitectureParameters, SearchCell
 
 
 class Logits(NamedTuple):
@@ -100,7 +100,7 @@ class SearchClassifier(nn.Module):
                 "auxiliary: true, expected false; a search network has no second head"
             )
         self.space = space
-        self.choices = ChoiceWeights(space, generator)
+        self.arch_parameters = ArchitectureParameters(space, generator)
         columns = {name: at for at, name in enumerate(space.operations)}
         nodes = {name: len(graph.nodes) for name, graph in space.cells.items()}
         plan = plan_layers(config, nodes)
@@ -121,7 +121,7 @@ class SearchClassifier(nn.Module):
         self.head = Head(nodes[plan[-1].cell] * plan[-1].channels, config.classes)
 
     def weights(self) -> Iterator[nn.Parameter]:
-        """The parameters other than choice weights."""
+        """The parameters other than architecture parameters."""
         for part in (self.stem, self.layers, self.head):
             yield from part.parameters()
 

@@ -19,7 +19,7 @@ from nasface.inference.loading import load_detector
 from nasface.runs.folder import RunFolder
 from nasface.runs.results import label_of, write_curves
 
-Draw = Callable[[Mapping[str, pd.DataFrame], Path], Path]
+StepRandom = Callable[[Mapping[str, pd.DataFrame], Path], Path]
 
 
 @dataclass(kw_only=True)
@@ -97,7 +97,7 @@ def detections_of(
 
 
 def write_results(
-    folder: RunFolder, figures: dict[str, Any], curves: pd.DataFrame, plot: str, draw: Draw
+    folder: RunFolder, figures: dict[str, Any], curves: pd.DataFrame, plot: str, draw: StepRandom
 ) -> None:
     """Write figures, curves and their plot."""
     folder.write_json("evaluation.json", figures)

@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     visited = summary["candidates"] - summary["unvisited"]
     say(f"genotype   {out / 'genotype.yaml'}")
     say(f"drawing    {pictures[0]}")
-    say(f"choices    {out / 'choices.json'}: entropy, margin and visits of each choice")
+    say(f"choices    {out / 'decisions.json'}: entropy, margin and visits of each choice")
     say(f"history    {history}")
     say(
         f"cost       {summary['seconds']:.0f} s, peak memory {summary['peak_memory_mb']:.0f} MB, "
@@ -102,7 +102,7 @@ def _estimate(command: SearchCommand) -> int:
 def _print_choices(out: Path) -> None:
     """A row per cell: how decided its nodes are, how often its candidates were visited."""
     choices: dict[str, list[dict[str, Any]]] = {}
-    for row in json.loads((out / "choices.json").read_text("utf-8")):
+    for row in json.loads((out / "decisions.json").read_text("utf-8")):
         choices.setdefault(row["cell"], []).append(row)
     rows = [
         [
@@ -121,4 +121,4 @@ def _print_choices(out: Path) -> None:
 
 def _draw_history(out: Path) -> Path:
     found = load_history(out)
-    return plot_choice_history(found.space, found.epochs, found.scores, out / "choices.png")
+    return plot_choice_history(found.space, found.epochs, found.scores, out / "arch_history.png")

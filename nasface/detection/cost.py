@@ -13,8 +13,8 @@ from nasface.detection.detector import build_detector
 from nasface.detection.necks.registry import paths_of_parts
 from nasface.detection.pyramid import LEVELS
 from nasface.nn.cost import Cost, measure_cost
-from nasface.search.candidates import ChoiceTable, select
-from nasface.search.cost_penalty import Complexity, Measure, operation_costs
+from nasface.search.candidates import CandidateTable, select
+from nasface.search.cost_penalty import CostPenalty, Measure, operation_costs
 from nasface.search.derive import genotype_of_paths
 
 FRAME: Mapping[str, str] = MappingProxyType(
@@ -42,13 +42,13 @@ def detector_cost(
     return measure_cost(detector, (image,), parts)
 
 
-def detector_complexity(
+def detector_cost_penalty(
     config: DetectorConfig,
     space: SearchSpace,
     size: tuple[int, int],
     measure: Measure,
     before: Genotype | None = None,
-) -> Complexity:
+) -> CostPenalty:
     """The size of the derived detector as a function of the choices, at images of (height, width).
 
     What does not depend on the operations is measured on one derived detector; the projections of
@@ -61,7 +61,7 @@ def detector_complexity(
     }
     paths = {}
     for cell in space.cells:
-        table = ChoiceTable.of(space, cell)
+        table = CandidateTable.of(space, cell)
         paths[cell] = select(table, np.zeros(table.offered_EO.shape, np.float32))
     example = genotype_of_paths(space, paths)
     whole = example if before is None else cascade(before, example)
@@ -69,4 +69,4 @@ def detector_complexity(
     searched = sum(
         float(costs[cell][pair]) for cell, path in paths.items() for node in path for pair in node
     )
-    return Complexity((total.macs if measure == "macs" else total.parameters) - searched, costs)
+    return CostPenalty((total.macs if measure == "macs" else total.parameters) - searched, costs)

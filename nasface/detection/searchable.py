@@ -41,9 +41,13 @@ class SearchableDetector(_TwoShotDetector[Supernet]):
         return self.frame.predict_both(original, self._enhance(original, mixture))
 
     def weights(self) -> list[nn.Parameter]:
-        """All parameters but the choice weights."""
-        choices = {id(parameter) for parameter in self.enhancement.choices.parameters()}
-        return [parameter for parameter in self.parameters() if id(parameter) not in choices]
+        """All parameters but the architecture parameters."""
+        arch_parameters = {
+            id(parameter) for parameter in self.enhancement.arch_parameters.parameters()
+        }
+        return [
+            parameter for parameter in self.parameters() if id(parameter) not in arch_parameters
+        ]
 
     def _enhance(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:
         if self.before is not None:

@@ -51,7 +51,7 @@ class StepGradient:
             if self.parts > 1:
                 moved = self._moved(moved)
         if self.parts > 1:
-            self.world.agree("choice weights or paths", lambda: self._digest(parameters))
+            self.world.agree("architecture parameters or paths", lambda: self._digest(parameters))
             (total,) = self.world.sum_gradients(parameters, moved, (total,))
             self._move(moved)
         if not math.isfinite(total):

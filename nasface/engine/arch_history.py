@@ -1,4 +1,4 @@
-"""How the choice weights of a search moved: kept in checkpoints, written as arrays."""
+"""How the architecture parameters of a search moved: kept in checkpoints, written as arrays."""
 
 import io
 from collections.abc import Mapping
@@ -17,17 +17,17 @@ from nasface.engine.config import SearchConfig
 from nasface.errors import RunError
 from nasface.io.files import write_bytes
 from nasface.io.settings import load_config
-from nasface.search.candidates import ChoiceTable, FloatArray, pair_scores, select
+from nasface.search.candidates import CandidateTable, FloatArray, pair_scores, select
 from nasface.search.derive import genotype_of_paths
 
-HISTORY = "choices.npz"
+HISTORY = "arch_history.npz"
 """Name of the file in the folder of a search."""
 
 
 def history_entry(
     epoch: int, step: int, alphas: Mapping[str, FloatArray], betas: Mapping[str, FloatArray]
 ) -> dict[str, Any]:
-    """The choice weights after an epoch in a form that a checkpoint takes."""
+    """The architecture parameters after an epoch in a form that a checkpoint takes."""
     return {
         "epoch": epoch,
         "step": step,
@@ -47,7 +47,7 @@ def entry_arrays(
 
 
 def save_history(path: Path, history: list[dict[str, Any]]) -> None:
-    """Write the choice weights after each epoch to an ``npz`` file.
+    """Write the architecture parameters after each epoch to an ``npz`` file.
 
     It holds ``epoch`` (T,) and per cell ``alpha.CELL`` (T, edges, operations) and, with edge
     normalisation, ``beta.CELL`` (T, edges).
@@ -75,7 +75,7 @@ class ChoiceHistory:
 
     def genotypes(self) -> list[Genotype]:
         """What would be derived after each epoch: the searched cells alone."""
-        tables = {cell: ChoiceTable.of(self.space, cell) for cell in self.space.cells}
+        tables = {cell: CandidateTable.of(self.space, cell) for cell in self.space.cells}
         return [
             genotype_of_paths(
                 self.space,
@@ -100,7 +100,7 @@ def load_history(run: Path) -> ChoiceHistory:
             held = {name: arrays[name] for name in arrays.files}
         scores = {}
         for cell in space.cells:
-            table = ChoiceTable.of(space, cell)
+            table = CandidateTable.of(space, cell)
             beta = held.get(f"beta.{cell}", [None] * len(held["epoch"]))
             each = [
                 pair_scores(table, a, b) for a, b in zip(held[f"alpha.{cell}"], beta, strict=True)

@@ -116,8 +116,8 @@ class SearchConfig(BilevelConfig, JobConfig):
     before: str | None = None
     """Genotype built as a fixed module in front of the searched one; its cells open the result
     (the paper searches autofem-fpn first, then autofem-cpm behind it)."""
-    complexity_size: tuple[int, int] = (640, 480)
-    """Width and height of the image at which the complexity term counts multiply-adds."""
+    cost_penalty_size: tuple[int, int] = (640, 480)
+    """Width and height of the image at which the cost penalty counts multiply-adds."""
 
     def __post_init__(self) -> None:
         JobConfig.__post_init__(self)
@@ -126,9 +126,9 @@ class SearchConfig(BilevelConfig, JobConfig):
             raise ConfigError(
                 f"warmup_epochs: {self.warmup_epochs} is not between 0 and epochs {self.epochs}"
             )
-        if min(self.complexity_size) < 2 ** LEVELS[-1]:
+        if min(self.cost_penalty_size) < 2 ** LEVELS[-1]:
             raise ConfigError(
-                f"complexity_size: {self.complexity_size}, expected at least {2 ** LEVELS[-1]}"
+                f"cost_penalty_size: {self.cost_penalty_size}, expected at least {2 ** LEVELS[-1]}"
             )
 
 

@@ -21,7 +21,7 @@ from nasface.search.derive import derive
 
 @dataclass(frozen=True, kw_only=True)
 class DeriveConfig:
-    """Which choice weights to derive from."""
+    """Which architecture parameters to derive from."""
 
     run: str = ""
     """Run folder of a search."""
@@ -74,7 +74,10 @@ def _choices(
                 for key, value in model.items()
                 if key.startswith(prefix)
             }
-            for prefix in ("enhancement.choices.alpha.", "enhancement.choices.beta.")
+            for prefix in (
+                "enhancement.arch_parameters.alpha.",
+                "enhancement.arch_parameters.beta.",
+            )
         )
         return state["step"], alphas, betas
     entries = {entry["epoch"]: entry for entry in state["history"]}

@@ -55,7 +55,7 @@ def estimate_search(config: SearchConfig) -> SearchEstimate:
         NasfaceError: for settings or data with which the search could not start.
     """
     search = Search(config, RunFolder(Path("estimate")))
-    schedule = search.session.schedule
+    schedule = search.searcher.schedule
     activations = _activations_mb(search)
     state = state_mb(search.model)
     found = SearchEstimate(
@@ -70,8 +70,8 @@ def estimate_search(config: SearchConfig) -> SearchEstimate:
     )
     if not found.fits:
         return found
-    warm = _seconds(search, choices=False) if schedule.warmup else 0.0
-    full = _seconds(search, choices=True) if schedule.warmup < schedule.total else 0.0
+    warm = _seconds(search, with_arch_step=False) if schedule.warmup else 0.0
+    full = _seconds(search, with_arch_step=True) if schedule.warmup < schedule.total else 0.0
     seconds = warm * schedule.warmup + full * (schedule.total - schedule.warmup)
     return SearchEstimate(
         **{
@@ -84,17 +84,17 @@ def estimate_search(config: SearchConfig) -> SearchEstimate:
 
 
 def _activations_mb(search: Search) -> float:
-    """The most that a weight or choice step keeps, over a few draws of paths."""
-    session, config = search.session, search.config
-    steps = [*range(_DRAWS), *range(session.schedule.warmup, session.schedule.warmup + _DRAWS)]
+    """The most that a weight or architecture step keeps, over a few draws of paths."""
+    searcher, config = search.searcher, search.config
+    steps = [*range(_DRAWS), *range(searcher.schedule.warmup, searcher.schedule.warmup + _DRAWS)]
     policies = [
-        (step, policy_at(config, step, session.schedule.warmup, session.schedule.total))
+        (step, policy_at(config, step, searcher.schedule.warmup, searcher.schedule.total))
         for step in steps
     ]
 
     def mixture(at: int) -> dict[str, CellMixture]:
         step, policy = policies[at]
-        return session.choices.mixture(policy, seed=config.seed, step=step)
+        return searcher.arch_parameters.mixture(policy, seed=config.seed, step=step)
 
     choice_mixtures = [mixture(at) for at in range(len(policies))]
     with torch.no_grad():
@@ -114,7 +114,7 @@ def _activations_mb(search: Search) -> float:
     return max(found)
 
 
-def _seconds(search: Search, *, choices: bool) -> float:
+def _seconds(search: Search, *, with_arch_step: bool) -> float:
     """Median time of a step with its data; the first one, which warms up, does not count."""
     loaders = [
         iter(make_loader(data, search.batch, 0, _TIMED_STEPS + 1, 0)) for data in search.data
@@ -122,7 +122,7 @@ def _seconds(search: Search, *, choices: bool) -> float:
     times = []
     for _ in range(_TIMED_STEPS + 1):
         started = time.monotonic()
-        batch = next(loaders[1]) if choices else None
+        batch = next(loaders[1]) if with_arch_step else None
         search.take_step(next(loaders[0]), batch)
         times.append(time.monotonic() - started)
     return sorted(times[1:])[_TIMED_STEPS // 2]

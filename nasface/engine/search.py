@@ -13,7 +13,7 @@ from nasface.arch.io import load_genotype, load_search_space, save_genotype
 from nasface.data.dataset import Batch, FaceDataset, check_batch
 from nasface.data.loader import Batches
 from nasface.data.widerface import split_halves
-from nasface.detection.cost import detector_complexity
+from nasface.detection.cost import detector_cost_penalty
 from nasface.detection.searchable import SearchableDetector, build_searchable
 from nasface.engine.accumulate import StepGradient
 from nasface.engine.arch_history import entry_arrays, history_entry, save_history
@@ -42,10 +42,10 @@ from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import RunFolder
 from nasface.runs.metrics_log import MetricsLog
 from nasface.search.config import policy_at
-from nasface.search.cost_penalty import Complexity
+from nasface.search.cost_penalty import CostPenalty
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture
-from nasface.search.searcher import Losses, Schedule, Session
+from nasface.search.searcher import BilevelSearcher, Losses, Schedule
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class SearchResult:
 
 
 class Search:
-    """A session on a face detector, with its data and its run folder. :func:`run_search` drives
-    it."""
+    """A bilevel searcher on a face detector, with its data and its run folder. :func:`run_search`
+    drives it."""
 
     def __init__(self, config: SearchConfig, folder: RunFolder, world: World | None = None) -> None:
         self.config, self.folder = config, folder
@@ -72,52 +72,53 @@ class Search:
         self.device = self.world.device(choose_device(config.device))
         self.space = load_search_space(config.space, config.parameters)
         self.before = None if config.before is None else load_genotype(config.before)
-        weight_images, choice_images = split_halves(read_training_images(config), config.seed)
-        check_batch(choice_images, config.batch * config.accumulate)
+        weight_images, arch_images = split_halves(read_training_images(config), config.seed)
+        check_batch(arch_images, config.batch * config.accumulate)
         torch.manual_seed(config.seed)
         self.model: SearchableDetector = build_searchable(config.detector, self.space, self.before)
         start_backbone(self.model, config)
         prepare(self.model, self.device).train()
         self.data = [
             FaceDataset(images, config.augment, config.seed + at)
-            for at, images in enumerate((weight_images, choice_images))
+            for at, images in enumerate((weight_images, arch_images))
         ]
         self.batch = config.batch * config.accumulate
-        self.epoch_steps = len(choice_images) // self.batch
+        self.epoch_steps = len(arch_images) // self.batch
         schedule = Schedule(
             self.epoch_steps * config.warmup_epochs, self.epoch_steps * config.epochs
         )
         weights = [each for each in self.model.weights() if each.requires_grad]
-        self.session: Session[Batch] = Session(
+        self.searcher: BilevelSearcher[Batch] = BilevelSearcher(
             self.space,
-            self.model.enhancement.choices,
+            self.model.enhancement.arch_parameters,
             weights,
             make_optimizer(config.optimizer, weights),
-            Losses(self._weight_loss, self._choice_loss),
+            Losses(self._weight_loss, self._arch_loss),
             config,
             schedule,
             seed=config.seed,
             clip=config.optimizer.clip,
-            complexity=self._complexity(),
+            cost_penalty=self._cost_penalty(),
             differentiate=StepGradient(
                 self.world,
                 config.accumulate,
                 config.batch,
                 list(self.model.buffers()),
-                lambda: digest_of(self.session.executed()),
+                lambda: digest_of(self.searcher.executed()),
             ),
         )
         self.skips = Skips()
         self.total = schedule.total
         self.seconds = 0.0
         self.history: list[dict[str, Any]] = []
-        #: the epoch whose genotype is the result, where the search was ended by ``most_skips``
+        #: the epoch whose genotype is the result, where the search was ended by
+        #: ``max_skip_connections``
         self.result_epoch: int | None = None
 
     @property
     def step(self) -> int:
         """Steps taken."""
-        return self.session.step
+        return self.searcher.step
 
     @property
     def ended(self) -> bool:
@@ -127,7 +128,7 @@ class Search:
     def start(self, progress: Progress) -> None:
         """Begin to load the images of the steps that are left."""
         self.progress = progress
-        firsts = (self.step, max(self.step, self.session.schedule.warmup))
+        firsts = (self.step, max(self.step, self.searcher.schedule.warmup))
         workers, shard = self.config.workers, self.world.shard(self.config.accumulate)
         self.batches: list[Batches] = [
             Batches(data, self.batch, first, self.total, workers, shard, progress.note)
@@ -136,27 +137,27 @@ class Search:
 
     def next_step(self) -> dict[str, float]:
         """:meth:`take_step` on the images that are due."""
-        choice_batch = next(self.batches[1]) if self.session.warm else None
-        row = self.take_step(next(self.batches[0]), choice_batch)
-        if self.step == self.session.schedule.warmup and self.world.is_first:
-            total, missed = self.session.visits.candidates(), self.session.visits.unvisited()
+        arch_batch = next(self.batches[1]) if self.searcher.warm else None
+        row = self.take_step(next(self.batches[0]), arch_batch)
+        if self.step == self.searcher.schedule.warmup and self.world.is_first:
+            total, missed = self.searcher.coverage.candidates(), self.searcher.coverage.unvisited()
             self.progress.note(f"warm-up over: {total - missed} of {total} candidates visited")
         return row
 
-    def take_step(self, weight_batch: Batch, choice_batch: Batch | None) -> dict[str, float]:
-        """One choice step (after the warm-up), then one weight step; returns their losses, nan
-        where a step could not be made."""
+    def take_step(self, weight_batch: Batch, arch_batch: Batch | None) -> dict[str, float]:
+        """One architecture step (after the warm-up), then one weight step; returns their losses,
+        nan where a step could not be made."""
         rate = self.config.optimizer.rate(self.step, self.total)
-        set_rate(self.session.optimizer, rate)
-        return {"rate": rate, **self.session.take_step(weight_batch, choice_batch)}
+        set_rate(self.searcher.optimizer, rate)
+        return {"rate": rate, **self.searcher.take_step(weight_batch, arch_batch)}
 
     def _weight_loss(self, batch: Batch, mixture: Mixture) -> Tensor:
         images, targets = self._on_device(batch)
         first, second = take_shots(self.model, self.config, images, mixture)
         return detection_loss(first, second, targets, self.config)
 
-    def _choice_loss(self, batch: Batch, mixture: Mixture) -> Tensor:
-        # The first shot sees no choice, so a choice step leaves it out.
+    def _arch_loss(self, batch: Batch, mixture: Mixture) -> Tensor:
+        # The first shot sees no choice, so a architecture step leaves it out.
         images, targets = self._on_device(batch)
         return detection_loss(None, self.model(images, mixture), targets, self.config)
 
@@ -164,24 +165,24 @@ class Search:
         images, targets = batch
         return images_to(images, self.device), to_device(targets, self.device)
 
-    def _complexity(self) -> Complexity | None:
+    def _cost_penalty(self) -> CostPenalty | None:
         config = self.config
-        if not config.complexity.weight:
+        if not config.cost_penalty.weight:
             return None
-        width, height = config.complexity_size
-        measure = config.complexity.measure
-        return detector_complexity(
+        width, height = config.cost_penalty_size
+        measure = config.cost_penalty.measure
+        return detector_cost_penalty(
             config.detector, self.space, (height, width), measure, self.before
         )
 
     def genotype(self) -> Genotype:
-        """What the choice weights stand for, behind the cells of ``before``."""
+        """What the architecture parameters stand for, behind the cells of ``before``."""
         entry = None if self.result_epoch is None else self.history[self.result_epoch - 1]
-        alphas, betas = self.session.arrays() if entry is None else entry_arrays(entry)
+        alphas, betas = self.searcher.arrays() if entry is None else entry_arrays(entry)
         provenance = Provenance(
             nasface=nasface.__version__,
             seed=self.config.seed,
-            step=self.session.step if entry is None else entry["step"],
+            step=self.searcher.step if entry is None else entry["step"],
             policy=self.config.policy,
             config=config_digest(self.config),
         )
@@ -192,28 +193,30 @@ class Search:
     def end_epoch(self, progress: Progress, _log: MetricsLog) -> None:
         """Write what a look at a running search wants: genotype, history, report."""
         epoch = self.step // self.epoch_steps
-        alphas, betas = self.session.arrays()
+        alphas, betas = self.searcher.arrays()
         self.history.append(history_entry(epoch, self.step, alphas, betas))
-        cell = self.session.too_many_skips(self.session.genotype("now"))
+        cell = self.searcher.too_many_skips(self.searcher.genotype("now"))
         if cell is not None:
             self.result_epoch = max(1, epoch - 1)
-            learnt = self.result_epoch * self.epoch_steps > self.session.schedule.warmup
+            learnt = self.result_epoch * self.epoch_steps > self.searcher.schedule.warmup
             progress.note(
-                f"stopped: cell {cell} would have more than {self.config.most_skips} skip "
-                f"connections; the result is the genotype of epoch {self.result_epoch}"
+                f"stopped: cell {cell} would have more than {self.config.max_skip_connections} "
+                f"skip connections; the result is the genotype of epoch {self.result_epoch}"
                 + ("" if learnt else ", from before the choices were learnt")
             )
         if not self.world.is_first:
             return
         save_genotype(self.genotype(), self.folder.path / "genotype.yaml")
-        self.folder.write_json("choices.json", [asdict(row) for row in self.session.report()])
+        self.folder.write_json("decisions.json", [asdict(row) for row in self.searcher.report()])
 
     def footprint(self) -> Footprint:
         """Memory of a weight step under the policy that comes after the warm-up."""
-        session, at = self.session, self.session.schedule
+        searcher, at = self.searcher, self.searcher.schedule
         policy = policy_at(self.config, at.warmup, at.warmup, at.total)
         with torch.no_grad():
-            mixture = session.choices.mixture(policy, seed=self.config.seed, step=at.warmup)
+            mixture = searcher.arch_parameters.mixture(
+                policy, seed=self.config.seed, step=at.warmup
+            )
 
         def run(model: SearchableDetector, images: Tensor) -> object:
             return take_shots(model, self.config, images, mixture)
@@ -237,7 +240,7 @@ class Search:
                 "history": self.history,
                 "result_epoch": self.result_epoch,
                 "skips": self.skips.state(),
-                **self.session.state(),
+                **self.searcher.state(),
             },
         )
 
@@ -254,7 +257,7 @@ class Search:
             self.folder.rewind(self.step)
 
     def load_weights(self) -> None:
-        """Take weights and choice weights from the checkpoint, and leave the run as it is.
+        """Take weights and architecture parameters from the checkpoint, and leave the run as it is.
 
         Raises:
             RunError: if there is none or the space has changed since.
@@ -265,7 +268,7 @@ class Search:
     def _load(self) -> None:
         state = self._state()
         self.model.load_state_dict(state["model"])
-        self.session.load(state)
+        self.searcher.load(state)
         self.seconds, self.history = state["seconds"], state["history"]
         self.result_epoch = state["result_epoch"]
         self.skips = Skips(**state.get("skips", {}))
@@ -285,9 +288,9 @@ def run_search(
 ) -> SearchResult:
     """Search, with checkpoints on the way; Ctrl-C ends it with a checkpoint.
 
-    Writes into ``out``: config.yaml, metrics.jsonl, checkpoint.pt, genotype.yaml, choices.json (a
-    row per choice: entropy, margin, visits), choices.npz (the history of the choice weights) and,
-    when finished, summary.json.
+    Writes into ``out``: config.yaml, metrics.jsonl, checkpoint.pt, genotype.yaml, decisions.json (a
+    row per choice: entropy, margin, visits), arch_history.npz (the history of the architecture
+    parameters) and, when finished, summary.json.
 
     Raises:
         NasfaceError: for settings, data or a run folder that cannot be used.
@@ -312,7 +315,7 @@ def run_search(
 def _write_results(search: Search) -> None:
     folder = search.folder
     save_genotype(search.genotype(), folder.path / "genotype.yaml")
-    save_history(folder.path / "choices.npz", search.history)
+    save_history(folder.path / "arch_history.npz", search.history)
     if search.ended:
         folder.write_json("summary.json", _summary(search))
 
@@ -325,8 +328,8 @@ def _summary(search: Search) -> dict[str, Any]:
         "seconds": round(search.seconds, 1),
         "device": str(search.device),
         "peak_memory_mb": round(peak_memory_mb(search.device), 1),
-        "candidates": search.session.visits.candidates(),
-        "unvisited": search.session.visits.unvisited(),
+        "candidates": search.searcher.coverage.candidates(),
+        "unvisited": search.searcher.coverage.unvisited(),
         "nasface": nasface.__version__,
         "torch": torch.__version__,
     }

@@ -69,19 +69,19 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
             such detector.
     """
     try:
-        session = open_session(path.read_bytes(), device)
+        searcher = open_session(path.read_bytes(), device)
     except OSError as error:
         raise RunError(f"{path}: cannot read weights: {error.strerror}") from None
     except RunError as error:
         raise RunError(f"{path}: {error}") from None
-    about = session.get_modelmeta().custom_metadata_map
+    about = searcher.get_modelmeta().custom_metadata_map
     if about.get("format") != FORMAT:
         raise RunError(
             f"{path}: format is {about.get('format')!r}, expected {FORMAT!r} "
             "(a file written by nasface export)"
         )
     values = parse_yaml(about["config"], f"{path}: config", RunError)
-    run = _run(session, OUTPUT_NAMES[about["outputs"]], ("images",))
+    run = _run(searcher, OUTPUT_NAMES[about["outputs"]], ("images",))
     return LoadedDetector(
         OnnxDetector(run, about["outputs"]).eval(),
         parse_dataclass(DetectorConfig, values, f"{path}: config", RunError),
@@ -119,11 +119,11 @@ def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
 
 
 def _run(
-    session: Any, outputs: Sequence[str], inputs: Sequence[str]
+    searcher: Any, outputs: Sequence[str], inputs: Sequence[str]
 ) -> Callable[..., tuple[Tensor, ...]]:
     def run(*tensors: Tensor) -> tuple[Tensor, ...]:
         arrays = [each.detach().cpu().contiguous().numpy() for each in tensors]
-        found = session.run(list(outputs), dict(zip(inputs, arrays, strict=True)))
+        found = searcher.run(list(outputs), dict(zip(inputs, arrays, strict=True)))
         return tuple(torch.from_numpy(each) for each in found)
 
     return run

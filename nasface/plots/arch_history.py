@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nasface.arch.space import SearchSpace
 from nasface.plots.save import save_figure
-from nasface.search.candidates import ChoiceTable, Pair, select
+from nasface.search.candidates import CandidateTable, Pair, select
 
 Floats = NDArray[np.floating]
 
@@ -47,7 +47,7 @@ class NodeHistory:
 
 def node_histories(space: SearchSpace, cell: str, scores_TEO: Floats) -> list[NodeHistory]:
     """The histories of the nodes of a cell that the space leaves a choice."""
-    table = ChoiceTable.of(space, cell)
+    table = CandidateTable.of(space, cell)
     chosen = [select(table, scores) for scores in scores_TEO]
     found = []
     for at, (node, edges) in enumerate(zip(table.graph.nodes, table.graph.edges_into, strict=True)):

@@ -95,7 +95,7 @@ def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
         ("loss", "Training loss"),
         ("ap", "Average precision on the validation part"),
         ("weight_loss", "Search: loss of weight steps"),
-        ("choice_loss", "Search: loss of choice steps"),
+        ("arch_loss", "Search: loss of architecture steps"),
         ("rate", "Learning rate"),
     ):
         measured = {run.name: run.metrics for run in runs if column in run.metrics}
@@ -178,8 +178,8 @@ def _section(run: RunRecord, before: Sequence[RunRecord], samples: int) -> RunSe
         tables.append(
             ReportTable(f"Cost at {size}", ("part", "parameters", "million multiply-adds"), rows)
         )
-    if run.choices:
-        tables.append(_choices(run.choices))
+    if run.decisions:
+        tables.append(_decisions(run.decisions))
     if run.history is not None:
         found = run.history
         address = picture_uri(
@@ -241,7 +241,7 @@ def _commands(run: RunRecord) -> dict[str, str]:
     return {**({"Made by": made} if made else {}), "To reproduce": again}
 
 
-def _choices(choices: Sequence[Mapping[str, Any]]) -> ReportTable:
+def _decisions(decisions: Sequence[Mapping[str, Any]]) -> ReportTable:
     """Entropy and margin of each choice, and how often its candidates were visited."""
     rows = [
         [
@@ -251,7 +251,7 @@ def _choices(choices: Sequence[Mapping[str, Any]]) -> ReportTable:
             f"{row['margin']:.4f}",
             f"{row['least']} to {row['most']}",
         ]
-        for row in choices
+        for row in decisions
     ]
     columns = ("choice", "candidates", "entropy", "margin", "visits of a candidate")
     return ReportTable("Choices (entropy: 1 is undecided)", columns, rows)

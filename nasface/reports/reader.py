@@ -64,9 +64,9 @@ class RunRecord:
         return found
 
     @cached_property
-    def choices(self) -> list[dict[str, Any]]:
+    def decisions(self) -> list[dict[str, Any]]:
         """A row per choice of a search."""
-        found: list[dict[str, Any]] = self._json("choices.json", [])
+        found: list[dict[str, Any]] = self._json("decisions.json", [])
         return found
 
     @cached_property

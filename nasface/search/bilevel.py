@@ -1,7 +1,7 @@
 """The two steps of a bilevel search: weights on one half of the data, choices on the other.
 
-Choice steps of first order see the weights as fixed (DARTS section 2.3 with xi = 0, as PC-DARTS and
-ASFD use it); those of second order look one weight step ahead (its equations 7 and 8).
+Architecture steps of first order see the weights as fixed (DARTS section 2.3 with xi = 0, as
+PC-DARTS and ASFD use it); those of second order look one weight step ahead (its equations 7 and 8).
 """
 
 import math
@@ -45,42 +45,42 @@ def gradient_of(loss: Callable[[], Tensor]) -> Gradient:
 def weight_step(
     gradient: Gradient,
     optimizer: torch.optim.Optimizer,
-    choices: Sequence[nn.Parameter],
+    arch_parameters: Sequence[nn.Parameter],
     clip: float,
 ) -> float:
     """One step on the network's weights; returns the loss, or nan if no step could be made because
     the loss or its gradient is not finite.
 
-    A loss must decide its mixture inside the call, when the choice weights want no gradient.
-    Weights off the path get no gradient at all (``None``, not zero), so momentum and decay leave
-    them alone. ``clip`` bounds the norm of the gradient.
+    A loss must decide its mixture inside the call, when the architecture parameters want no
+    gradient. Weights off the path get no gradient at all (``None``, not zero), so momentum and
+    decay leave them alone. ``clip`` bounds the norm of the gradient.
     """
     weights = _parameters(optimizer)
-    with frozen(choices):
+    with frozen(arch_parameters):
         optimizer.zero_grad(set_to_none=True)
         value = gradient(weights)
         norm = float(nn.utils.clip_grad_norm_(weights, clip))
         return _step(optimizer, value, norm)
 
 
-def choice_step(
+def arch_step(
     gradient: Gradient,
     optimizer: torch.optim.Optimizer,
     weights: Sequence[nn.Parameter],
 ) -> float:
-    """One step on the choice weights; returns the loss, or nan if no step could be made.
+    """One step on the architecture parameters; returns the loss, or nan if no step could be made.
 
     No weight gets a gradient, and so whatever lies before the first searched cell keeps no graph.
     """
-    choices = _parameters(optimizer)
+    arch_parameters = _parameters(optimizer)
     with frozen(weights):
         optimizer.zero_grad(set_to_none=True)
-        value = gradient(choices)
-        return _step(optimizer, value, _norm(choices))
+        value = gradient(arch_parameters)
+        return _step(optimizer, value, _norm(arch_parameters))
 
 
-def second_order_choice_step(
-    choice_gradient: Gradient,
+def second_order_arch_step(
+    arch_gradient: Gradient,
     weight_gradient: Gradient,
     optimizer: torch.optim.Optimizer,
     weights: Sequence[nn.Parameter],
@@ -88,39 +88,39 @@ def second_order_choice_step(
     *,
     reach: float = 0.01,
 ) -> float:
-    """One step on the choice weights, one weight step ahead; returns the loss at those weights, or
-    nan if no step could be made.
+    """One step on the architecture parameters, one weight step ahead; returns the loss at those
+    weights, or nan if no step could be made.
 
-    The gradient is that of the choice loss at w' = w - rate * (gradient of the weight loss with
-    momentum and weight decay, as SGD would step), less the rate times a Hessian-vector product by
-    central differences that move the weights by ``reach`` (DARTS: 0.01). Rate, momentum and decay
-    are those of ``weight_optimizer``; of another optimiser than SGD, rate and decay alone. Weights
-    are given back bit for bit; running statistics of normalisations see the extra passes.
+    The gradient is that of the architecture loss at w' = w - rate * (gradient of the weight loss
+    with momentum and weight decay, as SGD would step), less the rate times a Hessian-vector product
+    by central differences that move the weights by ``reach`` (DARTS: 0.01). Rate, momentum and
+    decay are those of ``weight_optimizer``; of another optimiser than SGD, rate and decay alone.
+    Weights are given back bit for bit; running statistics of normalisations see the extra passes.
     """
-    choices = _parameters(optimizer)
+    arch_parameters = _parameters(optimizer)
     before = [weight.detach().clone() for weight in weights]
     rates = _rates(weight_optimizer)
     try:
-        with frozen(choices):
+        with frozen(arch_parameters):
             _, inner = _gradients(weight_gradient, weights)
         with torch.no_grad():
             for weight, gradient in zip(weights, inner, strict=True):
                 if gradient is not None:
                     rate, direction = _sgd_direction(weight, gradient, weight_optimizer, rates)
                     weight.sub_(rate * direction)
-        value, ahead = _gradients(choice_gradient, [*choices, *weights])
+        value, ahead = _gradients(arch_gradient, [*arch_parameters, *weights])
         _restore(weights, before)
         if not math.isfinite(value):
             return math.nan
         vector = [
             None if gradient is None else rates[id(weight)][0] * gradient
-            for weight, gradient in zip(weights, ahead[len(choices) :], strict=True)
+            for weight, gradient in zip(weights, ahead[len(arch_parameters) :], strict=True)
         ]
-        implicit = _mixed_product(weight_gradient, choices, weights, vector, reach)
-        for choice, direct, product in zip(choices, ahead, implicit, strict=False):
+        implicit = _mixed_product(weight_gradient, arch_parameters, weights, vector, reach)
+        for choice, direct, product in zip(arch_parameters, ahead, implicit, strict=False):
             terms = [each for each in (direct, product) if each is not None]
             choice.grad = sum(terms[1:], terms[0]) if terms else None
-        return _step(optimizer, value, _norm(choices))
+        return _step(optimizer, value, _norm(arch_parameters))
     finally:
         _restore(weights, before)
 
@@ -185,7 +185,7 @@ def _restore(weights: Sequence[nn.Parameter], values: Sequence[Tensor]) -> None:
 
 def _mixed_product(
     weight_gradient: Gradient,
-    choices: Sequence[nn.Parameter],
+    arch_parameters: Sequence[nn.Parameter],
     weights: Sequence[nn.Parameter],
     vector: Sequence[Tensor | None],
     reach: float,
@@ -193,7 +193,7 @@ def _mixed_product(
     """Minus the mixed second derivative (choices, weights) of a loss times a vector of weights."""
     norm = torch.stack([v.norm() for v in vector if v is not None] or [torch.zeros(())]).norm()
     if norm == 0:
-        return [None] * len(choices)
+        return [None] * len(arch_parameters)
     scale = reach / norm
     before = [weight.detach().clone() for weight in weights]
     sides = []
@@ -203,7 +203,7 @@ def _mixed_product(
                 if direction is not None:
                     weight.copy_(value + sign * scale * direction)
         with frozen(weights):
-            sides.append(_gradients(weight_gradient, choices)[1])
+            sides.append(_gradients(weight_gradient, arch_parameters)[1])
     _restore(weights, before)
     return [
         None if above is None or below is None else -(above - below) / (2 * scale)

@@ -23,7 +23,7 @@ Pair: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class ChoiceTable:
+class CandidateTable:
     """The choices of one cell: which columns each edge offers.
 
     ``offered_EO`` includes ``none``, which takes part in a mixture; ``eligible_EO`` does not, since
@@ -36,7 +36,7 @@ class ChoiceTable:
     eligible_EO: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, space: SearchSpace, cell: str) -> "ChoiceTable":
+    def of(cls, space: SearchSpace, cell: str) -> "CandidateTable":
         """The table of a cell of a space."""
         graph = space.cells[cell]
         offered = np.zeros((len(graph.edges), len(space.operations)), dtype=bool)
@@ -67,7 +67,9 @@ class ChoiceTable:
         return is_open
 
 
-def pair_scores(table: ChoiceTable, alpha_EO: FloatArray, beta_E: FloatArray | None) -> FloatArray:
+def pair_scores(
+    table: CandidateTable, alpha_EO: FloatArray, beta_E: FloatArray | None
+) -> FloatArray:
     """Probability of each pair: softmax(alpha) over an edge's candidates times softmax(beta).
 
     beta is normalised over the edges into a node; without it the factor is one (DARTS). float32
@@ -88,7 +90,7 @@ def _softmax(logits: FloatArray) -> FloatArray:
     return result
 
 
-def select(table: ChoiceTable, scores_EO: FloatArray) -> tuple[tuple[Pair, ...], ...]:
+def select(table: CandidateTable, scores_EO: FloatArray) -> tuple[tuple[Pair, ...], ...]:
     """For each node its kept pairs: the best operation on each of the best edges.
 
     An edge is worth its best eligible operation. Ties go to the lower index, for edges and for

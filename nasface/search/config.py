@@ -8,8 +8,8 @@ from nasface.search.policy import ArgmaxPath, GumbelPath, Policy, Softmax, Unifo
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComplexityConfig:
-    """A term of the choice loss that holds the expected size of the derived network down."""
+class CostPenaltyConfig:
+    """A term of the architecture loss that holds the expected size of the derived network down."""
 
     weight: float = 0.0
     """Weight of the term max(0, expected / target - 1); 0 switches it off."""
@@ -21,8 +21,8 @@ class ComplexityConfig:
     def __post_init__(self) -> None:
         if self.weight < 0 or (self.weight > 0 and self.target <= 0):
             raise ConfigError(
-                f"complexity: weight {self.weight}, target {self.target}: expected a weight of 0, "
-                "or a weight and a target above 0"
+                f"cost_penalty: weight {self.weight}, target {self.target}: expected a weight of "
+                "0, or a weight and a target above 0"
             )
 
 
@@ -33,29 +33,31 @@ class BilevelConfig:
     policy: Literal["argmax", "gumbel", "softmax", "uniform"] = "argmax"
     """What a step executes: the highest-weight path, a sampled path, the mixture, a random path."""
     order: Literal["first", "second"] = "first"
-    """Whether choice steps see the weights as fixed (as ASFD and PC-DARTS), or one weight step
-    ahead (as DARTS can; about four times the cost)."""
+    """Whether architecture steps see the weights as fixed (as ASFD and PC-DARTS), or one weight
+    step ahead (as DARTS can; about four times the cost)."""
     warmup_epochs: int = 20
-    """Epochs with frozen choice weights; path policies visit all candidates in turn meanwhile."""
+    """Epochs with frozen architecture parameters; path policies visit all candidates in turn
+    meanwhile."""
     noise: float = 1.0
     """Gumbel noise on the log-probabilities of the argmax path after the warm-up, falling linearly
     to 0 at noise_until."""
     noise_until: float = 0.8
     """Share of the steps after the warm-up at which the noise has gone."""
     probes: int = 1
-    """Competitors run without a graph for each edge on the path in choice steps (see
+    """Competitors run without a graph for each edge on the path in architecture steps (see
     nasface.search.policy); 0 is the paper's single path."""
     temperature: tuple[float, float] = (10.0, 0.1)
     """Temperature of the gradient of the gumbel policy, at the start and at the end (GDAS)."""
     every_edge: bool = False
     """Whether the gumbel policy runs an operation on every edge (GDAS) or a path into each node."""
-    choice_lr: float = 0.01
-    """Learning rate of the choice weights (Adam)."""
-    choice_weight_decay: float = 5e-4
-    """Weight decay of the choice weights, as part of their gradient (as in DARTS and PC-DARTS)."""
-    complexity: ComplexityConfig = field(default_factory=ComplexityConfig)
+    arch_lr: float = 0.01
+    """Learning rate of the architecture parameters (Adam)."""
+    arch_weight_decay: float = 5e-4
+    """Weight decay of the architecture parameters, as part of their gradient (as in DARTS and
+    PC-DARTS)."""
+    cost_penalty: CostPenaltyConfig = field(default_factory=CostPenaltyConfig)
     """Limit on the size of the derived network."""
-    most_skips: int | None = None
+    max_skip_connections: int | None = None
     """Stop the search when a cell would be derived with more skip connections than this, and keep
     the genotype of the epoch before (DARTS+)."""
 
@@ -67,20 +69,23 @@ class BilevelConfig:
                 f"noise {self.noise}, noise_until {self.noise_until}, probes {self.probes}: "
                 "expected at least 0, a share up to 1, at least 0"
             )
-        if min(*self.temperature, self.choice_lr) <= 0 or self.choice_weight_decay < 0:
+        if min(*self.temperature, self.arch_lr) <= 0 or self.arch_weight_decay < 0:
             raise ConfigError(
-                f"temperature {self.temperature}, choice_lr {self.choice_lr}, "
-                f"choice_weight_decay {self.choice_weight_decay}: expected positive numbers"
+                f"temperature {self.temperature}, arch_lr {self.arch_lr}, "
+                f"arch_weight_decay {self.arch_weight_decay}: expected positive numbers"
             )
-        if self.most_skips is not None and self.most_skips < 0:
-            raise ConfigError(f"most_skips: {self.most_skips} is not 0 or more, or none")
+        if self.max_skip_connections is not None and self.max_skip_connections < 0:
+            raise ConfigError(
+                f"max_skip_connections: {self.max_skip_connections} is not 0 or more, or none"
+            )
 
 
 def policy_at(config: BilevelConfig, step: int, warmup: int, total: int) -> Policy:
-    """The policy of a weight or choice step of ``total``, ``warmup`` of them with frozen choices.
+    """The policy of a weight or architecture step of ``total``, ``warmup`` of them with frozen
+    choices.
 
-    While the choice weights are frozen, path policies visit all candidates in turn, so that none is
-    later compared before it was trained.
+    While the architecture parameters are frozen, path policies visit all candidates in turn, so
+    that none is later compared before it was trained.
     """
     if config.policy == "softmax":
         return Softmax()

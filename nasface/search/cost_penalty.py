@@ -1,4 +1,5 @@
-"""How large the derived network will be, as a differentiable function of the choice weights.
+"""How large the derived network will be, as a differentiable function of the architecture
+parameters.
 
 Shape letters: E edge of a cell, O operation (column of the space's operation order).
 """
@@ -14,10 +15,10 @@ from torch import Tensor
 from nasface.arch.space import SearchSpace
 from nasface.nn.cost import measure_cost
 from nasface.nn.operations import build_operation
-from nasface.search.candidates import ChoiceTable, FloatArray, Pair
-from nasface.search.config import ComplexityConfig
+from nasface.search.candidates import CandidateTable, FloatArray, Pair
+from nasface.search.config import CostPenaltyConfig
 from nasface.search.policy import log_probabilities
-from nasface.search.supernet import ChoiceWeights
+from nasface.search.supernet import ArchitectureParameters
 
 Measure = Literal["macs", "parameters"]
 
@@ -59,7 +60,7 @@ def _cost(name: str, channels: int, stride: int, size: tuple[int, int], measure:
 
 
 def expected_cost(
-    table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, costs_EO: Tensor
+    table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None, costs_EO: Tensor
 ) -> Tensor:
     """Expected cost of the operations of a derived cell, with ``none`` left out.
 
@@ -83,7 +84,7 @@ def _share(logits_EO: Tensor, pairs: tuple[Pair, ...]) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Complexity:
+class CostPenalty:
     """The size of a network as a function of its choices.
 
     ``fixed`` is what the network costs apart from the operations of searched cells; ``costs_EO``
@@ -93,16 +94,16 @@ class Complexity:
     fixed: float
     costs_EO: Mapping[str, FloatArray]
 
-    def expected(self, choices: ChoiceWeights) -> Tensor:
+    def expected(self, arch_parameters: ArchitectureParameters) -> Tensor:
         """Expected cost of the derived network."""
         total = torch.tensor(self.fixed, dtype=torch.float64)
-        for cell, table in choices.tables.items():
-            alpha = choices.alpha[cell]
+        for cell, table in arch_parameters.tables.items():
+            alpha = arch_parameters.alpha[cell]
             costs = torch.from_numpy(self.costs_EO[cell]).to(alpha.device)
-            found = expected_cost(table, alpha, choices.beta.get(cell, None), costs)
+            found = expected_cost(table, alpha, arch_parameters.beta.get(cell, None), costs)
             total = total + found.double().cpu()
         return total
 
-    def penalty(self, choices: ChoiceWeights, config: ComplexityConfig) -> Tensor:
-        """The term of the choice loss: weight * max(0, expected / target - 1)."""
-        return config.weight * (self.expected(choices) / config.target - 1).clamp(min=0)
+    def penalty(self, arch_parameters: ArchitectureParameters, config: CostPenaltyConfig) -> Tensor:
+        """The term of the architecture loss: weight * max(0, expected / target - 1)."""
+        return config.weight * (self.expected(arch_parameters) / config.target - 1).clamp(min=0)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nasface.search.candidates import ChoiceTable, FloatArray, pair_scores
+from nasface.search.candidates import CandidateTable, FloatArray, pair_scores
 from nasface.search.policy import Mixture, PathMixture
 
 
-class Visits:
+class Coverage:
     """Counts of the weight steps in which each (edge, operation) pair was executed."""
 
-    def __init__(self, tables: Mapping[str, ChoiceTable]) -> None:
+    def __init__(self, tables: Mapping[str, CandidateTable]) -> None:
         self.tables = dict(tables)
         self.counts: dict[str, npt.NDArray[np.int64]] = {
             cell: np.zeros(table.offered_EO.shape, dtype=np.int64)
@@ -51,7 +51,7 @@ class Visits:
 
 
 @dataclass(frozen=True)
-class ChoiceRow:
+class Decision:
     """How decided a node of a search is.
 
     ``entropy`` of its pair probabilities, in [0, 1] of the greatest possible; ``margin``: how far
@@ -69,12 +69,12 @@ class ChoiceRow:
     most: int
 
 
-def choice_report(
-    visits: Visits, alphas: Mapping[str, FloatArray], betas: Mapping[str, FloatArray]
-) -> list[ChoiceRow]:
+def decisions(
+    coverage: Coverage, alphas: Mapping[str, FloatArray], betas: Mapping[str, FloatArray]
+) -> list[Decision]:
     """A row for every node of every cell that leaves a choice."""
     rows = []
-    for cell, table in visits.tables.items():
+    for cell, table in coverage.tables.items():
         scores = pair_scores(table, alphas[cell], betas.get(cell))
         for node, edges in zip(table.graph.nodes, table.graph.edges_into, strict=True):
             is_open = table.open_EO[list(edges)]
@@ -84,15 +84,15 @@ def choice_report(
                 scores[edge][table.open_EO[edge]] for edge in edges if table.open_EO[edge].any()
             ]
             apart = node.kept == len(node.edges)
-            choices = [([each], 1) for each in by_edge] if apart else [(by_edge, node.kept)]
-            counts = visits.counts[cell][list(edges)][is_open]
+            groups = [([each], 1) for each in by_edge] if apart else [(by_edge, node.kept)]
+            counts = coverage.counts[cell][list(edges)][is_open]
             rows.append(
-                ChoiceRow(
+                Decision(
                     cell,
                     node.name,
                     int(is_open.sum()),
-                    float(np.mean([_entropy(each) for each, _ in choices])),
-                    min(_margin(each, kept) for each, kept in choices),
+                    float(np.mean([_entropy(each) for each, _ in groups])),
+                    min(_margin(each, kept) for each, kept in groups),
                     int(counts.min()),
                     int(counts.max()),
                 )

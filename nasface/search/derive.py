@@ -1,4 +1,4 @@
-"""From choice weights to a genotype: arrays in, data out."""
+"""From architecture parameters to a genotype: arrays in, data out."""
 
 from collections.abc import Mapping
 
@@ -16,9 +16,9 @@ from nasface.arch.genotype import (
 )
 from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError
-from nasface.search.candidates import ChoiceTable, FloatArray, Pair, pair_scores, select
+from nasface.search.candidates import CandidateTable, FloatArray, Pair, pair_scores, select
 
-Path = tuple[tuple[Pair, ...], ...]
+NodePaths = tuple[tuple[Pair, ...], ...]
 """Per node its (edge, column) pairs."""
 
 
@@ -30,7 +30,7 @@ def derive(
     name: str = "derived",
     provenance: Provenance | None = None,
 ) -> Genotype:
-    """The genotype that choice weights stand for.
+    """The genotype that architecture parameters stand for.
 
     Per node the edges with the largest score are kept, where an edge's score is that of its best
     operation except ``none``: softmax(alpha), times softmax(beta) over the edges into the node
@@ -47,9 +47,9 @@ def derive(
     Raises:
         SpecError: if a cell is missing, or an array has another shape or is not finite.
     """
-    paths: dict[str, Path] = {}
+    paths: dict[str, NodePaths] = {}
     for cell in space.cells:
-        table = ChoiceTable.of(space, cell)
+        table = CandidateTable.of(space, cell)
         edges, operations = table.offered_EO.shape
         alpha = _checked("alphas", alphas, cell, (edges, operations))
         beta = None if betas is None else _checked("betas", betas, cell, (edges,))
@@ -59,7 +59,7 @@ def derive(
 
 def genotype_of_paths(
     space: SearchSpace,
-    paths: Mapping[str, Path],
+    paths: Mapping[str, NodePaths],
     *,
     name: str = "derived",
     provenance: Provenance | None = None,
@@ -74,7 +74,7 @@ def genotype_of_paths(
     )
 
 
-def _gene(space: SearchSpace, cell: str, path: Path) -> CellGene:
+def _gene(space: SearchSpace, cell: str, path: NodePaths) -> CellGene:
     graph = space.cells[cell]
     nodes = tuple(
         NodeGene(

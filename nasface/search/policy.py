@@ -1,4 +1,4 @@
-"""Forward policies: from choice weights to what a supernet executes in one step.
+"""Forward policies: from architecture parameters to what a supernet executes in one step.
 
 A policy is stateless. It is asked once per step and cell, and its answer holds for every copy of
 that cell in the network. Random numbers come from (seed, cell, step), so that a step can be
@@ -16,10 +16,10 @@ Gradient of a path. The executed pair is multiplied by a gate of value one whose
 its probability p (straight-through), where p is a categorical over the pairs that compete for the
 slot, ``none`` left out. That gradient alone says little: behind a normalisation the loss does not
 change with the scale of an operation's output, so <dL/dy, y> is close to zero. ``probes`` therefore
-runs, in choice steps only, that many competitors per slot without a graph and with a gate of value
-zero. The gate's gradient is then the first-order change of the loss if the competitor were put in
-the place of the chosen pair, and p is normalised over the pairs that were run (as ProxylessNAS does
-with two candidates). Zero probes is the paper's form.
+runs, in architecture steps only, that many competitors per slot without a graph and with a gate of
+value zero. The gate's gradient is then the first-order change of the loss if the competitor were
+put in the place of the chosen pair, and p is normalised over the pairs that were run (as
+ProxylessNAS does with two candidates). Zero probes is the paper's form.
 """
 
 from collections.abc import Mapping
@@ -30,11 +30,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nasface.search.candidates import ChoiceTable, FloatArray, Pair, pair_scores, select
+from nasface.search.candidates import CandidateTable, FloatArray, Pair, pair_scores, select
 
 
 @dataclass(frozen=True)
-class Trial:
+class GatedOp:
     """A pair that is executed; ``gate`` multiplies its output and is ``None`` for a plain one."""
 
     edge: int
@@ -43,11 +43,11 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Slot:
+class InputSlot:
     """A place among the inputs of a node: the pair on the path and the probes that challenge it."""
 
-    chosen: Trial
-    probes: tuple[Trial, ...] = ()
+    chosen: GatedOp
+    probes: tuple[GatedOp, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PathMixture:
     ``every_edge``: there is a slot for each edge, also for those that derivation would drop.
     """
 
-    slots: tuple[tuple[Slot, ...], ...]
+    slots: tuple[tuple[InputSlot, ...], ...]
     every_edge: bool = False
 
     @property
@@ -79,7 +79,7 @@ Mixture: TypeAlias = Mapping[str, CellMixture]
 
 
 @dataclass(frozen=True)
-class Draw:
+class StepRandom:
     """The source of random numbers of a step: the same for the same seed, cell and step."""
 
     seed: int
@@ -95,7 +95,7 @@ class Policy(Protocol):
     """Decides what a cell executes in a step."""
 
     def mix(
-        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+        self, table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: StepRandom
     ) -> CellMixture:
         """The mixture; differentiable in alpha and beta where these require a gradient."""
         ...
@@ -106,7 +106,7 @@ class Softmax:
     """All candidates, weighted by softmax(alpha); edges by softmax(beta) per node."""
 
     def mix(
-        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+        self, table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: StepRandom
     ) -> CellMixture:
         """See :class:`Policy`."""
         offered = torch.from_numpy(table.offered_EO).to(alpha_EO.device)
@@ -125,7 +125,7 @@ class ArgmaxPath:
     probes: int = 0
 
     def mix(
-        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+        self, table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: StepRandom
     ) -> CellMixture:
         """See :class:`Policy`."""
         generator = draw.generator(draw.step)
@@ -151,7 +151,7 @@ class GumbelPath:
     every_edge: bool = False
 
     def mix(
-        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+        self, table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: StepRandom
     ) -> CellMixture:
         """See :class:`Policy`."""
         generator = draw.generator(draw.step)
@@ -178,14 +178,14 @@ class UniformPath:
     """
 
     def mix(
-        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+        self, table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: StepRandom
     ) -> CellMixture:
         """See :class:`Policy`."""
         path = tuple(_uniform_pairs(table, node, draw) for node in range(len(table.graph.nodes)))
         return _gated(table, path, alpha_EO, beta_E, 0, draw.generator(draw.step))
 
 
-def _uniform_pairs(table: ChoiceTable, node: int, draw: Draw) -> tuple[Pair, ...]:
+def _uniform_pairs(table: CandidateTable, node: int, draw: StepRandom) -> tuple[Pair, ...]:
     edges = table.slots[node]
     kept = table.graph.nodes[node].kept
     if kept == len(edges):
@@ -197,7 +197,7 @@ def _uniform_pairs(table: ChoiceTable, node: int, draw: Draw) -> tuple[Pair, ...
     return (first, *(pairs[generator.integers(len(pairs))] for pairs in rest))
 
 
-def _turn(pairs: tuple[Pair, ...], draw: Draw, node: int, slot: int) -> Pair:
+def _turn(pairs: tuple[Pair, ...], draw: StepRandom, node: int, slot: int) -> Pair:
     """The pair whose turn it is in a freshly shuffled round-robin."""
     if len(pairs) == 1:
         return pairs[0]
@@ -211,7 +211,7 @@ def _host(values: Tensor) -> FloatArray:
     return array
 
 
-def _scores(table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None) -> FloatArray:
+def _scores(table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None) -> FloatArray:
     return pair_scores(table, _host(alpha_EO), None if beta_E is None else _host(beta_E))
 
 
@@ -224,8 +224,8 @@ class _Logits:
 
 
 def _weighted(
-    table: ChoiceTable, slots: tuple[tuple[Slot, ...], ...], beta_E: Tensor | None
-) -> tuple[tuple[Slot, ...], ...]:
+    table: CandidateTable, slots: tuple[tuple[InputSlot, ...], ...], beta_E: Tensor | None
+) -> tuple[tuple[InputSlot, ...], ...]:
     """Slots for every edge, with softmax(beta) over the edges into a node in their gates."""
     if beta_E is None:
         return slots
@@ -234,7 +234,7 @@ def _weighted(
         share = beta_E[list(edges)].softmax(0)
         result.append(
             tuple(
-                Slot(
+                InputSlot(
                     _scaled(slot.chosen, share[at]),
                     tuple(_scaled(p, share[at]) for p in slot.probes),
                 )
@@ -244,7 +244,7 @@ def _weighted(
     return tuple(result)
 
 
-def _scaled(trial: Trial, factor: Tensor) -> Trial:
+def _scaled(trial: GatedOp, factor: Tensor) -> GatedOp:
     return replace(trial, gate=factor if trial.gate is None else factor * trial.gate)
 
 
@@ -258,7 +258,7 @@ def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> FloatArra
     return generator.gumbel(size=shape).astype(np.float32)
 
 
-def log_probabilities(table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None) -> Tensor:
+def log_probabilities(table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None) -> Tensor:
     """log(softmax(alpha) * softmax(beta)) as a differentiable tensor (E, O)."""
     offered = torch.from_numpy(table.offered_EO).to(alpha_EO.device)
     logits = alpha_EO.masked_fill(~offered, -torch.inf).log_softmax(dim=1)
@@ -269,7 +269,7 @@ def log_probabilities(table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | Non
 
 
 def _gated(
-    table: ChoiceTable,
+    table: CandidateTable,
     path: tuple[tuple[Pair, ...], ...],
     alpha_EO: Tensor,
     beta_E: Tensor | None,
@@ -277,9 +277,12 @@ def _gated(
     generator: np.random.Generator,
     shape: "_Logits | None" = None,
 ) -> PathMixture:
-    """The path as a mixture; with gates and probes where the choice weights want a gradient."""
+    """The path as a mixture; with gates and probes where the architecture parameters want a
+    gradient."""
     if not (torch.is_grad_enabled() and alpha_EO.requires_grad):
-        return PathMixture(tuple(tuple(Slot(Trial(*pair)) for pair in node) for node in path))
+        return PathMixture(
+            tuple(tuple(InputSlot(GatedOp(*pair)) for pair in node) for node in path)
+        )
     logits = log_probabilities(table, alpha_EO, beta_E)
     if shape is not None:
         logits = (logits + torch.from_numpy(shape.noise).to(logits.device)) / shape.temperature
@@ -294,7 +297,7 @@ def _gated(
 
 
 def _rivals(
-    table: ChoiceTable, position: int, pair: Pair, path: tuple[Pair, ...]
+    table: CandidateTable, position: int, pair: Pair, path: tuple[Pair, ...]
 ) -> tuple[Pair, ...]:
     """The other pairs that could take the place of ``pair``, given the other edges on the path."""
     edges = table.slots[position]
@@ -310,9 +313,9 @@ def _gated_slot(
     rivals: tuple[Pair, ...],
     probes: int,
     generator: np.random.Generator,
-) -> Slot:
+) -> InputSlot:
     if not rivals:
-        return Slot(Trial(*pair))
+        return InputSlot(GatedOp(*pair))
     drawn: tuple[Pair, ...] = ()
     if probes:
         drawn = tuple(rivals[at] for at in generator.permutation(len(rivals))[:probes])
@@ -320,7 +323,7 @@ def _gated_slot(
     edges, columns = map(list, zip(*compared, strict=True))
     probability = logits_EO[edges, columns].softmax(0)
     gates = probability - probability.detach()
-    return Slot(
-        Trial(*pair, gates[0] + 1.0),
-        tuple(Trial(*p, gates[1 + at]) for at, p in enumerate(drawn)),
+    return InputSlot(
+        GatedOp(*pair, gates[0] + 1.0),
+        tuple(GatedOp(*p, gates[1 + at]) for at, p in enumerate(drawn)),
     )

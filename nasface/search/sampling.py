@@ -3,19 +3,19 @@
 from nasface.arch.genotype import CellGene, EdgeGene, Genotype, Provenance
 from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError
-from nasface.search.candidates import ChoiceTable, Pair
-from nasface.search.derive import Path, genotype_of_paths
-from nasface.search.policy import PathMixture, Slot, Trial, UniformPath
-from nasface.search.supernet import ChoiceWeights
+from nasface.search.candidates import CandidateTable, Pair
+from nasface.search.derive import NodePaths, genotype_of_paths
+from nasface.search.policy import GatedOp, InputSlot, PathMixture, UniformPath
+from nasface.search.supernet import ArchitectureParameters
 
 
 def random_genotype(space: SearchSpace, seed: int, name: str = "random") -> Genotype:
     """A genotype whose nodes each have a pair drawn with equal probabilities."""
-    choices = ChoiceWeights(space)
-    for parameter in choices.parameters():
+    arch_parameters = ArchitectureParameters(space)
+    for parameter in arch_parameters.parameters():
         parameter.requires_grad_(False)
-    paths: dict[str, Path] = {}
-    for cell, mixture in choices.mixture(UniformPath(), seed=seed, step=0).items():
+    paths: dict[str, NodePaths] = {}
+    for cell, mixture in arch_parameters.mixture(UniformPath(), seed=seed, step=0).items():
         assert isinstance(mixture, PathMixture)
         paths[cell] = tuple(
             tuple((slot.chosen.edge, slot.chosen.column) for slot in node) for node in mixture.slots
@@ -39,13 +39,13 @@ def mixture_of(space: SearchSpace, genotype: Genotype) -> dict[str, PathMixture]
             raise SpecError(f"genotype {genotype.name!r}: cell {cell!r} of {space.name} is missing")
         path = _path(space, cell, genotype.cells[cell])
         found[cell] = PathMixture(
-            tuple(tuple(Slot(Trial(*pair)) for pair in node) for node in path)
+            tuple(tuple(InputSlot(GatedOp(*pair)) for pair in node) for node in path)
         )
     return found
 
 
-def _path(space: SearchSpace, cell: str, gene: CellGene) -> Path:
-    table = ChoiceTable.of(space, cell)
+def _path(space: SearchSpace, cell: str, gene: CellGene) -> NodePaths:
+    table = CandidateTable.of(space, cell)
     columns = {name: at for at, name in enumerate(space.operations)}
     graph, nodes = table.graph, {node.name: node for node in gene.nodes}
     path = []
@@ -67,7 +67,7 @@ def _path(space: SearchSpace, cell: str, gene: CellGene) -> Path:
     return tuple(path)
 
 
-def _fits(table: ChoiceTable, pair: Pair, wanted: EdgeGene) -> bool:
+def _fits(table: CandidateTable, pair: Pair, wanted: EdgeGene) -> bool:
     at, column = pair
     edge = table.graph.edges[at]
     return (

@@ -14,25 +14,26 @@ from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
 from nasface.search.bilevel import (
     Gradient,
-    choice_step,
+    arch_step,
     gradient_of,
-    second_order_choice_step,
+    second_order_arch_step,
     weight_step,
 )
 from nasface.search.candidates import FloatArray
 from nasface.search.config import BilevelConfig, policy_at
-from nasface.search.cost_penalty import Complexity
-from nasface.search.coverage import ChoiceRow, Visits, choice_report
+from nasface.search.cost_penalty import CostPenalty
+from nasface.search.coverage import Coverage, Decision, decisions
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, PathMixture, Policy
-from nasface.search.supernet import ChoiceWeights
+from nasface.search.supernet import ArchitectureParameters
 
 Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Steps of a search: ``warmup`` of the ``total`` leave the choice weights as they are."""
+    """Steps of a search: ``warmup`` of the ``total`` leave the architecture parameters as they
+    are."""
 
     warmup: int
     total: int
@@ -50,18 +51,19 @@ class Differentiate(Protocol[Batch]):
 
 @dataclass(frozen=True)
 class Losses(Generic[Batch]):
-    """What is minimised: the loss of a batch under a mixture, for weights and for choices."""
+    """What is minimised: the loss of a batch under a mixture, for weights and for architecture
+    parameters."""
 
     weights: Callable[[Batch, Mixture], Tensor]
-    choices: Callable[[Batch, Mixture], Tensor]
+    arch: Callable[[Batch, Mixture], Tensor]
 
 
-class Session(Generic[Batch]):
+class BilevelSearcher(Generic[Batch]):
     """The state of a search and its steps.
 
     Args:
         space: what is searched.
-        choices: its choice weights.
+        arch_parameters: its architecture parameters.
         weights: all other parameters of the network.
         optimizer: of ``weights``; its learning rate is the caller's business.
         losses: run the network.
@@ -69,17 +71,17 @@ class Session(Generic[Batch]):
         schedule: how long.
         seed: of all random decisions of the policies.
         clip: largest norm of the gradient of the weights.
-        complexity: size of the network; needed where ``config.complexity`` has a weight.
+        cost_penalty: size of the network; needed where ``config.cost_penalty`` has a weight.
         differentiate: takes the gradients; by default of a whole batch at once.
 
     Raises:
-        ConfigError: if a weight of ``config.complexity`` has no complexity to weigh.
+        ConfigError: if a weight of ``config.cost_penalty`` has no cost to weigh.
     """
 
     def __init__(
         self,
         space: SearchSpace,
-        choices: ChoiceWeights,
+        arch_parameters: ArchitectureParameters,
         weights: Sequence[nn.Parameter],
         optimizer: torch.optim.Optimizer,
         losses: Losses[Batch],
@@ -88,65 +90,65 @@ class Session(Generic[Batch]):
         *,
         seed: int = 0,
         clip: float = 5.0,
-        complexity: Complexity | None = None,
+        cost_penalty: CostPenalty | None = None,
         differentiate: Differentiate[Batch] | None = None,
     ) -> None:
-        if config.complexity.weight and complexity is None:
+        if config.cost_penalty.weight and cost_penalty is None:
             raise ConfigError(
-                f"complexity: weight {config.complexity.weight} needs the complexity of the network"
+                f"cost_penalty: weight {config.cost_penalty.weight} needs the cost of the network"
             )
-        self.space, self.choices, self.weights = space, choices, list(weights)
+        self.space, self.arch_parameters, self.weights = space, arch_parameters, list(weights)
         self.optimizer, self.losses = optimizer, losses
         self.config, self.schedule, self.seed, self.clip = config, schedule, seed, clip
-        self.complexity = complexity if config.complexity.weight else None
-        self.choice_optimizer = torch.optim.Adam(
-            choices.parameters(),
-            lr=config.choice_lr,
+        self.cost_penalty = cost_penalty if config.cost_penalty.weight else None
+        self.arch_optimizer = torch.optim.Adam(
+            arch_parameters.parameters(),
+            lr=config.arch_lr,
             betas=(0.5, 0.999),
-            weight_decay=config.choice_weight_decay,
+            weight_decay=config.arch_weight_decay,
         )
         self.differentiate = differentiate or _whole
-        self.visits = Visits(choices.tables)
+        self.coverage = Coverage(arch_parameters.tables)
         self.step = 0
         #: what was executed last
         self.mixture: Mixture = {}
 
     @property
     def warm(self) -> bool:
-        """Whether the next step moves the choice weights too."""
+        """Whether the next step moves the architecture parameters too."""
         return self.step >= self.schedule.warmup
 
-    def take_step(self, weight_batch: Batch, choice_batch: Batch | None) -> dict[str, float]:
-        """One choice step (none without a batch for it), then one weight step; their losses, nan
-        where one could not be made."""
+    def take_step(self, weight_batch: Batch, arch_batch: Batch | None) -> dict[str, float]:
+        """One architecture step (none without a batch for it), then one weight step; their losses,
+        nan where one could not be made."""
         policy = policy_at(self.config, self.step, self.schedule.warmup, self.schedule.total)
         row = {}
-        if choice_batch is not None:
-            row["choice_loss"] = self._choice_step(weight_batch, choice_batch, policy)
-            if self.complexity is not None:
+        if arch_batch is not None:
+            row["arch_loss"] = self._arch_step(weight_batch, arch_batch, policy)
+            if self.cost_penalty is not None:
                 with torch.no_grad():
-                    row["expected_size"] = float(self.complexity.expected(self.choices))
+                    row["expected_size"] = float(self.cost_penalty.expected(self.arch_parameters))
         row["weight_loss"] = weight_step(
             self._weight_gradient(weight_batch, policy),
             self.optimizer,
-            list(self.choices.parameters()),
+            list(self.arch_parameters.parameters()),
             self.clip,
         )
         if math.isfinite(row["weight_loss"]):
-            self.visits.add(self.mixture)
+            self.coverage.add(self.mixture)
         self.step += 1
         return row
 
-    def _choice_step(self, weight_batch: Batch, choice_batch: Batch, policy: Policy) -> float:
+    def _arch_step(self, weight_batch: Batch, arch_batch: Batch, policy: Policy) -> float:
         gradient: Gradient = partial(
-            self.differentiate, partial(self._choice_loss, policy), choice_batch
+            self.differentiate, partial(self._arch_loss, policy), arch_batch
         )
         if self.config.order == "first":
-            return choice_step(gradient, self.choice_optimizer, self.weights)
-        return second_order_choice_step(
+            return arch_step(gradient, self.arch_optimizer, self.weights)
+        return second_order_arch_step(
             gradient,
             self._weight_gradient(weight_batch, policy),
-            self.choice_optimizer,
+            self.arch_optimizer,
             self.weights,
             self.optimizer,
         )
@@ -157,20 +159,22 @@ class Session(Generic[Batch]):
     def _weight_loss(self, policy: Policy, batch: Batch) -> Tensor:
         return self.losses.weights(batch, self._mixture(policy, self.seed))
 
-    def _choice_loss(self, policy: Policy, batch: Batch) -> Tensor:
-        loss = self.losses.choices(batch, self._mixture(policy, self.seed + 1))
-        if self.complexity is None:
+    def _arch_loss(self, policy: Policy, batch: Batch) -> Tensor:
+        loss = self.losses.arch(batch, self._mixture(policy, self.seed + 1))
+        if self.cost_penalty is None:
             return loss
-        return loss + self.complexity.penalty(self.choices, self.config.complexity).to(loss)
+        return loss + self.cost_penalty.penalty(self.arch_parameters, self.config.cost_penalty).to(
+            loss
+        )
 
     def _mixture(self, policy: Policy, seed: int) -> Mixture:
-        self.mixture = self.choices.mixture(policy, seed=seed, step=self.step)
+        self.mixture = self.arch_parameters.mixture(policy, seed=seed, step=self.step)
         return self.mixture
 
     def executed(self) -> Iterator[Tensor | str]:
-        """The step, the choice weights, and what was executed last."""
+        """The step, the architecture parameters, and what was executed last."""
         yield str(self.step)
-        yield from self.choices.parameters()
+        yield from self.arch_parameters.parameters()
         for mixture in self.mixture.values():
             if isinstance(mixture, PathMixture):
                 yield str(mixture.pairs)
@@ -178,25 +182,27 @@ class Session(Generic[Batch]):
                 yield mixture.weights_EO
 
     def arrays(self) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-        """Copies of the choice weights: alphas and (with edge normalisation) betas by cell."""
+        """Copies of the architecture parameters: alphas and (with edge normalisation) betas by
+        cell."""
         alpha, beta = (
             {cell: value.detach().cpu().numpy().copy() for cell, value in kind.items()}
-            for kind in (self.choices.alpha, self.choices.beta)
+            for kind in (self.arch_parameters.alpha, self.arch_parameters.beta)
         )
         return alpha, beta
 
     def genotype(self, name: str, provenance: Provenance | None = None) -> Genotype:
-        """What the current choice weights stand for."""
+        """What the current architecture parameters stand for."""
         alphas, betas = self.arrays()
         return derive(self.space, alphas, betas or None, name=name, provenance=provenance)
 
-    def report(self) -> list[ChoiceRow]:
+    def report(self) -> list[Decision]:
         """Entropy, margin and visits of every choice."""
-        return choice_report(self.visits, *self.arrays())
+        return decisions(self.coverage, *self.arrays())
 
     def too_many_skips(self, genotype: Genotype) -> str | None:
-        """The first cell with more skip connections than ``most_skips`` allows, if any."""
-        most = self.config.most_skips
+        """The first cell with more skip connections than ``max_skip_connections`` allows, if
+        any."""
+        most = self.config.max_skip_connections
         if most is None or self.step <= self.schedule.warmup:
             return None
         for name in self.space.cells:
@@ -205,20 +211,20 @@ class Session(Generic[Batch]):
         return None
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint needs beside the network with its choice weights."""
+        """What a checkpoint needs beside the network with its architecture parameters."""
         return {
             "step": self.step,
             "weight_optimizer": self.optimizer.state_dict(),
-            "choice_optimizer": self.choice_optimizer.state_dict(),
-            "visits": self.visits.state(),
+            "arch_optimizer": self.arch_optimizer.state_dict(),
+            "visits": self.coverage.state(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over the state of a checkpoint."""
         self.step = state["step"]
         self.optimizer.load_state_dict(state["weight_optimizer"])
-        self.choice_optimizer.load_state_dict(state["choice_optimizer"])
-        self.visits.load(state["visits"])
+        self.arch_optimizer.load_state_dict(state["arch_optimizer"])
+        self.coverage.load(state["visits"])
 
 
 def _whole(

@@ -1,7 +1,7 @@
 """The supernet: modules for every candidate of a search space, run as a mixture says.
 
-A cell knows no policy, a supernet no optimiser and no loss. Choice weights are ordinary parameters
-and so part of every state dict.
+A cell knows no policy, a supernet no optimiser and no loss. Architecture parameters are ordinary
+parameters and so part of every state dict.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,19 +15,19 @@ from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
 from nasface.nn.blocks import channel_shuffle, product, resample
 from nasface.nn.operations import POOLING, build_operation
-from nasface.search.candidates import ChoiceTable
+from nasface.search.candidates import CandidateTable
 from nasface.search.policy import (
     CellMixture,
-    Draw,
+    InputSlot,
     Mixture,
     PathMixture,
     Policy,
-    Slot,
+    StepRandom,
 )
 
 
-class ChoiceWeights(nn.Module):
-    """The choice weights of a space: per cell ``alpha_EO`` and, with edge normalisation,
+class ArchitectureParameters(nn.Module):
+    """The architecture parameters of a space: per cell ``alpha_EO`` and, with edge normalisation,
     ``beta_E``.
 
     Both start as 1e-3 times a normal draw (as DARTS and PC-DARTS do).
@@ -35,7 +35,7 @@ class ChoiceWeights(nn.Module):
 
     def __init__(self, space: SearchSpace, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.tables = {cell: ChoiceTable.of(space, cell) for cell in space.cells}
+        self.tables = {cell: CandidateTable.of(space, cell) for cell in space.cells}
         self.alpha = nn.ParameterDict()
         self.beta = nn.ParameterDict()
         for cell, table in self.tables.items():
@@ -51,7 +51,7 @@ class ChoiceWeights(nn.Module):
                 table,
                 self.alpha[cell],
                 self.beta.get(cell, None),
-                Draw(seed, at, step),
+                StepRandom(seed, at, step),
             )
             for at, (cell, table) in enumerate(self.tables.items())
         }
@@ -188,7 +188,7 @@ class SearchCell(nn.Module):
         return terms
 
     def _slot(
-        self, slot: Slot, values: Mapping[str, Tensor], size: tuple[int, int] | None
+        self, slot: InputSlot, values: Mapping[str, Tensor], size: tuple[int, int] | None
     ) -> Tensor:
         chosen = slot.chosen
         source = values[self.graph.edges[chosen.edge].source]
@@ -244,7 +244,7 @@ class Supernet(nn.Module):
 
     ``channels`` must be divisible by the space's ``partial_channels``. ``affine`` gives the
     normalisations of candidates learned scales; without them (as in DARTS) an operation cannot
-    undo the effect of its choice weight.
+    undo the effect of its architecture parameter.
 
     Raises:
         ConfigError: for a number of channels that cannot be divided so.
@@ -265,7 +265,7 @@ class Supernet(nn.Module):
                 f"partial_channels of space {space.name}"
             )
         self.space = space
-        self.choices = ChoiceWeights(space, generator)
+        self.arch_parameters = ArchitectureParameters(space, generator)
         columns = {name: at for at, name in enumerate(space.operations)}
         self.cells = nn.ModuleDict(
             {
@@ -277,7 +277,7 @@ class Supernet(nn.Module):
         )
 
     def weights(self) -> Iterator[nn.Parameter]:
-        """The parameters other than choice weights."""
+        """The parameters other than architecture parameters."""
         return self.cells.parameters()
 
     def forward(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:

@@ -7,9 +7,9 @@ operation) per node on 1/4 of the channels, with the first operation that PC_DAR
 node (its pattern repeated for more than four nodes), so that it is comparable from run to run.
 
 Saved bytes are those of distinct storages kept for the backward pass, without parameters, buffers
-and input. ``with choices`` keeps what the choice weights' gradient needs as well, as the original
-implementations do in every step; our weight steps freeze the choice weights and keep less. Times
-are medians of ratios inside rounds that alternate in one process.
+and input. ``with choices`` keeps what the architecture parameters' gradient needs as well, as the
+original implementations do in every step; our weight steps freeze the architecture parameters and
+keep less. Times are medians of ratios inside rounds that alternate in one process.
 """
 
 import argparse
@@ -27,19 +27,19 @@ from nasface.arch.space import SearchSpace
 from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.nn.cost import count_saved_bytes
-from nasface.search.bilevel import choice_step, frozen, gradient_of, weight_step
-from nasface.search.candidates import ChoiceTable, Pair
+from nasface.search.bilevel import arch_step, frozen, gradient_of, weight_step
+from nasface.search.candidates import CandidateTable, Pair
 from nasface.search.derive import genotype_of_paths
 from nasface.search.policy import (
     ArgmaxPath,
     CellMixture,
-    Draw,
+    GatedOp,
+    InputSlot,
     Mixture,
     PathMixture,
     Policy,
-    Slot,
     Softmax,
-    Trial,
+    StepRandom,
 )
 
 CONFIG = NETWORKS["cifar-search"]
@@ -47,20 +47,22 @@ PATTERN = load_genotype("pc_darts_cifar")
 
 
 class GivenPath:
-    """A policy that always takes the path of :data:`PATTERN`, with its gates in choice steps."""
+    """A policy that always takes the path of :data:`PATTERN`, with its gates in architecture
+    steps."""
 
     def __init__(self, space: SearchSpace, probes: int) -> None:
         self.paths = {cell: pattern_path(space, cell) for cell in space.cells}
         self.probes = probes
 
     def mix(
-        self, table: ChoiceTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: Draw
+        self, table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: StepRandom
     ) -> CellMixture:
         """See :class:`nasface.search.policy.Policy`."""
         path = self.paths[table.cell]
         if not (torch.is_grad_enabled() and alpha_EO.requires_grad):
-            return PathMixture(tuple((Slot(Trial(*pair)),) for pair in path))
-        # Choice weights that prefer the pattern, and the gates of the argmax policy at them.
+            return PathMixture(tuple((InputSlot(GatedOp(*pair)),) for pair in path))
+        # Architecture parameters that prefer the pattern, and the gates of the argmax policy at
+        # them.
         preferred = alpha_EO.detach().clone()
         for edge, column in path:
             preferred[edge, column] += 100.0
@@ -88,13 +90,13 @@ class Variant:
         self.network = SearchClassifier(space, CONFIG)
         self.policy, self.images, self.labels = policy, images, labels
         self.weights = list(self.network.weights())
-        self.choices = list(self.network.choices.parameters())
+        self.arch_parameters = list(self.network.arch_parameters.parameters())
         self.optimizer = torch.optim.SGD(self.weights, 0.025, momentum=0.9, weight_decay=3e-4)
-        self.choice_optimizer = torch.optim.Adam(self.choices, 6e-4, (0.5, 0.999))
+        self.arch_optimizer = torch.optim.Adam(self.arch_parameters, 6e-4, (0.5, 0.999))
 
     def mixture(self) -> Mixture:
         """What the next step executes."""
-        return self.network.choices.mixture(self.policy, seed=0, step=0)
+        return self.network.arch_parameters.mixture(self.policy, seed=0, step=0)
 
     def loss(self) -> Tensor:
         """Of the network with that mixture."""
@@ -102,22 +104,25 @@ class Variant:
 
     def weight_step(self) -> None:
         """As in a search."""
-        weight_step(gradient_of(self.loss), self.optimizer, self.choices, clip=5.0)
+        weight_step(gradient_of(self.loss), self.optimizer, self.arch_parameters, clip=5.0)
 
     def original_weight_step(self) -> None:
-        """With a gradient of the choice weights too, which DARTS and PC-DARTS compute and drop."""
+        """With a gradient of the architecture parameters too, which DARTS and PC-DARTS compute and
+        drop."""
         self.optimizer.zero_grad(set_to_none=True)
         self.loss().backward()
         nn.utils.clip_grad_norm_(self.weights, 5.0)
         self.optimizer.step()
 
-    def choice_step(self) -> None:
+    def arch_step(self) -> None:
         """As in a search."""
-        choice_step(gradient_of(self.loss), self.choice_optimizer, self.weights)
+        arch_step(gradient_of(self.loss), self.arch_optimizer, self.weights)
 
     def saved_mb(self, kind: str) -> float:
         """What a step of a kind keeps for its backward pass, counted on the meta device."""
-        parameters = {"weight step": self.choices, "choice step": self.weights}.get(kind, [])
+        parameters = {"weight step": self.arch_parameters, "architecture step": self.weights}.get(
+            kind, []
+        )
         with frozen(parameters):
             mixture = self.mixture()
             network = copy.deepcopy(self.network).to("meta")
@@ -128,7 +133,7 @@ class Variant:
         return {
             "weight step": self.weight_step,
             "weight step with choices": self.original_weight_step,
-            "choice step": self.choice_step,
+            "architecture step": self.arch_step,
         }
 
 
@@ -157,7 +162,7 @@ def measure(nodes: int, batch: int, repeats: int) -> list[dict[str, object]]:
         (name, kind): step
         for name, variant in variants.items()
         for kind, step in variant.steps().items()
-        if name != "argmax, 1 probe" or kind == "choice step"
+        if name != "argmax, 1 probe" or kind == "architecture step"
     }
     path = {cell: tuple((pair,) for pair in pattern_path(single, cell)) for cell in single.cells}
     fixed = Classifier(genotype_of_paths(single, path), CONFIG)

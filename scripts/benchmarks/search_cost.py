@@ -3,7 +3,7 @@
     python scripts/benchmarks/search_cost.py [--csv FILE]
 
 Bytes are those of distinct storages kept for the backward pass of one weight step, or where it says
-so of one choice step (parameters, buffers and inputs not counted). Times are medians over
+so of one architecture step (parameters, buffers and inputs not counted). Times are medians over
 repetitions in which all variants alternate in one process; read the ratios, not the milliseconds.
 The fixed module is the one derived from the argmax path, without partial channels.
 """
@@ -71,8 +71,8 @@ def mixture_forward(
 def choice_forward(
     chooser: Supernet, features: dict[int, Tensor], policy: Policy
 ) -> Callable[[], dict[int, Tensor]]:
-    """A forward pass that is differentiable in the choice weights alone."""
-    return lambda: chooser(features, chooser.choices.mixture(policy, seed=0, step=0))
+    """A forward pass that is differentiable in the architecture parameters alone."""
+    return lambda: chooser(features, chooser.arch_parameters.mixture(policy, seed=0, step=0))
 
 
 def measure(
@@ -88,7 +88,7 @@ def measure(
     variants: dict[str, tuple[Callable[[], dict[int, Tensor]], nn.Module]] = {}
     for name, policy in POLICIES.items():
         with torch.no_grad():
-            mixture = supernet.choices.mixture(policy, seed=0, step=0)
+            mixture = supernet.arch_parameters.mixture(policy, seed=0, step=0)
         variants[name] = (mixture_forward(supernet, features, mixture), supernet)
         if name == "argmax":
             paths = {cell: _by_node(m) for cell, m in mixture.items() if isinstance(m, PathMixture)}
@@ -96,7 +96,7 @@ def measure(
     for weight in chooser.weights():
         weight.requires_grad_(False)
     for probes in (0, 1):
-        variants[f"argmax choice step, {probes} probes"] = (
+        variants[f"argmax architecture step, {probes} probes"] = (
             choice_forward(chooser, features, ArgmaxPath(probes=probes)),
             chooser,
         )

@@ -28,7 +28,7 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.searchable import build_searchable
 from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
-from nasface.search.supernet import ChoiceWeights, Supernet
+from nasface.search.supernet import ArchitectureParameters, Supernet
 
 GPU_BYTES = 32e9
 PER_GPU, BATCH = 12, 48
@@ -64,12 +64,12 @@ def kept_bytes(variant: Variant, nodes: int, config: DetectorConfig, size: int) 
         model = build_searchable(config, space_of(variant, nodes)).train()
         image = torch.empty(1, 3, size, size)
     if isinstance(variant.policy, Softmax):
-        mixtures = [model.enhancement.choices.mixture(variant.policy, seed=0, step=0)]
+        mixtures = [model.enhancement.arch_parameters.mixture(variant.policy, seed=0, step=0)]
     else:
         # Drawn on the host: a path is a decision, which meta tensors cannot make.
-        choices = ChoiceWeights(space_of(variant, nodes)).requires_grad_(False)
+        arch_parameters = ArchitectureParameters(space_of(variant, nodes)).requires_grad_(False)
         noisy = ArgmaxPath(noise=1.0)
-        mixtures = [choices.mixture(noisy, seed=0, step=step) for step in range(DRAWS)]
+        mixtures = [arch_parameters.mixture(noisy, seed=0, step=step) for step in range(DRAWS)]
     most = 0
     for mixture in mixtures:
         with count_saved_bytes(*model.parameters(), *model.buffers(), image) as saved:
@@ -85,7 +85,7 @@ def step_ratios(nodes: int, channels: int, size: int, repeats: int) -> dict[str,
     for name, variant in VARIANTS.items():
         supernet = Supernet(space_of(variant, nodes), channels)
         with torch.no_grad():
-            mixture = supernet.choices.mixture(variant.policy, seed=0, step=0)
+            mixture = supernet.arch_parameters.mixture(variant.policy, seed=0, step=0)
         steps[name] = step_of(mixture_forward(supernet, features, mixture), supernet)
     times = alternate(steps, repeats)
     return {name: ratio(times[name], times["argmax path"]) for name in VARIANTS}

@@ -71,7 +71,7 @@ def _space() -> SearchSpace:
     return load_search_space("autofem-cpm", {"nodes": 4})
 
 
-def _choices(seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def _arch_parameters(seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     generator = np.random.default_rng(seed)
     space = _space()
     alphas = {
@@ -83,7 +83,7 @@ def _choices(seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray
 
 
 def _genotype() -> Genotype:
-    alphas, betas = _choices()
+    alphas, betas = _arch_parameters()
     return derive(_space(), alphas, betas or None, name="cpm")
 
 
@@ -256,8 +256,10 @@ def _read_truth(path: Path) -> None:
 
 
 def _checkpoints() -> Samples:
-    alphas, betas = _choices()
-    model = {f"enhancement.choices.alpha.{k}": torch.from_numpy(v) for k, v in alphas.items()}
+    alphas, betas = _arch_parameters()
+    model = {
+        f"enhancement.arch_parameters.alpha.{k}": torch.from_numpy(v) for k, v in alphas.items()
+    }
     state = {
         "kind": "search",
         "space_digest": _space().digest,
@@ -349,8 +351,10 @@ def _damaged_zip(samples: Samples, generator: random.Random) -> bytes:
 @cache
 def _histories() -> Samples:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "choices.npz"
-        save_history(path, [history_entry(epoch, epoch, *_choices(epoch)) for epoch in (1, 2)])
+        path = Path(folder) / "arch_history.npz"
+        save_history(
+            path, [history_entry(epoch, epoch, *_arch_parameters(epoch)) for epoch in (1, 2)]
+        )
         return [path.read_bytes()]
 
 
@@ -425,6 +429,6 @@ KINDS: Mapping[str, Kind] = {
     "weights (safetensors)": Kind(
         "fuzz/best.safetensors", _weights, _read_weights, _damaged_header
     ),
-    "history (npz)": Kind("fuzz/choices.npz", _histories, _read_history, _damaged_zip),
+    "history (npz)": Kind("fuzz/arch_history.npz", _histories, _read_history, _damaged_zip),
     "image": Kind("fuzz/image.png", _images, _read_image, damage_bytes),
 }

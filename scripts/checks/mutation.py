@@ -168,7 +168,7 @@ def _but(node: ast.AST, field: str, value: object) -> ast.AST:
     return other
 
 
-class Trial:
+class GatedOp:
     """A plugin of pytest that runs the tests of a module on mutants instead of once."""
 
     def __init__(self, name: str, most: int, seed: int) -> None:
@@ -178,21 +178,21 @@ class Trial:
         self.tried: list[Mutant] = []
         self.alive: list[Mutant] = []
 
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+    def pytest_runtestloop(self, searcher: pytest.Session) -> bool:
         """In the place of pytest's own."""
         source = self.file.read_text("utf-8")
         before = seconds()
-        if self.notices(session, compile(source, str(self.file), "exec"), 600):
+        if self.notices(searcher, compile(source, str(self.file), "exec"), 600):
             raise SystemExit(f"{MODULES[self.name]}: fails on the module as it is")
         limit = int(5 * (seconds() - before)) + 5
         every = mutants(source, str(self.file))
         self.count = len(every)
         self.tried = random.Random(self.seed).sample(every, min(self.most, len(every)))
-        self.alive = [each for each in self.tried if not self.notices(session, each.code, limit)]
+        self.alive = [each for each in self.tried if not self.notices(searcher, each.code, limit)]
         self.alive.sort(key=lambda each: each.line)
         return True
 
-    def notices(self, session: pytest.Session, code: types.CodeType, limit: int) -> bool:
+    def notices(self, searcher: pytest.Session, code: types.CodeType, limit: int) -> bool:
         """Whether tests fail with other code, or take ``limit`` seconds of processor time."""
         child = os.fork()
         if child:
@@ -200,7 +200,7 @@ class Trial:
         try:
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
             self.exchange(code)
-            for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+            for item, following in zip(searcher.items, [*searcher.items[1:], None], strict=True):
                 reports = runtestprotocol(item, log=False, nextitem=following)
                 if any(report.failed for report in reports):
                     os._exit(1)
@@ -255,7 +255,7 @@ def main() -> None:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # that of hypothesis would undo the profile
     survivors = []
     for name in options.modules:
-        before, trial = seconds(), Trial(name, options.most, options.seed)
+        before, trial = seconds(), GatedOp(name, options.most, options.seed)
         words = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:capture"]
         pytest.main([*words, str(ROOT / "tests" / MODULES[name])], plugins=[trial])
         tried, alive = len(trial.tried), len(trial.alive)

@@ -6,8 +6,9 @@
 1797 real images of 8 x 8 pixels, 897 of them to search and train on (stratified, another choice for
 every seed), 900 to test. Each method derives a cell from a search on the 897 images; every cell is
 then trained from scratch in a network whose width brings it as close as possible to one number of
-parameters. Random cells are derived from random choice weights, one draw per seed, no selection.
-A run that is in the file already is not repeated, so a study can be stopped and gone on with.
+parameters. Random cells are derived from random architecture parameters, one draw per seed, no
+selection. A run that is in the file already is not repeated, so a study can be stopped and gone on
+with.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.search.config import BilevelConfig, policy_at
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Softmax
-from nasface.search.searcher import Losses, Schedule, Session
+from nasface.search.searcher import BilevelSearcher, Losses, Schedule
 
 Batch = tuple[Tensor, Tensor]
 NODES, LAYERS, SEARCH_CHANNELS, BATCH = 4, 5, 8, 32
@@ -53,11 +54,11 @@ class Method:
 
 
 def _config(**changes: Any) -> BilevelConfig:
-    return BilevelConfig(warmup_epochs=WARMUP_EPOCHS, choice_lr=6e-3, **changes)
+    return BilevelConfig(warmup_epochs=WARMUP_EPOCHS, arch_lr=6e-3, **changes)
 
 
 METHODS = {
-    "pc-darts": Method("pc-darts", 2, _config(policy="softmax", choice_weight_decay=1e-3)),
+    "pc-darts": Method("pc-darts", 2, _config(policy="softmax", arch_weight_decay=1e-3)),
     "argmax path": Method("pc-darts", 2, _config(policy="argmax")),
     "argmax path, no probes": Method("pc-darts", 2, _config(policy="argmax", probes=0)),
     "argmax, one path per node": Method("pc-darts", 1, _config(policy="argmax")),
@@ -117,20 +118,27 @@ def search(
     def loss(batch: Batch, mixture: Mixture) -> Tensor:
         return F.cross_entropy(network(batch[0], mixture), batch[1])
 
-    session = Session(
-        space, network.choices, weights, optimizer, Losses(loss, loss), config, schedule, seed=seed
+    searcher = BilevelSearcher(
+        space,
+        network.arch_parameters,
+        weights,
+        optimizer,
+        Losses(loss, loss),
+        config,
+        schedule,
+        seed=seed,
     )
-    while session.step < schedule.total:
-        session.take_step(next(sources[0]), next(sources[1]) if session.warm else None)
+    while searcher.step < schedule.total:
+        searcher.take_step(next(sources[0]), next(sources[1]) if searcher.warm else None)
         rates.step()
-    return session.genotype(method.space), saved_mb(network, config)
+    return searcher.genotype(method.space), saved_mb(network, config)
 
 
 def saved_mb(network: SearchClassifier, config: BilevelConfig) -> float:
     """What a weight step keeps, as a search with this policy begins."""
     policy = Softmax() if config.policy == "softmax" else policy_at(config, 1, 0, 2)
     with torch.no_grad():
-        mixture = network.choices.mixture(policy, seed=0, step=0)
+        mixture = network.arch_parameters.mixture(policy, seed=0, step=0)
     images = torch.zeros(BATCH, 3, 8, 8)
     with count_saved_bytes(*network.parameters(), *network.buffers(), images) as saved:
         network(images, mixture)
@@ -138,7 +146,7 @@ def saved_mb(network: SearchClassifier, config: BilevelConfig) -> float:
 
 
 def random_genotype(space: SearchSpace, seed: int) -> Genotype:
-    """The genotype of random choice weights."""
+    """The genotype of random architecture parameters."""
     random = np.random.default_rng(seed)
     alphas = {
         cell: random.normal(size=(len(graph.edges), len(space.operations))).astype(np.float32)
@@ -254,7 +262,7 @@ def main() -> None:
     )
     parser.add_argument("--csv", type=Path, required=True, help="file of the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", arch_parameters=METHODS, default=list(METHODS))
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -18,7 +18,7 @@ from nasface.classification.network import Classifier, SearchClassifier
 from nasface.errors import ConfigError, SpecError
 from nasface.nn.blocks import DropPath
 from nasface.nn.cost import count_parameters, count_saved_bytes
-from nasface.search.bilevel import choice_step, gradient_of
+from nasface.search.bilevel import arch_step, gradient_of
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Policy, Softmax, UniformPath
 
@@ -66,7 +66,7 @@ TRAINING = {
     "pc_darts_cifar": 572691840,
     "pc_darts_image": 583181760,
 }
-#: space, nodes, classes -> parameters of the search network without choice weights
+#: space, nodes, classes -> parameters of the search network without architecture parameters
 SEARCH_SIZES = {
     ("darts", 4, 10): 1930618,
     ("darts", 6, 10): 3661306,
@@ -123,7 +123,7 @@ def test_sizes_of_search_networks(space: str, nodes: int, classes: int) -> None:
     weights = sum(parameter.numel() for parameter in network.weights())
     assert weights == SEARCH_SIZES[space, nodes, classes]
     edges = nodes * (nodes + 3) // 2
-    assert all(alpha.shape == (edges, 8) for alpha in network.choices.alpha.values())
+    assert all(alpha.shape == (edges, 8) for alpha in network.arch_parameters.alpha.values())
     assert count_parameters(network) - weights == 2 * edges * (8 + (space == "pc-darts"))
 
 
@@ -166,11 +166,11 @@ def test_every_parameter_gets_a_gradient(
 @pytest.mark.parametrize("space", ["darts", "pc-darts"])
 def test_policies_run_and_reach_the_choices(space: str, policy: Policy) -> None:
     network = SearchClassifier(load_search_space(space, {"nodes": 2}), SMALL)
-    mixture = network.choices.mixture(policy, seed=0, step=0)
+    mixture = network.arch_parameters.mixture(policy, seed=0, step=0)
     logits = network(torch.randn(2, 3, 16, 16), mixture)
     assert logits.shape == (2, 3)
     logits.square().sum().backward()
-    grads = [choice.grad for choice in network.choices.parameters()]
+    grads = [choice.grad for choice in network.arch_parameters.parameters()]
     assert all(grad is not None and grad.isfinite().all() for grad in grads)
 
 
@@ -242,13 +242,13 @@ def test_saved_activations_of_searches(nodes: int) -> None:
         network = SearchClassifier(
             load_search_space(name, {"nodes": nodes}), NETWORKS["cifar-search"]
         )
-        mixture = network.choices.mixture(Softmax(), seed=0, step=0)
+        mixture = network.arch_parameters.mixture(Softmax(), seed=0, step=0)
         assert saved_mb(network.to("meta"), mixture) == pytest.approx(expected, rel=0.05)
     single = load_search_space("pc-darts", {"nodes": nodes, "keep": 1})
     network = SearchClassifier(single, NETWORKS["cifar-search"])
     with torch.no_grad():
-        paths = [network.choices.mixture(UniformPath(), seed=0, step=s) for s in range(5)]
-        soft = network.choices.mixture(Softmax(), seed=0, step=0)
+        paths = [network.arch_parameters.mixture(UniformPath(), seed=0, step=s) for s in range(5)]
+        soft = network.arch_parameters.mixture(Softmax(), seed=0, step=0)
     whole = saved_mb(network.to("meta"), soft)
     limit = {4: 0.20, 6: 0.15, 8: 0.12}[nodes]
     assert sum(saved_mb(network, path) for path in paths) / len(paths) <= limit * whole
@@ -259,16 +259,16 @@ def test_choice_gradients_do_not_depend_on_those_of_weights(policy: Policy) -> N
     torch.manual_seed(0)
     network = SearchClassifier(load_search_space("pc-darts", {"nodes": 3}), SMALL)
     images, labels = torch.randn(4, 3, 16, 16), torch.tensor([0, 1, 2, 0])
-    choices = list(network.choices.parameters())
+    arch_parameters = list(network.arch_parameters.parameters())
 
     def loss() -> torch.Tensor:
-        mixture = network.choices.mixture(policy, seed=0, step=0)
+        mixture = network.arch_parameters.mixture(policy, seed=0, step=0)
         return nn.functional.cross_entropy(network(images, mixture), labels)
 
     torch.autograd.backward(loss())
-    expected = [choice.grad for choice in choices]
-    choice_step(gradient_of(loss), torch.optim.SGD(choices, lr=0.0), list(network.weights()))
-    for choice, gradient in zip(choices, expected, strict=True):
+    expected = [choice.grad for choice in arch_parameters]
+    arch_step(gradient_of(loss), torch.optim.SGD(arch_parameters, lr=0.0), list(network.weights()))
+    for choice, gradient in zip(arch_parameters, expected, strict=True):
         assert gradient is not None
         assert choice.grad is not gradient
         assert choice.grad is not None

@@ -74,7 +74,7 @@ def test_search_then_derive(place: Path, tmp_path: Path, capsys: Output) -> None
     assert main(words.split()) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["steps"] == 2
-    assert {"genotype.yaml", "genotype.svg", "choices.png"} <= {p.name for p in out.iterdir()}
+    assert {"genotype.yaml", "genotype.svg", "arch_history.png"} <= {p.name for p in out.iterdir()}
     assert "channels: 8" in (out / "config.yaml").read_text()
     assert main(f"derive --run {out} --out {derived} --json".split()) == 0
     assert set(json.loads(capsys.readouterr().out)["operations"]) == set(

@@ -94,8 +94,8 @@ def test_weights_are_all_parameters_but_the_choices() -> None:
     weights = {id(p) for p in model.weights()}
     rest = [name for name, p in model.named_parameters() if id(p) not in weights]
     assert rest
-    assert all(name.startswith("enhancement.choices.") for name in rest)
-    mixture = model.enhancement.choices.mixture(ArgmaxPath(), seed=0, step=0)
+    assert all(name.startswith("enhancement.arch_parameters.") for name in rest)
+    mixture = model.enhancement.arch_parameters.mixture(ArgmaxPath(), seed=0, step=0)
     first, second = model.both_shots(torch.randn(2, 3, 64, 64), mixture)
     assert first.logits_BA2.shape == second.logits_BA2.shape
 

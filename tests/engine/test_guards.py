@@ -68,7 +68,7 @@ def test_a_search_leaves_out_what_is_not_finite(
     assert run_search(config, tmp_path / "s", progress).finished
     assert [note for note in progress.notes if "left out" in note] == [
         "step 2 left out: weight loss not finite (1 so far)",
-        "step 3 left out: choice loss not finite (2 so far)",
+        "step 3 left out: architecture loss not finite (2 so far)",
         "step 4 left out: weight loss not finite (3 so far)",
     ]
     state = load_checkpoint(tmp_path / "s" / "checkpoint.pt", "search")
@@ -136,7 +136,7 @@ def finished(config: SearchConfig, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.mark.parametrize(
     ("name", "calls"),
-    [("genotype.yaml", 2), ("genotype.yaml", 3), ("choices.npz", 1), ("summary.json", 1)],
+    [("genotype.yaml", 2), ("genotype.yaml", 3), ("arch_history.npz", 1), ("summary.json", 1)],
 )
 def test_a_full_disk_while_a_search_writes_its_last_files(
     name: str,

@@ -19,7 +19,7 @@ from nasface.nn.cost import count_saved_bytes
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
 from nasface.runs.folder import RunFolder
-from nasface.search.config import ComplexityConfig, policy_at
+from nasface.search.config import CostPenaltyConfig, policy_at
 from nasface.search.policy import ArgmaxPath, Softmax, UniformPath
 
 
@@ -53,19 +53,19 @@ def test_run_folder_is_complete(finished: Path, config: SearchConfig) -> None:
     names = {path.name for path in finished.iterdir()}
     assert names == {
         "config.yaml", "environment.json", "metrics.jsonl", "checkpoint.pt", "genotype.yaml",
-        "choices.json", "choices.npz", "summary.json",
+        "decisions.json", "arch_history.npz", "summary.json",
     }  # fmt: skip
     genotype = load_genotype(finished / "genotype.yaml")
     assert genotype == derive_run(DeriveConfig(run=str(finished)), genotype.name)
     assert genotype.provenance.step == 6
-    with np.load(finished / "choices.npz") as history:
+    with np.load(finished / "arch_history.npz") as history:
         assert history["epoch"].tolist() == [1, 2, 3]
         assert history["alpha.fpn"].shape[0] == 3
         first, *_, last = history["alpha.cpm_c2"]
         assert not np.array_equal(first, last), "choices move after the warm-up"
     rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
-    assert ["choice_loss" in row for row in rows] == [False] * 2 + [True] * 4
+    assert ["arch_loss" in row for row in rows] == [False] * 2 + [True] * 4
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5])
@@ -76,7 +76,7 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(
     assert not run_search(config, out, StopAfter(steps)).finished
     assert len((out / "metrics.jsonl").read_text().splitlines()) == steps
     assert run_search(config, out, Silent(), resume=True).finished
-    for name in ("metrics.jsonl", "genotype.yaml", "choices.json", "config.yaml"):
+    for name in ("metrics.jsonl", "genotype.yaml", "decisions.json", "config.yaml"):
         assert (out / name).read_bytes() == (finished / name).read_bytes(), name
     one, other = (load_checkpoint(run / "checkpoint.pt", "search") for run in (out, finished))
     for key, value in one["model"].items():
@@ -130,8 +130,9 @@ def test_cells_of_a_fixed_genotype_come_first(
 
 
 def test_too_many_skips_end_a_search(config: SearchConfig, tmp_path: Path) -> None:
-    """A limit of zero is passed after the first choice steps; the epoch before is the result."""
-    limited = replace(config, most_skips=0)
+    """A limit of zero is passed after the first architecture steps; the epoch before is the
+    result."""
+    limited = replace(config, max_skip_connections=0)
     out = tmp_path / "search"
     result = run_search(limited, out, Silent())
     assert result.finished
@@ -160,7 +161,7 @@ def test_estimate(
     images = torch.randn(config.batch, 3, config.augment.size, config.augment.size)
     kept = []
     for step in range(6):
-        mixture = model.enhancement.choices.mixture(
+        mixture = model.enhancement.arch_parameters.mixture(
             policy_at(changed, step, 2, 6), seed=config.seed, step=step
         )
         with count_saved_bytes(*model.parameters(), *model.buffers(), images) as saved:
@@ -178,10 +179,10 @@ def test_a_search_too_large_for_the_memory_is_not_timed(config: SearchConfig) ->
 
 
 def test_the_size_limit_reaches_the_search(config: SearchConfig, tmp_path: Path) -> None:
-    limited = replace(config, complexity=ComplexityConfig(weight=1.0, target=1e6))
+    limited = replace(config, cost_penalty=CostPenaltyConfig(weight=1.0, target=1e6))
     run_search(limited, tmp_path / "s", Silent())
     rows = [json.loads(r) for r in (tmp_path / "s" / "metrics.jsonl").read_text().splitlines()]
-    sizes = [row["expected_size"] for row in rows if "choice_loss" in row]
+    sizes = [row["expected_size"] for row in rows if "arch_loss" in row]
     assert len(sizes) == 4
     assert sizes[-1] < sizes[0]
 

@@ -63,8 +63,8 @@ def test_boxes_and_scores_are_the_detectors(place: Path, size: tuple[int, int], 
     images = torch.randn(batch, 3, *size)
     with torch.inference_mode():
         found = load_detector(place / "w.safetensors").detector(images)
-    session = onnxruntime.InferenceSession(place / "w.onnx")
-    boxes, scores = session.run(["boxes", "scores"], {"images": images.numpy()})
+    searcher = onnxruntime.InferenceSession(place / "w.onnx")
+    boxes, scores = searcher.run(["boxes", "scores"], {"images": images.numpy()})
     wanted = torch.stack([decode(each, found.anchors_A4) for each in found.deltas_BA4]).numpy()
     assert np.abs(boxes - wanted).max() <= 1e-4 * np.abs(wanted).max()
     wanted = found.logits_BA2.softmax(2)[..., 1].numpy()
@@ -79,12 +79,12 @@ def test_models_of_the_family_agree(name: str, tmp_path: Path) -> None:
     write_lively_weights(tmp_path / "w.safetensors", config)
     loaded = load_detector(tmp_path / "w.safetensors")
     export_onnx(loaded, tmp_path / "w.onnx", ExportConfig(outputs="predictions"))
-    session = onnxruntime.InferenceSession(tmp_path / "w.onnx")
+    searcher = onnxruntime.InferenceSession(tmp_path / "w.onnx")
     for size, batch in ((size, batch) for size in SIZES for batch in (1, 4)):
         images = torch.randn(batch, 3, *size)
         with torch.inference_mode():
             wanted = loaded.detector(images)
-        found = session.run(["logits", "deltas", "anchors"], {"images": images.numpy()})
+        found = searcher.run(["logits", "deltas", "anchors"], {"images": images.numpy()})
         for one, other in zip(wanted[:3], found, strict=True):
             assert np.abs(one.numpy() - other).max() <= 1e-4 * one.abs().max()
 
@@ -94,11 +94,11 @@ def test_suppression_becomes_part_of_the_graph(tmp_path: Path) -> None:
     loaded = load_detector(write_lively_weights(tmp_path / "w.safetensors", SMALL))
     config = ExportConfig(outputs="detections", suppression=SuppressionConfig(confidence=0.0))
     export_onnx(loaded, tmp_path / "w.onnx", config)
-    session = onnxruntime.InferenceSession(tmp_path / "w.onnx")
+    searcher = onnxruntime.InferenceSession(tmp_path / "w.onnx")
     # Of other images the last digit of two scores may turn their order, and so what stays.
     torch.manual_seed(0)
     images = torch.randn(2, 3, 97, 131)
-    image, scores = session.run(["image", "scores"], {"images": images.numpy()})
+    image, scores = searcher.run(["image", "scores"], {"images": images.numpy()})
     with torch.inference_mode():
         wanted = [suppress(loaded.detector(images), config.suppression, at) for at in range(2)]
     assert list(image) == [0] * len(wanted[0]) + [1] * len(wanted[1])

@@ -54,7 +54,7 @@ def test_every_valid_space_can_be_searched_derived_stored_and_built(
     found = []
     for policy in POLICIES.values():
         supernet.zero_grad()
-        outputs = supernet(x, supernet.choices.mixture(policy, seed=seed, step=seed))
+        outputs = supernet(x, supernet.arch_parameters.mixture(policy, seed=seed, step=seed))
         run_backwards(outputs)
         grads = [parameter.grad for parameter in supernet.parameters()]
         assert all(grad is None or torch.isfinite(grad).all() for grad in grads)
@@ -99,7 +99,7 @@ def test_odd_pyramids_are_met_by_resampling() -> None:
     assert shapes(module(x)) == shapes(x)
     supernet = Supernet(space, 8)
     for policy in POLICIES.values():
-        mixture = supernet.choices.mixture(policy, seed=0, step=0)
+        mixture = supernet.arch_parameters.mixture(policy, seed=0, step=0)
         assert shapes(supernet(x, mixture)) == shapes(x)
 
 

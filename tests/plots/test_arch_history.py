@@ -9,7 +9,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_search_space
 from nasface.drawing.animation import draw_frames, frame_pictures
 from nasface.plots.arch_history import node_histories, plot_choice_history
-from nasface.search.candidates import ChoiceTable
+from nasface.search.candidates import CandidateTable
 from nasface.search.derive import derive
 
 SPACE = load_search_space("darts", {"nodes": 2, "keep": 1})
@@ -18,7 +18,7 @@ CELL = "normal"
 
 def scores_of(*epochs: dict[tuple[int, int], float]) -> np.ndarray:
     """Scores of one everywhere that is offered, but for the given pairs."""
-    offered = ChoiceTable.of(SPACE, CELL).offered_EO
+    offered = CandidateTable.of(SPACE, CELL).offered_EO
     scores = np.where(offered, 1.0, np.nan)[None].repeat(len(epochs), axis=0)
     for at, changes in enumerate(epochs):
         for pair, value in changes.items():

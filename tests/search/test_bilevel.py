@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nasface.arch.io import load_search_space
 from nasface.nn.blocks import conv_norm_relu
 from nasface.nn.cost import SavedBytes, count_saved_bytes
-from nasface.search.bilevel import choice_step, frozen, gradient_of, weight_step
+from nasface.search.bilevel import arch_step, frozen, gradient_of, weight_step
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
 from nasface.search.supernet import Supernet
 
@@ -29,11 +29,11 @@ class Net:
     def weights(self) -> list[nn.Parameter]:
         return [*self.stem.parameters(), *self.supernet.weights()]
 
-    def choices(self) -> list[nn.Parameter]:
-        return list(self.supernet.choices.parameters())
+    def arch_parameters(self) -> list[nn.Parameter]:
+        return list(self.supernet.arch_parameters.parameters())
 
     def loss(self, stem_bytes: SavedBytes | None = None) -> Tensor:
-        mixture = self.supernet.choices.mixture(self.policy, seed=0, step=0)
+        mixture = self.supernet.arch_parameters.mixture(self.policy, seed=0, step=0)
         with count_saved_bytes() as saved:
             x = {level: self.stem(value) for level, value in features(LEVELS, base=128).items()}
         if stem_bytes is not None:
@@ -68,24 +68,30 @@ def sgd(parameters: list[nn.Parameter], lr: float = 0.1) -> torch.optim.Optimize
 
 
 def test_a_choice_step_leaves_the_weights_alone(net: Net) -> None:
-    before, choices = copies(net.weights()), copies(net.choices())
+    before, arch_parameters = copies(net.weights()), copies(net.arch_parameters())
     loss = float(net.loss().detach())
     stem = SavedBytes(total=-1)
-    value = choice_step(gradient_of(lambda: net.loss(stem)), adam(net.choices()), net.weights())
+    value = arch_step(
+        gradient_of(lambda: net.loss(stem)), adam(net.arch_parameters()), net.weights()
+    )
     assert value == pytest.approx(loss, rel=1e-5)
     assert unchanged(net.weights(), before)
     assert all(weight.grad is None for weight in net.weights())
     assert all(weight.requires_grad for weight in net.weights())
-    assert not any(torch.equal(a, b) for a, b in zip(net.choices(), choices, strict=True))
+    assert not any(
+        torch.equal(a, b) for a, b in zip(net.arch_parameters(), arch_parameters, strict=True)
+    )
     assert stem.total == 0
 
 
 def test_a_weight_step_leaves_the_choices_alone(net: Net) -> None:
-    before, weights = copies(net.choices()), copies(net.weights())
+    before, weights = copies(net.arch_parameters()), copies(net.weights())
     stem = SavedBytes()
-    weight_step(gradient_of(lambda: net.loss(stem)), sgd(net.weights()), net.choices(), clip=5.0)
-    assert unchanged(net.choices(), before)
-    assert all(choice.grad is None and choice.requires_grad for choice in net.choices())
+    weight_step(
+        gradient_of(lambda: net.loss(stem)), sgd(net.weights()), net.arch_parameters(), clip=5.0
+    )
+    assert unchanged(net.arch_parameters(), before)
+    assert all(choice.grad is None and choice.requires_grad for choice in net.arch_parameters())
     for weight, then in zip(net.weights(), weights, strict=True):
         # what had no gradient was not even decayed
         assert torch.equal(weight, then) == (weight.grad is None)
@@ -96,30 +102,30 @@ def test_a_weight_step_leaves_the_choices_alone(net: Net) -> None:
 
 
 def test_alternating_steps_do_not_leak_into_each_other(net: Net) -> None:
-    weights, choices = sgd(net.weights()), adam(net.choices())
-    weight_step(gradient_of(net.loss), weights, net.choices(), clip=5.0)
+    weights, arch_parameters = sgd(net.weights()), adam(net.arch_parameters())
+    weight_step(gradient_of(net.loss), weights, net.arch_parameters(), clip=5.0)
     grads = [None if w.grad is None else w.grad.clone() for w in net.weights()]
-    choice_step(gradient_of(net.loss), choices, net.weights())
+    arch_step(gradient_of(net.loss), arch_parameters, net.weights())
     for weight, grad in zip(net.weights(), grads, strict=True):
         if weight.grad is None or grad is None:
             assert weight.grad is grad
         else:
             assert torch.equal(weight.grad, grad)
-    before = [choice.grad.clone() for choice in net.choices() if choice.grad is not None]
-    weight_step(gradient_of(net.loss), weights, net.choices(), clip=5.0)
-    after = [choice.grad for choice in net.choices() if choice.grad is not None]
+    before = [choice.grad.clone() for choice in net.arch_parameters() if choice.grad is not None]
+    weight_step(gradient_of(net.loss), weights, net.arch_parameters(), clip=5.0)
+    after = [choice.grad for choice in net.arch_parameters() if choice.grad is not None]
     assert before
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def test_choice_gradients_do_not_depend_on_weight_gradients(net: Net) -> None:
     torch.autograd.backward(net.loss())
-    expected = [choice.grad for choice in net.choices()]
+    expected = [choice.grad for choice in net.arch_parameters()]
     assert any(weight.grad is not None for weight in net.weights())
-    for parameter in (*net.choices(), *net.weights()):
+    for parameter in (*net.arch_parameters(), *net.weights()):
         parameter.grad = None
-    choice_step(gradient_of(net.loss), torch.optim.SGD(net.choices(), lr=0.0), net.weights())
-    for choice, grad in zip(net.choices(), expected, strict=True):
+    arch_step(gradient_of(net.loss), torch.optim.SGD(net.arch_parameters(), lr=0.0), net.weights())
+    for choice, grad in zip(net.arch_parameters(), expected, strict=True):
         assert choice.grad is not None
         torch.testing.assert_close(choice.grad, grad, rtol=1e-5, atol=1e-9)
 
@@ -129,14 +135,14 @@ def test_a_loss_that_is_not_finite_makes_no_step(net: Net, bad: float) -> None:
     def broken() -> Tensor:
         return net.loss() * bad
 
-    before = copies([*net.weights(), *net.choices()])
+    before = copies([*net.weights(), *net.arch_parameters()])
     values = [
-        weight_step(gradient_of(broken), sgd(net.weights()), net.choices(), clip=5.0),
-        choice_step(gradient_of(broken), adam(net.choices()), net.weights()),
+        weight_step(gradient_of(broken), sgd(net.weights()), net.arch_parameters(), clip=5.0),
+        arch_step(gradient_of(broken), adam(net.arch_parameters()), net.weights()),
     ]
     assert not torch.isfinite(torch.tensor(values)).any()
-    assert unchanged([*net.weights(), *net.choices()], before)
-    assert all(p.requires_grad and p.grad is None for p in (*net.weights(), *net.choices()))
+    assert unchanged([*net.weights(), *net.arch_parameters()], before)
+    assert all(p.requires_grad and p.grad is None for p in (*net.weights(), *net.arch_parameters()))
 
 
 def test_steps_by_hand() -> None:
@@ -154,7 +160,7 @@ def test_steps_by_hand() -> None:
     assert c.item() == 5
     weight_step(gradient_of(loss), plain(w), [c], clip=1.0)
     assert w.item() == pytest.approx(0.4, abs=1e-6)
-    assert choice_step(gradient_of(loss), plain(c), [w]) == pytest.approx(6.0, rel=1e-5)
+    assert arch_step(gradient_of(loss), plain(c), [w]) == pytest.approx(6.0, rel=1e-5)
     assert w.item() == pytest.approx(0.4, abs=1e-6)
     assert c.item() == pytest.approx(4.88)
 

@@ -8,7 +8,7 @@ from strategies import one_cell, random_choices, spaces
 
 from nasface.arch.graph import Edge
 from nasface.arch.space import SearchSpace
-from nasface.search.candidates import ChoiceTable, pair_scores, select
+from nasface.search.candidates import CandidateTable, pair_scores, select
 
 # columns: none 0, skip 1, conv_1x1 2, sep_3x3 3
 SPACE = one_cell(
@@ -28,7 +28,7 @@ SPACE = one_cell(
     ],
     inputs=("x", "y"),
 )
-TABLE = ChoiceTable.of(SPACE, "c")
+TABLE = CandidateTable.of(SPACE, "c")
 
 
 def test_the_table_by_hand() -> None:
@@ -94,7 +94,7 @@ def test_selection_by_hand() -> None:
 def test_some_of_the_edges_come_by_descending_score() -> None:
     edges = [{"source": name, "operations": ["skip"]} for name in ("x", "y", "x", "y")]
     space = one_cell([{"name": "a", "level": 2, "keep": 3, "edges": edges}], inputs=("x", "y"))
-    table = ChoiceTable.of(space, "c")
+    table = CandidateTable.of(space, "c")
     scores = np.zeros((4, 4), dtype=np.float32)
     scores[:, 1] = [0.2, 0.4, 0.2, 0.3]
     assert select(table, scores) == (((1, 1), (3, 1), (0, 1)),)
@@ -107,7 +107,7 @@ def test_probabilities_sum_to_one_and_selection_fits_the_space(
 ) -> None:
     alphas, betas = random_choices(space, seed, ties=ties)
     for cell, graph in space.cells.items():
-        table = ChoiceTable.of(space, cell)
+        table = CandidateTable.of(space, cell)
         scores = pair_scores(table, alphas[cell], None if betas is None else betas[cell])
         assert not scores[~table.offered_EO].any()
         for edges in graph.edges_into:

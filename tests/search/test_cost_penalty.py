@@ -12,22 +12,22 @@ from strategies import one_cell, random_choices, spaces
 from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace
 from nasface.detection.config import DetectorConfig
-from nasface.detection.cost import detector_complexity, detector_cost
+from nasface.detection.cost import detector_cost, detector_cost_penalty
 from nasface.errors import ConfigError
 from nasface.nn.cell import FixedModule
 from nasface.nn.cost import count_parameters
-from nasface.search.candidates import ChoiceTable
-from nasface.search.config import ComplexityConfig
-from nasface.search.cost_penalty import Complexity, Measure, expected_cost, operation_costs
+from nasface.search.candidates import CandidateTable
+from nasface.search.config import CostPenaltyConfig
+from nasface.search.cost_penalty import CostPenalty, Measure, expected_cost, operation_costs
 from nasface.search.derive import derive
-from nasface.search.supernet import ChoiceWeights
+from nasface.search.supernet import ArchitectureParameters
 
 SIZES = {level: (64 >> level, 64 >> level) for level in range(7)}
 CONFIG = DetectorConfig(channels=16, head_layers=1)
 
 
 def decided(space: SearchSpace, seed: int) -> dict[str, torch.Tensor]:
-    """Choice weights so far apart that the best of each edge has all the probability.
+    """Architecture parameters so far apart that the best of each edge has all the probability.
 
     They are 20 apart: were they further, the best behind ``none`` would underflow to a probability
     of 0 in single precision, tied with the others.
@@ -49,7 +49,7 @@ def test_parameters_of_a_decided_cell_are_those_of_the_built_one(
         if any(node.kept < len(node.edges) for node in graph.nodes):
             continue  # the best operations of two edges are tied at a probability of one
         costs = operation_costs(space, cell, 8, SIZES, "parameters")
-        table = ChoiceTable.of(space, cell)
+        table = CandidateTable.of(space, cell)
         found = expected_cost(table, alphas[cell], None, torch.from_numpy(costs))
         built = module.get_submodule(f"cells.{cell}.edges")
         assert float(found) == pytest.approx(count_parameters(built), abs=1e-3)
@@ -66,7 +66,7 @@ def test_expectation_is_the_sum_over_all_paths() -> None:
         inputs=("x", "y"),
         edge_normalisation=True,
     )
-    table = ChoiceTable.of(space, "c")
+    table = CandidateTable.of(space, "c")
     random = np.random.default_rng(0)
     alpha = torch.tensor(random.normal(size=(4, 4)), dtype=torch.float64)
     beta = torch.tensor(random.normal(size=4), dtype=torch.float64)
@@ -86,44 +86,44 @@ def test_expectation_is_the_sum_over_all_paths() -> None:
 @pytest.mark.parametrize("measure", ["macs", "parameters"])
 def test_a_decided_detector_has_the_size_of_the_built_one(measure: Measure) -> None:
     space = load_search_space("autofem", {"nodes": 4})
-    complexity = detector_complexity(CONFIG, space, (256, 320), measure)
-    choices = ChoiceWeights(space, torch.Generator().manual_seed(0))
+    cost_penalty = detector_cost_penalty(CONFIG, space, (256, 320), measure)
+    arch_parameters = ArchitectureParameters(space, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        for values in (*choices.alpha.values(), *choices.beta.values()):
+        for values in (*arch_parameters.alpha.values(), *arch_parameters.beta.values()):
             values.mul_(1e6)
-    alphas = {cell: value.detach().numpy() for cell, value in choices.alpha.items()}
-    betas = {cell: value.detach().numpy() for cell, value in choices.beta.items()}
+    alphas = {cell: value.detach().numpy() for cell, value in arch_parameters.alpha.items()}
+    betas = {cell: value.detach().numpy() for cell, value in arch_parameters.beta.items()}
     genotype = derive(space, alphas, betas)
     total = detector_cost(CONFIG, genotype, 256, 320)[0]
     whole = total.macs if measure == "macs" else total.parameters
     # Apart from the projections, which depend on the number of leaves.
-    assert float(complexity.expected(choices).detach()) == pytest.approx(whole, rel=0.05)
+    assert float(cost_penalty.expected(arch_parameters).detach()) == pytest.approx(whole, rel=0.05)
 
 
 def test_the_penalty_pulls_down_to_the_target_only() -> None:
     space = load_search_space("darts", {"nodes": 2})
-    choices = ChoiceWeights(space)
+    arch_parameters = ArchitectureParameters(space)
     sizes = {0: (8, 8), 1: (4, 4)}
     costs = {cell: operation_costs(space, cell, 8, sizes, "macs") for cell in space.cells}
-    complexity = Complexity(1000.0, costs)
-    start = float(complexity.expected(choices).detach())
-    config = ComplexityConfig(weight=2.0, target=start / 3)
-    assert float(complexity.penalty(choices, config).detach()) == pytest.approx(
+    cost_penalty = CostPenalty(1000.0, costs)
+    start = float(cost_penalty.expected(arch_parameters).detach())
+    config = CostPenaltyConfig(weight=2.0, target=start / 3)
+    assert float(cost_penalty.penalty(arch_parameters, config).detach()) == pytest.approx(
         2 * (3 - 1), rel=1e-6
     )
-    optimizer = torch.optim.Adam(choices.parameters(), 0.1)
+    optimizer = torch.optim.Adam(arch_parameters.parameters(), 0.1)
     for _ in range(60):
         optimizer.zero_grad()
-        loss = complexity.penalty(choices, config)
+        loss = cost_penalty.penalty(arch_parameters, config)
         if float(loss.detach()) == 0:
             break
         loss.backward()
         optimizer.step()
-    assert float(complexity.expected(choices).detach()) <= config.target
-    assert float(complexity.penalty(choices, config).detach()) == 0
+    assert float(cost_penalty.expected(arch_parameters).detach()) <= config.target
+    assert float(cost_penalty.penalty(arch_parameters, config).detach()) == 0
 
 
 def test_settings_out_of_range() -> None:
     for weight, target in ((1.0, 0.0), (-1.0, 1.0)):
         with pytest.raises(ConfigError, match="expected a weight of 0, or a weight and a target"):
-            ComplexityConfig(weight=weight, target=target)
+            CostPenaltyConfig(weight=weight, target=target)

@@ -5,9 +5,9 @@ import pytest
 import torch
 from strategies import one_cell
 
-from nasface.search.candidates import ChoiceTable
-from nasface.search.coverage import ChoiceRow, Visits, choice_report
-from nasface.search.policy import PathMixture, Slot, SoftMixture, Trial
+from nasface.search.candidates import CandidateTable
+from nasface.search.coverage import Coverage, Decision, decisions
+from nasface.search.policy import GatedOp, InputSlot, PathMixture, SoftMixture
 
 # columns: none 0, skip 1, conv_1x1 2, sep_3x3 3; edge 0 and 1 into a, 2 into b
 SPACE = one_cell(
@@ -20,16 +20,20 @@ SPACE = one_cell(
 
 
 def path(edge: int, column: int) -> dict[str, PathMixture]:
-    probe = Trial(0, 3, torch.zeros(()))
-    return {"c": PathMixture(((Slot(Trial(edge, column), (probe,)),), (Slot(Trial(2, 1)),)))}
+    probe = GatedOp(0, 3, torch.zeros(()))
+    return {
+        "c": PathMixture(
+            ((InputSlot(GatedOp(edge, column), (probe,)),), (InputSlot(GatedOp(2, 1)),))
+        )
+    }
 
 
-def visits() -> Visits:
-    return Visits({"c": ChoiceTable.of(SPACE, "c")})
+def coverage() -> Coverage:
+    return Coverage({"c": CandidateTable.of(SPACE, "c")})
 
 
 def test_counts_by_hand() -> None:
-    counted = visits()
+    counted = coverage()
     assert (counted.candidates(), counted.unvisited()) == (6, 6)
     counted.add(path(0, 1))
     counted.add(path(0, 1))
@@ -43,7 +47,7 @@ def test_counts_by_hand() -> None:
 
 
 def test_counts_survive_a_checkpoint() -> None:
-    counted, again = visits(), visits()
+    counted, again = coverage(), coverage()
     counted.add(path(1, 2))
     again.load(counted.state())
     assert np.array_equal(again.counts["c"], counted.counts["c"])
@@ -53,14 +57,14 @@ def test_counts_survive_a_checkpoint() -> None:
 
 
 def test_report_by_hand() -> None:
-    counted = visits()
+    counted = coverage()
     counted.add(path(0, 1))
     counted.add(path(0, 1))
     alpha = np.zeros((3, 4), dtype=np.float32)
     beta = np.zeros(3, dtype=np.float32)
     # b has nothing to choose and no row; with equal weights a is as undecided as can be
-    (row,) = choice_report(counted, {"c": alpha}, {"c": beta})
-    assert row == ChoiceRow("c", "a", 6, row.entropy, row.margin, least=0, most=2)
+    (row,) = decisions(counted, {"c": alpha}, {"c": beta})
+    assert row == Decision("c", "a", 6, row.entropy, row.margin, least=0, most=2)
     assert row.entropy == pytest.approx(1)
     assert row.margin == pytest.approx(0, abs=1e-6)
     # none has half of edge x and counts for nothing; the others share 1/2 * 3/4 and 1/4
@@ -68,12 +72,12 @@ def test_report_by_hand() -> None:
     beta = np.log(np.array([3, 1, 1])).astype(np.float32)
     pairs = np.array([1 / 6 * 3 / 4] * 3 + [1 / 4 * 1 / 4] * 3)
     pairs /= pairs.sum()
-    (row,) = choice_report(counted, {"c": alpha}, {"c": beta})
+    (row,) = decisions(counted, {"c": alpha}, {"c": beta})
     assert row.entropy == pytest.approx(-(pairs * np.log(pairs)).sum() / np.log(6), rel=1e-5)
     assert row.margin == pytest.approx(0, abs=1e-6)
     # without edge normalisation; one operation far ahead decides it
     alpha[1, 2] = 60
-    (row,) = choice_report(counted, {"c": alpha}, {})
+    (row,) = decisions(counted, {"c": alpha}, {})
     shares = np.array([1 / 6] * 3 + [1])
     shares /= shares.sum()
     assert row.margin == pytest.approx(shares[3] - shares[0], rel=1e-5)
@@ -82,13 +86,13 @@ def test_report_by_hand() -> None:
 def test_a_node_that_keeps_more_than_one_edge() -> None:
     """The margin is that of the kept pair that is closest to being replaced."""
 
-    def rows(keep: int | str) -> list[ChoiceRow]:
+    def rows(keep: int | str) -> list[Decision]:
         edges = [{"source": each} for each in "xyz"]
         space = one_cell(
             [{"name": "a", "level": 2, "keep": keep, "edges": edges}], inputs=tuple("xyz")
         )
-        counted = Visits({"c": ChoiceTable.of(space, "c")})
-        return choice_report(counted, {"c": alpha}, {})
+        counted = Coverage({"c": CandidateTable.of(space, "c")})
+        return decisions(counted, {"c": alpha}, {})
 
     # columns: none, skip, conv_1x1, sep_3x3; of 15 shares of the pairs that can be kept
     shares = np.array([[5, 3, 1, 1], [5, 1, 3, 1], [5, 2, 2, 1]], dtype=np.float32)
@@ -111,6 +115,6 @@ def test_a_decided_node_of_many_edges_is_decided() -> None:
     space = one_cell([{"name": "a", "level": 2, "edges": edges}], inputs=tuple("xy"))
     alpha = np.zeros((2, 4), dtype=np.float32)
     alpha[0, 1] = alpha[1, 3] = 60
-    (row,) = choice_report(Visits({"c": ChoiceTable.of(space, "c")}), {"c": alpha}, {})
+    (row,) = decisions(Coverage({"c": CandidateTable.of(space, "c")}), {"c": alpha}, {})
     assert row.margin == pytest.approx(1)
     assert row.entropy == pytest.approx(0, abs=1e-6)

@@ -17,7 +17,7 @@ from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError
 from nasface.search.candidates import FloatArray
-from nasface.search.derive import Path, derive, genotype_of_paths
+from nasface.search.derive import NodePaths, derive, genotype_of_paths
 
 
 def softmax(values: Sequence[np.float32]) -> list[np.float32]:
@@ -147,7 +147,7 @@ def test_the_name_of_a_genotype_without_one_and_paths_of_too_few_nodes() -> None
     space = load_search_space("autofem-cpm", {"nodes": 4})
     alphas, betas = random_choices(space, 0, ties=False)
     assert derive(space, alphas, betas).name == "derived"
-    paths: dict[str, Path] = {cell: (((0, 1),),) * 4 for cell in space.cells}
+    paths: dict[str, NodePaths] = {cell: (((0, 1),),) * 4 for cell in space.cells}
     assert genotype_of_paths(space, paths).name == "derived"
     with pytest.raises(ValueError, match="shorter"):
         genotype_of_paths(space, paths | {"cpm_c2": (((0, 1),),) * 3})

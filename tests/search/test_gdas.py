@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from supernets import run_pair, three_edges
 
-from nasface.search.candidates import ChoiceTable
-from nasface.search.policy import Draw, GumbelPath, PathMixture
+from nasface.search.candidates import CandidateTable
+from nasface.search.policy import GumbelPath, PathMixture, StepRandom
 from nasface.search.supernet import SearchCell, Supernet
 
 
@@ -20,7 +20,7 @@ def test_gumbel_on_every_edge_as_gdas() -> None:
     space = three_edges(2)
     supernet = Supernet(space, 4).double()
     policy = GumbelPath(temperature=0.7, every_edge=True)
-    mixture = supernet.choices.mixture(policy, seed=0, step=3)["c"]
+    mixture = supernet.arch_parameters.mixture(policy, seed=0, step=3)["c"]
     assert isinstance(mixture, PathMixture)
     assert mixture.every_edge
     assert [edge for edge, _ in mixture.pairs] == [0, 1, 2]
@@ -29,10 +29,10 @@ def test_gumbel_on_every_edge_as_gdas() -> None:
     weights = torch.randn(2, 4, 5, 5, dtype=torch.float64)
     output = cast(SearchCell, supernet.cells["c"])(inputs, mixture)[2]
     (output * weights).sum().backward()
-    alpha, beta = supernet.choices.alpha["c"], supernet.choices.beta["c"]
+    alpha, beta = supernet.arch_parameters.alpha["c"], supernet.arch_parameters.beta["c"]
     share = beta.detach().softmax(0)
-    table = ChoiceTable.of(space, "c")
-    noise = Draw(0, 0, 3).generator(3).gumbel(size=table.offered_EO.shape)
+    table = CandidateTable.of(space, "c")
+    noise = StepRandom(0, 0, 3).generator(3).gumbel(size=table.offered_EO.shape)
     expected = torch.zeros_like(output)
     d_alpha = torch.zeros_like(alpha)
     for edge, column in mixture.pairs:
@@ -68,7 +68,7 @@ def test_a_weight_step_of_gdas_weights_its_edges_too() -> None:
     inputs = [torch.randn(2, 4, 5, 5, dtype=torch.float64) for _ in range(3)]
     cell = cast(SearchCell, supernet.cells["c"])
     policy = GumbelPath(every_edge=True)
-    gated = cell(inputs, supernet.choices.mixture(policy, seed=0, step=0)["c"])[2]
+    gated = cell(inputs, supernet.arch_parameters.mixture(policy, seed=0, step=0)["c"])[2]
     with torch.no_grad():
-        plain = cell(inputs, supernet.choices.mixture(policy, seed=0, step=0)["c"])[2]
+        plain = cell(inputs, supernet.arch_parameters.mixture(policy, seed=0, step=0)["c"])[2]
     torch.testing.assert_close(gated, plain)

@@ -15,52 +15,54 @@ from torch import Tensor, nn
 
 from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace
-from nasface.search.candidates import ChoiceTable, Pair, pair_scores
-from nasface.search.coverage import Visits
-from nasface.search.derive import Path, derive, genotype_of_paths
+from nasface.search.candidates import CandidateTable, Pair, pair_scores
+from nasface.search.coverage import Coverage
+from nasface.search.derive import NodePaths, derive, genotype_of_paths
 from nasface.search.policy import (
     ArgmaxPath,
-    Draw,
+    GatedOp,
     GumbelPath,
+    InputSlot,
     PathMixture,
     Policy,
-    Slot,
     Softmax,
     SoftMixture,
-    Trial,
+    StepRandom,
     UniformPath,
 )
-from nasface.search.supernet import ChoiceWeights, SearchCell, SearchEdge, Supernet
+from nasface.search.supernet import ArchitectureParameters, SearchCell, SearchEdge, Supernet
 
 INPUTS = ("x", "y", "z")
 
 
 def path_of(
     policy: Policy, space: SearchSpace, alpha: Tensor, beta: Tensor | None, step: int = 0
-) -> Path:
+) -> NodePaths:
     with torch.no_grad():
-        mixture = policy.mix(ChoiceTable.of(space, "c"), alpha, beta, Draw(0, 0, step))
+        mixture = policy.mix(CandidateTable.of(space, "c"), alpha, beta, StepRandom(0, 0, step))
     return per_node(mixture)
 
 
 # --- which path
 
 
-def set_choices(choices: ChoiceWeights, space: SearchSpace, seed: int, *, ties: bool) -> None:
+def set_choices(
+    arch_parameters: ArchitectureParameters, space: SearchSpace, seed: int, *, ties: bool
+) -> None:
     alphas, betas = random_choices(space, seed, ties=ties)
     with torch.no_grad():
         for cell, alpha in alphas.items():
-            choices.alpha[cell].copy_(torch.from_numpy(alpha))
+            arch_parameters.alpha[cell].copy_(torch.from_numpy(alpha))
             if betas is not None:
-                choices.beta[cell].copy_(torch.from_numpy(betas[cell]))
+                arch_parameters.beta[cell].copy_(torch.from_numpy(betas[cell]))
 
 
 @settings(max_examples=200, deadline=None)
 @given(spaces(), st.integers(0, 10_000), st.booleans())
 def test_argmax_runs_what_would_be_derived(space: SearchSpace, seed: int, ties: bool) -> None:
-    choices = ChoiceWeights(space)
-    set_choices(choices, space, seed, ties=ties)
-    mixture = choices.mixture(ArgmaxPath(), seed=0, step=0)
+    arch_parameters = ArchitectureParameters(space)
+    set_choices(arch_parameters, space, seed, ties=ties)
+    mixture = arch_parameters.mixture(ArgmaxPath(), seed=0, step=0)
     paths = {cell: per_node(each) for cell, each in mixture.items()}
     derived = derive(space, *random_choices(space, seed, ties=ties))
     assert genotype_of_paths(space, paths) == derived
@@ -69,17 +71,17 @@ def test_argmax_runs_what_would_be_derived(space: SearchSpace, seed: int, ties: 
 def test_argmax_tells_apart_what_only_its_logarithm_confuses() -> None:
     """Probabilities that differ in the last place may have the same float32 logarithm."""
     space = load_search_space("autofem-cpm")
-    choices = ChoiceWeights(space)
-    for alpha in choices.alpha.values():
+    arch_parameters = ArchitectureParameters(space)
+    for alpha in arch_parameters.alpha.values():
         nn.init.zeros_(alpha)
         alpha.data[:, 7] = 1.3e-7
-    for beta in choices.beta.values():
+    for beta in arch_parameters.beta.values():
         nn.init.zeros_(beta)
-    mixture = choices.mixture(ArgmaxPath(), seed=0, step=0)
+    mixture = arch_parameters.mixture(ArgmaxPath(), seed=0, step=0)
     paths = {cell: per_node(each) for cell, each in mixture.items()}
     alphas, betas = (
         {cell: weights.detach().numpy() for cell, weights in kind.items()}
-        for kind in (choices.alpha, choices.beta)
+        for kind in (arch_parameters.alpha, arch_parameters.beta)
     )
     derived = derive(space, alphas, betas)
     assert {n.edges[0].operation for g in derived.cells.values() for n in g.nodes} == {
@@ -103,11 +105,12 @@ def test_a_probability_that_rounds_to_zero_still_leaves_a_valid_path(policy: Pol
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_step_can_be_repeated(policy: str) -> None:
     space = load_search_space("autofem-cpm", {"nodes": 4})
-    choices = ChoiceWeights(space, torch.Generator().manual_seed(0))
+    arch_parameters = ArchitectureParameters(space, torch.Generator().manual_seed(0))
 
     def run(seed: int, step: int) -> list[str]:
         return [
-            str(each) for each in choices.mixture(POLICIES[policy], seed=seed, step=step).values()
+            str(each)
+            for each in arch_parameters.mixture(POLICIES[policy], seed=seed, step=step).values()
         ]
 
     assert run(1, 2) == run(1, 2)
@@ -115,40 +118,40 @@ def test_a_step_can_be_repeated(policy: str) -> None:
     assert (run(1, 2) != run(1, 3)) == random
     assert (run(1, 2) != run(2, 2)) == random
     if random:  # cells draw independently
-        first, *others = choices.mixture(POLICIES[policy], seed=1, step=2).values()
+        first, *others = arch_parameters.mixture(POLICIES[policy], seed=1, step=2).values()
         assert any(per_node(first) != per_node(o) for o in others)
 
 
 def test_uniform_visits_each_candidate_once_in_a_round() -> None:
     space = load_search_space("autofem-cpm")
-    choices = ChoiceWeights(space).requires_grad_(False)
-    visits = Visits(choices.tables)
+    arch_parameters = ArchitectureParameters(space).requires_grad_(False)
+    coverage = Coverage(arch_parameters.tables)
     counts: Counter[tuple[str, Pair]] = Counter()
-    assert visits.unvisited() == visits.candidates() == 6 * 8 * 21
+    assert coverage.unvisited() == coverage.candidates() == 6 * 8 * 21
     for step in range(48):
-        mixture = choices.mixture(UniformPath(), seed=5, step=step)
-        visits.add(mixture)
+        mixture = arch_parameters.mixture(UniformPath(), seed=5, step=step)
+        coverage.add(mixture)
         for cell, each in mixture.items():
             counts.update((cell, pair) for pair in per_node(each)[5])
-    assert visits.unvisited() == 0
+    assert coverage.unvisited() == 0
     # node i has 8 * i candidates, so 48 steps are 6 / i rounds
     assert set(counts.values()) == {1}
     assert len(counts) == 6 * 48
     for cell in space.cells:
-        assert visits.counts[cell][0].tolist() == [6] * 8
-        assert visits.counts[cell][1:3].tolist() == [[3] * 8] * 2
-        assert visits.counts[cell][3:6].tolist() == [[2] * 8] * 3
+        assert coverage.counts[cell][0].tolist() == [6] * 8
+        assert coverage.counts[cell][1:3].tolist() == [[3] * 8] * 2
+        assert coverage.counts[cell][3:6].tolist() == [[2] * 8] * 3
 
 
 def test_uniform_rounds_are_shuffled_anew() -> None:
     space = load_search_space("autofem-cpm", {"nodes": 4})
-    choices = ChoiceWeights(space).requires_grad_(False)
+    arch_parameters = ArchitectureParameters(space).requires_grad_(False)
 
     def first_node(seed: int, round_: int) -> list[Pair]:
         return [
-            per_node(choices.mixture(UniformPath(), seed=seed, step=8 * round_ + at)["cpm_c2"])[0][
-                0
-            ]
+            per_node(
+                arch_parameters.mixture(UniformPath(), seed=seed, step=8 * round_ + at)["cpm_c2"]
+            )[0][0]
             for at in range(8)
         ]
 
@@ -185,7 +188,7 @@ def test_sampled_paths_have_the_frequencies_of_the_probabilities(policy: Policy)
     space = three_edges(1)
     random = np.random.default_rng(0)
     alpha, beta = random.normal(size=(3, 4)), random.normal(size=3)
-    table = ChoiceTable.of(space, "c")
+    table = CandidateTable.of(space, "c")
     scores = pair_scores(table, alpha.astype(np.float32), beta.astype(np.float32))
     expected = np.where(table.eligible_EO, scores, 0).astype(float)
     expected /= expected.sum()
@@ -218,7 +221,7 @@ def case(keep: int | str, normalised: bool = True) -> Case:
     space = three_edges(keep, edge_normalisation=normalised)
     torch.manual_seed(0)
     supernet = Supernet(space, 4).double()
-    set_choices(supernet.choices, space, 1, ties=False)
+    set_choices(supernet.arch_parameters, space, 1, ties=False)
     inputs = [torch.randn(2, 4, 5, 5, dtype=torch.float64) for _ in INPUTS]
     return space, supernet, inputs, torch.randn(2, 4, 5, 5, dtype=torch.float64)
 
@@ -230,9 +233,13 @@ def closed_form(
 
     p is the categorical over ``compared``; d_k = <dL/dy, o_k> for the pairs that were run.
     """
-    table = supernet.choices.tables["c"]
-    alpha = supernet.choices.alpha["c"].detach()
-    beta = supernet.choices.beta["c"].detach() if "c" in supernet.choices.beta else None
+    table = supernet.arch_parameters.tables["c"]
+    alpha = supernet.arch_parameters.alpha["c"].detach()
+    beta = (
+        supernet.arch_parameters.beta["c"].detach()
+        if "c" in supernet.arch_parameters.beta
+        else None
+    )
     offered = torch.from_numpy(table.offered_EO)
     share = (alpha.exp() * offered) / (alpha.exp() * offered).sum(1, keepdim=True)
     edge_share = torch.ones(3) if beta is None else beta.exp() / beta.exp().sum()
@@ -265,7 +272,7 @@ def competitors(
 @pytest.mark.parametrize("keep", [1, 2, "all"])
 def test_gate_gradient_is_the_closed_form(keep: int | str, probes: int, normalised: bool) -> None:
     space, supernet, inputs, weights = case(keep, normalised)
-    mixture = supernet.choices.mixture(ArgmaxPath(probes=probes), seed=0, step=0)["c"]
+    mixture = supernet.arch_parameters.mixture(ArgmaxPath(probes=probes), seed=0, step=0)["c"]
     assert isinstance(mixture, PathMixture)
     outputs = cast(SearchCell, supernet.cells["c"])(inputs, mixture)
     (outputs[2] * weights).sum().backward()
@@ -283,20 +290,22 @@ def test_gate_gradient_is_the_closed_form(keep: int | str, probes: int, normalis
         slot_alpha, slot_beta = closed_form(supernet, executed if probes else rivals, inner)
         d_alpha += slot_alpha
         d_beta += slot_beta
-    grad = supernet.choices.alpha["c"].grad
+    grad = supernet.arch_parameters.alpha["c"].grad
     assert grad is not None
     assert grad.abs().max() > 1e-3
     torch.testing.assert_close(grad, d_alpha, atol=1e-9, rtol=1e-6)
     if normalised:
-        torch.testing.assert_close(supernet.choices.beta["c"].grad, d_beta, atol=1e-9, rtol=1e-6)
+        torch.testing.assert_close(
+            supernet.arch_parameters.beta["c"].grad, d_beta, atol=1e-9, rtol=1e-6
+        )
 
 
 def test_gates_do_not_change_the_output() -> None:
     _, supernet, inputs, _ = case(2)
     cell = cast(SearchCell, supernet.cells["c"])
-    gated = supernet.choices.mixture(ArgmaxPath(probes=1), seed=0, step=0)["c"]
+    gated = supernet.arch_parameters.mixture(ArgmaxPath(probes=1), seed=0, step=0)["c"]
     with torch.no_grad():
-        plain = supernet.choices.mixture(ArgmaxPath(probes=1), seed=0, step=0)["c"]
+        plain = supernet.arch_parameters.mixture(ArgmaxPath(probes=1), seed=0, step=0)["c"]
     assert isinstance(plain, PathMixture)
     assert all(slot.chosen.gate is None and not slot.probes for slot in plain.slots[0])
     torch.testing.assert_close(cell(inputs, gated)[2], cell(inputs, plain)[2], rtol=0, atol=1e-12)
@@ -306,7 +315,9 @@ def test_temperature_divides_the_gradient_of_a_sample() -> None:
     """At a very high temperature p is uniform: dL/dlogit_j = (delta_j - 1/n) d / (n T)."""
     _, supernet, inputs, weights = case("all", normalised=False)
     temperature = 1e6
-    mixture = supernet.choices.mixture(GumbelPath(temperature=temperature), seed=0, step=0)["c"]
+    mixture = supernet.arch_parameters.mixture(GumbelPath(temperature=temperature), seed=0, step=0)[
+        "c"
+    ]
     assert isinstance(mixture, PathMixture)
     (cast(SearchCell, supernet.cells["c"])(inputs, mixture)[2] * weights).sum().backward()
     chosen = per_node(mixture)[0][1]
@@ -314,7 +325,7 @@ def test_temperature_divides_the_gradient_of_a_sample() -> None:
     expected = torch.zeros(4, dtype=torch.float64)
     for column in (2, 3):  # the middle edge offers two operations and no none
         expected[column] = inner * ((column == chosen[1]) - 0.5)
-    grad = supernet.choices.alpha["c"].grad
+    grad = supernet.arch_parameters.alpha["c"].grad
     assert grad is not None
     torch.testing.assert_close(grad[1], expected, rtol=1e-4, atol=1e-12)
 
@@ -338,14 +349,14 @@ def test_a_probe_reads_the_derivative_of_mixing_its_rival_in() -> None:
     edge = cast(SearchEdge, cell.edges[0])
     x = torch.randn(2, 4, 5, 5, dtype=torch.float64)
     # No ReLU behind the node, since finite differences stumble over its kink.
-    rest = ((Slot(Trial(1, 1)), Slot(Trial(2, 3))),)
+    rest = ((InputSlot(GatedOp(1, 1)), InputSlot(GatedOp(2, 3))),)
 
-    def loss(first: Slot) -> Tensor:
+    def loss(first: InputSlot) -> Tensor:
         return cast(Tensor, cell([x], PathMixture(((first,), *rest)))[2].sin().sum())
 
     for chosen, rival in ((2, 3), (3, 2), (1, 3), (2, 1)):
         gate = torch.zeros((), dtype=torch.float64, requires_grad=True)
-        torch.autograd.backward(loss(Slot(Trial(0, chosen), (Trial(0, rival, gate),))))
+        torch.autograd.backward(loss(InputSlot(GatedOp(0, chosen), (GatedOp(0, rival, gate),))))
 
         def mixed(weight: float, chosen: int = chosen, rival: int = rival) -> float:
             other = edge.operations[edge.column_names[rival]]
@@ -353,7 +364,7 @@ def test_a_probe_reads_the_derivative_of_mixing_its_rival_in() -> None:
                 lambda _module, arguments, output: output + weight * other(*arguments)
             )
             with torch.no_grad():
-                value = float(loss(Slot(Trial(0, chosen))))
+                value = float(loss(InputSlot(GatedOp(0, chosen))))
             handle.remove()
             return value
 
@@ -366,9 +377,9 @@ def test_a_probe_reads_the_derivative_of_mixing_its_rival_in() -> None:
 
 def test_softmax_is_a_mixture_of_all_candidates() -> None:
     space = three_edges(1)
-    table = ChoiceTable.of(space, "c")
+    table = CandidateTable.of(space, "c")
     alpha, beta = torch.randn(3, 4), torch.randn(3)
-    mixture = Softmax().mix(table, alpha, beta, Draw(0, 0, 0))
+    mixture = Softmax().mix(table, alpha, beta, StepRandom(0, 0, 0))
     assert isinstance(mixture, SoftMixture)
     assert mixture.gates_E is not None
     for edge, columns in enumerate(space.candidates("c")):
@@ -377,5 +388,5 @@ def test_softmax_is_a_mixture_of_all_candidates() -> None:
             expected = alpha[edge, column].exp() / total if column in columns else torch.zeros(())
             torch.testing.assert_close(mixture.weights_EO[edge, column], expected)
     torch.testing.assert_close(mixture.gates_E, beta.exp() / beta.exp().sum())
-    bare = Softmax().mix(table, alpha, None, Draw(0, 0, 0))
+    bare = Softmax().mix(table, alpha, None, StepRandom(0, 0, 0))
     assert bare == replace(mixture, weights_EO=cast(SoftMixture, bare).weights_EO, gates_E=None)

@@ -13,11 +13,11 @@ from torch import nn
 from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace
 from nasface.nn.cell import FixedCell, FixedModule
-from nasface.search.derive import Path, genotype_of_paths
+from nasface.search.derive import NodePaths, genotype_of_paths
 from nasface.search.supernet import Supernet
 
 
-def copy_weights(supernet: Supernet, paths: dict[str, Path], module: FixedModule) -> None:
+def copy_weights(supernet: Supernet, paths: dict[str, NodePaths], module: FixedModule) -> None:
     """Fill a derived module with the weights that the supernet uses on a path."""
     for cell, graph in supernet.space.cells.items():
         search, fixed = cell_of(supernet, cell), cast(FixedCell, module.cells[cell])
@@ -51,7 +51,7 @@ def join(parts: list[nn.Conv2d], whole: nn.Module) -> None:
     cast(nn.Conv2d, whole).weight.data.copy_(weight)
 
 
-def check_same_function(space: SearchSpace, paths: dict[str, Path], base: int) -> None:
+def check_same_function(space: SearchSpace, paths: dict[str, NodePaths], base: int) -> None:
     torch.manual_seed(0)
     supernet = Supernet(replace(space, partial_channels=1), CHANNELS, affine=True).double()
     for key, value in supernet.state_dict().items():

@@ -12,14 +12,14 @@ from nasface.arch.io import load_search_space
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import SearchClassifier
 from nasface.errors import ConfigError
-from nasface.search.config import BilevelConfig, ComplexityConfig, policy_at
-from nasface.search.cost_penalty import Complexity, operation_costs
+from nasface.search.config import BilevelConfig, CostPenaltyConfig, policy_at
+from nasface.search.cost_penalty import CostPenalty, operation_costs
 from nasface.search.policy import GumbelPath, Mixture
-from nasface.search.searcher import Losses, Schedule, Session, searched_skips
-from nasface.search.supernet import ChoiceWeights
+from nasface.search.searcher import BilevelSearcher, Losses, Schedule, searched_skips
+from nasface.search.supernet import ArchitectureParameters
 
 Batch = tuple[Tensor, Tensor]
-CONFIG = BilevelConfig(warmup_epochs=0, choice_lr=0.05)
+CONFIG = BilevelConfig(warmup_epochs=0, arch_lr=0.05)
 SPACE = load_search_space("pc-darts", {"nodes": 2, "partial": 2})
 
 
@@ -40,15 +40,15 @@ class Toy:
             cell: operation_costs(SPACE, cell, 4, {0: (8, 8), 1: (4, 4)}, "parameters")
             for cell in SPACE.cells
         }
-        self.session: Session[Batch] = Session(
+        self.searcher: BilevelSearcher[Batch] = BilevelSearcher(
             SPACE,
-            self.network.choices,
+            self.network.arch_parameters,
             weights,
             torch.optim.SGD(weights, 0.05, momentum=0.9),
             Losses(self.loss, self.loss),
             config,
             Schedule(warmup, steps),
-            complexity=Complexity(0.0, costs),
+            cost_penalty=CostPenalty(0.0, costs),
         )
 
     def loss(self, data: Batch, mixture: Mixture) -> Tensor:
@@ -56,10 +56,10 @@ class Toy:
 
     def run(self, until: int) -> list[dict[str, float]]:
         rows = []
-        while self.session.step < until:
-            step = self.session.step
-            choice = batch(1000 + step) if self.session.warm else None
-            rows.append(self.session.take_step(batch(step), choice))
+        while self.searcher.step < until:
+            step = self.searcher.step
+            choice = batch(1000 + step) if self.searcher.warm else None
+            rows.append(self.searcher.take_step(batch(step), choice))
         return rows
 
 
@@ -71,22 +71,22 @@ def test_stopped_and_resumed_is_the_uninterrupted_search(
     config = replace(CONFIG, policy=policy, order=order, every_edge=policy == "gumbel")
     whole, first, second = Toy(config), Toy(config), Toy(config)
     rows = whole.run(6)
-    assert ["choice_loss" in row for row in rows] == [False] * 2 + [True] * 4
+    assert ["arch_loss" in row for row in rows] == [False] * 2 + [True] * 4
     kept = first.run(4)
     second.network.load_state_dict(first.network.state_dict())
-    second.session.load(first.session.state())
+    second.searcher.load(first.searcher.state())
     assert kept + second.run(6) == rows
     for key, value in whole.network.state_dict().items():
         assert torch.equal(second.network.state_dict()[key], value), key
-    assert second.session.visits.state() == whole.session.visits.state()
-    assert second.session.genotype("g") == whole.session.genotype("g")
+    assert second.searcher.coverage.state() == whole.searcher.coverage.state()
+    assert second.searcher.genotype("g") == whole.searcher.genotype("g")
 
 
 def test_choices_are_frozen_in_the_warm_up() -> None:
     toy = Toy(CONFIG)
-    start = [p.detach().clone() for p in toy.network.choices.parameters()]
+    start = [p.detach().clone() for p in toy.network.arch_parameters.parameters()]
     toy.run(2)
-    now = list(toy.network.choices.parameters())
+    now = list(toy.network.arch_parameters.parameters())
     assert all(torch.equal(a, b) for a, b in zip(now, start, strict=True))
     toy.run(3)
     assert not any(torch.equal(a, b) for a, b in zip(now, start, strict=True))
@@ -94,42 +94,42 @@ def test_choices_are_frozen_in_the_warm_up() -> None:
 
 def test_the_size_limit_makes_cells_smaller() -> None:
     def size(config: BilevelConfig) -> float:
-        toy = Toy(replace(config, choice_lr=0.3), steps=30, warmup=0)
+        toy = Toy(replace(config, arch_lr=0.3), steps=30, warmup=0)
         rows = toy.run(30)
-        assert all("expected_size" in row for row in rows) == (config.complexity.weight > 0)
-        complexity = toy.session.complexity or Toy(limited).session.complexity
-        assert complexity is not None
-        return float(complexity.expected(toy.network.choices).detach())
+        assert all("expected_size" in row for row in rows) == (config.cost_penalty.weight > 0)
+        cost_penalty = toy.searcher.cost_penalty or Toy(limited).searcher.cost_penalty
+        assert cost_penalty is not None
+        return float(cost_penalty.expected(toy.network.arch_parameters).detach())
 
-    limited = replace(CONFIG, complexity=ComplexityConfig(weight=50.0, target=1.0))
+    limited = replace(CONFIG, cost_penalty=CostPenaltyConfig(weight=50.0, target=1.0))
     assert size(limited) < 0.5 * size(CONFIG)
 
 
 def test_too_many_skips_by_hand() -> None:
-    toy = Toy(replace(CONFIG, most_skips=2), warmup=0)
+    toy = Toy(replace(CONFIG, max_skip_connections=2), warmup=0)
     skip = SPACE.operations.index("skip")
     with torch.no_grad():
-        toy.network.choices.alpha["reduce"][:, skip] += 10
-    genotype = toy.session.genotype("g")
+        toy.network.arch_parameters.alpha["reduce"][:, skip] += 10
+    genotype = toy.searcher.genotype("g")
     assert searched_skips(SPACE, "reduce", genotype.cells["reduce"]) == 4
-    assert toy.session.too_many_skips(genotype) is None, "before any choice step"
-    toy.session.step = 1
-    assert toy.session.too_many_skips(genotype) == "reduce"
-    toy.session.config = replace(CONFIG, most_skips=4)
-    assert toy.session.too_many_skips(genotype) is None
-    toy.session.config = CONFIG
-    assert toy.session.too_many_skips(genotype) is None
+    assert toy.searcher.too_many_skips(genotype) is None, "before any architecture step"
+    toy.searcher.step = 1
+    assert toy.searcher.too_many_skips(genotype) == "reduce"
+    toy.searcher.config = replace(CONFIG, max_skip_connections=4)
+    assert toy.searcher.too_many_skips(genotype) is None
+    toy.searcher.config = CONFIG
+    assert toy.searcher.too_many_skips(genotype) is None
 
 
 def test_fixed_skips_do_not_count() -> None:
     space = load_search_space("autofem-fpn")
-    choices = ChoiceWeights(space)
+    arch_parameters = ArchitectureParameters(space)
     with torch.no_grad():
-        for alpha in choices.alpha.values():
+        for alpha in arch_parameters.alpha.values():
             alpha[:, space.operations.index("skip")] -= 10
     toy = Toy(CONFIG)
-    toy.session.space, toy.session.choices = space, choices
-    genotype = toy.session.genotype("g")
+    toy.searcher.space, toy.searcher.arch_parameters = space, arch_parameters
+    genotype = toy.searcher.genotype("g")
     kept = [e.operation for n in genotype.cells["fpn"].nodes for e in n.edges]
     assert "skip" in kept
     assert searched_skips(space, "fpn", genotype.cells["fpn"]) == 0
@@ -150,8 +150,8 @@ def test_temperature_falls_linearly() -> None:
         ({"noise_until": 0.0}, "noise_until 0.0"),
         ({"probes": -1}, "probes -1"),
         ({"temperature": (1.0, 0.0)}, r"temperature \(1.0, 0.0\), .* expected positive"),
-        ({"choice_lr": 0.0}, "choice_lr 0.0"),
-        ({"most_skips": -1}, "most_skips: -1 is not 0 or more, or none"),
+        ({"arch_lr": 0.0}, "arch_lr 0.0"),
+        ({"max_skip_connections": -1}, "max_skip_connections: -1 is not 0 or more, or none"),
     ],
 )
 def test_settings_out_of_range(changes: dict[str, Any], message: str) -> None:
@@ -161,13 +161,13 @@ def test_settings_out_of_range(changes: dict[str, Any], message: str) -> None:
 
 def test_a_weight_without_anything_to_weigh() -> None:
     toy = Toy(CONFIG)
-    config = replace(CONFIG, complexity=ComplexityConfig(weight=1.0, target=10.0))
-    with pytest.raises(ConfigError, match="needs the complexity of the network"):
-        Session(
+    config = replace(CONFIG, cost_penalty=CostPenaltyConfig(weight=1.0, target=10.0))
+    with pytest.raises(ConfigError, match="needs the cost of the network"):
+        BilevelSearcher(
             SPACE,
-            toy.network.choices,
+            toy.network.arch_parameters,
             list(toy.network.weights()),
-            toy.session.optimizer,
+            toy.searcher.optimizer,
             Losses(toy.loss, toy.loss),
             config,
             Schedule(0, 1),

@@ -1,4 +1,5 @@
-"""The choice step that looks one weight step ahead, against closed forms and a literal version."""
+"""The architecture step that looks one weight step ahead, against closed forms and a literal
+version."""
 
 import copy
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from nasface.arch.io import load_search_space
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import SearchClassifier
-from nasface.search.bilevel import gradient_of, second_order_choice_step
+from nasface.search.bilevel import gradient_of, second_order_arch_step
 from nasface.search.policy import ArgmaxPath, Policy, Softmax
 
 RATE, MOMENTUM, DECAY = 0.3, 0.9, 0.05
@@ -40,7 +41,7 @@ def test_a_quadratic_by_hand(buffered: bool) -> None:
         optimizer.step()
         velocity = optimizer.state[w]["momentum_buffer"].clone()
     before, start = w.detach().clone(), a.detach().clone()
-    value = second_order_choice_step(
+    value = second_order_arch_step(
         gradient_of(lambda: (w - target).square().sum() / 2 + a.square().sum() / 2),
         gradient_of(lambda: w.square().sum() / 2 + w @ mixed @ a),
         torch.optim.SGD([a], 1.0),
@@ -60,7 +61,7 @@ def test_a_quadratic_by_hand(buffered: bool) -> None:
 def test_with_a_rate_of_zero_it_is_the_first_order() -> None:
     w, a, mixed, target = quadratic()
     start = a.detach().clone()
-    second_order_choice_step(
+    second_order_arch_step(
         gradient_of(lambda: (w - target).square().sum() / 2 + w @ mixed @ a),
         gradient_of(lambda: w @ mixed @ a),
         torch.optim.SGD([a], 1.0),
@@ -81,14 +82,14 @@ def test_a_network_against_a_copy_one_step_ahead(policy: Policy) -> None:
 
     def loss(net: SearchClassifier, images: Tensor) -> Callable[[], Tensor]:
         def value() -> Tensor:
-            mixture = net.choices.mixture(policy, seed=0, step=0)
+            mixture = net.arch_parameters.mixture(policy, seed=0, step=0)
             return nn.functional.cross_entropy(net(images, mixture), labels)
 
         return value
 
-    weights, choices = list(network.weights()), list(network.choices.parameters())
+    weights, arch_parameters = list(network.weights()), list(network.arch_parameters.parameters())
     optimizer = torch.optim.SGD(weights, 0.1, weight_decay=1e-3)
-    chooser = torch.optim.SGD(choices, 0.0)
+    chooser = torch.optim.SGD(arch_parameters, 0.0)
 
     ahead = copy.deepcopy(network)
     mirrored = list(ahead.weights())
@@ -98,24 +99,26 @@ def test_a_network_against_a_copy_one_step_ahead(policy: Policy) -> None:
             if gradient is not None:
                 weight.sub_(0.1 * (gradient + 1e-3 * weight))
     outer = torch.autograd.grad(
-        loss(ahead, batches[1])(), [*ahead.choices.parameters(), *mirrored], allow_unused=True
+        loss(ahead, batches[1])(),
+        [*ahead.arch_parameters.parameters(), *mirrored],
+        allow_unused=True,
     )
     create = torch.autograd.grad(
         loss(network, batches[0])(), weights, create_graph=True, allow_unused=True
     )
     products = [
         (g * v.detach()).sum()
-        for g, v in zip(create, outer[len(choices) :], strict=True)
+        for g, v in zip(create, outer[len(arch_parameters) :], strict=True)
         if g is not None and v is not None
     ]
-    implicit = torch.autograd.grad(torch.stack(products).sum(), choices, allow_unused=True)
+    implicit = torch.autograd.grad(torch.stack(products).sum(), arch_parameters, allow_unused=True)
     expected = [
         d if i is None or d is None else d - 0.1 * i
-        for d, i in zip(outer[: len(choices)], implicit, strict=True)
+        for d, i in zip(outer[: len(arch_parameters)], implicit, strict=True)
     ]
 
     before = [weight.detach().clone() for weight in weights]
-    second_order_choice_step(
+    second_order_arch_step(
         gradient_of(loss(network, batches[1])),
         gradient_of(loss(network, batches[0])),
         chooser,
@@ -124,7 +127,7 @@ def test_a_network_against_a_copy_one_step_ahead(policy: Policy) -> None:
         reach=1e-7,  # the default is too far for so small and bent a network
     )
     assert all(torch.equal(a, b) for a, b in zip(weights, before, strict=True))
-    for choice, gradient, direct in zip(choices, expected, outer, strict=False):
+    for choice, gradient, direct in zip(arch_parameters, expected, outer, strict=False):
         assert choice.grad is not None
         assert gradient is not None
         assert direct is not None
@@ -135,7 +138,7 @@ def test_a_network_against_a_copy_one_step_ahead(policy: Policy) -> None:
 def test_a_loss_that_is_not_finite_makes_no_step() -> None:
     w, a, mixed, _ = quadratic()
     before = [w.detach().clone(), a.detach().clone()]
-    value = second_order_choice_step(
+    value = second_order_arch_step(
         gradient_of(lambda: (w @ mixed @ a) * torch.nan),
         gradient_of(lambda: w @ mixed @ a),
         torch.optim.SGD([a], 1.0),
@@ -155,7 +158,7 @@ def test_weights_come_back_after_an_error() -> None:
         raise RuntimeError("inside")
 
     with pytest.raises(RuntimeError, match="inside"):
-        second_order_choice_step(
+        second_order_arch_step(
             gradient_of(fail),
             gradient_of(lambda: w @ mixed @ a),
             torch.optim.SGD([a], 1.0),

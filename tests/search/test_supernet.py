@@ -16,7 +16,7 @@ from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
 from nasface.nn.cell import FixedModule
 from nasface.nn.cost import count_saved_bytes
-from nasface.search.derive import Path, genotype_of_paths
+from nasface.search.derive import NodePaths, genotype_of_paths
 from nasface.search.policy import ArgmaxPath, Policy, Softmax, SoftMixture
 from nasface.search.supernet import Supernet
 
@@ -40,7 +40,7 @@ def watch(supernet: Supernet) -> Counter[Key]:
     return calls
 
 
-def keys(space: SearchSpace, paths: dict[str, Path]) -> Counter[Key]:
+def keys(space: SearchSpace, paths: dict[str, NodePaths]) -> Counter[Key]:
     return Counter(
         (cell, edge, space.operations[column])
         for cell, path in paths.items()
@@ -70,9 +70,9 @@ def check_executed(space: SearchSpace, levels: range | tuple[int, ...], base: in
     }
     for probes in (0, 1):
         for weight_step in (True, False):
-            supernet.choices.requires_grad_(not weight_step)
+            supernet.arch_parameters.requires_grad_(not weight_step)
             calls.clear()
-            mixture = supernet.choices.mixture(ArgmaxPath(probes=probes), seed=0, step=0)
+            mixture = supernet.arch_parameters.mixture(ArgmaxPath(probes=probes), seed=0, step=0)
             supernet(x, mixture)
             on_path = keys(space, {cell: per_node(each) for cell, each in mixture.items()})
             assert not on_path - calls
@@ -104,7 +104,9 @@ def test_softmax_runs_every_candidate_once() -> None:
     space = load_search_space("autofem-cpm", {"nodes": 4})
     supernet = Supernet(space, CHANNELS)
     calls = watch(supernet)
-    supernet(features(PACKAGED, base=128), supernet.choices.mixture(Softmax(), seed=0, step=0))
+    supernet(
+        features(PACKAGED, base=128), supernet.arch_parameters.mixture(Softmax(), seed=0, step=0)
+    )
     assert len(calls) == 6 * 8 * 10
     assert set(calls.values()) == {1}
 
@@ -167,12 +169,12 @@ def test_softmax_by_loop(partial: int, stride: bool) -> None:
     )
     supernet = Supernet(space, 8).double()
     inputs = [torch.randn(2, 8, 6, 6, dtype=torch.float64) for _ in range(2)]
-    nn.init.normal_(supernet.choices.alpha["c"])
-    nn.init.normal_(supernet.choices.beta["c"])
-    mixture = supernet.choices.mixture(Softmax(), seed=0, step=0)
+    nn.init.normal_(supernet.arch_parameters.alpha["c"])
+    nn.init.normal_(supernet.arch_parameters.beta["c"])
+    mixture = supernet.arch_parameters.mixture(Softmax(), seed=0, step=0)
     found = cell_of(supernet, "c")(inputs, mixture["c"])[3 if stride else 2]
 
-    alpha, beta = supernet.choices.alpha["c"], supernet.choices.beta["c"]
+    alpha, beta = supernet.arch_parameters.alpha["c"], supernet.arch_parameters.beta["c"]
     values, edge = list(inputs), 0
     for node in range(2):
         shares = beta[edge : edge + 2 + node].softmax(0)
@@ -261,15 +263,15 @@ def kept_bytes(module: nn.Module, x: dict[int, Tensor], *arguments: object) -> i
 def test_a_path_keeps_as_much_as_the_derived_module(partial: int) -> None:
     space = replace(load_search_space("autofem-cpm"), partial_channels=partial)
     supernet = Supernet(space, 32)
-    supernet.choices.requires_grad_(False)
+    supernet.arch_parameters.requires_grad_(False)
     x = features(PACKAGED, 32, base=128)
 
     def search_bytes(policy: Policy) -> int:
-        return kept_bytes(supernet, x, supernet.choices.mixture(policy, seed=0, step=0))
+        return kept_bytes(supernet, x, supernet.arch_parameters.mixture(policy, seed=0, step=0))
 
     argmax = search_bytes(ArgmaxPath())
     assert argmax <= 0.15 * search_bytes(Softmax())
-    mixture = supernet.choices.mixture(ArgmaxPath(), seed=0, step=0)
+    mixture = supernet.arch_parameters.mixture(ArgmaxPath(), seed=0, step=0)
     paths = {cell: per_node(each) for cell, each in mixture.items()}
     module = FixedModule(genotype_of_paths(space, paths), 32)
     assert argmax <= 1.15 * kept_bytes(module, x)
@@ -282,7 +284,9 @@ def test_probes_keep_almost_nothing_in_addition() -> None:
     supernet.cells.requires_grad_(False)
     x = features(PACKAGED, 32, base=128)
     without, with_probes = (
-        kept_bytes(supernet, x, supernet.choices.mixture(ArgmaxPath(probes=n), seed=0, step=0))
+        kept_bytes(
+            supernet, x, supernet.arch_parameters.mixture(ArgmaxPath(probes=n), seed=0, step=0)
+        )
         for n in (0, 1)
     )
     maps = 4 * sum(value.numel() * value.element_size() for value in x.values())
@@ -299,13 +303,15 @@ def test_choice_weights_are_part_of_the_state(space: SearchSpace) -> None:
     state = supernet.state_dict()
     assert {key for key in state if key.startswith("choices.")} == wanted
     other.load_state_dict(state)
-    for mine, theirs in zip(supernet.choices.parameters(), other.choices.parameters(), strict=True):
+    for mine, theirs in zip(
+        supernet.arch_parameters.parameters(), other.arch_parameters.parameters(), strict=True
+    ):
         assert torch.equal(mine, theirs)
         assert mine.abs().max() < 0.01
     everything = {id(p) for p in supernet.parameters()}
     weights = {id(p) for p in supernet.weights()}
-    assert weights | {id(p) for p in supernet.choices.parameters()} == everything
-    assert not weights & {id(p) for p in supernet.choices.parameters()}
+    assert weights | {id(p) for p in supernet.arch_parameters.parameters()} == everything
+    assert not weights & {id(p) for p in supernet.arch_parameters.parameters()}
 
 
 def test_choice_weights_come_from_the_generator() -> None:
@@ -313,7 +319,9 @@ def test_choice_weights_come_from_the_generator() -> None:
     first, second = (
         Supernet(space, CHANNELS, generator=torch.Generator().manual_seed(7)) for _ in range(2)
     )
-    for one, other in zip(first.choices.parameters(), second.choices.parameters(), strict=True):
+    for one, other in zip(
+        first.arch_parameters.parameters(), second.arch_parameters.parameters(), strict=True
+    ):
         assert torch.equal(one, other)
 
 
@@ -324,7 +332,7 @@ def test_a_mixture_concatenates_the_nodes_that_may_become_leaves() -> None:
     for cell in ("fpn", "cpm_c2"):
         for name, module in cell_of(supernet, cell).projections.items():
             module.register_forward_hook(lambda *_, key=f"{cell}.{name}": used.add(key))
-    mixture = supernet.choices.mixture(Softmax(), seed=0, step=0)
+    mixture = supernet.arch_parameters.mixture(Softmax(), seed=0, step=0)
     assert isinstance(mixture["fpn"], SoftMixture)
     supernet(features(PACKAGED, base=128), mixture)
     outs = {f"fpn.out{level}" for level in PACKAGED}

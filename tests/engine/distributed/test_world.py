@@ -147,7 +147,7 @@ def test_several_processes_search_what_one_does(
     rows = [read_metrics(folder / "metrics.jsonl") for folder in (alone.folder, out)]
     for one, several in zip(*rows, strict=True):
         assert several == pytest.approx(one, rel=1e-4)
-    assert "choice_loss" in rows[0][-1]
+    assert "arch_loss" in rows[0][-1]
     ours, theirs = (
         load_checkpoint(folder / "checkpoint.pt", "search") for folder in (alone.folder, out)
     )
