@@ -70,7 +70,7 @@ def write_lively_weights(path: Path, config: DetectorConfig = DETECTOR, seed: in
     torch.manual_seed(seed)
     genotype = tiny_genotype(seed=seed) if uses_genotype(config.module) else None
     detector = build_detector(config, genotype)
-    for head in detector.frame.heads:
+    for head in detector.trunk.heads:
         for branch in (head.classify, head.regress):
             last = cast(torch.nn.Conv2d, cast(torch.nn.Sequential, branch)[-1])
             torch.nn.init.normal_(last.weight)

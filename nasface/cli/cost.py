@@ -32,7 +32,7 @@ class CostCommand:
     settings: Annotated[DetectorConfig, tyro.conf.arg(name="")]
     model: tyro.conf.Positional[str]
     """Member of the family (d0 to d6, d0-dense to d6-dense), `family` for all of them, genotype
-    (packaged name or YAML file), hand-made module (fpn, fem-fpn+ssh), `modules` for all of these in
+    (packaged name or YAML file), hand-made neck (fpn, fem-fpn+ssh), `modules` for all of these in
     one detector, or weights (.safetensors), which carry their own settings."""
     genotype: str = REFERENCE_GENOTYPE
     """Genotype of a member of the family, or of all."""
@@ -90,17 +90,17 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _modules(command: CostCommand, size: tuple[int, int]) -> int:
-    """The hand-made modules, and that of the genotype, in a detector of the given settings."""
+    """The hand-made necks, and that of the genotype, in a detector of the given settings."""
     found = []
     for name in (NONE, *PYRAMIDS, *CONTEXTS, GENOTYPE):
         genotype = load_genotype(command.genotype) if name == GENOTYPE else None
         rows = detector_cost(replace(command.settings, module=name), genotype, *size)
-        frame = [row for row in rows if row.part in FRAME]
+        trunk = [row for row in rows if row.part in FRAME]
         found.append(
             {
                 "module": name if genotype is None else genotype.name,
-                "parameters": rows[0].parameters - sum(row.parameters for row in frame),
-                "macs": rows[0].macs - sum(row.macs for row in frame),
+                "parameters": rows[0].parameters - sum(row.parameters for row in trunk),
+                "macs": rows[0].macs - sum(row.macs for row in trunk),
                 "detector_parameters": rows[0].parameters,
                 "detector_macs": rows[0].macs,
             }

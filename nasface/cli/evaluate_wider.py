@@ -20,7 +20,12 @@ from nasface.cli.benchmark import (
 from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import parse
 from nasface.data.detections import Rows, read_detections
-from nasface.data.widerface_truth import AnnotatedImage, only, read_ground_truth, read_text_truth
+from nasface.data.widerface_truth import (
+    WiderGroundTruth,
+    read_ground_truth,
+    read_text_truth,
+    select_images,
+)
 from nasface.engine.config import WiderConfig
 from nasface.engine.setup import data_folder
 from nasface.metrics.widerface import WiderResult, score_wider
@@ -76,12 +81,12 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _truth(settings: WiderConfig, root: Path) -> list[AnnotatedImage]:
+def _truth(settings: WiderConfig, root: Path) -> list[WiderGroundTruth]:
     if settings.truth == "mat":
         truth = read_ground_truth(root / "ground_truth")
     else:
         truth = read_text_truth(root / "wider_face_split" / "wider_face_val_bbx_gt.txt")
-    return only(truth, Path(settings.images)) if settings.images else truth
+    return select_images(truth, Path(settings.images)) if settings.images else truth
 
 
 def _protocol(settings: WiderConfig, images: int) -> str:

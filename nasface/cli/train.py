@@ -23,7 +23,7 @@ class TrainCommand:
     """Train a detector on the training images of a data folder: that of a genotype, or a member of
     the family by --model.
 
-    --module, short for --detector.module, takes a hand-made module in the place of the genotype's
+    --module, short for --detector.module, takes a hand-made neck in the place of the genotype's
     cells.
 
     The run folder holds config.yaml, genotype.yaml, metrics.jsonl and its plot, checkpoint.pt, and

@@ -30,7 +30,7 @@ SETS = ("easy", "medium", "hard")
 
 
 @dataclass(frozen=True, eq=False)
-class AnnotatedImage:
+class WiderGroundTruth:
     """The M faces of an image, in official order.
 
     ``name`` is ``event/name.jpg``, also where a file leaves ``.jpg`` out. ``boxes_M4`` is float64
@@ -44,7 +44,7 @@ class AnnotatedImage:
     sets: Mapping[str, NDArray[np.bool_]]
 
 
-def read_ground_truth(folder: Path) -> list[AnnotatedImage]:
+def read_ground_truth(folder: Path) -> list[WiderGroundTruth]:
     """Read ``wider_face_val.mat`` and the ``.mat`` files of the three sets.
 
     An image without a face has M = 0 (officially a row of zeros).
@@ -87,7 +87,7 @@ def read_ground_truth(folder: Path) -> list[AnnotatedImage]:
     return images
 
 
-def read_text_truth(path: Path) -> list[AnnotatedImage]:
+def read_text_truth(path: Path) -> list[WiderGroundTruth]:
     """Read an annotation file in text form; its one set, ``valid``, is the faces not ``invalid``.
 
     Raises:
@@ -104,7 +104,7 @@ def read_text_truth(path: Path) -> list[AnnotatedImage]:
     return images
 
 
-def only(images: Sequence[AnnotatedImage], listing: Path) -> list[AnnotatedImage]:
+def select_images(images: Sequence[WiderGroundTruth], listing: Path) -> list[WiderGroundTruth]:
     """The images that a text file lists, in their own order.
 
     The file has an ``event/name.jpg`` or ``event/name`` a line, or is an annotation file in WIDER
@@ -201,14 +201,14 @@ def _without_zeros(
     boxes: NDArray[np.float64],
     attributes: Mapping[str, NDArray[np.int64]],
     sets: Mapping[str, NDArray[np.bool_]],
-) -> AnnotatedImage:
+) -> WiderGroundTruth:
     """Drop the row of zeros that stands for "no face"."""
     if len(boxes) == 1 and not boxes.any():
         empty = slice(0)
-        return AnnotatedImage(
+        return WiderGroundTruth(
             name,
             boxes[empty],
             {key: each[empty] for key, each in attributes.items()},
             {key: each[empty] for key, each in sets.items()},
         )
-    return AnnotatedImage(name, boxes, attributes, sets)
+    return WiderGroundTruth(name, boxes, attributes, sets)

@@ -32,7 +32,7 @@ class LoadedDetector:
     """A detector in evaluation mode with what its file says of it.
 
     ``detector`` maps images to :class:`Predictions` or, from an ONNX file, :class:`Candidates`.
-    There is no genotype where it has a hand-made module.
+    There is no genotype where it has a hand-made neck.
     """
 
     detector: nn.Module
@@ -57,7 +57,7 @@ def save_detector(
     metadata = {
         "format": FORMAT,
         "nasface": nasface.__version__,
-        "config": to_yaml(detector.frame.config),
+        "config": to_yaml(detector.trunk.config),
         **({} if genotype is None else {"genotype": to_yaml(genotype)}),
         "preprocessing": PREPROCESSING,
         "licence": LICENCE,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nasface.detection.anchors import AnchorConfig
-from nasface.detection.necks.registry import GENOTYPE, parts_of
+from nasface.detection.necks.registry import GENOTYPE, neck_parts
 from nasface.detection.pyramid import Form
 from nasface.errors import ConfigError
 
@@ -14,7 +14,7 @@ MOST_CHANNELS, MOST_LAYERS = 4096, 64
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorConfig:
-    """The parts of a detector around its feature enhancement."""
+    """The parts of a detector around its feature neck."""
 
     backbone: str = "mobilenet_v1_0.25"
     """Name of the backbone."""
@@ -63,7 +63,7 @@ class DetectorConfig:
                 f"{self.head_layers}, repeats {self.repeats}: expected at most {MOST_CHANNELS} "
                 f"channels and {MOST_LAYERS} layers"
             )
-        parts_of(self.module)
+        neck_parts(self.module)
         if self.repeats < 1 or self.cosine_scale <= 0:
             raise ConfigError(
                 f"repeats {self.repeats}, cosine_scale {self.cosine_scale}: expected at least 1 "

@@ -10,7 +10,7 @@ from nasface.arch.genotype import Genotype, cascade
 from nasface.arch.space import SearchSpace
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
-from nasface.detection.necks.registry import paths_of_parts
+from nasface.detection.necks.registry import neck_paths
 from nasface.detection.pyramid import LEVELS
 from nasface.nn.cost import Cost, measure_cost
 from nasface.search.candidates import CandidateTable, select
@@ -32,11 +32,11 @@ def detector_cost(
     with torch.device("meta"):
         detector = build_detector(config, genotype)
         image = torch.empty(1, 3, height, width)
-    frame = {part: f"frame.{path}" for part, path in FRAME.items()}
-    heads = frame.popitem()
+    trunk = {part: f"trunk.{path}" for part, path in FRAME.items()}
+    heads = trunk.popitem()
     parts = {
-        **frame,
-        **{k: f"enhancement.{path}" for k, path in paths_of_parts(detector.enhancement).items()},
+        **trunk,
+        **{k: f"neck.{path}" for k, path in neck_paths(detector.neck).items()},
         heads[0]: heads[1],
     }
     return measure_cost(detector, (image,), parts)

@@ -1,4 +1,4 @@
-"""The detector: backbone, pyramid, feature enhancement, heads.
+"""The detector: backbone, pyramid, neck, heads.
 
 Two shots (DSFD, and ASFD section 3.1): the heads predict once from the original pyramid with
 anchors of half size and once from the enhanced pyramid. The first shot exists in training only.
@@ -15,7 +15,7 @@ from nasface.detection.anchors import make_anchors
 from nasface.detection.backbones.registry import build_backbone
 from nasface.detection.config import DetectorConfig
 from nasface.detection.heads import Head
-from nasface.detection.necks.registry import build_enhancement
+from nasface.detection.necks.registry import build_neck
 from nasface.detection.pyramid import LEVELS, STRIDES, ExtraLevels
 from nasface.nn.blocks import conv_norm_relu
 from nasface.structures import Predictions
@@ -23,8 +23,8 @@ from nasface.structures import Predictions
 FIRST_SHOT_SCALE = 0.5
 
 
-class DetectorFrame(nn.Module):
-    """What surrounds the feature enhancement: backbone, C6 and C7, lateral 1x1s, shared heads.
+class DetectorTrunk(nn.Module):
+    """What surrounds the neck: backbone, C6 and C7, lateral 1x1s, shared heads.
 
     Heads differ between levels and are shared by the two shots (ASFD section 3.1).
     """
@@ -84,16 +84,16 @@ class DetectorFrame(nn.Module):
         )
 
 
-Enhancement = TypeVar("Enhancement", bound=nn.Module)
+NeckType = TypeVar("NeckType", bound=nn.Module)
 
 
-class _TwoShotDetector(nn.Module, Generic[Enhancement]):
-    """A frame with a module in its middle."""
+class TwoShotDetector(nn.Module, Generic[NeckType]):
+    """A trunk with a neck in its middle."""
 
-    def __init__(self, frame: DetectorFrame, enhancement: Enhancement) -> None:
+    def __init__(self, trunk: DetectorTrunk, neck: NeckType) -> None:
         super().__init__()
-        self.frame = frame
-        self.enhancement = enhancement
+        self.trunk = trunk
+        self.neck = neck
         #: modules that training leaves in evaluation mode
         self.fixed: tuple[nn.Module, ...] = ()
 
@@ -105,8 +105,8 @@ class _TwoShotDetector(nn.Module, Generic[Enhancement]):
         return self
 
 
-class Detector(_TwoShotDetector[nn.Module]):
-    """A detector with a fixed enhancement: of a genotype, or hand-made. Call it for inference.
+class Detector(TwoShotDetector[nn.Module]):
+    """A detector with a fixed neck: of a genotype, or hand-made. Call it for inference.
 
     Forward: images (B, 3, H, W), normalised as :func:`nasface.data.images.to_tensor` does -> the
     second shot's :class:`Predictions`.
@@ -114,23 +114,23 @@ class Detector(_TwoShotDetector[nn.Module]):
 
     def forward(self, images_B3HW: Tensor) -> Predictions:
         """See the class."""
-        return self.frame.predict(self.enhancement(self.frame.pyramid(images_B3HW)))
+        return self.trunk.predict(self.neck(self.trunk.pyramid(images_B3HW)))
 
-    def both_shots(self, images_B3HW: Tensor) -> tuple[Predictions, Predictions]:
+    def forward_train(self, images_B3HW: Tensor) -> tuple[Predictions, Predictions]:
         """First and second shot, for training."""
-        original = self.frame.pyramid(images_B3HW)
-        return self.frame.predict_both(original, self.enhancement(original))
+        original = self.trunk.pyramid(images_B3HW)
+        return self.trunk.predict_both(original, self.neck(original))
 
 
 def build_detector(config: DetectorConfig, genotype: Genotype | None) -> Detector:
-    """The detector of a genotype or of a hand-made module, with random weights.
+    """The detector of a genotype or of a hand-made neck, with random weights.
 
     Raises:
         SpecError: if the genotype does not fit a pyramid of levels 2..7.
         ConfigError: for an unknown backbone, or a genotype without a place in the module or the
             other way round.
     """
-    enhancement = build_enhancement(
+    neck = build_neck(
         config.module,
         genotype,
         config.channels,
@@ -138,4 +138,4 @@ def build_detector(config: DetectorConfig, genotype: Genotype | None) -> Detecto
         config.repeats,
         dense=config.context == "dense",
     )
-    return Detector(DetectorFrame(config), enhancement)
+    return Detector(DetectorTrunk(config), neck)

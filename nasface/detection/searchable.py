@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from nasface.arch.genotype import Genotype
 from nasface.arch.space import SearchSpace
 from nasface.detection.config import DetectorConfig
-from nasface.detection.detector import DetectorFrame, _TwoShotDetector
+from nasface.detection.detector import DetectorTrunk, TwoShotDetector
 from nasface.detection.necks.registry import GENOTYPE
 from nasface.detection.pyramid import LEVELS
 from nasface.errors import ConfigError, SpecError
@@ -18,41 +18,41 @@ from nasface.search.supernet import Supernet
 from nasface.structures import Predictions
 
 
-class SearchableDetector(_TwoShotDetector[Supernet]):
-    """A detector whose enhancement is a supernet, optionally behind a fixed module.
+class SearchableDetector(TwoShotDetector[Supernet]):
+    """A detector whose neck is a supernet, optionally behind a fixed module.
 
     The paper searches AutoFEM-FPN first and AutoFEM-CPM behind it; ``before`` is then the module of
     the first one's genotype.
     """
 
     def __init__(
-        self, frame: DetectorFrame, enhancement: Supernet, before: FixedModule | None = None
+        self, trunk: DetectorTrunk, neck: Supernet, before: FixedModule | None = None
     ) -> None:
-        super().__init__(frame, enhancement)
+        super().__init__(trunk, neck)
         self.before = before
 
     def forward(self, images_B3HW: Tensor, mixture: Mixture) -> Predictions:
         """The second shot of the network that the mixture describes."""
-        return self.frame.predict(self._enhance(self.frame.pyramid(images_B3HW), mixture))
+        return self.trunk.predict(self._neck(self.trunk.pyramid(images_B3HW), mixture))
 
-    def both_shots(self, images_B3HW: Tensor, mixture: Mixture) -> tuple[Predictions, Predictions]:
+    def forward_train(
+        self, images_B3HW: Tensor, mixture: Mixture
+    ) -> tuple[Predictions, Predictions]:
         """First and second shot, for weight steps."""
-        original = self.frame.pyramid(images_B3HW)
-        return self.frame.predict_both(original, self._enhance(original, mixture))
+        original = self.trunk.pyramid(images_B3HW)
+        return self.trunk.predict_both(original, self._neck(original, mixture))
 
     def weights(self) -> list[nn.Parameter]:
         """All parameters but the architecture parameters."""
-        arch_parameters = {
-            id(parameter) for parameter in self.enhancement.arch_parameters.parameters()
-        }
+        arch_parameters = {id(parameter) for parameter in self.neck.arch_parameters.parameters()}
         return [
             parameter for parameter in self.parameters() if id(parameter) not in arch_parameters
         ]
 
-    def _enhance(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:
+    def _neck(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:
         if self.before is not None:
             features = self.before(features)
-        return cast(dict[int, Tensor], self.enhancement(features, mixture))
+        return cast(dict[int, Tensor], self.neck(features, mixture))
 
 
 def build_searchable(
@@ -95,4 +95,4 @@ def build_searchable(
         )
     fixed = None if before is None else build_module(before, config.channels, LEVELS)
     supernet = Supernet(space, config.channels)
-    return SearchableDetector(DetectorFrame(config), supernet, fixed)
+    return SearchableDetector(DetectorTrunk(config), supernet, fixed)

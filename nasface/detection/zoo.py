@@ -24,7 +24,7 @@ TABLE_SIZE = (480, 640)
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelSpec:
     """A member of the family; ``parameters`` (millions) and ``macs`` (10^9) are the paper's."""
 
     detector: DetectorConfig
@@ -54,29 +54,29 @@ def _row(
     )
 
 
-MODELS: Mapping[str, Model] = MappingProxyType(
+MODELS: Mapping[str, ModelSpec] = MappingProxyType(
     {
-        "d0": Model(_row("mobilenet_v1_0.25", 24, 1, 5, (512, 256)), 0.62, 0.73),
-        "d1": Model(_row("mobilenet_v1", 32, 1, 3, (64, 64)), 3.90, 4.27),
-        "d2": Model(_row("resnet18", 128, 1, 4), 13.56, 20.48),
-        "d3": Model(_row("resnet34", 160, 2, 5), 26.56, 46.32),
-        "d4": Model(_row("resnet50", 224, 2, 4), 36.76, 70.45),
-        "d5": Model(_row("resnet101", 288, 3, 4), 67.73, 147.40),
-        "d6": Model(_row("resnet152", 304, 3, 4), 86.10, 183.11),
-        "d0-dense": Model(
+        "d0": ModelSpec(_row("mobilenet_v1_0.25", 24, 1, 5, (512, 256)), 0.62, 0.73),
+        "d1": ModelSpec(_row("mobilenet_v1", 32, 1, 3, (64, 64)), 3.90, 4.27),
+        "d2": ModelSpec(_row("resnet18", 128, 1, 4), 13.56, 20.48),
+        "d3": ModelSpec(_row("resnet34", 160, 2, 5), 26.56, 46.32),
+        "d4": ModelSpec(_row("resnet50", 224, 2, 4), 36.76, 70.45),
+        "d5": ModelSpec(_row("resnet101", 288, 3, 4), 67.73, 147.40),
+        "d6": ModelSpec(_row("resnet152", 304, 3, 4), 86.10, 183.11),
+        "d0-dense": ModelSpec(
             _row("mobilenet_v1_0.25", 32, 1, 3, (512, 256), form="dense"), 0.62, 0.73
         ),
-        "d1-dense": Model(_row("mobilenet_v1", 40, 1, 2, (80, 80), form="dense"), 3.90, 4.27),
-        "d2-dense": Model(_row("resnet18", 64, 2, 4, form="dense"), 13.56, 20.48),
-        "d3-dense": Model(_row("resnet34", 96, 3, 4, form="dense"), 26.56, 46.32),
-        "d4-dense": Model(_row("resnet50", 128, 4, 4, form="dense"), 36.76, 70.45),
-        "d5-dense": Model(_row("resnet101", 192, 4, 4, form="dense"), 67.73, 147.40),
-        "d6-dense": Model(_row("resnet152", 192, 6, 4, form="dense"), 86.10, 183.11),
+        "d1-dense": ModelSpec(_row("mobilenet_v1", 40, 1, 2, (80, 80), form="dense"), 3.90, 4.27),
+        "d2-dense": ModelSpec(_row("resnet18", 64, 2, 4, form="dense"), 13.56, 20.48),
+        "d3-dense": ModelSpec(_row("resnet34", 96, 3, 4, form="dense"), 26.56, 46.32),
+        "d4-dense": ModelSpec(_row("resnet50", 128, 4, 4, form="dense"), 36.76, 70.45),
+        "d5-dense": ModelSpec(_row("resnet101", 192, 4, 4, form="dense"), 67.73, 147.40),
+        "d6-dense": ModelSpec(_row("resnet152", 192, 6, 4, form="dense"), 86.10, 183.11),
     }
 )
 
 
-def model(name: str) -> Model:
+def get_model_spec(name: str) -> ModelSpec:
     """The row of a name.
 
     Raises:
@@ -87,7 +87,7 @@ def model(name: str) -> Model:
     return MODELS[name]
 
 
-def scaled(macs: float, genotype: Genotype, form: Form = "separable") -> DetectorConfig:
+def scale_to_macs(macs: float, genotype: Genotype, form: Form = "separable") -> DetectorConfig:
     """Compound scaling: the detector for a budget of ``macs`` (10^9, at 640 x 480).
 
     Backbone, repeats and depth of the heads are those of the largest row of the family whose own

@@ -10,7 +10,7 @@ from nasface.data.dataset import Batch
 from nasface.engine.distributed.world import World, digest_of
 
 
-class StepGradient:
+class GradientAccumulator:
     """Takes the mean gradient over the ``parts`` of a step, each of ``size`` images, of which this
     process sees its share.
 

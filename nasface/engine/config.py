@@ -10,9 +10,9 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig
 from nasface.detection.pyramid import LEVELS
-from nasface.detection.zoo import REFERENCE_GENOTYPE, model
+from nasface.detection.zoo import REFERENCE_GENOTYPE, get_model_spec
 from nasface.errors import ConfigError
-from nasface.inference.predict import TestConfig
+from nasface.inference.predict import InferenceConfig
 from nasface.search.config import BilevelConfig
 
 
@@ -141,7 +141,7 @@ class TrainConfig(JobConfig):
     genotype start from. Empty: a detector of its own."""
     genotype: str = ""
     """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named.
-    Hand-made modules (detector.module) have none."""
+    Hand-made necks (detector.module) have none."""
     precision: Literal["float32", "bf16"] = "float32"
     """bf16: convolutions in bfloat16, weights and losses in float32. For GPUs."""
     start_weights: str = ""
@@ -151,7 +151,7 @@ class TrainConfig(JobConfig):
     """Epochs between evaluations on the validation part; the last epoch is always evaluated."""
     tensorboard: bool = False
     """Write events for TensorBoard as well (pip install 'nasface[tensorboard]')."""
-    test: TestConfig = field(default_factory=TestConfig)
+    test: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied in these evaluations."""
     average: float = 0.0
     """Decay of an exponential moving average of the weights, such as 0.998, which is then what is
@@ -177,7 +177,7 @@ def train_config_of(name: str) -> TrainConfig:
     Raises:
         ConfigError: for an unknown name.
     """
-    row = model(name)
+    row = get_model_spec(name)
     return TrainConfig(model=name, detector=row.detector, genotype=REFERENCE_GENOTYPE)
 
 
@@ -193,7 +193,7 @@ class EvaluateConfig:
     """Which part to evaluate on."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
-    test: TestConfig = field(default_factory=TestConfig)
+    test: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied."""
 
 
@@ -208,7 +208,7 @@ class _BenchmarkConfig:
     """Detections to score, instead of weights."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
-    test: TestConfig = field(default_factory=TestConfig)
+    test: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied; does not concern given detections."""
 
 
@@ -254,7 +254,7 @@ class DetectConfig:
     """Frames to take of each video or camera; 0 takes all."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
-    test: TestConfig = field(default_factory=TestConfig)
+    test: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied."""
 
     def __post_init__(self) -> None:

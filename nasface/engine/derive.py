@@ -75,8 +75,8 @@ def _choices(
                 if key.startswith(prefix)
             }
             for prefix in (
-                "enhancement.arch_parameters.alpha.",
-                "enhancement.arch_parameters.beta.",
+                "neck.arch_parameters.alpha.",
+                "neck.arch_parameters.beta.",
             )
         )
         return state["step"], alphas, betas

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from nasface.data.widerface import ImageRecord
-from nasface.inference.predict import TestConfig, detect_files
+from nasface.inference.predict import InferenceConfig, detect_files
 from nasface.metrics.average_precision import (
     AveragePrecision,
     average_precision,
@@ -24,7 +24,7 @@ class Evaluation:
     ``ap`` is at IoU 0.5 over all valid faces; ``by_height`` over faces of a height band in pixels.
     """
 
-    test: TestConfig
+    test: InferenceConfig
     detections: list[Detections]
     ap: AveragePrecision
     by_height: dict[str, AveragePrecision]
@@ -42,7 +42,7 @@ class Evaluation:
 
 
 def evaluate(
-    detector: nn.Module, records: Sequence[ImageRecord], test: TestConfig, progress: Progress
+    detector: nn.Module, records: Sequence[ImageRecord], test: InferenceConfig, progress: Progress
 ) -> Evaluation:
     """Apply a detector to annotated images and score it.
 

@@ -84,7 +84,7 @@ class _Ticking:
         self.progress.note(text)
 
 
-def drive(job: Job, title: str, progress: Progress, log: MetricsLog) -> bool:
+def run_loop(job: Job, title: str, progress: Progress, log: MetricsLog) -> bool:
     """Take the steps that are left; whether the job ended (false: it was asked to stop).
 
     Raises:

@@ -15,12 +15,12 @@ from nasface.data.loader import Batches
 from nasface.data.widerface import split_halves
 from nasface.detection.cost import detector_cost_penalty
 from nasface.detection.searchable import SearchableDetector, build_searchable
-from nasface.engine.accumulate import StepGradient
+from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.arch_history import entry_arrays, history_entry, save_history
 from nasface.engine.config import SearchConfig
 from nasface.engine.distributed.world import World, digest_of, join_world
 from nasface.engine.guards import Skips, disk_explained
-from nasface.engine.loop import drive
+from nasface.engine.loop import run_loop
 from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.setup import (
     choose_device,
@@ -90,7 +90,7 @@ class Search:
         weights = [each for each in self.model.weights() if each.requires_grad]
         self.searcher: BilevelSearcher[Batch] = BilevelSearcher(
             self.space,
-            self.model.enhancement.arch_parameters,
+            self.model.neck.arch_parameters,
             weights,
             make_optimizer(config.optimizer, weights),
             Losses(self._weight_loss, self._arch_loss),
@@ -99,7 +99,7 @@ class Search:
             seed=config.seed,
             clip=config.optimizer.clip,
             cost_penalty=self._cost_penalty(),
-            differentiate=StepGradient(
+            differentiate=GradientAccumulator(
                 self.world,
                 config.accumulate,
                 config.batch,
@@ -306,7 +306,7 @@ def run_search(
             if resume:
                 search.load()
             with MetricsLog(folder if world.is_first else None) as log:
-                finished = drive(search, f"search {search.space.name}", progress, log)
+                finished = run_loop(search, f"search {search.space.name}", progress, log)
             if world.is_first:
                 _write_results(search)
     return SearchResult(out, search.genotype(), finished, world.is_first)

@@ -78,7 +78,7 @@ def start_backbone(detector: Detector | SearchableDetector, config: JobConfig) -
     Raises:
         RunError: for weights that do not fit. ConfigError: for more stages than there are.
     """
-    backbone = detector.frame.backbone
+    backbone = detector.trunk.backbone
     if config.backbone_weights:
         load_backbone_weights(backbone, Path(config.backbone_weights))
     detector.fixed = tuple(freeze(backbone, config.freeze_stages, config.freeze_norms))
@@ -96,7 +96,7 @@ def take_shots(
     """First and second shot of a detector; a first shot without weight is not computed."""
     if config.loss.first_shot_weight == 0:
         return None, detector(*inputs)
-    return detector.both_shots(*inputs)
+    return detector.forward_train(*inputs)
 
 
 def detection_loss(

@@ -18,12 +18,12 @@ from nasface.data.widerface import read_wider_split
 from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.detection.detector import Detector, build_detector
 from nasface.detection.necks.registry import uses_genotype
-from nasface.engine.accumulate import StepGradient
+from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.config import TrainConfig
 from nasface.engine.distributed.world import World, digest_of, join_world
 from nasface.engine.evaluate import Evaluation, evaluate
 from nasface.engine.guards import Skips, disk_explained
-from nasface.engine.loop import drive
+from nasface.engine.loop import run_loop
 from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.setup import (
     choose_device,
@@ -86,7 +86,7 @@ class Training:
         self.parameters = [each for each in self.detector.parameters() if each.requires_grad]
         self.optimizer = make_optimizer(config.optimizer, self.parameters)
         buffers = list(self.detector.buffers())
-        self.gradient = StepGradient(self.world, config.accumulate, config.batch, buffers)
+        self.gradient = GradientAccumulator(self.world, config.accumulate, config.batch, buffers)
         self.average = copy.deepcopy(self.detector).eval() if config.average > 0 else None
         self.newest = _values_and_counters(self.detector)
         self.averaged = _values_and_counters(self.released)
@@ -303,7 +303,7 @@ def run_training(
             if world.is_first and genotype is not None:
                 save_genotype(genotype, held)
             with MetricsLog(folder if world.is_first else None, config.tensorboard) as log:
-                finished = drive(training, "train", progress, log)
+                finished = run_loop(training, "train", progress, log)
             if finished and world.is_first:
                 folder.write_json("summary.json", _summary(training))
     return TrainResult(out, training.figures, finished, world.is_first, training.evaluation)

@@ -10,7 +10,7 @@ from torch.export import Dim, ExportedProgram
 from nasface.detection.boxes import decode
 from nasface.detection.pyramid import STRIDES
 from nasface.inference.onnx_runtime import Outputs
-from nasface.nn.fuse import fold_norms
+from nasface.nn.fuse import fuse_conv_bn
 from nasface.structures import Predictions
 
 SMALLEST_TRACED = STRIDES[-1] + 1
@@ -41,7 +41,7 @@ class Graph(nn.Module):
 
 def trace(detector: nn.Module, outputs: Outputs) -> ExportedProgram:
     """The graph of a detector, its normalisations folded, with dynamic batch, height and width."""
-    graph = Graph(fold_norms(detector).to("cpu"), outputs).eval().requires_grad_(False)
+    graph = Graph(fuse_conv_bn(detector).to("cpu"), outputs).eval().requires_grad_(False)
     for each in graph.parameters():
         # torch.export cannot save weights in channels-last memory.
         each.data = each.data.clone(memory_format=torch.contiguous_format)

@@ -16,7 +16,7 @@ from nasface.data.detections import (
 )
 from nasface.data.images import read_image
 from nasface.errors import DataError
-from nasface.inference.predict import TestConfig, detect
+from nasface.inference.predict import InferenceConfig, detect
 from nasface.progress import Progress
 from nasface.structures import Detections
 
@@ -32,7 +32,7 @@ class Detected:
 def detect_images(
     detector: nn.Module,
     images: Sequence[tuple[str, Path]],
-    test: TestConfig,
+    test: InferenceConfig,
     progress: Progress,
     folder: Path | None = None,
 ) -> Detected:

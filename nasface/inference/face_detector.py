@@ -13,7 +13,7 @@ from torch import Tensor
 from nasface.data.images import read_image
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.inference import loading as load
-from nasface.inference.predict import TestConfig, detect_batch
+from nasface.inference.predict import InferenceConfig, detect_batch
 from nasface.structures import Detections
 
 Image = NDArray[np.uint8]
@@ -32,7 +32,7 @@ class FaceDetector:
         pictures: Picture | Iterable[Picture],
         *,
         threshold: float = 0.5,
-        test: TestConfig | None = None,
+        test: InferenceConfig | None = None,
         batch: int = 8,
     ) -> list[Detections]:
         """The faces of each picture, in its order, boxes ``x1 y1 x2 y2`` in its own pixels.
@@ -50,7 +50,7 @@ class FaceDetector:
         if batch < 1:
             raise ValueError(f"batch must be 1 or more, got {batch}")
         if test is None:
-            test = TestConfig()
+            test = InferenceConfig()
             test = replace(test, confidence=min(test.confidence, max(0.0, threshold)))
         if isinstance(pictures, str | Path | np.ndarray | Tensor):
             pictures = [pictures]

@@ -8,7 +8,7 @@ import torch
 from nasface.detection import checkpoint as weights
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.inference.onnx_runtime import load_onnx
-from nasface.nn.fuse import fold_norms
+from nasface.nn.fuse import fuse_conv_bn
 
 
 def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
@@ -21,5 +21,5 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     """
     if path.suffix.lower() != ".onnx":
         loaded = weights.load_detector(path, device)
-        return replace(loaded, detector=fold_norms(loaded.detector))
+        return replace(loaded, detector=fuse_conv_bn(loaded.detector))
     return load_onnx(path, device)

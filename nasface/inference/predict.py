@@ -16,12 +16,12 @@ from nasface.detection.boxes import clip, decode, non_maximum_suppression
 from nasface.errors import ConfigError
 from nasface.inference.tta import (
     Preset,
-    View,
+    TestView,
+    box_voting,
     concatenate,
     describe,
-    keep_sizes,
-    views_of,
-    vote,
+    filter_by_size,
+    test_views,
 )
 from nasface.structures import Candidates, Detections, Predictions
 
@@ -51,7 +51,7 @@ class SuppressionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestConfig(SuppressionConfig):
+class InferenceConfig(SuppressionConfig):
     """How a detector is applied to an image."""
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -76,7 +76,7 @@ class TestConfig(SuppressionConfig):
         return describe(self.preset, self.longer_side)
 
 
-def detect(detector: nn.Module, image_HW3: Image, config: TestConfig) -> Detections:
+def detect(detector: nn.Module, image_HW3: Image, config: InferenceConfig) -> Detections:
     """The faces of one RGB image, in its own pixels.
 
     ``detector`` maps images (B, 3, H, W) to :class:`Predictions` or :class:`Candidates`, in
@@ -86,19 +86,21 @@ def detect(detector: nn.Module, image_HW3: Image, config: TestConfig) -> Detecti
 
 
 def detect_batch(
-    detector: nn.Module, images: Sequence[Image], config: TestConfig
+    detector: nn.Module, images: Sequence[Image], config: InferenceConfig
 ) -> list[Detections]:
     """The faces of RGB images of one size, seen as a batch."""
     height, width = images[0].shape[:2]
-    views = views_of(config.preset, height, width, config.longer_side)
+    views = test_views(config.preset, height, width, config.longer_side)
     by_view = [_detect_view(detector, images, view, config) for view in views]
     if len(views) == 1:
         return by_view[0]
-    return [vote(concatenate(list(found)), config.keep) for found in zip(*by_view, strict=True)]
+    return [
+        box_voting(concatenate(list(found)), config.keep) for found in zip(*by_view, strict=True)
+    ]
 
 
 def _detect_view(
-    detector: nn.Module, images: Sequence[Image], view: View, config: TestConfig
+    detector: nn.Module, images: Sequence[Image], view: TestView, config: InferenceConfig
 ) -> list[Detections]:
     """What a view shows of each image, in pixels of the image."""
     height, width = images[0].shape[:2]
@@ -121,7 +123,7 @@ def _detect_view(
             x1, y1, x2, y2 = boxes_N4.unbind(1)
             boxes_N4 = torch.stack([columns - x2, y1, columns - x1, y2], dim=1)
         boxes_N4 = clip(boxes_N4 * ratio, height, width)
-        results.append(keep_sizes(Detections(boxes_N4, each.scores_N.cpu()), view))
+        results.append(filter_by_size(Detections(boxes_N4, each.scores_N.cpu()), view))
     return results
 
 
@@ -149,7 +151,7 @@ def suppress(
 def detect_files(
     detector: nn.Module,
     paths: Iterable[Path],
-    config: TestConfig,
+    config: InferenceConfig,
     *,
     exif: bool = True,
     done: Callable[[], None] = lambda: None,

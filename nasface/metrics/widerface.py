@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasface.data.detections import Rows
-from nasface.data.widerface_truth import AnnotatedImage
+from nasface.data.widerface_truth import WiderGroundTruth
 from nasface.metrics.average_precision import area_under_envelope
 
 Floats = NDArray[np.float64]
@@ -88,7 +88,7 @@ class WiderResult:
 
 
 def score_wider(
-    truth: Sequence[AnnotatedImage], detections: Mapping[str, Rows], iou_threshold: float = 0.5
+    truth: Sequence[WiderGroundTruth], detections: Mapping[str, Rows], iou_threshold: float = 0.5
 ) -> WiderResult:
     """Score detections ``event/name`` -> rows ``x y w h score`` (N, 5), in any order.
 
@@ -130,7 +130,7 @@ class _Pool:
 
     @classmethod
     def of(
-        cls, truth: Sequence[AnnotatedImage], detections: Mapping[str, Rows], threshold: float
+        cls, truth: Sequence[WiderGroundTruth], detections: Mapping[str, Rows], threshold: float
     ) -> "_Pool":
         scores, faces, images = [np.empty(0)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         offset = 0
@@ -168,7 +168,7 @@ class _Pool:
 
 
 def _groups(
-    truth: Sequence[AnnotatedImage],
+    truth: Sequence[WiderGroundTruth],
 ) -> dict[str, list[tuple[str, Flags, NDArray[np.int64] | None]]]:
     """Group -> its values as (name, faces, images to which the value is confined)."""
     height_F = _joined([image.boxes_M4[:, 3] for image in truth], float)

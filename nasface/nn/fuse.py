@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def fold_norms(module: Module) -> Module:
+def fuse_conv_bn(module: Module) -> Module:
     """A copy of a module, in evaluation mode, that computes the same without normalisations.
 
     A normalisation is folded into the convolution that stands before it in a Sequential, or that

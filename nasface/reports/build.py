@@ -102,12 +102,12 @@ def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
         if measured:
             add(title, partial(plot_metric, measured, column))
     curves = {run.name: run.curves for run in runs if run.curves is not None}
-    found = {name: frame for name, frame in curves.items() if "recall" in frame}
-    for name in dict.fromkeys(each for frame in found.values() for each in frame["set"]):
-        part = {label: frame[frame["set"] == name] for label, frame in found.items()}
-        part = {label: frame for label, frame in part.items() if len(frame)}
+    found = {name: trunk for name, trunk in curves.items() if "recall" in trunk}
+    for name in dict.fromkeys(each for trunk in found.values() for each in trunk["set"]):
+        part = {label: trunk[trunk["set"] == name] for label, trunk in found.items()}
+        part = {label: trunk for label, trunk in part.items() if len(trunk)}
         add(f"Precision and recall: {name}", partial(plot_precision_recall, part))
-    rates = {name: frame for name, frame in curves.items() if "false_positives" in frame}
+    rates = {name: trunk for name, trunk in curves.items() if "false_positives" in trunk}
     if rates:
         add("FDDB", partial(plot_roc, rates))
     return charts

@@ -25,7 +25,7 @@ BATCHES = 8
 from the other half."""
 
 
-class SupernetScore:
+class OneShotScorer:
     """Scores cells by the supernet of a finished or stopped search; higher is better.
 
     The batches are the same for all cells.

@@ -24,7 +24,7 @@ from nasface.io.files import write_text
 from nasface.io.settings import load_config
 from nasface.io.yaml import to_yaml
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
-from nasface.studies.spec import Plan, Run, runs_of
+from nasface.studies.spec import StudyRun, StudySpec, runs_of
 from nasface.studies.worker import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
 
 PLAN, LOG = "plan.yaml", "log.txt"
@@ -53,7 +53,7 @@ class _Worker:
         self.out, self.environment, self.stop = out, dict(environment), stop
         self.failed: dict[str, str] = {}
 
-    def take(self, run: Run, phases: Mapping[str, str], progress: Progress) -> None:
+    def take(self, run: StudyRun, phases: Mapping[str, str], progress: Progress) -> None:
         """Go through the phases of a run (phase -> file that it leaves) unless it is taken."""
         folder = self.out / run.path
         if self.stop.asked or self._done(folder, phases):
@@ -98,7 +98,7 @@ class _Worker:
         return process.returncode == 0
 
 
-def run_comparison(plan: Plan, out: Path, workers: int, progress: Progress) -> Outcome:
+def run_comparison(plan: StudySpec, out: Path, workers: int, progress: Progress) -> Outcome:
     """Run what is missing; Ctrl-C stops all runs with a checkpoint, and a later call goes on.
 
     A run that fails is reported and does not keep the others from running. Under ``torchrun`` each
@@ -130,7 +130,7 @@ def run_comparison(plan: Plan, out: Path, workers: int, progress: Progress) -> O
     return Outcome(rows, len(runs), worker.failed, stop.asked)
 
 
-def finished(out: Path, run: Run) -> dict[str, Any] | None:
+def finished(out: Path, run: StudyRun) -> dict[str, Any] | None:
     """The row of a run, if it is done."""
     path = out / run.path / RESULT
     if not path.is_file():
@@ -139,22 +139,22 @@ def finished(out: Path, run: Run) -> dict[str, Any] | None:
     return row
 
 
-def cells_of(out: Path, runs: list[Run]) -> dict[str, Path]:
+def cells_of(out: Path, runs: list[StudyRun]) -> dict[str, Path]:
     """Path of a run -> the genotype that it found."""
     paths = {run.path: out / run.path / GENOTYPE for run in runs if run.search is not None}
     return {name: path for name, path in paths.items() if path.is_file()}
 
 
-def _check_same(out: Path, run: Run) -> None:
+def _check_same(out: Path, run: StudyRun) -> None:
     path = out / run.path / RUN
-    if path.is_file() and (where := load_config(Run, path).difference(run)):
+    if path.is_file() and (where := load_config(StudyRun, path).difference(run)):
         raise RunError(
             f"{path}: {where} is not what the plan has now; choose another --out, or remove the "
             "folder of this run"
         )
 
 
-def _check_weights(run: Run) -> None:
+def _check_weights(run: StudyRun) -> None:
     """Before the first run starts, not once in each that fails."""
     named = {"train.start_weights": run.train.start_weights}
     for phase, config in (("search", run.search), ("train", run.train)):
@@ -167,7 +167,7 @@ def _check_weights(run: Run) -> None:
 
 def _work(
     worker: _Worker,
-    tasks: list[tuple[Run, dict[str, str]]],
+    tasks: list[tuple[StudyRun, dict[str, str]]],
     workers: int,
     progress: Progress,
 ) -> None:
@@ -179,12 +179,12 @@ def _work(
                 each.result()
 
 
-def _phases(run: Run) -> dict[str, str]:
+def _phases(run: StudyRun) -> dict[str, str]:
     train = {"train": RESULT}
     return train if run.search is None else {"search": SEARCHED, **train}
 
 
-def _list_cells(out: Path, runs: list[Run], ranked: list[Run]) -> None:
+def _list_cells(out: Path, runs: list[StudyRun], ranked: list[StudyRun]) -> None:
     """Tell each supernet which cells are of its space: every distinct one that was trained."""
     cells = {name: load_genotype(path) for name, path in cells_of(out, runs).items()}
     for run in ranked:
@@ -194,7 +194,7 @@ def _list_cells(out: Path, runs: list[Run], ranked: list[Run]) -> None:
         write_text(folder / "cells.json", json.dumps(relative))
 
 
-def _open(plan: Plan, out: Path) -> None:
+def _open(plan: StudySpec, out: Path) -> None:
     known = (out / PLAN).is_file()
     if out.exists() and not known and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out}: is not the folder of a comparison; choose another --out")
@@ -233,7 +233,7 @@ def _lock(folder: Path) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-def _figures(folder: Path, run: Run) -> dict[str, float]:
+def _figures(folder: Path, run: StudyRun) -> dict[str, float]:
     if not (folder / RESULT).is_file():
         return {}
     value = json.loads((folder / RESULT).read_text("utf-8")).get(run.figure)

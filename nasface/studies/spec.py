@@ -14,13 +14,13 @@ from nasface.errors import ConfigError
 from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, plain_values
 
-How = Literal[
+Strategy = Literal[
     "argmax", "argmax-cat-all", "gumbel", "pc-darts", "darts", "random-search", "random", "fixed"
 ]
 Figure = Literal["ap", "easy", "medium", "hard"]
 
 #: what each way of searching sets, before the settings of plan and method
-SETTINGS: Mapping[How, Mapping[str, Any]] = MappingProxyType(
+SETTINGS: Mapping[Strategy, Mapping[str, Any]] = MappingProxyType(
     {
         "argmax": {"policy": "argmax"},
         "argmax-cat-all": {"policy": "argmax", "parameters": {"rule": "cat-all"}},
@@ -37,7 +37,7 @@ SETTINGS: Mapping[How, Mapping[str, Any]] = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Method:
+class MethodSpec:
     """A row of the comparison, or one for each of ``nodes``.
 
     ``how`` is a way of searching (:data:`SETTINGS`), ``random`` for a cell drawn at random,
@@ -47,7 +47,7 @@ class Method:
     """
 
     name: str
-    how: How
+    how: Strategy
     nodes: tuple[int, ...] = ()
     seeds: tuple[int, ...] = ()
     search: dict[str, Any] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Method:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class StudySpec:
     """A comparison, as its file holds it.
 
     ``search`` and ``train`` are settings of ``nasface search`` and ``nasface train`` that all
@@ -65,7 +65,7 @@ class Plan:
     """
 
     name: str
-    methods: tuple[Method, ...]
+    methods: tuple[MethodSpec, ...]
     seeds: tuple[int, ...]
     figure: Figure = "ap"
     data: str = ""
@@ -101,12 +101,12 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class StudyRun:
     """A search, where there is one, and the training of what it found. ``label`` names the row."""
 
     label: str
     method: str
-    how: How
+    how: Strategy
     nodes: int | None
     seed: int
     figure: Figure
@@ -119,23 +119,23 @@ class Run:
         """Its folder within that of the comparison."""
         return f"runs/{re.sub(r'[^A-Za-z0-9.+-]+', '-', self.label)}/seed-{self.seed}"
 
-    def difference(self, other: "Run") -> str:
+    def difference(self, other: "StudyRun") -> str:
         """Where two runs have other settings, such as ``train.epochs``; where the data lie does not
         count. Empty if they mean the same."""
         return next(_differences(plain_values(self), plain_values(other)), "")
 
 
-def load_plan(path: Path, data: str | None = None) -> Plan:
+def load_plan(path: Path, data: str | None = None) -> StudySpec:
     """The plan of a file, with its data folder replaced where another is given.
 
     Raises:
         ConfigError: naming the file, the key and what would be accepted.
     """
-    plan = load_config(Plan, path)
+    plan = load_config(StudySpec, path)
     return plan if data is None else replace(plan, data=data)
 
 
-def runs_of(plan: Plan) -> list[Run]:
+def runs_of(plan: StudySpec) -> list[StudyRun]:
     """All runs of a plan, seed by seed, so that a stopped comparison has like numbers of each.
 
     Raises:
@@ -170,7 +170,7 @@ def _differences(ours: Any, theirs: Any, place: str = "") -> Iterator[str]:
         yield place
 
 
-def _run(plan: Plan, method: Method, nodes: int | None, seed: int) -> Run:
+def _run(plan: StudySpec, method: MethodSpec, nodes: int | None, seed: int) -> StudyRun:
     common = {"seed": seed, "data": plan.data}
     place = f"{plan.name}: method {method.name}"
     search = None
@@ -198,7 +198,7 @@ def _run(plan: Plan, method: Method, nodes: int | None, seed: int) -> Run:
         )
     if search is not None and train.genotype:
         raise ConfigError(f"{place}: genotype {train.genotype}: how {method.how} finds its own")
-    return Run(
+    return StudyRun(
         label=method.name if nodes is None else f"{method.name} {nodes}",
         method=method.name,
         how=method.how,

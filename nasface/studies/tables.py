@@ -15,7 +15,7 @@ from nasface.arch.diff import diff_genotypes
 from nasface.arch.io import load_genotype
 from nasface.io.files import write_text
 from nasface.studies.scheduler import cells_of
-from nasface.studies.spec import Plan, runs_of
+from nasface.studies.spec import StudySpec, runs_of
 from nasface.studies.statistics import mean_of, paired, rank_correlation
 from nasface.studies.worker import RANKED
 
@@ -23,7 +23,7 @@ RUNS, SUMMARY, RANKS = "runs.csv", "summary.csv", "ranks.csv"
 REPORT = "summary.md"
 
 
-def summarise(plan: Plan, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
+def summarise(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
     """A row for each method and node count, in the plan's order.
 
     ``figure`` is the mean with its 95 % interval over seeds; ``difference`` is to the first method
@@ -87,7 +87,7 @@ def _summary_row(
     }
 
 
-def ranks(plan: Plan, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
+def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
     """How each supernet's scores of cells agree with what the cells reached after training.
 
     A cell that two runs found counts once, with the mean of both. Columns: supernet, seed, cells,
@@ -127,7 +127,7 @@ def ranks(plan: Plan, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame
     return pd.DataFrame(found)
 
 
-def write_tables(plan: Plan, rows: Sequence[dict[str, Any]], out: Path, total: int) -> str:
+def write_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path, total: int) -> str:
     """Write runs.csv, summary.csv, summary.md and, where supernets were ranked, ranks.csv.
 
     Returns the text of summary.md.
@@ -145,7 +145,7 @@ def write_tables(plan: Plan, rows: Sequence[dict[str, Any]], out: Path, total: i
     return text
 
 
-def _heading(plan: Plan, rows: Sequence[dict[str, Any]], total: int) -> str:
+def _heading(plan: StudySpec, rows: Sequence[dict[str, Any]], total: int) -> str:
     first = rows[0]
     dates = sorted({row["date"] for row in rows})
     epochs = sorted({row["search_epochs"] for row in rows if row["search_epochs"]})
@@ -215,7 +215,7 @@ def _rank_markdown(agreement: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _edit_distances(plan: Plan, out: Path) -> dict[str, float]:
+def _edit_distances(plan: StudySpec, out: Path) -> dict[str, float]:
     """Label -> mean number of differences between the cells of two seeds."""
     runs = runs_of(plan)
     cells = cells_of(out, runs)

@@ -37,12 +37,12 @@ from nasface.errors import NasfaceError
 from nasface.inference.batch import as_rows
 from nasface.io.settings import load_config
 from nasface.metrics.widerface import score_wider
-from nasface.nn.fuse import fold_norms
+from nasface.nn.fuse import fuse_conv_bn
 from nasface.progress import Progress
 from nasface.runs.folder import RunFolder
 from nasface.search.sampling import random_genotype
-from nasface.studies.one_shot import SupernetScore
-from nasface.studies.spec import Run
+from nasface.studies.one_shot import OneShotScorer
+from nasface.studies.spec import StudyRun
 
 RUN, SEARCHED, RESULT, RANKED = "run.yaml", "search.json", "result.json", "rank.json"
 GENOTYPE = "genotype.yaml"
@@ -51,7 +51,7 @@ _LATENCY_ROUNDS = 7
 _CANDIDATES_FROM = 10**6
 
 
-def search_phase(run: Run, folder: Path, progress: Progress) -> bool:
+def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Find the run's genotype; whether it was found, or the search was stopped on the way."""
     assert run.search is not None
     cost = {"search_seconds": 0.0, "search_peak_mb": 0.0}
@@ -78,20 +78,20 @@ def search_phase(run: Run, folder: Path, progress: Progress) -> bool:
     return True
 
 
-def _best_of_random(run: Run, place: Path) -> Genotype:
+def _best_of_random(run: StudyRun, place: Path) -> Genotype:
     assert run.search is not None
-    score = SupernetScore(place, run.search.data)
+    score = OneShotScorer(place, run.search.data)
     space = score.search.space
     return max((random_genotype(space, seed) for seed in candidate_seeds(run)), key=score)
 
 
-def candidate_seeds(run: Run) -> range:
+def candidate_seeds(run: StudyRun) -> range:
     """Seeds of the cells that a random search chooses among; no run of method random has them."""
     first = _CANDIDATES_FROM + run.seed * run.candidates
     return range(first, first + run.candidates)
 
 
-def train_phase(run: Run, folder: Path, progress: Progress) -> bool:
+def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Train the run's detector, and write the row of the run; whether it came to that."""
     config = run.train
     if run.search is not None:
@@ -158,10 +158,10 @@ def accuracies(
     return {**found, **{name: each.ap for name, each in scored.sets.items()}}
 
 
-def rank_phase(run: Run, folder: Path, progress: Progress) -> bool:
+def rank_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Score the cells that ``cells.json`` lists (paths of genotypes) by the run's supernet."""
     assert run.search is not None
-    score = SupernetScore(folder / "search", run.search.data)
+    score = OneShotScorer(folder / "search", run.search.data)
     paths = json.loads((folder / "cells.json").read_text("utf-8"))
     progress.start("rank", len(paths))
     scores = {}
@@ -172,7 +172,7 @@ def rank_phase(run: Run, folder: Path, progress: Progress) -> bool:
     return True
 
 
-PHASES: dict[str, Callable[[Run, Path, Progress], bool]] = {
+PHASES: dict[str, Callable[[StudyRun, Path, Progress], bool]] = {
     "search": search_phase,
     "train": train_phase,
     "rank": rank_phase,
@@ -188,21 +188,21 @@ def _can_resume(place: Path) -> bool:
     return False
 
 
-def _search_cost(run: Run, folder: Path) -> dict[str, Any]:
+def _search_cost(run: StudyRun, folder: Path) -> dict[str, Any]:
     if run.search is None:
         return {"search_seconds": None, "search_peak_mb": None}
     found: dict[str, Any] = json.loads((folder / SEARCHED).read_text("utf-8"))
     return found
 
 
-def _search_epochs(run: Run) -> int | None:
+def _search_epochs(run: StudyRun) -> int | None:
     return None if run.search is None else 0 if run.how == "random" else run.search.epochs
 
 
 @torch.no_grad()
 def _latency_ms(detector: nn.Module, device: torch.device) -> float:
     """Median time of the network on one image of 640 x 480, normalisations folded."""
-    network = fold_norms(detector)
+    network = fuse_conv_bn(detector)
     image = torch.rand(1, 3, *TABLE_SIZE, device=device)
     times = []
     for _ in range(_LATENCY_ROUNDS + 1):
@@ -234,7 +234,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
     keep_freed_memory()
     try:
-        done = PHASES[arguments[1]](load_config(Run, folder / RUN), folder, _Lines())
+        done = PHASES[arguments[1]](load_config(StudyRun, folder / RUN), folder, _Lines())
     except NasfaceError as error:
         print(error, flush=True)
         return 2

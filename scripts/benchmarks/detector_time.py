@@ -30,9 +30,9 @@ from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
 from nasface.engine.config import TrainConfig
 from nasface.engine.malloc import keep_freed_memory
 from nasface.engine.setup import detection_loss, take_shots
-from nasface.inference.predict import TestConfig, suppress
+from nasface.inference.predict import InferenceConfig, suppress
 from nasface.nn.blocks import channels_last
-from nasface.nn.fuse import fold_norms
+from nasface.nn.fuse import fuse_conv_bn
 from nasface.structures import Targets
 
 VARIANTS = ("plain", "folded", "kept", "folded+kept")
@@ -60,11 +60,11 @@ def inference(detector: Detector, clock: Clock) -> None:
     """One image through the parts of a detector."""
     image = channels_last_images(1, 480, 640)
     clock.time("whole network", lambda: detector(image))
-    pyramid = clock.time("pyramid", lambda: detector.frame.pyramid(image))
-    enhanced = clock.time("enhancement", lambda: detector.enhancement(pyramid))
-    predictions = clock.time("heads", lambda: detector.frame.predict(enhanced))
+    pyramid = clock.time("pyramid", lambda: detector.trunk.pyramid(image))
+    enhanced = clock.time("neck", lambda: detector.neck(pyramid))
+    predictions = clock.time("heads", lambda: detector.trunk.predict(enhanced))
     predictions.logits_BA2[0, :CROWD, 1] += 10
-    clock.time("decoding and suppression", lambda: suppress(predictions, TestConfig()))
+    clock.time("decoding and suppression", lambda: suppress(predictions, InferenceConfig()))
 
 
 def training(detector: Detector, clock: Clock) -> None:
@@ -96,7 +96,7 @@ def measure(model: str, variant: str, repeats: int) -> dict[str, float]:
     network = build_detector(MODELS[model].detector, load_genotype(REFERENCE_GENOTYPE))
     detector = channels_last(network).eval()
     clock = Clock()
-    tested = fold_norms(detector) if "folded" in variant else detector
+    tested = fuse_conv_bn(detector) if "folded" in variant else detector
     for repeat in range(repeats + 2):
         if repeat == 2:
             clock.times.clear()

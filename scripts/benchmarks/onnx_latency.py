@@ -27,7 +27,7 @@ from nasface.export.onnx import to_onnx
 from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
 from nasface.nn.blocks import channels_last
-from nasface.nn.fuse import fold_norms
+from nasface.nn.fuse import fuse_conv_bn
 
 HEIGHT, WIDTH = 480, 640
 
@@ -44,7 +44,7 @@ def steps(name: str, folder: Path, batch: int) -> Mapping[str, Step]:
     loaded, path = build(name), folder / f"{name}.onnx"
     if not path.exists():
         path.write_bytes(to_onnx(loaded, ExportConfig()).SerializeToString())
-    graph = channels_last(Graph(fold_norms(loaded.detector), "boxes").eval())
+    graph = channels_last(Graph(fuse_conv_bn(loaded.detector), "boxes").eval())
     run = runner(path.read_bytes(), OUTPUT_NAMES["boxes"])
     images = torch.randn(batch, 3, HEIGHT, WIDTH)
     given = images.contiguous(memory_format=torch.channels_last)

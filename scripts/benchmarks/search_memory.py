@@ -64,7 +64,7 @@ def kept_bytes(variant: Variant, nodes: int, config: DetectorConfig, size: int) 
         model = build_searchable(config, space_of(variant, nodes)).train()
         image = torch.empty(1, 3, size, size)
     if isinstance(variant.policy, Softmax):
-        mixtures = [model.enhancement.arch_parameters.mixture(variant.policy, seed=0, step=0)]
+        mixtures = [model.neck.arch_parameters.mixture(variant.policy, seed=0, step=0)]
     else:
         # Drawn on the host: a path is a decision, which meta tensors cannot make.
         arch_parameters = ArchitectureParameters(space_of(variant, nodes)).requires_grad_(False)
@@ -73,7 +73,7 @@ def kept_bytes(variant: Variant, nodes: int, config: DetectorConfig, size: int) 
     most = 0
     for mixture in mixtures:
         with count_saved_bytes(*model.parameters(), *model.buffers(), image) as saved:
-            model.both_shots(image, mixture)
+            model.forward_train(image, mixture)
         most = max(most, saved.total)
     return most, count_parameters(model)
 

@@ -257,9 +257,7 @@ def _read_truth(path: Path) -> None:
 
 def _checkpoints() -> Samples:
     alphas, betas = _arch_parameters()
-    model = {
-        f"enhancement.arch_parameters.alpha.{k}": torch.from_numpy(v) for k, v in alphas.items()
-    }
+    model = {f"neck.arch_parameters.alpha.{k}": torch.from_numpy(v) for k, v in alphas.items()}
     state = {
         "kind": "search",
         "space_digest": _space().digest,

@@ -45,7 +45,7 @@ PARAMETERS = 60_000
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodSpec:
     """A way to find a cell; ``config`` is ``None`` for random cells."""
 
     space: str
@@ -58,12 +58,12 @@ def _config(**changes: Any) -> BilevelConfig:
 
 
 METHODS = {
-    "pc-darts": Method("pc-darts", 2, _config(policy="softmax", arch_weight_decay=1e-3)),
-    "argmax path": Method("pc-darts", 2, _config(policy="argmax")),
-    "argmax path, no probes": Method("pc-darts", 2, _config(policy="argmax", probes=0)),
-    "argmax, one path per node": Method("pc-darts", 1, _config(policy="argmax")),
-    "gumbel": Method("pc-darts", 2, _config(policy="gumbel", every_edge=True, probes=0)),
-    "random": Method("pc-darts", 2, None),
+    "pc-darts": MethodSpec("pc-darts", 2, _config(policy="softmax", arch_weight_decay=1e-3)),
+    "argmax path": MethodSpec("pc-darts", 2, _config(policy="argmax")),
+    "argmax path, no probes": MethodSpec("pc-darts", 2, _config(policy="argmax", probes=0)),
+    "argmax, one path per node": MethodSpec("pc-darts", 1, _config(policy="argmax")),
+    "gumbel": MethodSpec("pc-darts", 2, _config(policy="gumbel", every_edge=True, probes=0)),
+    "random": MethodSpec("pc-darts", 2, None),
 }
 
 
@@ -97,7 +97,7 @@ def batches(data: Batch, generator: torch.Generator) -> Iterator[Batch]:
 
 
 def search(
-    method: Method, config: BilevelConfig, space: SearchSpace, data: Batch, seed: int
+    method: MethodSpec, config: BilevelConfig, space: SearchSpace, data: Batch, seed: int
 ) -> tuple[Genotype, float]:
     """The derived genotype, and the megabytes that a weight step keeps for its backward pass."""
     generator = torch.Generator().manual_seed(seed)

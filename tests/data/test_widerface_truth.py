@@ -5,7 +5,7 @@ import pytest
 from scipy.io import savemat
 from wider import Content, write_ground_truth
 
-from nasface.data.widerface_truth import only, read_ground_truth, read_text_truth
+from nasface.data.widerface_truth import read_ground_truth, read_text_truth, select_images
 from nasface.errors import DataError
 
 CONTENT: Content = {
@@ -74,7 +74,7 @@ def test_the_text_has_the_same_faces(tmp_path: Path) -> None:
     assert first.boxes_M4.tolist() == [[1, 2, 30, 40], [5, 6, 7, 8]]
     assert first.sets["valid"].tolist() == [True, False]
     assert len(empty.boxes_M4) == 0
-    assert [each.name for each in only([first, empty], path)] == [first.name, empty.name]
+    assert [each.name for each in select_images([first, empty], path)] == [first.name, empty.name]
 
 
 def test_only_the_images_asked_for(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_only_the_images_asked_for(tmp_path: Path) -> None:
         only(truth, listing)
     listing.write_text("\n")
     with pytest.raises(DataError, match="lists no image"):
-        only(truth, listing)
+        select_images(truth, listing)
 
 
 def test_the_official_files_agree_with_the_official_text(nasface_data: Path) -> None:

@@ -38,7 +38,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     genotype, path = tiny_genotype(), tmp_path / "w.safetensors"
     detector = build_detector(DETECTOR, genotype)
     state = detector.state_dict()
-    state.pop("frame.heads.0.classify.0.weight", None)
+    state.pop("trunk.heads.0.classify.0.weight", None)
     state.pop(next(iter(state)))
     save_detector(path, detector, genotype, {}, state)
     with pytest.raises(RunError, match=r"w\.safetensors: weights do not fit: .* is missing"):

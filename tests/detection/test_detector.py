@@ -41,8 +41,8 @@ def test_predictions_lie_at_their_anchors() -> None:
 
             return _flatten(x), _flatten(torch.cat([x, x], dim=1))
 
-    detector.frame.heads = torch.nn.ModuleList(Echo() for _ in LEVELS)
-    predictions = detector.frame.predict(features)
+    detector.trunk.heads = torch.nn.ModuleList(Echo() for _ in LEVELS)
+    predictions = detector.trunk.predict(features)
     centres = (predictions.anchors_A4[:, :2] + predictions.anchors_A4[:, 2:]) / 2
     torch.testing.assert_close(predictions.logits_BA2[0], centres)
 
@@ -51,9 +51,9 @@ def test_both_shots_are_the_shots_apart() -> None:
     detector = build_detector(DETECTOR, tiny_genotype()).eval()
     images = torch.randn(2, 3, 64, 96)
     with torch.no_grad():
-        first, second = detector.both_shots(images)
+        first, second = detector.forward_train(images)
         alone = detector(images)
-        original = detector.frame.predict(detector.frame.pyramid(images), 0.5)
+        original = detector.trunk.predict(detector.trunk.pyramid(images), 0.5)
     torch.testing.assert_close(second, alone)
     torch.testing.assert_close(first, original)
     sizes = [p.anchors_A4[:, 2:] - p.anchors_A4[:, :2] for p in (first, second)]
@@ -62,7 +62,7 @@ def test_both_shots_are_the_shots_apart() -> None:
 
 def test_every_parameter_gets_a_gradient() -> None:
     detector = build_detector(DETECTOR, tiny_genotype())
-    first, second = detector.both_shots(torch.randn(2, 3, 64, 64))
+    first, second = detector.forward_train(torch.randn(2, 3, 64, 64))
     outputs = [*first[:2], *second[:2]]
     torch.stack([output.square().sum() for output in outputs]).sum().backward()
     assert [n for n, p in detector.named_parameters() if p.grad is None] == []
@@ -94,9 +94,9 @@ def test_weights_are_all_parameters_but_the_choices() -> None:
     weights = {id(p) for p in model.weights()}
     rest = [name for name, p in model.named_parameters() if id(p) not in weights]
     assert rest
-    assert all(name.startswith("enhancement.arch_parameters.") for name in rest)
-    mixture = model.enhancement.arch_parameters.mixture(ArgmaxPath(), seed=0, step=0)
-    first, second = model.both_shots(torch.randn(2, 3, 64, 64), mixture)
+    assert all(name.startswith("neck.arch_parameters.") for name in rest)
+    mixture = model.neck.arch_parameters.mixture(ArgmaxPath(), seed=0, step=0)
+    first, second = model.forward_train(torch.randn(2, 3, 64, 64), mixture)
     assert first.logits_BA2.shape == second.logits_BA2.shape
 
 
@@ -167,7 +167,7 @@ def test_forms_of_the_detector_run_and_know_their_scale(changes: dict[str, Any])
     config = replace(DETECTOR, **changes)
     torch.manual_seed(0)
     detector = build_detector(config, tiny_genotype()).train()
-    first, second = detector.both_shots(torch.randn(2, 3, 128, 128))
+    first, second = detector.forward_train(torch.randn(2, 3, 128, 128))
     scale = 10.0 if config.classifier == "cosine" else 1.0
     assert (first.scale, second.scale) == (scale, scale)
     assert first.logits_BA2.shape == second.logits_BA2.shape

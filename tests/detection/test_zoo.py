@@ -8,7 +8,13 @@ from nasface.arch.io import load_genotype, load_search_space
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
 from nasface.detection.pyramid import Form
-from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE, model, scaled
+from nasface.detection.zoo import (
+    MODELS,
+    REFERENCE_GENOTYPE,
+    TABLE_SIZE,
+    get_model_spec,
+    scale_to_macs,
+)
 from nasface.errors import ConfigError
 
 REFERENCE = load_genotype(REFERENCE_GENOTYPE)
@@ -25,7 +31,7 @@ def test_sizes_are_within_three_per_cent_of_the_papers_table(name: str) -> None:
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     with torch.device("meta"):
         detector = build_detector(MODELS[name].detector, REFERENCE).train()
-        shots = detector.both_shots(torch.empty(2, 3, 128, 128))
+        shots = detector.forward_train(torch.empty(2, 3, 128, 128))
         outputs = [output.sum() for shot in shots for output in (shot.logits_BA2, shot.deltas_BA4)]
         torch.stack(outputs).sum().backward()
     without = [key for key, value in detector.named_parameters() if value.grad is None]
@@ -59,7 +65,7 @@ def test_the_reference_fpn_has_the_published_operations() -> None:
     ("macs", "form"), [(0.3, "separable"), (1.0, "separable"), (30.0, "separable"), (5.0, "dense")]
 )
 def test_scaling_uses_the_budget_and_keeps_it(macs: float, form: Form) -> None:
-    config = scaled(macs, REFERENCE, form)
+    config = scale_to_macs(macs, REFERENCE, form)
     wider = replace(config, channels=config.channels + 4)
     used, more = (detector_cost(c, REFERENCE, *TABLE_SIZE)[0].macs / 1e9 for c in (config, wider))
     assert more > macs
@@ -70,9 +76,9 @@ def test_scaling_uses_the_budget_and_keeps_it(macs: float, form: Form) -> None:
 def test_a_row_scaled_to_its_own_budget_is_as_wide_as_itself() -> None:
     row = MODELS["d2"]
     used = detector_cost(row.detector, REFERENCE, *TABLE_SIZE)[0].macs / 1e9
-    assert scaled(max(used, row.macs), REFERENCE) == row.detector
+    assert scale_to_macs(max(used, row.macs), REFERENCE) == row.detector
 
 
 def test_unknown_model() -> None:
     with pytest.raises(ConfigError, match="unknown 'd7'; expected one of d0, d1"):
-        model("d7")
+        get_model_spec("d7")

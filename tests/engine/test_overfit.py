@@ -92,7 +92,7 @@ def learn(name: str, folder: Path) -> None:
     run_training(settings(name, folder / "data"), folder / "run", Silent())
     detector = load_detector(folder / "run" / "last.safetensors").detector
     records = read_wider_split(folder / "data", "train")
-    result = evaluate(detector, records, TestConfig(longer_side=SIDE), Silent())
+    result = evaluate(detector, records, InferenceConfig(longer_side=SIDE), Silent())
     assert result.ap.faces >= 8
     assert result.ap.ap >= 0.99
 

@@ -161,11 +161,11 @@ def test_estimate(
     images = torch.randn(config.batch, 3, config.augment.size, config.augment.size)
     kept = []
     for step in range(6):
-        mixture = model.enhancement.arch_parameters.mixture(
+        mixture = model.neck.arch_parameters.mixture(
             policy_at(changed, step, 2, 6), seed=config.seed, step=step
         )
         with count_saved_bytes(*model.parameters(), *model.buffers(), images) as saved:
-            model.both_shots(images, mixture)
+            model.forward_train(images, mixture)
         kept.append(saved.total / 1e6)
     assert 0.4 * max(kept) < found.activations_mb < 1.1 * max(kept)
 
@@ -196,7 +196,7 @@ def test_a_search_starts_from_a_backbone_and_leaves_its_frozen_stages(
     start = replace(config, backbone_weights=str(tmp_path / "b.pth"), freeze_stages=3, epochs=2)
     assert run_search(start, tmp_path / "run", Silent()).finished
     model = load_checkpoint(tmp_path / "run" / "checkpoint.pt", "search")["model"]
-    same = {key: torch.equal(model[f"frame.backbone.{key}"], given[key]) for key in given}
+    same = {key: torch.equal(model[f"trunk.backbone.{key}"], given[key]) for key in given}
     frozen = [key for key in given if key.startswith(("stem", "stages.2", "stages.3"))]
     assert frozen
     assert all(same[key] for key in frozen)

@@ -121,7 +121,7 @@ def test_accumulated_gradients_are_the_mean_over_the_parts(
     alone = copy.deepcopy(training.detector)
     losses = []
     for at in (0, 2, 4):
-        shots = alone.both_shots(images_to(images[at : at + 2], training.device))
+        shots = alone.forward_train(images_to(images[at : at + 2], training.device))
         losses.append(detection_loss(*shots, targets[at : at + 2], config))
         (losses[-1] / 3).backward()
     row = training.take_step((images, targets))
@@ -198,7 +198,7 @@ def test_a_backbone_that_starts_from_a_file_and_stays(train: TrainConfig, tmp_pa
     assert run_training(config, tmp_path / "run", Silent()).finished
     with safe_open(tmp_path / "run" / "last.safetensors", "pt") as file:
         for key, value in given.items():
-            assert torch.equal(file.get_tensor(f"frame.backbone.{key}"), value), key
+            assert torch.equal(file.get_tensor(f"trunk.backbone.{key}"), value), key
 
 
 @pytest.mark.parametrize(("until", "moves"), [(1.0, 4), (0.75, 3), (0.5, 2), (0.0, 0)])

@@ -32,7 +32,7 @@ from nasface.export.onnx_suppression import (
 )
 from nasface.inference.loading import load_detector
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, OnnxDetector, runner
-from nasface.inference.predict import SuppressionConfig, TestConfig, suppress
+from nasface.inference.predict import InferenceConfig, SuppressionConfig, suppress
 
 Output = pytest.CaptureFixture[str]
 SIZES = [(64, 64), (31, 77), (1, 1), (129, 128), (96, 160), (200, 90), (127, 255), (256, 256)]
@@ -127,7 +127,7 @@ def test_the_file_says_what_it_is(place: Path) -> None:
 
 
 def test_detections_are_those_of_the_weights(place: Path, tmp_path: Path) -> None:
-    test = TestConfig(confidence=0.0, keep=20)
+    test = InferenceConfig(confidence=0.0, keep=20)
     for number, size in enumerate([(64, 80), (100, 60)]):
         image = np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)
         write_image(tmp_path / f"{number}.png", image)

@@ -25,7 +25,7 @@ from nasface.export.config import ExportConfig
 from nasface.export.python_source.cell import CellSource
 from nasface.export.python_source.detector import PythonSource, layers_of
 from nasface.export.python_source.file import export_python
-from nasface.inference.predict import TestConfig, detect
+from nasface.inference.predict import InferenceConfig, detect
 from nasface.io.yaml import to_yaml
 from nasface.nn.blocks import channels_last
 from nasface.nn.cell import FixedCell
@@ -102,7 +102,7 @@ def test_it_runs_where_there_is_no_nasface(tmp_path: Path, capsys: Output) -> No
     detector = load_detector(weights).detector
     with torch.inference_mode():
         wanted = detector(images)
-    faces = detect(detector, image, TestConfig(confidence=0.0, keep=30))
+    faces = detect(detector, image, InferenceConfig(confidence=0.0, keep=30))
     assert len(faces) == 30
     for one, other in zip(found, [*wanted[:3], faces.boxes_N4, faces.scores_N], strict=True):
         assert torch.equal(one, other)

@@ -15,9 +15,9 @@ from nasface.detection.detector import build_detector
 from nasface.detection.heads import Head
 from nasface.errors import DataError
 from nasface.inference.face_detector import FaceDetector, Picture
-from nasface.inference.predict import TestConfig, detect
+from nasface.inference.predict import InferenceConfig, detect
 
-TEST = TestConfig(confidence=0.0, keep=5)
+TEST = InferenceConfig(confidence=0.0, keep=5)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> FaceDetector:
     path = tmp_path_factory.mktemp("weights") / "w.safetensors"
     untrained = build_detector(DETECTOR, tiny_genotype())
     with torch.no_grad():  # or all scores are as good as the same
-        for head in untrained.frame.heads:
+        for head in untrained.trunk.heads:
             cast(nn.Conv2d, cast(Head, head).classify[-1]).weight.mul_(300)
     save_detector(path, untrained, tiny_genotype(), {"ap": 0.5})
     return nasface.load_detector(path)

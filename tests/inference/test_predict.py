@@ -7,7 +7,7 @@ from torch import nn
 
 from nasface.detection.boxes import encode
 from nasface.errors import ConfigError
-from nasface.inference.predict import TestConfig, detect, detections_as_rows, suppress
+from nasface.inference.predict import InferenceConfig, detect, detections_as_rows, suppress
 from nasface.structures import Detections, Predictions
 
 ANCHORS = torch.tensor([[0.0, 0.0, 10.0, 12.0], [20.0, 20.0, 30.0, 32.0], [21.0, 20.0, 31.0, 32.0]])
@@ -35,19 +35,21 @@ class Fixed(nn.Module):
 
 
 def test_weak_and_covered_boxes_go() -> None:
-    found = suppress(predictions([0.6, 0.9, 0.8], ANCHORS), TestConfig())
+    found = suppress(predictions([0.6, 0.9, 0.8], ANCHORS), InferenceConfig())
     torch.testing.assert_close(found.boxes_N4, ANCHORS[[1, 0]])
     torch.testing.assert_close(found.scores_N, torch.tensor([0.9, 0.6]))
-    assert len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), TestConfig(confidence=0.7))) == 1
-    assert len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), TestConfig(nms=1.0))) == 3
-    assert len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), TestConfig(keep=1))) == 1
+    assert (
+        len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), InferenceConfig(confidence=0.7))) == 1
+    )
+    assert len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), InferenceConfig(nms=1.0))) == 3
+    assert len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), InferenceConfig(keep=1))) == 1
 
 
 @pytest.mark.parametrize("longer_side", [None, 64, 200, 77])
 def test_boxes_are_in_pixels_of_the_image_whatever_the_test_size(longer_side: int | None) -> None:
     detector = Fixed()
     image = np.zeros((50, 100, 3), np.uint8)
-    found = detect(detector, image, TestConfig(longer_side=longer_side))
+    found = detect(detector, image, InferenceConfig(longer_side=longer_side))
     assert max(detector.seen) == (longer_side or 100)
     torch.testing.assert_close(found.boxes_N4, torch.tensor([[50.0, 0.0, 100.0, 50.0]]))
 
@@ -66,4 +68,4 @@ def test_rows_keep_names_boxes_and_scores_together() -> None:
 )
 def test_settings_out_of_range(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):
-        TestConfig(**bad)
+        InferenceConfig(**bad)

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from nasface.data.detections import read_detections
 from nasface.data.widerface import ATTRIBUTES
-from nasface.data.widerface_truth import AnnotatedImage, only, read_ground_truth
+from nasface.data.widerface_truth import WiderGroundTruth, read_ground_truth, select_images
 from nasface.metrics.widerface import HEIGHTS, score_wider
 
 Face = tuple[float, float, float, float]
-Case = tuple[list[AnnotatedImage], dict[str, np.ndarray]]
+Case = tuple[list[WiderGroundTruth], dict[str, np.ndarray]]
 
 
-def image(name: str, faces: list[Face], asked: dict[str, list[bool]]) -> AnnotatedImage:
+def image(name: str, faces: list[Face], asked: dict[str, list[bool]]) -> WiderGroundTruth:
     zeros = np.zeros(len(faces), np.int64)
-    return AnnotatedImage(
+    return WiderGroundTruth(
         name,
         np.array(faces, float).reshape(-1, 4),
         dict.fromkeys(ATTRIBUTES, zeros),
@@ -37,7 +37,7 @@ def literal_overlap(a: list[float], b: list[float]) -> float:
     return shared / ((a[2] + 1) * (a[3] + 1) + (b[2] + 1) * (b[3] + 1) - shared)
 
 
-def literal_ap(truth: list[AnnotatedImage], found: dict[str, np.ndarray], key: str) -> float:
+def literal_ap(truth: list[WiderGroundTruth], found: dict[str, np.ndarray], key: str) -> float:
     """The official program, one comparison at a time."""
     scores = [row[4] for each in truth for row in found.get(each.name, [])]
     low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
@@ -124,7 +124,7 @@ def test_a_value_is_scored_as_a_set_of_its_own(case: Case) -> None:
     result = score_wider(truth, found)
     for name, (low, high) in HEIGHTS.items():
         banded = [
-            AnnotatedImage(
+            WiderGroundTruth(
                 each.name,
                 each.boxes_M4,
                 each.attributes,
@@ -167,7 +167,7 @@ def test_faces_are_grouped_by_what_the_protocol_page_names() -> None:
     faces: list[Face] = [(1000.0 * at, 0, 50, height) for at, height in enumerate(heights)]
     labels = {key: np.arange(10) % len(values) for key, values in LABELS.items()}
     sets = {"easy": np.zeros(10, bool), "medium": np.zeros(10, bool), "hard": np.ones(10, bool)}
-    truth = [AnnotatedImage("a/1", np.array(faces), labels, sets)]
+    truth = [WiderGroundTruth("a/1", np.array(faces), labels, sets)]
     rows = np.array(
         [[*face, 0.5] for face, label in zip(faces, labels["blur"], strict=True) if label]
     )

@@ -11,7 +11,7 @@ from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier
 from nasface.detection.detector import build_detector
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
-from nasface.nn.fuse import fold_norms
+from nasface.nn.fuse import fuse_conv_bn
 
 
 def with_statistics(module: nn.Module) -> nn.Module:
@@ -33,7 +33,7 @@ def test_a_folded_detector_predicts_the_same_without_normalisations(name: str) -
     network = build_detector(MODELS[name].detector, load_genotype(REFERENCE_GENOTYPE))
     detector = with_statistics(network).double()
     state = copy.deepcopy(detector.state_dict())
-    folded = fold_norms(detector)
+    folded = fuse_conv_bn(detector)
     images = torch.randn(1, 3, 96, 128, dtype=torch.float64)
     with torch.inference_mode():
         wanted, found = detector(images), folded(images)
@@ -49,7 +49,7 @@ def test_normalisations_behind_something_else_stay() -> None:
     torch.manual_seed(0)
     network = Classifier(load_genotype("pc_darts_cifar"), NETWORKS["cifar"])
     classifier = with_statistics(network).double()
-    folded = fold_norms(classifier)
+    folded = fuse_conv_bn(classifier)
     norms = [name for name, each in folded.named_modules() if isinstance(each, nn.BatchNorm2d)]
     assert norms
     images = torch.randn(1, 3, 32, 32, dtype=torch.float64)
@@ -61,4 +61,4 @@ def test_without_learned_scales() -> None:
     layers = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4, affine=False))
     module = with_statistics(layers).double()
     x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
-    torch.testing.assert_close(fold_norms(module)(x), module(x))
+    torch.testing.assert_close(fuse_conv_bn(module)(x), module(x))

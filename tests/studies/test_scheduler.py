@@ -22,9 +22,9 @@ from nasface.io.yaml import to_yaml
 from nasface.progress import Silent
 from nasface.search.sampling import random_genotype
 from nasface.studies.figure import plot_comparison
-from nasface.studies.one_shot import SupernetScore
+from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.scheduler import _lock, run_comparison
-from nasface.studies.spec import Method, Plan, runs_of
+from nasface.studies.spec import MethodSpec, StudySpec, runs_of
 from nasface.studies.statistics import mean_of
 from nasface.studies.tables import summarise, write_tables
 from nasface.studies.worker import candidate_seeds, search_phase
@@ -36,9 +36,9 @@ SMALL: dict[str, Any] = {
 }
 TRAIN = {"epochs": 1, **SMALL}
 SEARCH = {"space": "autofem-cpm", "epochs": 2, "warmup_epochs": 1, **SMALL}
-FPN = Method(name="fpn", how="fixed", train={"detector": {"module": "fpn"}})
-PAN = Method(name="pan", how="fixed", train={"detector": {"module": "pan"}})
-RANDOM = Method(name="random", how="random", nodes=(4,))
+FPN = MethodSpec(name="fpn", how="fixed", train={"detector": {"module": "fpn"}})
+PAN = MethodSpec(name="pan", how="fixed", train={"detector": {"module": "pan"}})
+RANDOM = MethodSpec(name="random", how="random", nodes=(4,))
 PLAIN = ("ap", "parameters", "macs", "train_steps")
 
 
@@ -47,8 +47,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny(tmp_path_factory.mktemp("data"))
 
 
-def plan(data: Path, *methods: Method, seeds: tuple[int, ...] = (0,), **more: Any) -> Plan:
-    return Plan(
+def plan(data: Path, *methods: MethodSpec, seeds: tuple[int, ...] = (0,), **more: Any) -> StudySpec:
+    return StudySpec(
         name="p", methods=methods, seeds=seeds, data=str(data), search=SEARCH, train=TRAIN, **more
     )
 
@@ -96,7 +96,7 @@ def test_what_another_holds_is_left_alone(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_run_is_named_and_the_others_run(data: Path, tmp_path: Path) -> None:
-    broken = Method(name="broken", how="fixed", train={"genotype": "gone.yaml"})
+    broken = MethodSpec(name="broken", how="fixed", train={"genotype": "gone.yaml"})
     made = plan(data, broken, FPN)
     outcome = run_comparison(made, tmp_path / "out", 1, Silent())
     assert [each["label"] for each in outcome.rows] == ["fpn"]
@@ -109,7 +109,7 @@ def test_a_failed_run_is_named_and_the_others_run(data: Path, tmp_path: Path) ->
 def test_weights_that_are_not_there_are_named_before_any_run(
     key: str, data: Path, tmp_path: Path
 ) -> None:
-    other = Method(name="pan", how="fixed", train={**PAN.train, key: "none.safetensors"})
+    other = MethodSpec(name="pan", how="fixed", train={**PAN.train, key: "none.safetensors"})
     with pytest.raises(ConfigError, match=f"pan: train.{key}: none.safetensors does not exist"):
         run_comparison(plan(data, FPN, other), tmp_path / "out", 1, Silent())
     assert not (tmp_path / "out").exists()
@@ -121,7 +121,9 @@ def test_rows_of_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "run.yaml").write_text(to_yaml(run))
     (folder / "result.json").write_text(json.dumps(row("fpn", 0, 0.5)))
-    wider = Method(name="fpn", how="fixed", train={"detector": {"module": "fpn", "channels": 12}})
+    wider = MethodSpec(
+        name="fpn", how="fixed", train={"detector": {"module": "fpn", "channels": 12}}
+    )
     with pytest.raises(RunError, match=r"run\.yaml: train\.detector\.channels is not"):
         run_comparison(plan(data, wider), tmp_path / "out", 1, Silent())
 
@@ -160,10 +162,10 @@ def test_pairs_are_of_one_seed_and_missing_runs_left_out(data: Path, tmp_path: P
 def test_random_search_takes_the_cell_that_its_supernet_likes_best(
     data: Path, tmp_path: Path
 ) -> None:
-    method = Method(name="best", how="random-search", nodes=(4,))
+    method = MethodSpec(name="best", how="random-search", nodes=(4,))
     run = runs_of(plan(data, method, candidates=3))[0]
     assert search_phase(run, tmp_path, Silent())
-    score = SupernetScore(tmp_path / "search", str(data))
+    score = OneShotScorer(tmp_path / "search", str(data))
     cells = [random_genotype(score.search.space, seed) for seed in candidate_seeds(run)]
     scores = [score(cell) for cell in cells]
     best = cells[scores.index(max(scores))]

@@ -8,20 +8,20 @@ import pytest
 
 from nasface.arch.io import load_search_space
 from nasface.errors import NasfaceError
-from nasface.studies.spec import Method, Plan, load_plan, runs_of
+from nasface.studies.spec import MethodSpec, StudySpec, load_plan, runs_of
 
 STUDIES = sorted((Path(__file__).parents[2] / "scripts" / "studies").glob("*.yaml"))
 
 
-def plan(*methods: Method, **settings: Any) -> Plan:
-    return Plan(name="p", methods=methods, **{"seeds": (0, 1), **settings})
+def plan(*methods: MethodSpec, **settings: Any) -> StudySpec:
+    return StudySpec(name="p", methods=methods, **{"seeds": (0, 1), **settings})
 
 
 def test_runs_are_methods_by_nodes_by_seeds() -> None:
     made = plan(
-        Method(name="leaf", how="argmax", nodes=(4, 8)),
-        Method(name="fpn", how="fixed", train={"detector": {"module": "fpn"}}),
-        Method(name="random", how="random", nodes=(4,), seeds=(1, 2)),
+        MethodSpec(name="leaf", how="argmax", nodes=(4, 8)),
+        MethodSpec(name="fpn", how="fixed", train={"detector": {"module": "fpn"}}),
+        MethodSpec(name="random", how="random", nodes=(4,), seeds=(1, 2)),
         search={"space": "autofem-cpm", "epochs": 30},
         data="somewhere",
     )
@@ -56,7 +56,7 @@ def test_runs_are_methods_by_nodes_by_seeds() -> None:
     ],
 )
 def test_ways_of_searching(how: Any, policy: str, rule: str, partial: int, betas: bool) -> None:
-    made = plan(Method(name="m", how=how, nodes=(4,)), search={"space": "autofem-cpm"})
+    made = plan(MethodSpec(name="m", how=how, nodes=(4,)), search={"space": "autofem-cpm"})
     search = runs_of(made)[0].search
     assert search is not None
     space = load_search_space(search.space, search.parameters)
@@ -67,7 +67,7 @@ def test_ways_of_searching(how: Any, policy: str, rule: str, partial: int, betas
 
 def test_settings_of_methods_go_over_those_of_the_plan() -> None:
     made = plan(
-        Method(name="long", how="argmax", search={"epochs": 40}, train={"batch": 3}),
+        MethodSpec(name="long", how="argmax", search={"epochs": 40}, train={"batch": 3}),
         search={"epochs": 25, "batch": 4},
         train={"batch": 2, "epochs": 7},
     )
@@ -78,13 +78,15 @@ def test_settings_of_methods_go_over_those_of_the_plan() -> None:
 
 
 def test_a_model_is_where_settings_start() -> None:
-    made = plan(Method(name="d1", how="fixed", train={"model": "d1", "detector": {"repeats": 2}}))
+    made = plan(
+        MethodSpec(name="d1", how="fixed", train={"model": "d1", "detector": {"repeats": 2}})
+    )
     detector = runs_of(made)[0].train.detector
     assert (detector.backbone, detector.channels, detector.repeats) == ("mobilenet_v1", 32, 2)
 
 
 def test_runs_differ_by_settings_and_not_by_places() -> None:
-    made = plan(Method(name="m", how="argmax"), search={"epochs": 30})
+    made = plan(MethodSpec(name="m", how="argmax"), search={"epochs": 30})
     run, moved = runs_of(made)[0], runs_of(replace(made, data="/elsewhere"))[0]
     longer = runs_of(replace(made, search={"epochs": 31}))[0]
     wider = runs_of(replace(made, train={"detector": {"channels": 40}}))[0]
@@ -96,20 +98,28 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
     ("made", "message"),
     [
         (lambda: plan(), "methods: "),
-        (lambda: plan(Method(name="a", how="random"), Method(name="a", how="argmax")), "all diff"),
-        (lambda: plan(Method(name="a/b", how="random")), "methods: name 'a/b'"),
-        (lambda: plan(Method(name="a", how="fixed", nodes=(4,))), "no meaning for how fixed"),
-        (lambda: plan(Method(name="a", how="random"), rank=("a",)), "rank: 'a', expected methods"),
-        (lambda: plan(Method(name="a", how="random"), threads=0), "threads 0"),
-        (lambda: runs_of(plan(Method(name="a", how="fixed"))), "expected a genotype, given or"),
         (
-            lambda: runs_of(plan(Method(name="a", how="argmax"), train={"genotype": "asfd-ref"})),
+            lambda: plan(MethodSpec(name="a", how="random"), MethodSpec(name="a", how="argmax")),
+            "all diff",
+        ),
+        (lambda: plan(MethodSpec(name="a/b", how="random")), "methods: name 'a/b'"),
+        (lambda: plan(MethodSpec(name="a", how="fixed", nodes=(4,))), "no meaning for how fixed"),
+        (
+            lambda: plan(MethodSpec(name="a", how="random"), rank=("a",)),
+            "rank: 'a', expected methods",
+        ),
+        (lambda: plan(MethodSpec(name="a", how="random"), threads=0), "threads 0"),
+        (lambda: runs_of(plan(MethodSpec(name="a", how="fixed"))), "expected a genotype, given or"),
+        (
+            lambda: runs_of(
+                plan(MethodSpec(name="a", how="argmax"), train={"genotype": "asfd-ref"})
+            ),
             "how argmax finds its own",
         ),
         (
             lambda: runs_of(
                 plan(
-                    Method(name="a", how="argmax"),
+                    MethodSpec(name="a", how="argmax"),
                     train={"detector": {"module": "fpn"}},
                 )
             ),
@@ -117,17 +127,19 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
         ),
         (
             lambda: runs_of(
-                plan(Method(name="a", how="argmax", nodes=(5,)), search={"space": "autofem-cpm"})
+                plan(
+                    MethodSpec(name="a", how="argmax", nodes=(5,)), search={"space": "autofem-cpm"}
+                )
             ),
             "parameters.nodes: 5 is not one of",
         ),
         (
-            lambda: runs_of(plan(Method(name="a", how="argmax"), search={"epoch": 3})),
+            lambda: runs_of(plan(MethodSpec(name="a", how="argmax"), search={"epoch": 3})),
             "p: method a: search: epoch: ",
         ),
         (
             lambda: runs_of(
-                plan(Method(name="a b", how="random"), Method(name="a-b", how="random"))
+                plan(MethodSpec(name="a b", how="random"), MethodSpec(name="a-b", how="random"))
             ),
             "differ only in characters",
         ),

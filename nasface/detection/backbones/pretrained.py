@@ -13,7 +13,7 @@ from nasface.io.torch_file import load_torch_file
 CLASSIFIER = ("fc.weight", "fc.bias")
 """What torchvision's ResNets have and a backbone has not."""
 
-PREFIX = "frame.backbone."
+PREFIX = "trunk.backbone."
 """What the names of a backbone's weights begin with in those of a detector."""
 
 _NAMED = 5

@@ -1,4 +1,4 @@
-"""Hand-made feature modules, to compare searched ones with, each after its own paper.
+"""Hand-made necks, to compare searched ones with, each after its own paper.
 
 They take and give a pyramid {level: (B, channels, H, W)}, whose 1x1 laterals the detector has
 already applied. Two things are the same for all: every convolution is followed by a batch
@@ -129,7 +129,7 @@ class WeightedFusion(nn.Module):
 
 
 class FemFPN(nn.Module):
-    """The pyramid of DSFD's feature enhancement (Li et al., CVPR 2019, section 3.2): products
+    """The pyramid of DSFD's neck (Li et al., CVPR 2019, section 3.2): products
     chained top-down, a 1x1 on both factors, bilinear enlargement."""
 
     def __init__(self, channels: int, levels: Sequence[int]) -> None:
@@ -151,7 +151,7 @@ class FemFPN(nn.Module):
 
 
 class FemContext(nn.Module):
-    """The context part of DSFD's feature enhancement: one, two and three 3x3 layers, every other
+    """The context part of DSFD's neck: one, two and three 3x3 layers, every other
     of them dilated by 2, that give 1/2, 1/4 and 1/4 of the channels; widths as in the authors'
     code."""
 
@@ -191,7 +191,7 @@ class SshContext(nn.Module):
 
 
 class RFE(nn.Module):
-    """Receptive field enhancement (SRN, Chi et al., AAAI 2019, section 3.4): four branches of a
+    """Receptive field neck (SRN, Chi et al., AAAI 2019, section 3.4): four branches of a
     quarter of the channels with 1x3, 3x1, 1x5 and 5x1 between 1x1s, a 1x1, and the shortcut."""
 
     def __init__(self, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""What stands between pyramid and heads: the cells of a genotype, hand-made modules, or both.
+"""What stands between pyramid and heads: the cells of a genotype, hand-made necks, or both.
 
 A module is named by its parts in their order, joined by ``+``: ``fem-fpn+fem-cpm``, or
 ``fem-fpn+genotype`` with the searched cells behind a hand-made pyramid.
@@ -16,10 +16,10 @@ from nasface.nn.cell import build_module
 
 GENOTYPE = "genotype"
 NONE = "none"
-PARTS = (GENOTYPE, *PYRAMIDS, *CONTEXTS)
+NECK_PARTS = (GENOTYPE, *PYRAMIDS, *CONTEXTS)
 
 
-class Parts(nn.Module):
+class SequentialNeck(nn.Module):
     """Modules on a pyramid, one behind the other; none of them leaves it as it is."""
 
     def __init__(self, parts: Mapping[str, nn.Module]) -> None:
@@ -34,7 +34,7 @@ class Parts(nn.Module):
         return values
 
 
-def parts_of(module: str) -> tuple[str, ...]:
+def neck_parts(module: str) -> tuple[str, ...]:
     """The parts that a module's name lists.
 
     Raises:
@@ -43,9 +43,9 @@ def parts_of(module: str) -> tuple[str, ...]:
     if module == NONE:
         return ()
     parts = tuple(module.split("+"))
-    if not set(parts) <= set(PARTS) or len(set(parts)) < len(parts):
+    if not set(parts) <= set(NECK_PARTS) or len(set(parts)) < len(parts):
         raise ConfigError(
-            f"module: {module!r}, expected {NONE}, or different ones of {', '.join(PARTS)}, "
+            f"module: {module!r}, expected {NONE}, or different ones of {', '.join(NECK_PARTS)}, "
             "joined by +"
         )
     return parts
@@ -53,7 +53,7 @@ def parts_of(module: str) -> tuple[str, ...]:
 
 def uses_genotype(module: str) -> bool:
     """Whether one of the module's parts is the cells of a genotype."""
-    return GENOTYPE in parts_of(module)
+    return GENOTYPE in neck_parts(module)
 
 
 def is_hand_made(word: str) -> bool:
@@ -61,7 +61,7 @@ def is_hand_made(word: str) -> bool:
     return word == NONE or set(word.split("+")) <= {*PYRAMIDS, *CONTEXTS}
 
 
-def build_enhancement(
+def build_neck(
     module: str,
     genotype: Genotype | None,
     channels: int,
@@ -76,7 +76,7 @@ def build_enhancement(
         ConfigError: for an unknown name, or a genotype that is missing or has no place.
         SpecError: if the genotype does not fit the pyramid.
     """
-    names = parts_of(module)
+    names = neck_parts(module)
     if genotype is None and GENOTYPE in names:
         raise ConfigError(f"genotype: is missing; module {module} is built from one")
     if genotype is not None and GENOTYPE not in names:
@@ -89,18 +89,18 @@ def build_enhancement(
         for round_ in range(repeats):
             key = name if round_ == 0 else f"{name}_{round_ + 1}"
             parts[key] = build_baseline(name, channels, levels)
-    return parts[GENOTYPE] if names == (GENOTYPE,) else Parts(parts)
+    return parts[GENOTYPE] if names == (GENOTYPE,) else SequentialNeck(parts)
 
 
-def paths_of_parts(enhancement: nn.Module) -> dict[str, str]:
-    """Name -> path within the enhancement of each hand-made part and each cell."""
-    if not isinstance(enhancement, Parts):
-        cells = cast(nn.ModuleDict, enhancement.cells)
+def neck_paths(neck: nn.Module) -> dict[str, str]:
+    """Name -> path within the neck of each hand-made part and each cell."""
+    if not isinstance(neck, SequentialNeck):
+        cells = cast(nn.ModuleDict, neck.cells)
         return {name: f"cells.{name}" for name in cells}
     paths: dict[str, str] = {}
-    for name, part in enhancement.parts.items():
+    for name, part in neck.parts.items():
         if name == GENOTYPE:
-            inner = paths_of_parts(part)
+            inner = neck_paths(part)
             paths |= {key: f"parts.{name}.{path}" for key, path in inner.items()}
         else:
             # A cell of the genotype may have the name of a hand-made part.

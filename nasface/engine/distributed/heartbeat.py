@@ -27,7 +27,7 @@ ARRIVAL = 50.0
 _BEAT = 1.0
 
 
-class Link:
+class RankMonitor:
     """This process's place among ``size``. Must be left with :meth:`leave`."""
 
     def __init__(self, rank: int, size: int) -> None:
@@ -52,7 +52,7 @@ class Link:
         """Say that the job moves on."""
         self.moved = time.monotonic()
 
-    def meet(self, word: str) -> list[str]:
+    def barrier(self, word: str) -> list[str]:
         """Wait for all processes; returns the word of each.
 
         Raises:
@@ -104,7 +104,7 @@ class Link:
                     "checkpoint is kept, and --resume goes on from it"
                 )
 
-    def blame(self, problem: Exception) -> RunError:
+    def diagnose(self, problem: Exception) -> RunError:
         """The error to raise after an exchange of tensors failed: who is gone, if that shows."""
         others = [rank for rank in range(self.size) if rank != self.rank]
         until = time.monotonic() + SILENCE + 3 * _BEAT
@@ -118,7 +118,7 @@ class Link:
             return RunError("process 0, which the others meet at, is gone")
         return RunError(f"the processes lost one another: {' '.join(str(problem).split())[:200]}")
 
-    def leave(self, reason: str | None) -> None:
+    def close(self, reason: str | None) -> None:
         """Say goodbye, with the reason where something went wrong."""
         self.left.set()
         try:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from nasface.data.dataset import Shard
-from nasface.engine.distributed.heartbeat import Link
+from nasface.engine.distributed.heartbeat import RankMonitor
 from nasface.errors import ConfigError, RunError
 
 _PATIENCE = timedelta(seconds=30)
@@ -30,7 +30,7 @@ class World:
     rank: int = 0
     size: int = 1
     local: int = 0
-    link: Link | None = None
+    monitor: RankMonitor | None = None
 
     @property
     def is_first(self) -> bool:
@@ -62,7 +62,7 @@ class World:
 
         The same parameters must have a gradient in all processes. Returns the sums of the values.
         """
-        if self.link is None:
+        if self.monitor is None:
             return list(values)
         gradients = [each.grad for each in parameters if each.grad is not None]
         extra = torch.tensor(values, device=gradients[0].device)
@@ -72,20 +72,24 @@ class World:
             dist.all_reduce(flat)
             pieces = flat.split([each.numel() for each in tensors])
         except RuntimeError as problem:
-            raise self.link.blame(problem) from None
+            raise self.monitor.diagnose(problem) from None
         for target, piece in zip([*gradients, *others], pieces, strict=False):
             target.copy_(piece.view_as(target))
         return [float(value) for value in pieces[-1]]
 
     def any(self, answer: bool) -> bool:
         """Whether any process says yes; all must ask."""
-        return answer if self.link is None else "yes" in self.link.meet("yes" if answer else "no")
+        return (
+            answer
+            if self.monitor is None
+            else "yes" in self.monitor.barrier("yes" if answer else "no")
+        )
 
     def agree(self, what: str, digest: Callable[[], str]) -> None:
         """Raise :class:`RunError` unless all processes hold the same; all must ask."""
-        if self.link is None:
+        if self.monitor is None:
             return
-        words = self.link.meet(digest())
+        words = self.monitor.barrier(digest())
         astray = [str(rank) for rank, word in enumerate(words) if word != words[0]]
         if astray:
             raise RunError(
@@ -95,8 +99,8 @@ class World:
 
     def tick(self) -> None:
         """Say that this process moves on."""
-        if self.link is not None:
-            self.link.tick()
+        if self.monitor is not None:
+            self.monitor.tick()
 
 
 def digest_of(values: Iterable[Tensor | str]) -> str:
@@ -125,32 +129,32 @@ def join_world(device: str) -> Iterator[World]:
         return
     try:
         rank = int(os.environ["RANK"])
-        link = Link(rank, size)
+        monitor = RankMonitor(rank, size)
     except (KeyError, ValueError, RuntimeError) as problem:
         raise RunError(
             f"WORLD_SIZE {size}: the processes do not find one another "
             f"({' '.join(str(problem).split())[:200]}); start them with torchrun"
         ) from None
     try:
-        link.meet("here")
-        _join_group(link, "nccl" if torch.cuda.is_available() and device != "cpu" else "gloo")
-        yield World(rank, size, int(os.environ.get("LOCAL_RANK", "0")), link)
-        link.meet("end")
+        monitor.barrier("here")
+        _join_group(monitor, "nccl" if torch.cuda.is_available() and device != "cpu" else "gloo")
+        yield World(rank, size, int(os.environ.get("LOCAL_RANK", "0")), monitor)
+        monitor.barrier("end")
     except BaseException as problem:
-        link.leave(" ".join(str(problem).split()) or type(problem).__name__)
+        monitor.close(" ".join(str(problem).split()) or type(problem).__name__)
         raise
-    link.leave(None)
+    monitor.close(None)
     dist.destroy_process_group()
 
 
-def _join_group(link: Link, backend: str) -> None:
+def _join_group(monitor: RankMonitor, backend: str) -> None:
     try:
         dist.init_process_group(
             backend,
-            store=link.store,
-            rank=link.rank,
-            world_size=link.size,
+            store=monitor.store,
+            rank=monitor.rank,
+            world_size=monitor.size,
             timeout=_PATIENCE,
         )
     except (ValueError, RuntimeError) as problem:
-        raise link.blame(problem) from None
+        raise monitor.diagnose(problem) from None

@@ -22,7 +22,7 @@ from nasface.errors import ExportError
 from nasface.export.python_source import templates as pieces
 from nasface.export.python_source.cell import fit
 from nasface.export.python_source.extract import gather
-from nasface.export.python_source.neck import MAPS, EnhancementSource
+from nasface.export.python_source.neck import MAPS, NeckSource
 from nasface.inference.predict import SuppressionConfig
 from nasface.nn import blocks
 from nasface.nn.cost import count_parameters
@@ -55,18 +55,18 @@ def write_source(
     Raises:
         ExportError: for a backbone that has no such form.
     """
-    config = found.frame.config
-    body, weights = _backbone(found.frame.backbone, config.backbone)
-    middle = EnhancementSource(found.enhancement, config.channels)
+    config = found.trunk.config
+    body, weights = _backbone(found.trunk.backbone, config.backbone)
+    middle = NeckSource(found.neck, config.channels)
     # What has its place by now goes first.
-    weights |= {"frame.backbone": "backbone", "frame.extra.c6": "c6", "frame.extra.c7": "c7"}
-    weights |= {"frame.laterals": "laterals", "frame.heads": "heads", **middle.weights}
+    weights |= {"trunk.backbone": "backbone", "trunk.extra.c6": "c6", "trunk.extra.c7": "c7"}
+    weights |= {"trunk.laterals": "laterals", "trunk.heads": "heads", **middle.weights}
     cells, hand_made = middle.cells(), middle.hand_made()
     head, whole = _head(config), _detector(found, middle)
     parts = [
         _section("Layers", *layers_of("\n".join([body, *cells, *hand_made, head, whole]))),
         _section("Backbone", body),
-        _section("Hand-made modules", *hand_made) if hand_made else "",
+        _section("Hand-made necks", *hand_made) if hand_made else "",
         _section("Searched cells", *cells) if cells else "",
         _section("Heads", head, *_cosine(config)),
         _section("Detector", whole, _anchors()),
@@ -79,7 +79,7 @@ def write_source(
 
 
 def _opening(found: Detector, name: str, module: str) -> str:
-    config = found.frame.config
+    config = found.trunk.config
     millions = count_parameters(found) / 1e6
     made_of = f"Genotype {name}" if config.module == GENOTYPE else f"Module {config.module}"
     if uses_genotype(config.module) and config.module != GENOTYPE:
@@ -193,7 +193,7 @@ def _mobilenet(module: MobileNetV1, name: str) -> tuple[str, dict[str, str]]:
             sizes = f"{depthwise.in_channels}, {last.out_channels}, {depthwise.stride[0]}"
             layers.append(f"depthwise_separable({sizes})")
         lines += fit(f"self.c{level} = nn.Sequential(", layers, ")", 8)
-        weights[f"frame.backbone.stages.{level}"] = f"backbone.c{level}"
+        weights[f"trunk.backbone.stages.{level}"] = f"backbone.c{level}"
     return _backbone_class(name, lines, "c2 = self.c2(self.stem(images_B3HW))"), weights
 
 
@@ -211,7 +211,7 @@ def _resnet(module: ResNet, name: str) -> tuple[str, dict[str, str]]:
             same = f"Block({wide}, {width}, 1, {kind})"
             layers.append(f"*({same} for _ in range({len(others)}))")
         lines += fit(f"self.c{level} = nn.Sequential(", layers, ")", 8)
-        weights[f"frame.backbone.layer{level - 1}"] = f"backbone.c{level}"
+        weights[f"trunk.backbone.layer{level - 1}"] = f"backbone.c{level}"
     stem = "F.max_pool2d(F.relu(self.bn1(self.conv1(images_B3HW))), 3, 2, 1)"
     return _backbone_class(name, lines, f"c2 = self.c2({stem})"), weights
 
@@ -297,15 +297,15 @@ def _anchors() -> str:
 ''' + "\n".join(gather(anchors, ["_level"], {"_level": "level_anchors"}))
 
 
-def _detector(found: Detector, middle: EnhancementSource) -> str:
-    config, frame = found.frame.config, found.frame
-    wide = [cast(nn.Conv2d, cast(nn.Sequential, each)[0]).in_channels for each in frame.laterals]
+def _detector(found: Detector, middle: NeckSource) -> str:
+    config, trunk = found.trunk.config, found.trunk
+    wide = [cast(nn.Conv2d, cast(nn.Sequential, each)[0]).in_channels for each in trunk.laterals]
     c5, (c6, c7) = wide[3], config.extra_channels
     if config.extra == "separable":
         extra = [f"depthwise_separable({c5}, {c6}, 2)", f"depthwise_separable({c6}, {c7}, 2)"]
     else:
         narrow = [
-            cast(nn.Conv2d, each[0]).out_channels for each in (frame.extra.c6, frame.extra.c7)
+            cast(nn.Conv2d, each[0]).out_channels for each in (trunk.extra.c6, trunk.extra.c7)
         ]
         extra = [f"bottleneck({c5}, {narrow[0]}, {c6})", f"bottleneck({c6}, {narrow[1]}, {c7})"]
     init = ["self.backbone = Backbone()", f"self.c6 = {extra[0]}", f"self.c7 = {extra[1]}"]
@@ -317,7 +317,7 @@ def _detector(found: Detector, middle: EnhancementSource) -> str:
     ]
     init += middle.init
     if config.max_in_out:
-        kinds = tuple(cast(heads.Head, head).kinds for head in frame.heads)
+        kinds = tuple(cast(heads.Head, head).kinds for head in trunk.heads)
         init += [
             f"kinds = {kinds}",
             "self.heads = nn.ModuleList(Head(each) for each in kinds)",

@@ -10,7 +10,7 @@ from torch import nn
 from nasface.arch.genotype import CellGene
 from nasface.detection.necks import handmade as baselines
 from nasface.detection.necks.handmade import OnEachLevel
-from nasface.detection.necks.registry import GENOTYPE, Parts
+from nasface.detection.necks.registry import GENOTYPE, SequentialNeck
 from nasface.detection.pyramid import LEVELS
 from nasface.export.python_source.cell import CellSource, unlike
 from nasface.export.python_source.extract import gather
@@ -34,11 +34,11 @@ _PRIVATE = {"_by_level": "by_level", "_conv_relu": "conv_relu", "_downwards": "d
 
 
 @dataclass
-class EnhancementSource:
-    """The enhancement of a detector: lines of the constructor and the forward pass, which take and
+class NeckSource:
+    """The neck of a detector: lines of the constructor and the forward pass, which take and
     give the maps ``p2`` to ``p7``; where the weights go, names (a prefix each) old -> new."""
 
-    enhancement: nn.Module
+    neck: nn.Module
     channels: int
     init: list[str] = field(default_factory=list)
     forward: list[str] = field(default_factory=list)
@@ -49,9 +49,9 @@ class EnhancementSource:
         self._made_by_hand: set[str] = set()
         self._classes = set(_CLASSES)
         self._attributes = {"backbone", "c6", "c7", "laterals", "heads"}
-        parts = [(GENOTYPE, self.enhancement)]
-        if isinstance(self.enhancement, Parts):
-            parts = list(self.enhancement.parts.items())
+        parts = [(GENOTYPE, self.neck)]
+        if isinstance(self.neck, SequentialNeck):
+            parts = list(self.neck.parts.items())
         for searched, group in groupby(parts, lambda part: isinstance(part[1], FixedModule)):
             if searched:
                 self._searched(cast(FixedModule, module) for _, module in group)
@@ -63,14 +63,14 @@ class EnhancementSource:
         return [each.source() for each in self._cells.values()]
 
     def hand_made(self) -> list[str]:
-        """The classes of the hand-made modules, with all that they use."""
+        """The classes of the hand-made necks, with all that they use."""
         if not self._made_by_hand:
             return []
         names = sorted(self._made_by_hand)
         return [f"LEVELS = {LEVELS}", *gather(baselines, names, _PRIVATE)]
 
     def _searched(self, modules: Iterable[FixedModule]) -> None:
-        within = f"parts.{GENOTYPE}.cells" if isinstance(self.enhancement, Parts) else "cells"
+        within = f"parts.{GENOTYPE}.cells" if isinstance(self.neck, SequentialNeck) else "cells"
         for name, module in (each for found in modules for each in found.cells.items()):
             source = self._cell(name, cast(FixedCell, module))
             at = self._attribute(name)
@@ -79,7 +79,7 @@ class EnhancementSource:
             given = ", ".join(f"p{each.level}" for each in source.gene.outputs)
             self.forward.append(f"{given} = self.{at}({taken})")
             for old, new in source.weights.items():
-                self.weights[f"enhancement.{within}.{name}.{old}"] = f"{at}.{new}"
+                self.weights[f"neck.{within}.{name}.{old}"] = f"{at}.{new}"
 
     def _cell(self, name: str, cell: FixedCell) -> CellSource:
         key = (cell.gene, self.channels // 4 if cell.entries else None)
@@ -103,7 +103,7 @@ class EnhancementSource:
                 arguments = f"{inner}, {arguments}"
             self.init.append(f"self.{at} = {made}({arguments})")
             self.forward.append(f"levels = self.{at}(levels)")
-            self.weights[f"enhancement.parts.{name}"] = at
+            self.weights[f"neck.parts.{name}"] = at
         self.forward.append(f"{MAPS} = (levels[level] for level in LEVELS)")
 
     def _attribute(self, wanted: str) -> str:

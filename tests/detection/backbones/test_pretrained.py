@@ -35,7 +35,7 @@ def test_the_backbone_of_a_detector_is_taken(tmp_path: Path) -> None:
     save_detector(tmp_path / "w.safetensors", detector, tiny_genotype(), {})
     backbone = BACKBONES[DETECTOR.backbone]()
     load_backbone_weights(backbone, tmp_path / "w.safetensors")
-    for key, value in detector.frame.backbone.state_dict().items():
+    for key, value in detector.trunk.backbone.state_dict().items():
         assert torch.equal(backbone.state_dict()[key], value), key
     with pytest.raises(RunError, match="does not fit the backbone; missing"):
         load_backbone_weights(ResNet(18), tmp_path / "w.safetensors")
@@ -91,11 +91,11 @@ def test_the_parts_are_the_whole_backbone(name: str) -> None:
 def test_frozen_parts_do_not_move() -> None:
     torch.manual_seed(0)
     detector = build_detector(DETECTOR, tiny_genotype())
-    backbone = detector.frame.backbone
+    backbone = detector.trunk.backbone
     detector.fixed = tuple(freeze(backbone, 2, norms=True))
     detector.train()
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
-    first, second = detector.both_shots(torch.randn(2, 3, 128, 128))
+    first, second = detector.forward_train(torch.randn(2, 3, 128, 128))
     (first.logits_BA2.sum() + second.deltas_BA4.sum()).backward()
     frozen, trained = backbone.parts()[:2], backbone.parts()[2:]
     assert all(p.grad is None for part in frozen for m in part for p in m.parameters())
@@ -105,6 +105,6 @@ def test_frozen_parts_do_not_move() -> None:
     detector.eval()
     detector.train()
     assert not any(module.training for module in detector.fixed)
-    assert detector.frame.laterals.training
+    assert detector.trunk.laterals.training
     with pytest.raises(ConfigError, match="freeze_stages: 6 is not between 0 and 5"):
         freeze(backbone, 6, norms=False)

@@ -1,4 +1,4 @@
-"""Hand-made modules: closed forms of their size, shapes, gradients, and what they compute."""
+"""Hand-made necks: closed forms of their size, shapes, gradients, and what they compute."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ from nasface.detection.necks.handmade import (
     WeightedFusion,
     build_baseline,
 )
-from nasface.detection.necks.registry import Parts, build_enhancement, parts_of
+from nasface.detection.necks.registry import SequentialNeck, build_neck, neck_parts
 from nasface.detection.pyramid import LEVELS
 from nasface.detection.searchable import build_searchable
 from nasface.errors import ConfigError
@@ -93,7 +93,7 @@ def test_shapes_stay(name: str, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", [*NAMES, "fem-fpn+fem-cpm", "none"])
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     detector = build_detector(DetectorConfig(channels=8, head_layers=1, module=name), None)
-    first, second = detector.both_shots(torch.randn(2, 3, 256, 256))
+    first, second = detector.forward_train(torch.randn(2, 3, 256, 256))
     outputs = (*first[:2], *second[:2])
     torch.stack([output.square().sum() for output in outputs]).sum().backward()
     assert [n for n, p in detector.named_parameters() if p.grad is None] == []
@@ -177,16 +177,16 @@ def test_genotype_and_module_have_to_agree() -> None:
 
 
 def test_parts_stand_in_their_order_and_repeat() -> None:
-    assert parts_of("none") == ()
-    built = build_enhancement("fem-fpn+genotype", tiny_genotype(), 8, LEVELS, 2, dense=False)
-    assert isinstance(built, Parts)
+    assert neck_parts("none") == ()
+    built = build_neck("fem-fpn+genotype", tiny_genotype(), 8, LEVELS, 2, dense=False)
+    assert isinstance(built, SequentialNeck)
     assert list(built.parts) == ["fem-fpn", "fem-fpn_2", "genotype"]
 
 
 def test_none_leaves_the_pyramid() -> None:
     detector = build_detector(DetectorConfig(channels=8, module="none"), None)
     features = pyramid(8, 64, 64)
-    found = detector.enhancement(features)
+    found = detector.neck(features)
     assert all(found[level] is features[level] for level in LEVELS)
 
 
