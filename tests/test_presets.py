@@ -23,7 +23,7 @@ def test_quickstart_warm_up_reaches_every_candidate() -> None:
     sample = load_config(SampleConfig, PRESETS / "quickstart-sample.yaml")
     search = load_config(SearchConfig, PRESETS / "quickstart-search.yaml")
     space = load_search_space(search.space, search.parameters)
-    warm_up_steps = search.warmup_epochs * (sample.train // 2 // search.batch)
+    warm_up_steps = search.warmup_epochs * (sample.train // 2 // search.batch_size)
     most = max(
         sum(len(edge.operations) for edge in node.edges)
         if node.keep != "all"

@@ -68,7 +68,7 @@ def tiny_genotype(space_name: str = "autofem", seed: int = 0) -> Genotype:
 def write_lively_weights(path: Path, config: DetectorConfig = DETECTOR, seed: int = 0) -> Path:
     """An untrained detector whose scores and offsets vary from anchor to anchor."""
     torch.manual_seed(seed)
-    genotype = tiny_genotype(seed=seed) if uses_genotype(config.module) else None
+    genotype = tiny_genotype(seed=seed) if uses_genotype(config.neck) else None
     detector = build_detector(config, genotype)
     for head in detector.trunk.heads:
         for branch in (head.classify, head.regress):

@@ -121,7 +121,7 @@ def warn_of_gaps(figures: dict[str, Any]) -> None:
 def source_of(settings: WiderConfig | FddbConfig) -> str:
     """How the detections came about, in words."""
     return (
-        settings.test.describe()
+        settings.inference.describe()
         if settings.weights
         else f"detections {Path(settings.detections).name}"
     )

@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         outcome = run_comparison(plan, command.out, command.workers, progress)
     if outcome.rows:
         text = write_tables(plan, outcome.rows, command.out, outcome.total)
-        plot_comparison(pd.DataFrame(outcome.rows), plan.figure, command.out / PLOT)
+        plot_comparison(pd.DataFrame(outcome.rows), plan.metric, command.out / PLOT)
         if command.json:
             print_json(pd.read_csv(command.out / SUMMARY).to_dict("records"))
         else:

@@ -32,7 +32,7 @@ class CostCommand:
     settings: Annotated[DetectorConfig, tyro.conf.arg(name="")]
     model: tyro.conf.Positional[str]
     """Member of the family (d0 to d6, d0-dense to d6-dense), `family` for all of them, genotype
-    (packaged name or YAML file), hand-made neck (fpn, fem-fpn+ssh), `modules` for all of these in
+    (packaged name or YAML file), hand-made neck (fpn, fem-fpn+ssh), `necks` for all of these in
     one detector, or weights (.safetensors), which carry their own settings."""
     genotype: str = REFERENCE_GENOTYPE
     """Genotype of a member of the family, or of all."""
@@ -55,22 +55,22 @@ def run(arguments: Sequence[str]) -> int:
     width, height = int(match[1]), int(match[2])
     if command.model == "family":
         return _family(load_genotype(command.genotype), (height, width), command.json)
-    if command.model == "modules":
-        return _modules(command, (height, width))
+    if command.model == "necks":
+        return _necks(command, (height, width))
     genotype: Genotype | None
     if command.model.endswith(".safetensors"):
         loaded = load_detector(Path(command.model))
         config, genotype, title = loaded.config, loaded.genotype, loaded.name
     elif is_hand_made(command.model):
-        config, genotype = replace(command.settings, module=command.model), None
-        title = f"module {command.model}"
-    elif not uses_genotype(command.settings.module):
+        config, genotype = replace(command.settings, neck=command.model), None
+        title = f"neck {command.model}"
+    elif not uses_genotype(command.settings.neck):
         if command.model not in MODELS:
             raise ConfigError(
-                f"module: {command.settings.module} has no place for genotype {command.model}"
+                f"neck: {command.settings.neck} has no place for genotype {command.model}"
             )
         config, genotype = command.settings, None
-        title = f"{command.model}, module {config.module}"
+        title = f"{command.model}, neck {config.neck}"
     else:
         name = command.genotype if command.model in MODELS else command.model
         config, genotype = command.settings, load_genotype(name)
@@ -89,16 +89,16 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _modules(command: CostCommand, size: tuple[int, int]) -> int:
+def _necks(command: CostCommand, size: tuple[int, int]) -> int:
     """The hand-made necks, and that of the genotype, in a detector of the given settings."""
     found = []
     for name in (NONE, *PYRAMIDS, *CONTEXTS, GENOTYPE):
         genotype = load_genotype(command.genotype) if name == GENOTYPE else None
-        rows = detector_cost(replace(command.settings, module=name), genotype, *size)
+        rows = detector_cost(replace(command.settings, neck=name), genotype, *size)
         trunk = [row for row in rows if row.part in FRAME]
         found.append(
             {
-                "module": name if genotype is None else genotype.name,
+                "neck": name if genotype is None else genotype.name,
                 "parameters": rows[0].parameters - sum(row.parameters for row in trunk),
                 "macs": rows[0].macs - sum(row.macs for row in trunk),
                 "detector_parameters": rows[0].parameters,
@@ -106,12 +106,12 @@ def _modules(command: CostCommand, size: tuple[int, int]) -> int:
             }
         )
     if command.json:
-        print_json({"size": command.size, "modules": found})
+        print_json({"size": command.size, "necks": found})
         return 0
     print_table(
-        f"modules of {command.settings.channels} channels at {command.size}, alone and in the "
+        f"necks of {command.settings.channels} channels at {command.size}, alone and in the "
         f"detector with {command.settings.backbone}",
-        ("module", "parameters", "MACs", "parameters", "MACs"),
+        ("neck", "parameters", "MACs", "parameters", "MACs"),
         [
             [f"{value:,}" if isinstance(value, int) else str(value) for value in each.values()]
             for each in found

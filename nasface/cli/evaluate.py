@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
     folder = RunFolder(command.out)
     folder.create(settings)
     with ConsoleProgress() as progress:
-        result = evaluate(loaded.detector, records, settings.test, progress)
+        result = evaluate(loaded.detector, records, settings.inference, progress)
     figures = result.figures()
     folder.write_json("evaluation.json", figures)
     names = [record.name for record in records]

@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     result = score_wider(truth, found)
     figures = {
         "protocol": _protocol(settings, len(truth)),
-        "test": source_of(settings),
+        "inference": source_of(settings),
         **wider_figures(result),
     }
     if folder is not None:
@@ -82,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _truth(settings: WiderConfig, root: Path) -> list[WiderGroundTruth]:
-    if settings.truth == "mat":
+    if settings.ground_truth == "mat":
         truth = read_ground_truth(root / "ground_truth")
     else:
         truth = read_text_truth(root / "wider_face_split" / "wider_face_val_bbx_gt.txt")
@@ -90,7 +90,7 @@ def _truth(settings: WiderConfig, root: Path) -> list[WiderGroundTruth]:
 
 
 def _protocol(settings: WiderConfig, images: int) -> str:
-    sets = "" if settings.truth == "mat" else ", all valid faces"
+    sets = "" if settings.ground_truth == "mat" else ", all valid faces"
     listed = f", only the {images} images listed in {Path(settings.images).name}"
     part = listed if settings.images else ""
     return f"WIDER FACE val, official protocol{sets}{part}"

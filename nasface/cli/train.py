@@ -23,7 +23,7 @@ class TrainCommand:
     """Train a detector on the training images of a data folder: that of a genotype, or a member of
     the family by --model.
 
-    --module, short for --detector.module, takes a hand-made neck in the place of the genotype's
+    --neck, short for --detector.neck, takes a hand-made neck in the place of the genotype's
     cells.
 
     The run folder holds config.yaml, genotype.yaml, metrics.jsonl and its plot, checkpoint.pt, and
@@ -54,7 +54,7 @@ def _base(arguments: Sequence[str]) -> TrainConfig | None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    arguments = [re.sub("^--module(?==|$)", "--detector.module", word) for word in arguments]
+    arguments = [re.sub("^--neck(?==|$)", "--detector.neck", word) for word in arguments]
     command = parse(TrainCommand, arguments, "train", _base(arguments))
     with ConsoleProgress() as progress:
         result = run_training(command.settings, command.out, progress, resume=command.resume)

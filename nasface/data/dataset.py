@@ -111,7 +111,7 @@ def check_batch(images: Sequence[object], batch: int) -> None:
     """Raise :class:`DataError` unless there are images for a batch."""
     if len(images) < batch:
         raise DataError(
-            f"batch: {batch} is more than the {len(images)} images to draw it from; "
+            f"batch_size: {batch} is more than the {len(images)} images to draw it from; "
             f"expected at most {len(images)}"
         )
 

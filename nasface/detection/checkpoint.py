@@ -43,7 +43,7 @@ class LoadedDetector:
     @property
     def name(self) -> str:
         """What to call it: the genotype's name, else the module's."""
-        return (self.genotype.name if self.genotype else "") or self.config.module
+        return (self.genotype.name if self.genotype else "") or self.config.neck
 
 
 def save_detector(
@@ -86,7 +86,7 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
         DetectorConfig, _yaml(metadata, "config", path), f"{path}: config", RunError
     )
     genotype = None
-    if uses_genotype(config.module):
+    if uses_genotype(config.neck):
         genotype = parse_genotype(_text(metadata, "genotype", path), f"{path}: genotype")
     try:
         with Unfilled():

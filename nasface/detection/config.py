@@ -21,7 +21,7 @@ class DetectorConfig:
     channels: int = 24
     """Width of the pyramid, of the searched cells and of the heads. In a search it must be
     divisible by the space's partial_channels."""
-    module: str = GENOTYPE
+    neck: str = GENOTYPE
     """What enhances the pyramid: genotype, the cells of one; none; or hand-made parts joined by +,
     such as fpn or fem-fpn+fem-cpm: fpn, fem-fpn, bifpn, pan, then fem-cpm, ssh, rfe. One of the
     parts may be genotype. In a search genotype."""
@@ -63,7 +63,7 @@ class DetectorConfig:
                 f"{self.head_layers}, repeats {self.repeats}: expected at most {MOST_CHANNELS} "
                 f"channels and {MOST_LAYERS} layers"
             )
-        neck_parts(self.module)
+        neck_parts(self.neck)
         if self.repeats < 1 or self.cosine_scale <= 0:
             raise ConfigError(
                 f"repeats {self.repeats}, cosine_scale {self.cosine_scale}: expected at least 1 "

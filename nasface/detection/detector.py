@@ -131,7 +131,7 @@ def build_detector(config: DetectorConfig, genotype: Genotype | None) -> Detecto
             other way round.
     """
     neck = build_neck(
-        config.module,
+        config.neck,
         genotype,
         config.channels,
         LEVELS,

@@ -27,7 +27,7 @@ class LossConfig:
     classification: Literal["hard_negatives", "focal"] = "hard_negatives"
     """Cross-entropy over positives and the hardest negatives (the paper's), or the focal loss over
     all anchors, which learns faster where the backbone starts from nothing."""
-    margin: float = 0.0
+    logit_margin: float = 0.0
     """Taken off the logit of the true class, on the scale of a cosine (with the classifier `cosine`
     it is multiplied by its scale); DRMC has 0.2. Hard negatives are chosen without it."""
     box: BoxLoss = "diou"
@@ -94,8 +94,8 @@ def detection_loss(
     class_K = is_positive.flatten().long()
     errors_K = cross_entropy(logits_K2, class_K, reduction="none")
     hard_K = errors_K.detach()
-    if config.margin:
-        margins_K2 = config.margin * predictions.scale * one_hot(class_K, 2)
+    if config.logit_margin:
+        margins_K2 = config.logit_margin * predictions.scale * one_hot(class_K, 2)
         errors_K = cross_entropy(logits_K2 - margins_K2, class_K, reduction="none")
     if config.classification == "focal":
         classification = _focal(errors_K, face.flatten(), config)

@@ -26,17 +26,18 @@ class MatchConfig:
     negative: float | None = None
     """IoU below which an anchor is background; one between this and ``positive`` is ignored. null
     is ``positive``, which leaves no gap (DSFD)."""
-    compensate: int = 0
+    min_anchors_per_face: int = 0
     """A face with fewer anchors than this takes its next best ones, as in S3FD (6 there); 0
     switches it off (DSFD)."""
     compensation_iou: float = 0.1
     """IoU above which an anchor can be taken in this way."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.compensation_iou <= self.positive <= 1 or self.compensate < 0:
+        if not 0 < self.compensation_iou <= self.positive <= 1 or self.min_anchors_per_face < 0:
             raise ConfigError(
-                f"positive {self.positive}, compensation_iou {self.compensation_iou}, compensate "
-                f"{self.compensate}: expected 0 < compensation_iou <= positive <= 1 and 0 or more"
+                f"positive {self.positive}, compensation_iou {self.compensation_iou}, "
+                f"min_anchors_per_face {self.min_anchors_per_face}: "
+                f"expected 0 < compensation_iou <= positive <= 1 and 0 or more"
             )
         if self.negative is not None and not 0 < self.negative <= self.positive:
             raise ConfigError(
@@ -58,7 +59,7 @@ def match(anchors_A4: Tensor, targets: Targets, config: MatchConfig) -> Matches:
        Where several want the same one, the highest IoU (then the first face) has it and the others
        choose again among the rest; none stays without if there is a way to serve all.
     2. An anchor with IoU ``positive`` or more belongs to the face it overlaps most.
-    3. Faces with fewer than ``compensate`` anchors, in their order, take their best free ones above
+    3. Faces with fewer than ``min_anchors_per_face`` anchors, in their order, take their best free ones above
        ``compensation_iou``.
     4. An anchor with IoU ``negative`` or more is ignored.
     5. An anchor is ignored if half of it or more lies in one ignored face, or IoU ``positive``.
@@ -73,7 +74,7 @@ def match(anchors_A4: Tensor, targets: Targets, config: MatchConfig) -> Matches:
         face = torch.where(best >= config.positive, asked[owner], face)
         anchor_of = _best_anchors(overlap)
         face[list(anchor_of.values())] = asked[list(anchor_of)]
-        if config.compensate:
+        if config.min_anchors_per_face:
             _compensate(face, overlap, asked.tolist(), config)
         if config.negative is not None:
             face = face.masked_fill((face == BACKGROUND) & (best >= config.negative), IGNORED)
@@ -144,7 +145,7 @@ def _make_room(face: int, overlap_MA: Tensor, anchor_of: dict[int, int]) -> None
 def _compensate(face_A: Tensor, overlap_MA: Tensor, faces: list[int], config: MatchConfig) -> None:
     """Rule 3, in place; ``faces`` are the indices that the rows of ``overlap_MA`` stand for."""
     for overlap_A, face in zip(overlap_MA, faces, strict=True):
-        missing = config.compensate - int((face_A == face).sum())
+        missing = config.min_anchors_per_face - int((face_A == face).sum())
         if missing > 0:
             free_A = (face_A == BACKGROUND) & (overlap_A > config.compensation_iou)
             face_A[_ranked(overlap_A, free_A)[:missing]] = face

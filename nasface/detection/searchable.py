@@ -65,9 +65,9 @@ def build_searchable(
             has levels that the pyramid lacks.
         SpecError: if ``before`` does not fit.
     """
-    if (config.repeats, config.context, config.module) != (1, "separable", GENOTYPE):
+    if (config.repeats, config.context, config.neck) != (1, "separable", GENOTYPE):
         raise ConfigError(
-            f"repeats {config.repeats}, context {config.context}, module {config.module}: a search "
+            f"repeats {config.repeats}, context {config.context}, module {config.neck}: a search "
             f"has 1, separable and {GENOTYPE}"
         )
     if config.channels % space.partial_channels:

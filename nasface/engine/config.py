@@ -61,7 +61,7 @@ class JobConfig:
     """Seed of everything random."""
     epochs: int = 50
     """Passes over the training images (in a search: over one half of them)."""
-    batch: int = 48
+    batch_size: int = 48
     """Images that go through the network together."""
     accumulate: int = 1
     """Batches whose gradients are summed into one step: the batch of the optimiser is `batch` times
@@ -74,7 +74,7 @@ class JobConfig:
     checkpoint_minutes: float = 5.0
     """Time between checkpoints; one is also written after each epoch and on Ctrl-C."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
-    """The detector around the searched module."""
+    """The detector around the searched cells."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Crops and distortions."""
     match: MatchConfig = field(default_factory=MatchConfig)
@@ -93,15 +93,18 @@ class JobConfig:
     """Keep the statistics of the backbone's normalisations as they were loaded."""
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch, self.accumulate) < 1 or min(self.workers, self.seed) < 0:
+        if (
+            min(self.epochs, self.batch_size, self.accumulate) < 1
+            or min(self.workers, self.seed) < 0
+        ):
             raise ConfigError(
-                f"epochs {self.epochs}, batch {self.batch}, accumulate {self.accumulate}, workers "
-                f"{self.workers}, seed {self.seed}: expected at least 1, 1, 1, 0 and 0"
+                f"epochs {self.epochs}, batch_size {self.batch_size}, accumulate {self.accumulate}, "
+                f"workers {self.workers}, seed {self.seed}: expected at least 1, 1, 1, 0 and 0"
             )
-        if self.batch == 1 and self.augment.size <= 2 ** LEVELS[-1]:
+        if self.batch_size == 1 and self.augment.size <= 2 ** LEVELS[-1]:
             raise ConfigError(
-                f"batch: 1 with crops of {self.augment.size} pixels leaves one value per channel "
-                f"to normalise on the last level; expected 2, or size above {2 ** LEVELS[-1]}"
+                f"batch_size: 1 with crops of {self.augment.size} pixels leaves one value per "
+                f"channel to normalise on the last level; expected 2, or size above {2 ** LEVELS[-1]}"
             )
 
 
@@ -113,7 +116,7 @@ class SearchConfig(BilevelConfig, JobConfig):
     """Search space: a packaged name or a YAML file."""
     parameters: dict[str, Value] = field(default_factory=dict)
     """Parameters of the space, such as nodes 8 rule cat-all."""
-    before: str | None = None
+    prefix_genotype: str | None = None
     """Genotype built as a fixed module in front of the searched one; its cells open the result
     (the paper searches autofem-fpn first, then autofem-cpm behind it)."""
     cost_penalty_size: tuple[int, int] = (640, 480)
@@ -141,7 +144,7 @@ class TrainConfig(JobConfig):
     genotype start from. Empty: a detector of its own."""
     genotype: str = ""
     """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named.
-    Hand-made necks (detector.module) have none."""
+    Hand-made necks (detector.neck) have none."""
     precision: Literal["float32", "bf16"] = "float32"
     """bf16: convolutions in bfloat16, weights and losses in float32. For GPUs."""
     start_weights: str = ""
@@ -151,12 +154,12 @@ class TrainConfig(JobConfig):
     """Epochs between evaluations on the validation part; the last epoch is always evaluated."""
     tensorboard: bool = False
     """Write events for TensorBoard as well (pip install 'nasface[tensorboard]')."""
-    test: InferenceConfig = field(default_factory=InferenceConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied in these evaluations."""
-    average: float = 0.0
+    ema_decay: float = 0.0
     """Decay of an exponential moving average of the weights, such as 0.998, which is then what is
     evaluated and saved; 0 switches it off."""
-    statistics_until: float = 1.0
+    freeze_bn_after: float = 1.0
     """Share of the steps in which normalisations go by the statistics of their batch; in the rest
     they go by their running statistics, as in detection. Small batches can hide that features of
     unusual images grow from layer to layer once their own share of the statistics is gone."""
@@ -165,10 +168,10 @@ class TrainConfig(JobConfig):
         super().__post_init__()
         if self.evaluate_every < 1:
             raise ConfigError(f"evaluate_every: {self.evaluate_every} is not 1 or more")
-        if not 0 <= self.average < 1:
-            raise ConfigError(f"average: {self.average} is not in [0, 1)")
-        if not 0 <= self.statistics_until <= 1:
-            raise ConfigError(f"statistics_until: {self.statistics_until} is not in [0, 1]")
+        if not 0 <= self.ema_decay < 1:
+            raise ConfigError(f"ema_decay: {self.ema_decay} is not in [0, 1)")
+        if not 0 <= self.freeze_bn_after <= 1:
+            raise ConfigError(f"freeze_bn_after: {self.freeze_bn_after} is not in [0, 1]")
 
 
 def train_config_of(name: str) -> TrainConfig:
@@ -193,7 +196,7 @@ class EvaluateConfig:
     """Which part to evaluate on."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
-    test: InferenceConfig = field(default_factory=InferenceConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied."""
 
 
@@ -208,7 +211,7 @@ class _BenchmarkConfig:
     """Detections to score, instead of weights."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
-    test: InferenceConfig = field(default_factory=InferenceConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied; does not concern given detections."""
 
 
@@ -224,7 +227,7 @@ class WiderConfig(_BenchmarkConfig):
     images: str = ""
     """Text file that lists the images to evaluate on: an event/name.jpg a line, or an annotation
     file in WIDER FACE's form. Empty: all 3226."""
-    truth: Literal["mat", "text"] = "mat"
+    ground_truth: Literal["mat", "text"] = "mat"
     """mat: easy, medium and hard from the official files. text: all faces that are not marked
     invalid, from wider_face_split/wider_face_val_bbx_gt.txt."""
 
@@ -248,17 +251,18 @@ class DetectConfig:
 
     weights: str = ""
     """Weights that `nasface train` wrote, or an ONNX file of `nasface export`."""
-    threshold: float = 0.5
+    score_threshold: float = 0.5
     """Score from which a detection is written and drawn."""
     frames: int = 0
     """Frames to take of each video or camera; 0 takes all."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
-    test: InferenceConfig = field(default_factory=InferenceConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1 or self.frames < 0:
+        if not 0 <= self.score_threshold <= 1 or self.frames < 0:
             raise ConfigError(
-                f"threshold {self.threshold}, frames {self.frames}: expected 0 to 1 and 0 or more"
+                f"score_threshold {self.score_threshold}, frames {self.frames}: "
+                "expected 0 to 1 and 0 or more"
             )

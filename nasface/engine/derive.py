@@ -60,7 +60,11 @@ def derive_run(config: DeriveConfig, name: str) -> Genotype:
     )
     with fitting(folder.checkpoint):
         found = derive(space, alphas, betas or None, name=name, provenance=provenance)
-    return found if settings.before is None else cascade(load_genotype(settings.before), found)
+    return (
+        found
+        if settings.prefix_genotype is None
+        else cascade(load_genotype(settings.prefix_genotype), found)
+    )
 
 
 def _choices(

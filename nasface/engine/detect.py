@@ -137,8 +137,8 @@ class Finder:
         self.found.unread.append(str(error))
 
     def _look(self, name: str, image: Image) -> Image:
-        every = detect(self.detector, image, self.config.test)
-        kept = every.scores_N >= self.config.threshold
+        every = detect(self.detector, image, self.config.inference)
+        kept = every.scores_N >= self.config.score_threshold
         faces = Detections(every.boxes_N4[kept], every.scores_N[kept])
         self.found.faces[name] = faces
         self.found.sizes[name] = (image.shape[0], image.shape[1])

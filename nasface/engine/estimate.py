@@ -100,7 +100,9 @@ def _activations_mb(search: Search) -> float:
     with torch.no_grad():
         weight_mixtures = [mixture(at) for at in range(len(policies))]
     model = copy.deepcopy(search.model).to("meta")
-    images = torch.empty(config.batch, 3, config.augment.size, config.augment.size, device="meta")
+    images = torch.empty(
+        config.batch_size, 3, config.augment.size, config.augment.size, device="meta"
+    )
 
     def kept(run: Callable[[], object]) -> float:
         with count_saved_bytes(*model.parameters(), *model.buffers(), images) as saved:

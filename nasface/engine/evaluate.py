@@ -24,7 +24,7 @@ class Evaluation:
     ``ap`` is at IoU 0.5 over all valid faces; ``by_height`` over faces of a height band in pixels.
     """
 
-    test: InferenceConfig
+    inference: InferenceConfig
     detections: list[Detections]
     ap: AveragePrecision
     by_height: dict[str, AveragePrecision]
@@ -42,7 +42,10 @@ class Evaluation:
 
 
 def evaluate(
-    detector: nn.Module, records: Sequence[ImageRecord], test: InferenceConfig, progress: Progress
+    detector: nn.Module,
+    records: Sequence[ImageRecord],
+    inference: InferenceConfig,
+    progress: Progress,
 ) -> Evaluation:
     """Apply a detector to annotated images and score it.
 
@@ -54,11 +57,14 @@ def evaluate(
     progress.start("evaluate", len(records))
     # Annotations are in the pixels of the file as stored, so its EXIF rotation is left alone.
     paths = [record.path for record in records]
-    found = detect_files(detector, paths, test, exif=False, done=progress.advance)
+    found = detect_files(detector, paths, inference, exif=False, done=progress.advance)
     detections = [each for _, each in found]
     detector.train(was_training)
     boxes = [(each.boxes_N4.numpy(), each.scores_N.numpy()) for each in detections]
     faces = [(record.boxes_M4, ~record.valid_M) for record in records]
     return Evaluation(
-        test, detections, average_precision(boxes, faces), average_precision_by_height(boxes, faces)
+        inference,
+        detections,
+        average_precision(boxes, faces),
+        average_precision_by_height(boxes, faces),
     )

@@ -91,7 +91,7 @@ def run_loop(job: Job, title: str, progress: Progress, log: MetricsLog) -> bool:
         RunError: for a fault that the job cannot bear; its last checkpoint is kept.
     """
     config = job.config
-    what = f"batches of {config.batch} images of {config.augment.size} pixels"
+    what = f"batches of {config.batch_size} images of {config.augment.size} pixels"
     shown = _Ticking(progress, job.world)
     with stop_on_interrupt() as stop, memory_explained(job.device, what):
         shown.start(title, job.total, job.step)

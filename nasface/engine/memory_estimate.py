@@ -43,7 +43,9 @@ def footprint(
 ) -> Footprint:
     """Count what ``run`` keeps of a model and a batch, on the meta device; takes no memory."""
     ghost = copy.deepcopy(model).to("meta")
-    images = torch.empty(config.batch, 3, config.augment.size, config.augment.size, device="meta")
+    images = torch.empty(
+        config.batch_size, 3, config.augment.size, config.augment.size, device="meta"
+    )
     with count_saved_bytes(*ghost.parameters(), *ghost.buffers(), images) as saved:
         run(ghost, images)
     return Footprint(saved.total / 1e6, state_mb(model), available_mb(device))

@@ -71,9 +71,11 @@ class Search:
         self.world.check_parts(config.accumulate)
         self.device = self.world.device(choose_device(config.device))
         self.space = load_search_space(config.space, config.parameters)
-        self.before = None if config.before is None else load_genotype(config.before)
+        self.before = (
+            None if config.prefix_genotype is None else load_genotype(config.prefix_genotype)
+        )
         weight_images, arch_images = split_halves(read_training_images(config), config.seed)
-        check_batch(arch_images, config.batch * config.accumulate)
+        check_batch(arch_images, config.batch_size * config.accumulate)
         torch.manual_seed(config.seed)
         self.model: SearchableDetector = build_searchable(config.detector, self.space, self.before)
         start_backbone(self.model, config)
@@ -82,7 +84,7 @@ class Search:
             FaceDataset(images, config.augment, config.seed + at)
             for at, images in enumerate((weight_images, arch_images))
         ]
-        self.batch = config.batch * config.accumulate
+        self.batch = config.batch_size * config.accumulate
         self.epoch_steps = len(arch_images) // self.batch
         schedule = Schedule(
             self.epoch_steps * config.warmup_epochs, self.epoch_steps * config.epochs
@@ -102,7 +104,7 @@ class Search:
             differentiate=GradientAccumulator(
                 self.world,
                 config.accumulate,
-                config.batch,
+                config.batch_size,
                 list(self.model.buffers()),
                 lambda: digest_of(self.searcher.executed()),
             ),

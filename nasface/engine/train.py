@@ -86,12 +86,14 @@ class Training:
         self.parameters = [each for each in self.detector.parameters() if each.requires_grad]
         self.optimizer = make_optimizer(config.optimizer, self.parameters)
         buffers = list(self.detector.buffers())
-        self.gradient = GradientAccumulator(self.world, config.accumulate, config.batch, buffers)
-        self.average = copy.deepcopy(self.detector).eval() if config.average > 0 else None
+        self.gradient = GradientAccumulator(
+            self.world, config.accumulate, config.batch_size, buffers
+        )
+        self.average = copy.deepcopy(self.detector).eval() if config.ema_decay > 0 else None
         self.newest = _values_and_counters(self.detector)
         self.averaged = _values_and_counters(self.released)
         self.data = FaceDataset(images, config.augment, config.seed)
-        self.batch = config.batch * config.accumulate
+        self.batch = config.batch_size * config.accumulate
         check_batch(images, self.batch)
         self.epoch_steps = len(images) // self.batch
         self.total = self.epoch_steps * config.epochs
@@ -131,7 +133,7 @@ class Training:
 
     def take_step(self, batch: Batch) -> dict[str, float]:
         """One optimiser step; without effect if the loss or the gradient is not finite."""
-        if not self.statistics_held and self.step >= self.config.statistics_until * self.total:
+        if not self.statistics_held and self.step >= self.config.freeze_bn_after * self.total:
             self._hold_statistics()
         rate = self.config.optimizer.rate(self.step, self.total)
         set_rate(self.optimizer, rate)
@@ -165,7 +167,7 @@ class Training:
         """Exponential moving average of the weights, short at first so as to forget the start."""
         if self.average is None:
             return
-        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
+        keep = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         # Running statistics are averaged too: those of the newest weights do not fit old ones.
         (means, counters), (values, counts) = self.averaged, self.newest
         torch._foreach_lerp_(means, values, 1 - keep)
@@ -182,7 +184,7 @@ class Training:
 
     def evaluate(self, progress: Progress) -> Evaluation:
         """Score on the validation part; keeps the best weights and the last."""
-        evaluation = evaluate(self.released, self.validation, self.config.test, progress)
+        evaluation = evaluate(self.released, self.validation, self.config.inference, progress)
         self.figures, self.evaluation = evaluation.figures(), evaluation
         if self.figures["ap"] > self.best:
             self.best = self.figures["ap"]
@@ -279,12 +281,12 @@ def run_training(
     Raises:
         NasfaceError: for settings, data or a run folder that cannot be used.
     """
-    needs_genotype = uses_genotype(config.detector.module)
+    needs_genotype = uses_genotype(config.detector.neck)
     if needs_genotype and not config.genotype:
         raise ConfigError("genotype: is missing; expected a packaged name or a YAML file")
     if config.genotype and not needs_genotype and not config.model:
         raise ConfigError(
-            f"genotype: {config.genotype} has no place in module {config.detector.module}"
+            f"genotype: {config.genotype} has no place in neck {config.detector.neck}"
         )
     folder = RunFolder(out)
     if resume:

@@ -29,15 +29,16 @@ def suppression_model(config: SuppressionConfig, opset: int, ir_version: int) ->
     included.
     """
     # The operator keeps scores above its threshold, we keep those from ours on.
-    above = np.nextafter(np.float32(config.confidence), np.float32(-1)).item()
+    above = np.nextafter(np.float32(config.score_threshold), np.float32(-1)).item()
     boxes, scores = CANDIDATES
     # Inner names begin with nms_, so that no name of the detector's graph is one of them.
     text = f"""
         <ir_version: {ir_version}, opset_import: ["": {opset}]>
         suppression (float[batch, anchors, 4] {boxes}, float[batch, anchors] {scores})
             => (int64[found] image, float[found, 4] boxes, float[found] scores)
-        <int64[1] nms_most = {{{config.before_nms}}}, int64[1] nms_keep = {{{config.keep}}},
-         float[1] nms_overlap = {{{config.nms!r}}}, float[1] nms_above = {{{above!r}}},
+        <int64[1] nms_most = {{{config.pre_nms_top_k}}},
+             int64[1] nms_keep = {{{config.max_detections}}},
+         float[1] nms_overlap = {{{config.nms_iou!r}}}, float[1] nms_above = {{{above!r}}},
          int64[1] nms_first = {{0}}, int64[1] nms_second = {{1}}, int64[1] nms_third = {{2}},
          int64[3] nms_corners = {{1, 1, 4}}, int64[2] nms_columns = {{0, 2}}>
         {{

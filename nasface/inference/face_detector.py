@@ -51,7 +51,7 @@ class FaceDetector:
             raise ValueError(f"batch must be 1 or more, got {batch}")
         if test is None:
             test = InferenceConfig()
-            test = replace(test, confidence=min(test.confidence, max(0.0, threshold)))
+            test = replace(test, score_threshold=min(test.score_threshold, max(0.0, threshold)))
         if isinstance(pictures, str | Path | np.ndarray | Tensor):
             pictures = [pictures]
         found: list[Detections] = []

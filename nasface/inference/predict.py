@@ -32,22 +32,26 @@ Image = NDArray[np.uint8]
 class SuppressionConfig:
     """From candidates to detections (ASFD section 4.1: 5000 -> NMS 0.3 -> 750)."""
 
-    confidence: float = 0.02
+    score_threshold: float = 0.02
     """Detections below this score are dropped before suppression."""
-    before_nms: int = 5000
+    pre_nms_top_k: int = 5000
     """Detections that enter non-maximum suppression, best first."""
-    nms: float = 0.3
+    nms_iou: float = 0.3
     """Intersection over union above which the weaker of two detections is dropped."""
-    keep: int = 750
+    max_detections: int = 750
     """Detections kept per image."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.confidence < 1 or not 0 < self.nms <= 1:
+        if not 0 <= self.score_threshold < 1 or not 0 < self.nms_iou <= 1:
             raise ConfigError(
-                f"confidence {self.confidence}, nms {self.nms}: expected [0, 1) and (0, 1]"
+                f"score_threshold {self.score_threshold}, nms_iou {self.nms_iou}: "
+                "expected [0, 1) and (0, 1]"
             )
-        if self.keep < 1 or self.before_nms < 1:
-            raise ConfigError(f"keep {self.keep}, before_nms {self.before_nms}: expected 1 or more")
+        if self.max_detections < 1 or self.pre_nms_top_k < 1:
+            raise ConfigError(
+                f"max_detections {self.max_detections}, pre_nms_top_k {self.pre_nms_top_k}: "
+                "expected 1 or more"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +99,8 @@ def detect_batch(
     if len(views) == 1:
         return by_view[0]
     return [
-        box_voting(concatenate(list(found)), config.keep) for found in zip(*by_view, strict=True)
+        box_voting(concatenate(list(found)), config.max_detections)
+        for found in zip(*by_view, strict=True)
     ]
 
 
@@ -135,7 +140,7 @@ def suppress(
         scores_A = output.scores_BA[image]
     else:
         scores_A = output.logits_BA2[image].float().softmax(dim=1)[:, 1]
-    candidates = torch.nonzero(scores_A >= config.confidence).squeeze(1)
+    candidates = torch.nonzero(scores_A >= config.score_threshold).squeeze(1)
     if isinstance(output, Candidates):
         boxes = output.boxes_BA4[image, candidates]
     else:
@@ -143,7 +148,11 @@ def suppress(
         deltas = output.deltas_BA4[image, candidates].float()
         boxes = decode(deltas, output.anchors_A4[candidates])
     kept = non_maximum_suppression(
-        boxes, scores_A[candidates], config.nms, before=config.before_nms, keep=config.keep
+        boxes,
+        scores_A[candidates],
+        config.nms_iou,
+        before=config.pre_nms_top_k,
+        keep=config.max_detections,
     )
     return Detections(boxes[kept], scores_A[candidates][kept])
 

@@ -1,11 +1,13 @@
 """Files of settings."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nasface.errors import ConfigError
 from nasface.io.files import read_text
+from nasface.io.former_names import with_current_names
 from nasface.io.yaml import parse_dataclass, parse_yaml, plain_values
 
 T = TypeVar("T")
@@ -17,7 +19,9 @@ def load_config(kind: type[T], path: Path, base: T | None = None) -> T:
     Raises:
         ConfigError: naming the file, the key and what would be accepted.
     """
-    values = read_config(path)
+    values, notes = with_current_names(kind, read_config(path))
+    for note in notes:
+        warnings.warn(f"{path}: {note}", FutureWarning, stacklevel=2)
     if base is not None and isinstance(values, dict):
         values = merged(plain_values(base), values)
     return parse_dataclass(kind, values, str(path), ConfigError)

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from nasface.errors import NasfaceError
+from nasface.io.former_names import with_current_names
 
 T = TypeVar("T")
 
@@ -85,7 +86,11 @@ def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
 
 
 def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceError]) -> T:
-    """``values`` (plain YAML values) as an instance of a dataclass, checked strictly."""
+    """``values`` (plain YAML values) as an instance of a dataclass, checked strictly.
+
+    Fields may have the names of version 0.1.
+    """
+    values, _ = with_current_names(kind, values)
     check_finite(values, place, error)
     try:
         document = json.dumps(values)

@@ -28,7 +28,7 @@ _TELLING: dict[str, Kind] = {
     "space": "search",
     "evaluate_every": "training",
     "split": "evaluation",
-    "truth": "WIDER FACE",
+    "ground_truth": "WIDER FACE",
     "ellipses": "FDDB",
 }
 
@@ -93,7 +93,7 @@ class RunRecord:
         if self.kind in ("search", "training"):
             kind = SearchConfig if self.kind == "search" else TrainConfig
             config = load_config(kind, self.path / "config.yaml").detector
-            if uses_genotype(config.module) and not file.is_file():
+            if uses_genotype(config.neck) and not file.is_file():
                 return None
             return config, load_genotype(file) if file.is_file() else None
         weights = self.settings.get("weights") or ""

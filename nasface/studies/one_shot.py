@@ -38,7 +38,9 @@ class OneShotScorer:
         config = load_config(SearchConfig, folder / "config.yaml")
         self.search = Search(replace(config, data=data), RunFolder(folder))
         self.search.load_weights()
-        self.statistics, self.held_out = (_batches(each, config.batch) for each in self.search.data)
+        self.statistics, self.held_out = (
+            _batches(each, config.batch_size) for each in self.search.data
+        )
 
     @torch.no_grad()
     def __call__(self, genotype: Genotype) -> float:

@@ -236,5 +236,5 @@ def _lock(folder: Path) -> Iterator[int | None]:
 def _figures(folder: Path, run: StudyRun) -> dict[str, float]:
     if not (folder / RESULT).is_file():
         return {}
-    value = json.loads((folder / RESULT).read_text("utf-8")).get(run.figure)
-    return {} if value is None else {f"{run.label} seed {run.seed} {run.figure}": value}
+    value = json.loads((folder / RESULT).read_text("utf-8")).get(run.metric)
+    return {} if value is None else {f"{run.label} seed {run.seed} {run.metric}": value}

@@ -40,14 +40,14 @@ SETTINGS: Mapping[Strategy, Mapping[str, Any]] = MappingProxyType(
 class MethodSpec:
     """A row of the comparison, or one for each of ``nodes``.
 
-    ``how`` is a way of searching (:data:`SETTINGS`), ``random`` for a cell drawn at random,
+    ``strategy`` is a way of searching (:data:`SETTINGS`), ``random`` for a cell drawn at random,
     ``random-search`` for the best of ``candidates`` random cells by the loss of a supernet that
     was trained on uniform paths, or ``fixed`` for what ``train`` names. ``seeds``, where given,
     stand in the place of the plan's.
     """
 
     name: str
-    how: Strategy
+    strategy: Strategy
     nodes: tuple[int, ...] = ()
     seeds: tuple[int, ...] = ()
     search: dict[str, Any] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class StudySpec:
     name: str
     methods: tuple[MethodSpec, ...]
     seeds: tuple[int, ...]
-    figure: Figure = "ap"
+    metric: Figure = "ap"
     data: str = ""
     search: dict[str, Any] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
@@ -88,11 +88,11 @@ class StudySpec:
                 raise ConfigError(
                     f"methods: name {method.name!r}, expected letters, digits, space and . + - _"
                 )
-            if method.how == "fixed" and (method.nodes or method.search):
+            if method.strategy == "fixed" and (method.nodes or method.search):
                 raise ConfigError(
-                    f"methods: {method.name}: nodes and search have no meaning for how fixed"
+                    f"methods: {method.name}: nodes and search have no meaning for strategy fixed"
                 )
-        searched = {m.name for m in self.methods if m.how not in ("fixed", "random")}
+        searched = {m.name for m in self.methods if m.strategy not in ("fixed", "random")}
         for name in self.rank:
             if name not in searched:
                 raise ConfigError(
@@ -106,10 +106,10 @@ class StudyRun:
 
     label: str
     method: str
-    how: Strategy
+    strategy: Strategy
     nodes: int | None
     seed: int
-    figure: Figure
+    metric: Figure
     candidates: int
     search: SearchConfig | None
     train: TrainConfig
@@ -155,9 +155,9 @@ def runs_of(plan: StudySpec) -> list[StudyRun]:
     return runs
 
 
-def _module_of(train: Mapping[str, Any]) -> Any:
+def _neck_of(train: Mapping[str, Any]) -> Any:
     detector = train.get("detector")
-    return detector.get("module", GENOTYPE) if isinstance(detector, dict) else GENOTYPE
+    return detector.get("neck", GENOTYPE) if isinstance(detector, dict) else GENOTYPE
 
 
 def _differences(ours: Any, theirs: Any, place: str = "") -> Iterator[str]:
@@ -174,12 +174,12 @@ def _run(plan: StudySpec, method: MethodSpec, nodes: int | None, seed: int) -> S
     common = {"seed": seed, "data": plan.data}
     place = f"{plan.name}: method {method.name}"
     search = None
-    if method.how != "fixed":
-        values = merged(merged(plan.search, SETTINGS[method.how]), method.search)
+    if method.strategy != "fixed":
+        values = merged(merged(plan.search, SETTINGS[method.strategy]), method.search)
         if nodes is not None:
             values = merged(values, {"parameters": {"nodes": nodes}})
         values = merged(values, common)
-        if method.how == "random-search":
+        if method.strategy == "random-search":
             # Every epoch trains weights on uniform paths; there are no choices to learn.
             values["warmup_epochs"] = values.get("epochs", SearchConfig().epochs)
         search = parse_dataclass(SearchConfig, values, f"{place}: search", ConfigError)
@@ -187,24 +187,26 @@ def _run(plan: StudySpec, method: MethodSpec, nodes: int | None, seed: int) -> S
     values = merged(merged(plan.train, method.train), common)
     if values.get("model"):
         base = plain_values(train_config_of(str(values["model"])))
-        if search is not None or not uses_genotype(str(_module_of(values))):
+        if search is not None or not uses_genotype(str(_neck_of(values))):
             base["genotype"] = ""
         values = merged(base, values)
     train = parse_dataclass(TrainConfig, values, f"{place}: train", ConfigError)
-    if uses_genotype(train.detector.module) != bool(train.genotype or search):
+    if uses_genotype(train.detector.neck) != bool(train.genotype or search):
         raise ConfigError(
-            f"{place}: module {train.detector.module} and genotype {train.genotype!r} with how "
-            f"{method.how}: expected a genotype, given or searched, for a module that has one"
+            f"{place}: neck {train.detector.neck} and genotype {train.genotype!r} with strategy "
+            f"{method.strategy}: expected a genotype, given or searched, for a neck that has one"
         )
     if search is not None and train.genotype:
-        raise ConfigError(f"{place}: genotype {train.genotype}: how {method.how} finds its own")
+        raise ConfigError(
+            f"{place}: genotype {train.genotype}: how {method.strategy} finds its own"
+        )
     return StudyRun(
         label=method.name if nodes is None else f"{method.name} {nodes}",
         method=method.name,
-        how=method.how,
+        strategy=method.strategy,
         nodes=nodes,
         seed=seed,
-        figure=plan.figure,
+        metric=plan.metric,
         candidates=plan.candidates,
         search=search,
         train=train,

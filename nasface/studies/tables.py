@@ -34,10 +34,10 @@ def summarise(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.
     runs = pd.DataFrame(rows)
     labels = dict.fromkeys(run.label for run in runs_of(plan))
     present = [label for label in labels if label in set(runs["label"])]
-    reference = _by_seed(runs, present[0], plan.figure)
+    reference = _by_seed(runs, present[0], plan.metric)
     distances = _edit_distances(plan, out)
     return pd.DataFrame(
-        _summary_row(runs, label, plan.figure, reference if at else None, distances)
+        _summary_row(runs, label, plan.metric, reference if at else None, distances)
         for at, label in enumerate(present)
     )
 
@@ -106,7 +106,9 @@ def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.Data
             name = os.path.relpath(Path(place).parent, out)
             row = reached[name]
             same = repr(load_genotype(place).cells)
-            cells.setdefault(same, []).append((score, row[plan.figure], row["how"] == "random"))
+            cells.setdefault(same, []).append(
+                (score, row[plan.metric], row["strategy"] == "random")
+            )
         every = [
             (np.mean([c[0] for c in each]), np.mean([c[1] for c in each]), any(c[2] for c in each))
             for each in cells.values()
@@ -135,7 +137,7 @@ def write_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path, tot
     write_text(out / RUNS, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
     summary = summarise(plan, rows, out)
     write_text(out / SUMMARY, summary.to_csv(index=False, float_format="%.6g"))
-    parts = [_heading(plan, rows, total), _markdown(summary, plan.figure)]
+    parts = [_heading(plan, rows, total), _markdown(summary, plan.metric)]
     agreement = ranks(plan, rows, out)
     if len(agreement):
         write_text(out / RANKS, agreement.to_csv(index=False, float_format="%.6g"))
@@ -151,7 +153,7 @@ def _heading(plan: StudySpec, rows: Sequence[dict[str, Any]], total: int) -> str
     epochs = sorted({row["search_epochs"] for row in rows if row["search_epochs"]})
     steps = sorted({row["train_steps"] for row in rows})
     devices = sorted({row["device"] for row in rows})
-    what = "AP at IoU 0.5" if plan.figure == "ap" else f"WIDER FACE {plan.figure}"
+    what = "AP at IoU 0.5" if plan.metric == "ap" else f"WIDER FACE {plan.metric}"
     lines = [
         f"# {plan.name}\n",
         f"{len(rows)} of {total} runs, {len({row['seed'] for row in rows})} seeds; figure: {what} "

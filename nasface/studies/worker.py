@@ -55,7 +55,7 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Find the run's genotype; whether it was found, or the search was stopped on the way."""
     assert run.search is not None
     cost = {"search_seconds": 0.0, "search_peak_mb": 0.0}
-    if run.how == "random":
+    if run.strategy == "random":
         space = load_search_space(run.search.space, run.search.parameters)
         genotype = random_genotype(space, run.seed)
     else:
@@ -69,7 +69,7 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
             "search_seconds": summary["seconds"],
             "search_peak_mb": summary["peak_memory_mb"],
         }
-        if run.how == "random-search":
+        if run.strategy == "random-search":
             started = time.monotonic()
             genotype = _best_of_random(run, place)
             cost["search_seconds"] += round(time.monotonic() - started, 1)
@@ -107,13 +107,13 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     records = read_wider_split(Path(config.data), "val")
     if evaluation is None:
         # Stopped between the last step and here.
-        evaluation = evaluate(loaded.detector, records, config.test, progress)
+        evaluation = evaluate(loaded.detector, records, config.inference, progress)
     total = detector_cost(loaded.config, loaded.genotype, *TABLE_SIZE)[0]
     summary = json.loads((place / "summary.json").read_text("utf-8"))
     row = {
         "label": run.label,
         "method": run.method,
-        "how": run.how,
+        "strategy": run.strategy,
         "nodes": run.nodes,
         "seed": run.seed,
         **accuracies(evaluation, records, Path(config.data)),
@@ -125,7 +125,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         "latency_ms": round(_latency_ms(loaded.detector, device), 2),
         "search_epochs": _search_epochs(run),
         "train_steps": summary["steps"],
-        "test": config.test.describe(),
+        "inference": config.inference.describe(),
         "images": len(records),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "machine": platform.machine(),
@@ -196,7 +196,7 @@ def _search_cost(run: StudyRun, folder: Path) -> dict[str, Any]:
 
 
 def _search_epochs(run: StudyRun) -> int | None:
-    return None if run.search is None else 0 if run.how == "random" else run.search.epochs
+    return None if run.search is None else 0 if run.strategy == "random" else run.search.epochs
 
 
 @torch.no_grad()

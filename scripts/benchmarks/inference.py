@@ -109,7 +109,16 @@ def timings(
 
 def peak_mb(name: str, batch: int, device: str) -> float:
     """Peak memory of a pass, in a process of its own."""
-    command = [sys.executable, __file__, "--peak", name, "--batch", str(batch), "--device", device]
+    command = [
+        sys.executable,
+        __file__,
+        "--peak",
+        name,
+        "--batch-size",
+        str(batch),
+        "--device",
+        device,
+    ]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -148,7 +157,7 @@ def main() -> None:
     parser.add_argument("--commit", default="", help="commit to note in the file")
     parser.add_argument("--csv", type=Path, help="file to write the rows to")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
-    parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--batch-size", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     device = torch.device(options.device)
     if options.peak:

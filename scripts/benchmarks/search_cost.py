@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, nargs="+", default=[4, 6, 8])
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--size", type=int, default=256, help="side of the image in pixels")
-    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--commit", default="", help="commit to note in the file")

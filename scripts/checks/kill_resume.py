@@ -67,7 +67,7 @@ def make_jobs(folder: Path) -> dict[str, Run]:
         genotype=str(folder / "genotype.yaml"),
         epochs=3,
         evaluate_every=1,
-        average=0.9,
+        ema_decay=0.9,
     )
     return {
         "search": lambda out, resume: run_search(search, out, Silent(), resume=resume),

@@ -111,7 +111,9 @@ def test_a_part_of_the_images_is_said_to_be_one(
 
 
 def test_the_text_form_of_the_ground_truth(place: Path, capsys: Output) -> None:
-    words = f"evaluate widerface --truth text --data {place}/wider --detections {place}/right"
+    words = (
+        f"evaluate widerface --ground-truth text --data {place}/wider --detections {place}/right"
+    )
     found = figures(words, capsys)
     assert found["valid"] == 1.0
     assert "all valid faces" in found["protocol"]
@@ -141,12 +143,13 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
 @pytest.mark.parametrize("preset", ["vga", "flip", "pyramid"])
 def test_weights_with_each_preset(place: Path, tmp_path: Path, capsys: Output, preset: str) -> None:
     words = f"evaluate widerface --data {place}/wider --weights {place}/w.safetensors"
-    options = f"--test.confidence 0 --test.keep 40 --test.preset {preset} --out {tmp_path}/out"
+    options = "--inference.score-threshold 0 --inference.max-detections 40"
+    options += f" --inference.preset {preset} --out {tmp_path}/out"
     found = figures(f"{words} {options}", capsys)
     assert 0 <= found["hard"] < 0.5
     assert found["images_without_entry"] == 0
     shown = {"vga": "640", "flip": "mirrored", "pyramid": "pyramid"}[preset]
-    assert shown in found["test"]
+    assert shown in found["inference"]
     files = sorted((tmp_path / "out" / "detections" / "0--Squares").iterdir())
     assert [path.name for path in files] == ["0.txt", "1.txt", "2.txt"]
     # What was written for a test server scores as what was in memory.
@@ -160,7 +163,7 @@ def test_a_stopped_evaluation_goes_on(
     place: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = f"evaluate widerface --data {place}/wider --weights {place}/w.safetensors"
-    options = "--test.confidence 0 --test.keep 30"
+    options = "--inference.score-threshold 0 --inference.max-detections 30"
     whole = figures(f"{words} {options} --out {tmp_path}/whole", capsys)
     looked_at: list[int] = []
     detect = predict.detect
@@ -175,7 +178,7 @@ def test_a_stopped_evaluation_goes_on(
     out = tmp_path / "out"
     assert main(f"{words} {options} --out {out}".split()) == 130
     assert len(list(out.rglob("*.txt"))) == 2
-    assert "test is" in fails(f"{words} --test.keep 9 --out {out} --resume", capsys)
+    assert "test is" in fails(f"{words} --inference.max-detections 9 --out {out} --resume", capsys)
     assert figures(f"{words} --out {out} --resume", capsys) == whole
     assert len(looked_at) == 4
 
@@ -323,8 +326,9 @@ def test_right_ellipses_score_one(place: Path, tmp_path: Path, capsys: Output) -
 
 
 def test_weights_on_fddb(place: Path, tmp_path: Path, capsys: Output) -> None:
-    words = f"evaluate fddb --data {place}/fddb --weights {place}/w.safetensors --test.keep 20"
-    found = figures(f"{words} --test.confidence 0 --out {tmp_path}/out", capsys)
+    words = f"evaluate fddb --data {place}/fddb --weights {place}/w.safetensors"
+    words += " --inference.max-detections 20"
+    found = figures(f"{words} --inference.score-threshold 0 --out {tmp_path}/out", capsys)
     assert found["images_without_entry"] == 0
     assert found["detections"] == found["false_positives"] + round(
         found["discontinuous"]["2000"] * found["faces"]

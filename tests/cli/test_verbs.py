@@ -163,7 +163,7 @@ def test_detect_goes_on_past_a_broken_image(place: Path, tmp_path: Path, capsys:
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
     words = f"detect --weights {place}/trained/best.safetensors --out {tmp_path}/d --json {photos}"
     capsys.readouterr()
-    assert main([*words.split(), "--threshold", "0.0"]) == 0
+    assert main([*words.split(), "--score-threshold", "0.0"]) == 0
     captured = capsys.readouterr()
     assert len(json.loads(captured.out)) == 3
     assert "left out" in captured.err
@@ -230,11 +230,11 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
         f"train --config {tmp_path}/typo.yaml --out {out}", capsys
     )
     assert "batch: 9 is more than the 8 images" in fails(
-        f"{train} --genotype {place}/g.yaml --data {place}/data --batch 9", capsys
+        f"{train} --genotype {place}/g.yaml --data {place}/data --batch-size 9", capsys
     )
-    search = f"search --data {place}/data --batch 2 --out {out}"
+    search = f"search --data {place}/data --batch-size 2 --out {out}"
     assert "both have a cell named 'cpm_c2'" in fails(
-        f"{search} --space autofem-cpm --before {place}/g.yaml", capsys
+        f"{search} --space autofem-cpm --prefix-genotype {place}/g.yaml", capsys
     )
     text = (place / "g.yaml").read_text()
     (tmp_path / "op.yaml").write_text(text.replace("sep_3x3", "sep_9x9"))
@@ -285,7 +285,7 @@ def test_nothing_is_written_over(place: Path, tmp_path: Path, capsys: Output) ->
     weights = f"{place}/trained/best.safetensors"
     for words in (
         f"search --data {place}/data --config {place}/search.yaml --out {out}",
-        f"train --data {place}/data --genotype {place}/g.yaml --batch 4 --out {out}",
+        f"train --data {place}/data --genotype {place}/g.yaml --batch-size 4 --out {out}",
         f"evaluate --data {place}/data --weights {weights} --out {out}",
         f"detect --weights {weights} --out {out} {place}/data",
         f"sample {out} --train 1 --val 1",
@@ -298,12 +298,12 @@ def test_a_hand_made_module_is_trained_used_and_counted(
     place: Path, tmp_path: Path, capsys: Output
 ) -> None:
     out = tmp_path / "fpn"
-    train = f"train --config {place}/train.yaml --data {place}/data --out {out} --module fpn+ssh"
+    train = f"train --config {place}/train.yaml --data {place}/data --out {out} --neck fpn+ssh"
     assert main(train.split()) == 0
     assert not (out / "genotype.yaml").exists()
     assert main(f"train --out {out} --resume".split()) == 0
     weights = out / "last.safetensors"
-    assert load_detector(weights).config.module == "fpn+ssh"
+    assert load_detector(weights).config.neck == "fpn+ssh"
     found = f"{tmp_path}/e"
     assert main(f"evaluate --weights {weights} --data {place}/data --out {found}".split()) == 0
     capsys.readouterr()
@@ -317,14 +317,14 @@ def test_a_hand_made_module_is_trained_used_and_counted(
 def test_a_genotype_and_a_hand_made_module_are_one_too_many(place: Path, capsys: Output) -> None:
     genotype = f"{place}/g.yaml"
     train = f"train --config {place}/train.yaml --data {place}/data --genotype {genotype}"
-    assert "has no place in module fpn" in fails(f"{train} --module fpn --out x", capsys)
-    assert "has no place for genotype" in fails(f"cost {genotype} --module fpn", capsys)
+    assert "has no place in neck fpn" in fails(f"{train} --neck fpn --out x", capsys)
+    assert "has no place for genotype" in fails(f"cost {genotype} --neck fpn", capsys)
     assert not Path("x").exists()
 
 
 def test_modules_are_listed_beside_the_genotype(capsys: Output) -> None:
-    assert main(["cost", "modules", "--channels", "8", "--json"]) == 0
-    rows = {each["module"]: each for each in json.loads(capsys.readouterr().out)["modules"]}
+    assert main(["cost", "necks", "--channels", "8", "--json"]) == 0
+    rows = {each["neck"]: each for each in json.loads(capsys.readouterr().out)["necks"]}
     assert rows["none"]["parameters"] == rows["none"]["macs"] == 0
     assert rows["fpn"]["parameters"] == 6 * (9 * 8 * 8 + 2 * 8)
     frame = rows["none"]["detector_parameters"]

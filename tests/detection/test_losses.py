@@ -248,7 +248,7 @@ def test_settings_out_of_range(name: str, value: float) -> None:
 def test_the_loss_is_the_papers_where_nothing_is_said() -> None:
     assert LossConfig() == LossConfig(
         classification="hard_negatives",
-        margin=0,
+        logit_margin=0,
         box="diou",
         box_weight=2,
         negatives_per_positive=3,
@@ -320,7 +320,7 @@ def test_a_margin_comes_off_the_logit_of_the_true_class(scale: float) -> None:
     predictions = make_predictions(1)._replace(scale=scale)
     target = make_targets((8, 8, 16, 20))
     matches = [match(ANCHORS, target, MatchConfig())]
-    config = LossConfig(margin=0.2, min_negatives=4, negatives_per_positive=0)
+    config = LossConfig(logit_margin=0.2, min_negatives=4, negatives_per_positive=0)
     plain = detection_loss(predictions, matches, [target], LossConfig(min_negatives=4))
     with_margin = detection_loss(predictions, matches, [target], config)
     background, face = predictions.logits_BA2[0].detach().double().T
@@ -356,6 +356,8 @@ def test_every_box_loss_is_finite_without_faces_and_for_points(kind: BoxLoss) ->
     for target in (make_targets(), make_targets((5, 5, 5, 5))):
         predictions = make_predictions(1)
         matches = [match(ANCHORS, target, MatchConfig())]
-        loss = detection_loss(predictions, matches, [target], LossConfig(box=kind, margin=0.2))
+        loss = detection_loss(
+            predictions, matches, [target], LossConfig(box=kind, logit_margin=0.2)
+        )
         backward(loss.classification + loss.box)
         assert all(bool(gradient.isfinite().all()) for gradient in gradients(predictions))

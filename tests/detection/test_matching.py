@@ -104,7 +104,7 @@ def naive_match(
         near = [face for face in wanted(faces) if overlap(anchor, faces[face][0]) >= positive]
         best = max(near, key=lambda f: (overlap(anchor, faces[f][0]), -f), default=BACKGROUND)
         result.append(own.get(at, best))
-    if config.compensate:
+    if config.min_anchors_per_face:
         for face in wanted(faces):
             ranked = sorted(
                 range(len(anchors)), key=lambda at: (-overlap(anchors[at], faces[face][0]), at)
@@ -113,7 +113,11 @@ def naive_match(
                 enough = overlap(anchors[at], faces[face][0]) > Fraction(
                     str(config.compensation_iou)
                 )
-                if result.count(face) < config.compensate and result[at] == BACKGROUND and enough:
+                if (
+                    result.count(face) < config.min_anchors_per_face
+                    and result[at] == BACKGROUND
+                    and enough
+                ):
                     result[at] = face
     for at, anchor in enumerate(anchors):
         for box, ignore in faces:
@@ -171,7 +175,7 @@ def test_of_two_faces_the_closer_one_has_the_anchor() -> None:
 def test_thresholds_include_positive_and_exclude_compensation() -> None:
     face = [((0, 0, 10, 10), False)]
     anchors = [(0, 0, 10, 10), (0, 0, 10, 4), (0, 0, 1, 10), (0, 0, 11, 1)]  # IoU 1, .4, .1, < .1
-    config = MatchConfig(compensate=6)
+    config = MatchConfig(min_anchors_per_face=6)
     assert match(tensor(anchors), targets(face), config).face_A.tolist() == [0, 0, -1, -1]
 
 
@@ -207,7 +211,9 @@ def test_a_small_face_gets_its_best_anchor_and_compensation_more() -> None:
     face = [((0, 0, 4, 4), False), ((30, 5, 37, 10), False)]  # IoU .16, .12 and .08; .35
     plain = match(tensor(anchors), targets(face), MatchConfig()).face_A.tolist()
     assert plain == [0, BACKGROUND, BACKGROUND, 1]
-    more = match(tensor(anchors), targets(face), MatchConfig(compensate=6)).face_A.tolist()
+    more = match(
+        tensor(anchors), targets(face), MatchConfig(min_anchors_per_face=6)
+    ).face_A.tolist()
     assert more == [0, 0, BACKGROUND, 1]
 
 
@@ -223,9 +229,9 @@ def test_nothing_to_match() -> None:
     assert match(tensor([(0, 0, 4, 4)]), nobody, MatchConfig()).face_A.tolist() == [BACKGROUND]
     flat = targets([((2, 2, 2, 9), False), ((3, 3, 3, 3), True)])
     anchors = tensor([(0, 0, 4, 4)])
-    assert match(anchors, flat, MatchConfig(compensate=6)).face_A.tolist() == [BACKGROUND]
+    assert match(anchors, flat, MatchConfig(min_anchors_per_face=6)).face_A.tolist() == [BACKGROUND]
     someone = targets([((0, 0, 4, 4), False), ((0, 0, 4, 4), True)])
-    assert match(tensor([]), someone, MatchConfig(compensate=6)).face_A.shape == (0,)
+    assert match(tensor([]), someone, MatchConfig(min_anchors_per_face=6)).face_A.shape == (0,)
 
 
 def test_result_does_not_depend_on_how_pairs_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +239,7 @@ def test_result_does_not_depend_on_how_pairs_are_split(monkeypatch: pytest.Monke
     corner = torch.rand(230, 2, generator=generator) * 100
     boxes = torch.cat([corner, corner + 5 + torch.rand(230, 2, generator=generator) * 20], dim=1)
     faces = Targets(boxes[200:], torch.arange(30) % 3 == 0)
-    config = MatchConfig(compensate=4)
+    config = MatchConfig(min_anchors_per_face=4)
     at_once = match(boxes[:200], faces, config).face_A
     assert {BACKGROUND, IGNORED} < set(at_once.tolist())
     for pairs in (1, 450):
@@ -246,7 +252,7 @@ def test_result_does_not_depend_on_how_pairs_are_split(monkeypatch: pytest.Monke
 )
 def test_settings_out_of_range(values: tuple[float, int, float]) -> None:
     with pytest.raises(ConfigError, match="expected 0 < compensation_iou <= positive <= 1"):
-        MatchConfig(positive=values[0], compensate=values[1], compensation_iou=values[2])
+        MatchConfig(positive=values[0], min_anchors_per_face=values[1], compensation_iou=values[2])
 
 
 @pytest.mark.parametrize("negative", [0.0, 0.5, -1.0])

@@ -56,6 +56,6 @@ def test_bad_settings_name_the_key(text: str, place: str) -> None:
 
 
 def test_a_batch_that_cannot_be_normalised_is_refused() -> None:
-    with pytest.raises(ConfigError, match="batch: 1 with crops of 128"):
-        TrainConfig(batch=1, augment=AugmentConfig(size=128))
-    assert TrainConfig(batch=1, augment=AugmentConfig(size=160)).batch == 1
+    with pytest.raises(ConfigError, match="batch_size: 1 with crops of 128"):
+        TrainConfig(batch_size=1, augment=AugmentConfig(size=128))
+    assert TrainConfig(batch_size=1, augment=AugmentConfig(size=160)).batch_size == 1

@@ -35,7 +35,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> SearchConfig:
         space="autofem-fpn",
         epochs=2,
         warmup_epochs=1,
-        batch=2,
+        batch_size=2,
         detector=DETECTOR,
         augment=AUGMENT,
         optimizer=OPTIMIZER,

@@ -42,7 +42,7 @@ def settings(name: str, data: Path) -> TrainConfig:
         data=str(data),
         epochs=400,
         evaluate_every=400,
-        batch=8,
+        batch_size=8,
         # Always the whole image as it is.
         augment=AugmentConfig(size=SIDE, face_crop=0, whole=1, flip=0, photometric=0),
         match=MatchConfig(positive=0.4, negative=0.3),

@@ -35,7 +35,7 @@ def config(data: Path) -> SearchConfig:
         parameters={"nodes": 4},
         epochs=3,
         warmup_epochs=1,
-        batch=2,
+        batch_size=2,
         detector=DETECTOR,
         augment=AUGMENT,
         optimizer=OPTIMIZER,
@@ -120,7 +120,7 @@ def test_cells_of_a_fixed_genotype_come_first(
     behind = replace(
         config,
         space="autofem-cpm",
-        before=str(tmp_path / "fpn" / "genotype.yaml"),
+        prefix_genotype=str(tmp_path / "fpn" / "genotype.yaml"),
         epochs=1,
         warmup_epochs=0,
     )
@@ -158,7 +158,7 @@ def test_estimate(
     assert found.seconds > 0
     search = Search(changed, RunFolder(tmp_path))
     model = search.model
-    images = torch.randn(config.batch, 3, config.augment.size, config.augment.size)
+    images = torch.randn(config.batch_size, 3, config.augment.size, config.augment.size)
     kept = []
     for step in range(6):
         mixture = model.neck.arch_parameters.mixture(

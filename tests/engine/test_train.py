@@ -41,9 +41,9 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
         genotype=str(folder / "genotype.yaml"),
         epochs=2,
         evaluate_every=1,
-        average=0.9,
-        statistics_until=0.75,
-        batch=3,
+        ema_decay=0.9,
+        freeze_bn_after=0.75,
+        batch_size=3,
         detector=DETECTOR,
         augment=AUGMENT,
         optimizer=OPTIMIZER,
@@ -114,7 +114,7 @@ def test_accumulated_gradients_are_the_mean_over_the_parts(
     train: TrainConfig, tmp_path: Path
 ) -> None:
     optimizer = replace(OPTIMIZER, clip=1e9)
-    config = replace(train, batch=2, accumulate=3, optimizer=optimizer, average=0.0)
+    config = replace(train, batch_size=2, accumulate=3, optimizer=optimizer, ema_decay=0.0)
     training = Training(config, tiny_genotype(), RunFolder(tmp_path / "run"))
     assert (training.batch, training.epoch_steps) == (6, 1)
     images, targets = next(iter(make_loader(training.data, 6, 0, 1, 0)))
@@ -135,7 +135,7 @@ def test_accumulated_gradients_are_the_mean_over_the_parts(
 def test_a_first_shot_without_weight_is_not_computed(
     train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = replace(train, loss=replace(train.loss, first_shot_weight=0.0), average=0.0)
+    config = replace(train, loss=replace(train.loss, first_shot_weight=0.0), ema_decay=0.0)
     training = Training(config, tiny_genotype(), RunFolder(tmp_path))
     images, targets = next(iter(make_loader(training.data, 3, 0, 1, 0)))
     alone = copy.deepcopy(training.detector)
@@ -152,7 +152,7 @@ def test_a_fused_step_is_that_of_single_operations(
     """Fused AdamW pairs weights and gradients as they lie in memory, which may be in two orders."""
     optimizer = replace(OPTIMIZER, warmup_steps=0)
     config = replace(
-        train, detector=replace(DETECTOR, module=module), optimizer=optimizer, average=0.0
+        train, detector=replace(DETECTOR, neck=module), optimizer=optimizer, ema_decay=0.0
     )
     genotype = tiny_genotype() if module == "genotype" else None
     training = Training(config, genotype, RunFolder(tmp_path))
@@ -193,7 +193,7 @@ def test_a_backbone_that_starts_from_a_file_and_stays(train: TrainConfig, tmp_pa
         freeze_stages=5,
         freeze_norms=True,
         epochs=1,
-        average=0.0,
+        ema_decay=0.0,
     )
     assert run_training(config, tmp_path / "run", Silent()).finished
     with safe_open(tmp_path / "run" / "last.safetensors", "pt") as file:
@@ -206,9 +206,7 @@ def test_statistics_follow_batches_until_the_share_of_steps(
     until: float, moves: int, train: TrainConfig, tmp_path: Path
 ) -> None:
     """And then stay, while the weights around them go on."""
-    training = Training(
-        replace(train, statistics_until=until), tiny_genotype(), RunFolder(tmp_path)
-    )
+    training = Training(replace(train, freeze_bn_after=until), tiny_genotype(), RunFolder(tmp_path))
     training.start(Silent())
     state = training.detector.state_dict()
     means = [value for key, value in state.items() if key.endswith("running_mean")]

@@ -92,7 +92,7 @@ def test_models_of_the_family_agree(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_suppression_becomes_part_of_the_graph(tmp_path: Path) -> None:
     loaded = load_detector(write_lively_weights(tmp_path / "w.safetensors", SMALL))
-    config = ExportConfig(outputs="detections", suppression=SuppressionConfig(confidence=0.0))
+    config = ExportConfig(outputs="detections", suppression=SuppressionConfig(score_threshold=0.0))
     export_onnx(loaded, tmp_path / "w.onnx", config)
     searcher = onnxruntime.InferenceSession(tmp_path / "w.onnx")
     # Of other images the last digit of two scores may turn their order, and so what stays.
@@ -127,7 +127,7 @@ def test_the_file_says_what_it_is(place: Path) -> None:
 
 
 def test_detections_are_those_of_the_weights(place: Path, tmp_path: Path) -> None:
-    test = InferenceConfig(confidence=0.0, keep=20)
+    test = InferenceConfig(score_threshold=0.0, max_detections=20)
     for number, size in enumerate([(64, 80), (100, 60)]):
         image = np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)
         write_image(tmp_path / f"{number}.png", image)
@@ -146,14 +146,14 @@ def test_the_verbs_take_the_file(place: Path, tmp_path: Path, capsys: Output) ->
     write_tiny(tmp_path / "data", val=2)
     figures = {}
     for kind in ("safetensors", "onnx"):
-        given = f"--weights {place}/w.{kind} --test.confidence 0 --json"
+        given = f"--weights {place}/w.{kind} --inference.score-threshold 0 --json"
         words = f"evaluate --data {tmp_path}/data {given} --out {tmp_path}/{kind}"
         capsys.readouterr()
         assert main(words.split()) == 0
         figures[kind] = json.loads(capsys.readouterr().out)
         images = f"{tmp_path}/data/WIDER_val"
         assert main(f"detect {images} {given} --out {tmp_path}/{kind}-boxes".split()) == 0
-        words = f"evaluate widerface --truth text --data {tmp_path}/data {given}"
+        words = f"evaluate widerface --ground-truth text --data {tmp_path}/data {given}"
         capsys.readouterr()
         assert main(words.split()) == 0
         figures[f"{kind} official"] = json.loads(capsys.readouterr().out)
@@ -217,7 +217,9 @@ def test_the_missing_extra_is_named(
 def test_suppression_in_the_graph_is_greedy(
     number: int, confidence: float, nms: float, before: int, keep: int
 ) -> None:
-    config = SuppressionConfig(confidence=confidence, nms=nms, before_nms=before, keep=keep)
+    config = SuppressionConfig(
+        score_threshold=confidence, nms_iou=nms, pre_nms_top_k=before, max_detections=keep
+    )
     model = suppression_model(config, 23, 10).SerializeToString()
     candidates = random_candidates(number, batch=2)
     found = runner(model, OUTPUT_NAMES["detections"], CANDIDATES)(*candidates)
@@ -237,13 +239,13 @@ def test_what_suppression_left_is_found_image_by_image() -> None:
     found = (torch.tensor([0, 0, 2]), boxes, torch.tensor([0.9, 0.5, 0.7]))
     candidates = OnnxDetector(lambda _: found, "detections")(torch.zeros(3, 3, 32, 32))
     for at, wanted in enumerate(([0, 1], [], [2])):
-        kept = suppress(candidates, SuppressionConfig(confidence=0.0), at)
+        kept = suppress(candidates, SuppressionConfig(score_threshold=0.0), at)
         assert torch.equal(kept.boxes_N4, boxes[wanted])
         assert torch.equal(kept.scores_N, found[2][wanted])
 
 
 def test_suppression_goes_behind_any_graph_that_gives_candidates() -> None:
-    config = SuppressionConfig(confidence=0.0)
+    config = SuppressionConfig(score_threshold=0.0)
     text = f"""
         <ir_version: 10, opset_import: ["": 23]>
         detector (float[batch, anchors, 5] images)
@@ -267,11 +269,11 @@ def test_suppression_goes_behind_any_graph_that_gives_candidates() -> None:
 def greedy(boxes_N4: torch.Tensor, scores_N: torch.Tensor, config: SuppressionConfig) -> list[int]:
     """Suppression as it is told: the best box left stays and removes those that overlap it."""
     order = sorted(range(len(scores_N)), key=lambda at: (-scores_N[at].item(), at))
-    least = torch.tensor(config.confidence)
-    left = [at for at in order[: config.before_nms] if scores_N[at] >= least]
+    least = torch.tensor(config.score_threshold)
+    left = [at for at in order[: config.pre_nms_top_k] if scores_N[at] >= least]
     overlap = iou(boxes_N4, boxes_N4)
     kept: list[int] = []
-    while left and len(kept) < config.keep:
+    while left and len(kept) < config.max_detections:
         kept.append(left[0])
-        left = [at for at in left[1:] if not overlap[kept[-1], at] > config.nms]
+        left = [at for at in left[1:] if not overlap[kept[-1], at] > config.nms_iou]
     return kept

@@ -42,10 +42,10 @@ FORMS = {
     "resnet18": replace(DETECTOR, backbone="resnet18"),
     "resnet50": replace(DETECTOR, backbone="resnet50"),
     **{
-        module: replace(DETECTOR, module=module)
+        module: replace(DETECTOR, neck=module)
         for module in ("none", "fem-fpn+fem-cpm", "bifpn+ssh", "pan+rfe")
     },
-    "fpn+genotype": replace(DETECTOR, module="fpn+genotype", repeats=2),
+    "fpn+genotype": replace(DETECTOR, neck="fpn+genotype", repeats=2),
 }
 
 ALONE = """
@@ -102,7 +102,7 @@ def test_it_runs_where_there_is_no_nasface(tmp_path: Path, capsys: Output) -> No
     detector = load_detector(weights).detector
     with torch.inference_mode():
         wanted = detector(images)
-    faces = detect(detector, image, InferenceConfig(confidence=0.0, keep=30))
+    faces = detect(detector, image, InferenceConfig(score_threshold=0.0, max_detections=30))
     assert len(faces) == 30
     for one, other in zip(found, [*wanted[:3], faces.boxes_N4, faces.scores_N], strict=True):
         assert torch.equal(one, other)

@@ -17,7 +17,7 @@ from nasface.errors import DataError
 from nasface.inference.face_detector import FaceDetector, Picture
 from nasface.inference.predict import InferenceConfig, detect
 
-TEST = InferenceConfig(confidence=0.0, keep=5)
+TEST = InferenceConfig(score_threshold=0.0, max_detections=5)
 
 
 @pytest.fixture(scope="module")

@@ -39,10 +39,13 @@ def test_weak_and_covered_boxes_go() -> None:
     torch.testing.assert_close(found.boxes_N4, ANCHORS[[1, 0]])
     torch.testing.assert_close(found.scores_N, torch.tensor([0.9, 0.6]))
     assert (
-        len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), InferenceConfig(confidence=0.7))) == 1
+        len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), InferenceConfig(score_threshold=0.7)))
+        == 1
     )
-    assert len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), InferenceConfig(nms=1.0))) == 3
-    assert len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), InferenceConfig(keep=1))) == 1
+    assert len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), InferenceConfig(nms_iou=1.0))) == 3
+    assert (
+        len(suppress(predictions([0.6, 0.9, 0.8], ANCHORS), InferenceConfig(max_detections=1))) == 1
+    )
 
 
 @pytest.mark.parametrize("longer_side", [None, 64, 200, 77])

@@ -26,7 +26,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         policy="uniform",
         epochs=2,
         warmup_epochs=2,
-        batch=2,
+        batch_size=2,
         detector=DETECTOR,
         augment=AUGMENT,
         optimizer=OPTIMIZER,

@@ -36,9 +36,9 @@ SMALL: dict[str, Any] = {
 }
 TRAIN = {"epochs": 1, **SMALL}
 SEARCH = {"space": "autofem-cpm", "epochs": 2, "warmup_epochs": 1, **SMALL}
-FPN = MethodSpec(name="fpn", how="fixed", train={"detector": {"module": "fpn"}})
-PAN = MethodSpec(name="pan", how="fixed", train={"detector": {"module": "pan"}})
-RANDOM = MethodSpec(name="random", how="random", nodes=(4,))
+FPN = MethodSpec(name="fpn", strategy="fixed", train={"detector": {"module": "fpn"}})
+PAN = MethodSpec(name="pan", strategy="fixed", train={"detector": {"module": "pan"}})
+RANDOM = MethodSpec(name="random", strategy="random", nodes=(4,))
 PLAIN = ("ap", "parameters", "macs", "train_steps")
 
 
@@ -56,11 +56,11 @@ def plan(data: Path, *methods: MethodSpec, seeds: tuple[int, ...] = (0,), **more
 def row(label: str, seed: int, ap: float, nodes: int | None = None, **more: Any) -> dict[str, Any]:
     """A row as a run writes it."""
     return {
-        "label": label, "method": label, "how": "fixed", "nodes": nodes, "seed": seed, "ap": ap,
+        "label": label, "method": label, "strategy": "fixed", "nodes": nodes, "seed": seed, "ap": ap,
         "easy": None, "medium": None, "hard": None, "search_seconds": None,
         "search_peak_mb": None, "train_seconds": 2.0, "train_peak_mb": 100.0, "parameters": 1000,
         "macs": 10**9, "latency_ms": 5.0, "search_epochs": None, "train_steps": 4,
-        "test": "single scale", "images": 3, "device": "cpu", "machine": "x86_64", "threads": 1,
+        "inference": "single scale", "images": 3, "device": "cpu", "machine": "x86_64", "threads": 1,
         "torch": "2", "nasface": "0", "date": "2026-11-25", **more,
     }  # fmt: skip
 
@@ -96,7 +96,7 @@ def test_what_another_holds_is_left_alone(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_run_is_named_and_the_others_run(data: Path, tmp_path: Path) -> None:
-    broken = MethodSpec(name="broken", how="fixed", train={"genotype": "gone.yaml"})
+    broken = MethodSpec(name="broken", strategy="fixed", train={"genotype": "gone.yaml"})
     made = plan(data, broken, FPN)
     outcome = run_comparison(made, tmp_path / "out", 1, Silent())
     assert [each["label"] for each in outcome.rows] == ["fpn"]
@@ -109,7 +109,7 @@ def test_a_failed_run_is_named_and_the_others_run(data: Path, tmp_path: Path) ->
 def test_weights_that_are_not_there_are_named_before_any_run(
     key: str, data: Path, tmp_path: Path
 ) -> None:
-    other = MethodSpec(name="pan", how="fixed", train={**PAN.train, key: "none.safetensors"})
+    other = MethodSpec(name="pan", strategy="fixed", train={**PAN.train, key: "none.safetensors"})
     with pytest.raises(ConfigError, match=f"pan: train.{key}: none.safetensors does not exist"):
         run_comparison(plan(data, FPN, other), tmp_path / "out", 1, Silent())
     assert not (tmp_path / "out").exists()
@@ -122,7 +122,7 @@ def test_rows_of_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
     (folder / "run.yaml").write_text(to_yaml(run))
     (folder / "result.json").write_text(json.dumps(row("fpn", 0, 0.5)))
     wider = MethodSpec(
-        name="fpn", how="fixed", train={"detector": {"module": "fpn", "channels": 12}}
+        name="fpn", strategy="fixed", train={"detector": {"module": "fpn", "channels": 12}}
     )
     with pytest.raises(RunError, match=r"run\.yaml: train\.detector\.channels is not"):
         run_comparison(plan(data, wider), tmp_path / "out", 1, Silent())
@@ -162,7 +162,7 @@ def test_pairs_are_of_one_seed_and_missing_runs_left_out(data: Path, tmp_path: P
 def test_random_search_takes_the_cell_that_its_supernet_likes_best(
     data: Path, tmp_path: Path
 ) -> None:
-    method = MethodSpec(name="best", how="random-search", nodes=(4,))
+    method = MethodSpec(name="best", strategy="random-search", nodes=(4,))
     run = runs_of(plan(data, method, candidates=3))[0]
     assert search_phase(run, tmp_path, Silent())
     score = OneShotScorer(tmp_path / "search", str(data))
@@ -189,8 +189,8 @@ def write_plan(path: Path, data: Path) -> None:
         "search": SEARCH,
         "train": {**TRAIN, "epochs": 3},
         "methods": [
-            {"name": "leaf", "how": "argmax", "nodes": [4]},
-            {"name": "random", "how": "random", "nodes": [4], "seeds": [0, 1]},
+            {"name": "leaf", "strategy": "argmax", "nodes": [4]},
+            {"name": "random", "strategy": "random", "nodes": [4], "seeds": [0, 1]},
         ],
         "rank": ["leaf"],
     }

@@ -19,9 +19,9 @@ def plan(*methods: MethodSpec, **settings: Any) -> StudySpec:
 
 def test_runs_are_methods_by_nodes_by_seeds() -> None:
     made = plan(
-        MethodSpec(name="leaf", how="argmax", nodes=(4, 8)),
-        MethodSpec(name="fpn", how="fixed", train={"detector": {"module": "fpn"}}),
-        MethodSpec(name="random", how="random", nodes=(4,), seeds=(1, 2)),
+        MethodSpec(name="leaf", strategy="argmax", nodes=(4, 8)),
+        MethodSpec(name="fpn", strategy="fixed", train={"detector": {"module": "fpn"}}),
+        MethodSpec(name="random", strategy="random", nodes=(4,), seeds=(1, 2)),
         search={"space": "autofem-cpm", "epochs": 30},
         data="somewhere",
     )
@@ -39,13 +39,13 @@ def test_runs_are_methods_by_nodes_by_seeds() -> None:
     assert len({run.path for run in runs}) == len(runs)
     for run in runs:
         assert (run.train.seed, run.train.data) == (run.seed, "somewhere")
-        assert run.train.detector.module == ("fpn" if run.label == "fpn" else "genotype")
+        assert run.train.detector.neck == ("fpn" if run.label == "fpn" else "genotype")
         if run.search is not None:
             assert (run.search.seed, run.search.parameters["nodes"]) == (run.seed, run.nodes)
 
 
 @pytest.mark.parametrize(
-    ("how", "policy", "rule", "partial", "betas"),
+    ("strategy", "policy", "rule", "partial", "betas"),
     [
         ("argmax", "argmax", "cat-leaf", 4, True),
         ("argmax-cat-all", "argmax", "cat-all", 4, True),
@@ -56,7 +56,7 @@ def test_runs_are_methods_by_nodes_by_seeds() -> None:
     ],
 )
 def test_ways_of_searching(how: Any, policy: str, rule: str, partial: int, betas: bool) -> None:
-    made = plan(MethodSpec(name="m", how=how, nodes=(4,)), search={"space": "autofem-cpm"})
+    made = plan(MethodSpec(name="m", strategy=how, nodes=(4,)), search={"space": "autofem-cpm"})
     search = runs_of(made)[0].search
     assert search is not None
     space = load_search_space(search.space, search.parameters)
@@ -67,26 +67,26 @@ def test_ways_of_searching(how: Any, policy: str, rule: str, partial: int, betas
 
 def test_settings_of_methods_go_over_those_of_the_plan() -> None:
     made = plan(
-        MethodSpec(name="long", how="argmax", search={"epochs": 40}, train={"batch": 3}),
+        MethodSpec(name="long", strategy="argmax", search={"epochs": 40}, train={"batch": 3}),
         search={"epochs": 25, "batch": 4},
         train={"batch": 2, "epochs": 7},
     )
     run = runs_of(made)[0]
     assert run.search is not None
-    assert (run.search.epochs, run.search.batch) == (40, 4)
-    assert (run.train.epochs, run.train.batch) == (7, 3)
+    assert (run.search.epochs, run.search.batch_size) == (40, 4)
+    assert (run.train.epochs, run.train.batch_size) == (7, 3)
 
 
 def test_a_model_is_where_settings_start() -> None:
     made = plan(
-        MethodSpec(name="d1", how="fixed", train={"model": "d1", "detector": {"repeats": 2}})
+        MethodSpec(name="d1", strategy="fixed", train={"model": "d1", "detector": {"repeats": 2}})
     )
     detector = runs_of(made)[0].train.detector
     assert (detector.backbone, detector.channels, detector.repeats) == ("mobilenet_v1", 32, 2)
 
 
 def test_runs_differ_by_settings_and_not_by_places() -> None:
-    made = plan(MethodSpec(name="m", how="argmax"), search={"epochs": 30})
+    made = plan(MethodSpec(name="m", strategy="argmax"), search={"epochs": 30})
     run, moved = runs_of(made)[0], runs_of(replace(made, data="/elsewhere"))[0]
     longer = runs_of(replace(made, search={"epochs": 31}))[0]
     wider = runs_of(replace(made, train={"detector": {"channels": 40}}))[0]
@@ -99,27 +99,35 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
     [
         (lambda: plan(), "methods: "),
         (
-            lambda: plan(MethodSpec(name="a", how="random"), MethodSpec(name="a", how="argmax")),
+            lambda: plan(
+                MethodSpec(name="a", strategy="random"), MethodSpec(name="a", strategy="argmax")
+            ),
             "all diff",
         ),
-        (lambda: plan(MethodSpec(name="a/b", how="random")), "methods: name 'a/b'"),
-        (lambda: plan(MethodSpec(name="a", how="fixed", nodes=(4,))), "no meaning for how fixed"),
+        (lambda: plan(MethodSpec(name="a/b", strategy="random")), "methods: name 'a/b'"),
         (
-            lambda: plan(MethodSpec(name="a", how="random"), rank=("a",)),
+            lambda: plan(MethodSpec(name="a", strategy="fixed", nodes=(4,))),
+            "no meaning for how fixed",
+        ),
+        (
+            lambda: plan(MethodSpec(name="a", strategy="random"), rank=("a",)),
             "rank: 'a', expected methods",
         ),
-        (lambda: plan(MethodSpec(name="a", how="random"), threads=0), "threads 0"),
-        (lambda: runs_of(plan(MethodSpec(name="a", how="fixed"))), "expected a genotype, given or"),
+        (lambda: plan(MethodSpec(name="a", strategy="random"), threads=0), "threads 0"),
+        (
+            lambda: runs_of(plan(MethodSpec(name="a", strategy="fixed"))),
+            "expected a genotype, given or",
+        ),
         (
             lambda: runs_of(
-                plan(MethodSpec(name="a", how="argmax"), train={"genotype": "asfd-ref"})
+                plan(MethodSpec(name="a", strategy="argmax"), train={"genotype": "asfd-ref"})
             ),
             "how argmax finds its own",
         ),
         (
             lambda: runs_of(
                 plan(
-                    MethodSpec(name="a", how="argmax"),
+                    MethodSpec(name="a", strategy="argmax"),
                     train={"detector": {"module": "fpn"}},
                 )
             ),
@@ -128,18 +136,22 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
         (
             lambda: runs_of(
                 plan(
-                    MethodSpec(name="a", how="argmax", nodes=(5,)), search={"space": "autofem-cpm"}
+                    MethodSpec(name="a", strategy="argmax", nodes=(5,)),
+                    search={"space": "autofem-cpm"},
                 )
             ),
             "parameters.nodes: 5 is not one of",
         ),
         (
-            lambda: runs_of(plan(MethodSpec(name="a", how="argmax"), search={"epoch": 3})),
+            lambda: runs_of(plan(MethodSpec(name="a", strategy="argmax"), search={"epoch": 3})),
             "p: method a: search: epoch: ",
         ),
         (
             lambda: runs_of(
-                plan(MethodSpec(name="a b", how="random"), MethodSpec(name="a-b", how="random"))
+                plan(
+                    MethodSpec(name="a b", strategy="random"),
+                    MethodSpec(name="a-b", strategy="random"),
+                )
             ),
             "differ only in characters",
         ),

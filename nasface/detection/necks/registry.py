@@ -1,6 +1,6 @@
 """What stands between pyramid and heads: the cells of a genotype, hand-made necks, or both.
 
-A module is named by its parts in their order, joined by ``+``: ``fem-fpn+fem-cpm``, or
+A neck is named by its parts in their order, joined by ``+``: ``fem-fpn+fem-cpm``, or
 ``fem-fpn+genotype`` with the searched cells behind a hand-made pyramid.
 """
 
@@ -34,35 +34,35 @@ class SequentialNeck(nn.Module):
         return values
 
 
-def neck_parts(module: str) -> tuple[str, ...]:
-    """The parts that a module's name lists.
+def neck_parts(neck: str) -> tuple[str, ...]:
+    """The parts that a neck's name lists.
 
     Raises:
         ConfigError: for a name that does not list parts, each at most once.
     """
-    if module == NONE:
+    if neck == NONE:
         return ()
-    parts = tuple(module.split("+"))
+    parts = tuple(neck.split("+"))
     if not set(parts) <= set(NECK_PARTS) or len(set(parts)) < len(parts):
         raise ConfigError(
-            f"module: {module!r}, expected {NONE}, or different ones of {', '.join(NECK_PARTS)}, "
+            f"neck: {neck!r}, expected {NONE}, or different ones of {', '.join(NECK_PARTS)}, "
             "joined by +"
         )
     return parts
 
 
-def uses_genotype(module: str) -> bool:
-    """Whether one of the module's parts is the cells of a genotype."""
-    return GENOTYPE in neck_parts(module)
+def uses_genotype(neck: str) -> bool:
+    """Whether one of the neck's parts is the cells of a genotype."""
+    return GENOTYPE in neck_parts(neck)
 
 
 def is_hand_made(word: str) -> bool:
-    """Whether a word names a module without a genotype."""
+    """Whether a word names a neck without a genotype."""
     return word == NONE or set(word.split("+")) <= {*PYRAMIDS, *CONTEXTS}
 
 
 def build_neck(
-    module: str,
+    neck: str,
     genotype: Genotype | None,
     channels: int,
     levels: Sequence[int],
@@ -70,17 +70,17 @@ def build_neck(
     *,
     dense: bool,
 ) -> nn.Module:
-    """The module of a name, with random weights; each part stands there ``repeats`` times.
+    """The neck of a name, with random weights; each part stands there ``repeats`` times.
 
     Raises:
         ConfigError: for an unknown name, or a genotype that is missing or has no place.
         SpecError: if the genotype does not fit the pyramid.
     """
-    names = neck_parts(module)
+    names = neck_parts(neck)
     if genotype is None and GENOTYPE in names:
-        raise ConfigError(f"genotype: is missing; module {module} is built from one")
+        raise ConfigError(f"genotype: is missing; neck {neck} is built from one")
     if genotype is not None and GENOTYPE not in names:
-        raise ConfigError(f"genotype: {genotype.name!r} has no place in module {module}")
+        raise ConfigError(f"genotype: {genotype.name!r} has no place in neck {neck}")
     parts: dict[str, nn.Module] = {}
     for name in names:
         if name == GENOTYPE and genotype is not None:
@@ -104,5 +104,5 @@ def neck_paths(neck: nn.Module) -> dict[str, str]:
             paths |= {key: f"parts.{name}.{path}" for key, path in inner.items()}
         else:
             # A cell of the genotype may have the name of a hand-made part.
-            paths[f"module {name}"] = f"parts.{name}"
+            paths[f"neck {name}"] = f"parts.{name}"
     return paths

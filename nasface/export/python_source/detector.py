@@ -81,8 +81,8 @@ def write_source(
 def _opening(found: Detector, name: str, module: str) -> str:
     config = found.trunk.config
     millions = count_parameters(found) / 1e6
-    made_of = f"Genotype {name}" if config.module == GENOTYPE else f"Module {config.module}"
-    if uses_genotype(config.module) and config.module != GENOTYPE:
+    made_of = f"Genotype {name}" if config.neck == GENOTYPE else f"Module {config.neck}"
+    if uses_genotype(config.neck) and config.neck != GENOTYPE:
         made_of += f", genotype {name}"
     return f'''"""A face detector, {millions:.2f} M parameters.
 
@@ -371,10 +371,10 @@ def detect(
     detector: Detector,
     image_HW3: Tensor,
     *,
-    confidence: float = {suppression.confidence},
-    overlap: float = {suppression.nms},
-    before: int = {suppression.before_nms},
-    keep: int = {suppression.keep},
+    confidence: float = {suppression.score_threshold},
+    overlap: float = {suppression.nms_iou},
+    before: int = {suppression.pre_nms_top_k},
+    keep: int = {suppression.max_detections},
 ) -> tuple[Tensor, Tensor]:
     """Boxes (N, 4), x1 y1 x2 y2 in pixels, and scores (N,) of the faces in an image, best first.
 

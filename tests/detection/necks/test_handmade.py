@@ -92,7 +92,7 @@ def test_shapes_stay(name: str, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("name", [*NAMES, "fem-fpn+fem-cpm", "none"])
 def test_every_parameter_gets_a_gradient(name: str) -> None:
-    detector = build_detector(DetectorConfig(channels=8, head_layers=1, module=name), None)
+    detector = build_detector(DetectorConfig(channels=8, head_layers=1, neck=name), None)
     first, second = detector.forward_train(torch.randn(2, 3, 256, 256))
     outputs = (*first[:2], *second[:2])
     torch.stack([output.square().sum() for output in outputs]).sum().backward()
@@ -159,7 +159,7 @@ def test_fusion_of_bifpn_is_normalised() -> None:
 @pytest.mark.parametrize("module", ["", "fpn+fpn", "fpm", "none+fpn", "fpn+"])
 def test_unknown_modules_are_refused(module: str) -> None:
     with pytest.raises(ConfigError, match="module: "):
-        DetectorConfig(module=module)
+        DetectorConfig(neck=module)
 
 
 def test_widths_that_cannot_be_quartered_are_refused() -> None:
@@ -169,11 +169,11 @@ def test_widths_that_cannot_be_quartered_are_refused() -> None:
 
 def test_genotype_and_module_have_to_agree() -> None:
     with pytest.raises(ConfigError, match="has no place in module fpn"):
-        build_detector(DetectorConfig(channels=8, module="fpn"), tiny_genotype())
+        build_detector(DetectorConfig(channels=8, neck="fpn"), tiny_genotype())
     with pytest.raises(ConfigError, match=r"is missing; module fpn\+genotype"):
-        build_detector(DetectorConfig(channels=8, module="fpn+genotype"), None)
+        build_detector(DetectorConfig(channels=8, neck="fpn+genotype"), None)
     with pytest.raises(ConfigError, match="a search has 1, separable and genotype"):
-        build_searchable(DetectorConfig(module="fpn"), load_search_space("autofem-cpm"))
+        build_searchable(DetectorConfig(neck="fpn"), load_search_space("autofem-cpm"))
 
 
 def test_parts_stand_in_their_order_and_repeat() -> None:
@@ -184,14 +184,14 @@ def test_parts_stand_in_their_order_and_repeat() -> None:
 
 
 def test_none_leaves_the_pyramid() -> None:
-    detector = build_detector(DetectorConfig(channels=8, module="none"), None)
+    detector = build_detector(DetectorConfig(channels=8, neck="none"), None)
     features = pyramid(8, 64, 64)
     found = detector.neck(features)
     assert all(found[level] is features[level] for level in LEVELS)
 
 
 def test_cost_names_every_part() -> None:
-    config = DetectorConfig(channels=8, module="fem-fpn+genotype+ssh")
+    config = DetectorConfig(channels=8, neck="fem-fpn+genotype+ssh")
     rows = detector_cost(config, tiny_genotype(), 256, 256)
     parts = {row.part: row for row in rows}
     assert {"module fem-fpn", "module ssh", "backbone", "heads"} < set(parts)
@@ -202,11 +202,11 @@ def test_cost_names_every_part() -> None:
 @pytest.mark.parametrize("module", ["none", "pan", "bifpn+rfe", "fem-fpn+genotype"])
 def test_weights_know_their_module(module: str, tmp_path: Path) -> None:
     genotype = tiny_genotype() if "genotype" in module else None
-    config = DetectorConfig(channels=8, head_layers=DETECTOR.head_layers, module=module)
+    config = DetectorConfig(channels=8, head_layers=DETECTOR.head_layers, neck=module)
     detector = build_detector(config, genotype).eval()
     save_detector(tmp_path / "w.safetensors", detector, genotype, {})
     loaded = load_detector(tmp_path / "w.safetensors")
-    assert loaded.config.module == module
+    assert loaded.config.neck == module
     assert loaded.name == ("tiny" if genotype else module)
     images = torch.randn(1, 3, 97, 131)
     with torch.no_grad():
