@@ -77,6 +77,7 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
     """
     tensors, metadata = load_safetensors_file(path)
+    tensors = {_current_key(key): value for key, value in tensors.items()}
     if metadata.get("format") != FORMAT:
         raise RunError(
             f"{path}: format is {metadata.get('format')!a:.60}, expected {FORMAT!r} "
@@ -101,6 +102,12 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     if not isinstance(metrics, dict):
         raise RunError(f"{path}: metrics are no map")
     return LoadedDetector(channels_last(detector.eval().to(device)), config, genotype, metrics)
+
+
+def _current_key(key: str) -> str:
+    """A key of a state dict; version 0.1 called the trunk frame and the neck enhancement."""
+    room, dot, rest = key.partition(".")
+    return {"frame": "trunk", "enhancement": "neck"}.get(room, room) + dot + rest
 
 
 def _check_fit(detector: Detector, tensors: dict[str, torch.Tensor]) -> None:

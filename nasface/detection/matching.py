@@ -59,8 +59,8 @@ def match(anchors_A4: Tensor, targets: Targets, config: MatchConfig) -> Matches:
        Where several want the same one, the highest IoU (then the first face) has it and the others
        choose again among the rest; none stays without if there is a way to serve all.
     2. An anchor with IoU ``positive`` or more belongs to the face it overlaps most.
-    3. Faces with fewer than ``min_anchors_per_face`` anchors, in their order, take their best free ones above
-       ``compensation_iou``.
+    3. Faces with fewer than ``min_anchors_per_face`` anchors, in their order, take their best free
+       ones above ``compensation_iou``.
     4. An anchor with IoU ``negative`` or more is ignored.
     5. An anchor is ignored if half of it or more lies in one ignored face, or IoU ``positive``.
 

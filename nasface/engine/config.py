@@ -98,13 +98,14 @@ class JobConfig:
             or min(self.workers, self.seed) < 0
         ):
             raise ConfigError(
-                f"epochs {self.epochs}, batch_size {self.batch_size}, accumulate {self.accumulate}, "
-                f"workers {self.workers}, seed {self.seed}: expected at least 1, 1, 1, 0 and 0"
+                f"epochs {self.epochs}, batch_size {self.batch_size}, accumulate "
+                f"{self.accumulate}, workers {self.workers}, seed {self.seed}: expected at least 1, 1, 1, 0 and 0"
             )
         if self.batch_size == 1 and self.augment.size <= 2 ** LEVELS[-1]:
             raise ConfigError(
                 f"batch_size: 1 with crops of {self.augment.size} pixels leaves one value per "
-                f"channel to normalise on the last level; expected 2, or size above {2 ** LEVELS[-1]}"
+                "channel to normalise on the last level; expected 2, or size above "
+                f"{2 ** LEVELS[-1]}"
             )
 
 

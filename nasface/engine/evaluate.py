@@ -32,7 +32,7 @@ class Evaluation:
     def figures(self) -> dict[str, Any]:
         """The figures as plain values."""
         return {
-            "protocol": f"AP at IoU 0.5, all valid faces, {self.test.describe()}",
+            "protocol": f"AP at IoU 0.5, all valid faces, {self.inference.describe()}",
             "images": len(self.detections),
             "faces": self.ap.faces,
             "detections": self.ap.detections,

@@ -16,12 +16,12 @@ from nasface.detection.boxes import clip, decode, non_maximum_suppression
 from nasface.errors import ConfigError
 from nasface.inference.tta import (
     Preset,
-    TestView,
+    View,
     box_voting,
     concatenate,
     describe,
     filter_by_size,
-    test_views,
+    views_of,
 )
 from nasface.structures import Candidates, Detections, Predictions
 
@@ -94,7 +94,7 @@ def detect_batch(
 ) -> list[Detections]:
     """The faces of RGB images of one size, seen as a batch."""
     height, width = images[0].shape[:2]
-    views = test_views(config.preset, height, width, config.longer_side)
+    views = views_of(config.preset, height, width, config.longer_side)
     by_view = [_detect_view(detector, images, view, config) for view in views]
     if len(views) == 1:
         return by_view[0]
@@ -105,7 +105,7 @@ def detect_batch(
 
 
 def _detect_view(
-    detector: nn.Module, images: Sequence[Image], view: TestView, config: InferenceConfig
+    detector: nn.Module, images: Sequence[Image], view: View, config: InferenceConfig
 ) -> list[Detections]:
     """What a view shows of each image, in pixels of the image."""
     height, width = images[0].shape[:2]

@@ -27,7 +27,7 @@ shrunk ones for those whose longer side is above 30."""
 
 
 @dataclass(frozen=True)
-class TestView:
+class View:
     """An image resized by ``scale``, mirrored if ``flip``.
 
     Of its detections those are kept whose longer side exceeds ``above`` and whose shorter side is
@@ -40,13 +40,13 @@ class TestView:
     below: float = math.inf
 
 
-def test_views(preset: Preset, height: int, width: int, longer_side: int | None) -> list[TestView]:
+def views_of(preset: Preset, height: int, width: int, longer_side: int | None) -> list[View]:
     """The views of an image; ``longer_side`` is a fixed size instead of the original one."""
     if preset == "pyramid":
         return _pyramid(height, width)
     side = VGA_SIDE if preset == "vga" else longer_side
     scale = 1.0 if side is None else side / max(height, width)
-    return [TestView(scale)] if preset != "flip" else [TestView(scale), TestView(scale, flip=True)]
+    return [View(scale)] if preset != "flip" else [View(scale), View(scale, flip=True)]
 
 
 def describe(preset: Preset, longer_side: int | None) -> str:
@@ -60,7 +60,7 @@ def describe(preset: Preset, longer_side: int | None) -> str:
     }[preset]
 
 
-def filter_by_size(found: Detections, view: TestView) -> Detections:
+def filter_by_size(found: Detections, view: View) -> Detections:
     """The detections, in pixels of the original image, for which a view answers."""
     sides_N2 = found.boxes_N4[:, 2:] - found.boxes_N4[:, :2]
     kept_N = (sides_N2.amax(1) > view.above) & (sides_N2.amin(1) < view.below)
@@ -91,17 +91,17 @@ def box_voting(found: Detections, keep: int) -> Detections:
     return Detections(torch.stack(merged), torch.stack(scores))
 
 
-def _pyramid(height: int, width: int) -> list[TestView]:
+def _pyramid(height: int, width: int) -> list[View]:
     cap = min(LARGEST_SCALE, math.sqrt(LARGEST_AREA / (height * width)))
     base = min(1.0, cap)
-    views = [TestView(base), TestView(base, flip=True)]
+    views = [View(base), View(base, flip=True)]
     half = 0.5 if cap >= 0.75 else 0.5 * cap
     shrunk = [half, 0.25] + ([0.75] if cap > 0.75 else [])
     enlarged = [scale for scale in (1.25, 1.5, 1.75, 2.0, 2.25) if 1 < scale < cap]
     if cap > 1:
         enlarged.append(cap)
-    views += [TestView(scale, above=LARGE) for scale in shrunk]
-    return views + [TestView(scale, below=SMALL) for scale in enlarged]
+    views += [View(scale, above=LARGE) for scale in shrunk]
+    return views + [View(scale, below=SMALL) for scale in enlarged]
 
 
 def concatenate(parts: list[Detections]) -> Detections:

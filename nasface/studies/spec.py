@@ -11,6 +11,7 @@ from nasface.arch.io import load_search_space
 from nasface.detection.necks.registry import GENOTYPE, uses_genotype
 from nasface.engine.config import SearchConfig, TrainConfig, train_config_of
 from nasface.errors import ConfigError
+from nasface.io.former_names import with_current_names
 from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, plain_values
 
@@ -132,7 +133,17 @@ def load_plan(path: Path, data: str | None = None) -> StudySpec:
         ConfigError: naming the file, the key and what would be accepted.
     """
     plan = load_config(StudySpec, path)
+    methods = tuple(replace(each, **_current(each)) for each in plan.methods)
+    plan = replace(plan, methods=methods, **_current(plan))
     return plan if data is None else replace(plan, data=data)
+
+
+def _current(plan: StudySpec | MethodSpec) -> dict[str, Any]:
+    """Its settings of search and training, by the names that they have now."""
+    return {
+        "search": with_current_names(SearchConfig, plan.search)[0],
+        "train": with_current_names(TrainConfig, plan.train)[0],
+    }
 
 
 def runs_of(plan: StudySpec) -> list[StudyRun]:
@@ -198,7 +209,7 @@ def _run(plan: StudySpec, method: MethodSpec, nodes: int | None, seed: int) -> S
         )
     if search is not None and train.genotype:
         raise ConfigError(
-            f"{place}: genotype {train.genotype}: how {method.strategy} finds its own"
+            f"{place}: genotype {train.genotype}: strategy {method.strategy} finds its own"
         )
     return StudyRun(
         label=method.name if nodes is None else f"{method.name} {nodes}",

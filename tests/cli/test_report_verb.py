@@ -75,7 +75,9 @@ def test_benchmarks_are_reported_from_their_files(tmp_path: Path) -> None:
     wider, fddb = tmp_path / "wider", tmp_path / "fddb"
     wider.mkdir()
     fddb.mkdir()
-    (wider / "config.yaml").write_text("truth: text\ndata: gone\nweights: gone.safetensors\n")
+    (wider / "config.yaml").write_text(
+        "ground_truth: text\ndata: gone\nweights: gone.safetensors\n"
+    )
     (fddb / "config.yaml").write_text("ellipses: false\n")
     figures = {"protocol": "official", "easy": 0.9, "hard": None, "faces": {"easy": 2, "hard": 0},
                "by": {"blur": {"clear": {"faces": 2, "ap": 0.25}}}}  # fmt: skip

@@ -23,7 +23,7 @@ SMALL = """
 parameters: {nodes: 4}
 epochs: 1
 warmup_epochs: 0
-batch: 2
+batch_size: 2
 detector: {channels: 8, head_layers: 1, extra_channels: [16, 16]}
 augment: {size: 64}
 """
@@ -186,7 +186,7 @@ def test_cost(place: Path, capsys: Output) -> None:
 def test_a_member_of_the_family(place: Path, tmp_path: Path, capsys: Output) -> None:
     """Its settings are the start; a file and options override them; all are in the run's file."""
     (tmp_path / "d0.yaml").write_text(
-        "model: d0\nepochs: 1\nbatch: 2\naugment: {size: 64}\ndetector: {head_layers: 1}\n"
+        "model: d0\nepochs: 1\nbatch_size: 2\naugment: {size: 64}\ndetector: {head_layers: 1}\n"
     )
     words = f"train --config {tmp_path}/d0.yaml --data {place}/data --out {tmp_path}/run"
     assert main([*words.split(), "--detector.channels", "8"]) == 0
@@ -229,7 +229,7 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
     assert "typo.yaml: epoch: unknown key; expected one of data, seed, epochs, " in fails(
         f"train --config {tmp_path}/typo.yaml --out {out}", capsys
     )
-    assert "batch: 9 is more than the 8 images" in fails(
+    assert "batch_size: 9 is more than the 8 images" in fails(
         f"{train} --genotype {place}/g.yaml --data {place}/data --batch-size 9", capsys
     )
     search = f"search --data {place}/data --batch-size 2 --out {out}"

@@ -131,7 +131,7 @@ def test_workers_do_not_change_the_batches(records: list[ImageRecord]) -> None:
 def test_too_few_images_for_a_batch_are_refused(records: list[ImageRecord]) -> None:
     dataset = FaceDataset(records, CONFIG, 0)
     assert len(make_loader(dataset, 7, 0, 1, 0)) == 1
-    with pytest.raises(DataError, match="batch: 8 is more than the 7 images"):
+    with pytest.raises(DataError, match="batch_size: 8 is more than the 7 images"):
         make_loader(dataset, 8, 0, 1, 0)
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from tiny import DETECTOR, tiny_genotype
 
@@ -20,6 +21,28 @@ def test_round_trip(tmp_path: Path) -> None:
     image = torch.randn(1, 3, 64, 64)
     torch.testing.assert_close(loaded.detector(image), detector(image))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_of_0_1_is_read(tmp_path: Path) -> None:
+    """There the trunk was called frame, the neck enhancement, and its setting module."""
+    genotype, path = tiny_genotype(), tmp_path / "w.safetensors"
+    detector = build_detector(DETECTOR, genotype).eval()
+    save_detector(path, detector, genotype, {})
+    former = {"trunk": "frame", "neck": "enhancement"}
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        tensors = {
+            ".".join([former[key.split(".")[0]], *key.split(".")[1:]]): file.get_tensor(key)
+            for key in file.keys()  # noqa: SIM118 - an open file is no mapping
+        }
+    config = metadata["config"]
+    assert "\nneck: genotype\n" in config
+    metadata["config"] = config.replace("\nneck: genotype\n", "\nmodule: genotype\n")
+    save_file(tensors, path, metadata)
+    loaded = load_detector(path)
+    assert loaded.config == DETECTOR
+    image = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(loaded.detector(image), detector(image))
 
 
 def test_files_that_hold_no_detector_are_named(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_a_full_disk_while_a_training_writes_its_last_files(
 ) -> None:
     """The first one is written before the first step, so there is no checkpoint then."""
     save_genotype(tiny_genotype("autofem-fpn"), tmp_path / "genotype.yaml")
-    names = ("data", "epochs", "batch", "detector", "augment", "optimizer")
+    names = ("data", "epochs", "batch_size", "detector", "augment", "optimizer")
     common = {key: getattr(config, key) for key in names}
     train = TrainConfig(**common, genotype=str(tmp_path / "genotype.yaml"), evaluate_every=2)
     run_training(train, tmp_path / "done", Notes())

@@ -67,7 +67,7 @@ def test_rows_keep_names_boxes_and_scores_together() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"longer_side": 8}, {"nms": 0.0}, {"confidence": 1.0}, {"keep": 0}]
+    "bad", [{"longer_side": 8}, {"nms_iou": 0.0}, {"score_threshold": 1.0}, {"max_detections": 0}]
 )
 def test_settings_out_of_range(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):

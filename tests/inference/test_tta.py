@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasface.inference.tta import TestView, box_voting, filter_by_size, test_views
+from nasface.inference.tta import View, box_voting, filter_by_size, views_of
 from nasface.structures import Detections
 
 
@@ -18,14 +18,14 @@ def found(*rows: Sequence[float]) -> Detections:
 
 
 def test_presets_of_one_or_two_views() -> None:
-    assert test_views("original", 480, 640, None) == [TestView(1.0)]
-    assert test_views("original", 500, 250, 1000) == [TestView(2.0)]
-    assert test_views("vga", 480, 1280, None) == [TestView(0.5)]
-    assert test_views("flip", 100, 100, 50) == [TestView(0.5), TestView(0.5, flip=True)]
+    assert views_of("original", 480, 640, None) == [View(1.0)]
+    assert views_of("original", 500, 250, 1000) == [View(2.0)]
+    assert views_of("vga", 480, 1280, None) == [View(0.5)]
+    assert views_of("flip", 100, 100, 50) == [View(0.5), View(0.5, flip=True)]
 
 
 def test_the_pyramid_of_a_usual_photograph() -> None:
-    views = test_views("pyramid", 768, 1024, None)
+    views = views_of("pyramid", 768, 1024, None)
     assert [(view.scale, view.flip) for view in views[:2]] == [(1, False), (1, True)]
     shrunk = {view.scale for view in views if view.above == 30}
     enlarged = [view.scale for view in views if view.below == 100]
@@ -35,7 +35,7 @@ def test_the_pyramid_of_a_usual_photograph() -> None:
 
 @given(st.integers(1, 20000), st.integers(1, 20000))
 def test_no_view_of_a_pyramid_is_too_large(height: int, width: int) -> None:
-    for view in test_views("pyramid", height, width, None):
+    for view in views_of("pyramid", height, width, None):
         assert 0 < view.scale <= 3
         # A quarter of the size is looked at in any case.
         if view.scale != 0.25:
@@ -46,10 +46,10 @@ def test_sizes_that_a_view_answers_for() -> None:
     boxes = found(
         (0, 0, 20, 31, 0.9), (0, 0, 30, 30, 0.8), (0, 0, 99, 300, 0.7), (0, 0, 100, 100, 0.6)
     )
-    assert filter_by_size(boxes, TestView(0.5, above=30)).scores_N.tolist() == pytest.approx(
+    assert filter_by_size(boxes, View(0.5, above=30)).scores_N.tolist() == pytest.approx(
         [0.9, 0.7, 0.6]
     )
-    assert filter_by_size(boxes, TestView(2, below=100)).scores_N.tolist() == pytest.approx(
+    assert filter_by_size(boxes, View(2, below=100)).scores_N.tolist() == pytest.approx(
         [0.9, 0.8, 0.7]
     )
 

@@ -30,14 +30,14 @@ from nasface.studies.tables import summarise, write_tables
 from nasface.studies.worker import candidate_seeds, search_phase
 
 SMALL: dict[str, Any] = {
-    "batch": 2,
+    "batch_size": 2,
     "detector": {"channels": 8, "head_layers": 1, "extra_channels": [16, 16]},
     "augment": {"size": 64},
 }
 TRAIN = {"epochs": 1, **SMALL}
 SEARCH = {"space": "autofem-cpm", "epochs": 2, "warmup_epochs": 1, **SMALL}
-FPN = MethodSpec(name="fpn", strategy="fixed", train={"detector": {"module": "fpn"}})
-PAN = MethodSpec(name="pan", strategy="fixed", train={"detector": {"module": "pan"}})
+FPN = MethodSpec(name="fpn", strategy="fixed", train={"detector": {"neck": "fpn"}})
+PAN = MethodSpec(name="pan", strategy="fixed", train={"detector": {"neck": "pan"}})
 RANDOM = MethodSpec(name="random", strategy="random", nodes=(4,))
 PLAIN = ("ap", "parameters", "macs", "train_steps")
 
@@ -56,11 +56,13 @@ def plan(data: Path, *methods: MethodSpec, seeds: tuple[int, ...] = (0,), **more
 def row(label: str, seed: int, ap: float, nodes: int | None = None, **more: Any) -> dict[str, Any]:
     """A row as a run writes it."""
     return {
-        "label": label, "method": label, "strategy": "fixed", "nodes": nodes, "seed": seed, "ap": ap,
+        "label": label, "method": label,
+        "strategy": "fixed", "nodes": nodes, "seed": seed, "ap": ap,
         "easy": None, "medium": None, "hard": None, "search_seconds": None,
         "search_peak_mb": None, "train_seconds": 2.0, "train_peak_mb": 100.0, "parameters": 1000,
         "macs": 10**9, "latency_ms": 5.0, "search_epochs": None, "train_steps": 4,
-        "inference": "single scale", "images": 3, "device": "cpu", "machine": "x86_64", "threads": 1,
+        "inference": "single scale",
+        "images": 3, "device": "cpu", "machine": "x86_64", "threads": 1,
         "torch": "2", "nasface": "0", "date": "2026-11-25", **more,
     }  # fmt: skip
 
@@ -122,7 +124,7 @@ def test_rows_of_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
     (folder / "run.yaml").write_text(to_yaml(run))
     (folder / "result.json").write_text(json.dumps(row("fpn", 0, 0.5)))
     wider = MethodSpec(
-        name="fpn", strategy="fixed", train={"detector": {"module": "fpn", "channels": 12}}
+        name="fpn", strategy="fixed", train={"detector": {"neck": "fpn", "channels": 12}}
     )
     with pytest.raises(RunError, match=r"run\.yaml: train\.detector\.channels is not"):
         run_comparison(plan(data, wider), tmp_path / "out", 1, Silent())

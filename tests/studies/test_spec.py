@@ -20,7 +20,7 @@ def plan(*methods: MethodSpec, **settings: Any) -> StudySpec:
 def test_runs_are_methods_by_nodes_by_seeds() -> None:
     made = plan(
         MethodSpec(name="leaf", strategy="argmax", nodes=(4, 8)),
-        MethodSpec(name="fpn", strategy="fixed", train={"detector": {"module": "fpn"}}),
+        MethodSpec(name="fpn", strategy="fixed", train={"detector": {"neck": "fpn"}}),
         MethodSpec(name="random", strategy="random", nodes=(4,), seeds=(1, 2)),
         search={"space": "autofem-cpm", "epochs": 30},
         data="somewhere",
@@ -55,8 +55,12 @@ def test_runs_are_methods_by_nodes_by_seeds() -> None:
         ("random-search", "uniform", "cat-leaf", 4, True),
     ],
 )
-def test_ways_of_searching(how: Any, policy: str, rule: str, partial: int, betas: bool) -> None:
-    made = plan(MethodSpec(name="m", strategy=how, nodes=(4,)), search={"space": "autofem-cpm"})
+def test_ways_of_searching(
+    strategy: Any, policy: str, rule: str, partial: int, betas: bool
+) -> None:
+    made = plan(
+        MethodSpec(name="m", strategy=strategy, nodes=(4,)), search={"space": "autofem-cpm"}
+    )
     search = runs_of(made)[0].search
     assert search is not None
     space = load_search_space(search.space, search.parameters)
@@ -67,9 +71,9 @@ def test_ways_of_searching(how: Any, policy: str, rule: str, partial: int, betas
 
 def test_settings_of_methods_go_over_those_of_the_plan() -> None:
     made = plan(
-        MethodSpec(name="long", strategy="argmax", search={"epochs": 40}, train={"batch": 3}),
-        search={"epochs": 25, "batch": 4},
-        train={"batch": 2, "epochs": 7},
+        MethodSpec(name="long", strategy="argmax", search={"epochs": 40}, train={"batch_size": 3}),
+        search={"epochs": 25, "batch_size": 4},
+        train={"batch_size": 2, "epochs": 7},
     )
     run = runs_of(made)[0]
     assert run.search is not None
@@ -107,7 +111,7 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
         (lambda: plan(MethodSpec(name="a/b", strategy="random")), "methods: name 'a/b'"),
         (
             lambda: plan(MethodSpec(name="a", strategy="fixed", nodes=(4,))),
-            "no meaning for how fixed",
+            "no meaning for strategy fixed",
         ),
         (
             lambda: plan(MethodSpec(name="a", strategy="random"), rank=("a",)),
@@ -122,16 +126,16 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
             lambda: runs_of(
                 plan(MethodSpec(name="a", strategy="argmax"), train={"genotype": "asfd-ref"})
             ),
-            "how argmax finds its own",
+            "strategy argmax finds its own",
         ),
         (
             lambda: runs_of(
                 plan(
                     MethodSpec(name="a", strategy="argmax"),
-                    train={"detector": {"module": "fpn"}},
+                    train={"detector": {"neck": "fpn"}},
                 )
             ),
-            "module fpn and genotype '' with how argmax",
+            "module fpn and genotype '' with strategy argmax",
         ),
         (
             lambda: runs_of(
@@ -172,6 +176,6 @@ def test_plans_of_the_studies_can_be_run(path: Path) -> None:
 
 
 def test_a_plan_with_a_mistake_names_its_file(tmp_path: Path) -> None:
-    (tmp_path / "p.yaml").write_text("name: p\nseeds: [0]\nmethods: [{name: a, how: darst}]\n")
+    (tmp_path / "p.yaml").write_text("name: p\nseeds: [0]\nmethods: [{name: a, strategy: darst}]\n")
     with pytest.raises(NasfaceError, match=r"p\.yaml: methods\.0\.how: .*argmax"):
         load_plan(tmp_path / "p.yaml")

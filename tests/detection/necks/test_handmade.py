@@ -158,7 +158,7 @@ def test_fusion_of_bifpn_is_normalised() -> None:
 
 @pytest.mark.parametrize("module", ["", "fpn+fpn", "fpm", "none+fpn", "fpn+"])
 def test_unknown_modules_are_refused(module: str) -> None:
-    with pytest.raises(ConfigError, match="module: "):
+    with pytest.raises(ConfigError, match="neck: "):
         DetectorConfig(neck=module)
 
 
@@ -168,9 +168,9 @@ def test_widths_that_cannot_be_quartered_are_refused() -> None:
 
 
 def test_genotype_and_module_have_to_agree() -> None:
-    with pytest.raises(ConfigError, match="has no place in module fpn"):
+    with pytest.raises(ConfigError, match="has no place in neck fpn"):
         build_detector(DetectorConfig(channels=8, neck="fpn"), tiny_genotype())
-    with pytest.raises(ConfigError, match=r"is missing; module fpn\+genotype"):
+    with pytest.raises(ConfigError, match=r"is missing; neck fpn\+genotype"):
         build_detector(DetectorConfig(channels=8, neck="fpn+genotype"), None)
     with pytest.raises(ConfigError, match="a search has 1, separable and genotype"):
         build_searchable(DetectorConfig(neck="fpn"), load_search_space("autofem-cpm"))
@@ -194,7 +194,7 @@ def test_cost_names_every_part() -> None:
     config = DetectorConfig(channels=8, neck="fem-fpn+genotype+ssh")
     rows = detector_cost(config, tiny_genotype(), 256, 256)
     parts = {row.part: row for row in rows}
-    assert {"module fem-fpn", "module ssh", "backbone", "heads"} < set(parts)
+    assert {"neck fem-fpn", "neck ssh", "backbone", "heads"} < set(parts)
     assert sum(row.parameters for row in rows[1:]) == rows[0].parameters
     assert sum(row.macs for row in rows[1:]) == rows[0].macs
 
