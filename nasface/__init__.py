@@ -1,19 +1,56 @@
-"""Differentiable neural architecture search for face detectors.
-
-``nasface.load_detector(path)`` loads a trained detector; everything else is in the packages below.
-"""
+"""Differentiable neural architecture search for face detectors."""
 
 import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nasface.inference.face_detector import load_detector as load_detector
+    from nasface.api.spaces import list_genotypes, list_search_spaces, load_search_space
+    from nasface.arch.genotype import Genotype
+    from nasface.arch.io import load_genotype, save_genotype
+    from nasface.arch.space import SearchSpace
+    from nasface.errors import NasfaceError
+    from nasface.inference.face_detector import load_detector
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
+
+#: public name -> module that defines it; imported on first use, so that a start needs no torch
+_MODULES: Mapping[str, str] = MappingProxyType(
+    {
+        "Genotype": "nasface.arch.genotype",
+        "NasfaceError": "nasface.errors",
+        "SearchSpace": "nasface.arch.space",
+        "list_genotypes": "nasface.api.spaces",
+        "list_search_spaces": "nasface.api.spaces",
+        "load_detector": "nasface.inference.face_detector",
+        "load_genotype": "nasface.arch.io",
+        "load_search_space": "nasface.api.spaces",
+        "save_genotype": "nasface.arch.io",
+    }
+)
+
+__all__ = [
+    "Genotype",
+    "NasfaceError",
+    "SearchSpace",
+    "list_genotypes",
+    "list_search_spaces",
+    "load_detector",
+    "load_genotype",
+    "load_search_space",
+    "save_genotype",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: the console command starts without torch."""
-    if name == "load_detector":
-        return importlib.import_module("nasface.inference.face_detector").load_detector
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import a public name on first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "__version__"})

@@ -132,7 +132,7 @@ def _print(figures: dict[str, Any]) -> None:
         for at in READ_AT
     ]
     print_table(
-        f"{figures['protocol']}\n{figures['test']}",
+        f"{figures['protocol']}\n{figures['inference']}",
         ("false positives", "discontinuous", "continuous"),
         rows,
     )

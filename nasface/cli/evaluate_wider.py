@@ -98,7 +98,7 @@ def _protocol(settings: WiderConfig, images: int) -> str:
 
 def _print(result: WiderResult, figures: dict[str, Any]) -> None:
     print_table(
-        f"{figures['protocol']}\n{figures['test']}",
+        f"{figures['protocol']}\n{figures['inference']}",
         ("", "faces", "AP"),
         [[name, str(each.faces), f"{each.ap:.4f}"] for name, each in result.sets.items()],
     )

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -54,6 +55,7 @@ def _run(words: list[str]) -> int:
     if verb not in VERBS:
         return _fail(f"nasface: unknown command {verb!r}; expected one of {', '.join(VERBS)}")
     keep_freed_memory()
+    warnings.showwarning = _show_warning
     try:
         code: int = importlib.import_module(f"nasface.cli.{verb}").run(words[1:])
     except NasfaceError as error:
@@ -81,6 +83,14 @@ def _usage() -> str:
         f"{lines}\n\n"
         "`nasface COMMAND --help` explains the options of a command."
     )
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], *_: object, **__: object
+) -> None:
+    """What a user should know on one line, without the place in our code."""
+    kind = "note" if issubclass(category, FutureWarning) else category.__name__
+    print(f"{kind}: {message}", file=sys.stderr)
 
 
 def _name(error: Exception) -> str:

@@ -99,7 +99,8 @@ class JobConfig:
         ):
             raise ConfigError(
                 f"epochs {self.epochs}, batch_size {self.batch_size}, accumulate "
-                f"{self.accumulate}, workers {self.workers}, seed {self.seed}: expected at least 1, 1, 1, 0 and 0"
+                f"{self.accumulate}, workers {self.workers}, seed {self.seed}: "
+                "expected at least 1, 1, 1, 0 and 0"
             )
         if self.batch_size == 1 and self.augment.size <= 2 ** LEVELS[-1]:
             raise ConfigError(

@@ -157,7 +157,7 @@ def _heading(plan: StudySpec, rows: Sequence[dict[str, Any]], total: int) -> str
     lines = [
         f"# {plan.name}\n",
         f"{len(rows)} of {total} runs, {len({row['seed'] for row in rows})} seeds; figure: {what} "
-        f"on {first['images']} validation images, {first['test']}, after the last step.",
+        f"on {first['images']} validation images, {first['inference']}, after the last step.",
         f"Search {_span(epochs)} epochs, training {_span(steps)} steps; {', '.join(devices)}, "
         f"{first['machine']}, {first['threads']} thread(s), torch {first['torch']}, nasface "
         f"{first['nasface']}, {dates[0]} to {dates[-1]}.",

@@ -16,5 +16,5 @@ class Backbone(nn.Module, ABC):
         """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
 
     @abstractmethod
-    def parts(self) -> list[list[nn.Module]]:
+    def freezable_stages(self) -> list[list[nn.Module]]:
         """The modules of the stem and of each stage, as they can be frozen."""

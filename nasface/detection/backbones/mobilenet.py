@@ -49,6 +49,6 @@ class MobileNetV1(Backbone):
             features[int(level)] = x
         return features
 
-    def parts(self) -> list[list[nn.Module]]:
+    def freezable_stages(self) -> list[list[nn.Module]]:
         """The modules of the stem and of each stage, as they can be frozen."""
         return [[self.stem], *([stage] for stage in self.stages.values())]

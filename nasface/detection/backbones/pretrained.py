@@ -59,7 +59,7 @@ def freeze(backbone: Backbone, stages: int, norms: bool) -> list[nn.Module]:
     Raises:
         ConfigError: for more stages than there are.
     """
-    parts = backbone.parts()
+    parts = backbone.freezable_stages()
     if not 0 <= stages <= len(parts):
         raise ConfigError(f"freeze_stages: {stages} is not between 0 and {len(parts)}")
     fixed = [module for part in parts[:stages] for module in part]

@@ -82,7 +82,7 @@ def test_a_payload_is_not_run(tmp_path: Path) -> None:
 def test_the_parts_are_the_whole_backbone(name: str) -> None:
     with torch.device("meta"):
         backbone = BACKBONES[name]()
-    parts = backbone.parts()
+    parts = backbone.freezable_stages()
     assert len(parts) == 5
     of_parts = {id(p) for part in parts for module in part for p in module.parameters()}
     assert of_parts == {id(p) for p in backbone.parameters()}
@@ -97,7 +97,7 @@ def test_frozen_parts_do_not_move() -> None:
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     first, second = detector.forward_train(torch.randn(2, 3, 128, 128))
     (first.logits_BA2.sum() + second.deltas_BA4.sum()).backward()
-    frozen, trained = backbone.parts()[:2], backbone.parts()[2:]
+    frozen, trained = backbone.freezable_stages()[:2], backbone.freezable_stages()[2:]
     assert all(p.grad is None for part in frozen for m in part for p in m.parameters())
     assert all(p.grad is not None for part in trained for m in part for p in m.parameters())
     # No statistics have moved, here or after an evaluation in between.
