@@ -93,7 +93,9 @@ def detections_of(
     detector = load_detector(Path(settings.weights), choose_device(settings.device)).detector
     place = None if folder is None else folder.path / "detections"
     with ConsoleProgress() as progress:
-        return detect_images(detector, list(images.items()), settings.test, progress, place).rows
+        return detect_images(
+            detector, list(images.items()), settings.inference, progress, place
+        ).rows
 
 
 def write_results(

@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     if settings.detections:
         found = read_detections(Path(settings.detections), names)
     else:
-        is_without_suffix = settings.truth == "mat"
+        is_without_suffix = settings.ground_truth == "mat"
         there = images_of(names, root / "WIDER_val" / "images", command, is_without_suffix)
     folder = open_folder(settings, command)
     if settings.weights:

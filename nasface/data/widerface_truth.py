@@ -100,7 +100,9 @@ def read_text_truth(path: Path) -> list[WiderGroundTruth]:
     for name, rows in entries:
         attributes = {key: rows[:, 4 + at] for at, key in enumerate(ATTRIBUTES)}
         valid = (attributes["invalid"] == 0) & (rows[:, 2:4] > 0).all(axis=1)
-        images.append(AnnotatedImage(name, rows[:, :4].astype(float), attributes, {"valid": valid}))
+        images.append(
+            WiderGroundTruth(name, rows[:, :4].astype(float), attributes, {"valid": valid})
+        )
     return images
 
 

@@ -82,10 +82,13 @@ def test_only_the_images_asked_for(tmp_path: Path) -> None:
     truth = read_ground_truth(tmp_path / "mat")
     listing = tmp_path / "list.txt"
     listing.write_text("1--Riot/1_c.jpg\n0--Parade/0_a\n")
-    assert [each.name for each in only(truth, listing)] == ["0--Parade/0_a.jpg", "1--Riot/1_c.jpg"]
+    assert [each.name for each in select_images(truth, listing)] == [
+        "0--Parade/0_a.jpg",
+        "1--Riot/1_c.jpg",
+    ]
     listing.write_text("1--Riot/1_c.jpg\n1--Riot/none.jpg\n")
     with pytest.raises(DataError, match=r"list\.txt:2: image '1--Riot/none.jpg'"):
-        only(truth, listing)
+        select_images(truth, listing)
     listing.write_text("\n")
     with pytest.raises(DataError, match="lists no image"):
         select_images(truth, listing)
@@ -124,18 +127,18 @@ def test_lists_of_images_of_any_depth_and_suffix(tmp_path: Path, coding: str, en
         (["e/f/g/c.jpg", "1", "1 2 3 4 0 0 0 0 0 0", "", "b.JPG", "0"], ["b.JPG", "e/f/g/c.jpg"]),
     ):
         (tmp_path / "list.txt").write_bytes((end.join(lines) + end).encode(coding))
-        assert [each.name for each in only(truth, tmp_path / "list.txt")] == expected
+        assert [each.name for each in select_images(truth, tmp_path / "list.txt")] == expected
     for line in ("a.jpg", "c", "e/f/g/c.png"):
         (tmp_path / "list.txt").write_bytes(f"b.JPG{end}{line}{end}".encode(coding))
         with pytest.raises(DataError, match=rf"list\.txt:2: image '{line}' is not in the ground"):
-            only(truth, tmp_path / "list.txt")
+            select_images(truth, tmp_path / "list.txt")
 
 
 def test_a_list_that_leaves_out_a_suffix_that_matters(tmp_path: Path) -> None:
     (tmp_path / "gt.txt").write_text("e/a.jpg\n0\ne/a.png\n0\n")
     truth = read_text_truth(tmp_path / "gt.txt")
     (tmp_path / "list.txt").write_text("e/a.png\n")
-    assert [each.name for each in only(truth, tmp_path / "list.txt")] == ["e/a.png"]
+    assert [each.name for each in select_images(truth, tmp_path / "list.txt")] == ["e/a.png"]
     (tmp_path / "list.txt").write_text("e/a\n")
     with pytest.raises(DataError, match=r"'e/a\.jpg' and 'e/a\.png' are both 'e/a'"):
-        only(truth, tmp_path / "list.txt")
+        select_images(truth, tmp_path / "list.txt")

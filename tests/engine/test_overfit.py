@@ -23,7 +23,7 @@ from nasface.engine.config import OptimizerConfig, TrainConfig, train_config_of
 from nasface.engine.evaluate import evaluate
 from nasface.engine.train import run_training
 from nasface.errors import DataError
-from nasface.inference.predict import TestConfig
+from nasface.inference.predict import InferenceConfig
 from nasface.io.files import read_text
 from nasface.progress import Silent
 

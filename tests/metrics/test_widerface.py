@@ -230,7 +230,7 @@ def test_published_detections_score_as_published(nasface_data: Path) -> None:
     truth = read_ground_truth(root / "ground_truth")
     archive = next((root / "detections").glob("*.tar.gz"))
     found = read_detections(archive, [image.name for image in truth])
-    part = only(truth, root / "wider_face_split" / "wider_face_val_bbx_gt.txt")
+    part = select_images(truth, root / "wider_face_split" / "wider_face_val_bbx_gt.txt")
     generator = np.random.default_rng(0)
     shuffled = {name: generator.permutation(rows) for name, rows in found.items()}
     for images, expected in (
