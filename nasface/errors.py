@@ -24,5 +24,12 @@ class RunError(NasfaceError):
     """A run folder, checkpoint or weights file that cannot be used."""
 
 
+class OutputError(NasfaceError, OSError):
+    """A file that cannot be written. The file stays as it was; no part of the new one is left."""
+
+    def __str__(self) -> str:
+        return f"{self.filename}: cannot be written: {self.strerror}"
+
+
 class ExportError(NasfaceError):
     """A detector that cannot be exported, or a file whose output is not the detector's."""

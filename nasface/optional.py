@@ -1,4 +1,4 @@
-"""Packages of the extras."""
+"""Packages that are needed for some tasks only."""
 
 import importlib
 from types import ModuleType
@@ -6,15 +6,13 @@ from types import ModuleType
 from nasface.errors import ExportError
 
 
-def need(name: str) -> ModuleType:
-    """A package of the extra ``export``.
+def need(name: str, install: str = "nasface[export]") -> ModuleType:
+    """Import a package that may be missing; ``install`` is what to give to pip for it.
 
     Raises:
-        ExportError: naming the extra, where the package is missing.
+        ExportError: naming the package and the command, if it is missing.
     """
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ExportError(
-            f"{name} is not installed; ONNX needs the extra export: pip install 'nasface[export]'"
-        ) from None
+        raise ExportError(f"{name} is not installed; expected: pip install '{install}'") from None

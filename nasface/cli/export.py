@@ -12,12 +12,7 @@ from nasface.cli.options import parse
 from nasface.detection.checkpoint import load_detector
 from nasface.errors import ConfigError
 from nasface.export.config import ExportConfig
-from nasface.export.files import check_free
-from nasface.export.onnx import export_onnx
-from nasface.export.python_source.file import export_python
-from nasface.export.torch_export import export_program
-
-FORMS = {".onnx": export_onnx, ".pt2": export_program, ".py": export_python}
+from nasface.export.registry import export, export_format
 
 
 @dataclass(kw_only=True)
@@ -46,20 +41,12 @@ def run(arguments: Sequence[str]) -> int:
     settings = command.settings
     if not settings.weights:
         raise ConfigError("weights: is missing; expected a .safetensors file of nasface train")
-    if command.out.suffix not in FORMS:
-        raise ConfigError(f"{command.out}: unknown form; expected {', '.join(FORMS)}")
-    for path in written(command.out):
-        if path.resolve() == Path(settings.weights).resolve():
-            raise ConfigError(f"{path}: holds the weights to export; expected another --out")
-        check_free(path, command.overwrite)
+    form = export_format(command.out)
     loaded = load_detector(Path(settings.weights))
     with ConsoleProgress() as progress:
-        worst = FORMS[command.out.suffix](loaded, command.out, settings, progress.note)
-    say(f"wrote      {', '.join(str(path) for path in written(command.out))}")
+        worst = export(
+            loaded, command.out, settings, overwrite=command.overwrite, report=progress.note
+        )
+    say(f"wrote      {', '.join(map(str, form.files(command.out)))}")
     say(f"agrees     greatest relative difference {worst}")
     return 0
-
-
-def written(out: Path) -> list[Path]:
-    """The files that an export makes."""
-    return [out, out.with_suffix(".safetensors")] if out.suffix == ".py" else [out]

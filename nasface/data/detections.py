@@ -14,10 +14,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.images import write_atomically
 from nasface.data.names import ImageNames, by_image, check_image_name, without_suffix
 from nasface.errors import DataError
-from nasface.io.files import decode_text
+from nasface.io.files import decode_text, write_bytes
 
 #: N detections ``x y w h score``, (N, 5)
 Rows = NDArray[np.floating]
@@ -105,7 +104,7 @@ def write_detections(folder: Path, name: str, rows: Rows) -> Path:
     lines += [" ".join(f"{value:.9g}" for value in row) for row in rows]
     path = detections_file(folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, ("\n".join(lines) + "\n").encode())
+    write_bytes(path, ("\n".join(lines) + "\n").encode())
     return path
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.images import write_atomically
 from nasface.data.names import (
     ImageNames,
     by_image,
@@ -23,7 +22,7 @@ from nasface.data.names import (
     without_suffix,
 )
 from nasface.errors import DataError
-from nasface.io.files import read_text
+from nasface.io.files import read_text, write_bytes
 
 Floats = NDArray[np.floating]
 
@@ -103,7 +102,7 @@ def write_fddb_detections(
             lines += [" ".join(f"{value:.9g}" for value in row) for row in rows]
         text = "".join(line + "\n" for line in lines)
         name = f"{fold:02d}" if fold else "all"
-        write_atomically(folder / f"fold-{name}-out.txt", text.encode())
+        write_bytes(folder / f"fold-{name}-out.txt", text.encode())
 
 
 def _fold_files(root: Path) -> list[tuple[int, Path]]:

@@ -125,25 +125,15 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
 def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
     """Write uint8 RGB to ``path`` in the format of its suffix, whole or not at all.
 
-    Raises DataError when the suffix is no image format or the file cannot be written.
+    Raises DataError when the suffix is no image format and OutputError when the file cannot be
+    written.
     """
     _check_image(image_HW3)
     suffix = Path(path).suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise DataError(f"{path}: unknown suffix, expected one of {' '.join(IMAGE_SUFFIXES)}")
     _, data = cv2.imencode(suffix, cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR))
-    write_atomically(path, data.tobytes())
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises DataError when the folder is missing or not writable.
-    """
-    try:
-        write_bytes(Path(path), data)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+    write_bytes(Path(path), data.tobytes())
 
 
 def to_tensor(image_HW3: NDArray[np.uint8]) -> Tensor:

@@ -1,7 +1,7 @@
 """Video files and cameras, frame by frame, as far as OpenCV can open them."""
 
-import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasface.errors import DataError
+from nasface.io.files import draft, draft_path
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 """Endings, in lower case, of the files that count as videos."""
@@ -62,7 +63,7 @@ class VideoFile:
 
     def __init__(self, path: Path, rate: float) -> None:
         self.path, self.rate = path, rate
-        self.draft = path.with_name(f".{path.stem}.tmp.mp4")
+        self._draft = ExitStack()
         self.writer: cv2.VideoWriter | None = None
         self.size = (0, 0)
 
@@ -75,9 +76,10 @@ class VideoFile:
         height, width = image_HW3.shape[:2]
         if self.writer is None:
             code = cv2.VideoWriter.fourcc(*"mp4v")
-            writer = cv2.VideoWriter(str(self.draft), code, self.rate, (width, height))
+            writer = cv2.VideoWriter(str(draft_path(self.path)), code, self.rate, (width, height))
             if not writer.isOpened():
                 raise DataError(f"{self.path}: OpenCV cannot write an mp4 video there")
+            self._draft.enter_context(draft(self.path))
             self.writer, self.size = writer, (width, height)
         elif (width, height) != self.size:
             raise DataError(
@@ -90,4 +92,4 @@ class VideoFile:
         """Finish the file."""
         if self.writer is not None:
             self.writer.release()
-            os.replace(self.draft, self.path)
+            self._draft.close()

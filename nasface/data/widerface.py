@@ -15,10 +15,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.images import write_atomically
 from nasface.data.names import check_image_name, excerpt
 from nasface.errors import DataError
-from nasface.io.files import read_text
+from nasface.io.files import read_text, write_bytes
 
 ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 """The columns of a row after ``x y w h``, in the order of the file."""
@@ -128,7 +127,7 @@ def write_wider_annotations(path: Path, entries: Iterable[tuple[str, NDArray[np.
         if name in blocks:
             raise DataError(f"{path}: image {name!r} occurs twice, expected each image once")
         blocks[name] = f"{name}\n{len(rows)}\n{_format_rows(rows)}"
-    write_atomically(path, "".join(blocks.values()).encode())
+    write_bytes(path, "".join(blocks.values()).encode())
 
 
 def split_halves(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]]:

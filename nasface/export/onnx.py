@@ -11,12 +11,12 @@ import torch
 
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.export.config import ExportConfig
-from nasface.export.files import draft
 from nasface.export.metadata import describe
 from nasface.export.onnx_suppression import CANDIDATES, compare_suppressed, with_suppression
 from nasface.export.parity import Difference, Report, check
 from nasface.export.traceable import Graph, dynamic_shapes, trace
 from nasface.inference.onnx_runtime import FORMAT, OUTPUT_NAMES, runner
+from nasface.io.files import draft
 from nasface.optional import need
 
 if TYPE_CHECKING:
@@ -29,11 +29,9 @@ def export_onnx(
     """Write a detector as ONNX, after comparing the file with it; the greatest difference.
 
     Raises:
-        ExportError: where a package is missing, or naming the file, if it cannot be written or does
-            not agree; nothing is then written.
+        ExportError: if the file does not agree with the detector; it is then not written.
+        OutputError: if the file cannot be written.
     """
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        need(package)
     report("tracing")
     model = to_onnx(loaded, config)
     with draft(path) as temporary:

@@ -8,11 +8,11 @@ import torch
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
 from nasface.export.config import ExportConfig
-from nasface.export.files import draft
 from nasface.export.metadata import describe
 from nasface.export.parity import Difference, Report, check
 from nasface.export.traceable import SMALLEST_TRACED, Graph, trace
 from nasface.inference.onnx_runtime import OUTPUT_NAMES
+from nasface.io.files import draft
 
 ABOUT = "about.json"
 """Name under which a program carries what it says of itself."""
@@ -26,8 +26,9 @@ def export_program(
     Images must have at least ``SMALLEST_TRACED`` rows and columns.
 
     Raises:
-        ExportError: for outputs that a program cannot give, or naming the file, if it cannot be
-            written or does not agree; nothing is then written.
+        ExportError: for outputs that a program cannot give, or if the file does not agree with the
+            detector; it is then not written.
+        OutputError: if the file cannot be written.
     """
     if config.outputs == "detections":
         raise ExportError("outputs: a program gives predictions or boxes; detections ends .onnx")

@@ -1,11 +1,15 @@
 """Whole files: text that is read with messages, bytes that are written whole or not at all."""
 
 import codecs
+import errno
 import hashlib
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from nasface.errors import NasfaceError
+from nasface.errors import NasfaceError, OutputError
 
 LONGEST_NAME = 255
 """Bytes that the name of a file may have on the usual file systems."""
@@ -18,29 +22,62 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_DRAFT = re.compile(r"\..+\.\d+\.tmp(\.[^.]*)?")
+
+
+@contextmanager
+def draft(path: Path) -> Iterator[Path]:
+    """Give a path to write to, which replaces ``path`` when the block ends without an error.
+
+    A reader sees the old file or the new one, never a half; two processes never write to the same
+    draft. The draft has the suffix of ``path``.
+
+    Raises:
+        OutputError: naming the file, if it cannot be written; it then stays as it was.
+    """
+    temporary = draft_path(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OutputError:
+        raise
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise OutputError(problem.errno or errno.EIO, reason, str(path)) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def draft_path(path: Path) -> Path:
+    """Return the name under which this process writes a file before it is whole."""
+    name = f".{path.stem}.{os.getpid()}.tmp{path.suffix}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+        name = f".{short}.{os.getpid()}.tmp{path.suffix if len(path.suffix) < 20 else ''}"
+    return path.with_name(name)
+
+
+def is_draft(path: Path) -> bool:
+    """Whether a file is an unfinished one, left behind by a process that was killed."""
+    return _DRAFT.fullmatch(path.name) is not None
 
 
 def write_text(path: Path, text: str) -> None:
-    """:func:`write_bytes` of a text in UTF-8."""
+    """Write a text in UTF-8, as :func:`write_bytes` does."""
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old or the new one, never a half.
+def write_bytes(path: Path, data: bytes | memoryview, *, sync: bool = False) -> None:
+    """Write a file whole or not at all; ``sync`` waits until it is on the disk.
 
     Raises:
-        OSError: naming the file, which then is as it was.
+        OutputError: naming the file, if it cannot be written; it then stays as it was.
     """
-    name = f".{path.name}.tmp"
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        name = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.tmp"
-    temporary = path.with_name(name)
-    try:
+    with draft(path) as temporary:
         temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as problem:
-        temporary.unlink(missing_ok=True)
-        raise OSError(problem.errno, problem.strerror, str(path)) from None
+        if sync:
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())
 
 
 def read_text(path: Path, error: type[NasfaceError], what: str) -> str:

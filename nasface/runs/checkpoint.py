@@ -1,7 +1,6 @@
 """Checkpoints that are either whole or not there."""
 
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 from nasface.errors import NasfaceError, RunError
+from nasface.io.files import write_bytes
 from nasface.io.torch_file import load_torch_file
 
 
@@ -17,24 +17,12 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write plain containers and tensors; the previous checkpoint stays until this one is whole.
 
     Raises:
-        RunError: if it cannot be written; the previous one stays.
+        OutputError: if it cannot be written; the previous one stays.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
     # In memory first: torch turns an error of the disk into one of its own that says nothing.
     whole = io.BytesIO()
     torch.save(state, whole)
-    try:
-        with temporary.open("wb") as file:
-            file.write(whole.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as problem:
-        temporary.unlink(missing_ok=True)
-        raise RunError(
-            f"{path}: cannot be written: {problem.strerror or problem}; the last checkpoint is "
-            "kept, and --resume goes on from it"
-        ) from None
+    write_bytes(path, whole.getbuffer(), sync=True)
 
 
 def load_checkpoint(path: Path, kind: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nasface.errors import RunError
-from nasface.io.files import write_text
+from nasface.io.files import is_draft, write_text
 from nasface.io.settings import load_config
 from nasface.io.yaml import to_yaml
 from nasface.runs.checkpoint import save_checkpoint
@@ -45,8 +45,7 @@ class RunFolder:
 
     def _is_free(self) -> bool:
         """Whether nothing is there but what a run left that was killed before it began."""
-        unfinished = f".{self.config.name}.tmp"
-        return self.path.is_dir() and all(each.name == unfinished for each in self.path.iterdir())
+        return self.path.is_dir() and all(is_draft(each) for each in self.path.iterdir())
 
     def check_same(self, config: object) -> None:
         """Raise :class:`RunError` unless the run was started with these settings."""
@@ -72,7 +71,12 @@ class RunFolder:
         save_checkpoint(self.checkpoint, state)
 
     def rewind(self, step: int) -> None:
-        """Drop the metrics of steps after ``step``, which a resumed run will take again."""
+        """Drop the metrics of steps after ``step``, which a resumed run will take again.
+
+        Drafts of files that the killed run left behind go as well.
+        """
+        for path in filter(is_draft, self.path.iterdir()):
+            path.unlink()
         rows = [row for row in read_metrics(self.metrics) if row["step"] <= step]
         write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
 

@@ -10,7 +10,6 @@ from nasface.arch.genotype import Provenance
 from nasface.arch.io import load_genotype, load_search_space, parse_genotype, save_genotype
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError, NasfaceError, SpecError
-from nasface.io.files import write_text
 from nasface.io.settings import load_config
 from nasface.io.yaml import config_digest, parse_yaml, to_yaml
 from nasface.search.derive import derive
@@ -329,27 +328,3 @@ def test_a_digest_changes_with_every_field() -> None:
     ]
     assert len({config_digest(settings) for settings in each}) == len(each)
     assert config_digest(Settings()) == config_digest(Settings(steps=10))
-
-
-def test_a_file_that_cannot_be_written_is_named_and_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "file.txt"
-    write_text(path, "old")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match=r"No space left on device: '.*file.txt'"):
-        write_text(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_text_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    path = tmp_path / "file.txt"
-    write_text(path, "old")
-    write_text(path, "new ä")
-    assert path.read_text("utf-8") == "new ä"
-    assert list(tmp_path.iterdir()) == [path]

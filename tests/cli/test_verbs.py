@@ -17,6 +17,7 @@ from nasface.data.images import read_image
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.zoo import MODELS
 from nasface.engine.config import TrainConfig
+from nasface.io.files import is_draft
 from nasface.io.settings import load_config
 
 SMALL = """
@@ -143,7 +144,7 @@ def test_a_full_disk_is_a_line_whatever_was_being_written(
     write = Path.write_bytes
 
     def full(path: Path, data: bytes) -> int:
-        if path.suffix == ".tmp" and "precision_recall.png" in path.name:
+        if is_draft(path) and "precision_recall" in path.name:
             raise OSError(28, "No space left on device")
         return write(path, data)
 
@@ -153,7 +154,7 @@ def test_a_full_disk_is_a_line_whatever_was_being_written(
     assert main([*words.split(), "--out", str(tmp_path / "e")]) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     path = tmp_path / "e" / "precision_recall.png"
-    assert last == f"nasface evaluate: {path}: No space left on device"
+    assert last == f"nasface evaluate: {path}: cannot be written: No space left on device"
     assert not list((tmp_path / "e").glob(".*"))
 
 

@@ -16,7 +16,7 @@ from nasface.data.widerface import (
     split_halves,
     write_wider_annotations,
 )
-from nasface.errors import DataError
+from nasface.errors import DataError, OutputError
 
 ZEROS = "0 0 0 0 0 0 0 0 0 0"
 BARE_SPLIT = f"""e/two faces.jpg
@@ -209,7 +209,7 @@ def test_bad_rows_and_repeated_names_are_not_written(tmp_path: Path) -> None:
     for rows in (np.zeros((1, 4), np.int64), np.full((1, 10), 10**9)):
         with pytest.raises(ValueError, match="rows must"):
             write_wider_annotations(tmp_path / "gt.txt", [("a.jpg", rows)])
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_wider_annotations(tmp_path / "absent" / "gt.txt", [("a.jpg", empty)])
 
 

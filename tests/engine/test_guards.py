@@ -24,6 +24,7 @@ from nasface.engine.guards import memory_explained
 from nasface.engine.search import run_search
 from nasface.engine.train import run_training
 from nasface.errors import RunError
+from nasface.io.files import draft_path, is_draft
 from nasface.runs.checkpoint import load_checkpoint
 from nasface.runs.folder import RunFolder, read_metrics
 
@@ -92,11 +93,11 @@ def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(
-        RunError, match=r"checkpoint.pt: cannot be written: No space left on device"
+        RunError, match=r"checkpoint.pt: No space left on device; the last checkpoint is kept"
     ):
         run_search(config, folder, Notes())
     assert load_checkpoint(folder / "checkpoint.pt", "search")["step"] == 2
-    assert not [path for path in folder.iterdir() if path.name.endswith(".tmp")]
+    assert not [path for path in folder.iterdir() if is_draft(path)]
     monkeypatch.undo()
     assert run_search(config, folder, Notes(), resume=True).finished
 
@@ -106,7 +107,7 @@ def disk_full_at(monkeypatch: pytest.MonkeyPatch, name: str, calls: int) -> None
     write, left = Path.write_bytes, iter(range(calls, -1000, -1))
 
     def half(path: Path, data: bytes) -> int:
-        if path.name != f".{name}.tmp" or next(left) > 1:
+        if path != draft_path(path.with_name(name)) or next(left) > 1:
             return write(path, data)
         write(path, data[: len(data) // 2])
         raise OSError(28, "No space left on device")

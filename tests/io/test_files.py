@@ -1,11 +1,23 @@
+"""Text in any coding is read; files are written whole or not at all."""
+
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasface.errors import DataError
-from nasface.io.files import decode_text, read_text, write_text
+from nasface.errors import DataError, NasfaceError, OutputError
+from nasface.io.files import (
+    decode_text,
+    draft,
+    draft_path,
+    is_draft,
+    read_text,
+    write_bytes,
+    write_text,
+)
 
 CODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
 
@@ -54,3 +66,50 @@ def test_a_name_of_any_length_that_the_file_system_takes(tmp_path: Path) -> None
     with pytest.raises(OSError, match="too long"):
         write_text(tmp_path / ("a" * 256), "text")
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_text_replaces_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    write_text(path, "new ä")
+    assert path.read_text("utf-8") == "new ä"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("call", ["os.replace", "pathlib.Path.write_bytes", "os.fsync"])
+def test_a_failed_write_leaves_the_old_file(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes(b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(call, full)
+        with pytest.raises(OutputError) as caught:
+            write_bytes(path, b"new", sync=True)
+    assert str(caught.value) == f"{path}: cannot be written: No space left on device"
+    assert isinstance(caught.value, NasfaceError)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_draft_is_dropped_with_its_block(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    with pytest.raises(KeyError), draft(path) as temporary:  # noqa: PT012 - the block is tested
+        temporary.write_bytes(b"half")
+        assert (temporary.suffix, temporary.parent) == (".onnx", tmp_path)
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+
+
+def test_drafts_are_told_from_other_files(tmp_path: Path) -> None:
+    for name in ("a.txt", "checkpoint.pt", "none", "two.dots.yaml", ".hidden"):
+        path = draft_path(tmp_path / name)
+        assert is_draft(path)
+        assert str(os.getpid()) in path.name
+        assert not is_draft(tmp_path / name)
+    assert draft_path(tmp_path / "a.txt") != draft_path(tmp_path / "a.csv")

@@ -12,12 +12,12 @@ from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.detector import Detector
 from nasface.errors import ExportError
 from nasface.export.config import ExportConfig
-from nasface.export.files import draft
 from nasface.export.metadata import describe
 from nasface.export.parity import Difference, Report, check
 from nasface.export.python_source.detector import write_source
 from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import OUTPUT_NAMES
+from nasface.io.files import draft
 
 
 def export_python(
@@ -26,8 +26,9 @@ def export_python(
     """Write the file and its weights, after comparing it with the detector, to the last bit.
 
     Raises:
-        ExportError: naming the file, if its name cannot be imported, or if it cannot be written or
-            differs; nothing is then written.
+        ExportError: if the name of the file cannot be imported, or if the file does not agree with
+            the detector; no file is then written.
+        OutputError: if a file cannot be written.
     """
     if not path.stem.isidentifier():
         raise ExportError(f"{path}: {path.stem!r} cannot be imported; expected a Python name")

@@ -1,0 +1,120 @@
+"""Export formats by the suffix of the file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from nasface.detection.checkpoint import LoadedDetector
+from nasface.errors import ConfigError, ExportError
+from nasface.export.config import ExportConfig
+from nasface.export.onnx import export_onnx
+from nasface.export.parity import Difference, Report
+from nasface.export.python_source.file import export_python
+from nasface.export.torch_export import export_program
+from nasface.optional import need
+
+Writer = Callable[[LoadedDetector, Path, ExportConfig, Report], Difference]
+"""Writes a detector to a file that agrees with it, or no file; returns the greatest difference."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A form of a detector that runs without this toolkit.
+
+    ``beside``: suffixes of the files that are written beside the first. ``needs``: packages without
+    which it cannot be written; ``install`` is what to give to pip for them.
+    """
+
+    suffix: str
+    text: str
+    write: Writer
+    beside: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    install: str = ""
+
+    def files(self, path: Path) -> list[Path]:
+        """Return the files that an export to ``path`` writes."""
+        return [path, *(path.with_suffix(suffix) for suffix in self.beside)]
+
+
+_FORMATS: dict[str, Format] = {}
+FORMATS: Mapping[str, Format] = MappingProxyType(_FORMATS)
+"""Suffix -> format."""
+
+
+def register_export_format(new: Format) -> None:
+    """Add a format.
+
+    Raises:
+        ConfigError: for a suffix without its dot, or one that has a format.
+    """
+    if not new.suffix.startswith(".") or new.suffix in _FORMATS:
+        raise ConfigError(
+            f"export format {new.suffix!r}: expected a suffix such as .abc, and none of "
+            f"{', '.join(_FORMATS)}"
+        )
+    _FORMATS[new.suffix] = new
+
+
+register_export_format(
+    Format(
+        ".onnx",
+        "ONNX, for ONNX Runtime and others",
+        export_onnx,
+        needs=("onnx", "onnxscript", "onnxruntime"),
+        install="nasface[export]",
+    )
+)
+register_export_format(Format(".pt2", "a program of torch.export", export_program))
+register_export_format(
+    Format(".py", "plain Python, to read and change", export_python, (".safetensors",))
+)
+
+
+def export_format(path: Path) -> Format:
+    """Return the format that a file name asks for.
+
+    Raises:
+        ConfigError: if there is none of its suffix.
+    """
+    if path.suffix not in FORMATS:
+        raise ConfigError(f"{path}: unknown export format; expected {', '.join(FORMATS)}")
+    return FORMATS[path.suffix]
+
+
+def export(
+    loaded: LoadedDetector,
+    path: Path,
+    config: ExportConfig | None = None,
+    *,
+    overwrite: bool = False,
+    report: Report = lambda text: None,
+) -> Difference:
+    """Write a detector in the format of the file's suffix, after comparing the file with it.
+
+    ``report`` is told of each step.
+
+    Returns:
+        The greatest difference of the file's outputs from the detector's.
+
+    Raises:
+        ConfigError: for an unknown suffix, or a file that would replace the weights in use.
+        ExportError: if a file is there already (without ``overwrite``), a package is missing, or
+            the file does not agree with the detector. No file is written then.
+        OutputError: if the file cannot be written.
+    """
+    form, config = export_format(path), config or ExportConfig()
+    for file in form.files(path):
+        if config.weights and file.resolve() == Path(config.weights).resolve():
+            raise ConfigError(f"{file}: holds the weights to export; expected another file name")
+        if file.is_dir() or (file.exists() and not overwrite):
+            raise ExportError(f"{file}: is there already; expected a new file, or overwrite")
+        if not file.parent.is_dir():
+            raise ExportError(f"{file}: {file.parent} is no folder")
+    for package in form.needs:
+        need(package, form.install or package)
+    try:
+        return form.write(loaded, path, config, report)
+    except ExportError as error:
+        raise ExportError(f"{path}: not written: {error}") from None
