@@ -150,30 +150,44 @@ def check_derivable(graph: CellGraph, gene: CellGene) -> None:
         raise SpecError(f"inputs: expected {', '.join(each.name for each in graph.inputs)}")
     if [node.name for node in gene.nodes] != [node.name for node in graph.nodes]:
         raise SpecError(f"nodes: expected {', '.join(node.name for node in graph.nodes)}")
-    used: set[int] = set()
-    by_node = zip(graph.nodes, graph.edges_into, gene.nodes, strict=True)
-    for node, edges, found in by_node:
+    for node, found in zip(graph.nodes, gene.nodes, strict=True):
         if (found.level, found.combine) != (node.level, node.combine):
             raise SpecError(f"nodes.{node.name}: expected {node.combine} at level {node.level}")
-        if len(found.edges) != node.kept:
-            raise SpecError(f"nodes.{node.name}.edges: expected {node.kept}")
-        for edge in found.edges:
-            free = (at for at in edges if at not in used and _carries(graph.edges[at], edge))
-            at = next(free, None)
-            if at is None:
-                raise SpecError(
-                    f"nodes.{node.name}: {edge.operation} from {edge.source} is no candidate of "
-                    "the space, or is there twice"
-                )
-            used.add(at)
+    used = frozenset(at for edges in edges_of(graph, gene) for at in edges)
     expected = {
         level: {graph.nodes[at].name for at in sources}
-        for level, sources in graph.sources_of_outputs(frozenset(used)).items()
+        for level, sources in graph.sources_of_outputs(used).items()
     }
     if {output.level: set(output.sources) for output in gene.outputs} != expected:
         raise SpecError(f"outputs: expected {graph.output.rule} of the nodes, {expected}")
     if (gene.projection, gene.residual) != (graph.output.projection, graph.output.residual):
         raise SpecError(f"projection, residual: expected those of the space, {graph.output}")
+
+
+def edges_of(graph: CellGraph, gene: CellGene) -> tuple[tuple[int, ...], ...]:
+    """For each node of a graph, the indices of the edges that the gene keeps, in its order.
+
+    Raises:
+        SpecError: naming the node, if the gene keeps an edge or operation that the graph does not
+            offer, or another number of edges.
+    """
+    genes = {node.name: node.edges for node in gene.nodes}
+    found = []
+    for node, edges in zip(graph.nodes, graph.edges_into, strict=True):
+        used: list[int] = []
+        for wanted in genes.get(node.name, ()):
+            free = (at for at in edges if at not in used and _carries(graph.edges[at], wanted))
+            at = next(free, None)
+            if at is None:
+                raise SpecError(
+                    f"nodes.{node.name}: {wanted.operation} from {wanted.source} is no candidate "
+                    "of the space, or is there twice"
+                )
+            used.append(at)
+        if len(used) != node.kept:
+            raise SpecError(f"nodes.{node.name}.edges: expected {node.kept}")
+        found.append(tuple(used))
+    return tuple(found)
 
 
 def _carries(edge: Edge, gene: EdgeGene) -> bool:

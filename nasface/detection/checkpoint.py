@@ -20,7 +20,6 @@ from nasface.io.files import write_bytes
 from nasface.io.safetensors_file import load_safetensors_file
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
 from nasface.nn.blocks import channels_last
-from nasface.nn.unfilled import Unfilled
 
 FORMAT = "nasface-detector-1"
 LICENCE = "weights are subject to the terms of the images that they were trained on"
@@ -90,10 +89,11 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     if uses_genotype(config.neck):
         genotype = parse_genotype(_text(metadata, "genotype", path), f"{path}: genotype")
     try:
-        with Unfilled():
-            detector = build_detector(config, genotype)
+        detector = _without_values(config, genotype)
         _check_fit(detector, tensors)
-        detector.load_state_dict(tensors)
+        # Copies lie at aligned addresses, which the bits of matrix products can depend on.
+        copies = {key: tensor.clone() for key, tensor in tensors.items()}
+        detector.load_state_dict(copies, assign=True)
         metrics = json.loads(metadata.get("metrics", "{}"))
     except (NasfaceError, RuntimeError, ValueError, RecursionError) as problem:
         raise RunError(
@@ -108,6 +108,19 @@ def _current_key(key: str) -> str:
     """A key of a state dict; version 0.1 called the trunk frame and the neck enhancement."""
     room, dot, rest = key.partition(".")
     return {"frame": "trunk", "enhancement": "neck"}.get(room, room) + dot + rest
+
+
+def _without_values(config: DetectorConfig, genotype: Genotype | None) -> Detector:
+    """A detector whose tensors, all of them in its state dict, have shapes only.
+
+    It takes no memory for them, however large a file says that they are, and no random numbers.
+    """
+    with torch.device("meta"):
+        detector = build_detector(config, genotype)
+    if dict(detector.named_buffers()).keys() <= detector.state_dict().keys():
+        return detector
+    # A backbone from outside the package has buffers that no file holds.
+    return build_detector(config, genotype)
 
 
 def _check_fit(detector: Detector, tensors: dict[str, torch.Tensor]) -> None:

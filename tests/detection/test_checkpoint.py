@@ -1,14 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
-from tiny import DETECTOR, tiny_genotype
+from safetensors.torch import load_file, save_file
+from tiny import DETECTOR, tiny_genotype, write_lively_weights
 
 from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.detection.detector import build_detector
 from nasface.errors import RunError
+from nasface.nn.blocks import channels_last
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -66,3 +68,26 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     save_detector(path, detector, genotype, {}, state)
     with pytest.raises(RunError, match=r"w\.safetensors: weights do not fit: .* is missing"):
         load_detector(path)
+
+
+@pytest.mark.parametrize("neck", ["genotype", "bifpn+ssh"])
+def test_loading_gives_the_bits_of_a_detector_built_with_values(neck: str, tmp_path: Path) -> None:
+    config = replace(DETECTOR, neck=neck, max_in_out=True)
+    weights = write_lively_weights(tmp_path / "w.safetensors", config)
+    before = torch.get_rng_state()
+    loaded = load_detector(weights).detector
+    assert torch.equal(torch.get_rng_state(), before)
+    genotype = tiny_genotype() if neck == "genotype" else None
+    built = build_detector(config, genotype)
+    built.load_state_dict(load_file(weights))
+    built = channels_last(built.eval())
+    for (name, one), (_, other) in zip(
+        loaded.state_dict().items(), built.state_dict().items(), strict=True
+    ):
+        assert one.device.type == "cpu"
+        assert one.stride() == other.stride(), name
+    assert all(parameter.requires_grad for parameter in loaded.parameters())
+    images = torch.randn(2, 3, 97, 131)
+    with torch.inference_mode():
+        for one, other in zip(loaded(images)[:3], built(images)[:3], strict=True):
+            assert torch.equal(one, other)

@@ -288,7 +288,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_over(
 
 
 def test_a_folder_whose_run_never_began_is_free(config: SearchConfig, tmp_path: Path) -> None:
-    (tmp_path / ".config.yaml.tmp").write_text("half")
+    (tmp_path / ".config.123.tmp.yaml").write_text("half")
     RunFolder(tmp_path).create(config)
     with pytest.raises(RunError, match="exists and is not empty"):
         RunFolder(tmp_path).create(replace(config, seed=1))

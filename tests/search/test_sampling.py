@@ -81,7 +81,7 @@ def test_foreign_cells_are_refused() -> None:
     with pytest.raises(SpecError, match="cell 'cpm_c2' of autofem-cpm is missing"):
         mixture_of(SPACE, tiny_genotype("autofem-fpn"))
     wider: Genotype = random_genotype(load_search_space("autofem-cpm", {"nodes": 6}), 0)
-    with pytest.raises(SpecError, match=r"cpm_c2\.n7: expected 1 edges"):
+    with pytest.raises(SpecError, match=r"cells.cpm_c2.nodes.n7.edges: expected 1"):
         mixture_of(load_search_space("autofem-cpm", {"nodes": 8}), wider)
 
 
@@ -93,5 +93,5 @@ def test_an_edge_with_another_transform_is_no_candidate() -> None:
     edges = tuple(replace(edge, transform="down2") for edge in first.edges)
     assert first.edges != edges
     changed = replace(cell, nodes=(replace(first, edges=edges), *cell.nodes[1:]))
-    with pytest.raises(SpecError, match=r"reduce\.n1: .* is no candidate"):
+    with pytest.raises(SpecError, match=r"cells.reduce.nodes.n1: .* is no candidate"):
         mixture_of(space, replace(genotype, cells={**genotype.cells, "reduce": changed}))
