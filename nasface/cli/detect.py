@@ -9,15 +9,14 @@ import tyro
 
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse
-from nasface.data.images import list_images
-from nasface.data.video import is_video
+from nasface.data.inputs import list_inputs
 from nasface.engine.config import DetectConfig
-from nasface.engine.detect import Finder
+from nasface.engine.detect import LEFT_OUT, SHEET, Finder
 from nasface.engine.setup import choose_device
 from nasface.errors import ConfigError
 from nasface.inference.loading import load_detector
 from nasface.progress import stop_on_interrupt
-from nasface.runs.folder import RunFolder
+from nasface.runs.folder import RunFolder, is_run_folder
 
 
 @dataclass(kw_only=True)
@@ -27,13 +26,14 @@ class DetectCommand:
     Writes them with boxes drawn, a sheet of the first ones (overview.jpg), detections.json and the
     same in COCO's form (coco.json). Boxes are x1 y1 x2 y2 in pixels of the image as it is shown
     (EXIF rotation applied). What cannot be read is left out and listed in left_out.txt. Ctrl-C ends
-    a camera, and keeps what was found so far.
+    a camera or a stream, and keeps what was found so far.
     """
 
     settings: Annotated[DetectConfig, tyro.conf.arg(name="")]
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="INPUT ...")]
-    """Image files, folders to look through, patterns such as 'holiday/*.jpg', video files, or
-    camera:0 for the first camera."""
+    """Image and video files, folders to look through, patterns such as 'holiday/*.jpg', camera:0
+    for the first camera, or the address of a stream such as rtsp://host/path. A folder of earlier
+    results is not looked into."""
     out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
     """New folder of the results."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -48,24 +48,29 @@ def run(arguments: Sequence[str]) -> int:
     settings = command.settings
     if not settings.weights:
         raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
-    videos = [each for each in command.inputs if is_video(each)]
-    others = [Path(each) for each in command.inputs if not is_video(each)]
-    paths = list_images(others) if others or not videos else []
+    inputs = list_inputs(command.inputs, is_run_folder)
     detector = load_detector(Path(settings.weights), choose_device(settings.device)).detector
     folder = RunFolder(command.out)
     folder.create(settings)
     finder = Finder(detector, settings, folder)
     with ConsoleProgress() as progress, stop_on_interrupt() as stop:
-        finder.images(paths, progress, stop)
-        for video in videos:
-            finder.video(video, progress, stop)
-    finder.finish()
+        for result in inputs.results:
+            progress.note(f"not looked at: {result}, which holds results")
+        try:
+            finder.images(list(inputs.images), progress, stop)
+            for video in inputs.videos:
+                finder.video(video, progress, stop)
+        finally:
+            finder.finish()
     found = finder.found
     if command.json:
         print_json(found.rows())
     else:
         say(f"{found.total} faces in {len(found.faces)} images, {len(found.unread)} left out")
-        say(f"overview   {command.out / 'overview.jpg'}")
+        if found.unread or found.notes:
+            say(f"left out   {command.out / LEFT_OUT}")
+        if found.shown:
+            say(f"overview   {command.out / SHEET}")
     if stop.asked:
         return 130
     return 0 if found.faces else 2

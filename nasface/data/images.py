@@ -1,9 +1,7 @@
 """Image files in and out: 8-bit RGB arrays, and the normalised tensor a detector takes."""
 
-import glob
 import io
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -96,43 +94,23 @@ def _check_size(path: Path, data: bytes) -> None:
         )
 
 
-def list_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the image files that ``paths`` name, each once.
-
-    A file is taken as it is; a folder stands for every file below it that ends in one of
-    ``IMAGE_SUFFIXES`` and is not hidden, sorted; a pattern with ``*``, ``?`` or ``[...]`` (``**``
-    for folders of any depth) for the image files and folders that match. Raises DataError when a
-    path does not exist or no image is found.
-    """
-    found: dict[Path, None] = {}
-    for path in map(Path, paths):
-        if path.is_dir():
-            found.update(dict.fromkeys(sorted(p for p in path.rglob("*") if _is_image_file(p))))
-        elif path.is_file():
-            found[path] = None
-        elif glob.has_magic(str(path)):
-            for match in map(Path, sorted(glob.glob(str(path), recursive=True))):
-                inside = match.rglob("*") if match.is_dir() else [match]
-                found.update(dict.fromkeys(sorted(p for p in inside if _is_image_file(p))))
-        else:
-            raise DataError(f"{path}: does not exist, expected an image or a folder of images")
-    if not found:
-        where = ", ".join(map(str, paths)) or "an empty list of paths"
-        raise DataError(f"no image in {where}, expected files {' '.join(IMAGE_SUFFIXES)}")
-    return list(found)
-
-
 def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
     """Write uint8 RGB to ``path`` in the format of its suffix, whole or not at all.
 
-    Raises DataError when the suffix is no image format and OutputError when the file cannot be
-    written.
+    Raises DataError when the suffix is no image format, or one that some sizes do not fit, and
+    OutputError when the file cannot be written.
     """
     _check_image(image_HW3)
     suffix = Path(path).suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise DataError(f"{path}: unknown suffix, expected one of {' '.join(IMAGE_SUFFIXES)}")
-    _, data = cv2.imencode(suffix, cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR))
+    try:
+        is_done, data = cv2.imencode(suffix, cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR))
+    except cv2.error:
+        is_done = False
+    if not is_done:
+        height, width = image_HW3.shape[:2]
+        raise DataError(f"{path}: an image of {width} x {height} pixels does not fit its format")
     write_bytes(Path(path), data.tobytes())
 
 
@@ -146,12 +124,6 @@ def to_tensor(image_HW3: NDArray[np.uint8]) -> Tensor:
     image_3HW = torch.from_numpy(image_HW3.transpose(2, 0, 1).copy()).float()
     mean, std = (torch.tensor(c).mul(255).view(3, 1, 1) for c in (IMAGE_MEAN, IMAGE_STD))
     return image_3HW.sub_(mean).div_(std)
-
-
-def _is_image_file(path: Path) -> bool:
-    # Archives made on macOS leave "._name.jpg" files that are no images.
-    hidden = path.name.startswith(".")
-    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
 def _tiff_samples(data: bytes) -> str | None:

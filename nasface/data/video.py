@@ -1,5 +1,7 @@
-"""Video files and cameras, frame by frame, as far as OpenCV can open them."""
+"""Video files, cameras and streams, frame by frame, as far as OpenCV can open them."""
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,40 +13,54 @@ from numpy.typing import NDArray
 from nasface.errors import DataError
 from nasface.io.files import draft, draft_path
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".asf", ".flv"),
+    *(".3gp", ".mts", ".m2ts", ".ogv", ".vob"),
+)
 """Endings, in lower case, of the files that count as videos."""
 
 _CAMERA = "camera:"
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _USUAL_RATE = 25.0
+_GREATEST_RATE = 1000.0
 
 
-def is_video(name: str) -> bool:
-    """Whether a name is that of a video file or of a camera, ``camera:0``, ``camera:1``, ..."""
-    return name.startswith(_CAMERA) or name.lower().endswith(VIDEO_SUFFIXES)
+def is_stream(name: str) -> bool:
+    """Whether a name is that of a camera, ``camera:0``, or the address of a stream, ``rtsp://``."""
+    return name.startswith(_CAMERA) or _ADDRESS.match(name) is not None
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a video as it may be shown: an address without user name and password."""
+    return re.sub(r"^([a-z][a-z0-9+.-]+://)[^/?#]*@", r"\1", name, flags=re.IGNORECASE)
 
 
 class Video:
-    """An opened video or camera; iterate over it for frames uint8 (H, W, 3) RGB.
+    """An opened video, camera or stream; iterate over it for frames uint8 (H, W, 3) RGB.
 
     ``frames`` is their number as the file states it, 0 where it is not known; ``rate`` is frames a
     second.
+
+    Raises:
+        DataError: if there is none, or OpenCV cannot open it.
     """
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = shown_name(name)
         if name.startswith(_CAMERA):
             number = name.removeprefix(_CAMERA)
             if not number.isdecimal():
                 raise DataError(f"{name}: is no camera, expected camera:0, camera:1, ...")
             self.capture = cv2.VideoCapture(int(number))
         else:
-            if not Path(name).is_file():
+            if not is_stream(name) and not os.path.isfile(name):
                 raise DataError(f"{name}: does not exist, expected a video")
             self.capture = cv2.VideoCapture(name)
         if not self.capture.isOpened():
-            raise DataError(f"{name}: OpenCV cannot open it as a video")
+            raise DataError(f"{self.name}: OpenCV cannot open it as a video")
         self.frames = max(0, int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        self.rate = float(self.capture.get(cv2.CAP_PROP_FPS)) or _USUAL_RATE
+        rate = float(self.capture.get(cv2.CAP_PROP_FPS))
+        self.rate = rate if 0 < rate <= _GREATEST_RATE else _USUAL_RATE
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         while True:
@@ -59,10 +75,14 @@ class Video:
 
 
 class VideoFile:
-    """An mp4 file to write frames to; it has its name once it is closed."""
+    """A video file to write frames to; it has its name, ``path``, once it is closed.
+
+    It is an mp4 file. OpenCV's would lose a row or column of frames of odd height or width, so
+    those go to an avi file (Motion JPEG).
+    """
 
     def __init__(self, path: Path, rate: float) -> None:
-        self.path, self.rate = path, rate
+        self.path, self.rate = path.with_suffix(".mp4"), rate
         self._draft = ExitStack()
         self.writer: cv2.VideoWriter | None = None
         self.size = (0, 0)
@@ -75,12 +95,7 @@ class VideoFile:
         """
         height, width = image_HW3.shape[:2]
         if self.writer is None:
-            code = cv2.VideoWriter.fourcc(*"mp4v")
-            writer = cv2.VideoWriter(str(draft_path(self.path)), code, self.rate, (width, height))
-            if not writer.isOpened():
-                raise DataError(f"{self.path}: OpenCV cannot write an mp4 video there")
-            self._draft.enter_context(draft(self.path))
-            self.writer, self.size = writer, (width, height)
+            self.writer, self.size = self._open(width, height), (width, height)
         elif (width, height) != self.size:
             raise DataError(
                 f"{self.path}: a frame of {width} x {height}, expected {self.size[0]} x "
@@ -88,8 +103,25 @@ class VideoFile:
             )
         self.writer.write(cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR))
 
+    def _open(self, width: int, height: int) -> cv2.VideoWriter:
+        backend, code = cv2.CAP_ANY, cv2.VideoWriter.fourcc(*"mp4v")
+        if width % 2 or height % 2:
+            backend, code = cv2.CAP_OPENCV_MJPEG, cv2.VideoWriter.fourcc(*"MJPG")
+            self.path = self.path.with_suffix(".avi")
+        name = str(draft_path(self.path))
+        writer = cv2.VideoWriter(name, backend, code, self.rate, (width, height))
+        if not writer.isOpened():
+            raise DataError(f"{self.path}: OpenCV cannot write a video there")
+        self._draft.enter_context(draft(self.path))
+        return writer
+
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file.
+
+        Raises:
+            OutputError: if it cannot be given its name.
+        """
         if self.writer is not None:
             self.writer.release()
+            self.writer = None
             self._draft.close()

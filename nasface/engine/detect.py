@@ -1,6 +1,8 @@
 """Detection on images and videos without annotations: drawn pictures and lists of faces."""
 
-from collections.abc import Iterator
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -11,9 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nasface.data.images import read_image, write_image
-from nasface.data.video import Video, VideoFile
+from nasface.data.video import Video, VideoFile, is_stream, shown_name
 from nasface.engine.config import DetectConfig
-from nasface.errors import DataError
+from nasface.errors import DataError, NasfaceError
 from nasface.inference.predict import detect, detections_as_rows
 from nasface.io.files import write_text
 from nasface.plots.boxes import contact_sheet, draw_boxes
@@ -25,12 +27,18 @@ Image = NDArray[np.uint8]
 
 #: images on the sheet that shows the first ones at a glance
 OVERVIEW = 24
+LEFT_OUT, SHEET = "left_out.txt", "overview.jpg"
+
+_CELL = (240, 280)
+_LONGEST_STEM = 200
+_MOST_OF_IT = 0.9
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 
 
 @dataclass
 class Found:
     """Faces by image, in the order in which they were looked at; ``unread`` says what could not be
-    read, and why.
+    read, and why, ``notes`` what else was wrong, ``shown`` are small pictures of the first.
 
     A frame of a video is named ``file#number``, from 0.
     """
@@ -38,6 +46,7 @@ class Found:
     faces: dict[str, Detections] = field(default_factory=dict)
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     shown: list[Image] = field(default_factory=list)
 
     @property
@@ -76,13 +85,19 @@ class Found:
 
 
 class Finder:
-    """Looks for faces and draws them into a folder."""
+    """Looks for faces and draws them into a folder.
+
+    What is wrong with a single picture or video does no harm to the others: it is noted. Call
+    ``finish`` in any case, so that the lists of what was found are written.
+    """
 
     def __init__(self, detector: nn.Module, config: DetectConfig, folder: RunFolder) -> None:
         self.detector, self.config, self.folder = detector, config, folder
         self.found = Found()
+        self._names: set[str] = set()
+        self._labels: set[str] = set()
 
-    def images(self, paths: list[Path], progress: Progress, stop: StopRequest) -> None:
+    def images(self, paths: Sequence[Path], progress: Progress, stop: StopRequest) -> None:
         """Go through image files; one that cannot be read is noted and left out."""
         if not paths:
             return
@@ -90,51 +105,77 @@ class Finder:
         for at, path in enumerate(paths):
             if stop.asked:
                 return
+            label = _text(path)
             try:
-                drawn = self._look(str(path), read_image(path))
+                drawn = self._look(label, read_image(path))
             except DataError as error:
                 self._leave_out(error, progress)
                 progress.advance()
                 continue
-            write_image(self.folder.path / f"{at:05d}_{path.stem}.jpg", drawn)
-            progress.advance({"faces": len(self.found.faces[str(path)])})
+            name = self._free_name(f"{at:05d}_{path.stem}")
+            try:
+                write_image(self.folder.path / f"{name}.jpg", drawn)
+            except NasfaceError as error:
+                self._note_undrawn(label, error, progress)
+            progress.advance({"faces": len(self.found.faces[label])})
 
     def video(self, name: str, progress: Progress, stop: StopRequest) -> None:
-        """Go through a video or a camera, and write it with its faces drawn; one that cannot be
-        opened is noted and left out.
+        """Go through a video, camera or stream, and write it with its faces drawn; one that cannot
+        be opened is noted and left out.
         """
+        label = _distinct(_text(shown_name(name)), self._labels)
         try:
             video = Video(name)
         except DataError as error:
             self._leave_out(error, progress)
             return
-        stem = Path(name).stem.replace(":", "")
-        file = VideoFile(self.folder.path / f"{stem}.mp4", video.rate)
-        most = self.config.frames
-        progress.start(f"detect {stem}", most or video.frames)
+        stem = self._free_name(_stem(label))
+        drawing = _Drawing(VideoFile(self.folder.path / f"{stem}.mp4", video.rate))
+        wanted = min(video.frames or self.config.frames, self.config.frames or video.frames)
+        progress.start(f"detect {stem}", wanted)
+        frames = 0
         try:
-            for at, frame in enumerate(_limited(video, most)):
+            for at, frame in enumerate(_limited(video, self.config.frames)):
                 if stop.asked:
                     break
-                file.append(self._look(f"{name}#{at}", frame))
-                progress.advance({"faces": len(self.found.faces[f"{name}#{at}"])})
+                drawing.append(self._look(f"{label}#{at}", frame))
+                frames = at + 1
+                progress.advance({"faces": len(self.found.faces[f"{label}#{at}"])})
         finally:
             video.close()
-            file.close()
+            drawing.close()
+            if drawing.error is not None:
+                self._note_undrawn(label, drawing.error, progress)
+        if not frames and not stop.asked:
+            self._leave_out(DataError(f"{label}: holds no frame that can be read"), progress)
+        elif frames < _MOST_OF_IT * wanted and not stop.asked:
+            self._note(f"{label}: ends after {frames} of {video.frames} frames", progress)
 
     def finish(self) -> None:
-        """Write the lists, and the sheet of the first images."""
-        if self.found.shown:
-            sheet = contact_sheet(self.found.shown, 6, (240, 280))
-            write_image(self.folder.path / "overview.jpg", sheet)
-        if self.found.unread:
-            write_text(self.folder.path / "left_out.txt", "\n".join([*self.found.unread, ""]))
+        """Write the lists, then the sheet of the first images."""
         self.folder.write_json("detections.json", self.found.rows())
         self.folder.write_json("coco.json", self.found.coco())
+        lines = [*self.found.unread, *self.found.notes]
+        if lines:
+            write_text(self.folder.path / LEFT_OUT, "\n".join([*lines, ""]))
+        if self.found.shown:
+            write_image(self.folder.path / SHEET, contact_sheet(self.found.shown, 6, _CELL))
 
     def _leave_out(self, error: DataError, progress: Progress) -> None:
-        progress.note(f"left out: {error}")
-        self.found.unread.append(str(error))
+        self.found.unread.append(_text(error))
+        progress.note(f"left out: {self.found.unread[-1]}")
+
+    def _note_undrawn(self, name: str, error: NasfaceError, progress: Progress) -> None:
+        self._note(f"{name}: is in the lists, but not drawn: {_text(error)}", progress)
+
+    def _note(self, text: str, progress: Progress) -> None:
+        progress.note(text)
+        self.found.notes.append(text)
+
+    def _free_name(self, stem: str) -> str:
+        """A name for a picture or video that no other has, also where case does not count."""
+        short = _UNSAFE.sub("_", _text(stem)).encode()[:_LONGEST_STEM].decode("utf-8", "ignore")
+        return _distinct(short.rstrip(". ") or "video", self._names)
 
     def _look(self, name: str, image: Image) -> Image:
         every = detect(self.detector, image, self.config.inference)
@@ -144,8 +185,53 @@ class Finder:
         self.found.sizes[name] = (image.shape[0], image.shape[1])
         drawn = draw_boxes(image, faces.boxes_N4.numpy(), faces.scores_N.numpy())
         if len(self.found.shown) < OVERVIEW:
-            self.found.shown.append(drawn)
+            self.found.shown.append(contact_sheet([drawn], 1, _CELL))
         return drawn
+
+
+class _Drawing:
+    """A video that is written as long as that goes well; ``error`` says why it no longer did."""
+
+    def __init__(self, file: VideoFile) -> None:
+        self.file = file
+        self.error: NasfaceError | None = None
+
+    def append(self, frame: Image) -> None:
+        self._try(lambda: self.file.append(frame))
+
+    def close(self) -> None:
+        first, self.error = self.error, None
+        self._try(self.file.close)
+        self.error = first or self.error
+
+    def _try(self, act: Callable[[], None]) -> None:
+        if self.error is None:
+            try:
+                act()
+            except NasfaceError as error:
+                self.error = error
+
+
+def _text(name: object) -> str:
+    """A name as text for every program: bytes that are not UTF-8 are written as escapes."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+def _distinct(name: str, taken: set[str]) -> str:
+    """``name``, or the first of ``name_2``, ``name_3``, ... that is not taken, which it then is."""
+    found, number = name, 1
+    while (key := unicodedata.normalize("NFC", found).casefold()) in taken:
+        number += 1
+        found = f"{name}_{number}"
+    taken.add(key)
+    return found
+
+
+def _stem(label: str) -> str:
+    """What the drawn video is called after: a file's name, or an address without its scheme."""
+    if is_stream(label):
+        return label.partition("?")[0].partition("://")[2].strip("/") or label
+    return Path(label).stem
 
 
 def _limited(video: Video, most: int) -> Iterator[Image]:

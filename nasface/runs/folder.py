@@ -15,13 +15,16 @@ from nasface.io.yaml import to_yaml
 from nasface.runs.checkpoint import save_checkpoint
 from nasface.runs.environment import ENVIRONMENT, describe_environment
 
+CONFIG = "config.yaml"
+"""Name of the file of settings in a run folder."""
+
 
 class RunFolder:
     """Paths and writers of a run folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.config = path / "config.yaml"
+        self.config = path / CONFIG
         self.metrics = path / "metrics.jsonl"
         self.checkpoint = path / "checkpoint.pt"
 
@@ -85,6 +88,11 @@ class RunFolder:
         path = self.path / name
         write_text(path, json.dumps(value, indent=2) + os.linesep)
         return path
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a folder is that of a run or of results, whole or not."""
+    return all((path / name).is_file() for name in (CONFIG, ENVIRONMENT))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

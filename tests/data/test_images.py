@@ -14,7 +14,6 @@ from nasface.data.images import (
     IMAGE_MEAN,
     IMAGE_STD,
     MEAN_COLOUR,
-    list_images,
     read_image,
     to_tensor,
     write_image,
@@ -159,28 +158,6 @@ def test_what_is_no_image_is_refused_by_name(tmp_path: Path) -> None:
         assert str(tmp_path / name) in str(caught.value)
 
 
-def test_folders_are_searched_and_sorted(tmp_path: Path) -> None:
-    for name in ("b/2.JPG", "b/1.png", "a/deep/3.webp", "b/notes.txt", "b/._1.png", "c/x.dat"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "b" / "folder.jpg").mkdir()
-    odd = tmp_path / "c" / "x.dat"
-    assert list_images([tmp_path]) == [
-        tmp_path / name for name in ("a/deep/3.webp", "b/1.png", "b/2.JPG")
-    ]
-    assert list_images([odd, tmp_path / "b", tmp_path / "b" / "1.png"]) == [
-        odd,
-        tmp_path / "b" / "1.png",
-        tmp_path / "b" / "2.JPG",
-    ]
-    with pytest.raises(DataError, match=r"no image in .*c, expected files \.jpg"):
-        list_images([tmp_path / "c"])
-    with pytest.raises(DataError, match="absent: does not exist"):
-        list_images([tmp_path, tmp_path / "absent"])
-    with pytest.raises(DataError, match="empty list"):
-        list_images([])
-
-
 def test_images_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.doc: unknown suffix"):
         write_image(tmp_path / "a.doc", PICTURE)
@@ -188,6 +165,8 @@ def test_images_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
         write_image(tmp_path / "absent" / "a.png", PICTURE)
     with pytest.raises(ValueError, match="uint8"):
         write_image(tmp_path / "a.png", PICTURE[..., 0])
+    with pytest.raises(DataError, match=r"a\.jpg: an image of 70000 x 1 pixels does not fit"):
+        write_image(tmp_path / "a.jpg", np.zeros((1, 70_000, 3), np.uint8))
     assert not list(tmp_path.iterdir())
 
 

@@ -3,14 +3,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasface.data.video import Video, VideoFile, is_video
+from nasface.data.video import Video, VideoFile, is_stream, shown_name
 from nasface.errors import DataError
 
 
-def test_what_counts_as_a_video() -> None:
-    assert is_video("holiday/CLIP.MP4")
-    assert is_video("camera:0")
-    assert not is_video("holiday/clip.jpg")
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("camera:0", "camera:0"),
+        ("rtsp://host/a", "rtsp://host/a"),
+        ("rtsp://me:p@w@host:554/a?b=c@d", "rtsp://host:554/a?b=c@d"),
+        ("HTTP://me@host", "HTTP://host"),
+    ],
+)
+def test_streams_are_shown_without_passwords(name: str, shown: str) -> None:
+    assert is_stream(name)
+    assert shown_name(name) == shown
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "C:/a.mp4", "C:\\a.mp4", "a//b.mp4", "me@home/a.mp4"])
+def test_files_are_no_streams(name: str) -> None:
+    assert not is_stream(name)
+    assert shown_name(name) == name
 
 
 def test_frames_come_back_in_their_order(tmp_path: Path) -> None:
@@ -43,7 +57,7 @@ def test_what_is_no_video(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     file = VideoFile(tmp_path / "none" / "clip.mp4", 10.0)
-    with pytest.raises(DataError, match="cannot write an mp4 video"):
+    with pytest.raises(DataError, match="cannot write a video"):
         file.append(np.zeros((48, 64, 3), np.uint8))
     file.close()
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from nasface.data.images import list_images, read_image, write_image
+from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile
 from nasface.engine.config import DetectConfig
 from nasface.engine.detect import Finder
 from nasface.errors import ConfigError, DataError
+from nasface.inference.predict import InferenceConfig
 from nasface.progress import Silent, StopRequest
 from nasface.runs.folder import RunFolder
 from nasface.structures import Predictions
@@ -53,8 +55,7 @@ def test_lists_and_pictures_of_images(tmp_path: Path) -> None:
     write_turned(tmp_path / "b.jpg")
     (tmp_path / "c.jpg").write_bytes(b"broken")
     find = finder(tmp_path / "out")
-    paths = list_images([tmp_path])
-    find.images([path for path in paths if path.parent == tmp_path], Silent(), StopRequest())
+    find.images(sorted(tmp_path.glob("*.*")), Silent(), StopRequest())
     find.finish()
     rows = json.loads((tmp_path / "out" / "detections.json").read_text())
     assert [(row["height"], row["width"]) for row in rows] == [(30, 50), (40, 20)]
@@ -112,20 +113,155 @@ def test_a_broken_video_is_left_out(tmp_path: Path) -> None:
     assert "a.mp4: OpenCV cannot open it" in (tmp_path / "out" / "left_out.txt").read_text()
 
 
-def test_patterns_name_images(tmp_path: Path) -> None:
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    for name in ("a1.png", "a2.png", "b.png", "deep/er/a3.png"):
-        write_image(tmp_path / name, np.zeros((8, 8, 3), np.uint8))
-    (tmp_path / "a.txt").touch()
-    found = list_images([tmp_path / "a*"])
-    assert [path.name for path in found] == ["a1.png", "a2.png"]
-    assert [path.name for path in list_images([tmp_path / "**" / "a*.png"])][-1] == "a3.png"
-    assert [path.name for path in list_images([tmp_path / "dee?"])] == ["a3.png"]
-    with pytest.raises(DataError, match="no image in"):
-        list_images([tmp_path / "z*"])
-
-
 @pytest.mark.parametrize("bad", [{"threshold": 2.0}, {"frames": -1}])
 def test_settings_out_of_range(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="expected 0 to 1 and 0 or more"):
         DetectConfig(**bad)
+
+
+def write_clip(path: Path, frames: int = 4, height: int = 64, width: int = 48) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clip = VideoFile(path, 5.0)
+    for _ in range(frames):
+        clip.append(np.zeros((height, width, 3), np.uint8))
+    clip.close()
+    return clip.path
+
+
+def lists(folder: Path) -> list[str]:
+    """The images of ``detections.json``, which has the same as ``coco.json``."""
+    rows = json.loads((folder / "detections.json").read_text())
+    coco = json.loads((folder / "coco.json").read_text())
+    assert [each["file_name"] for each in coco["images"]] == [row["image"] for row in rows]
+    return [row["image"] for row in rows]
+
+
+def frames_of(path: Path) -> list[tuple[int, ...]]:
+    video = Video(str(path))
+    shapes = [frame.shape for frame in video]
+    video.close()
+    return shapes
+
+
+def test_videos_of_one_name_are_two(tmp_path: Path) -> None:
+    clips = [write_clip(tmp_path / name, 1 + at) for at, name in enumerate(
+        ("a/clip.mp4", "b/clip.mp4", "c/CLIP.mp4", "d/clip_2.mp4", "e/cl:ip.mp4")
+    )]  # fmt: skip
+    find = finder(tmp_path / "out")
+    for clip in clips:
+        find.video(str(clip), Silent(), StopRequest())
+    find.finish()
+    names = ["clip.mp4", "clip_2.mp4", "CLIP_3.mp4", "clip_2_2.mp4", "cl_ip.mp4"]
+    assert {path.name for path in (tmp_path / "out").glob("*.mp4")} == set(names)
+    for at, name in enumerate(names):
+        assert len(frames_of(tmp_path / "out" / name)) == at + 1
+    assert len(lists(tmp_path / "out")) == sum(range(1, 6))
+
+
+def test_one_video_asked_for_twice_is_listed_twice(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 1)
+    find = finder(tmp_path / "out")
+    for _ in range(2):
+        find.video(str(clip), Silent(), StopRequest())
+    find.finish()
+    assert lists(tmp_path / "out") == [f"{clip}#0", f"{clip}_2#0"]
+
+
+@pytest.mark.parametrize("size", [(75, 101), (74, 101), (75, 100), (74, 100)])
+def test_a_video_keeps_its_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 2, *size)
+    assert frames_of(clip) == [(*size, 3)] * 2
+    find = finder(tmp_path / "out")
+    find.video(str(clip), Silent(), StopRequest())
+    find.finish()
+    (drawn,) = (tmp_path / "out").glob("clip.*")
+    assert frames_of(drawn) == [(*size, 3)] * 2
+
+
+def test_names_that_are_too_long_or_no_utf_8(tmp_path: Path) -> None:
+    """They come from folders, so the file system takes them; with a number it would not."""
+    places = [tmp_path / "photos" / name for name in ("é" * 125 + ".png", "a" * 251 + ".png")]
+    places.append(tmp_path / "photos" / os.fsdecode(b"caf\xe9.png"))
+    places[0].parent.mkdir()
+    for path in places:
+        write_image(path, np.zeros((30, 50, 3), np.uint8))
+    broken = tmp_path / "photos" / os.fsdecode(b"br\xf6ken.png")
+    broken.touch()
+    find = finder(tmp_path / "out")
+    find.images([*places, broken], Silent(), StopRequest())
+    find.finish()
+    assert lists(tmp_path / "out") == [*map(str, places[:2]), f"{places[0].parent}/caf\\udce9.png"]
+    drawn = sorted(path.name for path in (tmp_path / "out").glob("0*.jpg"))
+    assert drawn[:2] == [f"00000_{'é' * 97}.jpg", f"00001_{'a' * 194}.jpg"]
+    assert "br\\udcf6ken.png: is empty" in (tmp_path / "out" / "left_out.txt").read_text()
+
+
+def test_a_picture_that_cannot_be_drawn_costs_nothing_else(tmp_path: Path) -> None:
+    """JPEG has at most 65 535 pixels in a row."""
+    write_image(tmp_path / "long.png", np.zeros((4, 70_000, 3), np.uint8))
+    write_image(tmp_path / "other.png", np.zeros((30, 50, 3), np.uint8))
+    find = finder(tmp_path / "out", inference=InferenceConfig(longer_side=64))
+    find.images([tmp_path / "long.png", tmp_path / "other.png"], Silent(), StopRequest())
+    find.finish()
+    assert len(lists(tmp_path / "out")) == 2
+    assert [path.name for path in (tmp_path / "out").glob("0*.jpg")] == ["00001_other.jpg"]
+    assert (
+        "long.png: is in the lists, but not drawn"
+        in (tmp_path / "out" / "left_out.txt").read_text()
+    )
+    assert (tmp_path / "out" / "overview.jpg").exists()
+
+
+def test_a_video_that_cannot_be_drawn_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 3)
+
+    def fail(_self: VideoFile, _image: object) -> None:
+        raise DataError("x.mp4: OpenCV cannot write a video there")
+
+    monkeypatch.setattr(VideoFile, "append", fail)
+    find = finder(tmp_path / "out")
+    find.video(str(clip), Silent(), StopRequest())
+    find.finish()
+    assert len(lists(tmp_path / "out")) == 3
+    assert (tmp_path / "out" / "left_out.txt").read_text().count("not drawn") == 1
+
+
+def test_a_video_that_ends_early_is_noted(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", 20, 63, 47)
+    data = clip.read_bytes()
+    clip.write_bytes(data[: len(data) // 2])
+    find = finder(tmp_path / "out")
+    find.video(str(clip), Silent(), StopRequest())
+    find.finish()
+    (line,) = (tmp_path / "out" / "left_out.txt").read_text().splitlines()
+    frames = len(lists(tmp_path / "out"))
+    assert 5 < frames < 15
+    assert line == f"{clip}: ends after {frames} of 20 frames"
+
+
+def test_user_names_and_passwords_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 2)
+    opened: list[str] = []
+    capture = cv2.VideoCapture
+
+    def open_stream(name: str) -> cv2.VideoCapture:
+        opened.append(name)
+        return capture(str(clip) if "host" in name else "")
+
+    monkeypatch.setattr(cv2, "VideoCapture", open_stream)
+    find = finder(tmp_path / "out")
+    addresses = ["rtsp://me:pw@host:554/cam/1?x=2", "http://me:pw@nowhere/"]
+    for address in addresses:
+        find.video(address, Silent(), StopRequest())
+    find.finish()
+    assert opened == addresses
+    assert lists(tmp_path / "out")[0] == "rtsp://host:554/cam/1?x=2#0"
+    assert (tmp_path / "out" / "host_554_cam_1.mp4").exists()
+    texts = [path.read_text() for path in (tmp_path / "out").iterdir() if path.suffix != ".mp4"
+             and path.suffix != ".jpg"]  # fmt: skip
+    assert not any("pw" in text for text in texts)
+    assert "http://nowhere/: OpenCV cannot open it" in "".join(texts)

@@ -5,6 +5,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny import DETECTOR, tiny_genotype
 from torch import nn
 
@@ -75,6 +76,45 @@ def test_paths_arrays_and_tensors_show_the_same(detector: FaceDetector, tmp_path
     assert torch.equal(single.scores_N, first.scores_N)
 
 
+def test_pillow_images_of_every_mode(detector: FaceDetector, tmp_path: Path) -> None:
+    image = picture(7)
+    pillow = Image.fromarray(image)
+    write_image(tmp_path / "a.png", image)
+    lazy = Image.open(tmp_path / "a.png")
+    for first, second in ((image, pillow), (image, lazy), (image, pillow.convert("RGBA"))):
+        one, two = detector.detect([first, second], test=TEST, threshold=0.0, batch=1)
+        assert torch.equal(one.boxes_N4, two.boxes_N4)
+        assert torch.equal(one.scores_N, two.scores_N)
+    grey = pillow.convert("L")
+    deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    assert deep.mode == "I;16"
+    rgb = np.repeat(np.asarray(grey)[..., None], 3, axis=2)
+    found = detector.detect([rgb, grey, deep], test=TEST, threshold=0.0, batch=1)
+    for each in found[1:]:
+        assert torch.equal(each.boxes_N4, found[0].boxes_N4)
+    for mode in ("1", "P", "LA", "CMYK", "YCbCr", "HSV"):
+        assert len(detector.detect(pillow.convert(mode), test=TEST, threshold=0.0)) == 1
+    (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:-200])
+    with (
+        Image.open(tmp_path / "cut.png") as cut,
+        pytest.raises(ValueError, match="Pillow image cannot be read"),
+    ):
+        detector.detect(cut)
+
+
+def test_views_of_an_array(detector: FaceDetector) -> None:
+    """Such as BGR turned to RGB, a mirrored picture or a crop; also when they are resized."""
+    image = picture(7, 80, 96)
+    test = InferenceConfig(score_threshold=0.0, max_detections=5, longer_side=64)
+    for view in (image[..., ::-1], image[:, ::-1], image[8:72:2, 3:90], image.swapaxes(0, 1)):
+        one, two = detector.detect([view, view.copy()], test=test, threshold=0.0, batch=1)
+        assert torch.equal(one.boxes_N4, two.boxes_N4)
+
+
+def test_a_picture_of_one_pixel(detector: FaceDetector) -> None:
+    assert len(detector.detect(np.zeros((1, 1, 3), np.uint8))) == 1
+
+
 def test_weak_detections_are_left_out(detector: FaceDetector) -> None:
     (every,) = detector.detect(picture(1), test=TEST, threshold=0.0)
     assert len(every) == 5
@@ -122,6 +162,20 @@ def test_what_is_no_picture(detector: FaceDetector) -> None:
         detector.detect(torch.full((3, 64, 64), torch.nan))
     with pytest.raises(ValueError, match="picture must be a path"):
         detector.detect([anything])
+    for empty in (np.zeros((0, 10, 3), np.uint8), np.zeros((10, 0, 3), np.uint8)):
+        with pytest.raises(ValueError, match=r"array must be uint8 .* got empty, uint8 \("):
+            detector.detect(empty)
+    with pytest.raises(ValueError, match=r"tensor must be .* got torch.uint8 \(3, 0, 4\)"):
+        detector.detect(torch.zeros((3, 0, 4), dtype=torch.uint8))
+    for other, kind in ((b"\xff\xd8", "bytes"), (7, "int"), (None, "NoneType"), ({}, "dict")):
+        anything = other
+        with pytest.raises(ValueError, match=rf"must be a path, an array .* image, .*got {kind}$"):
+            detector.detect(anything)
+        with pytest.raises(ValueError, match=rf"must be a path, an array .* image, got {kind}$"):
+            detector.detect([anything])
+    for mode in ("I", "F"):
+        with pytest.raises(ValueError, match=rf"8 or 16 bits a channel, got mode {mode}"):
+            detector.detect(Image.new(mode, (20, 10)))
     with pytest.raises(ValueError, match="batch must be 1 or more, got 0"):
         detector.detect(picture(1), batch=0)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -1,0 +1,95 @@
+"""Which images and videos the inputs of a command name."""
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nasface.data.images import IMAGE_SUFFIXES
+from nasface.data.video import VIDEO_SUFFIXES, is_stream
+from nasface.errors import DataError
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Image files, and video files, cameras and streams, each once, in the order of the inputs.
+
+    ``results`` are folders that were not looked into because they hold results.
+    """
+
+    images: dict[Path, None] = field(default_factory=dict)
+    videos: dict[str, None] = field(default_factory=dict)
+    results: dict[Path, None] = field(default_factory=dict)
+
+
+def list_inputs(names: Sequence[str], is_result: Callable[[Path], bool]) -> Inputs:
+    """Return the images and videos that ``names`` stand for.
+
+    A file is taken as it is, as an image unless its suffix is one of ``VIDEO_SUFFIXES``; so are
+    cameras (``camera:0``) and streams (``rtsp://...``). A folder stands for every file below it,
+    sorted, that is not hidden and ends in one of ``IMAGE_SUFFIXES`` or ``VIDEO_SUFFIXES``; a
+    pattern with ``*``, ``?`` or ``[...]`` (``**`` for folders of any depth) for such files and
+    folders that match. Folders for which ``is_result`` says so, and what is in them, are left out.
+
+    Raises:
+        DataError: if a path does not exist or nothing is found.
+    """
+    found = Inputs()
+    for name in names:
+        path = Path(name)
+        if is_stream(name):
+            found.videos[name] = None
+        elif os.path.isdir(name):
+            _add(_below(path, is_result, found), found)
+        elif os.path.isfile(name):
+            _add([path], found, any_suffix=True)
+        elif glob.has_magic(name):
+            for match in map(Path, sorted(glob.glob(name, recursive=True))):
+                inside = _below(match, is_result, found) if match.is_dir() else [match]
+                if not _is_inside_result(match, is_result, found):
+                    _add(inside, found)
+        else:
+            raise DataError(f"{name}: does not exist, expected an image, a video or a folder")
+    if not found.images and not found.videos:
+        where = ", ".join(names) or "an empty list of paths"
+        left = f"; left out: results in {', '.join(map(str, found.results))}"
+        raise DataError(
+            f"no image or video in {where}, expected files "
+            f"{' '.join(IMAGE_SUFFIXES + VIDEO_SUFFIXES)}{left if found.results else ''}"
+        )
+    return found
+
+
+def _add(paths: Sequence[Path] | Iterator[Path], found: Inputs, any_suffix: bool = False) -> None:
+    for path in paths:
+        # Archives made on macOS leave "._name.jpg" files that are no images.
+        suffix = path.suffix.lower()
+        if path.name.startswith(".") and not any_suffix:
+            continue
+        if suffix in VIDEO_SUFFIXES:
+            found.videos[str(path)] = None
+        elif suffix in IMAGE_SUFFIXES or any_suffix:
+            found.images[path] = None
+
+
+def _below(folder: Path, is_result: Callable[[Path], bool], found: Inputs) -> Iterator[Path]:
+    """Yield the files below a folder, sorted, but not those of results."""
+    if is_result(folder):
+        found.results[folder] = None
+        return
+    files = []
+    for place, folders, names in os.walk(folder):
+        for each in [each for each in folders if is_result(Path(place, each))]:
+            found.results[Path(place, each)] = None
+            folders.remove(each)
+        files += [Path(place, name) for name in names]
+    yield from sorted(path for path in files if path.is_file())
+
+
+def _is_inside_result(path: Path, is_result: Callable[[Path], bool], found: Inputs) -> bool:
+    for folder in path.parents:
+        if is_result(folder):
+            found.results[folder] = None
+            return True
+    return False
