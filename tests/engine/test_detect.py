@@ -113,7 +113,7 @@ def test_a_broken_video_is_left_out(tmp_path: Path) -> None:
     assert "a.mp4: OpenCV cannot open it" in (tmp_path / "out" / "left_out.txt").read_text()
 
 
-@pytest.mark.parametrize("bad", [{"threshold": 2.0}, {"frames": -1}])
+@pytest.mark.parametrize("bad", [{"score_threshold": 2.0}, {"frames": -1}])
 def test_settings_out_of_range(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="expected 0 to 1 and 0 or more"):
         DetectConfig(**bad)
