@@ -6,7 +6,7 @@ be built without the space or the engine that found it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from nasface.arch.graph import (
     CellGraph,
@@ -21,6 +21,9 @@ from nasface.arch.graph import (
     check_title,
 )
 from nasface.errors import SpecError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 FORMAT: Literal[1] = 1
 
@@ -82,6 +85,18 @@ class CellGene:
                     f"{output.level}; expected some of {', '.join(here)}"
                 )
 
+    def __str__(self) -> str:
+        """A line a node, such as ``n2 = sep_3x3(n1) + skip(x)``."""
+        lines = [f"{node.name} = {_joined(node)}" for node in self.nodes]
+        lines += [f"output {each.level} = [{', '.join(each.sources)}]" for each in self.outputs]
+        return "\n".join(lines)
+
+    def to_networkx(self) -> "nx.MultiDiGraph":
+        """The cell as a graph of networkx; :mod:`nasface.arch.networkx_graph` describes it."""
+        from nasface.arch.networkx_graph import graph_of_cell
+
+        return graph_of_cell(self)
+
     def _as_graph(self) -> CellGraph:
         """The cell as a graph of fixed edges, which checks names, sources, levels, operations."""
         for at, node in enumerate(self.nodes):
@@ -100,6 +115,16 @@ class CellGene:
             ),
             Output("cat-all", self.projection, self.residual),
         )
+
+
+def _joined(node: NodeGene) -> str:
+    """What a node is made of, such as ``sep_3x3(n1) + skip(x)``."""
+    marks = {"none": "", "up2": " up 2", "down2": " down 2", "stride": " stride 2"}
+    terms = [f"{edge.operation}({edge.source}{marks[edge.transform]})" for edge in node.edges]
+    signs = {"sum": " + ", "product": " * "}
+    if node.combine in signs:
+        return signs[node.combine].join(terms)
+    return f"{node.combine}({', '.join(terms)})"
 
 
 @dataclass(frozen=True)
@@ -126,7 +151,7 @@ class Provenance:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Genotype:
     """Named cells, in the order in which features pass through them."""
 
@@ -142,6 +167,27 @@ class Genotype:
             raise SpecError("cells: a genotype needs at least one")
         for name in self.cells:
             check_name(f"cells.{name}", name)
+
+    def __repr__(self) -> str:
+        cells = ", ".join(f"{name} ({len(cell.nodes)} nodes)" for name, cell in self.cells.items())
+        return f"<Genotype {self.name} of space {self.space.name}: {cells}>"
+
+    def __str__(self) -> str:
+        """The name, then each cell with a line for each node."""
+        parts = [f"{self.name}, of space {self.space.name}"]
+        for name, cell in self.cells.items():
+            parts += [f"{name}:", *(f"  {line}" for line in str(cell).splitlines())]
+        return "\n".join(parts)
+
+    def to_networkx(self) -> "nx.MultiDiGraph":
+        """The cells beside each other as one graph of networkx, vertices named ``CELL.NODE``.
+
+        :mod:`nasface.arch.networkx_graph` describes its attributes; ``cells[name].to_networkx()``
+        is the graph of one cell.
+        """
+        from nasface.arch.networkx_graph import graph_of_genotype
+
+        return graph_of_genotype(self)
 
 
 def check_derivable(graph: CellGraph, gene: CellGene) -> None:

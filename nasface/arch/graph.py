@@ -10,10 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from nasface.arch.operations import OPERATION_NAMES
 from nasface.errors import SpecError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Combine = Literal["sum", "weighted_sum", "product", "concat"]
 Transform = Literal["none", "up2", "down2", "stride"]
@@ -138,14 +141,19 @@ class CellGraph:
         """The levels at which the cell has an output, finest first."""
         return tuple(sorted({node.level for node in self.nodes}))
 
+    def to_networkx(self, active_edges: frozenset[int] | None = None) -> "nx.MultiDiGraph":
+        """The inputs and nodes as a graph of networkx, with ``active_edges`` or all edges.
+
+        :mod:`nasface.arch.networkx_graph` describes its attributes.
+        """
+        from nasface.arch.networkx_graph import graph_of_space_cell
+
+        return graph_of_space_cell(self, active_edges)
+
     def leaves(self, active_edges: frozenset[int] | None = None) -> tuple[int, ...]:
         """Node positions that no node consumes over ``active_edges`` (all edges when ``None``)."""
-        consumed = {
-            edge.source
-            for index, edge in enumerate(self.edges)
-            if active_edges is None or index in active_edges
-        }
-        return tuple(at for at, node in enumerate(self.nodes) if node.name not in consumed)
+        graph = self.to_networkx(active_edges)
+        return tuple(at for at, node in enumerate(self.nodes) if graph.out_degree(node.name) == 0)
 
     def sources_of_outputs(
         self, active_edges: frozenset[int] | None = None
@@ -250,13 +258,14 @@ def _check_output(cell: CellGraph) -> None:
             "output.projection: none leaves the width open, since the leaves depend on the edges "
             "kept; expected conv or conv_norm_relu, or rule cat-all"
         )
-    never_consumed = {cell.nodes[at].level for at in cell.leaves()}
-    if output.rule == "cat-leaf" and never_consumed != set(cell.output_levels):
-        level = min(set(cell.output_levels) - never_consumed)
-        raise SpecError(
-            f"output.rule: cat-leaf could leave level {level} without a leaf, since every node "
-            "there is drawn on; expected a node at each level that no edge leaves, or rule cat-all"
-        )
+    if output.rule == "cat-leaf":
+        never_consumed = {cell.nodes[at].level for at in cell.leaves()}
+        for level in sorted(set(cell.output_levels) - never_consumed):
+            raise SpecError(
+                f"output.rule: cat-leaf could leave level {level} without a leaf, since every node "
+                "there is drawn on; expected a node at each level that no edge leaves, or rule "
+                "cat-all"
+            )
     input_levels = {each.level for each in cell.inputs}
     if output.residual and (
         output.projection == "none" or not set(cell.output_levels) <= input_levels

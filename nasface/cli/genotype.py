@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -23,6 +23,9 @@ from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import check_new, parse_line
 from nasface.errors import SpecError
 from nasface.io.files import read_text
+
+if TYPE_CHECKING:
+    from nasface.arch.isomorphism import ChangedCell
 
 
 @dataclass(kw_only=True)
@@ -76,7 +79,11 @@ class ValidateCommand:
 
 @dataclass(kw_only=True)
 class DiffCommand:
-    """Compare two genotypes; the exit code is 0 if their cells are the same and 1 otherwise."""
+    """Compare two genotypes; the exit code is 0 if their cells are the same and 1 otherwise.
+
+    Behind the differences stands for each changed cell how many edits apart the two are, or that
+    they are isomorphic: equal up to the names of nodes.
+    """
 
     first: tyro.conf.Positional[str]
     """Genotype: a packaged name or a YAML file."""
@@ -173,16 +180,35 @@ def _validate(command: ValidateCommand) -> int:
 
 
 def _diff(command: DiffCommand) -> int:
+    from nasface.arch.isomorphism import changed_cells  # networkx: not for the other actions
+
     first, second = load_genotype(command.first), load_genotype(command.second)
     found = diff_genotypes(first, second)
+    changed = changed_cells(first, second)
     if command.json:
-        print_json([asdict(each) for each in found])
+        print_json(
+            {
+                "differences": [asdict(each) for each in found],
+                "cells": [asdict(each) for each in changed],
+            }
+        )
     else:
         for each in found:
             say(f"{'-' if each.side == 'first' else '+'} {each.place}: {each.what}")
+        for cell in changed:
+            say(f"{cell.name}: {_how_far(cell)}")
         if not found:
             say("the cells are the same")
     return 1 if found else 0
+
+
+def _how_far(cell: "ChangedCell") -> str:
+    if cell.renaming is not None:
+        moved = [f"{new} for {old}" for old, new in cell.renaming.items() if new != old]
+        return f"isomorphic, equal with {', '.join(moved)}"
+    edits = cell.distance.edits
+    text = f"{edits} edit{'' if edits == 1 else 's'} apart"
+    return text if cell.distance.is_exact else f"at most {text}"
 
 
 Action = tuple[type[Any], Callable[[Any], int]]

@@ -88,3 +88,19 @@ def test_repeating_never_replaces_a_cell() -> None:
     taken = replace(genotype, cells={**genotype.cells, f"{name}_2": genotype.cells[name]})
     with pytest.raises(SpecError, match=f"cell '{name}' cannot be repeated"):
         repeat(taken, 2)
+
+
+def test_it_is_shown_in_one_line_or_a_line_a_node() -> None:
+    edges = (EdgeGene("b", "skip", "stride"), EdgeGene("d", "conv_1x1"))
+    shown = genotype(c=replace(GENE, nodes=(*GENE.nodes, NodeGene("e", 3, "concat", edges))))
+    assert repr(shown) == "<Genotype mine of space s: c (4 nodes)>"
+    assert str(shown).splitlines() == [
+        "mine, of space s",
+        "c:",
+        "  a = sep_3x3(x)",
+        "  b = skip(x) + conv_1x1(a)",
+        "  d = sep_5x5(a stride 2)",
+        "  e = concat(skip(b stride 2), conv_1x1(d))",
+        "  output 2 = [b]",
+        "  output 3 = [d]",
+    ]

@@ -1,6 +1,8 @@
 """``nasface genotype`` as a user types it."""
 
 import json
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -135,7 +137,21 @@ def test_diff(capsys: Output) -> None:
     assert "- normal.n2: skip(c0)" in lines
     assert "+ normal.n2: sep_3x3_twice(c0)" in lines
     assert main(["genotype", "diff", "darts_v1", "darts_v2", "--json"]) == 1
-    assert len(json.loads(capsys.readouterr().out)) == len(lines)
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["differences"]) + len(found["cells"]) == len(lines)
+    assert lines[-1] == "reduce: 4 edits apart"
+    assert found["cells"][-1]["distance"] == {"edits": 4, "is_exact": True}
+
+
+def test_diff_says_what_differs_in_names_alone(tmp_path: Path, capsys: Output) -> None:
+    text = files("nasface.genotypes").joinpath("darts_v2.yaml").read_text("utf-8")
+    normal, rest = text.split("reduce:")
+    swapped = re.sub("n[34]", lambda found: {"n3": "n4", "n4": "n3"}[found[0]], normal)
+    path = tmp_path / "other.yaml"
+    path.write_text(f"{swapped}reduce:{rest}")
+    assert main(["genotype", "diff", "darts_v2", str(path)]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "normal: isomorphic, equal with n4 for n3, n3 for n4"
 
 
 def test_help_and_mistakes(capsys: Output) -> None:
