@@ -53,26 +53,33 @@ def channels_last(module: Module) -> Module:
 class FactorizedReduce(nn.Module):
     """Halves the resolution without losing positions (as in DARTS).
 
-    Two strided 1x1 convolutions look at the even and the odd positions and give half of the
-    channels each, then normalisation. (B, C, H, W) -> (B, D, ceil(H/2), ceil(W/2)).
+    Two 1x1 convolutions look at the even and the odd positions and give half of the channels each,
+    then normalisation; a single channel sees the even ones. (B, C, H, W) -> (B, D, ceil(H/2),
+    ceil(W/2)).
+
+    DARTS has strided convolutions. Positions are taken first here, which gives the same values:
+    on CPU, with few channels in channels-last memory, the backward pass of a strided 1x1
+    convolution may damage memory (https://github.com/uxlfoundation/oneDNN/issues/6035).
     """
 
     def __init__(self, in_channels: int, out_channels: int, affine: bool) -> None:
         super().__init__()
         half = out_channels // 2
-        self.even = nn.Conv2d(in_channels, out_channels - half, 1, 2, bias=False)
-        self.odd = nn.Conv2d(in_channels, half, 1, 2, bias=False)
+        self.even = nn.Conv2d(in_channels, out_channels - half, 1, bias=False)
+        self.odd = nn.Conv2d(in_channels, half, 1, bias=False) if half else None
         self.norm = nn.BatchNorm2d(out_channels, affine=affine)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Apply the module."""
+        even = self.even(x_BCHW[..., ::2, ::2])
+        if self.odd is None:
+            return cast(Tensor, self.norm(even))
         height, width = x_BCHW.shape[-2:]
-        whole = x_BCHW
+        odd = x_BCHW[..., 1::2, 1::2]
         if height % 2 or width % 2:
             # The last odd position lies outside the map and is padded with zeros.
-            whole = F.pad(x_BCHW, (0, width % 2, 0, height % 2))
-        halves = [self.even(x_BCHW), self.odd(whole[..., 1:, 1:])]
-        return cast(Tensor, self.norm(torch.cat(halves, dim=1)))
+            odd = F.pad(odd, (0, width % 2, 0, height % 2))
+        return cast(Tensor, self.norm(torch.cat([even, self.odd(odd)], dim=1)))
 
 
 class DropPath(nn.Module):

@@ -18,9 +18,11 @@ OperationBuilder = Callable[[int, int, bool], nn.Module]
 
 
 def _pointwise(channels: int, stride: int, affine: bool) -> nn.Module:
+    # Positions are taken before the convolution, for the reason given at FactorizedReduce.
+    taken = nn.ReLU() if stride == 1 else nn.Sequential(nn.ReLU(), nn.AvgPool2d(1, stride))
     return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(channels, channels, 1, stride, bias=False),
+        taken,
+        nn.Conv2d(channels, channels, 1, bias=False),
         nn.BatchNorm2d(channels, affine=affine),
     )
 

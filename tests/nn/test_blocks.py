@@ -56,6 +56,7 @@ def test_down2_is_the_greatest_of_3x3() -> None:
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (5, 4), (4, 7), (5, 5), (1, 1)])
 def test_factorized_reduce_by_loop(channels: int, height: int, width: int) -> None:
     module = FactorizedReduce(channels, channels, affine=False).eval()
+    assert module.odd is not None
     x = torch.randn(2, channels, height, width)
     y = module(x)
     assert y.shape == (2, channels, (height + 1) // 2, (width + 1) // 2)

@@ -5,10 +5,11 @@ from torch import Tensor, nn
 
 
 def pointwise(channels: int, stride: int = 1) -> nn.Sequential:
-    """ReLU, 1x1 convolution, normalisation."""
+    """ReLU, 1x1 convolution of every position or of every second, normalisation."""
+    taken = nn.ReLU() if stride == 1 else nn.Sequential(nn.ReLU(), nn.AvgPool2d(1, stride))
     return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(channels, channels, 1, stride, bias=False),
+        taken,
+        nn.Conv2d(channels, channels, 1, bias=False),
         nn.BatchNorm2d(channels),
     )
 
