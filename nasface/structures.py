@@ -25,11 +25,11 @@ class Targets:
         _check_boxes("Targets.boxes_M4", self.boxes_M4, "ignore_M", self.ignore_M)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Detections:
     """The faces found in one image, boxes in pixels of the original image, best score first.
 
-    ``boxes_N4`` float32; ``scores_N`` float32 in [0, 1].
+    ``boxes_N4`` float32; ``scores_N`` float32 in [0, 1]. ``boxes`` and ``scores`` are the same.
     """
 
     boxes_N4: Tensor
@@ -38,8 +38,26 @@ class Detections:
     def __post_init__(self) -> None:
         _check_boxes("Detections.boxes_N4", self.boxes_N4, "scores_N", self.scores_N)
 
+    @property
+    def boxes(self) -> Tensor:
+        """Boxes ``x1 y1 x2 y2`` in pixels, float32 (N, 4)."""
+        return self.boxes_N4
+
+    @property
+    def scores(self) -> Tensor:
+        """Scores in [0, 1], float32 (N,), falling."""
+        return self.scores_N
+
     def __len__(self) -> int:
         return len(self.boxes_N4)
+
+    def __repr__(self) -> str:
+        scores = ""
+        if len(self):
+            low, high = (float(each) for each in self.scores_N.aminmax())
+            scores = f", scores {high:.2f} to {low:.2f}" if len(self) > 1 else f", score {high:.2f}"
+        faces = "1 face" if len(self) == 1 else f"{len(self)} faces"
+        return f"{type(self).__name__}({faces}{scores})"
 
 
 class Predictions(NamedTuple):

@@ -8,14 +8,13 @@ from typing import Annotated, Any
 import pandas as pd
 import tyro
 
+from nasface.api.detector import load_detector
 from nasface.cli.console import ConsoleProgress, say
 from nasface.data.detections import Rows
 from nasface.data.names import ImageNames, locate_images
 from nasface.engine.config import FddbConfig, WiderConfig
-from nasface.engine.setup import choose_device
 from nasface.errors import ConfigError, DataError
 from nasface.inference.batch import detect_images
-from nasface.inference.loading import load_detector
 from nasface.runs.folder import RunFolder
 from nasface.runs.results import label_of, write_curves
 
@@ -90,7 +89,7 @@ def detections_of(
     settings: WiderConfig | FddbConfig, images: Mapping[str, Path], folder: RunFolder | None
 ) -> dict[str, Rows]:
     """Detections of the weights on images given as name -> path."""
-    detector = load_detector(Path(settings.weights), choose_device(settings.device)).detector
+    detector = load_detector(settings.weights, settings.device).network()
     place = None if folder is None else folder.path / "detections"
     with ConsoleProgress() as progress:
         return detect_images(

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import tyro
 
+from nasface.api.detector import load_detector
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse
 from nasface.data.inputs import list_inputs
 from nasface.engine.config import DetectConfig
 from nasface.engine.detect import LEFT_OUT, SHEET, Finder
-from nasface.engine.setup import choose_device
 from nasface.errors import ConfigError
-from nasface.inference.loading import load_detector
 from nasface.progress import stop_on_interrupt
 from nasface.runs.folder import RunFolder, is_run_folder
 
@@ -49,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     if not settings.weights:
         raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
     inputs = list_inputs(command.inputs, is_run_folder)
-    detector = load_detector(Path(settings.weights), choose_device(settings.device)).detector
+    detector = load_detector(settings.weights, settings.device).network()
     folder = RunFolder(command.out)
     folder.create(settings)
     finder = Finder(detector, settings, folder)

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import tyro
 
+from nasface.api.detector import load_detector
 from nasface.cli import evaluate_fddb, evaluate_wider
 from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse
 from nasface.data.widerface import read_wider_split
 from nasface.engine.config import EvaluateConfig
 from nasface.engine.evaluate import evaluate
-from nasface.engine.setup import choose_device, data_folder
+from nasface.engine.setup import data_folder
 from nasface.errors import ConfigError
-from nasface.inference.loading import load_detector
 from nasface.inference.predict import detections_as_rows
 from nasface.plots.evaluation import plot_precision_recall
 from nasface.runs.folder import RunFolder
@@ -51,11 +51,11 @@ def run(arguments: Sequence[str]) -> int:
     if not settings.weights:
         raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
     records = read_wider_split(data_folder(settings.data), settings.split)
-    loaded = load_detector(Path(settings.weights), choose_device(settings.device))
+    detector = load_detector(settings.weights, settings.device)
     folder = RunFolder(command.out)
     folder.create(settings)
     with ConsoleProgress() as progress:
-        result = evaluate(loaded.detector, records, settings.inference, progress)
+        result = evaluate(detector.network(), records, settings.inference, progress)
     figures = result.figures()
     folder.write_json("evaluation.json", figures)
     names = [record.name for record in records]
@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
     curves = plain_curves(result.ap)
     write_curves(command.out, curves)
     plot = command.out / "precision_recall.png"
-    plot_precision_recall({loaded.name: curves}, plot)
+    plot_precision_recall({detector.name: curves}, plot)
     if command.json:
         print_json(figures)
         return 0

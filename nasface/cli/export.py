@@ -7,12 +7,12 @@ from typing import Annotated
 
 import tyro
 
+from nasface.api.detector import load_detector
 from nasface.cli.console import ConsoleProgress, say
 from nasface.cli.options import parse
-from nasface.detection.checkpoint import load_detector
 from nasface.errors import ConfigError
 from nasface.export.config import ExportConfig
-from nasface.export.registry import export, export_format
+from nasface.export.registry import export_format
 
 
 @dataclass(kw_only=True)
@@ -42,10 +42,10 @@ def run(arguments: Sequence[str]) -> int:
     if not settings.weights:
         raise ConfigError("weights: is missing; expected a .safetensors file of nasface train")
     form = export_format(command.out)
-    loaded = load_detector(Path(settings.weights))
+    detector = load_detector(settings.weights, "cpu")
     with ConsoleProgress() as progress:
-        worst = export(
-            loaded, command.out, settings, overwrite=command.overwrite, report=progress.note
+        worst = detector.export(
+            command.out, settings, overwrite=command.overwrite, report=progress.note
         )
     say(f"wrote      {', '.join(map(str, form.files(command.out)))}")
     say(f"agrees     greatest relative difference {worst}")

@@ -15,6 +15,7 @@ from nasface.data.loader import Batches
 from nasface.data.widerface import split_halves
 from nasface.detection.cost import detector_cost_penalty
 from nasface.detection.searchable import SearchableDetector, build_searchable
+from nasface.device import choose_device
 from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.arch_history import entry_arrays, history_entry, save_history
 from nasface.engine.config import SearchConfig
@@ -23,7 +24,6 @@ from nasface.engine.guards import Skips, disk_explained
 from nasface.engine.loop import run_loop
 from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.setup import (
-    choose_device,
     detection_loss,
     images_to,
     make_optimizer,

@@ -22,19 +22,6 @@ from nasface.structures import Predictions, Targets
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of a setting; ``auto`` is a GPU where there is one.
-
-    Raises:
-        ConfigError: for a device that is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu" or (name.split(":")[0] == "cuda" and torch.cuda.is_available()):
-        return torch.device(name)
-    raise ConfigError(f"device: {name!r} is not there; expected cpu, auto, or cuda with a GPU")
-
-
 def read_training_images(config: JobConfig) -> list[ImageRecord]:
     """The annotated training images that a job was given.
 

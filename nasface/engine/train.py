@@ -18,6 +18,7 @@ from nasface.data.widerface import read_wider_split
 from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.detection.detector import Detector, build_detector
 from nasface.detection.necks.registry import uses_genotype
+from nasface.device import choose_device
 from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.config import TrainConfig
 from nasface.engine.distributed.world import World, digest_of, join_world
@@ -26,7 +27,6 @@ from nasface.engine.guards import Skips, disk_explained
 from nasface.engine.loop import run_loop
 from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.setup import (
-    choose_device,
     data_folder,
     detection_loss,
     images_to,

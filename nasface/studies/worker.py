@@ -28,10 +28,11 @@ from nasface.data.widerface_truth import read_ground_truth
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.cost import detector_cost
 from nasface.detection.zoo import TABLE_SIZE
+from nasface.device import choose_device
 from nasface.engine.evaluate import Evaluation, evaluate
 from nasface.engine.malloc import keep_freed_memory
 from nasface.engine.search import run_search
-from nasface.engine.setup import choose_device, peak_memory_mb
+from nasface.engine.setup import peak_memory_mb
 from nasface.engine.train import run_training
 from nasface.errors import NasfaceError
 from nasface.inference.batch import as_rows

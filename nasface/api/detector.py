@@ -1,0 +1,231 @@
+"""Face detectors: one class to detect with, train, evaluate, save and export."""
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from nasface.api.faces import Faces
+from nasface.arch.genotype import Genotype
+from nasface.detection.checkpoint import LoadedDetector, save_detector
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import Detector
+from nasface.device import choose_device
+from nasface.errors import ConfigError, RunError
+from nasface.inference.loading import read_detector
+from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
+from nasface.inference.predict import InferenceConfig, detect_batch
+from nasface.nn.blocks import channels_last
+from nasface.nn.fuse import fuse_conv_bn
+from nasface.structures import Candidates, Predictions
+
+if TYPE_CHECKING:
+    from nasface.export.config import ExportConfig
+    from nasface.export.parity import Difference
+
+
+@dataclass(frozen=True)
+class _Fused:
+    """A network for detection, and the tensors it was made of, as they were then."""
+
+    network: nn.Module
+    state: list[tuple[Tensor, int, int]]
+
+    def fits(self, state: list[tuple[Tensor, int, int]]) -> bool:
+        return len(state) == len(self.state) and all(
+            new[0] is old[0] and new[1:] == old[1:]
+            for new, old in zip(state, self.state, strict=True)
+        )
+
+
+class FaceDetector(nn.Module):
+    """A face detector with its settings.
+
+    ``module`` is the network: a :class:`~nasface.detection.detector.Detector` with ``trunk`` and
+    ``neck``, whose weights can be trained on, or that of an ONNX file, which can detect only.
+    ``genotype`` is that of its cells; None for a hand-made neck. ``metrics`` are what its file or
+    its training says of it. Called with normalised images (B, 3, H, W), it gives
+    :class:`Predictions` (an ONNX file may give :class:`Candidates`).
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        config: DetectorConfig,
+        genotype: Genotype | None = None,
+        metrics: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.module = module
+        self.config, self.genotype = config, genotype
+        self.metrics: dict[str, Any] = metrics or {}
+        self.training = module.training
+        self._fused: _Fused | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call it: its model's name, its genotype's or its neck's."""
+        genotype = self.genotype.name if self.genotype else ""
+        return str(self.metrics.get("model") or genotype or self.config.neck)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next((each.device for each in self.parameters()), torch.device("cpu"))
+
+    @property
+    def trainable(self) -> Detector:
+        """``module``, for what needs its weights.
+
+        Raises:
+            ConfigError: for an ONNX file.
+        """
+        if not isinstance(self.module, Detector):
+            raise ConfigError(
+                "detector: is of an ONNX file, which can detect and be evaluated; to train, save "
+                "or export, expected one of .safetensors weights or of create_detector"
+            )
+        return self.module
+
+    def forward(self, images_B3HW: Tensor) -> Predictions | Candidates:
+        """See the class."""
+        found: Predictions | Candidates = self.module(images_B3HW)
+        return found
+
+    def train(self, mode: bool = True) -> Self:
+        """See :class:`torch.nn.Module`.
+
+        Raises:
+            ConfigError: for an ONNX file, which cannot be trained.
+        """
+        if mode:
+            _ = self.trainable
+        self._fused = None
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._fused = None
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # as torch has it
+        return self
+
+    def network(self) -> nn.Module:
+        """The network as it detects: a copy in evaluation mode with fused normalisations.
+
+        It is made when first needed and kept until a weight changes. A change through
+        ``parameter.data`` is not noticed; ``eval()`` drops the copy.
+        """
+        if not isinstance(self.module, Detector):
+            return self.module
+        tensors = [*self.module.parameters(), *self.module.buffers()]
+        state = [(each, each._version, each.data_ptr()) for each in tensors]
+        if self._fused is None or not self._fused.fits(state):
+            self._fused = _Fused(channels_last(fuse_conv_bn(self.module)), state)
+        return self._fused.network
+
+    def detect(
+        self,
+        pictures: Picture | Iterable[Picture],
+        score_threshold: float = 0.5,
+        *,
+        inference: InferenceConfig | None = None,
+        batch_size: int = 8,
+    ) -> list[Faces]:
+        """Find the faces of each picture, in order, boxes ``x1 y1 x2 y2`` in its own pixels.
+
+        A picture is the path of an image (shown as its EXIF orientation says), an array uint8
+        (H, W, 3) RGB, a tensor (3, H, W) RGB, uint8 or float in [0, 1], or a Pillow image, whose
+        pixels are taken in the order in which it has them. Neighbours of one size
+        are seen together, at most ``batch_size`` of them, so that no more pictures than that are in
+        memory. ``score_threshold`` is the least score, ``inference`` the sizes at which pictures
+        are seen and how detections are suppressed; its own ``score_threshold``, 0.02 or a lower
+        ``score_threshold`` unless given, is the least that enters suppression.
+
+        Raises:
+            DataError: for a file that cannot be read. ValueError: for another kind of picture, or a
+                batch of none.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+        if inference is None:
+            inference = InferenceConfig()
+            least = min(inference.score_threshold, max(0.0, score_threshold))
+            inference = replace(inference, score_threshold=least)
+        images = ((source_of(each), as_image(each)) for each in each_picture(pictures))
+        found: list[Faces] = []
+        network = self.network()
+        for batch in batches(images, batch_size):
+            results = detect_batch(network, [image for _, image in batch], inference)
+            for (source, _), each in zip(batch, results, strict=True):
+                kept = each.scores_N >= score_threshold
+                found.append(Faces(each.boxes_N4[kept], each.scores_N[kept], source))
+        return found
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write weights, settings, genotype and metrics as a ``.safetensors`` file.
+
+        Raises:
+            ConfigError: for another suffix, or a detector of an ONNX file.
+            RunError: if a file is there and not to be replaced.
+            OutputError: if it cannot be written.
+        """
+        path = Path(path)
+        if path.suffix != ".safetensors":
+            raise ConfigError(f"{path}: expected a .safetensors file; other forms: export")
+        if path.exists() and not overwrite:
+            raise RunError(f"{path}: exists; expected a new file, or overwrite=True")
+        save_detector(path, self.trainable, self.genotype, self.metrics)
+        return path
+
+    def export(
+        self,
+        path: str | Path,
+        config: "ExportConfig | None" = None,
+        *,
+        overwrite: bool = False,
+        report: Callable[[str], None] = lambda text: None,
+        **options: Any,
+    ) -> "Difference":
+        """Write it in a form that runs without nasface; see :func:`nasface.export`."""
+        from nasface.api.exporting import export
+
+        return export(self, path, config, overwrite=overwrite, report=report, **options)
+
+    def loaded(self) -> LoadedDetector:
+        """A copy on the CPU in evaluation mode, as what writes and exports takes it.
+
+        Raises:
+            ConfigError: for a detector of an ONNX file.
+        """
+        module = channels_last(copy.deepcopy(self.trainable).eval().to("cpu"))
+        return LoadedDetector(module, self.config, self.genotype, self.metrics)
+
+    def __repr__(self) -> str:
+        parts = [f"backbone {self.config.backbone}", f"neck {self.config.neck}"]
+        if isinstance(self.module, Detector):
+            parts.append(f"{sum(each.numel() for each in self.parameters()):,} parameters")
+            parts.append(f"on {self.device}")
+        else:
+            parts.append("ONNX")
+        figures = [
+            f"{key} {value:.3f}" for key, value in self.metrics.items() if isinstance(value, float)
+        ]
+        return f"FaceDetector({', '.join([self.name, *parts, *figures])})"
+
+
+def load_detector(path: str | Path, device: str | torch.device = "auto") -> FaceDetector:
+    """Load the detector of weights of ``nasface train`` or :meth:`FaceDetector.save`, or of an ONNX
+    file of ``nasface export``, which can detect and be evaluated only.
+
+    ``device`` is cpu, cuda, or auto: a GPU where there is one.
+
+    Raises:
+        RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
+        ExportError: for an ONNX file without onnxruntime.
+        ConfigError: for a device that is not there.
+    """
+    loaded = read_detector(Path(path), choose_device(device))
+    return FaceDetector(loaded.detector, loaded.config, loaded.genotype, loaded.metrics)

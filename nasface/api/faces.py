@@ -1,0 +1,58 @@
+"""Detected faces, and pictures of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from nasface.data.images import write_image
+from nasface.inference.pictures import Picture, as_image
+from nasface.plots.boxes import draw_boxes
+from nasface.structures import Detections
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnImage:
+    """A picture uint8 (H, W, 3) RGB; a notebook shows it."""
+
+    pixels: NDArray[np.uint8]
+
+    def save(self, path: str | Path) -> Path:
+        """Write it in the format of the suffix; a file that is there is replaced.
+
+        Raises:
+            DataError: for a suffix of no image format. OutputError: if it cannot be written.
+        """
+        write_image(Path(path), self.pixels)
+        return Path(path)
+
+    def __repr__(self) -> str:
+        height, width = self.pixels.shape[:2]
+        return f"DrawnImage({width} x {height} pixels)"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        _, data = cv2.imencode(".png", cv2.cvtColor(self.pixels, cv2.COLOR_RGB2BGR))
+        return data.tobytes()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Faces(Detections):
+    """The faces found in one picture; ``source`` is its file, where it came from one."""
+
+    source: Path | None = None
+
+    def draw(self, image: Picture | None = None) -> DrawnImage:
+        """Draw boxes and scores on a copy of the picture, by default that of its file.
+
+        Raises:
+            ValueError: without ``image``, if the picture did not come from a file.
+            DataError: if the file cannot be read any more.
+        """
+        picture = self.source if image is None else image
+        if picture is None:
+            raise ValueError("the picture is not a file; expected it as argument: draw(image)")
+        boxes, scores = self.boxes.numpy(), self.scores.numpy()
+        return DrawnImage(draw_boxes(as_image(picture), boxes, scores))

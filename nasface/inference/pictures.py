@@ -1,0 +1,112 @@
+"""What can be given as a picture, as the array that a detector takes."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nasface.data.images import read_image
+
+Image = NDArray[np.uint8]
+Picture = str | os.PathLike[str] | Image | Tensor | PIL.Image.Image
+
+#: what can be iterated over, but not for pictures
+_NO_PICTURES = (bytes, bytearray, memoryview, Mapping)
+_TAKEN = "a path, an array uint8 (H, W, 3) RGB, a tensor (3, H, W) or a Pillow image"
+
+
+def each_picture(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
+    """One or several pictures as several.
+
+    Raises:
+        ValueError: for what is neither.
+    """
+    if isinstance(pictures, str | os.PathLike | np.ndarray | Tensor | PIL.Image.Image):
+        return [pictures]
+    if isinstance(pictures, _NO_PICTURES) or not isinstance(pictures, Iterable):
+        kind = type(pictures).__name__
+        raise ValueError(f"pictures must be {_TAKEN}, or several of these, got {kind}")
+    return pictures
+
+
+def source_of(picture: Picture) -> Path | None:
+    """The file of a picture, where it is one."""
+    return Path(picture) if isinstance(picture, str | os.PathLike) else None
+
+
+def batches(
+    images: Iterable[tuple[Path | None, Image]], most: int
+) -> Iterator[list[tuple[Path | None, Image]]]:
+    """Neighbours of one size, ``most`` at a time, read no further ahead than one image."""
+    batch: list[tuple[Path | None, Image]] = []
+    for each in images:
+        if batch and (len(batch) == most or batch[0][1].shape != each[1].shape):
+            yield batch
+            batch = []
+        batch.append(each)
+    if batch:
+        yield batch
+
+
+def as_image(picture: object) -> Image:
+    """A picture as uint8 (H, W, 3).
+
+    Raises:
+        DataError: for a file that cannot be read. ValueError: for what is no picture.
+    """
+    if isinstance(picture, str | os.PathLike):
+        return read_image(Path(picture))
+    if isinstance(picture, PIL.Image.Image):
+        picture = _of_pillow(picture)
+    elif isinstance(picture, Tensor):
+        picture = _of_tensor(picture)
+    if not isinstance(picture, np.ndarray):
+        raise ValueError(f"picture must be {_TAKEN}, got {type(picture).__name__}")
+    is_image = picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+    if not is_image or picture.size == 0:
+        what = "empty, " if is_image else ""
+        raise ValueError(
+            f"array must be uint8 (H, W, 3) RGB, got {what}{picture.dtype} {picture.shape}"
+        )
+    # A view with negative steps, such as of BGR turned to RGB, is nothing that OpenCV takes.
+    return np.ascontiguousarray(picture)
+
+
+def _of_pillow(picture: PIL.Image.Image) -> Image:
+    """The pixels of a Pillow image, in the order in which it has them."""
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"Pillow image must have 8 or 16 bits a channel, got mode {picture.mode}")
+    try:
+        if picture.mode.startswith("I;16"):
+            values = np.asarray(picture)
+            return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=2)
+        return np.asarray(picture.convert("RGB"), np.uint8)
+    except (OSError, SyntaxError) as error:  # its file is read only now
+        raise ValueError(f"Pillow image cannot be read: {error}") from None
+
+
+def _of_tensor(picture: Tensor) -> Image:
+    """A tensor (3, H, W) as an array (H, W, 3)."""
+    picture = picture.detach().cpu()
+    is_image = picture.ndim == 3 and picture.shape[0] == 3 and picture.numel() > 0
+    if is_image and picture.is_floating_point():
+        _check_range(picture)
+        picture = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
+    if not is_image or picture.dtype != torch.uint8:
+        raise ValueError(
+            f"tensor must be (3, H, W) RGB, uint8 or float in [0, 1], got {picture.dtype} "
+            f"{tuple(picture.shape)}"
+        )
+    return np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+
+
+def _check_range(picture_3HW: Tensor) -> None:
+    """Resizing may go a little beyond 0 and 1; other ranges are a mistake that nobody would see."""
+    if not ((picture_3HW >= -0.1) & (picture_3HW <= 1.1)).all():
+        low, high = (float(each) for each in picture_3HW.aminmax())
+        raise ValueError(f"tensor of floats must be in [0, 1], got {low:.4g} to {high:.4g}")
