@@ -48,7 +48,8 @@ class Option:
 def commands() -> Iterator[tuple[str, type[Any]]]:
     """Words such as ``evaluate fddb`` with the dataclass of the command."""
     for verb in VERBS:
-        own = {"": (verb, f"{verb.capitalize()}Command")}
+        name = f"{verb.title().replace('-', '')}Command"
+        own = {"": (verb.replace("-", "_"), name)}
         for action, (module, name) in ACTIONS.get(verb, own).items():
             found = importlib.import_module(f"nasface.cli.{module}")
             yield f"{verb} {action}".strip(), getattr(found, name)

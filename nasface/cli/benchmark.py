@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import pandas as pd
 import tyro
 
 from nasface.api.detector import load_detector
@@ -17,10 +18,7 @@ from nasface.inference.batch import detect_images
 from nasface.runs.folder import RunFolder
 from nasface.runs.results import label_of, write_curves
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Draw = Callable[[Mapping[str, "pd.DataFrame"], Path], Path]
+StepRandom = Callable[[Mapping[str, pd.DataFrame], Path], Path]
 
 
 @dataclass(kw_only=True)
@@ -100,7 +98,7 @@ def detections_of(
 
 
 def write_results(
-    folder: RunFolder, figures: dict[str, Any], curves: "pd.DataFrame", plot: str, draw: Draw
+    folder: RunFolder, figures: dict[str, Any], curves: pd.DataFrame, plot: str, draw: StepRandom
 ) -> None:
     """Write figures, curves and their plot."""
     folder.write_json("evaluation.json", figures)

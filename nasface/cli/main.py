@@ -11,10 +11,12 @@ import nasface
 from nasface.engine.malloc import keep_freed_memory
 from nasface.errors import NasfaceError
 
-#: verb -> what it does, in the order in which a newcomer meets them; each is nasface.cli.<verb>
+#: verb -> what it does, in the order in which a newcomer meets them; each is nasface.cli.<verb>,
+#: with _ for -
 VERBS: Mapping[str, str] = MappingProxyType(
     {
         "sample": "write a small data set of real faces to try things on",
+        "check-data": "look for what is wrong with a data set",
         "search": "search an architecture on a data set",
         "derive": "write the genotype of a search, at its end or at any epoch",
         "genotype": "import, export, show, validate and compare genotypes",
@@ -57,7 +59,7 @@ def _run(words: list[str]) -> int:
     keep_freed_memory()
     warnings.showwarning = _show_warning
     try:
-        code: int = importlib.import_module(f"nasface.cli.{verb}").run(words[1:])
+        code: int = importlib.import_module(f"nasface.cli.{verb.replace('-', '_')}").run(words[1:])
     except NasfaceError as error:
         # An error of a data worker arrives with the worker's traceback in front of its message.
         message = str(error).rstrip().splitlines()[-1].removeprefix(f"{_name(error)}: ")
@@ -76,7 +78,7 @@ def _run(words: list[str]) -> int:
 
 
 def _usage() -> str:
-    lines = "\n".join(f"  {verb:<10}{what}" for verb, what in VERBS.items())
+    lines = "\n".join(f"  {verb:<11} {what}" for verb, what in VERBS.items())
     return (
         "usage: nasface COMMAND [options]\n\n"
         "Differentiable architecture search for face detectors.\n\n"

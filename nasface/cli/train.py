@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import tyro
 
-from nasface.cli.console import ConsoleProgress, pictures_if_possible, print_json, say
+from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse, peek, settings_file
 from nasface.engine.config import TrainConfig, train_config_of
 from nasface.engine.train import run_training
 from nasface.io.settings import read_config
+from nasface.plots.curves import plot_training_curves
 from nasface.runs.folder import RunFolder, read_metrics, read_summary
 
 
@@ -58,7 +60,9 @@ def run(arguments: Sequence[str]) -> int:
         result = run_training(command.settings, command.out, progress, resume=command.resume)
     if not result.is_first:
         return 0
-    curves = _draw_curves(command.out)
+    metrics = pd.DataFrame(read_metrics(RunFolder(command.out).metrics))
+    if len(metrics):
+        plot_training_curves(metrics, command.out / "metrics.png")
     if not result.finished:
         progress.note(f"stopped; go on with: nasface train --out {command.out} --resume")
         return 130
@@ -68,18 +72,6 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     best = command.out / "best.safetensors"
     say(f"weights    {best}  AP {summary['best_ap']:.3f} at IoU 0.5")
-    if curves is not None:
-        say(f"curves     {curves}")
+    say(f"curves     {command.out / 'metrics.png'}")
     say(f"next       nasface detect --weights {best} --out FOLDER IMAGE ...")
     return 0
-
-
-def _draw_curves(out: Path) -> Path | None:
-    metrics = read_metrics(RunFolder(out).metrics)
-    if not metrics:
-        return None
-    with pictures_if_possible():
-        from nasface.plots.curves import plot_training_curves
-
-        return plot_training_curves(metrics, out / "metrics.png")
-    return None

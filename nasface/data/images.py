@@ -9,16 +9,14 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, ImageFileDirectory_v2
 from torch import Tensor
 
 from nasface.data import jpeg, png
+from nasface.data.names import IMAGE_SUFFIXES
 from nasface.errors import DataError
 from nasface.io.files import write_bytes
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
-"""Endings, in lower case, of the files that count as images."""
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 """Mean of R, G, B over ImageNet, on the scale where white is 1."""
@@ -72,6 +70,22 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
         accepted = " ".join(IMAGE_SUFFIXES)
         raise DataError(f"{path}: is damaged or no image, expected one of {accepted}")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_orientation(path: Path) -> int:
+    """Return how ``read_image`` turns an image with ``exif``: EXIF's orientation, 1 to 8.
+
+    It is 1 for an image that is not turned, or is turned either way, as a TIFF.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as header:
+                orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
+                is_asked = header.format in ("JPEG", "MPO", "PNG", "WEBP")
+    except Exception:  # Pillow has many exceptions for damaged files
+        return 1
+    return orientation if is_asked and orientation in range(1, 9) else 1
 
 
 def _check_size(path: Path, data: bytes) -> None:

@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeVar
 
-from nasface.data.images import IMAGE_SUFFIXES
 from nasface.errors import DataError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+"""Endings, in lower case, of the files that count as images."""
 
 Value = TypeVar("Value")
 

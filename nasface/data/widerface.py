@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,20 +29,25 @@ _PADDING = " \t\r"
 
 Record = TypeVar("Record")
 
+Exif = Literal["apply", "ignore"]
+"""Whether images are turned the way their EXIF orientation asks for."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageRecord:
     """One annotated image of M faces, in the order of the annotation file.
 
     ``name`` is ``event/name.jpg`` as in the file and ``path`` the image on disk. ``boxes_M4`` is
-    float32 ``x1 y1 x2 y2`` in pixels as stored; a negative width or height is read as 0.
-    ``attributes`` maps each of ``ATTRIBUTES`` to int64 (M,).
+    float32 ``x1 y1 x2 y2`` in pixels of the image as it is read with ``exif``, as stored in WIDER
+    FACE; a negative width or height is read as 0. ``attributes`` maps each of ``ATTRIBUTES`` to
+    int64 (M,).
     """
 
     name: str
     path: Path
     boxes_M4: NDArray[np.float32]
     attributes: Mapping[str, NDArray[np.int64]]
+    exif: Exif = "ignore"
 
     @property
     def valid_M(self) -> NDArray[np.bool_]:
@@ -51,15 +56,18 @@ class ImageRecord:
         return np.asarray((self.attributes["invalid"] == 0) & has_area_M)
 
 
-def read_wider_split(root: Path, split: str) -> list[ImageRecord]:
+def read_wider_split(
+    root: Path, split: str, exif: Exif = "ignore", *, need_images: bool = True
+) -> list[ImageRecord]:
     """Read one split ("train", "val") of a folder laid out as WIDER FACE is distributed.
 
     Takes ``root/wider_face_split/wider_face_{split}_bbx_gt.txt`` and the images in
-    ``root/WIDER_{split}/images/event/name.jpg``. Raises DataError when a folder, the annotation
-    file or an image is missing and when the file is empty or malformed.
+    ``root/WIDER_{split}/images/event/name.jpg``. ``exif`` says how the images are to be read.
+    Raises DataError when a folder, the annotation file or, unless ``need_images`` is false, an
+    image is missing and when the file is empty or malformed.
     """
     root = Path(root)
-    annotation_path = root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
+    annotation_path = annotation_file(root, split)
     image_folder = root / f"WIDER_{split}" / "images"
     for path, is_there in ((root, root.is_dir()), (annotation_path, annotation_path.is_file())):
         if not is_there:
@@ -73,15 +81,20 @@ def read_wider_split(root: Path, split: str) -> list[ImageRecord]:
     entries = parse_wider_annotations(text, str(annotation_path))
     if not entries:
         raise DataError(f"{annotation_path}: is empty, expected at least one image name")
-    records = [_record(name, image_folder, rows) for name, rows in entries]
+    records = [_record(name, image_folder, rows, exif) for name, rows in entries]
     # os.path.isfile, for Path.is_file raises on names that are too long for the file system.
     missing = [record.path for record in records if not os.path.isfile(record.path)]
-    if missing:
+    if missing and need_images:
         raise DataError(
             f"{missing[0]}: image is missing, as are {len(missing)} of the {len(records)} that "
             f"{annotation_path} names, expected all of them"
         )
     return records
+
+
+def annotation_file(root: Path, split: str) -> Path:
+    """Return where the annotations of a split lie."""
+    return root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
 
 
 def parse_wider_annotations(text: str, source: str) -> list[tuple[str, NDArray[np.int64]]]:
@@ -180,8 +193,9 @@ def _format_rows(rows: NDArray[np.integer]) -> str:
     return "".join(" ".join(map(str, row)) + " \n" for row in written)
 
 
-def _record(name: str, image_folder: Path, rows: NDArray[np.int64]) -> ImageRecord:
+def _record(name: str, image_folder: Path, rows: NDArray[np.int64], exif: Exif) -> ImageRecord:
     corners_M2, sizes_M2 = rows[:, :2], np.maximum(rows[:, 2:4], 0)
     boxes_M4 = np.concatenate([corners_M2, corners_M2 + sizes_M2], axis=1).astype(np.float32)
     attributes = {key: rows[:, 4 + i].copy() for i, key in enumerate(ATTRIBUTES)}
-    return ImageRecord(name, image_folder.joinpath(*name.split("/")), boxes_M4, attributes)
+    path = image_folder.joinpath(*name.split("/"))
+    return ImageRecord(name, path, boxes_M4, attributes, exif)

@@ -1,5 +1,1 @@
-"""Drawings of cells and genotypes as graphs. Needs the extra ``plots``."""
-
-from nasface.optional import require
-
-require("nasface[plots]", "graphviz", "matplotlib")
+"""Drawings of cells and genotypes as graphs."""

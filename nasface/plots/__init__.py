@@ -1,5 +1,1 @@
-"""Figures: curves and histories of a search. Needs the extra ``plots``."""
-
-from nasface.optional import require
-
-require("nasface[plots]", "matplotlib", "pandas")
+"""Figures: curves, histories of a search, boxes on photographs."""

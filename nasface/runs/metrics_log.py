@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from nasface.optional import require
+from nasface.errors import ConfigError
 from nasface.runs.folder import RunFolder
 
 
@@ -13,16 +13,19 @@ class MetricsLog:
     without a folder (processes that follow another) nothing is written.
 
     Raises:
-        MissingPackageError: if TensorBoard is asked for and not installed.
+        ConfigError: if TensorBoard is asked for and not installed.
     """
 
     def __init__(self, folder: RunFolder | None, tensorboard: bool = False) -> None:
         self.folder = folder
         self.writer: Any = None
         if tensorboard and folder is not None:
-            require("nasface[tensorboard]", "tensorboard")
-            from torch.utils.tensorboard import SummaryWriter
-
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise ConfigError(
+                    "tensorboard: is not installed; expected: pip install 'nasface[tensorboard]'"
+                ) from None
             self.writer = SummaryWriter(str(folder.path / "tensorboard"))
 
     def __enter__(self) -> "MetricsLog":

@@ -1,0 +1,105 @@
+"""``nasface check-data``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from nasface.cli.console import ConsoleProgress, print_json, print_table, say
+from nasface.cli.options import parse_line
+from nasface.data.check import check_records, find_duplicates
+from nasface.data.widerface import Exif, annotation_file, read_wider_split
+from nasface.errors import RunError
+from nasface.plots.data import plot_faces
+from nasface.runs.folder import RunFolder
+
+PROBLEMS = 1
+"""Exit code where something is wrong with the data."""
+
+SPLITS = {"train": "training", "val": "validation"}
+
+
+@dataclass(kw_only=True)
+class CheckDataCommand:
+    """Look for what is wrong with a data set before it is trained or scored on.
+
+    Reads every image and compares it with its boxes: images that cannot be read or are cut short,
+    EXIF turns and which way of reading the boxes fit, boxes outside of their image, faces without
+    an area, rows of another form than x y w h, no valid face, images that are there twice. Counts
+    the faces by height and per image. Exit code: 0 nothing is wrong, 1 something is, 2 the data set
+    cannot be read.
+    """
+
+    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
+    """Folder in WIDER FACE layout."""
+    exif: Exif = "ignore"
+    """How images are read. apply: turned as their EXIF orientation asks for; ignore: as stored,
+    which is what annotations of WIDER FACE are made for."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """New folder for the figures (data.json) and their picture (faces.png)."""
+    json: bool = False
+    """Print the figures as JSON."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = parse_line(CheckDataCommand, arguments, "check-data")
+    if command.out is not None and command.out.exists():
+        raise RunError(f"{command.out}: exists; choose another --out")
+    there = [split for split in SPLITS if annotation_file(command.folder, split).is_file()]
+    records = {
+        split: read_wider_split(command.folder, split, command.exif, need_images=False)
+        for split in there or SPLITS
+    }
+    with ConsoleProgress() as progress:
+        checks = {
+            split: check_records(each, progress, thorough=True) for split, each in records.items()
+        }
+    shared = find_duplicates(checks)
+    figures: dict[str, Any] = {
+        "folder": str(command.folder),
+        "exif": command.exif,
+        **{split: check.figures() for split, check in checks.items()},
+        "duplicates": [each.figures() for each in shared],
+    }
+    found = [each for check in checks.values() for each in check.findings] + shared
+    if command.out is not None:
+        command.out.mkdir(parents=True)
+        RunFolder(command.out).write_json("data.json", figures)
+        plot_faces({split: figures[split] for split in checks}, command.out / "faces.png")
+    if command.json:
+        print_json(figures)
+    else:
+        _print({split: figures[split] for split in checks})
+        for split, check in checks.items():
+            for finding in check.findings:
+                say(f"{_mark(finding.is_problem)} {SPLITS[split]}: {finding}")
+        for finding in shared:
+            say(f"{_mark(finding.is_problem)} {finding}")
+        if not found:
+            say("ok         nothing is wrong with the data")
+        if command.out is not None:
+            say(f"picture    {command.out / 'faces.png'}")
+    return PROBLEMS if any(each.is_problem for each in found) else 0
+
+
+def _mark(is_problem: bool) -> str:
+    return "problem   " if is_problem else "note      "
+
+
+def _print(parts: Mapping[str, Mapping[str, Any]]) -> None:
+    for split, each in parts.items():
+        say(
+            f"{SPLITS[split]}: {each['images']} images, {each['faces']} faces, "
+            f"{each['valid_faces']} of them valid"
+        )
+    columns = [SPLITS[split] for split in parts]
+    for title, first, key in (
+        ("valid faces by height", "height", "valid_faces_by_height"),
+        ("images by the number of their valid faces", "faces", "images_by_valid_faces"),
+    ):
+        bands = next(iter(parts.values()))[key]
+        rows = [[band, *(str(each[key][band]) for each in parts.values())] for band in bands]
+        print_table(title, (first, *columns), rows)

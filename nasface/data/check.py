@@ -1,0 +1,350 @@
+"""What may be wrong with an annotated data set, found before a training or a figure depends on it.
+
+Boxes are compared with the pictures: with their size, and with the way in which EXIF turns them.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasface.data.images import read_image, read_orientation
+from nasface.data.jpeg import START, has_all_data
+from nasface.data.widerface import ImageRecord
+from nasface.errors import DataError
+from nasface.progress import Progress
+
+BadImages = Literal["stop", "skip"]
+"""What to do about images that cannot be read."""
+
+HEIGHTS = (10, 20, 50, 300)
+"""Face heights in pixels between which faces are counted."""
+
+PER_IMAGE = (1, 2, 6, 11, 21, 51, 101)
+"""Numbers of faces between which images are counted."""
+
+Boxes = NDArray[np.float32]
+
+_WAYS = ("ignore", "apply")
+_USUAL = "x y w h"
+_QUIET_SECONDS = 2.0
+_SHOWN = 5
+_ENOUGH = 5
+_TOLERANCE = 2.0
+_FEW, _MOST, _NEARLY_ALL = 0.01, 0.95, 0.99
+
+
+def _sides(boxes_M4: Boxes) -> Boxes:
+    return boxes_M4[:, 2:] - boxes_M4[:, :2]
+
+
+#: what a row of four numbers may mean -> the boxes x1 y1 x2 y2, from those by the usual meaning
+_FORMS: dict[str, Callable[[Boxes], Boxes]] = {
+    _USUAL: lambda boxes: boxes,
+    "x1 y1 x2 y2": lambda boxes: np.concatenate([boxes[:, :2], _sides(boxes)], 1),
+    "centre x, centre y, w h": lambda boxes: np.concatenate(
+        [boxes[:, :2] - _sides(boxes) / 2, boxes[:, :2] + _sides(boxes) / 2], 1
+    ),
+    "y x h w": lambda boxes: boxes[:, [1, 0, 3, 2]],
+}
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of an image file: (height, width) as stored, and EXIF's orientation, 1 to 8.
+
+    ``problem`` says why it cannot be read; its size is then unknown. ``digest`` of the file, and
+    whether all pixels are there, are known after a thorough look.
+    """
+
+    size: tuple[int, int] | None
+    orientation: int = 1
+    problem: str | None = None
+    digest: str = ""
+    is_whole: bool = True
+
+    def size_as(self, exif: str) -> tuple[int, int] | None:
+        """(height, width) as it is read with ``exif`` "apply" or "ignore"."""
+        if self.size is None or exif == "ignore" or self.orientation < 5:
+            return self.size
+        return self.size[1], self.size[0]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something worth saying about a data set.
+
+    ``images`` are the first that it is about; ``more`` says whether there are others.
+    """
+
+    kind: str
+    is_problem: bool
+    count: int
+    text: str
+    images: tuple[str, ...] = ()
+    more: bool = False
+
+    def __str__(self) -> str:
+        more = ", ..." if self.more else ""
+        names = f" ({', '.join(self.images)}{more})" if self.images else ""
+        return f"{self.text}{names}"
+
+    def figures(self) -> dict[str, Any]:
+        """The finding as plain values."""
+        return {
+            "kind": self.kind,
+            "problem": self.is_problem,
+            "count": self.count,
+            "text": self.text,
+            "images": list(self.images),
+        }
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """A checked part of a data set: what the images are like, and what was found."""
+
+    records: Sequence[ImageRecord]
+    facts: Sequence[ImageFacts]
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def unreadable(self) -> list[tuple[ImageRecord, str]]:
+        """The images that cannot be read, with the reason."""
+        pairs = zip(self.records, self.facts, strict=True)
+        return [(record, facts.problem) for record, facts in pairs if facts.problem is not None]
+
+    def figures(self) -> dict[str, Any]:
+        """Counts and findings as plain values."""
+        heights = np.concatenate(
+            [np.empty(0), *((each.boxes_M4[:, 3] - each.boxes_M4[:, 1]) for each in self.records)]
+        )
+        valid = np.concatenate([np.empty(0, bool), *(each.valid_M for each in self.records)])
+        counts = np.array([each.valid_M.sum() for each in self.records])
+        return {
+            "images": len(self.records),
+            "faces": len(valid),
+            "valid_faces": int(valid.sum()),
+            "valid_faces_by_height": _banded(heights[valid], HEIGHTS, " px"),
+            "images_by_valid_faces": _banded(counts, PER_IMAGE, ""),
+            "findings": [each.figures() for each in self.findings],
+        }
+
+
+def check_records(
+    records: Sequence[ImageRecord], progress: Progress, *, thorough: bool = False
+) -> DataCheck:
+    """Read every image and compare it with its boxes.
+
+    ``thorough`` also looks for pictures whose data end early although their file does not, and for
+    files that are the same.
+    """
+    facts = _inspect(records, thorough, progress)
+    found = [
+        *_unreadable(records, facts),
+        *_cut(records, facts),
+        *_turned(records, facts),
+        *_boxes(records, facts),
+        *_repeated(records, facts),
+    ]
+    return DataCheck(records, facts, found)
+
+
+def usable(check: DataCheck, rule: BadImages, what: str) -> list[ImageRecord]:
+    """Return the images that can be read.
+
+    Raises:
+        DataError: if there are others and the rule is "stop", or if none can be read; ``what``
+            names the images.
+    """
+    bad = check.unreadable
+    left = [
+        record
+        for record, facts in zip(check.records, check.facts, strict=True)
+        if facts.problem is None
+    ]
+    if bad and (rule == "stop" or not left):
+        hint = ", or leave them out by --bad-images skip" if left else ""
+        raise DataError(
+            f"{bad[0][1]}; {len(bad)} of {len(check.records)} {what} images cannot be read; "
+            f"mend them{hint}"
+        )
+    return left
+
+
+def _inspect(
+    records: Sequence[ImageRecord], thorough: bool, progress: Progress
+) -> list[ImageFacts]:
+    """Look at all images, in several threads; shows progress where that takes a while."""
+    started, is_shown = time.monotonic(), False
+    found: list[ImageFacts] = []
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    try:
+        for facts in pool.map(lambda record: inspect_image(record, thorough), records):
+            found.append(facts)
+            if is_shown:
+                progress.advance()
+            elif time.monotonic() - started > _QUIET_SECONDS:
+                is_shown = True
+                progress.start("check images", len(records), len(found))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return found
+
+
+def inspect_image(record: ImageRecord, thorough: bool = False) -> ImageFacts:
+    """Read one image."""
+    try:
+        height, width = read_image(record.path, exif=False).shape[:2]
+    except DataError as error:
+        return ImageFacts(None, problem=str(error))
+    orientation = read_orientation(record.path)
+    if not thorough:
+        return ImageFacts((height, width), orientation)
+    data = record.path.read_bytes()
+    is_whole = not data.startswith(START) or has_all_data(data)
+    digest = hashlib.sha256(data).hexdigest()
+    return ImageFacts((height, width), orientation, digest=digest, is_whole=is_whole)
+
+
+def find_duplicates(checks: dict[str, DataCheck]) -> list[Finding]:
+    """Images of one content, in one part of a data set or in two, after a thorough look."""
+    places: dict[str, list[tuple[str, str]]] = {}
+    for part, check in checks.items():
+        for record, facts in zip(check.records, check.facts, strict=True):
+            if facts.digest:
+                places.setdefault(facts.digest, []).append((part, record.name))
+    groups = [group for group in places.values() if len(group) > 1]
+    shared = [group for group in groups if len({part for part, _ in group}) > 1]
+    within = [group for group in groups if len({part for part, _ in group}) == 1]
+    found = []
+    for kind, chosen, text in (
+        ("shared", shared, "in several parts, so what is scored was trained on"),
+        ("duplicates", within, "several times, under different names"),
+    ):
+        names = [" = ".join(name for _, name in group) for group in chosen]
+        found += _found(kind, True, names, f"{text}: {_number(len(chosen), 'image')}")
+    return found
+
+
+def _unreadable(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
+    bad = [each.problem for each in facts if each.problem is not None]
+    return _found("unreadable", True, bad, f"cannot be read: {len(bad)} of {len(records)} images")
+
+
+def _cut(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
+    cut = [record.name for record, each in zip(records, facts, strict=True) if not each.is_whole]
+    text = f"data end early, the rest of the picture is grey: {_number(len(cut), 'image')}"
+    return _found("cut", True, cut, text)
+
+
+def _turned(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
+    """Images that EXIF turns, and which of the two ways of reading them their boxes fit."""
+    turned = [
+        (record, each)
+        for record, each in zip(records, facts, strict=True)
+        if each.size is not None and each.orientation != 1
+    ]
+    if not turned:
+        return []
+    fits = {way: [_fits(record, each.size_as(way)) for record, each in turned] for way in _WAYS}
+    only = {
+        way: sum(a and not b for a, b in zip(fits[way], fits[other], strict=True))
+        for way, other in (_WAYS, _WAYS[::-1])
+    }
+    read = turned[0][0].exif
+    other = _WAYS[_WAYS.index(read) - 1]
+    stored, shown = only["ignore"], only["apply"]
+    text = (
+        f"turned by EXIF: {_number(len(turned), 'image')}, read by --exif {read}; boxes that fit "
+        f"only the picture as stored (ignore): {stored}, only as shown (apply): {shown}"
+    )
+    if not stored and not shown:
+        text += ", so their sizes do not tell which is right"
+    elif only[other]:
+        text += "; they do not agree" if only[read] else f"; try --exif {other}"
+    return _found("turned", only[other] > 0, [record.name for record, _ in turned], text)
+
+
+def _boxes(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
+    """Faces that cannot be where their boxes are."""
+    beyond: list[str] = []
+    empty: list[str] = []
+    faces, forms = 0, dict.fromkeys(_FORMS, 0)
+    for record, each in zip(records, facts, strict=True):
+        size = each.size_as(record.exif)
+        has_area = (_sides(record.boxes_M4) > 0).all(axis=1)
+        empty += [record.name] * int((~has_area).sum())
+        if size is not None:
+            boxes = record.boxes_M4[has_area]
+            beyond += [record.name] * int((~_inside(boxes, size)).sum())
+            if each.orientation < 5:
+                faces += len(boxes)
+                for form, read in _FORMS.items():
+                    forms[form] += int(_inside(read(boxes), size).sum())
+    text = f"beyond the border of the image: {_number(len(beyond), 'face')}"
+    found = _found("beyond", True, beyond, text)
+    text = f"no width or no height: {_number(len(empty), 'face')}, left out in training and scoring"
+    found += _found("empty", len(empty) > _FEW * max(faces, 1), empty, text)
+    if not any(record.valid_M.any() for record in records):
+        found.append(Finding("no faces", True, 1, "no valid face in any image"))
+    usual = forms.pop(_USUAL)
+    likely = max(forms, key=lambda form: forms[form])
+    if faces >= _ENOUGH and usual < _MOST * faces and forms[likely] >= _NEARLY_ALL * faces:
+        text = (
+            f"rows look like '{likely}' in place of 'x y w h': read so, {forms[likely]} of {faces} "
+            f"boxes are inside their images, otherwise {usual}"
+        )
+        found.append(Finding("form", True, faces, text))
+    return found
+
+
+def _repeated(records: Sequence[ImageRecord], _: Sequence[ImageFacts]) -> list[Finding]:
+    repeated = [
+        record.name
+        for record in records
+        for _ in range(len(record.boxes_M4) - len(np.unique(record.boxes_M4, axis=0)))
+    ]
+    text = f"several times in one image: {_number(len(repeated), 'box', 'boxes')}"
+    return _found("repeated", False, repeated, text)
+
+
+def _found(kind: str, is_problem: bool, names: Sequence[str], text: str) -> list[Finding]:
+    """The finding about images, each of which is there once for every time; none without any."""
+    if not names:
+        return []
+    images = tuple(dict.fromkeys(names))
+    return [Finding(kind, is_problem, len(names), text, images[:_SHOWN], len(images) > _SHOWN)]
+
+
+def _number(count: int, one: str, several: str | None = None) -> str:
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
+
+
+def _inside(boxes_M4: Boxes, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether boxes have an area and lie inside an image of (height, width), bool (M,)."""
+    limits = np.array([size[1], size[0]]) + _TOLERANCE
+    low, high = boxes_M4[:, :2], boxes_M4[:, 2:]
+    inside = (low >= -_TOLERANCE) & (high <= limits) & (high > low)
+    return np.asarray(inside.all(axis=1))
+
+
+def _fits(record: ImageRecord, size: tuple[int, int] | None) -> bool:
+    boxes = record.boxes_M4[(_sides(record.boxes_M4) > 0).all(axis=1)]
+    return size is not None and bool(_inside(boxes, size).all())
+
+
+def _banded(values: NDArray[np.number], limits: Sequence[int], unit: str) -> dict[str, int]:
+    """How many whole numbers lie between neighbouring limits; a band has its lower end."""
+    names = []
+    for start, end in zip((0, *limits[:-1]), limits, strict=True):
+        names.append(f"{start}{unit}" if end == start + 1 else f"{start} to {end - 1}{unit}")
+    names.append(f"{limits[-1]}{unit} and more")
+    places = np.searchsorted(limits, values, side="right")
+    return dict(zip(names, np.bincount(places, minlength=len(names)).tolist(), strict=True))

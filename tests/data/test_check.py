@@ -1,0 +1,230 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from nasface.data.check import (
+    HEIGHTS,
+    PER_IMAGE,
+    DataCheck,
+    ImageFacts,
+    check_records,
+    find_duplicates,
+    usable,
+)
+from nasface.data.images import read_image, read_orientation
+from nasface.data.widerface import ATTRIBUTES, ImageRecord
+from nasface.errors import DataError
+from nasface.progress import Silent
+
+Row = tuple[float, float, float, float]
+
+
+def record(path: Path, rows: list[Row], invalid: bool = False, exif: str = "ignore") -> ImageRecord:
+    """An image with faces x y w h."""
+    boxes = np.array(rows, np.float32).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    attributes = {key: np.zeros(len(rows), np.int64) for key in ATTRIBUTES}
+    attributes["invalid"] += invalid
+    return ImageRecord(path.name, path, boxes, attributes, "apply" if exif == "apply" else "ignore")
+
+
+def write(path: Path, width: int = 120, height: int = 80, orientation: int = 1) -> Path:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    colour = np.random.default_rng(len(path.name)).integers(0, 256, 3).tolist()
+    Image.new("RGB", (width, height), tuple(colour)).save(path, exif=exif)
+    return path
+
+
+def kinds(check: DataCheck) -> dict[str, tuple[bool, int]]:
+    return {each.kind: (each.is_problem, each.count) for each in check.findings}
+
+
+def test_a_sound_data_set(tmp_path: Path) -> None:
+    records = [
+        record(write(tmp_path / "a.jpg"), [(0, 0, 120, 80), (10, 10, 5, 9)]),
+        record(write(tmp_path / "b.png"), []),
+    ]
+    check = check_records(records, Silent(), thorough=True)
+    assert check.findings == find_duplicates({"train": check}) == []
+    assert check.unreadable == []
+    assert usable(check, "stop", "training") == records
+    figures = check.figures()
+    assert (figures["images"], figures["faces"], figures["valid_faces"]) == (2, 2, 2)
+    assert figures["valid_faces_by_height"] == {
+        "0 to 9 px": 1,
+        "10 to 19 px": 0,
+        "20 to 49 px": 0,
+        "50 to 299 px": 1,
+        "300 px and more": 0,
+    }
+    assert {key: n for key, n in figures["images_by_valid_faces"].items() if n} == {
+        "0": 1,
+        "2 to 5": 1,
+    }
+
+
+@given(st.lists(st.integers(0, 400), max_size=30), st.lists(st.integers(0, 120), max_size=5))
+def test_faces_are_counted_by_height_and_per_image(heights: list[int], counts: list[int]) -> None:
+    """Against a count one by one."""
+    heights = [height for height in heights if height]
+    records = [record(Path("a.jpg"), [(0, 0, 5, height) for height in heights])]
+    records += [record(Path("b.jpg"), [(0, 0, 5, 1000)] * count) for count in counts]
+    facts = [ImageFacts((9, 9))] * len(records)
+    figures = DataCheck(records, facts).figures()
+    every = heights + [1000] * sum(counts)
+    by_height = [sum(sum(h >= limit for limit in HEIGHTS) == at for h in every) for at in range(5)]
+    assert list(figures["valid_faces_by_height"].values()) == by_height
+    numbers = [len(heights), *counts]
+    per_image = [
+        sum(sum(n >= limit for limit in PER_IMAGE) == at for n in numbers) for at in range(8)
+    ]
+    assert list(figures["images_by_valid_faces"].values()) == per_image
+
+
+def test_images_that_cannot_be_read(tmp_path: Path) -> None:
+    good = record(write(tmp_path / "a.jpg"), [(1, 1, 20, 20)])
+    (tmp_path / "b.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-40])
+    (tmp_path / "c.jpg").touch()
+    bad = [record(tmp_path / name, [(1, 1, 20, 20)]) for name in ("b.jpg", "c.jpg", "d.jpg")]
+    check = check_records([good, *bad], Silent())
+    assert kinds(check) == {"unreadable": (True, 3)}
+    assert [each.name for each, _ in check.unreadable] == ["b.jpg", "c.jpg", "d.jpg"]
+    assert usable(check, "skip", "training") == [good]
+    with pytest.raises(DataError, match=r"b\.jpg: JPEG data is cut short.*3 of 4 training .* skip"):
+        usable(check, "stop", "training")
+    with pytest.raises(DataError, match=r"3 of 3 training images cannot be read; mend them$"):
+        usable(check_records(bad, Silent()), "skip", "training")
+
+
+def test_pictures_whose_file_was_closed_after_a_loss(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (80, 120, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    records = [record(tmp_path / "a.jpg", [(1, 1, 20, 20)])]
+    assert kinds(check_records(records, Silent(), thorough=True)) == {"cut": (True, 1)}
+    assert kinds(check_records(records, Silent())) == {}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientations_are_those_that_images_are_read_by(
+    tmp_path: Path, suffix: str, orientation: int
+) -> None:
+    path = write(tmp_path / f"a{suffix}", 120, 80, orientation)
+    assert read_orientation(path) == orientation
+    facts = ImageFacts(read_image(path, exif=False).shape[:2], read_orientation(path))
+    assert facts.size_as("ignore") == (80, 120)
+    assert facts.size_as("apply") == read_image(path).shape[:2]
+
+
+def test_orientations_that_are_none(tmp_path: Path) -> None:
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.tif", tiffinfo={274: 6})
+    # OpenCV turns a TIFF whatever it is asked for.
+    assert read_image(tmp_path / "a.tif", exif=False).shape == (30, 20, 3)
+    (tmp_path / "b.jpg").write_bytes(b"no picture")
+    paths = [tmp_path / "a.tif", tmp_path / "b.jpg", write(tmp_path / "c.jpg", orientation=17)]
+    assert [read_orientation(path) for path in paths] == [1, 1, 1]
+
+
+STORED, SHOWN, BOTH = (90.0, 10.0, 25.0, 20.0), (10.0, 90.0, 20.0, 25.0), (10.0, 10.0, 20.0, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "exif", "is_problem", "words"),
+    [
+        ([SHOWN, SHOWN], "ignore", True, r"\(ignore\): 0, .* shown \(apply\): 2; try --exif apply"),
+        ([SHOWN, BOTH], "ignore", True, r"\(ignore\): 0, .* shown \(apply\): 1; try --exif apply"),
+        ([SHOWN, SHOWN], "apply", False, r"\(ignore\): 0, .* shown \(apply\): 2 \("),
+        ([STORED, STORED], "ignore", False, r"\(ignore\): 2, .* shown \(apply\): 0 \("),
+        ([STORED, BOTH], "apply", True, r"\(ignore\): 1, .*; try --exif ignore"),
+        ([STORED, SHOWN], "ignore", True, r"\(ignore\): 1, .* \(apply\): 1; they do not agree"),
+        ([BOTH, BOTH], "ignore", False, "so their sizes do not tell which is right"),
+    ],
+)
+def test_pictures_that_exif_turns(
+    tmp_path: Path, rows: list[Row], exif: str, is_problem: bool, words: str
+) -> None:
+    records = [
+        record(write(tmp_path / f"{at}.jpg", orientation=6 + 2 * at), [row], exif=exif)
+        for at, row in enumerate(rows)
+    ]
+    check = check_records(records, Silent())
+    (found,) = [each for each in check.findings if each.kind == "turned"]
+    assert (found.is_problem, found.count, found.images) == (is_problem, 2, ("0.jpg", "1.jpg"))
+    assert re.search(words, str(found))
+
+
+def test_pictures_upside_down_do_not_tell(tmp_path: Path) -> None:
+    check = check_records([record(write(tmp_path / "a.jpg", orientation=3), [BOTH])], Silent())
+    assert kinds(check) == {"turned": (False, 1)}
+    assert "do not tell" in str(check.findings[0])
+
+
+def test_boxes_that_cannot_be(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jpg")
+    rows: list[Row] = [
+        (100, 10, 30, 20),
+        (10, 70, 5, 14),
+        (-5, 0, 9, 9),
+        (1, 1, 0, 9),
+        (2, 2, 9, 0),
+    ]
+    rows += [(1, 1, 121, 81)]  # a pixel beyond is the annotator's rounding
+    check = check_records([record(path, rows)] + [record(path, [BOTH] * 50)] * 2, Silent())
+    assert kinds(check) == {
+        "beyond": (True, 3),
+        "empty": (True, 2),
+        "repeated": (False, 98),
+    }
+    check = check_records([record(path, [BOTH], invalid=True), record(path, [])], Silent())
+    assert kinds(check) == {"no faces": (True, 1)}
+
+
+FORMS: dict[str, Callable[[Row], Row]] = {
+    "x1 y1 x2 y2": lambda r: (r[0], r[1], r[0] + r[2], r[1] + r[3]),
+    "centre x, centre y, w h": lambda r: (r[0] + r[2] / 2, r[1] + r[3] / 2, r[2], r[3]),
+    "y x h w": lambda r: (r[1], r[0], r[3], r[2]),
+}
+
+
+@pytest.mark.parametrize("form", [None, *FORMS])
+def test_rows_of_another_form_are_recognised(tmp_path: Path, form: str | None) -> None:
+    generator = np.random.default_rng(0)
+    path = write(tmp_path / "a.jpg", 300, 120)
+    records = []
+    for _ in range(40):
+        w, h = generator.integers(20, 80, 2)
+        x, y = generator.integers(0, 300 - w), generator.integers(0, 120 - h)
+        row = (float(x), float(y), float(w), float(h))
+        records.append(record(path, [row if form is None else FORMS[form](row)]))
+    found = {each.kind: str(each) for each in check_records(records, Silent()).findings}
+    if form is None:
+        assert found == {}
+    else:
+        assert f"'{form}' in place of 'x y w h': read so, 40 of 40 boxes are" in found["form"]
+
+
+def test_files_of_one_content(tmp_path: Path) -> None:
+    for name in ("a.jpg", "bb.jpg", "ccc.jpg"):
+        write(tmp_path / name)
+    (tmp_path / "copy.jpg").write_bytes((tmp_path / "a.jpg").read_bytes())
+    (tmp_path / "val.jpg").write_bytes((tmp_path / "bb.jpg").read_bytes())
+
+    def checked(*names: str) -> DataCheck:
+        records = [record(tmp_path / name, [BOTH]) for name in names]
+        return check_records(records, Silent(), thorough=True)
+
+    checks = {"train": checked("a.jpg", "bb.jpg", "copy.jpg"), "val": checked("ccc.jpg", "val.jpg")}
+    found = find_duplicates(checks)
+    assert [(each.kind, each.count, each.images) for each in found] == [
+        ("shared", 1, ("bb.jpg = val.jpg",)),
+        ("duplicates", 1, ("a.jpg = copy.jpg",)),
+    ]
