@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nasface.arch.genotype import Genotype
     from nasface.arch.io import load_genotype, save_genotype
     from nasface.arch.space import SearchSpace
+    from nasface.data.formats import read_dataset
     from nasface.errors import NasfaceError
 
 __version__ = "0.2.0.dev0"
@@ -30,6 +31,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "load_detector": "nasface.api.detector",
         "load_genotype": "nasface.arch.io",
         "load_search_space": "nasface.api.spaces",
+        "read_dataset": "nasface.data.formats",
         "save_genotype": "nasface.arch.io",
     }
 )
@@ -45,6 +47,7 @@ __all__ = [
     "load_detector",
     "load_genotype",
     "load_search_space",
+    "read_dataset",
     "save_genotype",
 ]
 

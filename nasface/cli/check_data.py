@@ -10,7 +10,8 @@ import tyro
 from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse_line
 from nasface.data.check import check_records, find_duplicates
-from nasface.data.widerface import Exif, annotation_file, read_wider_split
+from nasface.data.records import Exif
+from nasface.data.widerface import annotation_file, read_wider_split
 from nasface.errors import RunError
 from nasface.plots.data import plot_faces
 from nasface.runs.folder import RunFolder

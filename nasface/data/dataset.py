@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nasface.data.augment import AugmentConfig, augment
 from nasface.data.images import read_image, to_tensor
-from nasface.data.widerface import ImageRecord
+from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.structures import Targets
 
@@ -43,7 +43,7 @@ class FaceDataset(Dataset[Sample]):
         record = self.records[position]
         generator = np.random.default_rng((self.seed, epoch, position))
         image, boxes, ignore = augment(
-            read_image(record.path, exif=False),
+            read_image(record.path, exif=record.exif == "apply"),
             record.boxes_M4,
             ~record.valid_M,
             self.config,

@@ -18,9 +18,11 @@ from nasface.data.names import (
     ImageNames,
     by_image,
     check_image_name,
+    locate_images,
     with_suffix,
     without_suffix,
 )
+from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text, write_bytes
 
@@ -63,6 +65,51 @@ def read_fddb_truth(root: Path) -> list[FddbImage]:
     if not images:
         raise DataError(f"{root}: its annotations name no image")
     return list(images.values())
+
+
+def is_fddb(root: Path) -> bool:
+    """Whether a folder holds the folds of FDDB."""
+    folder = root / "FDDB-folds" if (root / "FDDB-folds").is_dir() else root
+    return any(folder.glob("FDDB-fold-*-ellipseList.txt"))
+
+
+def read_fddb(root: Path, split: str = "all") -> list[ImageRecord]:
+    """Read the images in ``originalPics`` with the boxes round their ellipses.
+
+    FDDB is made for tests and has no parts: ``split`` is all, or val or test, which are the same.
+    Attributes of a face are its ``fold``.
+
+    Raises:
+        DataError: naming file and line, an image that is missing, or another split.
+    """
+    if split not in ("all", "val", "test"):
+        raise DataError(f"{root}: FDDB has no split {split!r}, expected all")
+    images = read_fddb_truth(root)
+    folder = root / "originalPics"
+    there = locate_images(folder, [image.name for image in images], any_suffix=True)
+    missing = [image.name for image in images if image.name not in there]
+    if missing:
+        raise DataError(
+            f"{folder / missing[0]}: image is missing, as are {len(missing)} of {len(images)}, "
+            "expected all of them"
+        )
+    return [
+        ImageRecord(
+            image.name,
+            there[image.name],
+            boxes_of_ellipses(image.ellipses_M5).astype(np.float32),
+            {"fold": np.full(len(image.ellipses_M5), image.fold)},
+        )
+        for image in images
+    ]
+
+
+def boxes_of_ellipses(ellipses_M5: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The least upright boxes ``x1 y1 x2 y2`` round ellipses, (M, 4)."""
+    major, minor, angle, x, y = ellipses_M5.T
+    width = np.hypot(major * np.cos(angle), minor * np.sin(angle))
+    height = np.hypot(major * np.sin(angle), minor * np.cos(angle))
+    return np.stack([x - width, y - height, x + width, y + height], axis=1)
 
 
 def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, Floats]:

@@ -7,15 +7,16 @@ for each face. An image without a face is written in three ways: count 1 with a 
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasface.data.names import check_image_name, excerpt
+from nasface.data.records import Exif
+from nasface.data.records import ImageRecord as ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text, write_bytes
 
@@ -29,31 +30,10 @@ _PADDING = " \t\r"
 
 Record = TypeVar("Record")
 
-Exif = Literal["apply", "ignore"]
-"""Whether images are turned the way their EXIF orientation asks for."""
 
-
-@dataclass(frozen=True, eq=False)
-class ImageRecord:
-    """One annotated image of M faces, in the order of the annotation file.
-
-    ``name`` is ``event/name.jpg`` as in the file and ``path`` the image on disk. ``boxes_M4`` is
-    float32 ``x1 y1 x2 y2`` in pixels of the image as it is read with ``exif``, as stored in WIDER
-    FACE; a negative width or height is read as 0. ``attributes`` maps each of ``ATTRIBUTES`` to
-    int64 (M,).
-    """
-
-    name: str
-    path: Path
-    boxes_M4: NDArray[np.float32]
-    attributes: Mapping[str, NDArray[np.int64]]
-    exif: Exif = "ignore"
-
-    @property
-    def valid_M(self) -> NDArray[np.bool_]:
-        """Whether each face is not marked ``invalid`` and has an area, bool (M,)."""
-        has_area_M = np.all(self.boxes_M4[:, 2:] > self.boxes_M4[:, :2], axis=1)
-        return np.asarray((self.attributes["invalid"] == 0) & has_area_M)
+def is_wider(root: Path) -> bool:
+    """Whether a folder is laid out as WIDER FACE is distributed."""
+    return (root / "wider_face_split").is_dir()
 
 
 def read_wider_split(

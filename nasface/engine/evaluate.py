@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import nn
 
-from nasface.data.widerface import ImageRecord
-from nasface.inference.predict import InferenceConfig, detect_files
+from nasface.data.images import read_image
+from nasface.data.records import ImageRecord
+from nasface.inference.predict import InferenceConfig, detect
 from nasface.metrics.average_precision import (
     AveragePrecision,
     average_precision,
@@ -55,10 +56,11 @@ def evaluate(
     was_training = detector.training
     detector.eval()
     progress.start("evaluate", len(records))
-    # Annotations are in the pixels of the file as stored, so its EXIF rotation is left alone.
-    paths = [record.path for record in records]
-    found = detect_files(detector, paths, inference, exif=False, done=progress.advance)
-    detections = [each for _, each in found]
+    detections = []
+    for record in records:
+        image = read_image(record.path, exif=record.exif == "apply")
+        detections.append(detect(detector, image, inference))
+        progress.advance()
     detector.train(was_training)
     boxes = [(each.boxes_N4.numpy(), each.scores_N.numpy()) for each in detections]
     faces = [(record.boxes_M4, ~record.valid_M) for record in records]

@@ -1,8 +1,7 @@
 """From images to detections with a trained detector."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nasface.data.images import read_image, to_tensor
+from nasface.data.images import to_tensor
 from nasface.detection.boxes import clip, decode, non_maximum_suppression
 from nasface.errors import ConfigError
 from nasface.inference.tta import (
@@ -155,24 +154,6 @@ def suppress(
         keep=config.max_detections,
     )
     return Detections(boxes[kept], scores_A[candidates][kept])
-
-
-def detect_files(
-    detector: nn.Module,
-    paths: Iterable[Path],
-    config: InferenceConfig,
-    *,
-    exif: bool = True,
-    done: Callable[[], None] = lambda: None,
-) -> Iterator[tuple[Path, Detections]]:
-    """Detections of image files one after the other; ``done`` is called after each.
-
-    Raises:
-        DataError: naming the file, for an image that cannot be read.
-    """
-    for path in paths:
-        yield path, detect(detector, read_image(path, exif=exif), config)
-        done()
 
 
 def _resize(image_HW3: Image, scale: float) -> Image:

@@ -55,7 +55,7 @@ def sample_detections(record: RunRecord, count: int) -> Samples | None:
     def drawn(at: int) -> Image:
         boxes, scores = detections[at]
         kept = scores >= score
-        return draw_boxes(read_image(records[at].path, exif=False), boxes[kept], scores[kept],
+        return draw_boxes(_pixels(records[at]), boxes[kept], scores[kept],
                           records[at].boxes_M4[records[at].valid_M])  # fmt: skip
 
     return Samples(
@@ -110,13 +110,17 @@ def _missed(
     ]
     boxes.sort(key=lambda each: -each[0])
     return [
-        (f"missed, {height:.0f} px high", _crop(records[at].path, box))
+        (f"missed, {height:.0f} px high", _crop(records[at], box))
         for height, at, box in boxes[:count]
     ]
 
 
-def _crop(path: Path, box: Floats) -> Image:
-    image = draw_boxes(read_image(path, exif=False), np.zeros((0, 4)), None, box[None])
+def _pixels(record: ImageRecord) -> Image:
+    return read_image(record.path, exif=record.exif == "apply")
+
+
+def _crop(record: ImageRecord, box: Floats) -> Image:
+    image = draw_boxes(_pixels(record), np.zeros((0, 4)), None, box[None])
     side = max(64.0, 2.2 * float(max(box[2] - box[0], box[3] - box[1])))
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     left, top = max(0, int(x - side / 2)), max(0, int(y - side / 2))

@@ -10,7 +10,8 @@ import torch
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import FaceDataset, StepSampler, collate, make_loader
 from nasface.data.images import write_image
-from nasface.data.widerface import ATTRIBUTES, ImageRecord
+from nasface.data.records import ImageRecord
+from nasface.data.widerface import ATTRIBUTES
 from nasface.errors import DataError
 
 CONFIG = AugmentConfig(size=64)

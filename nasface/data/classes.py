@@ -1,0 +1,39 @@
+"""Which of the classes of a data set are faces."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from nasface.errors import DataError
+
+Key = TypeVar("Key")
+
+FACE = "face"
+
+
+def faces_among(names: Mapping[Key, str], wanted: Sequence[str], source: str) -> set[Key]:
+    """The keys of the classes called as ``wanted``; without any, the only one, or ``face``.
+
+    Raises:
+        DataError: naming ``source`` and its classes, if there is no such class.
+    """
+    if wanted:
+        unknown = [name for name in wanted if name not in names.values()]
+        if unknown:
+            raise DataError(f"{source}: has no class {unknown[0]!r}; it has {_listed(names)}")
+        return {key for key, name in names.items() if name in wanted}
+    if len(names) == 1:
+        return set(names)
+    found = {key for key, name in names.items() if name.lower() == FACE}
+    if not found:
+        raise DataError(f"{source}: which class is a face? It has {_listed(names)}; name it")
+    return found
+
+
+def split_names(split: str) -> tuple[str, ...]:
+    """The words by which data sets call a split: ``val`` may be ``valid`` or ``validation``."""
+    others = ("val", "valid", "validation")
+    return (split, *(each for each in others if each != split)) if split in others else (split,)
+
+
+def _listed(names: Mapping[Key, str]) -> str:
+    return ", ".join(repr(name) for name in list(names.values())[:20]) or "none"

@@ -1,0 +1,114 @@
+"""Data sets by format: a table of readers, and the one function that reads any of them.
+
+A format reads a folder (or a file) into records; code outside the package adds its own by
+:func:`register_dataset_format`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from nasface.data.coco import is_coco, read_coco
+from nasface.data.fddb import is_fddb, read_fddb
+from nasface.data.records import AnnotatedDataset, Exif, ImageRecord
+from nasface.data.widerface import is_wider, read_wider_split
+from nasface.data.yolo import is_yolo, read_yolo
+from nasface.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class DatasetFormat:
+    """A form in which annotated images lie on disk.
+
+    ``recognises`` tells whether a folder or file is in this form. ``read`` takes it, the name of a
+    split and the names of the classes that are faces (none: what is plainly a face), and raises
+    :class:`DataError` for what is missing or malformed. ``layout`` says in words what lies there.
+    """
+
+    name: str
+    layout: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, str, Sequence[str]], Sequence[ImageRecord]]
+    has_classes: bool = False
+
+
+_FORMATS: dict[str, DatasetFormat] = {}
+DATASET_FORMATS: Mapping[str, DatasetFormat] = MappingProxyType(_FORMATS)
+"""Name -> format, in the order in which they are tried."""
+
+
+def register_dataset_format(new: DatasetFormat) -> None:
+    """Add a format, which :func:`read_dataset` tries after the others.
+
+    Raises:
+        ConfigError: for a name that is taken.
+    """
+    if new.name in _FORMATS:
+        raise ConfigError(f"data format {new.name!r}: there is one of this name")
+    _FORMATS[new.name] = new
+
+
+def read_dataset(
+    root: str | Path,
+    split: str = "train",
+    format: str | None = None,
+    *,
+    classes: Sequence[str] = (),
+    exif: Exif | None = None,
+) -> AnnotatedDataset:
+    """Read one split of a data set: WIDER FACE, COCO, YOLO, FDDB or a registered format.
+
+    ``root`` is its folder or, for COCO and YOLO, the ``.json`` or ``.yaml`` file. ``format`` is a
+    name of :data:`DATASET_FORMATS`, and recognised where not given. ``classes`` are the names of
+    those classes that are faces; by default the only class there is, or ``face``. ``exif`` says
+    whether boxes are in pixels of the images turned by their EXIF orientation (``apply``) or as
+    stored (``ignore``); by default as the format has it: applied in YOLO only.
+
+    Raises:
+        ConfigError: for an unknown format, or classes where a format has none.
+        DataError: naming the file, for what is missing, malformed or of no known format.
+    """
+    root = Path(root)
+    if not root.exists():
+        raise DataError(f"{root}: does not exist; expected the folder of a data set")
+    form = _recognised(root) if not format else _FORMATS.get(format)
+    if form is None:
+        raise ConfigError(
+            f"data format: unknown {format!r}; expected one of {', '.join(DATASET_FORMATS)}"
+        )
+    if classes and not form.has_classes:
+        raise ConfigError(f"classes: {form.name} has faces only; expected none")
+    records = form.read(root, split, classes)
+    if exif:
+        records = [replace(record, exif=exif) for record in records]
+    return AnnotatedDataset(tuple(records), root, split, form.name)
+
+
+def _recognised(root: Path) -> DatasetFormat:
+    for form in DATASET_FORMATS.values():
+        if form.recognises(root):
+            return form
+    layouts = "; ".join(f"{form.name}: {form.layout}" for form in DATASET_FORMATS.values())
+    raise DataError(f"{root}: is in no known format; expected one of: {layouts}")
+
+
+register_dataset_format(
+    DatasetFormat(
+        "widerface",
+        "wider_face_split/ and WIDER_train/images/",
+        is_wider,
+        lambda root, split, classes: read_wider_split(root, split),
+    )
+)
+register_dataset_format(
+    DatasetFormat("fddb", "FDDB-folds/ and originalPics/", is_fddb, lambda r, s, c: read_fddb(r, s))
+)
+register_dataset_format(
+    DatasetFormat(
+        "coco", "a .json file with images and annotations", is_coco, read_coco, has_classes=True
+    )
+)
+register_dataset_format(
+    DatasetFormat("yolo", "data.yaml, images/ and labels/", is_yolo, read_yolo, has_classes=True)
+)

@@ -1,0 +1,90 @@
+"""Annotated images, whatever data set they are of."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Exif = Literal["apply", "ignore"]
+"""Whether images are turned the way their EXIF orientation asks for."""
+
+IGNORED_BY = ("invalid", "ignore", "iscrowd")
+"""Attributes that take a face out of training and out of what is to be found: WIDER FACE's
+``invalid``, COCO's ``ignore`` and ``iscrowd``."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageRecord:
+    """One annotated image of M faces, in the order of the annotation file.
+
+    ``name`` is that in the file, ``event/name.jpg``, and ``path`` the image on disk. ``boxes_M4``
+    is float32 ``x1 y1 x2 y2`` in pixels of the image as it is read with ``exif``; a negative width
+    or height is read as 0. ``attributes`` maps what a data set says of its faces to int64 (M,).
+    """
+
+    name: str
+    path: Path
+    boxes_M4: NDArray[np.float32]
+    attributes: Mapping[str, NDArray[np.int64]]
+    exif: Exif = "ignore"
+
+    @property
+    def valid_M(self) -> NDArray[np.bool_]:
+        """Whether each face has an area and no attribute of :data:`IGNORED_BY`, bool (M,)."""
+        valid_M = np.all(self.boxes_M4[:, 2:] > self.boxes_M4[:, :2], axis=1)
+        for name in IGNORED_BY:
+            if name in self.attributes:
+                valid_M = valid_M & (self.attributes[name] == 0)
+        return np.asarray(valid_M)
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedDataset(Sequence[ImageRecord]):
+    """The annotated images of one part of a data set; a slice of it is one as well.
+
+    ``root`` is the folder or file that it was read from, ``format`` a name of
+    :data:`~nasface.data.formats.DATASET_FORMATS`.
+    """
+
+    records: Sequence[ImageRecord]
+    root: Path
+    split: str
+    format: str
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        return iter(self.records)
+
+    @overload
+    def __getitem__(self, at: int) -> ImageRecord: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "AnnotatedDataset": ...
+
+    def __getitem__(self, at: int | slice) -> "ImageRecord | AnnotatedDataset":
+        if isinstance(at, slice):
+            return AnnotatedDataset(self.records[at], self.root, self.split, self.format)
+        return self.records[at]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the images."""
+        return [record.name for record in self.records]
+
+    @property
+    def faces(self) -> int:
+        """The number of faces to be found."""
+        return sum(int(record.valid_M.sum()) for record in self.records)
+
+    def __repr__(self) -> str:
+        faces = self.faces
+        ignored = sum(len(record.boxes_M4) for record in self.records) - faces
+        return (
+            f"AnnotatedDataset({self.format}, split {self.split}, {len(self):,} images, "
+            f"{faces:,} faces{f' and {ignored:,} ignored' if ignored else ''}, {self.root})"
+        )

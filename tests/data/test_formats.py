@@ -1,0 +1,283 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import write_tiny
+
+import nasface
+from nasface.data.fddb import boxes_of_ellipses
+from nasface.data.formats import DATASET_FORMATS, read_dataset
+from nasface.data.images import write_image
+from nasface.errors import ConfigError, DataError
+
+FACES = {"a.jpg": [(2.0, 3.0, 10.0, 12.5)], "deep/b.png": [(0.0, 0.0, 4.0, 4.0), (5, 6, 7, 9)]}
+SIZE = (32, 48)
+
+
+def write_images(folder: Path) -> None:
+    for name in FACES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(folder / name, np.full((*SIZE, 3), 90, np.uint8))
+
+
+def coco(classes: Sequence[str] = ("face",), **flags: int) -> dict[str, Any]:
+    """``FACES`` as an object of the first class each, and one of every other class beside it."""
+    images = [{"id": at, "file_name": name} for at, name in enumerate(FACES)]
+    annotations = [
+        {
+            "id": 100 * at + 10 * number + kind,
+            "image_id": at,
+            "category_id": kind + 5,
+            "bbox": [x1 + kind, y1, x2 - x1, y2 - y1],
+            **flags,
+        }
+        for at, boxes in enumerate(FACES.values())
+        for number, (x1, y1, x2, y2) in enumerate(boxes)
+        for kind in range(len(classes))
+    ]
+    categories = [{"id": at + 5, "name": name} for at, name in enumerate(classes)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def write_yolo(folder: Path, text: str = "train: images/train\nnames: [face]\n") -> None:
+    write_images(folder / "images" / "train")
+    (folder / "data.yaml").write_text(text)
+    height, width = SIZE
+    for name, boxes in FACES.items():
+        path = (folder / "labels" / "train" / name).with_suffix(".txt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [
+            f"0 {(a + c) / 2 / width} {(b + d) / 2 / height} {(c - a) / width} {(d - b) / height}"
+            for a, b, c, d in boxes
+        ]
+        path.write_text("\n".join(lines) + "\n")
+
+
+def boxes_of(root: Path, split: str = "train", **options: Any) -> dict[str, list[Any]]:
+    found = read_dataset(root, split, **options)
+    assert all(record.path.is_file() for record in found)
+    return {
+        record.name: [tuple(box) for box in record.boxes_M4.round(4).tolist()] for record in found
+    }
+
+
+def test_wider_is_recognised(tmp_path: Path) -> None:
+    train = nasface.read_dataset(write_tiny(tmp_path), split="train")
+    assert (train.format, train.split, train.root) == ("widerface", "train", tmp_path)
+    assert len(train) == 8
+    assert train.faces == 12
+    assert repr(train) == (
+        f"AnnotatedDataset(widerface, split train, 8 images, 12 faces, {tmp_path})"
+    )
+    part = train[2:4]
+    assert part.names == ["0--Squares/2.jpg", "0--Squares/3.jpg"]
+    assert part[0] is train[2]
+    assert list(train) == [train[at] for at in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "images"),
+    [
+        ("annotations/instances_train.json", "images/train"),
+        ("annotations/instances_train2017.json", "train2017"),
+        ("train/_annotations.coco.json", "train"),
+        ("annotations/instances_default.json", "images/default"),
+        ("result.json", "images"),
+        ("labels.json", "data"),
+        ("train.json", "."),
+    ],
+)
+def test_coco_where_tools_put_it(tmp_path: Path, annotations: str, images: str) -> None:
+    write_images(tmp_path / images)
+    (tmp_path / annotations).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / annotations).write_text(json.dumps(coco()))
+    assert boxes_of(tmp_path) == FACES
+    assert boxes_of(tmp_path / annotations) == FACES
+    assert read_dataset(tmp_path).format == "coco"
+
+
+def test_classes_of_coco(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps(coco(["Face", "person"])))
+    assert boxes_of(path) == FACES
+    both = read_dataset(path, classes=["Face", "person"])
+    assert both.faces == 6
+    path.write_text(json.dumps(coco(["head", "person"])))
+    assert boxes_of(path, classes=["head"]) == FACES
+    with pytest.raises(DataError, match=r"which class is a face\? It has 'head', 'person'"):
+        read_dataset(path)
+    with pytest.raises(DataError, match=r"has no class 'hand'; it has 'head'"):
+        read_dataset(path, classes=["hand"])
+
+
+@pytest.mark.parametrize("flag", ["iscrowd", "ignore"])
+def test_flags_of_coco_are_kept(tmp_path: Path, flag: str) -> None:
+    write_images(tmp_path)
+    content = coco()
+    content["annotations"][1][flag] = 1
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    found = read_dataset(tmp_path / "a.json")
+    assert found.faces == 2
+    assert found[1].attributes[flag].tolist() == [1, 0]
+    assert found[1].valid_M.tolist() == [False, True]
+    assert "2 faces and 1 ignored" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("images"), "has no list 'images'"),
+        (lambda c: c["annotations"].append(7), "has no list 'annotations' of maps"),
+        (lambda c: c["images"].append(c["images"][0]), "'a.jpg' occurs twice"),
+        (lambda c: c["images"][0].update(file_name="../a.jpg"), "is no image name"),
+        (lambda c: c["images"][0].update(file_name=3), "has no file_name"),
+        (lambda c: c["images"][0].update(file_name="c.jpg"), "image 'c.jpg' is not below"),
+        (lambda c: c["images"][1].update(file_name="c.jpg"), "c.jpg: image is missing, as are 1"),
+        (lambda c: c["images"][0].update(id=[1]), r"\[1\] is no id"),
+        (lambda c: c["annotations"][0].update(image_id=9), "0 is of image 9, which is not listed"),
+        (lambda c: c["annotations"][0].update(category_id=1), "of category 1, which is not"),
+        (lambda c: c["annotations"][0].update(bbox=[1, 2, 3]), r"bbox is \[1, 2, 3\], expected x"),
+        (lambda c: c["annotations"][0].update(bbox=[1, 2, 3, 1e99]), "bbox is"),
+        (lambda c: c["annotations"][0].update(bbox=[1, 2, 3, float("nan")]), "bbox is"),
+        (lambda c: c.update(images=[], annotations=[]), "names no image"),
+    ],
+)
+def test_malformed_coco(tmp_path: Path, change: Any, message: str) -> None:
+    write_images(tmp_path)
+    content = coco()
+    change(content)
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=message):
+        read_dataset(tmp_path / "a.json")
+
+
+def test_what_is_no_json(tmp_path: Path) -> None:
+    for text in ("{", "[]", '{"images": {}}', "[" * 100_000):
+        (tmp_path / "a.json").write_text(text)
+        with pytest.raises(DataError, match=r"a\.json: (is not JSON|has no list 'images')"):
+            read_dataset(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train: images/train\nnames: [face]\n",
+        "path: .\ntrain: ../images/train\nval: x\nnames: {0: face, 1: person}\n",
+        "train: [images/train]\nnc: 2\nnames: [Face, person]\n",
+        "train: list.txt\nnames: [face]\n",
+    ],
+)
+def test_yolo(tmp_path: Path, text: str) -> None:
+    write_yolo(tmp_path, text)
+    listed = "list.txt" in text
+    (tmp_path / "list.txt").write_text("".join(f"./images/train/{name}\n" for name in FACES))
+    wanted = {f"images/train/{name}" if listed else name: each for name, each in FACES.items()}
+    assert boxes_of(tmp_path) == wanted
+    assert boxes_of(tmp_path / "data.yaml") == wanted
+    assert read_dataset(tmp_path).format == "yolo"
+    assert read_dataset(tmp_path)[0].exif == "apply"
+    assert read_dataset(tmp_path, exif="ignore")[0].exif == "ignore"
+
+
+def test_polygons_other_classes_and_no_labels_of_yolo(tmp_path: Path) -> None:
+    write_yolo(tmp_path, "train: images/train\nnames: [face, person]\n")
+    (tmp_path / "labels/train/a.txt").write_text("0 0.25 0.5 0.5 0.25 0.75 0.75\n1 .5 .5 .5 .5\n\n")
+    (tmp_path / "labels/train/deep/b.txt").unlink()
+    assert boxes_of(tmp_path) == {"a.jpg": [(12.0, 8.0, 36.0, 24.0)], "deep/b.png": []}
+    (tmp_path / "data.yaml").write_text("train: images/train\nnames: [face]\nkpt_shape: [1, 2]\n")
+    (tmp_path / "labels/train/a.txt").write_text("0 0.5 0.5 0.5 0.5 0.4 0.4\n")
+    assert boxes_of(tmp_path)["a.jpg"] == [(12.0, 8.0, 36.0, 24.0)]
+
+
+def test_yolo_on_a_turned_photograph(tmp_path: Path) -> None:
+    """Shares are those of the picture as it is shown: 32 wide and 48 high."""
+    write_yolo(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (48, 32)).save(tmp_path / "images/train/a.jpg", exif=exif)
+    (tmp_path / "labels/train/a.txt").write_text("0 .5 .5 1 1\n")
+    assert boxes_of(tmp_path)["a.jpg"] == [(0.0, 0.0, 32.0, 48.0)]
+
+
+@pytest.mark.parametrize(
+    "label", ["face 1 2 3 4", "0 .5 .5 .5", "0 .5 .5 .5 nan", "0 50 50 10 10", "inf 0 0 0 0"]
+)
+def test_malformed_labels_of_yolo(tmp_path: Path, label: str) -> None:
+    write_yolo(tmp_path)
+    (tmp_path / "labels/train/a.txt").write_text(f"0 .5 .5 .5 .5\n{label}\n")
+    with pytest.raises(DataError, match=r"a\.txt:2: .* is no label"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: images/none\nnames: [face]\n", "none: does not exist"),
+        ("val: images/train\nnames: [face]\n", "has no split 'train'"),
+        ("train: images/train\nnames: 3\n", "'names' is no list"),
+        ("train: images/train\nnames: [hand, head]\n", "which class is a face"),
+    ],
+)
+def test_malformed_settings_of_yolo(tmp_path: Path, text: str, message: str) -> None:
+    write_yolo(tmp_path, text)
+    with pytest.raises(DataError, match=message):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("word", ["valid", "validation", "val"])
+def test_val_by_any_of_its_names(tmp_path: Path, word: str) -> None:
+    write_yolo(tmp_path, f"{word}: images/train\ntrain: images/none\nnames: [face]\n")
+    assert boxes_of(tmp_path, "val") == FACES
+
+
+def test_ellipses_of_fddb_are_boxes(tmp_path: Path) -> None:
+    (tmp_path / "FDDB-folds").mkdir()
+    (tmp_path / "FDDB-folds" / "FDDB-fold-02-ellipseList.txt").write_text(
+        "2002/img_1\n1\n20 10 1.5707963 24 16  1\n"
+    )
+    write_images(tmp_path / "originalPics")
+    (tmp_path / "originalPics" / "2002").mkdir()
+    (tmp_path / "originalPics" / "a.jpg").rename(tmp_path / "originalPics" / "2002" / "img_1.jpg")
+    found = read_dataset(tmp_path, "val")
+    assert found.format == "fddb"
+    np.testing.assert_allclose(found[0].boxes_M4, [[14, -4, 34, 36]], atol=1e-4)
+    assert found[0].attributes["fold"].tolist() == [2]
+    with pytest.raises(DataError, match="FDDB has no split 'train', expected all"):
+        read_dataset(tmp_path)
+
+
+def test_boxes_of_ellipses_touch_them() -> None:
+    """Against the outline, point by point."""
+    generator = np.random.default_rng(0)
+    low, high = np.array([[5, 2, -4, 0, 0], [20, 9, 4, 50, 50]])
+    ellipses = generator.uniform(low, high, (9, 5))
+    t = np.linspace(0, 2 * np.pi, 20_000)
+    for (major, minor, angle, x, y), box in zip(ellipses, boxes_of_ellipses(ellipses), strict=True):
+        points_x = x + major * np.cos(t) * np.cos(angle) - minor * np.sin(t) * np.sin(angle)
+        points_y = y + major * np.cos(t) * np.sin(angle) + minor * np.sin(t) * np.cos(angle)
+        outline = [points_x.min(), points_y.min(), points_x.max(), points_y.max()]
+        np.testing.assert_allclose(box, outline, atol=1e-4)
+
+
+def test_what_is_no_data_set(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist; expected the folder of a data set"):
+        read_dataset(tmp_path / "absent")
+    with pytest.raises(DataError, match="is in no known format; expected one of: widerface: wider"):
+        read_dataset(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(DataError, match=r"notes\.txt: is in no known format"):
+        read_dataset(tmp_path / "notes.txt")
+    with pytest.raises(ConfigError, match="unknown 'voc'; expected one of widerface, fddb, coco"):
+        read_dataset(tmp_path, format="voc")
+    write_tiny(tmp_path)
+    with pytest.raises(ConfigError, match="classes: widerface has faces only"):
+        read_dataset(tmp_path, classes=["face"])
+    (tmp_path / "nothing").mkdir()
+    for name in DATASET_FORMATS:
+        with pytest.raises(DataError, match="nothing"):
+            read_dataset(tmp_path / "nothing", "val", name)
