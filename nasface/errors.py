@@ -33,3 +33,7 @@ class OutputError(NasfaceError, OSError):
 
 class ExportError(NasfaceError):
     """A detector that cannot be exported, or a file whose output is not the detector's."""
+
+
+class MissingPackageError(NasfaceError, ImportError):
+    """A package of an extra that is not installed."""

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import tyro
 
 from nasface.api.detector import load_detector
@@ -18,7 +17,10 @@ from nasface.inference.batch import detect_images
 from nasface.runs.folder import RunFolder
 from nasface.runs.results import label_of, write_curves
 
-StepRandom = Callable[[Mapping[str, pd.DataFrame], Path], Path]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Draw = Callable[[Mapping[str, "pd.DataFrame"], Path], Path]
 
 
 @dataclass(kw_only=True)
@@ -98,7 +100,7 @@ def detections_of(
 
 
 def write_results(
-    folder: RunFolder, figures: dict[str, Any], curves: pd.DataFrame, plot: str, draw: StepRandom
+    folder: RunFolder, figures: dict[str, Any], curves: "pd.DataFrame", plot: str, draw: Draw
 ) -> None:
     """Write figures, curves and their plot."""
     folder.write_json("evaluation.json", figures)

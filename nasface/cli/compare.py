@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import tyro
 
 from nasface.cli.console import ConsoleProgress, print_json, say
@@ -14,7 +13,7 @@ from nasface.errors import ConfigError
 from nasface.studies.figure import plot_comparison
 from nasface.studies.scheduler import run_comparison
 from nasface.studies.spec import load_plan
-from nasface.studies.tables import REPORT, RUNS, SUMMARY, write_tables
+from nasface.studies.tables import REPORT, RUNS, read_summary_rows, write_tables
 
 PLOT = "summary.png"
 
@@ -50,9 +49,9 @@ def run(arguments: Sequence[str]) -> int:
         outcome = run_comparison(plan, command.out, command.workers, progress)
     if outcome.rows:
         text = write_tables(plan, outcome.rows, command.out, outcome.total)
-        plot_comparison(pd.DataFrame(outcome.rows), plan.metric, command.out / PLOT)
+        plot_comparison(outcome.rows, plan.metric, command.out / PLOT)
         if command.json:
-            print_json(pd.read_csv(command.out / SUMMARY).to_dict("records"))
+            print_json(read_summary_rows(command.out))
         else:
             say(text)
             say(f"runs       {command.out / RUNS}")

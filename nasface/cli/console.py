@@ -3,7 +3,8 @@
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+from nasface.errors import MissingPackageError
 
 out = Console()
 err = Console(stderr=True)
@@ -112,3 +115,12 @@ def duration(seconds: float) -> str:
         if seconds >= 1.5 * length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.0f} s"
+
+
+@contextmanager
+def pictures_if_possible() -> Iterator[None]:
+    """Go on without pictures, and say so, where the extra that draws them is missing."""
+    try:
+        yield
+    except MissingPackageError as error:
+        _plain(f"no pictures: {error}")

@@ -8,9 +8,8 @@ from typing import Annotated
 import tyro
 
 from nasface.arch.io import save_genotype
-from nasface.cli.console import print_json, say
+from nasface.cli.console import pictures_if_possible, print_json, say
 from nasface.cli.options import check_new, parse
-from nasface.drawing.cells import draw_genotype
 from nasface.engine.derive import DeriveConfig, derive_run
 from nasface.io.files import write_text
 from nasface.io.yaml import to_yaml
@@ -42,7 +41,10 @@ def run(arguments: Sequence[str]) -> int:
     genotype = derive_run(command.settings, command.out.stem)
     save_genotype(genotype, command.out)
     write_text(settings, to_yaml(command.settings))
-    draw_genotype(genotype, picture)
+    with pictures_if_possible():
+        from nasface.drawing.cells import draw_genotype
+
+        draw_genotype(genotype, picture)
     if command.json:
         cells = {
             name: [edge.operation for node in cell.nodes for edge in node.edges]
@@ -51,5 +53,6 @@ def run(arguments: Sequence[str]) -> int:
         print_json({"genotype": str(command.out), "operations": cells})
         return 0
     say(f"genotype   {command.out}")
-    say(f"drawing    {picture}")
+    if picture.is_file():
+        say(f"drawing    {picture}")
     return 0

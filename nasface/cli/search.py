@@ -8,16 +8,24 @@ from typing import Annotated, Any
 
 import tyro
 
-from nasface.cli.console import ConsoleProgress, duration, print_json, print_table, say
+from nasface.arch.genotype import Genotype
+from nasface.cli.console import (
+    ConsoleProgress,
+    duration,
+    pictures_if_possible,
+    print_json,
+    print_table,
+    say,
+)
 from nasface.cli.options import parse
-from nasface.drawing.cells import draw_genotype
 from nasface.engine.arch_history import load_history
 from nasface.engine.config import SearchConfig
 from nasface.engine.estimate import estimate_search
 from nasface.engine.search import run_search
 from nasface.errors import ConfigError
-from nasface.plots.arch_history import plot_choice_history
 from nasface.runs.folder import read_summary
+
+DRAWING, HISTORY_PLOT = "genotype.svg", "arch_history.png"
 
 
 @dataclass(kw_only=True)
@@ -54,21 +62,23 @@ def run(arguments: Sequence[str]) -> int:
         result = run_search(command.settings, out, progress, resume=command.resume)
     if not result.is_first:
         return 0
-    pictures = [draw_genotype(result.genotype, out / f"genotype{s}") for s in (".svg", ".png")]
+    _draw_genotype(result.genotype, out)
     if not result.finished:
         progress.note(f"stopped; go on with: nasface search --out {out} --resume")
         return 130
     summary = read_summary(out)
-    history = _draw_history(out)
+    _draw_history(out)
     if command.json:
         print_json({"folder": str(out), **summary})
         return 0
     _print_choices(out)
     visited = summary["candidates"] - summary["unvisited"]
     say(f"genotype   {out / 'genotype.yaml'}")
-    say(f"drawing    {pictures[0]}")
+    if (out / DRAWING).is_file():
+        say(f"drawing    {out / DRAWING}")
     say(f"choices    {out / 'decisions.json'}: entropy, margin and visits of each choice")
-    say(f"history    {history}")
+    if (out / HISTORY_PLOT).is_file():
+        say(f"history    {out / HISTORY_PLOT}")
     say(
         f"cost       {summary['seconds']:.0f} s, peak memory {summary['peak_memory_mb']:.0f} MB, "
         f"{visited} of {summary['candidates']} candidates visited"
@@ -119,6 +129,17 @@ def _print_choices(out: Path) -> None:
     print_table("choices of each cell (entropy: mean, 1 is undecided)", columns, rows)
 
 
-def _draw_history(out: Path) -> Path:
+def _draw_genotype(genotype: Genotype, out: Path) -> None:
+    with pictures_if_possible():
+        from nasface.drawing.cells import draw_genotype
+
+        for name in (DRAWING, "genotype.png"):
+            draw_genotype(genotype, out / name)
+
+
+def _draw_history(out: Path) -> None:
     found = load_history(out)
-    return plot_choice_history(found.space, found.epochs, found.scores, out / "arch_history.png")
+    with pictures_if_possible():
+        from nasface.plots.arch_history import plot_choice_history
+
+        plot_choice_history(found.space, found.epochs, found.scores, out / HISTORY_PLOT)

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import tyro
 
-from nasface.cli.console import ConsoleProgress, print_json, say
+from nasface.cli.console import ConsoleProgress, pictures_if_possible, print_json, say
 from nasface.cli.options import parse, peek, settings_file
 from nasface.engine.config import TrainConfig, train_config_of
 from nasface.engine.train import run_training
 from nasface.io.settings import read_config
-from nasface.plots.curves import plot_training_curves
 from nasface.runs.folder import RunFolder, read_metrics, read_summary
 
 
@@ -60,9 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         result = run_training(command.settings, command.out, progress, resume=command.resume)
     if not result.is_first:
         return 0
-    metrics = pd.DataFrame(read_metrics(RunFolder(command.out).metrics))
-    if len(metrics):
-        plot_training_curves(metrics, command.out / "metrics.png")
+    curves = _draw_curves(command.out)
     if not result.finished:
         progress.note(f"stopped; go on with: nasface train --out {command.out} --resume")
         return 130
@@ -72,6 +68,18 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     best = command.out / "best.safetensors"
     say(f"weights    {best}  AP {summary['best_ap']:.3f} at IoU 0.5")
-    say(f"curves     {command.out / 'metrics.png'}")
+    if curves is not None:
+        say(f"curves     {curves}")
     say(f"next       nasface detect --weights {best} --out FOLDER IMAGE ...")
     return 0
+
+
+def _draw_curves(out: Path) -> Path | None:
+    metrics = read_metrics(RunFolder(out).metrics)
+    if not metrics:
+        return None
+    with pictures_if_possible():
+        from nasface.plots.curves import plot_training_curves
+
+        return plot_training_curves(metrics, out / "metrics.png")
+    return None

@@ -1,1 +1,5 @@
-"""Drawings of cells and genotypes as graphs."""
+"""Drawings of cells and genotypes as graphs. Needs the extra ``plots``."""
+
+from nasface.optional import require
+
+require("nasface[plots]", "graphviz", "matplotlib")

@@ -16,9 +16,9 @@ from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile, is_stream, shown_name
 from nasface.engine.config import DetectConfig
 from nasface.errors import DataError, NasfaceError
+from nasface.inference.annotate import contact_sheet, draw_boxes
 from nasface.inference.predict import detect, detections_as_rows
 from nasface.io.files import write_text
-from nasface.plots.boxes import contact_sheet, draw_boxes
 from nasface.progress import Progress, StopRequest
 from nasface.runs.folder import RunFolder
 from nasface.structures import Detections

@@ -60,7 +60,7 @@ def to_onnx(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
     if config.outputs == "detections":
         model = with_suppression(model, config.suppression, config.opset)
     about = {"format": FORMAT, **describe(loaded, config)}
-    need("onnx").helper.set_model_props(model, about)
+    need("onnx", "nasface[export]").helper.set_model_props(model, about)
     model.doc_string = f"Face detector {loaded.name}"
     return model
 

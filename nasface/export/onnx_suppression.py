@@ -58,7 +58,7 @@ def suppression_model(config: SuppressionConfig, opset: int, ir_version: int) ->
             scores = GatherND (nms_best, nms_place)
         }}
     """
-    model: onnx.ModelProto = need("onnx.parser").parse_model(text)
+    model: onnx.ModelProto = need("onnx.parser", "nasface[export]").parse_model(text)
     return model
 
 
@@ -67,7 +67,7 @@ def with_suppression(
 ) -> "onnx.ModelProto":
     """A model that gives candidates, with suppression behind it."""
     behind = suppression_model(config, opset, model.ir_version)
-    merged: onnx.ModelProto = need("onnx.compose").merge_models(
+    merged: onnx.ModelProto = need("onnx.compose", "nasface[export]").merge_models(
         model, behind, io_map=[(name, name) for name in CANDIDATES]
     )
     return merged
@@ -82,8 +82,8 @@ def compare_suppressed(detector: nn.Module, path: Path, config: SuppressionConfi
     Raises:
         ExportError: if candidates or suppression do not agree.
     """
-    model: onnx.ModelProto = need("onnx").load(path)
-    name_output = need("onnx.helper").make_empty_tensor_value_info
+    model: onnx.ModelProto = need("onnx", "nasface[export]").load(path)
+    name_output = need("onnx.helper", "nasface[export]").make_empty_tensor_value_info
     model.graph.output.extend(name_output(name) for name in CANDIDATES)
     whole = runner(model.SerializeToString(), (*CANDIDATES, *OUTPUT_NAMES["detections"]))
     found = check(Graph(detector, "boxes"), lambda images: whole(images)[:2], ("boxes", "scores"))

@@ -12,7 +12,7 @@ from nasface.export.onnx import export_onnx
 from nasface.export.parity import Difference, Report
 from nasface.export.python_source.file import export_python
 from nasface.export.torch_export import export_program
-from nasface.optional import need
+from nasface.optional import require
 
 Writer = Callable[[LoadedDetector, Path, ExportConfig, Report], Difference]
 """Writes a detector to a file that agrees with it, or no file; returns the greatest difference."""
@@ -100,8 +100,9 @@ def export(
 
     Raises:
         ConfigError: for an unknown suffix, or a file that would replace the weights in use.
-        ExportError: if a file is there already (without ``overwrite``), a package is missing, or
-            the file does not agree with the detector. No file is written then.
+        ExportError: if a file is there already (without ``overwrite``), or does not agree with the
+            detector. No file is written then.
+        MissingPackageError: if a package that the format needs is missing.
         OutputError: if the file cannot be written.
     """
     form, config = export_format(path), config or ExportConfig()
@@ -112,8 +113,7 @@ def export(
             raise ExportError(f"{file}: is there already; expected a new file, or overwrite")
         if not file.parent.is_dir():
             raise ExportError(f"{file}: {file.parent} is no folder")
-    for package in form.needs:
-        need(package, form.install or package)
+    require(form.install or " ".join(form.needs), *form.needs)
     try:
         return form.write(loaded, path, config, report)
     except ExportError as error:

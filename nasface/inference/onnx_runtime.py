@@ -65,8 +65,8 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
     Runs where ``device`` says if onnxruntime has a provider for it, else on the CPU.
 
     Raises:
-        ExportError: without onnxruntime. RunError: naming the file, if it cannot be read or is no
-            such detector.
+        MissingPackageError: without onnxruntime. RunError: naming the file, if it cannot be read
+            or is no such detector.
     """
     try:
         searcher = open_session(path.read_bytes(), device)
@@ -101,9 +101,9 @@ def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
     """An onnxruntime session with as many threads as torch.
 
     Raises:
-        ExportError: without onnxruntime. RunError: for what is no model.
+        MissingPackageError: without onnxruntime. RunError: for what is no model.
     """
-    runtime = need("onnxruntime")
+    runtime = need("onnxruntime", "nasface[export]")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3

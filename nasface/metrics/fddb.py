@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from nasface.data.fddb import ELLIPSE, FddbImage
+from nasface.optional import need
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.uint8]
@@ -148,6 +148,7 @@ def boxes_to_ellipses(
 
 def _steps(overlaps: Floats, scores: NDArray[np.floating]) -> Floats:
     """What each distinct score adds: (score, discontinuous, continuous, detections), (S, 4)."""
+    assign = need("scipy.optimize", "nasface[evaluate]").linear_sum_assignment
     distinct, counts = np.unique(scores, return_counts=True)
     touches = overlaps.any(axis=0)
     steps, before = [], (0.0, 0.0)
@@ -156,7 +157,7 @@ def _steps(overlaps: Floats, scores: NDArray[np.floating]) -> Floats:
         # Only a detection that touches a face can change the matching.
         if (touches & (scores == score)).any():
             valid = overlaps[:, touches & (scores >= score)]
-            matched = valid[linear_sum_assignment(valid, maximize=True)]
+            matched = valid[assign(valid, maximize=True)]
             now = (float((matched > 0.5).sum()), float(matched.sum()))
         steps.append((score, now[0] - before[0], now[1] - before[1], count))
         before = now

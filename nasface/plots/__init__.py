@@ -1,1 +1,5 @@
-"""Figures: curves, histories of a search, boxes on photographs."""
+"""Figures: curves and histories of a search. Needs the extra ``plots``."""
+
+from nasface.optional import require
+
+require("nasface[plots]", "matplotlib", "pandas")

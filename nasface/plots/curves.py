@@ -1,7 +1,8 @@
 """Plots of what a run measured."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,8 +11,9 @@ from matplotlib.figure import Figure
 from nasface.plots.save import save_figure
 
 
-def plot_training_curves(metrics: pd.DataFrame, path: Path) -> Path:
-    """Each column of the metrics but ``step`` over the steps; losses also smoothed."""
+def plot_training_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
+    """Plot each metric of a run but ``step`` over the steps; losses also smoothed."""
+    metrics = pd.DataFrame(rows)
     columns = [name for name in metrics.columns if name != "step" and metrics[name].notna().any()]
     figure = Figure(figsize=(7, 1.9 * len(columns) + 0.6), layout="constrained")
     for axes, name in zip(figure.subplots(len(columns), squeeze=False)[:, 0], columns, strict=True):

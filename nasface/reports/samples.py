@@ -12,9 +12,9 @@ from nasface.data.detections import read_detections
 from nasface.data.images import read_image
 from nasface.data.widerface import ImageRecord, read_wider_split
 from nasface.errors import DataError
+from nasface.inference.annotate import draw_boxes
 from nasface.metrics.average_precision import Floats, average_precision
 from nasface.metrics.error_analysis import Outcome, best_score, image_outcome, ranked
-from nasface.plots.boxes import draw_boxes
 from nasface.reports.reader import RunRecord
 
 Image = NDArray[np.uint8]

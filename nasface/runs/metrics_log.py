@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from nasface.errors import ConfigError
+from nasface.optional import require
 from nasface.runs.folder import RunFolder
 
 
@@ -13,19 +13,16 @@ class MetricsLog:
     without a folder (processes that follow another) nothing is written.
 
     Raises:
-        ConfigError: if TensorBoard is asked for and not installed.
+        MissingPackageError: if TensorBoard is asked for and not installed.
     """
 
     def __init__(self, folder: RunFolder | None, tensorboard: bool = False) -> None:
         self.folder = folder
         self.writer: Any = None
         if tensorboard and folder is not None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise ConfigError(
-                    "tensorboard: is not installed; expected: pip install 'nasface[tensorboard]'"
-                ) from None
+            require("nasface[tensorboard]", "tensorboard")
+            from torch.utils.tensorboard import SummaryWriter
+
             self.writer = SummaryWriter(str(folder.path / "tensorboard"))
 
     def __enter__(self) -> "MetricsLog":

@@ -1,17 +1,21 @@
 """What evaluations write and plots read: figures as JSON, curves as CSV."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from nasface.errors import RunError
 from nasface.io.files import write_text
 from nasface.metrics.average_precision import AveragePrecision
 from nasface.metrics.fddb import READ_AT, FddbResult
 from nasface.metrics.widerface import THRESHOLDS, SetResult, WiderResult
+from nasface.optional import need
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CURVES = "curves.csv"
 """Name of the file of curves in the folder of an evaluation."""
@@ -52,34 +56,35 @@ def fddb_figures(result: FddbResult) -> dict[str, Any]:
     }
 
 
-def wider_curves(result: WiderResult) -> pd.DataFrame:
+def wider_curves(result: WiderResult) -> "pd.DataFrame":
     """Set, score, recall and precision, 1000 rows a set."""
-    return pd.concat(
-        pd.DataFrame(dict(zip(_PR, (name, THRESHOLDS, each.recall, each.precision), strict=True)))
+    parts = (
+        _frame(_PR, name, THRESHOLDS, each.recall, each.precision)
         for name, each in result.sets.items()
     )
+    curves: pd.DataFrame = need("pandas", "nasface[evaluate]").concat(parts)
+    return curves
 
 
-def plain_curves(result: AveragePrecision) -> pd.DataFrame:
+def plain_curves(result: AveragePrecision) -> "pd.DataFrame":
     """The same for all faces, a row for each counted detection."""
-    columns = ("all", result.scores, result.recall, result.precision)
-    return pd.DataFrame(dict(zip(_PR, columns, strict=True)))
+    return _frame(_PR, "all", result.scores, result.recall, result.precision)
 
 
-def fddb_curves(result: FddbResult) -> pd.DataFrame:
+def fddb_curves(result: FddbResult) -> "pd.DataFrame":
     """Score, false positives and both rates."""
-    columns = (result.scores, result.false_positives, result.discontinuous, result.continuous)
-    return pd.DataFrame(dict(zip(_ROC, columns, strict=True)))
+    rates = (result.discontinuous, result.continuous)
+    return _frame(_ROC, result.scores, result.false_positives, *rates)
 
 
-def write_curves(folder: Path, curves: pd.DataFrame) -> Path:
+def write_curves(folder: Path, curves: "pd.DataFrame") -> Path:
     """Write a frame of curves into the folder of an evaluation."""
     path = folder / CURVES
     write_text(path, curves.to_csv(index=False, float_format="%.6g"))
     return path
 
 
-def read_precision_recall(path: Path) -> pd.DataFrame:
+def read_precision_recall(path: Path) -> "pd.DataFrame":
     """Curves of an evaluation: its folder or the file in it.
 
     Raises:
@@ -88,7 +93,7 @@ def read_precision_recall(path: Path) -> pd.DataFrame:
     return _read(_file(path), _PR)
 
 
-def read_roc(path: Path) -> pd.DataFrame:
+def read_roc(path: Path) -> "pd.DataFrame":
     """Curves of FDDB: the folder of an evaluation, the file in it, or a file of the official tool
     (``...DiscROC.txt`` or ``...ContROC.txt``), which has one of the two rates.
 
@@ -109,9 +114,9 @@ def _file(path: Path) -> Path:
     return path / CURVES if path.is_dir() else path
 
 
-def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+def _read(path: Path, columns: list[str]) -> "pd.DataFrame":
     try:
-        frame = pd.read_csv(path)
+        frame: pd.DataFrame = need("pandas", "nasface[evaluate]").read_csv(path)
         frame = frame[columns].astype({name: float for name in columns if name != "set"})
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror})") from None
@@ -122,7 +127,7 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _read_official(path: Path) -> pd.DataFrame:
+def _read_official(path: Path) -> "pd.DataFrame":
     try:
         values = np.loadtxt(path, ndmin=2)
     except OSError as error:
@@ -135,7 +140,14 @@ def _read_official(path: Path) -> pd.DataFrame:
             "for the discontinuous rate, score"
         )
     rate = "discontinuous" if values.shape[1] == 3 else "continuous"
-    return pd.DataFrame({"false_positives": values[::-1, 1], rate: values[::-1, 0]})
+    return _frame(("false_positives", rate), values[::-1, 1], values[::-1, 0])
+
+
+def _frame(names: Sequence[str], *columns: object) -> "pd.DataFrame":
+    frame: pd.DataFrame = need("pandas", "nasface[evaluate]").DataFrame(
+        dict(zip(names, columns, strict=True))
+    )
+    return frame
 
 
 def _value(result: SetResult) -> dict[str, Any]:

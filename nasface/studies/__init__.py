@@ -1,1 +1,8 @@
-"""Comparisons of many runs: specification, scheduling, tables, statistics."""
+"""Comparisons of many runs: specification, scheduling, tables, statistics.
+
+Needs the extra ``studies``.
+"""
+
+from nasface.optional import require
+
+require("nasface[studies]", "matplotlib", "pandas", "scipy")

@@ -1,6 +1,8 @@
 """The figure of a comparison: a point for every run, mean and interval for every method."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +12,12 @@ from nasface.plots.save import save_figure
 from nasface.studies.statistics import mean_of
 
 
-def plot_comparison(runs: pd.DataFrame, figure: str, path: Path) -> None:
-    """Draw ``figure`` of runs (columns ``label``, ``seed`` and the figure), a row for each label.
+def plot_comparison(rows: Sequence[Mapping[str, Any]], figure: str, path: Path) -> None:
+    """Draw ``figure`` of runs (keys ``label``, ``seed`` and the figure), a row for each label.
 
     Seeds have the same colour in all rows, so that pairs can be followed by eye.
     """
+    runs = pd.DataFrame(rows)
     labels = list(dict.fromkeys(runs["label"]))
     seeds = sorted(set(runs["seed"]))
     plot = Figure(figsize=(7, 1.2 + 0.42 * len(labels)), layout="constrained")

@@ -147,6 +147,13 @@ def write_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path, tot
     return text
 
 
+def read_summary_rows(out: Path) -> list[dict[str, Any]]:
+    """The rows of summary.csv as plain values; what a row does not have is None."""
+    text = pd.read_csv(out / SUMMARY).to_json(orient="records", double_precision=15)
+    rows: list[dict[str, Any]] = json.loads(text)
+    return rows
+
+
 def _heading(plan: StudySpec, rows: Sequence[dict[str, Any]], total: int) -> str:
     first = rows[0]
     dates = sorted({row["date"] for row in rows})

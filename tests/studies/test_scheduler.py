@@ -178,8 +178,8 @@ def test_random_search_takes_the_cell_that_its_supernet_likes_best(
 
 
 def test_the_figure_is_drawn(tmp_path: Path) -> None:
-    runs = pd.DataFrame([row("fpn", seed, 0.1 * seed) for seed in range(3)] + [row("pan", 0, 0.5)])
-    plot_comparison(runs, "ap", tmp_path / "summary.png")
+    rows = [row("fpn", seed, 0.1 * seed) for seed in range(3)] + [row("pan", 0, 0.5)]
+    plot_comparison(rows, "ap", tmp_path / "summary.png")
     assert (tmp_path / "summary.png").stat().st_size > 5000
 
 

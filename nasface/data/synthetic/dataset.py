@@ -21,6 +21,7 @@ from nasface.data.images import write_image
 from nasface.data.synthetic.paste import Pasted, paste, rotated_extent
 from nasface.data.widerface import write_wider_annotations
 from nasface.errors import ConfigError, DataError
+from nasface.optional import need
 
 Image = NDArray[np.uint8]
 Crops = NDArray[np.float32]
@@ -90,7 +91,8 @@ def write_sample(
     same bytes.
 
     Raises:
-        DataError: if the folder exists and is not empty, or scikit-image is missing.
+        DataError: if the folder exists and is not empty. MissingPackageError: without the extra
+            ``sample``.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: exists and is not empty; choose another folder")
@@ -171,13 +173,7 @@ def split_faces(faces: Crops) -> tuple[list[int], list[int]]:
 
 
 def _load_parts() -> dict[str, Part]:
-    try:
-        from skimage import data
-    except ImportError:
-        raise DataError(
-            "scikit-image is not installed, and the sample is made from its pictures; "
-            "expected after: pip install 'nasface[sample]'"
-        ) from None
+    data = need("skimage.data", "nasface[sample]")
     crops = np.asarray(data.lfw_subset(), dtype=np.float32)
     faces, others = crops[:_FACES], crops[_FACES:]
     train, val = split_faces(faces)

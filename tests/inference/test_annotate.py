@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nasface.plots.boxes import ANNOTATED, DETECTED, contact_sheet, draw_boxes
+from nasface.inference.annotate import ANNOTATED, DETECTED, contact_sheet, draw_boxes
 
 
 def test_boxes_are_drawn_where_they_are_and_the_original_is_left_alone() -> None:

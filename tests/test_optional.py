@@ -1,0 +1,109 @@
+import ast
+import configparser
+import importlib.metadata
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nasface.errors import MissingPackageError
+from nasface.optional import need, require
+
+ROOT = Path(__file__).parents[1]
+
+#: commands that `pip install nasface` alone is enough for
+PLAIN = ("sample", "search", "derive", "train", "detect", "export", "genotype", "cost")
+
+#: import names of the packages that only extras bring
+OPTIONAL = (
+    "graphviz", "matplotlib", "pandas", "scipy", "jinja2", "skimage", "sklearn", "onnx",
+    "onnxscript", "onnxruntime", "tensorboard",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def extras() -> dict[str, set[str]]:
+    """Extra -> import names of the packages that it brings, those of extras within it included."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = {name: text.split() for name, text in setup["options.extras_require"].items()}
+    names: dict[str, set[str]] = {}
+    for module, distributions in importlib.metadata.packages_distributions().items():
+        for each in distributions:
+            names.setdefault(each.lower(), set()).add(module)
+
+    def packages(extra: str) -> Iterator[str]:
+        for line in lines[extra]:
+            if line.startswith("nasface["):
+                for inner in line.removeprefix("nasface[").removesuffix("]").split(","):
+                    yield from packages(inner)
+            else:
+                yield from names[line.partition(">")[0].lower()]
+
+    return {extra: set(packages(extra)) for extra in lines if extra != "dev"}
+
+
+def calls() -> Iterator[tuple[str, list[str]]]:
+    """The extra and the packages of each call of ``need`` and ``require`` that names an extra."""
+    for path in (ROOT / "nasface").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            words = [str(each.value) for each in node.args if isinstance(each, ast.Constant)]
+            if node.func.id == "need" and len(words) == 2:
+                yield words[1], [words[0].partition(".")[0]]
+            elif node.func.id == "require" and len(words) > 1:
+                yield words[0], words[1:]
+
+
+def test_extras_named_in_the_code_bring_the_packages(extras: dict[str, set[str]]) -> None:
+    found = list(calls())
+    assert len(found) > 8
+    for install, packages in found:
+        extra = install.removeprefix("nasface[").removesuffix("]")
+        assert install == f"nasface[{extra}]"
+        assert set(packages) <= extras[extra], (extra, packages)
+
+
+def test_all_brings_every_extra(extras: dict[str, set[str]]) -> None:
+    assert set().union(*extras.values()) == extras["all"]
+    assert set(OPTIONAL) - {"sklearn"} <= extras["all"]
+
+
+def test_need_imports_modules() -> None:
+    assert need("pandas", "nasface[plots]").__name__ == "pandas"
+    assert need("scipy.optimize", "nasface[evaluate]").__name__ == "scipy.optimize"
+
+
+def test_a_missing_package_is_named_with_its_extra() -> None:
+    expected = r"^no_such_package is not installed; expected: pip install 'nasface\[plots\]'$"
+    with pytest.raises(MissingPackageError, match=expected):
+        need("no_such_package.inner", "nasface[plots]")
+    with pytest.raises(ImportError, match=expected):
+        require("nasface[plots]", "pandas", "no_such_package")
+
+
+def run_without_extras(code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code where none of the optional packages can be imported."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL!r})); "
+    command = [sys.executable, "-c", blocked + code]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_detect_train_and_search_need_no_extra() -> None:
+    imports = "; ".join(f"import nasface.cli.{verb}" for verb in PLAIN)
+    done = run_without_extras(f"{imports}; import nasface; nasface.load_detector")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "extra"),
+    [("draw", "plots"), ("plot", "plots"), ("compare", "studies"), ("report", "report")],
+)
+def test_other_commands_name_their_extra(verb: str, extra: str) -> None:
+    done = run_without_extras(f"from nasface.cli.main import main; sys.exit(main(['{verb}']))")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"nasface {verb}: ")
+    assert done.stderr.endswith(f"pip install 'nasface[{extra}]'\n")
