@@ -1,4 +1,5 @@
 import configparser
+import re
 import subprocess
 import sys
 import zipfile
@@ -24,10 +25,34 @@ def test_package_list_is_complete() -> None:
     assert set(setup["options"]["packages"].split()) == on_disk | mapped
 
 
-def test_version_needs_no_torch() -> None:
-    code = "import sys, nasface, nasface.arch.io; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert nasface.__version__.count(".") == 2
+def test_version_is_a_release_or_its_forerunner() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", nasface.__version__)
+
+
+def packages_imported_by(code: str) -> set[str]:
+    """Packages outside the standard library that code imports in a new interpreter."""
+    code = f"import sys; before = set(sys.modules); {code}; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    return imported - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import nasface",
+        "import nasface; dir(nasface)",
+        "from nasface.cli.main import main; main(['--help'])",
+        "from nasface.cli.main import main; main(['--version'])",
+    ],
+)
+def test_a_start_imports_no_other_package(code: str) -> None:
+    assert packages_imported_by(code) == {"nasface"}
+
+
+def test_spaces_and_genotypes_need_no_torch() -> None:
+    code = "import nasface; nasface.load_search_space('autofem'); nasface.load_genotype('asfd-ref')"
+    assert not packages_imported_by(code) & {"cv2", "matplotlib", "numpy", "pandas", "torch"}
 
 
 def test_yaml_folders_are_package_data() -> None:
