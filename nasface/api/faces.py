@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasface.data.images import write_image
+from nasface.inference.annotate import draw_boxes
 from nasface.inference.pictures import Picture, as_image
-from nasface.plots.boxes import draw_boxes
 from nasface.structures import Detections
 
 

@@ -18,11 +18,11 @@ from nasface.detection.checkpoint import save_detector
 from nasface.detection.detector import build_detector
 from nasface.detection.heads import Head
 from nasface.errors import ConfigError, DataError, RunError
+from nasface.inference.annotate import draw_boxes
 from nasface.inference.loading import read_detector
 from nasface.inference.pictures import Picture
 from nasface.inference.predict import InferenceConfig, detect
 from nasface.nn.fuse import fuse_conv_bn
-from nasface.plots.boxes import draw_boxes
 
 TEST = InferenceConfig(score_threshold=0.0, max_detections=5)
 
