@@ -106,7 +106,6 @@ def test_links_lead_somewhere() -> None:
 @pytest.mark.slow
 def test_tutorial_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / "scripts" / "presets", tmp_path / "scripts" / "presets")
     page = ROOT / "docs" / "tutorial.md"
     for block in blocks(page, "sh"):
         for line in block.strip().splitlines():

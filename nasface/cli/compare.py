@@ -10,6 +10,7 @@ import tyro
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
+from nasface.presets import preset_path
 from nasface.studies.figure import plot_comparison
 from nasface.studies.scheduler import run_comparison
 from nasface.studies.spec import load_plan
@@ -28,7 +29,7 @@ class CompareCommand:
     """
 
     plan: tyro.conf.Positional[Path]
-    """YAML file of the plan; see scripts/studies."""
+    """YAML file of the plan, or preset:NAME (see nasface presets)."""
     out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
     """Folder of the comparison."""
     data: str | None = None
@@ -44,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     command = parse_line(CompareCommand, arguments, "compare")
     if command.workers < 1:
         raise ConfigError(f"workers: {command.workers}, expected 1 or more")
-    plan = load_plan(command.plan, command.data)
+    plan = load_plan(preset_path(command.plan, "compare"), command.data)
     with ConsoleProgress() as progress:
         outcome = run_comparison(plan, command.out, command.workers, progress)
     if outcome.rows:

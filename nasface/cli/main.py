@@ -17,6 +17,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
     {
         "sample": "write a small data set of real faces to try things on",
         "check-data": "look for what is wrong with a data set",
+        "presets": "list the files of settings that come with nasface, or print one",
         "search": "search an architecture on a data set",
         "derive": "write the genotype of a search, at its end or at any epoch",
         "genotype": "import, export, show, validate and compare genotypes",

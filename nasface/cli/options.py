@@ -13,6 +13,7 @@ import tyro
 from nasface.errors import ConfigError, RunError
 from nasface.io.settings import load_config
 from nasface.io.yaml import check_finite
+from nasface.presets import preset_path
 
 Command = TypeVar("Command")
 
@@ -30,7 +31,7 @@ def parse(
             understood. SystemExit: 0 after ``--help``.
     """
     kind = get_type_hints(command)["settings"]
-    path = settings_file(arguments)
+    path = settings_file(arguments, verb)
     make: Callable[..., Command] = command
     settings = (base or kind()) if path is None else load_config(kind, path, base)
     required: dict[str, Any] = {
@@ -87,11 +88,11 @@ def check_new(path: Path, suffixes: Sequence[str]) -> None:
         raise RunError(f"{path}: expected a {' or '.join(suffixes)} file in a folder that exists")
 
 
-def settings_file(arguments: Sequence[str]) -> Path | None:
-    """The file that the settings of a command line come from.
+def settings_file(arguments: Sequence[str], verb: str) -> Path | None:
+    """The file that the settings of a command line come from; ``preset:NAME`` is a packaged one.
 
     Raises:
-        ConfigError: if two are asked for.
+        ConfigError: if two are asked for, or for a preset that the command does not have.
     """
     path = peek(arguments, "--config")
     if "--resume" in arguments:
@@ -99,7 +100,7 @@ def settings_file(arguments: Sequence[str]) -> Path | None:
             raise ConfigError("--config: not together with --resume, which takes the run's own")
         folder = peek(arguments, "--out")
         path = None if folder is None else str(Path(folder) / "config.yaml")
-    return None if path is None else Path(path)
+    return None if path is None else preset_path(path, verb)
 
 
 def _has_default(field: Field[Any]) -> bool:

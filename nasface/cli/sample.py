@@ -26,7 +26,7 @@ class SampleCommand:
     folder: tyro.conf.Positional[Path]
     """New folder."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """YAML file of settings; options given here override it."""
+    """YAML file of settings, or preset:NAME (see nasface presets); options override it."""
     json: bool = False
     """Print what was written as JSON."""
 

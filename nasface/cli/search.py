@@ -41,7 +41,7 @@ class SearchCommand:
     out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """New folder of the run; needed except with --estimate."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """YAML file of settings; options given here override it."""
+    """YAML file of settings, or preset:NAME (see nasface presets); options override it."""
     resume: bool = False
     """Go on with the stopped run in --out, with its settings."""
     estimate: bool = False

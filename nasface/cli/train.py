@@ -33,7 +33,7 @@ class TrainCommand:
     out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
     """New folder of the run."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """YAML file of settings; options given here override it."""
+    """YAML file of settings, or preset:NAME (see nasface presets); options override it."""
     resume: bool = False
     """Go on with the stopped run in --out, with its settings."""
     json: bool = False
@@ -43,7 +43,7 @@ class TrainCommand:
 def _base(arguments: Sequence[str]) -> TrainConfig | None:
     """The settings of the model that the command line, or its file of settings, names."""
     name = peek(arguments, "--model")
-    path = settings_file(arguments)
+    path = settings_file(arguments, "train")
     if name is None and path is not None and path.is_file():
         values = read_config(path)
         name = values.get("model") if isinstance(values, dict) else None

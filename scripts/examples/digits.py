@@ -1,7 +1,7 @@
 """Does a search learn? DARTS cells on the handwritten digits that come with scikit-learn.
 
-    pip install -e '.[studies]'
-    python scripts/studies/digits.py --csv docs/results/digits.csv
+    pip install -e . scikit-learn
+    python scripts/examples/digits.py --csv docs/results/digits.csv
 
 1797 real images of 8 x 8 pixels, 897 of them to search and train on (stratified, another choice for
 every seed), 900 to test. Each method derives a cell from a search on the 897 images; every cell is

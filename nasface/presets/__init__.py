@@ -1,0 +1,55 @@
+"""Files of settings by name: ``preset:NAME`` stands wherever a command takes such a file.
+
+Each lies in the folder of the command that it is for. Knows nothing of what the settings mean.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nasface.errors import ConfigError
+
+PREFIX = "preset:"
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A packaged file of settings for ``command``; ``text`` is the comment that it begins with."""
+
+    name: str
+    command: str
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """What it is for, and a command that uses it."""
+        lines = []
+        for line in self.path.read_text("utf-8").splitlines():
+            if not line.startswith("#"):
+                break
+            lines.append(line.removeprefix("#"))
+        return "\n".join(line.removeprefix(" ") for line in lines)
+
+
+def presets() -> dict[str, Preset]:
+    """Return all presets by name, sorted by command and name."""
+    return {
+        path.stem: Preset(path.stem, path.parent.name, path)
+        for path in sorted(_FOLDER.glob("*/*.yaml"))
+    }
+
+
+def preset_path(file: str | Path, command: str) -> Path:
+    """Return the file of ``preset:NAME``, or any other file as it is given.
+
+    Raises:
+        ConfigError: for a name that no preset of the command has.
+    """
+    if not str(file).startswith(PREFIX):
+        return Path(file)
+    own = {name: each for name, each in presets().items() if each.command == command}
+    name = str(file).removeprefix(PREFIX)
+    if name not in own:
+        names = ", ".join(own) or "a file, since it has no presets"
+        raise ConfigError(f"{file}: no preset of nasface {command}; expected {names}")
+    return own[name].path

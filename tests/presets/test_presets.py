@@ -1,0 +1,107 @@
+"""Packaged files of settings: their names, and that each holds what its command reads."""
+
+from pathlib import Path
+
+import pytest
+
+from nasface.arch.io import load_search_space
+from nasface.cli.main import main
+from nasface.cli.presets import first_sentence
+from nasface.data.synthetic.dataset import SampleConfig
+from nasface.engine.config import SearchConfig, TrainConfig, train_config_of
+from nasface.errors import ConfigError
+from nasface.io.settings import load_config
+from nasface.presets import preset_path, presets
+from nasface.studies.spec import load_plan, runs_of
+
+Output = pytest.CaptureFixture[str]
+KINDS: dict[str, type] = {"sample": SampleConfig, "search": SearchConfig, "train": TrainConfig}
+PRESETS = presets()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_is_what_its_command_reads(name: str) -> None:
+    preset = PRESETS[name]
+    if preset.command == "compare":
+        plan = load_plan(preset.path)
+        assert plan.name == name
+        assert runs_of(plan)
+        return
+    config: object = load_config(KINDS[preset.command], preset.path)
+    if isinstance(config, SearchConfig):
+        load_search_space(config.space, config.parameters)
+
+
+def test_names_are_unique_and_every_preset_says_what_it_is_for() -> None:
+    files = [path for each in PRESETS.values() for path in each.path.parents[1].glob("*/*.yaml")]
+    assert len({path.stem for path in files}) == len(set(files)) == len(PRESETS)
+    assert all(len(preset.text) > 30 for preset in PRESETS.values())
+
+
+def test_other_files_are_left_as_they_are() -> None:
+    assert preset_path("mine.yaml", "train") == Path("mine.yaml")
+
+
+def test_a_preset_of_another_command_is_refused_with_the_own_ones() -> None:
+    with pytest.raises(ConfigError, match=r"^preset:table2-small: no preset of nasface search; "):
+        preset_path("preset:table2-small", "search")
+    with pytest.raises(ConfigError, match=r"expected .*quickstart-search"):
+        preset_path("preset:quickstart", "search")
+    with pytest.raises(ConfigError, match="expected a file"):
+        preset_path("preset:quickstart", "detect")
+
+
+def test_command_line_takes_presets(tmp_path: Path, capsys: Output) -> None:
+    words = ["--config", "preset:quickstart-sample", "--train", "2", "--val", "1"]
+    assert main(["sample", str(tmp_path / "data"), *words]) == 0
+    assert len(list((tmp_path / "data" / "WIDER_train").rglob("*.jpg"))) == 2
+    capsys.readouterr()
+    assert main(["train", "--config", "preset:none", "--out", str(tmp_path / "run")]) == 2
+    assert "backbone-train" in capsys.readouterr().err
+    assert main(["compare", "preset:none", "--out", str(tmp_path / "run")]) == 2
+    assert "table2-small" in capsys.readouterr().err
+
+
+def test_list_has_every_preset(capsys: Output) -> None:
+    assert main(["presets"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in PRESETS)
+
+
+def test_a_preset_is_printed_as_its_file_is(capsys: Output) -> None:
+    assert main(["presets", "preset:quickstart-train"]) == 0
+    assert capsys.readouterr().out == PRESETS["quickstart-train"].path.read_text()
+    assert main(["presets", "quickstart"]) == 2
+    assert "quickstart-train" in capsys.readouterr().err
+
+
+def test_first_sentence() -> None:
+    assert first_sentence("One: of\ntwo 0.5 long; and more. Two.") == "One: of two 0.5 long"
+    assert first_sentence("no end") == "no end"
+
+
+def test_quickstart_warm_up_reaches_every_candidate() -> None:
+    sample = load_config(SampleConfig, PRESETS["quickstart-sample"].path)
+    search = load_config(SearchConfig, PRESETS["quickstart-search"].path)
+    space = load_search_space(search.space, search.parameters)
+    warm_up_steps = search.warmup_epochs * (sample.train // 2 // search.batch_size)
+    most = max(
+        sum(len(edge.operations) for edge in node.edges)
+        if node.keep != "all"
+        else max(len(edge.operations) for edge in node.edges)
+        for cell in space.cells.values()
+        for node in cell.nodes
+    )
+    assert most == 32
+    assert warm_up_steps >= most
+
+
+def test_the_second_training_of_d0_fits_the_weights_of_the_first() -> None:
+    base = train_config_of("d0-dense")
+    first, second = (
+        load_config(TrainConfig, PRESETS[f"d0-{size}-train"].path, base) for size in (320, 640)
+    )
+    for each in (first, second):
+        assert (each.model, each.genotype) == (base.model, base.genotype)
+        assert each.detector == base.detector
+    assert second.start_weights == "crops-320/last.safetensors"
