@@ -14,7 +14,10 @@ from nasface.optional import need, require
 ROOT = Path(__file__).parents[1]
 
 #: commands that `pip install nasface` alone is enough for
-PLAIN = ("sample", "search", "derive", "train", "detect", "export", "genotype", "cost")
+PLAIN = (
+    "sample", "check_data", "presets", "search", "derive", "train", "detect", "export", "genotype",
+    "cost",
+)  # fmt: skip
 
 #: import names of the packages that only extras bring
 OPTIONAL = (

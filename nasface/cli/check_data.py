@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import tyro
 
-from nasface.cli.console import ConsoleProgress, print_json, print_table, say
+from nasface.cli.console import ConsoleProgress, pictures_if_possible, print_json, print_table, say
 from nasface.cli.options import parse_line
 from nasface.data.check import check_records, find_duplicates
 from nasface.data.records import Exif
 from nasface.data.widerface import annotation_file, read_wider_split
 from nasface.errors import RunError
-from nasface.plots.data import plot_faces
 from nasface.runs.folder import RunFolder
 
 PROBLEMS = 1
@@ -69,7 +68,10 @@ def run(arguments: Sequence[str]) -> int:
     if command.out is not None:
         command.out.mkdir(parents=True)
         RunFolder(command.out).write_json("data.json", figures)
-        plot_faces({split: figures[split] for split in checks}, command.out / "faces.png")
+        with pictures_if_possible():
+            from nasface.plots.data import plot_faces
+
+            plot_faces({split: figures[split] for split in checks}, command.out / "faces.png")
     if command.json:
         print_json(figures)
     else:
