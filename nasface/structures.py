@@ -74,6 +74,14 @@ class Predictions(NamedTuple):
     scale: float = 1.0
 
 
+class ShotPair(NamedTuple):
+    """What a detector predicts in training; ``first`` is None where only the second shot was
+    asked for."""
+
+    first: Predictions | None
+    second: Predictions
+
+
 class Candidates(NamedTuple):
     """A batch of predictions decoded, before suppression.
 

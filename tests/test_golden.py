@@ -21,9 +21,8 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.arch.io import save_genotype
 from nasface.detection.losses import LossConfig
-from nasface.engine.config import SearchConfig, TrainConfig
-from nasface.engine.search import run_search
-from nasface.engine.train import run_training
+from nasface.engine.search import SearchConfig, run_search
+from nasface.engine.train import TrainConfig, run_training
 from nasface.progress import Silent
 from nasface.runs.folder import RunFolder, read_metrics
 

@@ -18,8 +18,9 @@ from nasface.data.matlab import read_matlab
 from nasface.data.widerface import read_wider_split
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import load_detector
-from nasface.engine.arch_history import load_history
-from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.engine.derive import load_history
+from nasface.engine.search import SearchConfig
+from nasface.engine.train import TrainConfig
 from nasface.errors import NasfaceError
 from nasface.io.settings import load_config
 from nasface.io.yaml import to_yaml

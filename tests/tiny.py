@@ -20,10 +20,10 @@ from nasface.detection.checkpoint import save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.detection.necks.registry import uses_genotype
-from nasface.engine.config import OptimizerConfig
+from nasface.engine.optim import OptimizerConfig
 from nasface.progress import Silent
 from nasface.search.derive import derive
-from nasface.structures import Predictions
+from nasface.structures import ShotPair
 
 DETECTOR = DetectorConfig(channels=8, head_layers=1, extra_channels=(16, 16))
 AUGMENT = AugmentConfig(size=64)
@@ -107,10 +107,10 @@ class Notes(Silent):
 
 
 def nan_at(*calls: int) -> Callable[..., Tensor]:
-    """A loss that is finite but at some of its calls, counted from 0."""
+    """A detection loss that is finite but at some of its calls, counted from 0."""
     counter = counted()
 
-    def loss(_first: object, second: Predictions, *_: object) -> Tensor:
-        return second.deltas_BA4.sum() * (math.nan if next(counter) in calls else 1e-6)
+    def loss(_loss: object, shots: ShotPair, _targets: object) -> Tensor:
+        return shots.second.deltas_BA4.sum() * (math.nan if next(counter) in calls else 1e-6)
 
     return loss

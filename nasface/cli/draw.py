@@ -13,9 +13,10 @@ from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.drawing.animation import ANIMATION, draw_frames
 from nasface.drawing.cells import draw_comparison, draw_genotype
-from nasface.engine.arch_history import HISTORY, load_history
+from nasface.engine.derive import load_history
 from nasface.errors import ConfigError, RunError
 from nasface.plots.arch_history import plot_choice_history
+from nasface.runs.arch_history import HISTORY
 
 
 @dataclass(kw_only=True)

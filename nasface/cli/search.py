@@ -18,10 +18,9 @@ from nasface.cli.console import (
     say,
 )
 from nasface.cli.options import parse
-from nasface.engine.arch_history import load_history
-from nasface.engine.config import SearchConfig
+from nasface.engine.derive import load_history
 from nasface.engine.estimate import estimate_search
-from nasface.engine.search import run_search
+from nasface.engine.search import SearchConfig, run_search
 from nasface.errors import ConfigError
 from nasface.runs.folder import read_summary
 

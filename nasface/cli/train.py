@@ -10,8 +10,7 @@ import tyro
 
 from nasface.cli.console import ConsoleProgress, pictures_if_possible, print_json, say
 from nasface.cli.options import parse, peek, settings_file
-from nasface.engine.config import TrainConfig, train_config_of
-from nasface.engine.train import run_training
+from nasface.engine.train import TrainConfig, run_training, train_config_of
 from nasface.io.settings import read_config
 from nasface.runs.folder import RunFolder, read_metrics, read_summary
 

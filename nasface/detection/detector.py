@@ -18,7 +18,7 @@ from nasface.detection.heads import Head
 from nasface.detection.necks.registry import build_neck
 from nasface.detection.pyramid import LEVELS, STRIDES, ExtraLevels
 from nasface.nn.blocks import conv_norm_relu
-from nasface.structures import Predictions
+from nasface.structures import Predictions, ShotPair
 
 FIRST_SHOT_SCALE = 0.5
 
@@ -57,14 +57,16 @@ class DetectorTrunk(nn.Module):
             self.config.cosine_scale if self.config.classifier == "cosine" else 1.0,
         )
 
-    def predict_both(
-        self, original: Mapping[int, Tensor], enhanced: Mapping[int, Tensor]
-    ) -> tuple[Predictions, Predictions]:
-        """First and second shot in one pass of the heads.
+    def predict_shots(
+        self, original: Mapping[int, Tensor], enhanced: Mapping[int, Tensor], first_shot: bool
+    ) -> ShotPair:
+        """First shot, where it is asked for, and second shot in one pass of the heads.
 
         Both shots are one batch to the heads' normalisation, so that its running statistics at test
         time are those of the mixture it was trained on.
         """
+        if not first_shot:
+            return ShotPair(None, self.predict(enhanced))
         both = {level: torch.cat([original[level], enhanced[level]]) for level in LEVELS}
         shots = self.predict(both)
         (first, second), (of_first, of_second) = (
@@ -72,7 +74,7 @@ class DetectorTrunk(nn.Module):
             shots.deltas_BA4.chunk(2),
         )
         anchors = self._anchors(original, FIRST_SHOT_SCALE)
-        return (
+        return ShotPair(
             Predictions(first, of_first, anchors, shots.scale),
             shots._replace(logits_BA2=second, deltas_BA4=of_second),
         )
@@ -116,10 +118,10 @@ class Detector(TwoShotDetector[nn.Module]):
         """See the class."""
         return self.trunk.predict(self.neck(self.trunk.pyramid(images_B3HW)))
 
-    def forward_train(self, images_B3HW: Tensor) -> tuple[Predictions, Predictions]:
-        """First and second shot, for training."""
+    def forward_train(self, images_B3HW: Tensor, *, first_shot: bool = True) -> ShotPair:
+        """Both shots, for training; without ``first_shot`` the second alone, in less time."""
         original = self.trunk.pyramid(images_B3HW)
-        return self.trunk.predict_both(original, self.neck(original))
+        return self.trunk.predict_shots(original, self.neck(original), first_shot)
 
 
 def build_detector(config: DetectorConfig, genotype: Genotype | None) -> Detector:

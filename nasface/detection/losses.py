@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, one_hot, smooth_l1_loss
 from nasface.detection.boxes import decode, encode, overlap_loss
 from nasface.detection.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
 from nasface.errors import ConfigError
-from nasface.structures import Predictions, Targets
+from nasface.structures import Predictions, ShotPair, Targets
 
 BoxLoss = Literal["diou", "giou", "ciou", "smooth_l1"]
 
@@ -65,15 +65,64 @@ class ShotLoss(NamedTuple):
     positives: int
 
 
-class Losses(NamedTuple):
-    """The weighted ``total`` and its parts; ``first`` is None where there was no first shot."""
+class LossParts(NamedTuple):
+    """The weighted ``total`` and what it is made of, scalars.
+
+    ``classification``, ``box`` and ``positives`` are those of the second shot; ``first_shot`` is
+    the loss of the first shot before its weight, None where there was none.
+    """
 
     total: Tensor
-    second: ShotLoss
-    first: ShotLoss | None
+    classification: Tensor
+    box: Tensor
+    positives: int
+    first_shot: Tensor | None = None
+
+    def figures(self) -> dict[str, Tensor]:
+        """The parts by the names under which they are logged."""
+        found = {
+            "classification_loss": self.classification,
+            "box_loss": self.box,
+            "positives": torch.tensor(self.positives, device=self.total.device),
+        }
+        if self.first_shot is not None:
+            found["first_shot_loss"] = self.first_shot
+        return found
 
 
-def detection_loss(
+class DetectionLoss:
+    """The training loss of a detector: L = L_second + ``first_shot_weight`` * L_first.
+
+    DSFD's progressive anchor loss (arXiv 1810.10220, section 3.3), with DIoU as in ASFD. Each shot
+    is matched with its own anchors.
+    """
+
+    def __init__(self, match: MatchConfig, loss: LossConfig) -> None:
+        self.match, self.config = match, loss
+
+    @property
+    def uses_first_shot(self) -> bool:
+        """Whether the first shot has a weight; without, it need not be computed."""
+        return self.config.first_shot_weight > 0
+
+    def __call__(self, shots: ShotPair, targets: Sequence[Targets]) -> LossParts:
+        """The loss of a batch of B images with as many targets."""
+        second = self._shot(shots.second, targets)
+        total = self._weighted(second)
+        if shots.first is None:
+            return LossParts(total, *second)
+        first = self._weighted(self._shot(shots.first, targets))
+        return LossParts(total + self.config.first_shot_weight * first, *second, first)
+
+    def _shot(self, shot: Predictions, targets: Sequence[Targets]) -> ShotLoss:
+        matches = [match(shot.anchors_A4, each, self.match) for each in targets]
+        return shot_loss(shot, matches, targets, self.config)
+
+    def _weighted(self, shot: ShotLoss) -> Tensor:
+        return shot.classification + self.config.box_weight * shot.box
+
+
+def shot_loss(
     predictions: Predictions,
     matches: Sequence[Matches],
     targets: Sequence[Targets],
@@ -110,37 +159,6 @@ def detection_loss(
     )
     divisor = max(1, positives)
     return ShotLoss(classification / divisor, box / divisor, positives)
-
-
-def two_shot_loss(
-    first: Predictions | None,
-    second: Predictions,
-    targets: Sequence[Targets],
-    match_config: MatchConfig,
-    config: LossConfig,
-) -> Losses:
-    """L = L_second + ``first_shot_weight`` * L_first, each shot matched with its own anchors.
-
-    DSFD's progressive anchor loss (arXiv 1810.10220, section 3.3), with DIoU as in ASFD.
-    """
-    of_second = _shot_loss(second, targets, match_config, config)
-    total = _weighted(of_second, config)
-    if first is None:
-        return Losses(total, of_second, None)
-    of_first = _shot_loss(first, targets, match_config, config)
-    total = total + config.first_shot_weight * _weighted(of_first, config)
-    return Losses(total, of_second, of_first)
-
-
-def _shot_loss(
-    shot: Predictions, targets: Sequence[Targets], match_config: MatchConfig, config: LossConfig
-) -> ShotLoss:
-    matches = [match(shot.anchors_A4, each, match_config) for each in targets]
-    return detection_loss(shot, matches, targets, config)
-
-
-def _weighted(shot: ShotLoss, config: LossConfig) -> Tensor:
-    return shot.classification + config.box_weight * shot.box
 
 
 def _box_loss(

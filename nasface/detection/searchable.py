@@ -15,7 +15,7 @@ from nasface.errors import ConfigError, SpecError
 from nasface.nn.cell import FixedModule, build_module
 from nasface.search.policy import Mixture
 from nasface.search.supernet import Supernet
-from nasface.structures import Predictions
+from nasface.structures import Predictions, ShotPair
 
 
 class SearchableDetector(TwoShotDetector[Supernet]):
@@ -36,11 +36,11 @@ class SearchableDetector(TwoShotDetector[Supernet]):
         return self.trunk.predict(self._neck(self.trunk.pyramid(images_B3HW), mixture))
 
     def forward_train(
-        self, images_B3HW: Tensor, mixture: Mixture
-    ) -> tuple[Predictions, Predictions]:
-        """First and second shot, for weight steps."""
+        self, images_B3HW: Tensor, mixture: Mixture, *, first_shot: bool = True
+    ) -> ShotPair:
+        """Both shots, for training; without ``first_shot`` the second alone, in less time."""
         original = self.trunk.pyramid(images_B3HW)
-        return self.trunk.predict_both(original, self._neck(original, mixture))
+        return self.trunk.predict_shots(original, self._neck(original, mixture), first_shot)
 
     def weights(self) -> list[nn.Parameter]:
         """All parameters but the architecture parameters."""

@@ -8,11 +8,18 @@ from torch import Tensor, nn
 
 from nasface.data.dataset import Batch
 from nasface.engine.distributed.world import World, digest_of
+from nasface.search.accumulator import LossParts, figures_of
 
 
 class GradientAccumulator:
     """Takes the mean gradient over the ``parts`` of a step, each of ``size`` images, of which this
-    process sees its share.
+    process sees its share. Used as::
+
+        for micro_batch in accumulator(batch, parameters):
+            accumulator.backward(loss(micro_batch))
+
+    after which the gradient is in ``grad`` of the parameters, and ``figures`` holds the means over
+    all parts of the loss and of what it is made of.
 
     What a step does depends on its parts, not on who takes them: gradients are summed over the
     processes, and running statistics move once a step, by the mean of what each part would move
@@ -33,32 +40,38 @@ class GradientAccumulator:
         self.buffers = list(buffers)
         self.floats = [each for each in self.buffers if each.is_floating_point()]
         self.before = [each.clone() for each in self.buffers]
+        self.figures: dict[str, float] = {}
 
-    def __call__(
-        self, loss: Callable[[Batch], Tensor], batch: Batch, parameters: Sequence[nn.Parameter]
-    ) -> float:
-        """Add the gradient to ``grad`` of the parameters; returns the mean loss over the parts."""
+    def __call__(self, batch: Batch, parameters: Sequence[nn.Parameter]) -> Iterator[Batch]:
+        """Give the parts of a batch one by one, and bring their gradients together at the end."""
+        self.figures = {}
         _copy(self.before, self.buffers)
-        total = 0.0
         moved: list[Tensor] = []
         for part in _split(batch, self.size):
             if moved:
                 _copy(self.buffers, self.before)
-            share = loss(part) / self.parts
-            share.backward()
-            total += float(share.detach())
+            yield part
             self.world.tick()
             if self.parts > 1:
                 moved = self._moved(moved)
         if self.parts > 1:
             self.world.agree("architecture parameters or paths", lambda: self._digest(parameters))
-            (total,) = self.world.sum_gradients(parameters, moved, (total,))
+            sums = self.world.sum_gradients(parameters, moved, list(self.figures.values()))
+            self.figures = dict(zip(self.figures, sums, strict=True))
             self._move(moved)
-        if not math.isfinite(total):
+        if not math.isfinite(self.figures["loss"]):
             _copy(self.buffers, self.before)
             for each in parameters:
                 each.grad = None
-        return total
+
+    def backward(self, loss: Tensor | LossParts) -> None:
+        """Add the gradient of the loss of a part."""
+        figures = figures_of(loss)
+        (figures["loss"] / self.parts).backward()
+        # Together, so that a GPU is waited for once.
+        values = torch.stack([each.detach().double() for each in figures.values()]) / self.parts
+        for name, value in zip(figures, values.tolist(), strict=True):
+            self.figures[name] = self.figures.get(name, 0.0) + value
 
     def _digest(self, parameters: Sequence[nn.Parameter]) -> str:
         reached = "".join("-" if each.grad is None else "x" for each in parameters)

@@ -1,69 +1,24 @@
-"""How the architecture parameters of a search moved: kept in checkpoints, written as arrays."""
+"""How the architecture parameters of a search moved, and what would have been derived."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace
-from nasface.engine.config import SearchConfig
 from nasface.errors import RunError
-from nasface.io.files import write_bytes
-from nasface.io.settings import load_config
-from nasface.search.candidates import CandidateTable, FloatArray, pair_scores, select
+from nasface.runs.arch_history import HISTORY, history_arrays, load_history_arrays
+from nasface.search.candidates import CandidateTable, pair_scores, select
 from nasface.search.derive import genotype_of_paths
-
-HISTORY = "arch_history.npz"
-"""Name of the file in the folder of a search."""
-
-
-def history_entry(
-    epoch: int, step: int, alphas: Mapping[str, FloatArray], betas: Mapping[str, FloatArray]
-) -> dict[str, Any]:
-    """The architecture parameters after an epoch in a form that a checkpoint takes."""
-    return {
-        "epoch": epoch,
-        "step": step,
-        "alpha": {cell: torch.from_numpy(values) for cell, values in alphas.items()},
-        "beta": {cell: torch.from_numpy(values) for cell, values in betas.items()},
-    }
-
-
-def entry_arrays(
-    entry: Mapping[str, Any],
-) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-    """The alphas and betas of an entry."""
-    alphas, betas = (
-        {cell: value.numpy() for cell, value in entry[kind].items()} for kind in ("alpha", "beta")
-    )
-    return alphas, betas
-
-
-def save_history(path: Path, history: list[dict[str, Any]]) -> None:
-    """Write the architecture parameters after each epoch to an ``npz`` file.
-
-    It holds ``epoch`` (T,) and per cell ``alpha.CELL`` (T, edges, operations) and, with edge
-    normalisation, ``beta.CELL`` (T, edges).
-    """
-    arrays: dict[str, Any] = {"epoch": np.array([entry["epoch"] for entry in history])}
-    for kind in ("alpha", "beta"):
-        for cell in history[0][kind] if history else ():
-            arrays[f"{kind}.{cell}"] = np.stack([entry[kind][cell].numpy() for entry in history])
-    whole = io.BytesIO()
-    np.savez_compressed(whole, **arrays)
-    write_bytes(path, whole.getvalue())
 
 
 @dataclass(frozen=True)
-class ChoiceHistory:
-    """How the choices of a search moved.
+class ArchHistory:
+    """How the architecture parameters of a search moved.
 
     ``scores`` maps each cell to the scores of its pairs after each epoch, float32 (T, E, O), nan
     where an operation is not offered.
@@ -86,30 +41,37 @@ class ChoiceHistory:
         ]
 
 
-def load_history(run: Path) -> ChoiceHistory:
-    """The history in the folder of a search.
+def arch_history(space: SearchSpace, entries: list[dict[str, Any]]) -> ArchHistory:
+    """The history in the entries of a checkpoint."""
+    if not entries:
+        return ArchHistory(
+            space, [], {cell: np.empty((0, 0, 0), np.float32) for cell in space.cells}
+        )
+    return _of_arrays(space, history_arrays(entries))
+
+
+def read_history(folder: Path, space: SearchSpace) -> ArchHistory:
+    """The history in the folder of a search of a space.
 
     Raises:
-        NasfaceError: if there is none, or none of the space that the run names.
+        RunError: if there is none, or none of that space.
     """
-    settings = load_config(SearchConfig, run / "config.yaml")
-    space = load_search_space(settings.space, settings.parameters)
-    path = run / HISTORY
+    held = load_history_arrays(folder)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            held = {name: arrays[name] for name in arrays.files}
-        scores = {}
-        for cell in space.cells:
-            table = CandidateTable.of(space, cell)
-            beta = held.get(f"beta.{cell}", [None] * len(held["epoch"]))
-            each = [
-                pair_scores(table, a, b) for a, b in zip(held[f"alpha.{cell}"], beta, strict=True)
-            ]
-            scores[cell] = np.where(table.offered_EO, np.stack(each), np.nan).astype(np.float32)
-        return ChoiceHistory(space, [int(epoch) for epoch in held["epoch"]], scores)
-    except FileNotFoundError:
+        return _of_arrays(space, held)
+    except Exception as problem:  # arrays of a damaged file may be of any shape and type
         raise RunError(
-            f"{path}: not there; a search writes it when it ends or is stopped"
+            f"{folder / HISTORY}: not a history of space {space.name}: {problem!a:.200}"
         ) from None
-    except Exception as problem:  # whatever a damaged file makes of the reader
-        raise RunError(f"{path}: not a history of space {space.name}: {problem!a:.200}") from None
+
+
+def _of_arrays(space: SearchSpace, arrays: Mapping[str, Any]) -> ArchHistory:
+    scores = {}
+    for cell in space.cells:
+        table = CandidateTable.of(space, cell)
+        beta = arrays.get(f"beta.{cell}", [None] * len(arrays["epoch"]))
+        each = [
+            pair_scores(table, a, b) for a, b in zip(arrays[f"alpha.{cell}"], beta, strict=True)
+        ]
+        scores[cell] = np.where(table.offered_EO, np.stack(each), np.nan).astype(np.float32)
+    return ArchHistory(space, [int(epoch) for epoch in arrays["epoch"]], scores)

@@ -1,4 +1,4 @@
-"""The genotype of a search run, now or after any of its epochs."""
+"""What the run folder of a search holds: its genotype, now or after any epoch, and its history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ from typing import Any
 import nasface
 from nasface.arch.genotype import Genotype, Provenance, cascade
 from nasface.arch.io import load_genotype, load_search_space
-from nasface.engine.arch_history import entry_arrays
-from nasface.engine.config import SearchConfig
+from nasface.engine.arch_history import ArchHistory, read_history
+from nasface.engine.search import SearchConfig
 from nasface.errors import ConfigError, RunError
 from nasface.io.settings import load_config
 from nasface.io.yaml import config_digest
+from nasface.runs.arch_history import entry_arrays
 from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import RunFolder
 from nasface.search.candidates import FloatArray
@@ -65,6 +66,16 @@ def derive_run(config: DeriveConfig, name: str) -> Genotype:
         if settings.prefix_genotype is None
         else cascade(load_genotype(settings.prefix_genotype), found)
     )
+
+
+def load_history(run: Path) -> ArchHistory:
+    """How the architecture parameters of a search run moved.
+
+    Raises:
+        NasfaceError: if the folder holds no history, or none of the space that the run names.
+    """
+    settings = load_config(SearchConfig, RunFolder(run).config)
+    return read_history(run, load_search_space(settings.space, settings.parameters))
 
 
 def _choices(

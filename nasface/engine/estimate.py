@@ -5,18 +5,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 
 from nasface.data.dataset import make_loader
-from nasface.engine.config import SearchConfig
+from nasface.device import choose_device
+from nasface.engine.distributed.world import World
+from nasface.engine.job import RunContext
 from nasface.engine.memory_estimate import Footprint, available_mb, state_mb
-from nasface.engine.search import Search
-from nasface.engine.setup import take_shots
+from nasface.engine.search import (
+    SearchConfig,
+    SearchInputs,
+    load_search_inputs,
+    make_search_job,
+)
+from nasface.engine.search_job import SearchJob
 from nasface.nn.cost import count_saved_bytes
-from nasface.runs.folder import RunFolder
-from nasface.search.config import policy_at
 from nasface.search.policy import CellMixture
 
 _DRAWS = 4
@@ -48,13 +52,16 @@ class SearchEstimate:
         return Footprint(self.activations_mb, self.state_mb, self.available_mb).fits
 
 
-def estimate_search(config: SearchConfig) -> SearchEstimate:
+def estimate_search(config: SearchConfig, inputs: SearchInputs | None = None) -> SearchEstimate:
     """Count the memory of a search's steps and time a few of them; writes nothing.
+
+    Objects in ``inputs`` stand for those that ``config`` names.
 
     Raises:
         NasfaceError: for settings or data with which the search could not start.
     """
-    search = Search(config, RunFolder(Path("estimate")))
+    context = RunContext(World(), choose_device(config.device))
+    search = make_search_job(config, inputs or load_search_inputs(config), context)
     schedule = search.searcher.schedule
     activations = _activations_mb(search)
     state = state_mb(search.model)
@@ -63,7 +70,7 @@ def estimate_search(config: SearchConfig) -> SearchEstimate:
         schedule.warmup,
         round(activations, 1),
         round(state, 1),
-        round(available_mb(search.device), 1),
+        round(available_mb(context.device), 1),
         None,
         None,
         None,
@@ -83,43 +90,40 @@ def estimate_search(config: SearchConfig) -> SearchEstimate:
     )
 
 
-def _activations_mb(search: Search) -> float:
+def _activations_mb(search: SearchJob) -> float:
     """The most that a weight or architecture step keeps, over a few draws of paths."""
-    searcher, config = search.searcher, search.config
-    steps = [*range(_DRAWS), *range(searcher.schedule.warmup, searcher.schedule.warmup + _DRAWS)]
-    policies = [
-        (step, policy_at(config, step, searcher.schedule.warmup, searcher.schedule.total))
-        for step in steps
-    ]
+    searcher, first_shot = search.searcher, search.loss.loss.uses_first_shot
+    warmup = searcher.schedule.warmup
+    steps = [*range(_DRAWS), *range(warmup, warmup + _DRAWS)]
 
-    def mixture(at: int) -> dict[str, CellMixture]:
-        step, policy = policies[at]
-        return searcher.arch_parameters.mixture(policy, seed=config.seed, step=step)
+    def mixture(step: int) -> dict[str, CellMixture]:
+        policy = searcher.policy(step)
+        return searcher.arch_parameters.mixture(policy, seed=searcher.seed, step=step)
 
-    choice_mixtures = [mixture(at) for at in range(len(policies))]
+    arch_mixtures = [mixture(step) for step in steps]
     with torch.no_grad():
-        weight_mixtures = [mixture(at) for at in range(len(policies))]
+        weight_mixtures = [mixture(step) for step in steps]
     model = copy.deepcopy(search.model).to("meta")
-    images = torch.empty(
-        config.batch_size, 3, config.augment.size, config.augment.size, device="meta"
-    )
+    images = torch.empty(search.input_shape, device="meta")
 
     def kept(run: Callable[[], object]) -> float:
         with count_saved_bytes(*model.parameters(), *model.buffers(), images) as saved:
             run()
         return saved.total / 1e6
 
-    found = [kept(partial(take_shots, model, config, images, each)) for each in weight_mixtures]
+    run = partial(model.forward_train, images)
+    found = [kept(partial(run, each, first_shot=first_shot)) for each in weight_mixtures]
     for weight in model.weights():
         weight.requires_grad_(False)
-    found += [kept(partial(model, images, each)) for each in choice_mixtures]
+    found += [kept(partial(run, each, first_shot=False)) for each in arch_mixtures]
     return max(found)
 
 
-def _seconds(search: Search, *, with_arch_step: bool) -> float:
+def _seconds(search: SearchJob, *, with_arch_step: bool) -> float:
     """Median time of a step with its data; the first one, which warms up, does not count."""
     loaders = [
-        iter(make_loader(data, search.batch, 0, _TIMED_STEPS + 1, 0)) for data in search.data
+        iter(make_loader(loader.data, loader.batch, 0, _TIMED_STEPS + 1, 0))
+        for loader in search.loaders
     ]
     times = []
     for _ in range(_TIMED_STEPS + 1):

@@ -1,67 +1,19 @@
 """The loop that search and training share: steps, epochs, checkpoints, Ctrl-C, faults."""
 
 import time
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TypeVar
 
-import torch
-
-from nasface.engine.config import JobConfig
-from nasface.engine.distributed.world import World
-from nasface.engine.guards import Skips, memory_explained
-from nasface.engine.memory_estimate import Footprint
+from nasface.device import choose_device
+from nasface.engine.distributed.world import World, join_world
+from nasface.engine.guards import disk_explained, memory_explained
+from nasface.engine.job import Job, JobConfig, RunContext
+from nasface.errors import ConfigError
 from nasface.progress import Progress, Silent, stop_on_interrupt
+from nasface.runs.folder import RunFolder
 from nasface.runs.metrics_log import MetricsLog
-
-
-class Job(Protocol):
-    """Something that is done in steps and can go on from its checkpoint."""
-
-    world: World
-    device: torch.device
-    total: int
-    epoch_steps: int
-    seconds: float
-    skips: Skips
-
-    @property
-    def config(self) -> JobConfig:
-        """Its settings."""
-        ...
-
-    @property
-    def step(self) -> int:
-        """Steps taken."""
-        ...
-
-    @property
-    def ended(self) -> bool:
-        """Whether there is nothing left to do."""
-        ...
-
-    def start(self, progress: Progress) -> None:
-        """Get ready to take the steps that are left."""
-        ...
-
-    def next_step(self) -> dict[str, float]:
-        """Take a step; returns its figures, not finite where it was left out."""
-        ...
-
-    def end_epoch(self, progress: Progress, log: MetricsLog) -> None:
-        """Called after the last step of each epoch, before the checkpoint."""
-        ...
-
-    def footprint(self) -> Footprint:
-        """The memory that its steps take."""
-        ...
-
-    def digest(self) -> str:
-        """A word for the state of the network."""
-        ...
-
-    def save(self) -> None:
-        """Write the checkpoint."""
-        ...
 
 
 class _Ticking:
@@ -84,22 +36,23 @@ class _Ticking:
         self.progress.note(text)
 
 
-def run_loop(job: Job, title: str, progress: Progress, log: MetricsLog) -> bool:
-    """Take the steps that are left; whether the job ended (false: it was asked to stop).
+def run_loop(job: Job, progress: Progress, log: MetricsLog, checkpoint_minutes: float) -> None:
+    """Take the steps that are left, until the job ends or Ctrl-C stops it.
 
     Raises:
         RunError: for a fault that the job cannot bear; its last checkpoint is kept.
     """
-    config = job.config
-    what = f"batches of {config.batch_size} images of {config.augment.size} pixels"
-    shown = _Ticking(progress, job.world)
-    with stop_on_interrupt() as stop, memory_explained(job.device, what):
-        shown.start(title, job.total, job.step)
+    world = job.context.world
+    images, _, _, pixels = job.input_shape
+    what = f"batches of {images} images of {pixels} pixels"
+    shown = _Ticking(progress, world)
+    with stop_on_interrupt() as stop, memory_explained(job.context.device, what):
+        shown.start(job.title, job.total, job.step)
         expected = job.footprint()
         if not expected.fits:
             shown.note(expected.warning)
         job.start(progress)
-        job.world.agree("weights", job.digest)
+        world.agree("weights", job.digest)
         started = saved = time.monotonic()
         is_saved, stopped = True, False
         while not job.ended and not stopped:
@@ -108,16 +61,56 @@ def run_loop(job: Job, title: str, progress: Progress, log: MetricsLog) -> bool:
             now = time.monotonic()
             job.seconds, started = job.seconds + now - started, now
             log.write(job.step, row)
-            shown.advance(row)
-            stopped = job.world.any(stop.asked)
+            shown.advance({name: row[name] for name in job.shown if name in row})
+            stopped = world.any(stop.asked)
             epoch_ends = job.step % job.epoch_steps == 0
             if epoch_ends:
-                job.world.agree("weights", job.digest)
+                world.agree("weights", job.digest)
                 job.end_epoch(shown, log)
-            is_saved = epoch_ends or now - saved > 60 * config.checkpoint_minutes
+            is_saved = epoch_ends or now - saved > 60 * checkpoint_minutes
             if is_saved:
                 job.save()
                 saved = time.monotonic()
         if not is_saved:
             job.save()
-    return job.ended
+
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+def run_job(
+    make: Callable[[RunContext], AnyJob],
+    config: JobConfig,
+    out: Path | None,
+    progress: Progress,
+    *,
+    resume: bool = False,
+    tensorboard: bool = False,
+) -> tuple[AnyJob, MetricsLog]:
+    """Make a job and take the steps that are left of it; Ctrl-C stops it with a checkpoint.
+
+    Without ``out`` nothing is written. Returns the job and what was logged.
+
+    Raises:
+        NasfaceError: for settings, data or a run folder that cannot be used.
+    """
+    if resume and out is None:
+        raise ConfigError("resume: needs the folder of the stopped run, out")
+    folder = None if out is None else RunFolder(out)
+    if resume and folder is not None:
+        folder.check_same(config)
+    with join_world(config.device) as world:
+        world.check_parts(config.accumulate)
+        job = make(RunContext(world, world.device(choose_device(config.device)), folder))
+        output = job.context.output
+        with nullcontext() if out is None else disk_explained(out):
+            if output is not None and not resume:
+                output.create(config, job.kind)
+            if resume:
+                job.load()
+            job.begin()
+            with MetricsLog(output, tensorboard) as log:
+                run_loop(job, progress, log, config.checkpoint_minutes)
+            if output is not None:
+                job.write_results(output)
+    return job, log

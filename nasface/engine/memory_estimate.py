@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nasface.engine.config import JobConfig
 from nasface.nn.cost import count_parameters, count_saved_bytes
 
 
@@ -39,13 +38,14 @@ class Footprint:
 
 
 def footprint(
-    model: nn.Module, run: Callable[[Any, Tensor], object], config: JobConfig, device: torch.device
+    model: nn.Module,
+    run: Callable[[Any, Tensor], object],
+    input_shape: tuple[int, int, int, int],
+    device: torch.device,
 ) -> Footprint:
     """Count what ``run`` keeps of a model and a batch, on the meta device; takes no memory."""
     ghost = copy.deepcopy(model).to("meta")
-    images = torch.empty(
-        config.batch_size, 3, config.augment.size, config.augment.size, device="meta"
-    )
+    images = torch.empty(input_shape, device="meta")
     with count_saved_bytes(*ghost.parameters(), *ghost.buffers(), images) as saved:
         run(ghost, images)
     return Footprint(saved.total / 1e6, state_mb(model), available_mb(device))

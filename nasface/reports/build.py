@@ -96,6 +96,9 @@ def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
         ("ap", "Average precision on the validation part"),
         ("weight_loss", "Search: loss of weight steps"),
         ("arch_loss", "Search: loss of architecture steps"),
+        ("classification_loss", "Classification loss"),
+        ("box_loss", "Box loss"),
+        ("first_shot_loss", "Loss of the first shot"),
         ("rate", "Learning rate"),
     ):
         measured = {run.name: run.metrics for run in runs if column in run.metrics}

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast, get_args
 
 import pandas as pd
 
@@ -13,17 +13,18 @@ from nasface.arch.io import load_genotype
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.necks.registry import uses_genotype
-from nasface.engine.arch_history import HISTORY, ChoiceHistory, load_history
-from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.engine.arch_history import ArchHistory
+from nasface.engine.derive import load_history
+from nasface.engine.search import SearchConfig
+from nasface.engine.train import TrainConfig
 from nasface.errors import RunError
 from nasface.io.settings import load_config, read_config
+from nasface.runs.arch_history import HISTORY
 from nasface.runs.environment import ENVIRONMENT
-from nasface.runs.folder import read_metrics
+from nasface.runs.folder import Kind, read_metrics
 from nasface.runs.results import CURVES
 
-Kind = Literal["search", "training", "evaluation", "WIDER FACE", "FDDB"]
-
-#: a setting that only runs of a kind have
+#: a setting that only runs of a kind have; tells that of a run folder that does not name it
 _TELLING: dict[str, Kind] = {
     "space": "search",
     "evaluate_every": "training",
@@ -81,7 +82,7 @@ class RunRecord:
         return pd.read_csv(file) if file.is_file() else None
 
     @cached_property
-    def history(self) -> ChoiceHistory | None:
+    def history(self) -> ArchHistory | None:
         """How the choices of a search moved."""
         return load_history(self.path) if (self.path / HISTORY).is_file() else None
 
@@ -103,13 +104,7 @@ class RunRecord:
         return loaded.config, loaded.genotype
 
     def _json(self, name: str, empty: Any) -> Any:
-        file = self.path / name
-        if not file.is_file():
-            return empty
-        try:
-            return json.loads(file.read_text("utf-8"))
-        except ValueError as problem:
-            raise RunError(f"{file}: is not JSON: {problem}") from None
+        return _read_json(self.path / name, empty)
 
 
 def read_run(path: Path, name: str) -> RunRecord:
@@ -125,7 +120,25 @@ def read_run(path: Path, name: str) -> RunRecord:
             "train or evaluate"
         )
     settings = read_config(file)
-    kinds = [kind for key, kind in _TELLING.items() if key in (settings or {})]
-    if not isinstance(settings, dict) or not kinds:
+    kind = _kind(path, settings)
+    if not isinstance(settings, dict) or kind is None:
         raise RunError(f"{file}: is not of a search, a training or an evaluation")
-    return RunRecord(path, name, kinds[0], settings)
+    return RunRecord(path, name, kind, settings)
+
+
+def _kind(path: Path, settings: Any) -> Kind | None:
+    """What the run folder says of itself; of an older one, what its settings tell."""
+    environment = _read_json(path / ENVIRONMENT, {})
+    named = environment.get("kind") if isinstance(environment, dict) else None
+    if named in get_args(Kind):
+        return cast(Kind, named)
+    return next((kind for key, kind in _TELLING.items() if key in (settings or {})), None)
+
+
+def _read_json(file: Path, empty: Any) -> Any:
+    if not file.is_file():
+        return empty
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except ValueError as problem:
+        raise RunError(f"{file}: is not JSON: {problem}") from None

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nasface.errors import RunError
 from nasface.io.files import is_draft, write_text
@@ -19,6 +19,10 @@ CONFIG = "config.yaml"
 """Name of the file of settings in a run folder."""
 
 
+Kind = Literal["search", "training", "evaluation", "WIDER FACE", "FDDB"]
+"""What a run did; ``environment.json`` says it under ``kind``."""
+
+
 class RunFolder:
     """Paths and writers of a run folder."""
 
@@ -28,8 +32,8 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.checkpoint = path / "checkpoint.pt"
 
-    def create(self, config: object) -> None:
-        """Make the folder; write the complete settings, and command and hardware.
+    def create(self, config: object, kind: Kind | None = None) -> None:
+        """Make the folder; write the complete settings, and kind, command and hardware of the run.
 
         Raises:
             RunError: if the folder exists and is not empty.
@@ -42,7 +46,8 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.config, to_yaml(config))
-            self.write_json(ENVIRONMENT, describe_environment())
+            named = {} if kind is None else {"kind": kind}
+            self.write_json(ENVIRONMENT, named | describe_environment())
         except OSError as problem:
             raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
 

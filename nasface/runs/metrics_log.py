@@ -5,12 +5,12 @@ from types import TracebackType
 from typing import Any
 
 from nasface.optional import require
-from nasface.runs.folder import RunFolder
+from nasface.runs.folder import RunFolder, read_metrics
 
 
 class MetricsLog:
     """``metrics.jsonl`` of a run folder and, with ``tensorboard``, events in ``tensorboard/``;
-    without a folder (processes that follow another) nothing is written.
+    without a folder the rows stay in memory.
 
     Raises:
         MissingPackageError: if TensorBoard is asked for and not installed.
@@ -18,6 +18,7 @@ class MetricsLog:
 
     def __init__(self, folder: RunFolder | None, tensorboard: bool = False) -> None:
         self.folder = folder
+        self.held: list[dict[str, Any]] = []
         self.writer: Any = None
         if tensorboard and folder is not None:
             require("nasface[tensorboard]", "tensorboard")
@@ -39,8 +40,15 @@ class MetricsLog:
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Add the figures of a step."""
+        row = {"step": step, **values}
         if self.folder is not None:
-            self.folder.append({"step": step, **values})
+            self.folder.append(row)
+        else:
+            self.held.append(row)
         if self.writer is not None:
             for name, value in values.items():
                 self.writer.add_scalar(name, value, step)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All rows of the run so far, those from before it was resumed included."""
+        return self.held if self.folder is None else read_metrics(self.folder.metrics)

@@ -1,9 +1,8 @@
 """A bilevel search in progress: optimisers, policy, visits. Knows neither data nor loss."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -12,13 +11,8 @@ from torch import Tensor, nn
 from nasface.arch.genotype import CellGene, Genotype, Provenance
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
-from nasface.search.bilevel import (
-    Gradient,
-    arch_step,
-    gradient_of,
-    second_order_arch_step,
-    weight_step,
-)
+from nasface.search.accumulator import Accumulator, LossParts, WholeBatch
+from nasface.search.bilevel import Gradient, arch_step, second_order_arch_step, weight_step
 from nasface.search.candidates import FloatArray
 from nasface.search.config import BilevelConfig, policy_at
 from nasface.search.cost_penalty import CostPenalty
@@ -28,6 +22,7 @@ from nasface.search.policy import Mixture, PathMixture, Policy
 from nasface.search.supernet import ArchitectureParameters
 
 Batch = TypeVar("Batch")
+BatchIn = TypeVar("BatchIn", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -39,40 +34,29 @@ class Schedule:
     total: int
 
 
-class Differentiate(Protocol[Batch]):
-    """Puts the gradient of a loss on a batch into parameters and returns the loss."""
+class SearchLoss(Protocol[BatchIn]):
+    """What is minimised: the loss of a batch under a mixture."""
 
-    def __call__(
-        self, loss: Callable[[Batch], Tensor], batch: Batch, parameters: Sequence[nn.Parameter]
-    ) -> float:
-        """See the class; ``loss`` may be called for each of several parts of the batch."""
+    def __call__(self, batch: BatchIn, mixture: Mixture, *, arch_step: bool) -> Tensor | LossParts:
+        """Run the network; ``arch_step`` says whether the architecture parameters learn, or the
+        weights."""
         ...
-
-
-@dataclass(frozen=True)
-class Losses(Generic[Batch]):
-    """What is minimised: the loss of a batch under a mixture, for weights and for architecture
-    parameters."""
-
-    weights: Callable[[Batch, Mixture], Tensor]
-    arch: Callable[[Batch, Mixture], Tensor]
 
 
 class BilevelSearcher(Generic[Batch]):
     """The state of a search and its steps.
 
     Args:
-        space: what is searched.
-        arch_parameters: its architecture parameters.
-        weights: all other parameters of the network.
-        optimizer: of ``weights``; its learning rate is the caller's business.
-        losses: run the network.
+        arch_parameters: of a supernet; what is searched is their space.
+        loss: runs the network.
+        optimizer: of all other parameters of the network; its learning rate is the caller's
+            business.
         config: the method.
         schedule: how long.
         seed: of all random decisions of the policies.
         clip: largest norm of the gradient of the weights.
         cost_penalty: size of the network; needed where ``config.cost_penalty`` has a weight.
-        differentiate: takes the gradients; by default of a whole batch at once.
+        accumulator: takes the gradients; by default of a whole batch at once.
 
     Raises:
         ConfigError: if a weight of ``config.cost_penalty`` has no cost to weigh.
@@ -80,25 +64,26 @@ class BilevelSearcher(Generic[Batch]):
 
     def __init__(
         self,
-        space: SearchSpace,
         arch_parameters: ArchitectureParameters,
-        weights: Sequence[nn.Parameter],
+        loss: SearchLoss[Batch],
         optimizer: torch.optim.Optimizer,
-        losses: Losses[Batch],
         config: BilevelConfig,
         schedule: Schedule,
         *,
         seed: int = 0,
         clip: float = 5.0,
         cost_penalty: CostPenalty | None = None,
-        differentiate: Differentiate[Batch] | None = None,
+        accumulator: Accumulator[Batch] | None = None,
     ) -> None:
         if config.cost_penalty.weight and cost_penalty is None:
             raise ConfigError(
                 f"cost_penalty: weight {config.cost_penalty.weight} needs the cost of the network"
             )
-        self.space, self.arch_parameters, self.weights = space, arch_parameters, list(weights)
-        self.optimizer, self.losses = optimizer, losses
+        self.space, self.arch_parameters = arch_parameters.space, arch_parameters
+        self.loss, self.optimizer = loss, optimizer
+        self.weights: list[nn.Parameter] = [
+            each for group in optimizer.param_groups for each in group["params"]
+        ]
         self.config, self.schedule, self.seed, self.clip = config, schedule, seed, clip
         self.cost_penalty = cost_penalty if config.cost_penalty.weight else None
         self.arch_optimizer = torch.optim.Adam(
@@ -107,7 +92,7 @@ class BilevelSearcher(Generic[Batch]):
             betas=(0.5, 0.999),
             weight_decay=config.arch_weight_decay,
         )
-        self.differentiate = differentiate or _whole
+        self.accumulator: Accumulator[Batch] = WholeBatch() if accumulator is None else accumulator
         self.coverage = Coverage(arch_parameters.tables)
         self.step = 0
         #: what was executed last
@@ -118,18 +103,21 @@ class BilevelSearcher(Generic[Batch]):
         """Whether the next step moves the architecture parameters too."""
         return self.step >= self.schedule.warmup
 
+    def policy(self, step: int) -> Policy:
+        """The policy of a step, counted from 0."""
+        return policy_at(self.config, step, self.schedule.warmup, self.schedule.total)
+
     def take_step(self, weight_batch: Batch, arch_batch: Batch | None) -> dict[str, float]:
         """One architecture step (none without a batch for it), then one weight step; their losses,
-        nan where one could not be made."""
-        policy = policy_at(self.config, self.step, self.schedule.warmup, self.schedule.total)
+        nan where one could not be made, and the parts of the loss of the weight step."""
         row = {}
         if arch_batch is not None:
-            row["arch_loss"] = self._arch_step(weight_batch, arch_batch, policy)
+            row["arch_loss"] = self._arch_step(weight_batch, arch_batch)
             if self.cost_penalty is not None:
                 with torch.no_grad():
                     row["expected_size"] = float(self.cost_penalty.expected(self.arch_parameters))
         row["weight_loss"] = weight_step(
-            self._weight_gradient(weight_batch, policy),
+            self._weight_gradient(weight_batch),
             self.optimizer,
             list(self.arch_parameters.parameters()),
             self.clip,
@@ -137,37 +125,49 @@ class BilevelSearcher(Generic[Batch]):
         if math.isfinite(row["weight_loss"]):
             self.coverage.add(self.mixture)
         self.step += 1
-        return row
+        parts = self.accumulator.figures.items()
+        return row | {name: value for name, value in parts if name != "loss"}
 
-    def _arch_step(self, weight_batch: Batch, arch_batch: Batch, policy: Policy) -> float:
-        gradient: Gradient = partial(
-            self.differentiate, partial(self._arch_loss, policy), arch_batch
-        )
+    def _arch_step(self, weight_batch: Batch, arch_batch: Batch) -> float:
+        gradient = self._arch_gradient(arch_batch)
         if self.config.order == "first":
             return arch_step(gradient, self.arch_optimizer, self.weights)
         return second_order_arch_step(
             gradient,
-            self._weight_gradient(weight_batch, policy),
+            self._weight_gradient(weight_batch),
             self.arch_optimizer,
             self.weights,
             self.optimizer,
         )
 
-    def _weight_gradient(self, batch: Batch, policy: Policy) -> Gradient:
-        return partial(self.differentiate, partial(self._weight_loss, policy), batch)
+    def _weight_gradient(self, batch: Batch) -> Gradient:
+        def gradient(parameters: Sequence[nn.Parameter]) -> float:
+            for part in self.accumulator(batch, parameters):
+                mixture = self._mixture(self.seed)
+                self.accumulator.backward(self.loss(part, mixture, arch_step=False))
+            return self.accumulator.figures["loss"]
 
-    def _weight_loss(self, policy: Policy, batch: Batch) -> Tensor:
-        return self.losses.weights(batch, self._mixture(policy, self.seed))
+        return gradient
 
-    def _arch_loss(self, policy: Policy, batch: Batch) -> Tensor:
-        loss = self.losses.arch(batch, self._mixture(policy, self.seed + 1))
+    def _arch_gradient(self, batch: Batch) -> Gradient:
+        def gradient(parameters: Sequence[nn.Parameter]) -> float:
+            for part in self.accumulator(batch, parameters):
+                mixture = self._mixture(self.seed + 1)
+                self.accumulator.backward(self.loss(part, mixture, arch_step=True))
+            return self.accumulator.figures["loss"] + self._add_penalty()
+
+        return gradient
+
+    def _add_penalty(self) -> float:
+        """Add the gradient of the cost penalty, which depends on no batch; returns its value."""
         if self.cost_penalty is None:
-            return loss
-        return loss + self.cost_penalty.penalty(self.arch_parameters, self.config.cost_penalty).to(
-            loss
-        )
+            return 0.0
+        penalty = self.cost_penalty.penalty(self.arch_parameters, self.config.cost_penalty)
+        penalty.backward()
+        return float(penalty.detach())
 
-    def _mixture(self, policy: Policy, seed: int) -> Mixture:
+    def _mixture(self, seed: int) -> Mixture:
+        policy = self.policy(self.step)
         self.mixture = self.arch_parameters.mixture(policy, seed=seed, step=self.step)
         return self.mixture
 
@@ -225,12 +225,6 @@ class BilevelSearcher(Generic[Batch]):
         self.optimizer.load_state_dict(state["weight_optimizer"])
         self.arch_optimizer.load_state_dict(state["arch_optimizer"])
         self.coverage.load(state["visits"])
-
-
-def _whole(
-    loss: Callable[[Batch], Tensor], batch: Batch, parameters: Sequence[nn.Parameter]
-) -> float:
-    return gradient_of(partial(loss, batch))(parameters)
 
 
 def searched_skips(space: SearchSpace, cell: str, gene: CellGene) -> int:

@@ -13,9 +13,11 @@ from torch import nn
 
 from nasface.arch.genotype import Genotype
 from nasface.data.dataset import Batch, FaceDataset, make_loader
-from nasface.engine.config import SearchConfig
-from nasface.engine.search import Search
-from nasface.engine.setup import detection_loss, images_to, to_device
+from nasface.device import choose_device
+from nasface.engine.distributed.world import World
+from nasface.engine.job import RunContext
+from nasface.engine.search import SearchConfig, load_search_inputs, make_search_job
+from nasface.engine.setup import images_to
 from nasface.io.settings import load_config
 from nasface.runs.folder import RunFolder
 from nasface.search.sampling import mixture_of
@@ -36,10 +38,12 @@ class OneShotScorer:
 
     def __init__(self, folder: Path, data: str) -> None:
         config = load_config(SearchConfig, folder / "config.yaml")
-        self.search = Search(replace(config, data=data), RunFolder(folder))
+        config = replace(config, data=data)
+        context = RunContext(World(), choose_device(config.device), RunFolder(folder))
+        self.search = make_search_job(config, load_search_inputs(config), context)
         self.search.load_weights()
         self.statistics, self.held_out = (
-            _batches(each, config.batch_size) for each in self.search.data
+            _batches(loader.data, config.batch_size) for loader in self.search.loaders
         )
 
     @torch.no_grad()
@@ -49,7 +53,7 @@ class OneShotScorer:
         Raises:
             SpecError: if the genotype is not of the supernet's space.
         """
-        model, config = self.search.model, self.search.config
+        model = self.search.model
         mixture = mixture_of(self.search.space, genotype)
         norms = [each for each in model.modules() if isinstance(each, nn.BatchNorm2d)]
         for norm in norms:
@@ -57,13 +61,11 @@ class OneShotScorer:
             norm.momentum = None  # the plain mean over the batches
         model.train()
         for images, _ in self.statistics:
-            model(images_to(images, self.search.device), mixture)
+            model(images_to(images, self.search.context.device), mixture)
         model.eval()
         total = 0.0
-        for images, targets in self.held_out:
-            shot = model(images_to(images, self.search.device), mixture)
-            wanted = to_device(targets, self.search.device)
-            total += float(detection_loss(None, shot, wanted, config))
+        for batch in self.held_out:
+            total += float(self.search.loss(batch, mixture, arch_step=True).total)
         return -total / len(self.held_out)
 
 

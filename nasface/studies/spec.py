@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from nasface.arch.io import load_search_space
 from nasface.detection.necks.registry import GENOTYPE, uses_genotype
-from nasface.engine.config import SearchConfig, TrainConfig, train_config_of
+from nasface.engine.search import SearchConfig
+from nasface.engine.train import TrainConfig, train_config_of
 from nasface.errors import ConfigError
 from nasface.io.former_names import with_current_names
 from nasface.io.settings import load_config, merged

@@ -25,11 +25,10 @@ from measuring import write_rows
 
 from nasface.arch.io import load_genotype
 from nasface.detection.detector import Detector, build_detector
-from nasface.detection.losses import LossConfig
+from nasface.detection.losses import DetectionLoss, LossConfig
+from nasface.detection.matching import MatchConfig
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
-from nasface.engine.config import TrainConfig
 from nasface.engine.malloc import keep_freed_memory
-from nasface.engine.setup import detection_loss, take_shots
 from nasface.inference.predict import InferenceConfig, suppress
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fuse_conv_bn
@@ -72,11 +71,11 @@ def training(detector: Detector, clock: Clock) -> None:
     images = channels_last_images(8, 320, 320)
     targets = [Targets(FACES, torch.zeros(len(FACES), dtype=torch.bool)) for _ in images]
     for name, weight in (("training step, two shots", 1.0), ("training step, one shot", 0.0)):
-        config = TrainConfig(loss=LossConfig(first_shot_weight=weight))
+        loss = DetectionLoss(MatchConfig(), LossConfig(first_shot_weight=weight))
 
-        def step(config: TrainConfig = config) -> None:
-            first, second = take_shots(detector, config, images)
-            detection_loss(first, second, targets, config).backward()
+        def step(loss: DetectionLoss = loss) -> None:
+            shots = detector.forward_train(images, first_shot=loss.uses_first_shot)
+            loss(shots, targets).total.backward()
 
         clock.time(name, step)
 

@@ -33,13 +33,14 @@ from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
-from nasface.engine.arch_history import history_entry, load_history, save_history
-from nasface.engine.config import SearchConfig, TrainConfig
-from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.engine.derive import DeriveConfig, derive_run, load_history
+from nasface.engine.search import SearchConfig
+from nasface.engine.train import TrainConfig
 from nasface.errors import DataError, SpecError
 from nasface.io.files import read_text
 from nasface.io.settings import load_config
 from nasface.io.yaml import to_yaml
+from nasface.runs.arch_history import HISTORY, history_entry, save_history
 from nasface.search.derive import derive
 
 Samples = Sequence[bytes]
@@ -349,11 +350,9 @@ def _damaged_zip(samples: Samples, generator: random.Random) -> bytes:
 @cache
 def _histories() -> Samples:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "arch_history.npz"
-        save_history(
-            path, [history_entry(epoch, epoch, *_arch_parameters(epoch)) for epoch in (1, 2)]
-        )
-        return [path.read_bytes()]
+        entries = [history_entry(epoch, epoch, *_arch_parameters(epoch)) for epoch in (1, 2)]
+        save_history(Path(folder), entries)
+        return [(Path(folder) / HISTORY).read_bytes()]
 
 
 def _read_history(path: Path) -> object:

@@ -36,7 +36,7 @@ from nasface.nn.cost import count_parameters, count_saved_bytes
 from nasface.search.config import BilevelConfig, policy_at
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Softmax
-from nasface.search.searcher import BilevelSearcher, Losses, Schedule
+from nasface.search.searcher import BilevelSearcher, Schedule
 
 Batch = tuple[Tensor, Tensor]
 NODES, LAYERS, SEARCH_CHANNELS, BATCH = 4, 5, 8, 32
@@ -111,19 +111,16 @@ def search(
     ]
     steps = half // BATCH
     schedule = Schedule(steps * WARMUP_EPOCHS, steps * SEARCH_EPOCHS)
-    weights = list(network.weights())
-    optimizer = torch.optim.SGD(weights, 0.05, momentum=0.9, weight_decay=3e-4)
+    optimizer = torch.optim.SGD(network.weights(), 0.05, momentum=0.9, weight_decay=3e-4)
     rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.total)
 
-    def loss(batch: Batch, mixture: Mixture) -> Tensor:
+    def loss(batch: Batch, mixture: Mixture, *, arch_step: bool) -> Tensor:
         return F.cross_entropy(network(batch[0], mixture), batch[1])
 
-    searcher = BilevelSearcher(
-        space,
+    searcher: BilevelSearcher[Batch] = BilevelSearcher(
         network.arch_parameters,
-        weights,
+        loss,
         optimizer,
-        Losses(loss, loss),
         config,
         schedule,
         seed=seed,

@@ -239,6 +239,7 @@ def test_a_loaded_detector_is_trained_on_and_saved(tmp_path: Path) -> None:
     optimizer = torch.optim.SGD(detector.parameters(), 1e-3)
     before = detector.detect(picture(1), 0.0, inference=TEST)[0].scores
     first, second = detector.trainable.forward_train(torch.randn(2, 3, 128, 128))
+    assert first is not None
     (first.logits_BA2.square().mean() + second.logits_BA2.square().mean()).backward()
     optimizer.step()
     after = detector.detect(picture(1), 0.0, inference=TEST)[0].scores

@@ -8,7 +8,8 @@ import pytest
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, write_tiny
 
 from nasface.cli.main import main
-from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.engine.search import SearchConfig
+from nasface.engine.train import TrainConfig
 from nasface.io.yaml import to_yaml
 from nasface.reports.build import make_report
 from nasface.reports.reader import read_run

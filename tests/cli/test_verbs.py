@@ -16,7 +16,7 @@ from nasface.cli.main import VERBS, main
 from nasface.data.images import read_image
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.zoo import MODELS
-from nasface.engine.config import TrainConfig
+from nasface.engine.train import TrainConfig
 from nasface.io.files import is_draft
 from nasface.io.settings import load_config
 

@@ -52,6 +52,7 @@ def test_both_shots_are_the_shots_apart() -> None:
     images = torch.randn(2, 3, 64, 96)
     with torch.no_grad():
         first, second = detector.forward_train(images)
+        assert first is not None
         alone = detector(images)
         original = detector.trunk.predict(detector.trunk.pyramid(images), 0.5)
     torch.testing.assert_close(second, alone)
@@ -63,6 +64,7 @@ def test_both_shots_are_the_shots_apart() -> None:
 def test_every_parameter_gets_a_gradient() -> None:
     detector = build_detector(DETECTOR, tiny_genotype())
     first, second = detector.forward_train(torch.randn(2, 3, 64, 64))
+    assert first is not None
     outputs = [*first[:2], *second[:2]]
     torch.stack([output.square().sum() for output in outputs]).sum().backward()
     assert [n for n, p in detector.named_parameters() if p.grad is None] == []
@@ -97,6 +99,7 @@ def test_weights_are_all_parameters_but_the_choices() -> None:
     assert all(name.startswith("neck.arch_parameters.") for name in rest)
     mixture = model.neck.arch_parameters.mixture(ArgmaxPath(), seed=0, step=0)
     first, second = model.forward_train(torch.randn(2, 3, 64, 64), mixture)
+    assert first is not None
     assert first.logits_BA2.shape == second.logits_BA2.shape
 
 
@@ -168,6 +171,7 @@ def test_forms_of_the_detector_run_and_know_their_scale(changes: dict[str, Any])
     torch.manual_seed(0)
     detector = build_detector(config, tiny_genotype()).train()
     first, second = detector.forward_train(torch.randn(2, 3, 128, 128))
+    assert first is not None
     scale = 10.0 if config.classifier == "cosine" else 1.0
     assert (first.scale, second.scale) == (scale, scale)
     assert first.logits_BA2.shape == second.logits_BA2.shape

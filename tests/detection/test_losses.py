@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nasface.detection.boxes import encode
-from nasface.detection.losses import BoxLoss, LossConfig, ShotLoss, detection_loss, two_shot_loss
+from nasface.detection.losses import BoxLoss, DetectionLoss, LossConfig, ShotLoss, shot_loss
 from nasface.detection.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
 from nasface.errors import ConfigError
-from nasface.structures import Predictions, Targets
+from nasface.structures import Predictions, ShotPair, Targets
 
+LOSS = DetectionLoss(MatchConfig(), LossConfig())
 ANCHORS = torch.tensor(
     [[8.0 * x, 8.0 * y, 8.0 * x + 8, 8.0 * y + 12] for y in range(4) for x in range(4)]
 )
@@ -106,7 +107,7 @@ def test_loss_equals_the_loop_over_anchors(
     predictions = make_predictions(len(faces), seed)
     targets = [make_targets([1, 2, 12, 14], [10 + k, 9, 19, 25]) for k in range(len(faces))]
     matches = [Matches(torch.tensor(row)) for row in faces]
-    loss = detection_loss(predictions, matches, targets, config)
+    loss = shot_loss(predictions, matches, targets, config)
     classification, box, positives = loop_loss(predictions, faces, targets, config)
     assert loss.positives == positives
     assert loss.classification.item() == pytest.approx(classification, rel=1e-4, abs=1e-5)
@@ -119,7 +120,7 @@ def test_only_positives_and_the_hardest_negatives_learn() -> None:
     face[0, 5], face[1, 2:9] = 0, IGNORED
     targets = [make_targets([8, 8, 17, 22]), make_targets()]
     matches = [Matches(row) for row in face]
-    loss = detection_loss(predictions, matches, targets, LossConfig(min_negatives=0))
+    loss = shot_loss(predictions, matches, targets, LossConfig(min_negatives=0))
     backward(loss.classification + loss.box)
     logits, deltas = gradients(predictions)
     learns = logits.abs().sum(dim=2) > 0
@@ -138,7 +139,7 @@ def test_the_right_answer_costs_nothing() -> None:
     face = matches.face_A
     logits = torch.where((face >= 0)[:, None], torch.tensor([-50.0, 50]), torch.tensor([50.0, -50]))
     deltas = encode(targets.boxes_M4[face.clamp(min=0)], ANCHORS)
-    loss = detection_loss(
+    loss = shot_loss(
         Predictions(logits[None], deltas[None], ANCHORS), [matches], [targets], LossConfig()
     )
     assert loss.positives >= 2
@@ -162,7 +163,7 @@ def test_the_right_answer_costs_nothing() -> None:
 def test_finite_whatever_the_faces(targets: Targets, least: int) -> None:
     predictions = make_predictions(2)
     config = LossConfig(min_negatives=least)
-    losses = two_shot_loss(predictions, predictions, [targets] * 2, MatchConfig(), config)
+    losses = DetectionLoss(MatchConfig(), config)(ShotPair(predictions, predictions), [targets] * 2)
     backward(losses.total)
     assert losses.total.isfinite()
     assert all(each.isfinite().all() for each in gradients(predictions))
@@ -170,9 +171,9 @@ def test_finite_whatever_the_faces(targets: Targets, least: int) -> None:
 
 def test_images_without_faces_teach() -> None:
     predictions = make_predictions(2)
-    losses = two_shot_loss(None, predictions, [make_targets()] * 2, MatchConfig(), LossConfig())
-    assert losses.second.positives == 0
-    assert losses.second.box.item() == 0
+    losses = LOSS(ShotPair(None, predictions), [make_targets()] * 2)
+    assert losses.positives == 0
+    assert losses.box.item() == 0
     backward(losses.total)
     logits, deltas = gradients(predictions)
     assert bool((logits[..., 1] > 0).all())
@@ -184,7 +185,7 @@ def test_extreme_offsets_stay_finite() -> None:
     with torch.no_grad():
         predictions.deltas_BA4.mul_(1e4)
     targets = [make_targets([8, 8, 17, 22])]
-    loss = two_shot_loss(None, predictions, targets, MatchConfig(), LossConfig())
+    loss = LOSS(ShotPair(None, predictions), targets)
     backward(loss.total)
     assert loss.total.isfinite()
     assert all(each.isfinite().all() for each in gradients(predictions))
@@ -200,9 +201,9 @@ def test_half_precision_predictions_are_scored_in_float32(
     single = Predictions(
         half.logits_BA2.detach().float(), half.deltas_BA4.detach().float(), ANCHORS
     )
-    expected = two_shot_loss(single, single, targets, MatchConfig(), LossConfig())
+    expected = LOSS(ShotPair(single, single), targets)
     with torch.autocast("cpu", dtype=dtype, enabled=autocast):
-        losses = two_shot_loss(half, half, targets, MatchConfig(), LossConfig())
+        losses = LOSS(ShotPair(half, half), targets)
     assert losses.total.dtype == torch.float32
     torch.testing.assert_close(losses.total, expected.total)
     backward(losses.total)
@@ -221,19 +222,21 @@ def test_total_weights_the_shots_and_their_parts() -> None:
 
     def alone(shot: Predictions) -> ShotLoss:
         matches = [match(shot.anchors_A4, each, MatchConfig()) for each in targets]
-        return detection_loss(shot, matches, targets, config)
+        return shot_loss(shot, matches, targets, config)
 
-    losses = two_shot_loss(first, second, targets, MatchConfig(), config)
-    assert losses.first == alone(first)
-    assert losses.second == alone(second)
-    assert losses.first is not None
-    assert losses.first.positives != losses.second.positives  # each has anchors of its own
-    expected = losses.second.classification + 5 * losses.second.box
-    without = two_shot_loss(None, second, targets, MatchConfig(), config)
-    assert without.first is None
+    losses = DetectionLoss(MatchConfig(), config)(ShotPair(first, second), targets)
+    of_first, of_second = alone(first), alone(second)
+    assert (losses.classification, losses.box, losses.positives) == of_second
+    assert of_first.positives != of_second.positives  # each has anchors of its own
+    expected = of_second.classification + 5 * of_second.box
+    without = DetectionLoss(MatchConfig(), config)(ShotPair(None, second), targets)
+    assert without.first_shot is None
+    assert set(without.figures()) == {"classification_loss", "box_loss", "positives"}
     torch.testing.assert_close(without.total, expected)
-    expected = expected + 0.25 * (losses.first.classification + 5 * losses.first.box)
-    torch.testing.assert_close(losses.total, expected)
+    wanted_first = of_first.classification + 5 * of_first.box
+    torch.testing.assert_close(losses.first_shot, wanted_first)
+    torch.testing.assert_close(losses.figures()["first_shot_loss"], wanted_first)
+    torch.testing.assert_close(losses.total, expected + 0.25 * wanted_first)
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
@@ -265,7 +268,7 @@ def test_smooth_l1_is_summed_over_the_coordinates() -> None:
     faces[3], faces[6] = 0, 1
     target = make_targets([1, 2, 12, 14], [10, 9, 19, 25])
     config = LossConfig(box="smooth_l1")
-    loss = detection_loss(predictions, [Matches(torch.tensor(faces))], [target], config)
+    loss = shot_loss(predictions, [Matches(torch.tensor(faces))], [target], config)
     expected = 0.0
     for at, face in ((3, 0), (6, 1)):
         wanted = encode(target.boxes_M4[face : face + 1], ANCHORS[at : at + 1])[0].tolist()
@@ -278,7 +281,7 @@ def test_smooth_l1_is_summed_over_the_coordinates() -> None:
 def test_images_and_targets_must_be_as_many() -> None:
     matches = [Matches(torch.full((len(ANCHORS),), BACKGROUND))] * 2
     with pytest.raises(ValueError, match="longer"):
-        detection_loss(make_predictions(2), matches, [make_targets()], LossConfig())
+        shot_loss(make_predictions(2), matches, [make_targets()], LossConfig())
 
 
 def test_focal_loss_equals_the_loop_over_anchors() -> None:
@@ -287,7 +290,7 @@ def test_focal_loss_equals_the_loop_over_anchors() -> None:
     faces[0], faces[1] = 0, IGNORED
     target = make_targets([0, 0, 10, 12])
     config = LossConfig(classification="focal", focal_alpha=0.7, focal_gamma=1.5)
-    loss = detection_loss(predictions, [Matches(torch.tensor(faces))], [target], config)
+    loss = shot_loss(predictions, [Matches(torch.tensor(faces))], [target], config)
     expected = 0.0
     for at, face in enumerate(faces):
         background, of_face = map(math.exp, predictions.logits_BA2[0, at].tolist())
@@ -307,7 +310,7 @@ def test_focal_loss_of_certain_answers_is_finite() -> None:
     predictions = Predictions(logits, torch.zeros(1, 2, 4), anchors)
     faces = Matches(torch.tensor([BACKGROUND, 0]))
     target = make_targets([8, 8, 12, 12])
-    loss = detection_loss(predictions, [faces], [target], LossConfig(classification="focal"))
+    loss = shot_loss(predictions, [faces], [target], LossConfig(classification="focal"))
     backward(loss.classification)
     assert float(loss.classification.detach()) == pytest.approx(0.0, abs=1e-6)
     assert logits.grad is not None
@@ -321,8 +324,8 @@ def test_a_margin_comes_off_the_logit_of_the_true_class(scale: float) -> None:
     target = make_targets((8, 8, 16, 20))
     matches = [match(ANCHORS, target, MatchConfig())]
     config = LossConfig(logit_margin=0.2, min_negatives=4, negatives_per_positive=0)
-    plain = detection_loss(predictions, matches, [target], LossConfig(min_negatives=4))
-    with_margin = detection_loss(predictions, matches, [target], config)
+    plain = shot_loss(predictions, matches, [target], LossConfig(min_negatives=4))
+    with_margin = shot_loss(predictions, matches, [target], config)
     background, face = predictions.logits_BA2[0].detach().double().T
     positive = matches[0].face_A >= 0
     hardness = torch.where(matches[0].face_A == BACKGROUND, face - background, -torch.inf)
@@ -345,7 +348,7 @@ def test_every_box_loss_is_least_for_the_right_boxes(kind: BoxLoss) -> None:
     values = []
     for shift in (0.0, 0.5, 1.0):
         predictions = make_predictions(1)._replace(deltas_BA4=(right + shift)[None])
-        values.append(float(detection_loss(predictions, matches, [target], config).box))
+        values.append(float(shot_loss(predictions, matches, [target], config).box))
     assert values[0] == pytest.approx(0, abs=1e-5)
     assert values == sorted(values)
     assert values[2] > values[0] + 0.01
@@ -356,8 +359,6 @@ def test_every_box_loss_is_finite_without_faces_and_for_points(kind: BoxLoss) ->
     for target in (make_targets(), make_targets((5, 5, 5, 5))):
         predictions = make_predictions(1)
         matches = [match(ANCHORS, target, MatchConfig())]
-        loss = detection_loss(
-            predictions, matches, [target], LossConfig(box=kind, logit_margin=0.2)
-        )
+        loss = shot_loss(predictions, matches, [target], LossConfig(box=kind, logit_margin=0.2))
         backward(loss.classification + loss.box)
         assert all(bool(gradient.isfinite().all()) for gradient in gradients(predictions))

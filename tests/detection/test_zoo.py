@@ -32,7 +32,12 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
     with torch.device("meta"):
         detector = build_detector(MODELS[name].detector, REFERENCE).train()
         shots = detector.forward_train(torch.empty(2, 3, 128, 128))
-        outputs = [output.sum() for shot in shots for output in (shot.logits_BA2, shot.deltas_BA4)]
+        assert shots.first is not None
+        outputs = [
+            output.sum()
+            for shot in (shots.first, shots.second)
+            for output in (shot.logits_BA2, shot.deltas_BA4)
+        ]
         torch.stack(outputs).sum().backward()
     without = [key for key, value in detector.named_parameters() if value.grad is None]
     assert without == []

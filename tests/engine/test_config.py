@@ -3,7 +3,9 @@ import math
 import pytest
 
 from nasface.data.augment import AugmentConfig
-from nasface.engine.config import OptimizerConfig, SearchConfig, TrainConfig
+from nasface.engine.optim import OptimizerConfig
+from nasface.engine.search import SearchConfig
+from nasface.engine.train import TrainConfig
 from nasface.errors import ConfigError
 from nasface.io.yaml import config_digest, parse_dataclass, parse_yaml, to_yaml
 

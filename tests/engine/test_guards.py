@@ -19,10 +19,10 @@ from nasface.arch.io import save_genotype
 from nasface.data.dataset import WHOLE, FaceDataset, make_loader
 from nasface.data.loader import MOST_DEATHS, Batches
 from nasface.data.widerface import read_wider_split
-from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.detection.losses import DetectionLoss
 from nasface.engine.guards import memory_explained
-from nasface.engine.search import run_search
-from nasface.engine.train import run_training
+from nasface.engine.search import SearchConfig, run_search
+from nasface.engine.train import TrainConfig, run_training
 from nasface.errors import RunError
 from nasface.io.files import draft_path, is_draft
 from nasface.runs.checkpoint import load_checkpoint
@@ -64,7 +64,7 @@ def test_a_search_leaves_out_what_is_not_finite(
     config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Calls of the loss: two weight steps, then choices and weights in turn."""
-    monkeypatch.setattr("nasface.engine.search.detection_loss", nan_at(1, 2, 5))
+    monkeypatch.setattr(DetectionLoss, "__call__", nan_at(1, 2, 5))
     progress = Notes()
     assert run_search(config, tmp_path / "s", progress).finished
     assert [note for note in progress.notes if "left out" in note] == [

@@ -19,9 +19,9 @@ from nasface.data.widerface import (
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig
-from nasface.engine.config import OptimizerConfig, TrainConfig, train_config_of
 from nasface.engine.evaluate import evaluate
-from nasface.engine.train import run_training
+from nasface.engine.optim import OptimizerConfig
+from nasface.engine.train import TrainConfig, run_training, train_config_of
 from nasface.errors import DataError
 from nasface.inference.predict import InferenceConfig
 from nasface.io.files import read_text

@@ -10,15 +10,15 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, write_tiny
 
 from nasface.arch.io import load_genotype
 from nasface.detection.backbones.registry import BACKBONES
-from nasface.engine.config import SearchConfig
 from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.engine.distributed.world import World
 from nasface.engine.estimate import estimate_search
-from nasface.engine.search import Search, run_search
+from nasface.engine.job import RunContext
+from nasface.engine.search import SearchConfig, load_search_inputs, make_search_job, run_search
 from nasface.errors import NasfaceError
 from nasface.nn.cost import count_saved_bytes
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.runs.folder import RunFolder
 from nasface.search.config import CostPenaltyConfig, policy_at
 from nasface.search.policy import ArgmaxPath, Softmax, UniformPath
 
@@ -145,9 +145,7 @@ def test_too_many_skips_end_a_search(config: SearchConfig, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("policy", ["argmax", "softmax"])
-def test_estimate(
-    config: SearchConfig, policy: Literal["argmax", "softmax"], tmp_path: Path
-) -> None:
+def test_estimate(config: SearchConfig, policy: Literal["argmax", "softmax"]) -> None:
     changed = replace(config, policy=policy)
     before = set(Path.cwd().iterdir())
     found = estimate_search(changed)
@@ -156,7 +154,8 @@ def test_estimate(
     assert found.fits
     assert found.seconds is not None
     assert found.seconds > 0
-    search = Search(changed, RunFolder(tmp_path))
+    context = RunContext(World(), torch.device("cpu"))
+    search = make_search_job(changed, load_search_inputs(changed), context)
     model = search.model
     images = torch.randn(config.batch_size, 3, config.augment.size, config.augment.size)
     kept = []

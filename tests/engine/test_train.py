@@ -19,17 +19,28 @@ from tiny import (
     write_tiny,
 )
 
-from nasface.arch.io import load_genotype, save_genotype
+from nasface.arch.io import save_genotype
 from nasface.data.dataset import make_loader
 from nasface.detection.backbones.registry import BACKBONES
-from nasface.engine.config import TrainConfig
+from nasface.detection.losses import DetectionLoss
+from nasface.engine.distributed.world import World
 from nasface.engine.guards import MOST_SKIPPED
-from nasface.engine.setup import detection_loss, images_to
-from nasface.engine.train import Training, run_training
+from nasface.engine.job import RunContext
+from nasface.engine.setup import images_to
+from nasface.engine.train import TrainConfig, load_train_inputs, make_train_job, run_training
+from nasface.engine.train_job import TrainJob
 from nasface.errors import NasfaceError
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.runs.folder import RunFolder, read_metrics
+from nasface.runs.folder import read_metrics
+from nasface.structures import ShotPair
+
+CPU = torch.device("cpu")
+
+
+def job(config: TrainConfig) -> TrainJob:
+    """A training that writes nothing."""
+    return make_train_job(config, load_train_inputs(config), RunContext(World(), CPU))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +99,7 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(
 def test_a_batch_without_a_finite_loss_is_left_out(
     train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nasface.engine.train.detection_loss", nan_at(2))
+    monkeypatch.setattr(DetectionLoss, "__call__", nan_at(2))
     progress = Notes()
     out = tmp_path / "train"
     assert run_training(train, out, progress).finished
@@ -104,7 +115,7 @@ def test_a_batch_without_a_finite_loss_is_left_out(
 def test_too_many_batches_without_a_finite_loss_end_the_run(
     train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nasface.engine.train.detection_loss", nan_at(*range(2, 40)))
+    monkeypatch.setattr(DetectionLoss, "__call__", nan_at(*range(2, 40)))
     with pytest.raises(NasfaceError, match="loss not finite in 11 steps in a row, up to step 13"):
         run_training(replace(train, epochs=20), tmp_path / "train", Silent())
     assert load_checkpoint(tmp_path / "train" / "checkpoint.pt", "training")["step"] == 12
@@ -115,19 +126,23 @@ def test_accumulated_gradients_are_the_mean_over_the_parts(
 ) -> None:
     optimizer = replace(OPTIMIZER, clip=1e9)
     config = replace(train, batch_size=2, accumulate=3, optimizer=optimizer, ema_decay=0.0)
-    training = Training(config, tiny_genotype(), RunFolder(tmp_path / "run"))
-    assert (training.batch, training.epoch_steps) == (6, 1)
-    images, targets = next(iter(make_loader(training.data, 6, 0, 1, 0)))
-    alone = copy.deepcopy(training.detector)
+    training = job(config)
+    assert (training.loader.batch, training.epoch_steps) == (6, 1)
+    images, targets = next(iter(make_loader(training.loader.data, 6, 0, 1, 0)))
+    alone = copy.deepcopy(training.model)
     losses = []
     for at in (0, 2, 4):
-        shots = alone.forward_train(images_to(images[at : at + 2], training.device))
-        losses.append(detection_loss(*shots, targets[at : at + 2], config))
+        shots = alone.forward_train(images_to(images[at : at + 2], CPU))
+        losses.append(training.loss(shots, targets[at : at + 2]).total)
         (losses[-1] / 3).backward()
     row = training.take_step((images, targets))
     assert row["loss"] == pytest.approx(float(torch.stack(losses).detach().sum()) / 3)
+    weight = config.loss.box_weight
+    parts = row["classification_loss"] + weight * row["box_loss"] + row["first_shot_loss"]
+    assert row["loss"] == pytest.approx(parts), "the parts, each averaged, make up the loss"
+    assert row["positives"] > 0
     for (name, one), other in zip(
-        training.detector.named_parameters(), alone.parameters(), strict=True
+        training.model.named_parameters(), alone.parameters(), strict=True
     ):
         torch.testing.assert_close(one.grad, other.grad, msg=name)
 
@@ -136,13 +151,18 @@ def test_a_first_shot_without_weight_is_not_computed(
     train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = replace(train, loss=replace(train.loss, first_shot_weight=0.0), ema_decay=0.0)
-    training = Training(config, tiny_genotype(), RunFolder(tmp_path))
-    images, targets = next(iter(make_loader(training.data, 3, 0, 1, 0)))
-    alone = copy.deepcopy(training.detector)
-    shot = alone(images_to(images, training.device))
-    monkeypatch.setattr(type(training.detector), "both_shots", None)
+    training = job(config)
+    images, targets = next(iter(make_loader(training.loader.data, 3, 0, 1, 0)))
+    alone = copy.deepcopy(training.model)
+    shot = alone(images_to(images, CPU))
+    seen: list[int] = []
+    training.model.trunk.heads[0].register_forward_hook(
+        lambda _module, _inputs, outputs: seen.append(len(outputs[0]))
+    )
     row = training.take_step((images, targets))
-    assert row["loss"] == float(detection_loss(None, shot, targets, config).detach())
+    assert row["loss"] == float(training.loss(ShotPair(None, shot), targets).total.detach())
+    assert "first_shot_loss" not in row
+    assert seen == [3], "images of the second shot alone"
 
 
 @pytest.mark.parametrize("module", ["genotype", "fem-fpn+fem-cpm", "bifpn", "pan", "ssh", "rfe"])
@@ -154,13 +174,12 @@ def test_a_fused_step_is_that_of_single_operations(
     config = replace(
         train, detector=replace(DETECTOR, neck=module), optimizer=optimizer, ema_decay=0.0
     )
-    genotype = tiny_genotype() if module == "genotype" else None
-    training = Training(config, genotype, RunFolder(tmp_path))
+    training = job(config if module == "genotype" else replace(config, genotype=""))
     before = [each.detach().clone() for each in training.parameters]
-    training.take_step(next(iter(make_loader(training.data, 3, 0, 1, 0))))
+    training.take_step(next(iter(make_loader(training.loader.data, 3, 0, 1, 0))))
     rate = training.optimizer.param_groups[0]["lr"]
     assert rate >= 1e-4, "a step that can be seen"
-    names = {each: name for name, each in training.detector.named_parameters()}
+    names = {each: name for name, each in training.model.named_parameters()}
     for weight, start in zip(training.parameters, before, strict=True):
         name, gradient = names[weight], weight.grad
         assert gradient is not None, name
@@ -206,9 +225,9 @@ def test_statistics_follow_batches_until_the_share_of_steps(
     until: float, moves: int, train: TrainConfig, tmp_path: Path
 ) -> None:
     """And then stay, while the weights around them go on."""
-    training = Training(replace(train, freeze_bn_after=until), tiny_genotype(), RunFolder(tmp_path))
+    training = job(replace(train, freeze_bn_after=until))
     training.start(Silent())
-    state = training.detector.state_dict()
+    state = training.model.state_dict()
     means = [value for key, value in state.items() if key.endswith("running_mean")]
     weights = [value for key, value in state.items() if key.endswith("0.weight")]
     moved = 0
@@ -227,32 +246,31 @@ def test_a_training_goes_on_from_the_weights_of_another(
 ) -> None:
     start = trained / "last.safetensors"
     config = replace(train, start_weights=str(start), augment=replace(AUGMENT, size=96))
-    training = Training(config, tiny_genotype(), RunFolder(tmp_path))
+    training = job(config)
     with safe_open(start, "pt") as file:
-        for key, value in training.detector.state_dict().items():
+        for key, value in training.model.state_dict().items():
             assert torch.equal(file.get_tensor(key), value), key
     wider = replace(config, detector=replace(DETECTOR, head_layers=DETECTOR.head_layers + 1))
     with pytest.raises(NasfaceError, match="is of a detector with other settings"):
-        Training(wider, tiny_genotype(), RunFolder(tmp_path))
-    other = load_genotype("asfd-ref")
+        job(wider)
     with pytest.raises(NasfaceError, match="is of another genotype"):
-        Training(config, other, RunFolder(tmp_path))
+        job(replace(config, genotype="asfd-ref"))
 
 
 def test_a_gradient_that_is_not_finite_moves_nothing_and_is_not_borne_for_long(
     train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = Training(train, tiny_genotype(), RunFolder(tmp_path))
-    batch = next(iter(make_loader(training.data, 3, 0, 1, 0)))
+    training = job(train)
+    batch = next(iter(make_loader(training.loader.data, 3, 0, 1, 0)))
     training.take_step(batch)
-    before = copy.deepcopy(dict(training.detector.named_parameters()))
+    before = copy.deepcopy(dict(training.model.named_parameters()))
     infinite = torch.tensor(math.inf)
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: infinite)
     for _ in range(MOST_SKIPPED):
         row = training.take_step(batch)
         assert row["gradient_norm"] == math.inf
         training.skips.count(training.step, row, Silent())
-    for name, value in training.detector.named_parameters():
+    for name, value in training.model.named_parameters():
         assert torch.equal(value, before[name]), name
     with pytest.raises(NasfaceError, match="norm not finite in 11 steps in a row, up to step 12"):
         training.skips.count(training.step + 1, row, Silent())

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from nasface.detection.config import DetectorConfig
-from nasface.engine.config import SearchConfig, TrainConfig
+from nasface.engine.search import SearchConfig
+from nasface.engine.train import TrainConfig
 from nasface.errors import ConfigError
 from nasface.io.former_names import FORMER_NAMES, with_current_names
 from nasface.io.settings import load_config

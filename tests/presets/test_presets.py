@@ -8,7 +8,8 @@ from nasface.arch.io import load_search_space
 from nasface.cli.main import main
 from nasface.cli.presets import first_sentence
 from nasface.data.synthetic.dataset import SampleConfig
-from nasface.engine.config import SearchConfig, TrainConfig, train_config_of
+from nasface.engine.search import SearchConfig
+from nasface.engine.train import TrainConfig, train_config_of
 from nasface.errors import ConfigError
 from nasface.io.settings import load_config
 from nasface.presets import preset_path, presets

@@ -15,7 +15,7 @@ from nasface.errors import ConfigError
 from nasface.search.config import BilevelConfig, CostPenaltyConfig, policy_at
 from nasface.search.cost_penalty import CostPenalty, operation_costs
 from nasface.search.policy import GumbelPath, Mixture
-from nasface.search.searcher import BilevelSearcher, Losses, Schedule, searched_skips
+from nasface.search.searcher import BilevelSearcher, Schedule, searched_skips
 from nasface.search.supernet import ArchitectureParameters
 
 Batch = tuple[Tensor, Tensor]
@@ -41,18 +41,16 @@ class Toy:
             for cell in SPACE.cells
         }
         self.searcher: BilevelSearcher[Batch] = BilevelSearcher(
-            SPACE,
             self.network.arch_parameters,
-            weights,
+            self.loss,
             torch.optim.SGD(weights, 0.05, momentum=0.9),
-            Losses(self.loss, self.loss),
             config,
             Schedule(warmup, steps),
             cost_penalty=CostPenalty(0.0, costs),
         )
 
-    def loss(self, data: Batch, mixture: Mixture) -> Tensor:
-        return F.cross_entropy(self.network(data[0], mixture), data[1])
+    def loss(self, batch: Batch, mixture: Mixture, *, arch_step: bool) -> Tensor:
+        return F.cross_entropy(self.network(batch[0], mixture), batch[1])
 
     def run(self, until: int) -> list[dict[str, float]]:
         rows = []
@@ -164,11 +162,9 @@ def test_a_weight_without_anything_to_weigh() -> None:
     config = replace(CONFIG, cost_penalty=CostPenaltyConfig(weight=1.0, target=10.0))
     with pytest.raises(ConfigError, match="needs the cost of the network"):
         BilevelSearcher(
-            SPACE,
             toy.network.arch_parameters,
-            list(toy.network.weights()),
+            toy.loss,
             toy.searcher.optimizer,
-            Losses(toy.loss, toy.loss),
             config,
             Schedule(0, 1),
         )

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
-from nasface.engine.config import SearchConfig
-from nasface.engine.search import run_search
+from nasface.engine.search import SearchConfig, run_search
 from nasface.errors import RunError, SpecError
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint

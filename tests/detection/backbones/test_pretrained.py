@@ -96,6 +96,7 @@ def test_frozen_parts_do_not_move() -> None:
     detector.train()
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     first, second = detector.forward_train(torch.randn(2, 3, 128, 128))
+    assert first is not None
     (first.logits_BA2.sum() + second.deltas_BA4.sum()).backward()
     frozen, trained = backbone.freezable_stages()[:2], backbone.freezable_stages()[2:]
     assert all(p.grad is None for part in frozen for m in part for p in m.parameters())

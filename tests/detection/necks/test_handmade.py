@@ -94,6 +94,7 @@ def test_shapes_stay(name: str, size: tuple[int, int]) -> None:
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     detector = build_detector(DetectorConfig(channels=8, head_layers=1, neck=name), None)
     first, second = detector.forward_train(torch.randn(2, 3, 256, 256))
+    assert first is not None
     outputs = (*first[:2], *second[:2])
     torch.stack([output.square().sum() for output in outputs]).sum().backward()
     assert [n for n, p in detector.named_parameters() if p.grad is None] == []

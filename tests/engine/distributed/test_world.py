@@ -17,15 +17,14 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 from nasface.arch.io import load_genotype, save_genotype
 from nasface.data.dataset import Shard, StepSampler
 from nasface.detection.checkpoint import load_detector
-from nasface.engine.config import SearchConfig, TrainConfig
 from nasface.engine.distributed.world import World
-from nasface.engine.search import run_search
-from nasface.engine.train import Training, run_training
+from nasface.engine.search import SearchConfig, run_search
+from nasface.engine.train import TrainConfig, run_training
 from nasface.errors import ConfigError
 from nasface.io.yaml import to_yaml
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.runs.folder import RunFolder, read_metrics
+from nasface.runs.folder import read_metrics
 
 Launch = Callable[[list[str], int], str]
 """Runs ``nasface`` with words in several processes; returns what they say."""
@@ -143,14 +142,13 @@ def test_several_processes_search_what_one_does(
     out = tmp_path / "several" / "run"
     words = ["search", "--config", str(tmp_path / "config.yaml"), "--out", str(out)]
     assert launch(words, size).count("choices of each cell") == 1
-    alone = run_search(search, tmp_path / "one" / "run", Silent())
-    rows = [read_metrics(folder / "metrics.jsonl") for folder in (alone.folder, out)]
-    for one, several in zip(*rows, strict=True):
-        assert several == pytest.approx(one, rel=1e-4)
+    one = tmp_path / "one" / "run"
+    alone = run_search(search, one, Silent())
+    rows = [read_metrics(folder / "metrics.jsonl") for folder in (one, out)]
+    for single, several in zip(*rows, strict=True):
+        assert several == pytest.approx(single, rel=1e-4)
     assert "arch_loss" in rows[0][-1]
-    ours, theirs = (
-        load_checkpoint(folder / "checkpoint.pt", "search") for folder in (alone.folder, out)
-    )
+    ours, theirs = (load_checkpoint(folder / "checkpoint.pt", "search") for folder in (one, out))
     assert ours["visits"] == theirs["visits"]
     assert load_genotype(out / "genotype.yaml").cells == alone.genotype.cells
     for name, value in ours["model"].items():
@@ -188,9 +186,9 @@ def test_parts_are_shared_without_loss(config: TrainConfig) -> None:
             assert len(together) == 6
 
 
-def test_parts_that_cannot_be_shared(config: TrainConfig, tmp_path: Path) -> None:
+def test_parts_that_cannot_be_shared(config: TrainConfig) -> None:
     with pytest.raises(ConfigError, match="2 parts of a step cannot be shared by 3 processes"):
-        Training(config, tiny_genotype(), RunFolder(tmp_path), World(rank=1, size=3))
+        World(rank=1, size=3).check_parts(config.accumulate)
 
 
 def test_one_process_keeps_its_gradients_as_they_are() -> None:

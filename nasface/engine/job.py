@@ -1,0 +1,217 @@
+"""What search and training have in common: their settings and the state of a job."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from nasface.data.augment import AugmentConfig
+from nasface.data.dataset import WHOLE, FaceDataset, Shard
+from nasface.data.loader import Batches
+from nasface.detection.config import DetectorConfig
+from nasface.detection.losses import LossConfig
+from nasface.detection.matching import MatchConfig
+from nasface.detection.pyramid import LEVELS
+from nasface.engine.distributed.world import World, digest_of
+from nasface.engine.guards import Skips
+from nasface.engine.memory_estimate import Footprint
+from nasface.engine.optim import OptimizerConfig
+from nasface.errors import ConfigError
+from nasface.progress import Progress
+from nasface.runs.checkpoint import fitting, load_checkpoint
+from nasface.runs.folder import Kind, RunFolder
+from nasface.runs.metrics_log import MetricsLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobConfig:
+    """What search and training have in common."""
+
+    data: str = ""
+    """Folder in WIDER FACE layout, such as `nasface sample` writes."""
+    seed: int = 0
+    """Seed of everything random."""
+    epochs: int = 50
+    """Passes over the training images (in a search: over one half of them)."""
+    batch_size: int = 48
+    """Images that go through the network together."""
+    accumulate: int = 1
+    """Batches whose gradients are summed into one step: the batch of the optimiser is `batch` times
+    this, in the memory of `batch`. Normalisation sees one batch at a time; under torchrun the
+    processes share these batches."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU where there is one."""
+    workers: int = 0
+    """Processes that load images beside the main one; the batches do not depend on it."""
+    checkpoint_minutes: float = 5.0
+    """Time between checkpoints; one is also written after each epoch and on Ctrl-C."""
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    """The detector around the searched cells."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Crops and distortions."""
+    match: MatchConfig = field(default_factory=MatchConfig)
+    """Which anchors belong to which face."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """The detection loss."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimiser of the weights."""
+    backbone_weights: str = ""
+    """State dict to start the backbone from, such as torchvision's of a ResNet on ImageNet:
+    .safetensors, or a torch file. Of the weights of nasface train, the backbone is taken. Empty:
+    random weights."""
+    freeze_stages: int = 0
+    """Stages of the backbone that are not trained: 1 its stem, 2 C2 as well, up to 5."""
+    freeze_norms: bool = False
+    """Keep the statistics of the backbone's normalisations as they were loaded."""
+
+    def __post_init__(self) -> None:
+        if (
+            min(self.epochs, self.batch_size, self.accumulate) < 1
+            or min(self.workers, self.seed) < 0
+        ):
+            raise ConfigError(
+                f"epochs {self.epochs}, batch_size {self.batch_size}, accumulate "
+                f"{self.accumulate}, workers {self.workers}, seed {self.seed}: "
+                "expected at least 1, 1, 1, 0 and 0"
+            )
+        if self.batch_size == 1 and self.augment.size <= 2 ** LEVELS[-1]:
+            raise ConfigError(
+                f"batch_size: 1 with crops of {self.augment.size} pixels leaves one value per "
+                "channel to normalise on the last level; expected 2, or size above "
+                f"{2 ** LEVELS[-1]}"
+            )
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """Shape of the images that go through the network together."""
+        return self.batch_size, 3, self.augment.size, self.augment.size
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Where a job runs: this process among others, its device, and the run folder, if any."""
+
+    world: World
+    device: torch.device
+    folder: RunFolder | None = None
+
+    @property
+    def output(self) -> RunFolder | None:
+        """The folder to write into: that of the first process."""
+        return self.folder if self.world.is_first else None
+
+
+@dataclass(frozen=True)
+class StepLoader:
+    """Loads the batches of the steps of a job: ``batch`` images, of which this process takes its
+    shard."""
+
+    data: FaceDataset
+    batch: int
+    workers: int = 0
+    shard: Shard = WHOLE
+
+    def batches(self, first: int, last: int, note: Callable[[str], None]) -> Batches:
+        """The batches of steps ``first`` to ``last`` (excluded)."""
+        return Batches(self.data, self.batch, first, last, self.workers, self.shard, note)
+
+
+@dataclass(kw_only=True, eq=False)
+class Job(ABC):
+    """Something that is done in steps and goes on from its checkpoint.
+
+    ``input_shape`` is that of the images that go through the network together, ``total`` the number
+    of steps, ``seconds`` the time that they took so far.
+    """
+
+    kind: ClassVar[Kind]
+    title: ClassVar[str]
+    shown: ClassVar[tuple[str, ...]]
+    """Figures of a step that the progress shows; all of them are logged."""
+
+    context: RunContext
+    model: nn.Module
+    input_shape: tuple[int, int, int, int]
+    total: int
+    epoch_steps: int
+    seconds: float = field(default=0.0, init=False)
+    skips: Skips = field(default_factory=Skips, init=False)
+
+    @property
+    @abstractmethod
+    def step(self) -> int:
+        """Steps taken."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.step >= self.total
+
+    def begin(self) -> None:
+        """Write what is known before the first step."""
+        return
+
+    @abstractmethod
+    def start(self, progress: Progress) -> None:
+        """Get ready to take the steps that are left."""
+
+    @abstractmethod
+    def next_step(self) -> dict[str, float]:
+        """Take a step; returns its figures, not finite where it was left out."""
+
+    @abstractmethod
+    def end_epoch(self, progress: Progress, log: MetricsLog) -> None:
+        """Called after the last step of each epoch, before the checkpoint."""
+
+    @abstractmethod
+    def footprint(self) -> Footprint:
+        """The memory that its steps take."""
+
+    @abstractmethod
+    def write_results(self, folder: RunFolder) -> None:
+        """Write what the run led to; called when it ends or is stopped."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint needs beside the network."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over the state of a checkpoint."""
+
+    def digest(self) -> str:
+        """A word that differs where a weight does."""
+        return digest_of(self.model.state_dict().values())
+
+    def save(self) -> None:
+        """Write the checkpoint; the first process does."""
+        if self.context.output is not None:
+            self.context.output.save_checkpoint(
+                {
+                    "kind": self.kind,
+                    "step": self.step,
+                    "seconds": self.seconds,
+                    "skips": self.skips.state(),
+                    "model": self.model.state_dict(),
+                    **self.state(),
+                }
+            )
+
+    def load(self) -> None:
+        """Go back to the checkpoint of the run folder; without one, to the start.
+
+        Raises:
+            RunError: if it does not fit.
+        """
+        folder = self.context.folder
+        if folder is not None and folder.checkpoint.exists():
+            with fitting(folder.checkpoint):
+                state = load_checkpoint(folder.checkpoint, self.kind)
+                self.restore(state)
+                self.model.load_state_dict(state["model"])
+                self.seconds, self.skips = state["seconds"], Skips(**state.get("skips", {}))
+        if self.context.output is not None:
+            self.context.output.rewind(self.step)

@@ -1,0 +1,203 @@
+"""A training of a detector under way: its state and its steps."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import save_genotype
+from nasface.data.dataset import Batch
+from nasface.data.widerface import ImageRecord
+from nasface.detection.checkpoint import save_detector
+from nasface.detection.detector import Detector
+from nasface.detection.losses import DetectionLoss, LossParts
+from nasface.engine.accumulate import GradientAccumulator
+from nasface.engine.average import WeightAverage
+from nasface.engine.evaluate import Evaluation, evaluate
+from nasface.engine.job import Job, StepLoader
+from nasface.engine.memory_estimate import Footprint, footprint
+from nasface.engine.optim import LearningRateSchedule
+from nasface.engine.setup import images_to, peak_memory_mb, to_device
+from nasface.inference.predict import InferenceConfig
+from nasface.progress import Progress
+from nasface.runs.folder import Kind, RunFolder, read_metrics
+from nasface.runs.metrics_log import MetricsLog
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Images to evaluate on every so many epochs, and how."""
+
+    records: Sequence[ImageRecord]
+    inference: InferenceConfig
+    every: int
+
+
+@dataclass(kw_only=True, eq=False)
+class TrainJob(Job):
+    """The state of a training and its steps. :func:`nasface.engine.train.run_training` runs it.
+
+    From step ``freeze_bn_at`` on, normalisations go by their running statistics; ``half`` computes
+    convolutions in bfloat16; ``labels`` are written into the metadata of weights.
+    """
+
+    kind: ClassVar[Kind] = "training"
+    title: ClassVar[str] = "train"
+    shown: ClassVar[tuple[str, ...]] = ("rate", "loss", "gradient_norm")
+
+    model: Detector
+    genotype: Genotype | None
+    loader: StepLoader
+    loss: DetectionLoss
+    optimizer: torch.optim.Optimizer
+    schedule: LearningRateSchedule
+    accumulator: GradientAccumulator
+    clip: float
+    average: WeightAverage[Detector] | None = None
+    validation: Validation | None = None
+    half: bool = False
+    freeze_bn_at: float = math.inf
+    labels: Mapping[str, str] = field(default_factory=dict)
+    step: int = field(default=0, init=False)
+    bn_is_frozen: bool = field(default=False, init=False)
+    best: float = field(default=-1.0, init=False)
+    metrics: dict[str, Any] = field(default_factory=dict, init=False)
+    evaluation: Evaluation | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.parameters = [each for each in self.model.parameters() if each.requires_grad]
+
+    @property
+    def released(self) -> Detector:
+        """The detector that is evaluated and saved: the averaged one where there is one."""
+        return self.model if self.average is None else self.average.averaged
+
+    def begin(self) -> None:
+        """Write the genotype."""
+        if self.context.output is not None and self.genotype is not None:
+            save_genotype(self.genotype, self.context.output.path / "genotype.yaml")
+
+    def start(self, progress: Progress) -> None:
+        """Begin to load the images of the steps that are left."""
+        self.batches = self.loader.batches(self.step, self.total, progress.note)
+
+    def next_step(self) -> dict[str, float]:
+        """:meth:`take_step` on the images that are due."""
+        return self.take_step(next(self.batches))
+
+    def take_step(self, batch: Batch) -> dict[str, float]:
+        """One optimiser step; without effect if the loss or the gradient is not finite."""
+        if not self.bn_is_frozen and self.step >= self.freeze_bn_at:
+            self._freeze_bn()
+        rate = self.schedule.apply(self.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        for micro_batch in self.accumulator(batch, self.parameters):
+            self.accumulator.backward(self._loss(micro_batch))
+        figures = self.accumulator.figures
+        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.clip))
+        self.step += 1
+        if math.isfinite(figures["loss"]) and math.isfinite(norm):
+            self.optimizer.step()
+            if self.average is not None:
+                self.average.update(self.step)
+        return {"rate": rate, **figures, "gradient_norm": norm}
+
+    def _freeze_bn(self) -> None:
+        """From here on, normalise by running statistics, which stay as they are."""
+        norms = [each for each in self.model.modules() if isinstance(each, nn.BatchNorm2d)]
+        self.model.fixed = (*self.model.fixed, *norms)
+        self.model.train()
+        self.bn_is_frozen = True
+
+    def _loss(self, batch: Batch) -> LossParts:
+        images, targets = batch
+        device = self.context.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.half):
+            shots = self.model.forward_train(
+                images_to(images, device), first_shot=self.loss.uses_first_shot
+            )
+        return self.loss(shots, to_device(targets, device))
+
+    def end_epoch(self, progress: Progress, log: MetricsLog) -> None:
+        """Evaluate where it is due; the first process does."""
+        epoch = self.step // self.epoch_steps
+        if self.validation is None or not self.context.world.is_first:
+            return
+        if self.ended or epoch % self.validation.every == 0:
+            ap = self._evaluate(self.validation, progress).ap.ap
+            log.write(self.step, {"ap": ap})
+            progress.note(f"epoch {epoch}: AP {ap:.3f}")
+            progress.start(self.title, self.total, self.step)
+
+    def _evaluate(self, validation: Validation, progress: Progress) -> Evaluation:
+        """Score on the validation images; keeps the best weights."""
+        evaluation = evaluate(self.released, validation.records, validation.inference, progress)
+        self.metrics, self.evaluation = evaluation.figures(), evaluation
+        if self.metrics["ap"] > self.best:
+            self.best = self.metrics["ap"]
+            self._save_weights("best.safetensors")
+        return evaluation
+
+    def _save_weights(self, name: str) -> None:
+        if self.context.output is not None:
+            path = self.context.output.path / name
+            save_detector(path, self.released, self.genotype, self.metadata())
+
+    def metadata(self) -> dict[str, Any]:
+        """What weights say of themselves: labels, step, and what the last evaluation gave."""
+        return {**self.labels, "step": self.step, **self.metrics}
+
+    def footprint(self) -> Footprint:
+        """Memory of a step; half precision takes less."""
+
+        def run(detector: Detector, images: Tensor) -> object:
+            return detector.forward_train(images, first_shot=self.loss.uses_first_shot)
+
+        return footprint(self.model, run, self.input_shape, self.context.device)
+
+    def save(self) -> None:
+        """Write the last weights and the checkpoint; the first process does."""
+        # Before the checkpoint: a resumed run repeats what is newer than it, and nothing older.
+        self._save_weights("last.safetensors")
+        super().save()
+
+    def state(self) -> dict[str, Any]:
+        """See :class:`Job`."""
+        averaged = {} if self.average is None else {"average": self.average.averaged.state_dict()}
+        return {
+            "best": self.best,
+            "figures": self.metrics,
+            "optimizer": self.optimizer.state_dict(),
+            **averaged,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See :class:`Job`."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.averaged.load_state_dict(state["average"])
+        self.step, self.best, self.metrics = state["step"], state["best"], state["figures"]
+
+    def write_results(self, folder: RunFolder) -> None:
+        """Write the figures of a finished training."""
+        if self.ended:
+            folder.write_json("summary.json", self._summary(folder))
+
+    def _summary(self, folder: RunFolder) -> dict[str, Any]:
+        rows = read_metrics(folder.metrics)[-self.epoch_steps :]
+        losses = [row["loss"] for row in rows if row.get("loss") is not None]
+        return {
+            **self.metrics,
+            "best_ap": self.best,
+            "steps": self.step,
+            "skipped_steps": self.skips.total,
+            "seconds": round(self.seconds, 1),
+            "device": str(self.context.device),
+            "peak_memory_mb": round(peak_memory_mb(self.context.device), 1),
+            "final_loss": float(np.mean(losses)) if losses else None,
+        }

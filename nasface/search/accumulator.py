@@ -1,0 +1,64 @@
+"""How a step gets its gradient: from a batch as a whole, or from parts of it one after another."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from torch import Tensor, nn
+
+Batch = TypeVar("Batch")
+
+
+class LossParts(Protocol):
+    """A loss that says what it is made of."""
+
+    @property
+    def total(self) -> Tensor:
+        """What is minimised, a scalar."""
+        ...
+
+    def figures(self) -> Mapping[str, Tensor]:
+        """Scalars to log beside it."""
+        ...
+
+
+class Accumulator(Protocol[Batch]):
+    """Puts the gradient of a loss on a batch into parameters, micro-batch by micro-batch::
+
+    for micro_batch in accumulator(batch, parameters):
+        accumulator.backward(loss(micro_batch))
+    """
+
+    figures: dict[str, float]
+    """Means of the ``loss`` and its parts over the batch that was gone through last."""
+
+    def __call__(self, batch: Batch, parameters: Sequence[nn.Parameter], /) -> Iterator[Batch]:
+        """The micro-batches; when they are through, the gradient is complete."""
+        ...
+
+    def backward(self, loss: Tensor | LossParts) -> None:
+        """Add the gradient of a micro-batch."""
+        ...
+
+
+class WholeBatch(Generic[Batch]):
+    """An :class:`Accumulator` that takes each batch at once."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, float] = {}
+
+    def __call__(self, batch: Batch, _parameters: Sequence[nn.Parameter]) -> Iterator[Batch]:
+        """See :class:`Accumulator`."""
+        yield batch
+
+    def backward(self, loss: Tensor | LossParts) -> None:
+        """See :class:`Accumulator`."""
+        figures = figures_of(loss)
+        figures["loss"].backward()
+        self.figures = {name: float(each.detach()) for name, each in figures.items()}
+
+
+def figures_of(loss: Tensor | LossParts) -> dict[str, Tensor]:
+    """A loss, as ``loss``, and its parts."""
+    if isinstance(loss, Tensor):
+        return {"loss": loss}
+    return {"loss": loss.total, **loss.figures()}
