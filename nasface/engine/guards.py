@@ -35,7 +35,7 @@ class Skips:
             self.in_a_row = 0
             return
         self.total, self.in_a_row = self.total + 1, self.in_a_row + 1
-        names = " and ".join(name.replace("_", " ") for name in bad)
+        names = " and ".join(_in_words(name) for name in bad)
         if self.in_a_row > MOST_SKIPPED:
             raise RunError(
                 f"{names} not finite in {self.in_a_row} steps in a row, up to step {step}; "
@@ -76,3 +76,8 @@ def _is_out_of_memory(problem: Exception) -> bool:
         return True
     text = str(problem)
     return "DefaultCPUAllocator" in text or "out of memory" in text
+
+
+def _in_words(figure: str) -> str:
+    """The name of a logged figure for a person, such as ``architecture loss`` of ``arch_loss``."""
+    return figure.replace("arch_", "architecture_").replace("_", " ")
