@@ -12,7 +12,6 @@ import pytest
 from tiny import DETECTOR, tiny_genotype, write_tiny
 
 from nasface.arch.io import save_genotype
-from nasface.cli.main import main
 from nasface.detection.checkpoint import save_detector
 from nasface.detection.detector import build_detector
 
@@ -101,15 +100,3 @@ def test_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
             if not target.startswith("http"):
                 assert (page.parent / target).exists(), (page.name, target)
-
-
-@pytest.mark.slow
-def test_tutorial_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    page = ROOT / "docs" / "tutorial.md"
-    for block in blocks(page, "sh"):
-        for line in block.strip().splitlines():
-            assert main(shlex.split(line)[1:]) == 0, line
-    for code in blocks(page, "python"):
-        exec(compile(code, page.name, "exec"), {"__name__": "docs"})
-    assert "Search: loss of weight steps" in (tmp_path / "report.html").read_text()

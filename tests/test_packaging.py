@@ -2,7 +2,6 @@ import configparser
 import re
 import subprocess
 import sys
-import zipfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -71,24 +70,3 @@ def test_every_packaged_file_loads() -> None:
         assert load_search_space(name).name == name
     for name in packaged_names("nasface.genotypes"):
         assert load_genotype(name).name == name
-
-
-@pytest.mark.slow
-def test_wheel_contains_the_yaml_folders(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "-w",
-        str(tmp_path),
-        str(ROOT),
-    ]
-    subprocess.run(command, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    spaces = {f"nasface/search_spaces/{path.name}" for path in (ROOT / "search_spaces").glob("*")}
-    expected = {name for name in spaces if name.endswith((".yaml", ".py"))}
-    assert {*expected, "nasface/genotypes/__init__.py", "nasface/py.typed"} <= names
