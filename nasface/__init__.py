@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nasface.arch.io import load_genotype, save_genotype
     from nasface.arch.space import SearchSpace
     from nasface.data.formats import read_dataset
+    from nasface.drawing.draw import Drawing, draw
     from nasface.errors import NasfaceError
 
 __version__ = "0.2.0.dev0"
@@ -21,10 +22,12 @@ __version__ = "0.2.0.dev0"
 #: public name -> module that defines it; imported on first use, so that a start needs no torch
 _MODULES: Mapping[str, str] = MappingProxyType(
     {
+        "Drawing": "nasface.drawing.draw",
         "FaceDetector": "nasface.api.detector",
         "Genotype": "nasface.arch.genotype",
         "NasfaceError": "nasface.errors",
         "SearchSpace": "nasface.arch.space",
+        "draw": "nasface.drawing.draw",
         "export": "nasface.api.exporting",
         "list_genotypes": "nasface.api.spaces",
         "list_search_spaces": "nasface.api.spaces",
@@ -37,10 +40,12 @@ _MODULES: Mapping[str, str] = MappingProxyType(
 )
 
 __all__ = [
+    "Drawing",
     "FaceDetector",
     "Genotype",
     "NasfaceError",
     "SearchSpace",
+    "draw",
     "export",
     "list_genotypes",
     "list_search_spaces",

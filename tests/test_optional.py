@@ -21,7 +21,7 @@ PLAIN = (
 
 #: import names of the packages that only extras bring
 OPTIONAL = (
-    "graphviz", "matplotlib", "pandas", "scipy", "jinja2", "skimage", "sklearn", "onnx",
+    "pygraphviz", "matplotlib", "pandas", "scipy", "jinja2", "skimage", "sklearn", "onnx",
     "onnxscript", "onnxruntime", "tensorboard",
 )  # fmt: skip
 

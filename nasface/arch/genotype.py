@@ -6,6 +6,7 @@ be built without the space or the engine that found it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nasface.arch.graph import (
@@ -20,10 +21,12 @@ from nasface.arch.graph import (
     check_name,
     check_title,
 )
-from nasface.errors import SpecError
+from nasface.errors import MissingPackageError, SpecError
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    import nasface
 
 FORMAT: Literal[1] = 1
 
@@ -178,6 +181,19 @@ class Genotype:
         for name, cell in self.cells.items():
             parts += [f"{name}:", *(f"  {line}" for line in str(cell).splitlines())]
         return "\n".join(parts)
+
+    def draw(self, path: Path | str | None = None) -> "nasface.Drawing":
+        """Draw it as :func:`nasface.draw` does, into a file if a path is given."""
+        import nasface  # its functions are public: this room knows no other way to a drawing
+
+        return nasface.draw(self, path)
+
+    def _repr_svg_(self) -> str | None:
+        """The picture in a notebook, where the packages of the extra ``plots`` are there."""
+        try:
+            return self.draw().svg
+        except MissingPackageError:
+            return None
 
     def to_networkx(self) -> "nx.MultiDiGraph":
         """The cells beside each other as one graph of networkx, vertices named ``CELL.NODE``.

@@ -13,6 +13,7 @@ from typing import Any
 import networkx as nx
 
 from nasface.arch.genotype import CellGene, Genotype
+from nasface.optional import require
 
 Attributes = Mapping[str, Any]
 
@@ -66,10 +67,14 @@ def edit_distance(first: CellGene, second: CellGene, seconds: float = 2.0) -> Ed
     Where the cells have the same inputs, nodes and outputs, as cells of one space do, a vertex
     stands for that of the same name: what is counted are edges. Else any vertex may stand for any
     other, and networkx looks for the cheapest way for at most so many ``seconds``.
+
+    Raises:
+        MissingPackageError: in the second case, where SciPy is not installed.
     """
     one, other = _labelled(first), _labelled(second)
     if dict(one.nodes(data=True)) == dict(other.nodes(data=True)):
         return EditDistance(_changed_edges(one, other), is_exact=True)
+    require("nasface[evaluate]", "scipy")  # which networkx matches vertices with
     start = monotonic()
     edits = nx.graph_edit_distance(
         one, other, node_match=_equal, edge_match=_equal, timeout=seconds

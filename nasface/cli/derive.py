@@ -42,9 +42,9 @@ def run(arguments: Sequence[str]) -> int:
     save_genotype(genotype, command.out)
     write_text(settings, to_yaml(command.settings))
     with pictures_if_possible():
-        from nasface.drawing.cells import draw_genotype
+        from nasface.drawing.draw import draw
 
-        draw_genotype(genotype, picture)
+        draw(genotype, picture)
     if command.json:
         cells = {
             name: [edge.operation for node in cell.nodes for edge in node.edges]

@@ -12,7 +12,7 @@ from nasface.arch.io import load_genotype
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.drawing.animation import ANIMATION, draw_frames
-from nasface.drawing.cells import draw_comparison, draw_genotype
+from nasface.drawing.draw import draw
 from nasface.engine.derive import load_history
 from nasface.errors import ConfigError, RunError
 from nasface.plots.arch_history import plot_choice_history
@@ -23,9 +23,6 @@ from nasface.runs.arch_history import HISTORY
 class DrawCommand:
     """Draw a genotype as a graph; with --diff, what two genotypes share and where they differ; of
     the folder of a search, how its choices moved from epoch to epoch.
-
-    Graphviz renders where its program `dot` is installed; without it the picture is nearly the
-    same.
     """
 
     sources: tyro.conf.Positional[tuple[str, ...]]
@@ -39,8 +36,6 @@ class DrawCommand:
     frames: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Of a search: its cells at each epoch, as an animation (.gif) or a strip (.svg, .png, .pdf)
     in which each change is shown."""
-    plain: bool = False
-    """Draw without Graphviz also where it is installed."""
     overwrite: bool = False
     """Replace pictures that exist."""
 
@@ -68,17 +63,17 @@ def _genotype(command: DrawCommand) -> None:
         raise ConfigError(f"frames: {command.sources[0]} is not the folder of a search")
     genotype = _load(command.sources[0])
     out = _out(command, Path(command.sources[0]).stem)
-    draw_genotype(genotype, out, cells=command.cells, use_graphviz=_use_graphviz(command))
+    draw(genotype, out, cells=command.cells)
     say(f"drawing    {out}")
 
 
 def _diff(command: DrawCommand) -> None:
-    if command.frames is not None or command.cells:
-        raise ConfigError("frames, cells: not together with --diff")
+    if command.frames is not None:
+        raise ConfigError("frames: not together with --diff")
     first, second = (_load(source) for source in command.sources)
     names = [Path(source).stem for source in command.sources]
     out = _out(command, "-".join(names))
-    draw_comparison(first, second, out, use_graphviz=_use_graphviz(command))
+    draw(first, out, against=second, cells=command.cells)
     say(f"drawing    {out}")
 
 
@@ -95,10 +90,7 @@ def _history(command: DrawCommand, folder: Path) -> None:
         say(f"choices    {out}")
     if command.frames is not None:
         _check_new(command, command.frames)
-        use_graphviz = _use_graphviz(command)
-        draw_frames(
-            history.genotypes(), command.frames, cells=command.cells, use_graphviz=use_graphviz
-        )
+        draw_frames(history.genotypes(), command.frames, cells=command.cells)
         kind = "animation" if command.frames.suffix == ANIMATION else "strip"
         say(f"{kind:<11}{command.frames}")
 
@@ -120,7 +112,3 @@ def _check_new(command: DrawCommand, path: Path) -> None:
         raise RunError(f"{path}: exists; choose another file, or --overwrite")
     if not path.parent.is_dir():
         raise RunError(f"{path}: expected a file in a folder that exists")
-
-
-def _use_graphviz(command: DrawCommand) -> bool | None:
-    return False if command.plain else None

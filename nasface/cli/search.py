@@ -130,10 +130,11 @@ def _print_choices(out: Path) -> None:
 
 def _draw_genotype(genotype: Genotype, out: Path) -> None:
     with pictures_if_possible():
-        from nasface.drawing.cells import draw_genotype
+        from nasface.drawing.draw import draw
 
+        drawing = draw(genotype)
         for name in (DRAWING, "genotype.png"):
-            draw_genotype(genotype, out / name)
+            drawing.save(out / name)
 
 
 def _draw_history(out: Path) -> None:

@@ -2,4 +2,4 @@
 
 from nasface.optional import require
 
-require("nasface[plots]", "graphviz", "matplotlib")
+require("nasface[plots]", "matplotlib", "pygraphviz")

@@ -4,20 +4,17 @@ Vertices stay where they are and arrows keep their course; only what is chosen c
 """
 
 import io
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from nasface.arch.genotype import CellGene, Genotype
-from nasface.drawing.cells import draw_sheet, sheet_figure
+from nasface.drawing.draw import Drawing
 from nasface.drawing.graph import Arrow, Vertex, cell_graph, merge_vertices
-from nasface.drawing.legend import Entry, legend
-from nasface.drawing.page import CellPicture, Sheet, arrange, choose_cells, picture_cell
+from nasface.drawing.layout import Key, keyed
+from nasface.drawing.sheet import CellPicture, choose_cells, entries_of, picture_cell, sheet
 from nasface.io.files import write_bytes
 from nasface.plots.save import SUFFIXES, check_suffix
 
@@ -28,17 +25,8 @@ DPI = 80
 _METHOD = Image.Quantize.MAXCOVERAGE
 """Keeps the colours of operations, which cover few pixels, apart."""
 
-_Key = tuple[str, str, int]
-"""Source, target, and which of several arrows between the two."""
 
-
-def draw_frames(
-    genotypes: Sequence[Genotype],
-    path: Path,
-    *,
-    cells: Sequence[str] = (),
-    use_graphviz: bool | None = None,
-) -> Path:
+def draw_frames(genotypes: Sequence[Genotype], path: Path, *, cells: Sequence[str] = ()) -> Path:
     """Draw genotypes with the same cells one after the other: a gif moves, any other type is a
     strip, from which genotypes that equal the one before are left out.
 
@@ -49,17 +37,17 @@ def draw_frames(
     shown = [choose_cells(each, cells) for each in genotypes]
     pictures = frame_pictures(shown)
     titles = [each.name for each in genotypes]
+    entries = entries_of([cell for frame in pictures for cell in frame])
     if path.suffix == ANIMATION:
-        sheets = [arrange(*each) for each in zip(titles, pictures, strict=True)]
-        drawn = legend(arrange("", [cell for frame in pictures for cell in frame]))
-        return _write_gif(sheets, drawn, path)
+        sheets = [sheet(*each, entries) for each in zip(titles, pictures, strict=True)]
+        return _write_gif([Drawing(each.to_string()) for each in sheets], path)
     strip = [
         replace(cell, title=f"{titles[at]}: {cell.title}")
         for at, frame in enumerate(pictures)
         for cell in frame
         if at == 0 or shown[at].cells[cell.name] != shown[at - 1].cells[cell.name]
     ]
-    return draw_sheet(arrange("", strip), path, use_graphviz)
+    return Drawing(sheet("", strip, entries).to_string()).save(path)
 
 
 def frame_pictures(genotypes: Sequence[Genotype]) -> list[list[CellPicture]]:
@@ -73,46 +61,34 @@ def frame_pictures(genotypes: Sequence[Genotype]) -> list[list[CellPicture]]:
 
 def _whole_cell(name: str, genes: Sequence[CellGene]) -> CellPicture:
     """A cell with an arrow, of the longest label, wherever one of the genotypes has one."""
-    longest: dict[_Key, Arrow] = {}
+    longest: dict[Key, Arrow] = {}
     vertices: list[Vertex] = []
     for found, arrows in map(cell_graph, genes):
         vertices += found
-        for key, arrow in _keyed(arrows).items():
+        for key, arrow in keyed(arrows).items():
             if key not in longest or len(arrow.label) > len(longest[key].label):
                 longest[key] = arrow
     return picture_cell(name, merge_vertices(vertices), list(longest.values()))
 
 
 def _frame(whole: CellPicture, gene: CellGene) -> CellPicture:
+    """What one genotype has of a cell; where others have an operation, a skip is named too."""
     vertices, arrows = cell_graph(gene)
-    routes = _keyed([route.arrow for route in whole.routes])
-    course = dict(zip(routes, whole.routes, strict=True))
-    return replace(
-        whole,
-        vertices=tuple(vertices),
-        routes=tuple(replace(course[key], arrow=arrow) for key, arrow in _keyed(arrows).items()),
-    )
+    shown = {
+        key: replace(arrow, is_named=bool(whole.arrows[key].label))
+        for key, arrow in keyed(arrows).items()
+    }
+    return replace(whole, vertices=tuple(vertices), arrows=shown)
 
 
-def _keyed(arrows: Sequence[Arrow]) -> dict[_Key, Arrow]:
-    seen: Counter[tuple[str, str]] = Counter()
-    keyed = {}
-    for arrow in arrows:
-        ends = (arrow.source, arrow.target)
-        keyed[(*ends, seen[ends])] = arrow
-        seen[ends] += 1
-    return keyed
-
-
-def _write_gif(sheets: Sequence[Sheet], entries: Sequence[Entry], path: Path) -> Path:
+def _write_gif(drawings: Sequence[Drawing], path: Path) -> Path:
+    frames = [Image.open(io.BytesIO(each.render("png", dpi=DPI))) for each in drawings]
+    size = max(frame.width for frame in frames), max(frame.height for frame in frames)
     images = []
-    for sheet in sheets:
-        figure = sheet_figure(sheet, entries)
-        canvas = FigureCanvasAgg(figure)
-        figure.set_dpi(DPI)
-        canvas.draw()
-        image = Image.fromarray(np.asarray(canvas.buffer_rgba()))
-        images.append(image.convert("RGB").quantize(256, _METHOD, dither=Image.Dither.NONE))
+    for frame in frames:
+        image = Image.new("RGB", size, "white")
+        image.paste(frame, ((size[0] - frame.width) // 2, size[1] - frame.height))
+        images.append(image.quantize(256, _METHOD, dither=Image.Dither.NONE))
     whole = io.BytesIO()
     images[0].save(
         whole,

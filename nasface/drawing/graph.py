@@ -46,7 +46,8 @@ class Vertex:
 class Arrow:
     """A drawn edge; ``operation`` is empty for the step from a leaf to the output.
 
-    ``side``: in a comparison, where the edge is found.
+    ``side``: in a comparison, where the edge is found; ``is_named``: whether a skip is labelled
+    too; ``probability``: that of the operation, in the label.
     """
 
     source: str
@@ -54,6 +55,8 @@ class Arrow:
     operation: str
     mark: str
     side: Side = ""
+    is_named: bool = False
+    probability: float | None = None
 
     @property
     def is_fixed(self) -> bool:
@@ -74,9 +77,10 @@ class Arrow:
 
     @property
     def label(self) -> str:
-        """What stands beside the edge; a skip is named where genotypes are compared."""
-        name = "" if self.is_thin else self.operation
-        return " ".join(part for part in (name, self.mark) if part)
+        """What stands on the edge; a skip is named where genotypes are compared or if wanted."""
+        name = "" if self.is_thin and not self.is_named else self.operation
+        share = "" if self.probability is None else f"{self.probability:.2f}"
+        return " ".join(part for part in (name, self.mark, share) if part)
 
 
 @cache
@@ -110,23 +114,22 @@ def _unlike(taken: Iterable[str]) -> str:
 
 def cell_graph(gene: CellGene) -> tuple[list[Vertex], list[Arrow]]:
     """The vertices of a cell in the order in which they are computed, and its arrows."""
+    graph = gene.to_networkx()
     leaves = {name for output in gene.outputs for name in output.sources}
-    vertices = [Vertex(each.name, each.name, "input", each.level) for each in gene.inputs]
-    arrows = []
-    for node in gene.nodes:
-        role: Role = (
-            "product" if node.combine == "product" else "leaf" if node.name in leaves else "node"
-        )
-        label = "\N{MULTIPLICATION SIGN}" if role == "product" else node.name
-        vertices.append(Vertex(node.name, label, role, node.level))
-        arrows += [
-            Arrow(edge.source, node.name, edge.operation, _ARROWS[edge.transform])
-            for edge in node.edges
-        ]
-    for output in gene.outputs:
-        name = f"output {output.level}"
-        vertices.append(Vertex(name, "out", "output", output.level))
-        arrows += [Arrow(source, name, "", "") for source in output.sources]
+    vertices = []
+    for name, kind in graph.nodes(data="kind"):
+        role, label = kind, name
+        if kind == "output":
+            label = "out"
+        elif graph.nodes[name]["combine"] == "product":
+            role, label = "product", "\N{MULTIPLICATION SIGN}"
+        elif name in leaves:
+            role = "leaf"
+        vertices.append(Vertex(name, label, role, graph.nodes[name]["level"]))
+    arrows = [
+        Arrow(source, target, edge["operation"], _ARROWS[edge["transform"]])
+        for source, target, edge in graph.edges(data=True)
+    ]
     return vertices, arrows
 
 

@@ -1,114 +1,157 @@
-"""Where the vertices of a drawn cell are.
+"""Where the vertices of a drawn cell are, and the courses of its arrows: by Graphviz' ``dot``.
 
-Lengths are in inches, x to the right, y upwards. A cell with nodes on several levels has a row for
-each level, coarsest on top; a cell of one level is laid out as a tree that grows to the right.
+Columns are the layers of the graph, as networkx finds them. What stands on an arrow is a vertex of
+its own, half way between the arrow's ends, so that a label lies on its line and nothing lies on
+anything else. In a cell with outputs on several levels each level is a row, the coarsest on top.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
+import networkx as nx
+
+from nasface.drawing.fonts import prepare_fonts
 from nasface.drawing.graph import Arrow, Vertex
+from nasface.drawing.style import STYLES, label_style, text_style, vertex_style
 
-Point = tuple[float, float]
+if TYPE_CHECKING:
+    from pygraphviz import AGraph
 
-LETTER = 0.068
-"""Width of a letter of an arrow's label."""
-GAP = 0.62
-"""Distance of two columns besides the labels between them: half of each vertex, and an arrow."""
-ROW = 1.0
-LANE = 0.7
-STRIDES = 1.0
-"""Room for the strides in front of rows."""
+Key = tuple[str, str, int]
+"""Source and target of an arrow, and which of several arrows between the two it is."""
 
 
-def place_vertices(
-    vertices: Sequence[Vertex], arrows: Sequence[Arrow]
-) -> tuple[dict[str, Point], dict[int, float]]:
-    """The centres of all vertices, no two the same, and the heights of the levels' rows.
+def keyed(arrows: Sequence[Arrow]) -> dict[Key, Arrow]:
+    """Arrows by what tells them apart."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found = {}
+    for arrow in arrows:
+        ends = (arrow.source, arrow.target)
+        found[(*ends, seen[ends])] = arrow
+        seen[ends] += 1
+    return found
 
-    A cell of one level has no rows.
+
+def new_graph(**attributes: str) -> "AGraph":
+    """An empty graph of Graphviz in the style of all drawings."""
+    from pygraphviz import AGraph
+
+    prepare_fonts()
+    graph = AGraph(directed=True, strict=False, **attributes)
+    graph.graph_attr.update(STYLES["graph"])
+    graph.node_attr.update(STYLES["node"])
+    graph.edge_attr.update(STYLES["edge"])
+    return graph
+
+
+def lay_out(vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> "AGraph":
+    """A cell with all places given, in points: ``pos`` of vertices and edges, ``bb`` of the whole.
+
+    :func:`label_name` names the vertex that carries an arrow's label, :func:`segments` its edges.
     """
-    levels = sorted({vertex.level for vertex in vertices})
-    if len({vertex.level for vertex in vertices if vertex.role == "output"}) > 1:
-        columns, left = _stems(vertices), STRIDES
-        rows = {level: ROW * at for at, level in enumerate(levels)}
-        heights = {vertex.name: rows[vertex.level] for vertex in vertices}
+    graph = new_graph(rankdir="LR", nodesep="0.13", ranksep="0.2")
+    pyramid = is_pyramid(vertices)
+    for vertex in vertices:
+        graph.add_node(vertex.name, **vertex_style(vertex))
+    column = columns(vertices, arrows)
+    level = {vertex.name: vertex.level for vertex in vertices}
+    for key, arrow in keyed(arrows).items():
+        steps = column[arrow.target] - column[arrow.source]
+        if arrow.label:
+            graph.add_node(label_name(key), **label_style(arrow))
+        length = abs(steps) if arrow.label else 2 * abs(steps)
+        for start, end, name in segments(key, arrow):
+            # All edges lead to the right; that of an arrow to the left has its head at its start.
+            ends, head = ((start, end), "forward") if steps >= 0 else ((end, start), "back")
+            head = head if end == arrow.target else "none"
+            graph.add_edge(*ends, key=name, minlen=length, dir=head)
+            if arrow.label and steps > 1 and pyramid and level[arrow.source] == level[arrow.target]:
+                # High over what lies between, so that it does not wind around it.
+                side = "tailport" if start == arrow.source else "headport"
+                graph.get_edge(*ends, name).attr[side] = "n"
+    if pyramid:
+        _add_rows(graph, vertices, column)
     else:
-        columns, left, rows = _depths(vertices, arrows), 0.0, {}
-        heights = _lanes(vertices, arrows, columns)
-    at = _widths(columns, arrows)
-    return {name: (left + at[columns[name]], heights[name]) for name in columns}, rows
+        _add_order(graph, [each.name for each in vertices if each.role == "input"])
+    graph.layout("dot")
+    return graph
 
 
-def _widths(columns: Mapping[str, int], arrows: Sequence[Arrow]) -> list[float]:
-    """Where each column is: as far behind the one before as the labels between them are long."""
-    at = [0.0]
-    for column in range(max(columns.values())):
-        longest = max(
-            (
-                len(arrow.label)
-                for arrow in arrows
-                if columns[arrow.source] <= column < columns[arrow.target]
-                and columns[arrow.target] - columns[arrow.source] == 1
-            ),
-            default=0,
-        )
-        at.append(at[-1] + GAP + max(0.3, LETTER * longest))
-    return at
+def label_name(key: Key) -> str:
+    """The name of the vertex that carries an arrow's label."""
+    source, target, number = key
+    return f"{source} > {target}" + (f" {number + 1}" if number else "")
 
 
-def _stems(vertices: Sequence[Vertex]) -> dict[str, int]:
-    """Columns of a cell with several levels: names that differ by their number share one."""
-    stem = {vertex.name: re.sub(r"\d+$", "", vertex.name) for vertex in vertices}
-    order = list(dict.fromkeys(stem.values()))
-    return {name: order.index(each) for name, each in stem.items()}
+def segments(key: Key, arrow: Arrow) -> Iterator[tuple[str, str, str]]:
+    """Start, end and key of the edges that draw an arrow: one, or one on each side of its label."""
+    middle = label_name(key)
+    stops = (arrow.source, middle, arrow.target) if arrow.label else (arrow.source, arrow.target)
+    for start, end in pairwise(stops):
+        yield start, end, f"{middle}: {end}"
 
 
-def _depths(vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> dict[str, int]:
-    """Columns of a cell of one level: the longest path from an input; outputs share the last.
+def columns(vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> dict[str, int]:
+    """The column of each vertex, from 0 at the left.
 
-    In a comparison, a node that is computed after its source in one of the genotypes only is put
-    behind those of its sources that are in front of it in the first.
+    That is its layer: the longest path that leads to it; outputs are in the last. In a cell with
+    outputs on several levels, vertices whose names differ by their number only (``td3``, ``td4``)
+    share a column instead. In a comparison, arrows against the order of the vertices do not count.
     """
-    depth: dict[str, int] = {}
-    for vertex in vertices:
-        sources = [arrow.source for arrow in arrows if arrow.target == vertex.name]
-        depth[vertex.name] = 1 + max((depth.get(each, 0) for each in sources), default=-1)
-    last = max(depth.values())
-    return depth | {vertex.name: last for vertex in vertices if vertex.role == "output"}
+    if is_pyramid(vertices):
+        stem = {vertex.name: re.sub(r"\d+$", "", vertex.name) for vertex in vertices}
+        order = list(dict.fromkeys(stem.values()))
+        if len({(stem[each.name], each.level) for each in vertices}) == len(vertices):
+            return {name: order.index(each) for name, each in stem.items()}
+    place = {vertex.name: at for at, vertex in enumerate(vertices)}
+    graph = nx.DiGraph()
+    graph.add_nodes_from(place)
+    graph.add_edges_from((a.source, a.target) for a in arrows if place[a.source] < place[a.target])
+    layers = list(nx.topological_generations(graph))
+    column = {name: at for at, layer in enumerate(layers) for name in layer}
+    return column | {each.name: len(layers) - 1 for each in vertices if each.role == "output"}
 
 
-def _lanes(
-    vertices: Sequence[Vertex], arrows: Sequence[Arrow], depth: Mapping[str, int]
-) -> dict[str, float]:
-    """Heights in a cell of one level: each node beside the deepest of its sources, as in a tree."""
-    children: dict[str, list[str]] = {vertex.name: [] for vertex in vertices}
-    roots = []
-    for vertex in vertices:
-        sources = [
-            arrow.source
-            for arrow in arrows
-            if arrow.target == vertex.name and depth[arrow.source] < depth[vertex.name]
-        ]
-        if not sources:
-            roots.append(vertex.name)
-        elif vertex.role != "output":
-            children[max(sources, key=depth.__getitem__)].append(vertex.name)
-    lanes: dict[str, float] = {}
-    free = 0.0
+def is_pyramid(vertices: Sequence[Vertex]) -> bool:
+    """Whether a cell has outputs on several levels."""
+    return len({vertex.level for vertex in vertices if vertex.role == "output"}) > 1
 
-    def settle(name: str) -> float:
-        nonlocal free
-        below = [settle(child) for child in children[name]]
-        if not below:
-            below, free = [free], free - LANE
-        lanes[name] = sum(below) / len(below)
-        return lanes[name]
 
-    for name in roots:
-        settle(name)
-    for vertex in vertices:
-        if vertex.role == "output":
-            heights = [lanes[arrow.source] for arrow in arrows if arrow.target == vertex.name]
-            lanes[vertex.name] = sum(heights) / len(heights)
-    return lanes
+def stride_name(level: int) -> str:
+    """The text, and name, in front of the row of a level."""
+    return f"stride {2**level}"
+
+
+def _add_rows(graph: "AGraph", vertices: Sequence[Vertex], column: Mapping[str, int]) -> None:
+    """Put each level into a straight row behind its stride, and columns into the order of levels.
+
+    What holds a row straight is an arrow between two neighbours, or else an invisible edge.
+    """
+    by_level: dict[int, list[str]] = {}
+    by_column: dict[int, list[str]] = {}
+    for vertex in sorted(vertices, key=lambda each: -each.level):
+        by_level.setdefault(vertex.level, []).append(vertex.name)
+        by_column.setdefault(column[vertex.name], []).append(vertex.name)
+    for level, row in by_level.items():
+        graph.add_node(stride_name(level), **text_style(stride_name(level), 9))
+        row.sort(key=column.__getitem__)
+        for start, end in pairwise([stride_name(level), *row]):
+            middle = label_name((start, end, 0))
+            stops = (start, middle, end) if graph.has_node(middle) else (start, end)
+            length = 2 * (column[end] - column.get(start, 0)) // (len(stops) - 1)
+            for ends in pairwise(stops):
+                if not graph.has_edge(*ends):
+                    graph.add_edge(*ends, style="invis", minlen=max(1, length))
+                graph.get_edge(*ends).attr["weight"] = "50"
+    for names in ([stride_name(level) for level in by_level], *by_column.values()):
+        _add_order(graph, names)
+
+
+def _add_order(graph: "AGraph", names: Sequence[str]) -> None:
+    """Put vertices into one column, from the top down."""
+    graph.add_subgraph(names, rank="same")
+    for above, below in pairwise(names):
+        graph.add_edge(above, below, style="invis")

@@ -1,13 +1,15 @@
-"""What stands in the legend of a drawn genotype, for any program that draws."""
+"""What stands in the legend of a drawn genotype."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 
 from nasface.arch.operations import OPERATION_NAMES
-from nasface.drawing.graph import FILL, FIXED, SIDES, Role, operation_colours
-from nasface.drawing.page import Sheet
+from nasface.drawing.graph import FILL, FIXED, SIDES, Arrow, Role, Vertex, operation_colours
 
 _ROLES: tuple[Role, ...] = ("input", "node", "leaf", "product", "output")
 _WORDS = {"leaf": "leaf, part of an output", "product": "product of its sources"}
+_SIGN = "\N{HORIZONTAL BAR}\N{BLACK RIGHT-POINTING TRIANGLE}"
 
 
 @dataclass(frozen=True)
@@ -19,22 +21,44 @@ class Entry:
     role: Role | None = None
 
 
-def legend(sheet: Sheet) -> list[Entry]:
-    """The entries that a sheet needs: operations or sides, then kinds of vertices."""
-    if sheet.compares:
-        first, second = sheet.compares
+def legend(
+    vertices: Iterable[Vertex], arrows: Iterable[Arrow], compares: tuple[str, str] | None = None
+) -> list[Entry]:
+    """The entries that a drawing needs: operations or the two genotypes compared, then vertices."""
+    if compares:
+        first, second = compares
         entries = [
             Entry("in both", SIDES["both"]),
             Entry(f"in {first} only", SIDES["first"]),
             Entry(f"in {second} only", SIDES["second"]),
         ]
     else:
+        used = {arrow.operation for arrow in arrows}
         entries = [
-            Entry(f"{name}: {OPERATION_NAMES[name]}", operation_colours()[name])
-            for name in sheet.operations
+            Entry(f"{name}: {OPERATION_NAMES[name]}", colour)
+            for name, colour in operation_colours().items()
+            if name in used
         ]
         entries.append(Entry("skip or fixed connection", FIXED))
-    used = {vertex.role for cell, _ in sheet.cells for vertex in cell.vertices}
+    roles = {vertex.role for vertex in vertices}
     return entries + [
-        Entry(_WORDS.get(role, role), FILL[role], role) for role in _ROLES if role in used
+        Entry(_WORDS.get(role, role), FILL[role], role) for role in _ROLES if role in roles
     ]
+
+
+def legend_table(entries: list[Entry], columns: int = 3) -> str:
+    """The legend as a table in Graphviz' HTML, filled column by column."""
+    rows = -(-len(entries) // columns)
+    body = "".join(
+        f"<tr>{''.join(_cells(each) for each in entries[row::rows])}</tr>" for row in range(rows)
+    )
+    return f'<<table border="0" cellspacing="2" cellpadding="1">{body}</table>>'
+
+
+def _cells(entry: Entry) -> str:
+    """Two cells of the table: an arrow or a box, then the text."""
+    if entry.role is None:
+        sign = f'<td><font color="{entry.colour}">{_SIGN}</font></td>'
+    else:
+        sign = f'<td border="1" width="12" bgcolor="{entry.colour}"></td>'
+    return f'{sign}<td align="left"> {escape(entry.text)}    </td>'

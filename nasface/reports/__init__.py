@@ -2,4 +2,4 @@
 
 from nasface.optional import require
 
-require("nasface[report]", "graphviz", "jinja2", "matplotlib", "pandas")
+require("nasface[report]", "jinja2", "matplotlib", "pandas", "pygraphviz")

@@ -8,7 +8,7 @@ from typing import Any
 
 from nasface.arch.genotype import Genotype
 from nasface.detection.cost import detector_cost
-from nasface.drawing.cells import draw_genotype
+from nasface.drawing.draw import draw
 from nasface.errors import ConfigError
 from nasface.plots.arch_history import plot_choice_history
 from nasface.plots.curves import plot_metric
@@ -226,7 +226,7 @@ def _same_cells(run: RunRecord, before: Sequence[RunRecord]) -> RunRecord | None
 
 
 def _cells(genotype: Genotype) -> ReportPicture:
-    address = picture_uri(lambda path: draw_genotype(genotype, path))
+    address = picture_uri(lambda path: draw(genotype, path))
     return ReportPicture(f"Cells of {genotype.name}", address, wide=True)
 
 

@@ -7,14 +7,14 @@ from nasface.cli.main import main
 
 def test_draws_a_packaged_genotype_into_the_named_file(tmp_path: Path) -> None:
     out = tmp_path / "cell.png"
-    assert main(["draw", "darts_v2", "--out", str(out), "--plain", "--cells", "normal"]) == 0
+    assert main(["draw", "darts_v2", "--out", str(out), "--cells", "normal"]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
 def test_names_its_file_after_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["draw", "darts_v2"]) == 0
-    assert main(["draw", "--diff", "darts_v1", "darts_v2", "--plain"]) == 0
+    assert main(["draw", "--diff", "darts_v1", "darts_v2"]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "darts_v1-darts_v2.svg",
         "darts_v2.svg",
@@ -38,6 +38,8 @@ def test_replaces_a_picture_only_when_asked(
     [
         ("darts_v1 darts_v2", "2 sources: expected one, or two with --diff"),
         ("--diff darts_v1", "1 sources: expected two genotypes with --diff"),
+        ("--diff darts_v1 darts_v2 --frames x.gif", "frames: not together with --diff"),
+        ("--diff darts_v1 darts_v2 --cells fpn", "no 'fpn'; expected some of normal, reduce"),
         ("darts_v2 --frames x.gif", "frames: darts_v2 is not the folder of a search"),
         ("darts_v2 --out x.gif", "cannot write this type; expected .png, .svg, .pdf, .dot"),
         ("darts_v2 --out nowhere/x.svg", "expected a file in a folder that exists"),

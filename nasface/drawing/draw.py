@@ -1,0 +1,104 @@
+"""Drawings of genotypes and of what two of them share, by Graphviz.
+
+Inputs, nodes, leaves (nodes that enter an output) and outputs are told apart by colour and shape;
+the operation stands on its edge in a colour of its own; fixed connections are grey.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nasface.arch.genotype import Genotype
+from nasface.drawing.fonts import prepare_fonts
+from nasface.drawing.sheet import choose_cells, comparison_sheet, genotype_sheet
+from nasface.io.files import write_bytes
+from nasface.plots.save import SUFFIXES, check_suffix
+
+DPI = 150
+"""Of PNG files."""
+_SVG = """<svg class="nasface-drawing" style="max-width: 100%; height: auto" """
+_DARK = """<style>
+@media (prefers-color-scheme: dark) {
+  .nasface-drawing > g { filter: invert(0.9) hue-rotate(180deg); }
+}
+</style>
+"""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing in Graphviz' language, with all places given; a notebook shows it as a picture."""
+
+    dot: str
+
+    @property
+    def svg(self) -> str:
+        """The drawing as an SVG element, light or dark as the reader's screen is."""
+        whole = self.render("svg").decode()
+        return whole[whole.index("<svg") :]
+
+    def render(self, form: str, dpi: int = DPI) -> bytes:
+        """The drawing as ``svg``, ``png`` or ``pdf``; ``dpi`` is the resolution of a ``png``."""
+        from pygraphviz import AGraph
+
+        prepare_fonts()
+        graph = AGraph(string=self.dot)
+        if form == "png":
+            graph.graph_attr["dpi"] = dpi
+        data: bytes = graph.draw(format=form, prog="nop2")
+        if form == "svg":
+            text = data.decode().replace("<svg ", _SVG, 1)
+            start = text.index("<g id=")
+            data = (text[:start] + _DARK + text[start:]).encode()
+        return data
+
+    def save(self, path: Path | str) -> Path:
+        """Write the drawing into a file; the suffix (svg, png, pdf, dot) names its type.
+
+        ``neato -n2`` renders a ``dot`` file as it is.
+
+        Raises:
+            ConfigError: for another suffix.
+        """
+        path = Path(path)
+        check_suffix(path, (*SUFFIXES, ".dot"))
+        form = path.suffix[1:]
+        write_bytes(path, self.dot.encode() if form == "dot" else self.render(form))
+        return path
+
+    def __repr__(self) -> str:
+        return f"<Drawing, {len(self.dot)} characters of DOT>"
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+
+def draw(
+    genotype: Genotype,
+    path: Path | str | None = None,
+    *,
+    against: Genotype | None = None,
+    cells: Sequence[str] = (),
+) -> Drawing:
+    """Draw a genotype; into a file whose suffix (svg, png, pdf, dot) names its type, if one is
+    given.
+
+    Args:
+        against: another genotype, drawn over the first: what both have in grey, the rest in two
+            colours.
+        cells: which to draw; all by default.
+
+    Raises:
+        ConfigError: for another suffix, or a cell that a genotype does not have.
+    """
+    if path is not None:
+        check_suffix(Path(path), (*SUFFIXES, ".dot"))
+    chosen = choose_cells(genotype, cells)
+    if against is None:
+        graph = genotype_sheet(chosen)
+    else:
+        graph = comparison_sheet(chosen, choose_cells(against, cells))
+    drawing = Drawing(graph.to_string())
+    if path is not None:
+        drawing.save(path)
+    return drawing

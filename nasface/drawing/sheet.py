@@ -1,0 +1,186 @@
+"""The sheet on which drawn cells stand beside and below each other, with a title and a legend."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nasface.arch.genotype import Genotype
+from nasface.drawing.graph import Arrow, Vertex, cell_graph, compare_cells
+from nasface.drawing.layout import (
+    Key,
+    is_pyramid,
+    keyed,
+    label_name,
+    lay_out,
+    new_graph,
+    segments,
+    stride_name,
+)
+from nasface.drawing.legend import Entry, legend, legend_table
+from nasface.drawing.style import Style, label_style, line_style, text_style, vertex_style
+from nasface.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pygraphviz import AGraph
+
+Point = tuple[float, float]
+
+WIDTH = 1000.0
+"""Width in points of a sheet of several cells, unless one of them is wider."""
+GAP, TITLE, LINE = 30.0, 30.0, 14.0
+"""Between cells, for a title, and for a line of the legend, in points."""
+_PLACE = re.compile(r"(-?[\d.]+(?:e[+-]\d+)?),(-?[\d.]+(?:e[+-]\d+)?)")
+
+
+@dataclass(frozen=True)
+class CellPicture:
+    """A cell to be drawn where ``layout`` has its vertices and arrows."""
+
+    name: str
+    title: str
+    vertices: tuple[Vertex, ...]
+    arrows: Mapping[Key, Arrow]
+    layout: "AGraph"
+    width: float
+    height: float
+    """In points, without the title."""
+
+    @property
+    def is_pyramid(self) -> bool:
+        """Whether the cell has outputs on several levels."""
+        return is_pyramid(self.vertices)
+
+
+def picture_cell(name: str, vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> CellPicture:
+    """A cell, laid out."""
+    levels = sorted({vertex.level for vertex in vertices if vertex.role == "output"})
+    strides = ", ".join(str(2**level) for level in levels)
+    title = f"{name} (stride{'s' if len(levels) > 1 else ''} {strides})"
+    layout = lay_out(vertices, arrows)
+    left, bottom, right, top = map(float, layout.graph_attr["bb"].split(","))
+    size = (right - left, top - bottom)
+    return CellPicture(name, title, tuple(vertices), keyed(arrows), layout, *size)
+
+
+def choose_cells(genotype: Genotype, names: Sequence[str]) -> Genotype:
+    """Only the named cells of a genotype; all of them where none is named.
+
+    Raises:
+        ConfigError: for a cell that is not there.
+    """
+    for name in names:
+        if name not in genotype.cells:
+            known = ", ".join(genotype.cells)
+            raise ConfigError(f"cells: {genotype.name} has no {name!r}; expected some of {known}")
+    kept = {name: genotype.cells[name] for name in names or genotype.cells}
+    return replace(genotype, cells=kept)
+
+
+def genotype_sheet(genotype: Genotype) -> "AGraph":
+    """All cells of a genotype."""
+    cells = [picture_cell(name, *cell_graph(gene)) for name, gene in genotype.cells.items()]
+    return sheet(genotype.name, cells)
+
+
+def comparison_sheet(first: Genotype, second: Genotype) -> "AGraph":
+    """All cells of two genotypes, one over the other: arrows of both, of the first, the second."""
+    names = dict.fromkeys([*first.cells, *second.cells])
+    cells = [
+        picture_cell(name, *compare_cells(first.cells.get(name), second.cells.get(name)))
+        for name in names
+    ]
+    labels = (first.name, second.name)
+    if first.name == second.name:
+        labels = (f"{first.name} (first)", f"{second.name} (second)")
+    return sheet(" and ".join(labels), cells, entries_of(cells, labels))
+
+
+def entries_of(
+    cells: Sequence[CellPicture], compares: tuple[str, str] | None = None
+) -> list[Entry]:
+    """The legend that some cells need."""
+    return legend(
+        [vertex for cell in cells for vertex in cell.vertices],
+        [arrow for cell in cells for arrow in cell.arrows.values()],
+        compares,
+    )
+
+
+def sheet(
+    title: str, cells: Sequence[CellPicture], entries: Sequence[Entry] | None = None
+) -> "AGraph":
+    """Cells on a sheet, with the legend that they need or another one: a graph of Graphviz in which
+    all places are given.
+    """
+    places, width, height = arrange(cells)
+    graph = new_graph(name=title or "genotype", layout="nop2")
+    for number, (cell, corner) in enumerate(zip(cells, places, strict=True)):
+        before = sum(other.name == cell.name for other in cells[:number])
+        _add_cell(graph, f"{cell.name}_{before + 1}" if before else cell.name, cell, corner)
+    entries = entries_of(cells) if entries is None else entries
+    below = LINE * -(-len(entries) // 3) / 2 + GAP / 2
+    _add_text(graph, "title", title, (width / 2, height + TITLE / 2), 13)
+    _add_text(graph, "legend", legend_table(list(entries)), (width / 2, -below), 9)
+    graph.has_layout = True
+    return graph
+
+
+def arrange(cells: Sequence[CellPicture]) -> tuple[list[Point], float, float]:
+    """The lower left corners of cells, and width and height of all: from left to right and from the
+    top down, as many beside each other as fit.
+    """
+    width = max(WIDTH if len(cells) > 1 else 0.0, *(cell.width for cell in cells))
+    bands: list[list[CellPicture]] = []
+    for cell in cells:
+        # A high pyramid beside a low cell would leave a hole.
+        alike = bool(bands) and bands[-1][-1].is_pyramid == cell.is_pyramid
+        if alike and sum(each.width + GAP for each in [*bands[-1], cell]) - GAP <= width:
+            bands[-1].append(cell)
+        else:
+            bands.append([cell])
+    heights = [max(cell.height for cell in band) + TITLE + GAP for band in bands]
+    y, places = sum(heights), []
+    for band, height in zip(bands, heights, strict=True):
+        space = (width - sum(cell.width for cell in band)) / len(band)
+        x = space / 2
+        for cell in band:
+            # Cells of a band hang from its upper edge, so that their titles are in line.
+            places.append((x, y - TITLE - cell.height))
+            x += cell.width + space
+        y -= height
+    return places, width, sum(heights)
+
+
+def _add_cell(graph: "AGraph", prefix: str, cell: CellPicture, corner: Point) -> None:
+    x, y = corner
+
+    def moved(pos: str) -> str:
+        return _PLACE.sub(lambda at: f"{float(at[1]) + x:.2f},{float(at[2]) + y:.2f}", pos)
+
+    def add_node(name: str, style: Style) -> None:
+        there = cell.layout.get_node(name).attr
+        size = {"width": there["width"], "height": there["height"]}
+        graph.add_node(f"{prefix}.{name}", **{**style, **size}, pos=moved(there["pos"]))
+
+    title = (x + cell.width / 2, y + cell.height + TITLE / 2)
+    _add_text(graph, f"{prefix}.title", cell.title, title, 11)
+    if cell.is_pyramid:
+        for name in dict.fromkeys(stride_name(vertex.level) for vertex in cell.vertices):
+            add_node(name, text_style(name, 9))
+    for vertex in cell.vertices:
+        add_node(vertex.name, vertex_style(vertex))
+    edges = {edge.name: edge for edge in cell.layout.edges_iter()}
+    for key, arrow in cell.arrows.items():
+        if arrow.label:
+            add_node(label_name(key), label_style(arrow))
+        for _, _, name in segments(key, arrow):
+            edge = edges[name]
+            ends = (f"{prefix}.{end}" for end in edge)
+            course = {"pos": moved(edge.attr["pos"]), "dir": edge.attr["dir"]}
+            graph.add_edge(*ends, key=f"{prefix}.{name}", **line_style(arrow), **course)
+
+
+def _add_text(graph: "AGraph", name: str, text: str, place: Point, size: float) -> None:
+    pos = f"{place[0]:.2f},{place[1]:.2f}"
+    graph.add_node(f"text.{name}", **text_style(text, size), pos=pos)

@@ -1,0 +1,56 @@
+"""How vertices, labels and arrows look, as attributes of Graphviz."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from nasface.drawing.fonts import FONT
+from nasface.drawing.graph import FILL, Arrow, Vertex
+
+Style = dict[str, Any]
+
+#: what holds for a whole drawing, its vertices and its edges
+STYLES: Mapping[str, Style] = MappingProxyType(
+    {
+        "graph": {"fontname": FONT, "bgcolor": "white", "pad": "0.1", "outputorder": "edgesfirst"},
+        "node": {"fontname": FONT, "fontsize": 10, "color": "#333333"},
+        "edge": {"arrowsize": 0.55},
+    }
+)
+_SHAPES = {
+    "product": {"shape": "circle", "style": "filled", "width": 0.28, "fixedsize": "true"},
+    "output": {"shape": "ellipse", "style": "filled", "width": 0.5, "margin": "0,0"},
+}
+_BOX = {"shape": "box", "style": "filled,rounded", "width": 0.42, "margin": "0.08,0"}
+
+
+def vertex_style(vertex: Vertex) -> Style:
+    """An input, node or output: its shape by its role."""
+    shape = _SHAPES.get(vertex.role, _BOX)
+    return {"label": vertex.label, "height": 0.28, "fillcolor": FILL[vertex.role], **shape}
+
+
+def label_style(arrow: Arrow) -> Style:
+    """What stands on an arrow: in a frame of the arrow's colour, on a thin arrow without one."""
+    return {
+        "label": arrow.label,
+        "fontsize": 8,
+        "fontcolor": arrow.colour,
+        "color": "white" if arrow.is_thin else arrow.colour,
+        "fillcolor": "white",
+        "shape": "box",
+        "style": "filled,rounded",
+        "width": 0.2,
+        "height": 0.18,
+        "margin": "0.04,0.01",
+    }
+
+
+def line_style(arrow: Arrow) -> Style:
+    """An arrow, or the part of it on one side of its label."""
+    return {"color": arrow.colour, "penwidth": 0.9 if arrow.is_thin else 1.7}
+
+
+def text_style(text: str, size: float) -> Style:
+    """Text that stands by itself; HTML-like between angle brackets."""
+    return {"label": text, "shape": "plaintext", "fontsize": size, "margin": "0,0"}
