@@ -88,6 +88,7 @@ def shared_edges(first: Genotype, second: Genotype) -> float:
     """The share of edges, of those in either genotype, that both have: 0 to 1.
 
     Edges are the same with the same cell, names of source and target, operation and transform.
+    Those that a space leaves no choice are in both.
     """
     ours, theirs = (
         Counter(

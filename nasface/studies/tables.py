@@ -4,23 +4,25 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nasface.arch.diff import diff_genotypes
+from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.io.files import write_text
 from nasface.studies.scheduler import cells_of
 from nasface.studies.spec import StudySpec, runs_of
+from nasface.studies.stability import Stability, stability
 from nasface.studies.statistics import mean_of, paired, rank_correlation
 from nasface.studies.worker import RANKED
 
 RUNS, SUMMARY, RANKS = "runs.csv", "summary.csv", "ranks.csv"
 REPORT = "summary.md"
+_STABILITY = [each.name for each in fields(Stability)]
 
 
 def summarise(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
@@ -28,16 +30,17 @@ def summarise(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.
 
     ``figure`` is the mean with its 95 % interval over seeds; ``difference`` is to the first method
     over the seeds that both have, with p by paired t and Wilcoxon tests. ``regret`` is how far the
-    mean lies below the best single run with the same node count; ``edit_distance`` the mean number
-    of differences between the cells of two seeds.
+    mean lies below the best single run with the same node count. ``edit_distance``,
+    ``shared_edges`` and ``same_cells`` are how much the cells of two seeds differ
+    (:class:`~nasface.studies.stability.Stability`).
     """
     runs = pd.DataFrame(rows)
     labels = dict.fromkeys(run.label for run in runs_of(plan))
     present = [label for label in labels if label in set(runs["label"])]
     reference = _by_seed(runs, present[0], plan.metric)
-    distances = _edit_distances(plan, out)
+    found = _stability(plan, out)
     return pd.DataFrame(
-        _summary_row(runs, label, plan.metric, reference if at else None, distances)
+        _summary_row(runs, label, plan.metric, reference if at else None, found.get(label))
         for at, label in enumerate(present)
     )
 
@@ -47,7 +50,7 @@ def _summary_row(
     label: str,
     figure: str,
     reference: pd.Series | None,
-    distances: dict[str, float],
+    stable: Stability | None,
 ) -> dict[str, Any]:
     own = runs[runs["label"] == label]
     values = _by_seed(runs, label, figure)
@@ -75,7 +78,7 @@ def _summary_row(
     return {
         **row,
         "regret": float(peers[figure].max()) - mean.value,
-        "edit_distance": distances.get(label, math.nan),
+        **(asdict(stable) if stable else dict.fromkeys(_STABILITY, math.nan)),
         **{name: own[name].astype(float).mean() for name in others},
         "search_seconds": own["search_seconds"].astype(float).mean(),
         "search_peak_mb": own["search_peak_mb"].astype(float).mean(),
@@ -100,12 +103,12 @@ def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.Data
         if run.method not in plan.rank or not path.is_file():
             continue
         scores = json.loads(path.read_text("utf-8"))
-        cells: dict[str, list[tuple[float, float, bool]]] = {}
+        cells: dict[Any, list[tuple[float, float, bool]]] = {}
         for relative, score in scores.items():
             place = os.path.normpath(out / run.path / relative)
             name = os.path.relpath(Path(place).parent, out)
             row = reached[name]
-            same = repr(load_genotype(place).cells)
+            same = tuple(load_genotype(place).cells.items())
             cells.setdefault(same, []).append(
                 (score, row[plan.metric], row["strategy"] == "random")
             )
@@ -183,7 +186,8 @@ def _markdown(summary: pd.DataFrame, figure: str) -> str:
     others = [name for name in ("ap", "easy", "medium", "hard") if name != figure]
     columns = [
         "method", "seeds", figure, "difference", "p (t)", "p (Wilcoxon)", "regret",
-        "edit distance", *others, "search s", "search MB", "train s", "params M", "MACs G", "ms",
+        *(name.replace("_", " ") for name in _STABILITY), *others, "search s", "search MB",
+        "train s", "params M", "MACs G", "ms",
     ]  # fmt: skip
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     for row in summary.to_dict("records"):
@@ -196,7 +200,7 @@ def _markdown(summary: pd.DataFrame, figure: str) -> str:
             _number(row.get("p_wilcoxon"), 3),
             _number(row["regret"], 3),
             _number(row["edit_distance"], 1),
-            *(_number(row[name], 3) for name in others),
+            *(_number(row[name], 3) for name in ("shared_edges", "same_cells", *others)),
             _number(row["search_seconds"], 0),
             _number(row["search_peak_mb"], 0),
             _number(row["train_seconds"], 0),
@@ -224,17 +228,15 @@ def _rank_markdown(agreement: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _edit_distances(plan: StudySpec, out: Path) -> dict[str, float]:
-    """Label -> mean number of differences between the cells of two seeds."""
+def _stability(plan: StudySpec, out: Path) -> dict[str, Stability | None]:
+    """How much the cells of each label's seeds differ."""
     runs = runs_of(plan)
+    genotypes: dict[str, list[Genotype]] = {run.label: [] for run in runs}
     cells = cells_of(out, runs)
-    found = {}
-    for label in {run.label for run in runs}:
-        own = [load_genotype(cells[r.path]) for r in runs if r.label == label and r.path in cells]
-        counts = [len(diff_genotypes(a, b)) for a, b in combinations(own, 2)]
-        if counts:
-            found[label] = float(np.mean(counts))
-    return found
+    for run in runs:
+        if run.path in cells:
+            genotypes[run.label].append(load_genotype(cells[run.path]))
+    return {label: stability(each) for label, each in genotypes.items()}
 
 
 def _by_seed(runs: pd.DataFrame, label: str, figure: str) -> pd.Series:
