@@ -101,11 +101,11 @@ def test_pickles_in_arrays(tmp_path: Path, trace: Path) -> None:
     array = np.empty(1, dtype=object)
     array[0] = Payload(trace)
     np.savez(tmp_path / "arch_history.npz", epoch=array)
-    with pytest.raises(NasfaceError, match=r"choices\.npz"):
+    with pytest.raises(NasfaceError, match=r"arch_history\.npz"):
         load_history(tmp_path)
     with zipfile.ZipFile(tmp_path / "arch_history.npz", "w") as archive:
         archive.writestr("epoch.npy", pickle.dumps(Payload(trace)))
-    with pytest.raises(NasfaceError, match=r"choices\.npz"):
+    with pytest.raises(NasfaceError, match=r"arch_history\.npz"):
         load_history(tmp_path)
     with pytest.raises(ValueError, match="no MATLAB file"):
         read_matlab(pickle.dumps(Payload(trace)))

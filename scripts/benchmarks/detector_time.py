@@ -113,12 +113,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--model", arch_parameters=MODELS, default="d0")
+    parser.add_argument("--model", choices=MODELS, default="d0")
     parser.add_argument("--repeats", type=int, default=12, help="images within a process")
     parser.add_argument("--rounds", type=int, default=5, help="processes of each variant")
     parser.add_argument("--commit", default="", help="commit to note in the file")
     parser.add_argument("--csv", type=Path, help="file to write the rows to")
-    parser.add_argument("--variant", arch_parameters=VARIANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--variant", choices=VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.variant:
         print(json.dumps(measure(options.model, options.variant, options.repeats)))

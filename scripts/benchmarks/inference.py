@@ -148,7 +148,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "--models", nargs="+", arch_parameters=MODELS, default=[f"d{at}" for at in range(7)]
+        "--models", nargs="+", choices=MODELS, default=[f"d{at}" for at in range(7)]
     )
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--repeats", type=int, default=7)

@@ -62,7 +62,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--folder", type=Path, required=True, help="where ONNX files are kept")
-    parser.add_argument("--models", nargs="+", arch_parameters=MODELS, default=["d0", "d1", "d2"])
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=["d0", "d1", "d2"])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)

@@ -53,7 +53,7 @@ def make_jobs(folder: Path) -> dict[str, Run]:
     save_genotype(tiny_genotype("autofem-fpn"), folder / "genotype.yaml")
     common: dict[str, Any] = {
         "data": str(write_tiny(folder / "data")),
-        "batch": 2,
+        "batch_size": 2,
         "checkpoint_minutes": 1e-6,
         "detector": DETECTOR,
         "augment": AUGMENT,
@@ -176,7 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50, help="of each kind of job")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--only", arch_parameters=["search", "training"], help="one kind of job")
+    parser.add_argument("--only", choices=["search", "training"], help="one kind of job")
     options = parser.parse_args()
     random.seed(options.seed)
     torch.set_num_threads(1)

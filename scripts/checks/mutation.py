@@ -32,11 +32,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 MODULES = {
     "nasface.search.derive": "search/test_derive.py",
-    "nasface.detection.boxes": "faces/test_boxes.py",
-    "nasface.detection.losses": "faces/test_losses.py",
-    "nasface.metrics.average_precision": "evaluation/test_average_precision.py",
-    "nasface.metrics.widerface": "evaluation/test_wider.py",
-    "nasface.metrics.fddb": "evaluation/test_fddb.py",
+    "nasface.detection.boxes": "detection/test_boxes.py",
+    "nasface.detection.losses": "detection/test_losses.py",
+    "nasface.metrics.average_precision": "metrics/test_average_precision.py",
+    "nasface.metrics.widerface": "metrics/test_widerface.py",
+    "nasface.metrics.fddb": "metrics/test_fddb.py",
 }
 """Module -> the file below ``tests`` that mirrors it."""
 

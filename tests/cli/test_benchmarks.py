@@ -178,7 +178,7 @@ def test_a_stopped_evaluation_goes_on(
     out = tmp_path / "out"
     assert main(f"{words} {options} --out {out}".split()) == 130
     assert len(list(out.rglob("*.txt"))) == 2
-    assert "test is" in fails(f"{words} --inference.max-detections 9 --out {out} --resume", capsys)
+    assert "inference is" in fails(f"{words} --inference.max-detections 9 --out {out} --resume", capsys)
     assert figures(f"{words} --out {out} --resume", capsys) == whole
     assert len(looked_at) == 4
 
@@ -229,10 +229,10 @@ def test_images_of_any_suffix_and_depth(
     root = write_text_set(tmp_path / "set", names)
     for name in names:
         write_detections(tmp_path / "right", name, RIGHT)
-    words = f"evaluate widerface --truth text --data {root}"
+    words = f"evaluate widerface --ground-truth text --data {root}"
     found = figures(f"{words} --detections {tmp_path}/right", capsys)
     assert (found["valid"], found["images_without_entry"]) == (1.0, 0)
-    options = f"--test.confidence 0 --test.keep 9 --out {tmp_path}/out"
+    options = f"--inference.score-threshold 0 --inference.max-detections 9 --out {tmp_path}/out"
     made = figures(f"{words} --weights {place}/w.safetensors {options}", capsys)
     assert made["images_without_entry"] == 0
     again = figures(f"{words} --detections {tmp_path}/out/detections", capsys)
@@ -244,10 +244,10 @@ def test_images_that_differ_in_their_suffix_only(
 ) -> None:
     root = write_text_set(tmp_path / "set", ["e/a.jpg", "e/a.png"])
     write_detections(tmp_path / "right", "e/a.jpg", RIGHT)
-    words = f"evaluate widerface --truth text --data {root}"
+    words = f"evaluate widerface --ground-truth text --data {root}"
     message = "images 'e/a.jpg' and 'e/a.png' are both 'e/a'"
     assert message in fails(f"{words} --detections {tmp_path}/right", capsys)
-    weights = f"{words} --weights {place}/w.safetensors --test.confidence 0"
+    weights = f"{words} --weights {place}/w.safetensors --inference.score-threshold 0"
     assert message in fails(f"{weights} --out {tmp_path}/out", capsys)
     assert not (tmp_path / "out").exists()
     # Without files there is nothing to confuse them in.
@@ -259,14 +259,14 @@ def test_detections_in_a_zip_archive(tmp_path: Path, capsys: Output) -> None:
     with zipfile.ZipFile(tmp_path / "results.zip", "w") as archive:
         for name in ("a", "b"):
             archive.writestr(f"results/e/{name}.txt", f"\ufeff{name}\r\n1\r\n20 20 60 70 0.9\r\n")
-    words = f"evaluate widerface --truth text --data {root} --detections {tmp_path}/results.zip"
+    words = f"evaluate widerface --ground-truth text --data {root} --detections {tmp_path}/results.zip"
     assert figures(words, capsys)["valid"] == 1.0
 
 
 def test_detections_of_no_image_are_no_result(tmp_path: Path, capsys: Output) -> None:
     root = write_text_set(tmp_path / "set", ["e/a.jpg"])
     write_detections(tmp_path / "other", "f/b.jpg", RIGHT)
-    words = f"evaluate widerface --truth text --data {root} --detections {tmp_path}/other"
+    words = f"evaluate widerface --ground-truth text --data {root} --detections {tmp_path}/other"
     assert "detections of no image that is evaluated on: 'f/b' is none" in fails(words, capsys)
 
 

@@ -20,7 +20,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data, and a search, a training and an evaluation of them."""
     place = tmp_path_factory.mktemp("report")
     data = write_tiny(place / "data", train=4, val=2)
-    common: dict[str, Any] = {"data": str(data), "epochs": 1, "batch": 2, "detector": DETECTOR,
+    common: dict[str, Any] = {"data": str(data), "epochs": 1, "batch_size": 2, "detector": DETECTOR,
               "augment": AUGMENT, "optimizer": OPTIMIZER}  # fmt: skip
     search = SearchConfig(**common, parameters={"nodes": 4}, warmup_epochs=0)
     train = TrainConfig(**common, genotype="asfd-ref")

@@ -27,7 +27,7 @@ face_lists = st.lists(st.tuples(grid_boxes(), st.booleans()), max_size=7)
 configs = st.builds(
     MatchConfig,
     positive=st.sampled_from([0.4, 0.75, 1.0]),
-    compensate=st.sampled_from([0, 1, 3, 6]),
+    min_anchors_per_face=st.sampled_from([0, 1, 3, 6]),
     compensation_iou=st.sampled_from([0.1, 0.25]),
 )
 

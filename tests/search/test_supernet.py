@@ -297,11 +297,11 @@ def test_probes_keep_almost_nothing_in_addition() -> None:
 @given(spaces())
 def test_choice_weights_are_part_of_the_state(space: SearchSpace) -> None:
     supernet, other = Supernet(space, CHANNELS), Supernet(space, CHANNELS)
-    wanted = {f"choices.alpha.{cell}" for cell in space.cells}
+    wanted = {f"arch_parameters.alpha.{cell}" for cell in space.cells}
     if space.edge_normalisation:
-        wanted |= {f"choices.beta.{cell}" for cell in space.cells}
+        wanted |= {f"arch_parameters.beta.{cell}" for cell in space.cells}
     state = supernet.state_dict()
-    assert {key for key in state if key.startswith("choices.")} == wanted
+    assert {key for key in state if key.startswith("arch_parameters.")} == wanted
     other.load_state_dict(state)
     for mine, theirs in zip(
         supernet.arch_parameters.parameters(), other.arch_parameters.parameters(), strict=True

@@ -135,7 +135,7 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
                     train={"detector": {"neck": "fpn"}},
                 )
             ),
-            "module fpn and genotype '' with strategy argmax",
+            "neck fpn and genotype '' with strategy argmax",
         ),
         (
             lambda: runs_of(
@@ -177,5 +177,5 @@ def test_plans_of_the_studies_can_be_run(path: Path) -> None:
 
 def test_a_plan_with_a_mistake_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("name: p\nseeds: [0]\nmethods: [{name: a, strategy: darst}]\n")
-    with pytest.raises(NasfaceError, match=r"p\.yaml: methods\.0\.how: .*argmax"):
+    with pytest.raises(NasfaceError, match=r"p\.yaml: methods\.0\.strategy: .*argmax"):
         load_plan(tmp_path / "p.yaml")
