@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
     result = score_fddb(images, found, sizes)
     figures = {
         "protocol": _protocol(settings, len(sizes), images),
-        "test": source_of(settings),
+        "inference": source_of(settings),
         **fddb_figures(result),
     }
     if folder is not None:
