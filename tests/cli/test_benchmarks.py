@@ -178,7 +178,9 @@ def test_a_stopped_evaluation_goes_on(
     out = tmp_path / "out"
     assert main(f"{words} {options} --out {out}".split()) == 130
     assert len(list(out.rglob("*.txt"))) == 2
-    assert "inference is" in fails(f"{words} --inference.max-detections 9 --out {out} --resume", capsys)
+    assert "inference is" in fails(
+        f"{words} --inference.max-detections 9 --out {out} --resume", capsys
+    )
     assert figures(f"{words} --out {out} --resume", capsys) == whole
     assert len(looked_at) == 4
 
@@ -259,7 +261,9 @@ def test_detections_in_a_zip_archive(tmp_path: Path, capsys: Output) -> None:
     with zipfile.ZipFile(tmp_path / "results.zip", "w") as archive:
         for name in ("a", "b"):
             archive.writestr(f"results/e/{name}.txt", f"\ufeff{name}\r\n1\r\n20 20 60 70 0.9\r\n")
-    words = f"evaluate widerface --ground-truth text --data {root} --detections {tmp_path}/results.zip"
+    words = (
+        f"evaluate widerface --ground-truth text --data {root} --detections {tmp_path}/results.zip"
+    )
     assert figures(words, capsys)["valid"] == 1.0
 
 
