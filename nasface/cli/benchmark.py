@@ -11,6 +11,7 @@ from nasface.api.detector import load_detector
 from nasface.cli.console import ConsoleProgress, say
 from nasface.data.detections import Rows
 from nasface.data.names import ImageNames, locate_images
+from nasface.data.records import ImageRecord
 from nasface.engine.config import FddbConfig, WiderConfig
 from nasface.errors import ConfigError, DataError
 from nasface.inference.batch import detect_images
@@ -88,15 +89,13 @@ def images_of(
 
 
 def detections_of(
-    settings: WiderConfig | FddbConfig, images: Mapping[str, Path], folder: RunFolder | None
+    settings: WiderConfig | FddbConfig, images: Sequence[ImageRecord], folder: RunFolder | None
 ) -> dict[str, Rows]:
-    """Detections of the weights on images given as name -> path."""
-    detector = load_detector(settings.weights, settings.device).network()
+    """Detections of the weights on images that can be read."""
+    network = load_detector(settings.weights, settings.device).network()
     place = None if folder is None else folder.path / "detections"
     with ConsoleProgress() as progress:
-        return detect_images(
-            detector, list(images.items()), settings.inference, progress, place
-        ).rows
+        return detect_images(network, images, settings.inference, progress, place)
 
 
 def write_results(
@@ -110,6 +109,8 @@ def write_results(
 
 def warn_of_gaps(figures: dict[str, Any]) -> None:
     """Say which images had no detections to score, and which detections no image."""
+    if figures["images_left_out"]:
+        say(f"left out   {figures['images_left_out']} images that cannot be read")
     missing, events = figures["images_without_entry"], figures.get("events_without_entry", [])
     if missing:
         whole = f", among them all of {len(events)} events" if events else ""

@@ -10,6 +10,7 @@ import tyro
 from nasface.cli.console import ConsoleProgress, pictures_if_possible, print_json, print_table, say
 from nasface.cli.options import parse_line
 from nasface.data.check import check_records, find_duplicates
+from nasface.data.reading import PARTS
 from nasface.data.records import Exif
 from nasface.data.widerface import annotation_file, read_wider_split
 from nasface.errors import RunError
@@ -17,8 +18,6 @@ from nasface.runs.folder import RunFolder
 
 PROBLEMS = 1
 """Exit code where something is wrong with the data."""
-
-SPLITS = {"train": "training", "val": "validation"}
 
 
 @dataclass(kw_only=True)
@@ -48,10 +47,10 @@ def run(arguments: Sequence[str]) -> int:
     command = parse_line(CheckDataCommand, arguments, "check-data")
     if command.out is not None and command.out.exists():
         raise RunError(f"{command.out}: exists; choose another --out")
-    there = [split for split in SPLITS if annotation_file(command.folder, split).is_file()]
+    there = [split for split in PARTS if annotation_file(command.folder, split).is_file()]
     records = {
         split: read_wider_split(command.folder, split, command.exif, need_images=False)
-        for split in there or SPLITS
+        for split in there or PARTS
     }
     with ConsoleProgress() as progress:
         checks = {
@@ -78,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
         _print({split: figures[split] for split in checks})
         for split, check in checks.items():
             for finding in check.findings:
-                say(f"{_mark(finding.is_problem)} {SPLITS[split]}: {finding}")
+                say(f"{_mark(finding.is_problem)} {PARTS[split]}: {finding}")
         for finding in shared:
             say(f"{_mark(finding.is_problem)} {finding}")
         if not found:
@@ -95,10 +94,10 @@ def _mark(is_problem: bool) -> str:
 def _print(parts: Mapping[str, Mapping[str, Any]]) -> None:
     for split, each in parts.items():
         say(
-            f"{SPLITS[split]}: {each['images']} images, {each['faces']} faces, "
+            f"{PARTS[split]}: {each['images']} images, {each['faces']} faces, "
             f"{each['valid_faces']} of them valid"
         )
-    columns = [SPLITS[split] for split in parts]
+    columns = [PARTS[split] for split in parts]
     for title, first, key in (
         ("valid faces by height", "height", "valid_faces_by_height"),
         ("images by the number of their valid faces", "faces", "images_by_valid_faces"),

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import tyro
 
 from nasface.api.detector import load_detector
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse
 from nasface.data.inputs import list_inputs
+from nasface.data.reading import check_images
+from nasface.data.records import ImageRecord
 from nasface.engine.config import DetectConfig
 from nasface.engine.detect import LEFT_OUT, SHEET, Finder
 from nasface.errors import ConfigError
@@ -48,6 +51,8 @@ def run(arguments: Sequence[str]) -> int:
     if not settings.weights:
         raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
     inputs = list_inputs(command.inputs, is_run_folder)
+    if settings.bad_images == "stop":
+        _check(list(inputs.images))
     detector = load_detector(settings.weights, settings.device).network()
     folder = RunFolder(command.out)
     folder.create(settings)
@@ -73,3 +78,10 @@ def run(arguments: Sequence[str]) -> int:
     if stop.asked:
         return 130
     return 0 if found.faces else 2
+
+
+def _check(paths: Sequence[Path]) -> None:
+    """Raise :class:`DataError` for an image that cannot be read."""
+    records = [ImageRecord(str(path), path, np.empty((0, 4), np.float32), {}) for path in paths]
+    with ConsoleProgress() as progress:
+        check_images(records, "stop", "given", progress, has_boxes=False)

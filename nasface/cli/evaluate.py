@@ -11,7 +11,7 @@ from nasface.api.detector import load_detector
 from nasface.cli import evaluate_fddb, evaluate_wider
 from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse
-from nasface.data.widerface import read_wider_split
+from nasface.data.reading import describe_data, read_split
 from nasface.engine.config import EvaluateConfig
 from nasface.engine.evaluate import evaluate
 from nasface.engine.setup import data_folder
@@ -50,16 +50,25 @@ def run(arguments: Sequence[str]) -> int:
     settings = command.settings
     if not settings.weights:
         raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
-    records = read_wider_split(data_folder(settings.data), settings.split)
-    detector = load_detector(settings.weights, settings.device)
     folder = RunFolder(command.out)
-    folder.create(settings)
+    folder.check_free()
     with ConsoleProgress() as progress:
-        result = evaluate(detector.network(), records, settings.inference, progress)
+        check = read_split(data_folder(settings.data), settings.split, settings, progress)
+        detector = load_detector(settings.weights, settings.device)
+        result = evaluate(
+            detector.network(), check.records, settings.inference, progress, check.left_out
+        )
+    # Only now, so that an evaluation that was stopped can be started again.
+    folder.create(settings)
+    folder.keep_data(describe_data({settings.split: check}))
     figures = result.figures()
     folder.write_json("evaluation.json", figures)
-    names = [record.name for record in records]
-    folder.write_json("detections.json", detections_as_rows(names, result.detections))
+    found = {
+        record.name: each
+        for record, each in zip(check.records, result.detections, strict=True)
+        if record.name not in result.left_out
+    }
+    folder.write_json("detections.json", detections_as_rows(found, found.values()))
     curves = plain_curves(result.ap)
     write_curves(command.out, curves)
     plot = command.out / "precision_recall.png"
@@ -76,5 +85,8 @@ def run(arguments: Sequence[str]) -> int:
         ("", "faces", "AP"),
         [["all", str(result.ap.faces), f"{result.ap.ap:.3f}"], *bands],
     )
+    if result.left_out:
+        count = f"{len(result.left_out)} of {len(check.records)} images"
+        say(f"left out   {count} that cannot be read; their faces count as not found")
     say(f"plot       {plot}")
     return 0

@@ -29,8 +29,9 @@ from nasface.data.fddb import (
     read_fddb_truth,
     write_fddb_detections,
 )
-from nasface.data.images import read_image
 from nasface.data.names import locate_images
+from nasface.data.reading import check_images
+from nasface.data.records import ImageRecord
 from nasface.engine.config import FddbConfig
 from nasface.engine.setup import data_folder
 from nasface.errors import ConfigError
@@ -69,16 +70,23 @@ def run(arguments: Sequence[str]) -> int:
         there = images_of(names, photographs, command, any_suffix=True)
     if settings.ellipses:
         _check_ellipses(images, found)
+    records = [
+        ImageRecord(name, path, np.empty((0, 4), np.float32), {}, settings.exif)
+        for name, path in there.items()
+    ]
+    with ConsoleProgress() as progress:
+        checked = check_images(records, settings.bad_images, "FDDB", progress, has_boxes=False)
     folder = open_folder(settings, command)
     if settings.weights:
-        found = detections_of(settings, there, folder)
+        found = detections_of(settings, checked.readable, folder)
     if settings.ellipses:
         found = boxes_to_ellipses(images, found)
-    sizes = _sizes(there)
+    sizes = checked.sizes
     result = score_fddb(images, found, sizes)
     figures = {
         "protocol": _protocol(settings, len(sizes), images),
         "inference": source_of(settings),
+        "images_left_out": len(checked.left_out),
         **fddb_figures(result),
     }
     if folder is not None:
@@ -99,18 +107,6 @@ def _check_ellipses(images: Sequence[FddbImage], found: Mapping[str, NDArray[np.
         raise ConfigError("ellipses: the detections are ellipses already")
     if len({image.fold for image in images}) == 1:
         raise ConfigError("ellipses: are fitted on other folds, and the annotations are one fold")
-
-
-def _sizes(there: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
-    """(height, width) of the images that are there."""
-    sizes = {}
-    with ConsoleProgress() as progress:
-        progress.start("image sizes", len(there))
-        for name, path in there.items():
-            height, width = read_image(path, exif=False).shape[:2]
-            sizes[name] = (height, width)
-            progress.advance()
-    return sizes
 
 
 def _protocol(settings: FddbConfig, sizes: int, images: Sequence[FddbImage]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
 from nasface.cli.benchmark import (
@@ -17,9 +18,12 @@ from nasface.cli.benchmark import (
     warn_of_gaps,
     write_results,
 )
-from nasface.cli.console import print_json, print_table, say
+from nasface.cli.console import ConsoleProgress, print_json, print_table, say
 from nasface.cli.options import parse
+from nasface.data.check import DataCheck
 from nasface.data.detections import Rows, read_detections
+from nasface.data.reading import check_images
+from nasface.data.records import Exif, ImageRecord
 from nasface.data.widerface_truth import (
     WiderGroundTruth,
     read_ground_truth,
@@ -55,19 +59,24 @@ def run(arguments: Sequence[str]) -> int:
     truth = _truth(settings, root)
     names = [image.name for image in truth]
     found: Mapping[str, Rows] = {}
-    there: Mapping[str, Path] = {}
+    images = DataCheck([], [])
     if settings.detections:
         found = read_detections(Path(settings.detections), names)
     else:
         is_without_suffix = settings.ground_truth == "mat"
         there = images_of(names, root / "WIDER_val" / "images", command, is_without_suffix)
+        shown = [image for image in truth if image.name in there]
+        records = [_record(image, there[image.name], settings.exif) for image in shown]
+        with ConsoleProgress() as progress:
+            images = check_images(records, settings.bad_images, "validation", progress)
     folder = open_folder(settings, command)
     if settings.weights:
-        found = detections_of(settings, there, folder)
+        found = detections_of(settings, images.readable, folder)
     result = score_wider(truth, found)
     figures = {
         "protocol": _protocol(settings, len(truth)),
         "inference": source_of(settings),
+        "images_left_out": len(images.left_out),
         **wider_figures(result),
     }
     if folder is not None:
@@ -79,6 +88,13 @@ def run(arguments: Sequence[str]) -> int:
     if folder is not None:
         say(f"plot       {folder.path / PLOT}")
     return 0
+
+
+def _record(image: WiderGroundTruth, path: Path, exif: Exif) -> ImageRecord:
+    """The same faces as boxes ``x1 y1 x2 y2`` of an image file."""
+    corners_M2, sizes_M2 = image.boxes_M4[:, :2], np.maximum(image.boxes_M4[:, 2:], 0)
+    boxes_M4 = np.concatenate([corners_M2, corners_M2 + sizes_M2], axis=1).astype(np.float32)
+    return ImageRecord(image.name, path, boxes_M4, image.attributes, exif)
 
 
 def _truth(settings: WiderConfig, root: Path) -> list[WiderGroundTruth]:

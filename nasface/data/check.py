@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nasface.data.images import read_image, read_orientation
 from nasface.data.jpeg import START, has_all_data
-from nasface.data.widerface import ImageRecord
+from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.progress import Progress
 
@@ -120,6 +120,26 @@ class DataCheck:
         pairs = zip(self.records, self.facts, strict=True)
         return [(record, facts.problem) for record, facts in pairs if facts.problem is not None]
 
+    @property
+    def readable(self) -> list[ImageRecord]:
+        """The images that can be read."""
+        pairs = zip(self.records, self.facts, strict=True)
+        return [record for record, facts in pairs if facts.problem is None]
+
+    @property
+    def left_out(self) -> list[str]:
+        """The names of the images that cannot be read."""
+        return [record.name for record, _ in self.unreadable]
+
+    @property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """(height, width) of the images that can be read, as they are read."""
+        sizes = {
+            record.name: facts.size_as(record.exif)
+            for record, facts in zip(self.records, self.facts, strict=True)
+        }
+        return {name: size for name, size in sizes.items() if size is not None}
+
     def figures(self) -> dict[str, Any]:
         """Counts and findings as plain values."""
         heights = np.concatenate(
@@ -138,44 +158,26 @@ class DataCheck:
 
 
 def check_records(
-    records: Sequence[ImageRecord], progress: Progress, *, thorough: bool = False
+    records: Sequence[ImageRecord],
+    progress: Progress,
+    *,
+    thorough: bool = False,
+    has_boxes: bool = True,
 ) -> DataCheck:
     """Read every image and compare it with its boxes.
 
     ``thorough`` also looks for pictures whose data end early although their file does not, and for
-    files that are the same.
+    files that are the same. Without ``has_boxes`` the faces are not known as boxes.
     """
     facts = _inspect(records, thorough, progress)
     found = [
         *_unreadable(records, facts),
         *_cut(records, facts),
         *_turned(records, facts),
-        *_boxes(records, facts),
-        *_repeated(records, facts),
+        *(_boxes(records, facts) if has_boxes else ()),
+        *(_repeated(records, facts) if has_boxes else ()),
     ]
     return DataCheck(records, facts, found)
-
-
-def usable(check: DataCheck, rule: BadImages, what: str) -> list[ImageRecord]:
-    """Return the images that can be read.
-
-    Raises:
-        DataError: if there are others and the rule is "stop", or if none can be read; ``what``
-            names the images.
-    """
-    bad = check.unreadable
-    left = [
-        record
-        for record, facts in zip(check.records, check.facts, strict=True)
-        if facts.problem is None
-    ]
-    if bad and (rule == "stop" or not left):
-        hint = ", or leave them out by --bad-images skip" if left else ""
-        raise DataError(
-            f"{bad[0][1]}; {len(bad)} of {len(check.records)} {what} images cannot be read; "
-            f"mend them{hint}"
-        )
-    return left
 
 
 def _inspect(

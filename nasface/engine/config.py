@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nasface.data.check import BadImages
+from nasface.data.reading import ReadConfig
 from nasface.errors import ConfigError
 from nasface.inference.predict import InferenceConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
+class EvaluateConfig(ReadConfig):
     """Evaluation of trained weights on the annotated images of a data folder."""
 
     data: str = ""
@@ -24,7 +26,7 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _BenchmarkConfig:
+class _BenchmarkConfig(ReadConfig):
     """Evaluation by the protocol of a benchmark: of weights, or of detections made elsewhere."""
 
     weights: str = ""
@@ -76,6 +78,9 @@ class DetectConfig:
     """Weights that `nasface train` wrote, or an ONNX file of `nasface export`."""
     score_threshold: float = 0.5
     """Score from which a detection is written and drawn."""
+    bad_images: BadImages = "skip"
+    """skip: an image or video that cannot be read is left out, which is said and counted; stop: it
+    ends the command, for an image before it begins."""
     frames: int = 0
     """Frames to take of each video or camera; 0 takes all."""
     device: str = "auto"

@@ -162,6 +162,8 @@ class Finder:
             write_image(self.folder.path / SHEET, contact_sheet(self.found.shown, 6, _CELL))
 
     def _leave_out(self, error: DataError, progress: Progress) -> None:
+        if self.config.bad_images == "stop":
+            raise error
         self.found.unread.append(_text(error))
         progress.note(f"left out: {self.found.unread[-1]}")
 

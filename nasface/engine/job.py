@@ -11,6 +11,7 @@ from torch import nn
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import WHOLE, FaceDataset, Shard
 from nasface.data.loader import Batches
+from nasface.data.reading import ReadConfig
 from nasface.detection.config import DetectorConfig
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig
@@ -27,7 +28,7 @@ from nasface.runs.metrics_log import MetricsLog
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobConfig:
+class JobConfig(ReadConfig):
     """What search and training have in common."""
 
     data: str = ""
@@ -137,6 +138,8 @@ class Job(ABC):
     input_shape: tuple[int, int, int, int]
     total: int
     epoch_steps: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What is read, as it is written into the run folder."""
     seconds: float = field(default=0.0, init=False)
     skips: Skips = field(default_factory=Skips, init=False)
 

@@ -79,7 +79,7 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 
 
 def run_job(
-    make: Callable[[RunContext], AnyJob],
+    make: Callable[[RunContext, Progress], AnyJob],
     config: JobConfig,
     out: Path | None,
     progress: Progress,
@@ -101,11 +101,14 @@ def run_job(
         folder.check_same(config)
     with join_world(config.device) as world:
         world.check_parts(config.accumulate)
-        job = make(RunContext(world, world.device(choose_device(config.device)), folder))
+        context = RunContext(world, world.device(choose_device(config.device)), folder)
+        job = make(context, _Ticking(progress, world))
         output = job.context.output
         with nullcontext() if out is None else disk_explained(out):
             if output is not None and not resume:
                 output.create(config, job.kind)
+            if output is not None and job.data:
+                output.keep_data(job.data)
             if resume:
                 job.load()
             job.begin()

@@ -1,7 +1,7 @@
 """Architecture searches: settings, the objects that they name, and the run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from nasface.arch.genotype import Genotype, Provenance
 from nasface.arch.io import load_genotype, load_search_space
 from nasface.arch.space import SearchSpace, Value
 from nasface.data.dataset import FaceDataset, check_batch
-from nasface.data.widerface import ImageRecord, read_wider_split, split_halves
+from nasface.data.reading import check_images, describe_data
+from nasface.data.records import ImageRecord
+from nasface.data.widerface import split_halves
 from nasface.detection.cost import detector_cost_penalty
 from nasface.detection.losses import DetectionLoss
 from nasface.detection.pyramid import LEVELS
@@ -24,10 +26,10 @@ from nasface.engine.job import JobConfig, RunContext, StepLoader
 from nasface.engine.loop import run_job
 from nasface.engine.optim import LearningRateSchedule, make_optimizer
 from nasface.engine.search_job import DetectorSearchLoss, SearchJob
-from nasface.engine.setup import data_folder, prepare, start_backbone
+from nasface.engine.setup import check_faces, prepare, read_training_images, start_backbone
 from nasface.errors import ConfigError
 from nasface.io.yaml import config_digest
-from nasface.progress import Progress
+from nasface.progress import Progress, Silent
 from nasface.search.config import BilevelConfig
 from nasface.search.cost_penalty import CostPenalty
 from nasface.search.coverage import Decision
@@ -63,11 +65,13 @@ class SearchConfig(BilevelConfig, JobConfig):
 
 @dataclass(frozen=True)
 class SearchInputs:
-    """What is searched, and on what: the objects that settings name."""
+    """What is searched, and on what: the objects that settings name. ``data`` describes the images
+    for the run folder."""
 
     space: SearchSpace
     images: Sequence[ImageRecord]
     prefix: Genotype | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,18 +91,30 @@ class SearchResult:
     is_first: bool = True
 
 
-def load_search_inputs(config: SearchConfig) -> SearchInputs:
-    """Read the space, the images and the genotype that settings name.
+def load_search_inputs(config: SearchConfig, progress: Progress | None = None) -> SearchInputs:
+    """Read the space, the images and the genotype that settings name; notes what is wrong.
 
     Raises:
-        NasfaceError: for names that lead to nothing.
+        NasfaceError: for names that lead to nothing, and images that cannot be read.
     """
     name = config.prefix_genotype
-    return SearchInputs(
-        load_search_space(config.space, config.parameters),
-        read_wider_split(data_folder(config.data), "train"),
-        None if name is None else load_genotype(name),
-    )
+    space = load_search_space(config.space, config.parameters)
+    prefix = None if name is None else load_genotype(name)
+    images = read_training_images(config.data, config, progress or Silent())
+    return SearchInputs(space, images.readable, prefix, describe_data({"train": images}))
+
+
+def check_search_inputs(
+    inputs: SearchInputs, config: SearchConfig, progress: Progress
+) -> SearchInputs:
+    """Look at the images of given inputs, as :func:`load_search_inputs` does.
+
+    Raises:
+        DataError: for images that cannot be read, or without a valid face.
+    """
+    images = check_images(inputs.images, config.bad_images, "training", progress)
+    check_faces(images.readable, "data")
+    return replace(inputs, images=images.readable, data=describe_data({"train": images}))
 
 
 def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunContext) -> SearchJob:
@@ -152,6 +168,7 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         input_shape=config.input_shape,
         total=steps.total,
         epoch_steps=epoch_steps,
+        data=inputs.data,
         searcher=searcher,
         loss=loss,
         schedule=LearningRateSchedule(optimizer, config.optimizer, steps.total),
@@ -195,8 +212,13 @@ def run_search(
         NasfaceError: for settings, data or a run folder that cannot be used.
     """
 
-    def make(context: RunContext) -> SearchJob:
-        return make_search_job(config, inputs or load_search_inputs(config), context)
+    def make(context: RunContext, shown: Progress) -> SearchJob:
+        given = (
+            load_search_inputs(config, shown)
+            if inputs is None
+            else check_search_inputs(inputs, config, shown)
+        )
+        return make_search_job(config, given, context)
 
     job, log = run_job(make, config, out, progress, resume=resume)
     return SearchResult(

@@ -9,11 +9,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from nasface.data.check import DataCheck
+from nasface.data.reading import ReadConfig, read_split
+from nasface.data.records import ImageRecord
 from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
 from nasface.detection.detector import Detector
 from nasface.detection.searchable import SearchableDetector
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, DataError
 from nasface.nn.blocks import channels_last
+from nasface.progress import Progress
 from nasface.structures import Targets
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -28,6 +32,24 @@ def data_folder(data: str) -> Path:
     if not data:
         raise ConfigError("data: is missing; expected a folder in WIDER FACE layout")
     return Path(data)
+
+
+def read_training_images(data: str, config: ReadConfig, progress: Progress) -> DataCheck:
+    """Read and look at the training images of a setting; notes what is wrong with them.
+
+    Raises:
+        ConfigError: without a data folder. DataError: for one that cannot be used, an image that
+            cannot be read (unless the settings say to skip it), or no valid face.
+    """
+    check = read_split(data_folder(data), "train", config, progress)
+    check_faces(check.readable, data)
+    return check
+
+
+def check_faces(images: Sequence[ImageRecord], where: str) -> None:
+    """Raise :class:`DataError` if no image has a face to learn from."""
+    if not any(record.valid_M.any() for record in images):
+        raise DataError(f"{where}: its training images have no valid face to learn from")
 
 
 def start_backbone(

@@ -1,7 +1,7 @@
 """Training of detectors: settings, the objects that they name, and the run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +10,8 @@ import torch
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.data.dataset import FaceDataset, check_batch
-from nasface.data.widerface import ImageRecord, read_wider_split
+from nasface.data.reading import check_images, describe_data, read_split
+from nasface.data.records import ImageRecord
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.detector import Detector, build_detector
 from nasface.detection.losses import DetectionLoss
@@ -22,11 +23,17 @@ from nasface.engine.evaluate import Evaluation
 from nasface.engine.job import JobConfig, RunContext, StepLoader
 from nasface.engine.loop import run_job
 from nasface.engine.optim import LearningRateSchedule, make_optimizer
-from nasface.engine.setup import data_folder, prepare, start_backbone
+from nasface.engine.setup import (
+    check_faces,
+    data_folder,
+    prepare,
+    read_training_images,
+    start_backbone,
+)
 from nasface.engine.train_job import TrainJob, Validation
 from nasface.errors import ConfigError
 from nasface.inference.predict import InferenceConfig
-from nasface.progress import Progress
+from nasface.progress import Progress, Silent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +89,16 @@ def train_config_of(name: str) -> TrainConfig:
 class TrainInputs:
     """What is trained, and on what: the objects that settings name.
 
-    Without ``val`` nothing is evaluated.
+    Without ``val`` nothing is evaluated; those of its images that are ``left_out`` cannot be read.
+    ``data`` describes the images for the run folder.
     """
 
     detector: Detector
     genotype: Genotype | None
     train: Sequence[ImageRecord]
     val: Sequence[ImageRecord] | None
+    left_out: Sequence[str] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,13 +121,17 @@ class TrainResult:
     evaluation: Evaluation | None = field(default=None, repr=False)
 
 
-def load_train_inputs(config: TrainConfig, folder: Path | None = None) -> TrainInputs:
+def load_train_inputs(
+    config: TrainConfig, folder: Path | None = None, progress: Progress | None = None
+) -> TrainInputs:
     """Read the images that settings name, and build the detector with random weights.
 
-    A stopped run in ``folder`` holds the genotype that it began with.
+    A stopped run in ``folder`` holds the genotype that it began with. What is wrong with the images
+    is noted.
 
     Raises:
-        NasfaceError: for names that lead to nothing, and settings that do not fit together.
+        NasfaceError: for names that lead to nothing, settings that do not fit together, and images
+            that cannot be read.
     """
     needs_genotype = uses_genotype(config.detector.neck)
     if needs_genotype and not config.genotype:
@@ -130,10 +144,37 @@ def load_train_inputs(config: TrainConfig, folder: Path | None = None) -> TrainI
     if needs_genotype:
         held = folder / "genotype.yaml" if folder is not None else None
         genotype = load_genotype(held if held is not None and held.exists() else config.genotype)
-    root = data_folder(config.data)
-    images, validation = read_wider_split(root, "train"), read_wider_split(root, "val")
+    shown = progress or Silent()
+    train = read_training_images(config.data, config, shown)
+    val = read_split(data_folder(config.data), "val", config, shown)
     torch.manual_seed(config.seed)
-    return TrainInputs(build_detector(config.detector, genotype), genotype, images, validation)
+    return TrainInputs(
+        build_detector(config.detector, genotype),
+        genotype,
+        train.readable,
+        val.records,
+        val.left_out,
+        describe_data({"train": train, "val": val}),
+    )
+
+
+def check_train_inputs(inputs: TrainInputs, config: TrainConfig, progress: Progress) -> TrainInputs:
+    """Look at the images of given inputs, as :func:`load_train_inputs` does.
+
+    Raises:
+        DataError: for images that cannot be read, or without a valid face.
+    """
+    train = check_images(inputs.train, config.bad_images, "training", progress)
+    check_faces(train.readable, "data")
+    if inputs.val is None:
+        return replace(inputs, train=train.readable, data=describe_data({"train": train}))
+    val = check_images(inputs.val, config.bad_images, "validation", progress)
+    return replace(
+        inputs,
+        train=train.readable,
+        left_out=val.left_out,
+        data=describe_data({"train": train, "val": val}),
+    )
 
 
 def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext) -> TrainJob:
@@ -162,6 +203,7 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
         input_shape=config.input_shape,
         total=total,
         epoch_steps=epoch_steps,
+        data=inputs.data,
         loader=StepLoader(
             FaceDataset(inputs.train, config.augment, config.seed),
             batch,
@@ -179,7 +221,7 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
         validation=(
             None
             if inputs.val is None
-            else Validation(inputs.val, config.inference, config.evaluate_every)
+            else Validation(inputs.val, config.inference, config.evaluate_every, inputs.left_out)
         ),
         half=config.precision == "bf16",
         freeze_bn_at=config.freeze_bn_after * total,
@@ -221,8 +263,12 @@ def run_training(
         NasfaceError: for settings, data or a run folder that cannot be used.
     """
 
-    def make(context: RunContext) -> TrainJob:
-        given = inputs or load_train_inputs(config, out if resume else None)
+    def make(context: RunContext, shown: Progress) -> TrainJob:
+        given = (
+            load_train_inputs(config, out if resume else None, shown)
+            if inputs is None
+            else check_train_inputs(inputs, config, shown)
+        )
         return make_train_job(config, given, context)
 
     job, log = run_job(make, config, out, progress, resume=resume, tensorboard=config.tensorboard)

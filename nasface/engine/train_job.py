@@ -31,11 +31,12 @@ from nasface.runs.metrics_log import MetricsLog
 
 @dataclass(frozen=True)
 class Validation:
-    """Images to evaluate on every so many epochs, and how."""
+    """Images to evaluate on every so many epochs, and how; those ``left_out`` cannot be read."""
 
     records: Sequence[ImageRecord]
     inference: InferenceConfig
     every: int
+    left_out: Sequence[str] = ()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -136,7 +137,13 @@ class TrainJob(Job):
 
     def _evaluate(self, validation: Validation, progress: Progress) -> Evaluation:
         """Score on the validation images; keeps the best weights."""
-        evaluation = evaluate(self.released, validation.records, validation.inference, progress)
+        evaluation = evaluate(
+            self.released,
+            validation.records,
+            validation.inference,
+            progress,
+            validation.left_out,
+        )
         self.metrics, self.evaluation = evaluation.figures(), evaluation
         if self.metrics["ap"] > self.best:
             self.best = self.metrics["ap"]

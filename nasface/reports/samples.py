@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from nasface.data.detections import read_detections
 from nasface.data.images import read_image
-from nasface.data.widerface import ImageRecord, read_wider_split
+from nasface.data.records import Exif, ImageRecord
+from nasface.data.widerface import read_wider_split
 from nasface.errors import DataError
 from nasface.inference.annotate import draw_boxes
 from nasface.metrics.average_precision import Floats, average_precision
@@ -37,7 +38,9 @@ def sample_detections(record: RunRecord, count: int) -> Samples | None:
     """
     split = record.settings.get("split", "val")
     try:
-        records = read_wider_split(Path(record.settings.get("data") or ""), split)
+        exif: Exif = "apply" if record.settings.get("exif") == "apply" else "ignore"
+        folder = Path(record.settings.get("data") or "")
+        records = read_wider_split(folder, split, exif, need_images=False)
         found = _detections(record, [each.name for each in records])
     except DataError:
         return None
@@ -58,12 +61,15 @@ def sample_detections(record: RunRecord, count: int) -> Samples | None:
         return draw_boxes(_pixels(records[at]), boxes[kept], scores[kept],
                           records[at].boxes_M4[records[at].valid_M])  # fmt: skip
 
-    return Samples(
-        score,
-        _captioned(best[:count], outcomes, drawn),
-        _captioned(worst[:count], outcomes, drawn),
-        _missed(records, outcomes, count),
-    )
+    try:
+        return Samples(
+            score,
+            _captioned(best[:count], outcomes, drawn),
+            _captioned(worst[:count], outcomes, drawn),
+            _missed(records, outcomes, count),
+        )
+    except DataError:
+        return None
 
 
 def _detections(record: RunRecord, names: Sequence[str]) -> dict[str, tuple[Floats, Floats]]:

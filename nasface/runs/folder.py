@@ -15,6 +15,9 @@ from nasface.io.yaml import to_yaml
 from nasface.runs.checkpoint import save_checkpoint
 from nasface.runs.environment import ENVIRONMENT, describe_environment
 
+DATA = "data.json"
+"""Name of the file that says what data a run reads."""
+
 CONFIG = "config.yaml"
 """Name of the file of settings in a run folder."""
 
@@ -32,17 +35,21 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.checkpoint = path / "checkpoint.pt"
 
+    def check_free(self) -> None:
+        """Raise :class:`RunError` if the folder exists and is not empty."""
+        if self.path.exists() and not self._is_free():
+            raise RunError(
+                f"{self.path}: exists and is not empty; choose another --out, or go on with a "
+                "stopped run by --resume"
+            )
+
     def create(self, config: object, kind: Kind | None = None) -> None:
         """Make the folder; write the complete settings, and kind, command and hardware of the run.
 
         Raises:
             RunError: if the folder exists and is not empty.
         """
-        if self.path.exists() and not self._is_free():
-            raise RunError(
-                f"{self.path}: exists and is not empty; choose another --out, or go on with a "
-                "stopped run by --resume"
-            )
+        self.check_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.config, to_yaml(config))
@@ -65,6 +72,26 @@ class RunFolder:
                     f"{self.config}: {field.name} is {old!r}, asked for is {new!r}; a resumed run "
                     "keeps its settings"
                 )
+
+    def keep_data(self, data: Mapping[str, Any]) -> None:
+        """Write what the run reads into ``data.json``, or see that it is what was read before.
+
+        Raises:
+            RunError: if a resumed run would read other images.
+        """
+        path = self.path / DATA
+        if not path.exists():
+            self.write_json(DATA, data)
+            return
+        try:
+            before = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            raise RunError(f"{path}: cannot be read; it says what data the run has read") from None
+        if before != data:
+            raise RunError(
+                f"{path}: the data are not what they were when the run began; a resumed run needs "
+                "the same images"
+            )
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add a line to ``metrics.jsonl``; what is not finite becomes null."""

@@ -11,7 +11,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,9 @@ from torch import nn
 import nasface
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, load_search_space, save_genotype
-from nasface.data.widerface import ImageRecord, read_wider_split
+from nasface.data.reading import read_split
+from nasface.data.records import ImageRecord
+from nasface.data.widerface import read_wider_split
 from nasface.data.widerface_truth import read_ground_truth
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.cost import detector_cost
@@ -105,10 +107,15 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     peak = peak_memory_mb(device)
     loaded = load_detector(place / "last.safetensors", device)
     evaluation = result.evaluation
-    records = read_wider_split(Path(config.data), "val")
+    records: Sequence[ImageRecord]
     if evaluation is None:
         # Stopped between the last step and here.
-        evaluation = evaluate(loaded.detector, records, config.inference, progress)
+        check = read_split(Path(config.data), "val", config, progress)
+        records = check.records
+        evaluation = evaluate(loaded.detector, records, config.inference, progress, check.left_out)
+    else:
+        need_images = config.bad_images == "stop"
+        records = read_wider_split(Path(config.data), "val", config.exif, need_images=need_images)
     total = detector_cost(loaded.config, loaded.genotype, *TABLE_SIZE)[0]
     summary = json.loads((place / "summary.json").read_text("utf-8"))
     row = {
@@ -140,7 +147,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
 
 
 def accuracies(
-    evaluation: Evaluation, records: list[ImageRecord], data: Path
+    evaluation: Evaluation, records: Sequence[ImageRecord], data: Path
 ) -> dict[str, float | None]:
     """AP at IoU 0.5 over all valid faces and, where the official ground truth is at hand, easy,
     medium and hard by the protocol of WIDER FACE over the images of the data folder."""

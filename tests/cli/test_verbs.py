@@ -103,6 +103,7 @@ def test_evaluate(place: Path, tmp_path: Path, capsys: Output) -> None:
     names = {path.name for path in (tmp_path / "e").iterdir()}
     assert names == {
         "config.yaml",
+        "data.json",
         "environment.json",
         "evaluation.json",
         "detections.json",

@@ -15,11 +15,10 @@ from nasface.data.check import (
     ImageFacts,
     check_records,
     find_duplicates,
-    usable,
 )
 from nasface.data.images import read_image, read_orientation
-from nasface.data.widerface import ATTRIBUTES, ImageRecord
-from nasface.errors import DataError
+from nasface.data.records import ImageRecord
+from nasface.data.widerface import ATTRIBUTES
 from nasface.progress import Silent
 
 Row = tuple[float, float, float, float]
@@ -54,7 +53,7 @@ def test_a_sound_data_set(tmp_path: Path) -> None:
     check = check_records(records, Silent(), thorough=True)
     assert check.findings == find_duplicates({"train": check}) == []
     assert check.unreadable == []
-    assert usable(check, "stop", "training") == records
+    assert check.readable == records
     figures = check.figures()
     assert (figures["images"], figures["faces"], figures["valid_faces"]) == (2, 2, 2)
     assert figures["valid_faces_by_height"] == {
@@ -96,11 +95,8 @@ def test_images_that_cannot_be_read(tmp_path: Path) -> None:
     check = check_records([good, *bad], Silent())
     assert kinds(check) == {"unreadable": (True, 3)}
     assert [each.name for each, _ in check.unreadable] == ["b.jpg", "c.jpg", "d.jpg"]
-    assert usable(check, "skip", "training") == [good]
-    with pytest.raises(DataError, match=r"b\.jpg: JPEG data is cut short.*3 of 4 training .* skip"):
-        usable(check, "stop", "training")
-    with pytest.raises(DataError, match=r"3 of 3 training images cannot be read; mend them$"):
-        usable(check_records(bad, Silent()), "skip", "training")
+    assert check.readable == [good]
+    assert check.left_out == ["b.jpg", "c.jpg", "d.jpg"]
 
 
 def test_pictures_whose_file_was_closed_after_a_loss(tmp_path: Path) -> None:

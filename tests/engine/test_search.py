@@ -52,7 +52,8 @@ def finished(config: SearchConfig, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_run_folder_is_complete(finished: Path, config: SearchConfig) -> None:
     names = {path.name for path in finished.iterdir()}
     assert names == {
-        "config.yaml", "environment.json", "metrics.jsonl", "checkpoint.pt", "genotype.yaml",
+        "config.yaml", "data.json", "environment.json", "metrics.jsonl", "checkpoint.pt",
+        "genotype.yaml",
         "decisions.json", "arch_history.npz", "summary.json",
     }  # fmt: skip
     genotype = load_genotype(finished / "genotype.yaml")

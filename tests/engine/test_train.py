@@ -70,7 +70,8 @@ def trained(train: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_run_folder_is_complete(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} == {
-        "config.yaml", "environment.json", "genotype.yaml", "metrics.jsonl", "checkpoint.pt",
+        "config.yaml", "data.json", "environment.json", "genotype.yaml", "metrics.jsonl",
+        "checkpoint.pt",
         "best.safetensors", "last.safetensors", "summary.json",
     }  # fmt: skip
     summary = json.loads((trained / "summary.json").read_text())

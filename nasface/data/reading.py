@@ -1,0 +1,82 @@
+"""Reading a part of a data set for a job: how, and what about images that cannot be read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nasface.data.check import BadImages, DataCheck, check_records
+from nasface.data.records import Exif, ImageRecord
+from nasface.data.widerface import read_wider_split
+from nasface.errors import DataError
+from nasface.progress import Progress
+
+PARTS = {"train": "training", "val": "validation"}
+"""What the splits of a data set are called."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadConfig:
+    """How the images of a data set are read."""
+
+    exif: Exif = "ignore"
+    """apply: images are turned as their EXIF orientation asks for; ignore: they are read as stored,
+    which is what the annotations of WIDER FACE are made for. `nasface check-data` tells which of
+    the two the boxes fit."""
+    bad_images: BadImages = "stop"
+    """stop: an image that cannot be read ends the command before it begins; skip: it is left out,
+    which is said and counted. In an evaluation its faces count as not found."""
+
+
+def read_split(root: Path, split: str, config: ReadConfig, progress: Progress) -> DataCheck:
+    """Read the annotations and look at every image of a part of a data set; notes what is wrong.
+
+    Raises:
+        DataError: if the annotations cannot be used; for an image that cannot be read or is missing
+            if ``config.bad_images`` is "stop", or if no image can be read.
+    """
+    need_images = config.bad_images == "stop"
+    records = read_wider_split(root, split, config.exif, need_images=need_images)
+    return check_images(records, config.bad_images, PARTS.get(split, split), progress)
+
+
+def check_images(
+    records: Sequence[ImageRecord],
+    rule: BadImages,
+    part: str,
+    progress: Progress,
+    has_boxes: bool = True,
+) -> DataCheck:
+    """Look at every image, and note what is wrong; ``part`` names the images in messages, and
+    ``has_boxes`` says whether their faces are known as boxes.
+
+    Raises:
+        DataError: for an image that cannot be read if the rule is "stop", or if none can be read.
+    """
+    check = check_records(records, progress, has_boxes=has_boxes)
+    bad = check.unreadable
+    if bad and (rule == "stop" or not check.readable):
+        hint = ", or leave them out by --bad-images skip" if check.readable else ""
+        raise DataError(
+            f"{bad[0][1]}; {len(bad)} of {len(check.records)} {part} images cannot be read; mend "
+            f"them{hint}"
+        )
+    for finding in check.findings:
+        if finding.is_problem or finding.kind == "turned":
+            left_out = "left out, " if finding.kind == "unreadable" else ""
+            progress.note(f"{part} images: {left_out}{finding}")
+    return check
+
+
+def describe_data(parts: Mapping[str, DataCheck]) -> dict[str, Any]:
+    """What a job reads, as plain values for its run folder."""
+    return {
+        part: {
+            "images": len(check.readable),
+            "faces": sum(int(record.valid_M.sum()) for record in check.readable),
+            "left_out": check.left_out,
+            "exif": ", ".join(sorted({record.exif for record in check.records})),
+            "turned_by_exif": sum(each.orientation != 1 for each in check.facts),
+        }
+        for part, check in parts.items()
+    }

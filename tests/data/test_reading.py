@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+from tiny import Notes, write_tiny
+
+from nasface.data.reading import ReadConfig, describe_data, read_split
+from nasface.errors import DataError
+
+SKIP = ReadConfig(bad_images="skip")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three training images, of which the second is cut short and the third is missing."""
+    write_tiny(tmp_path, train=3)
+    images = tmp_path / "WIDER_train" / "images" / "0--Squares"
+    (images / "1.jpg").write_bytes((images / "1.jpg").read_bytes()[:-100])
+    (images / "2.jpg").unlink()
+    return tmp_path
+
+
+def test_bad_images_stop_or_are_left_out(root: Path) -> None:
+    with pytest.raises(DataError, match=r"2\.jpg: image is missing"):
+        read_split(root, "train", ReadConfig(), Notes())
+    notes = Notes()
+    check = read_split(root, "train", SKIP, notes)
+    assert [each.name for each in check.records] == [f"0--Squares/{at}.jpg" for at in range(3)]
+    assert [each.name for each in check.readable] == ["0--Squares/0.jpg"]
+    assert describe_data({"train": check}) == {
+        "train": {
+            "images": 1,
+            "faces": 1,
+            "left_out": ["0--Squares/1.jpg", "0--Squares/2.jpg"],
+            "exif": "ignore",
+            "turned_by_exif": 0,
+        }
+    }
+    (line,) = notes.notes
+    assert line.startswith("training images: left out, cannot be read: 2 of 3 images (")
+    (root / "WIDER_train" / "images" / "0--Squares" / "2.jpg").touch()
+    with pytest.raises(DataError, match=r"1\.jpg: JPEG .*; 2 of 3 training .*-images skip"):
+        read_split(root, "train", ReadConfig(), Notes())
+    (root / "WIDER_train" / "images" / "0--Squares" / "0.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"3 of 3 training images cannot be read; mend them$"):
+        read_split(root, "train", SKIP, Notes())
+
+
+def test_a_sound_part_is_read_silently(root: Path) -> None:
+    notes = Notes()
+    check = read_split(root, "val", ReadConfig(exif="apply"), notes)
+    assert notes.notes == check.left_out == []
+    assert {each.exif for each in check.records} == {"apply"}
+    assert check.sizes == {f"0--Squares/{at}.jpg": (64, 64) for at in range(3)}
