@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nasface.api.detector import FaceDetector, load_detector
     from nasface.api.exporting import export
+    from nasface.api.models import create_detector, create_neck, list_models
+    from nasface.api.searching import SearchResult, derive_genotype, search, search_from_config
     from nasface.api.spaces import list_genotypes, list_search_spaces, load_search_space
+    from nasface.api.table import Table
+    from nasface.api.training import TrainResult, train, train_from_config
     from nasface.arch.genotype import Genotype
-    from nasface.arch.io import load_genotype, save_genotype
+    from nasface.arch.io import load_genotype, save_genotype, save_search_space
     from nasface.arch.space import SearchSpace
     from nasface.data.formats import read_dataset
     from nasface.drawing.draw import Drawing, draw
+    from nasface.engine.estimate import estimate_search
+    from nasface.engine.search import SearchConfig
+    from nasface.engine.train import TrainConfig
     from nasface.errors import NasfaceError
 
 __version__ = "0.2.0.dev0"
@@ -26,16 +33,31 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "FaceDetector": "nasface.api.detector",
         "Genotype": "nasface.arch.genotype",
         "NasfaceError": "nasface.errors",
+        "SearchConfig": "nasface.engine.search",
+        "SearchResult": "nasface.api.searching",
         "SearchSpace": "nasface.arch.space",
+        "Table": "nasface.api.table",
+        "TrainConfig": "nasface.engine.train",
+        "TrainResult": "nasface.api.training",
+        "create_detector": "nasface.api.models",
+        "create_neck": "nasface.api.models",
+        "derive_genotype": "nasface.api.searching",
         "draw": "nasface.drawing.draw",
+        "estimate_search": "nasface.engine.estimate",
         "export": "nasface.api.exporting",
         "list_genotypes": "nasface.api.spaces",
+        "list_models": "nasface.api.models",
         "list_search_spaces": "nasface.api.spaces",
         "load_detector": "nasface.api.detector",
         "load_genotype": "nasface.arch.io",
         "load_search_space": "nasface.api.spaces",
         "read_dataset": "nasface.data.formats",
         "save_genotype": "nasface.arch.io",
+        "save_search_space": "nasface.arch.io",
+        "search": "nasface.api.searching",
+        "search_from_config": "nasface.api.searching",
+        "train": "nasface.api.training",
+        "train_from_config": "nasface.api.training",
     }
 )
 
@@ -44,16 +66,31 @@ __all__ = [
     "FaceDetector",
     "Genotype",
     "NasfaceError",
+    "SearchConfig",
+    "SearchResult",
     "SearchSpace",
+    "Table",
+    "TrainConfig",
+    "TrainResult",
+    "create_detector",
+    "create_neck",
+    "derive_genotype",
     "draw",
+    "estimate_search",
     "export",
     "list_genotypes",
+    "list_models",
     "list_search_spaces",
     "load_detector",
     "load_genotype",
     "load_search_space",
     "read_dataset",
     "save_genotype",
+    "save_search_space",
+    "search",
+    "search_from_config",
+    "train",
+    "train_from_config",
 ]
 
 

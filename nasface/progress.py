@@ -1,6 +1,7 @@
 """How a long job says where it stands, and how it is asked to stop."""
 
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
@@ -45,8 +46,14 @@ class StopRequest:
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[StopRequest]:
-    """Turn the first Ctrl-C into a request that the loop reads; the second interrupts at once."""
+    """Turn the first Ctrl-C into a request that the loop reads; the second interrupts at once.
+
+    Python lets only the main thread look at signals: in another, Ctrl-C keeps its effect.
+    """
     request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
         request.asked = True

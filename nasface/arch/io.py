@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from nasface.arch.genotype import Genotype, check_derivable
-from nasface.arch.space import SearchSpace, SpaceDocument, Value, expand
+from nasface.arch.space import (
+    CellDocument,
+    EdgeDocument,
+    NodeDocument,
+    Parameter,
+    SearchSpace,
+    SpaceDocument,
+    Value,
+    expand,
+)
 from nasface.errors import SpecError
 from nasface.io.files import read_text, write_text
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
@@ -51,6 +60,38 @@ def parse_genotype(text: str, place: str) -> Genotype:
 def save_genotype(genotype: Genotype, path: Path) -> None:
     """Write the canonical text, through a temporary file."""
     write_text(path, to_yaml(genotype))
+
+
+def save_search_space(space: SearchSpace, path: Path) -> None:
+    """Write a search space with everything explicit, as a file that :func:`load_search_space`
+    reads; its parameters have the one value that they had."""
+    cells = {
+        name: CellDocument(
+            graph.inputs,
+            graph.output,
+            tuple(
+                NodeDocument(
+                    node.name,
+                    node.level,
+                    tuple(EdgeDocument(e.source, e.operations, e.transform) for e in node.edges),
+                    node.combine,
+                    node.keep,
+                )
+                for node in graph.nodes
+            ),
+        )
+        for name, graph in space.cells.items()
+    }
+    document = SpaceDocument(
+        format=1,
+        name=space.name,
+        operations=space.operations,
+        cells=cells,
+        parameters={name: Parameter(each, (each,)) for name, each in space.parameters.items()},
+        partial_channels=space.partial_channels,
+        edge_normalisation=space.edge_normalisation,
+    )
+    write_text(path, to_yaml(document))
 
 
 def check_membership(genotype: Genotype) -> str:

@@ -2,86 +2,27 @@
 
 import json
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
+from nasface.api.progress import ConsoleProgress
 from nasface.errors import MissingPackageError
+
+__all__ = [
+    "ConsoleProgress",
+    "duration",
+    "pictures_if_possible",
+    "print_json",
+    "print_table",
+    "say",
+]
 
 out = Console()
 err = Console(stderr=True)
-
-
-class ConsoleProgress:
-    """A bar with the time left on a terminal; elsewhere a line every ``interval`` seconds."""
-
-    def __init__(self, interval: float = 20.0) -> None:
-        self.interval = interval
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[shown]}"),
-            console=err,
-            disable=not err.is_terminal,
-        )
-        self.task: TaskID | None = None
-        self.title, self.total, self.done, self.first = "", 0, 0, 0
-        self.started = self.printed = time.monotonic()
-
-    def __enter__(self) -> "ConsoleProgress":
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.bar.stop()
-
-    def start(self, title: str, total: int, done: int = 0) -> None:
-        """Show a new phase in the place of the last."""
-        if self.task is not None:
-            self.bar.remove_task(self.task)
-        self.task = self.bar.add_task(title, total=total, completed=done, shown="")
-        self.title, self.total, self.done, self.first = title, total, done, done
-        self.started = self.printed = time.monotonic()
-
-    def advance(self, values: Mapping[str, float] | None = None) -> None:
-        """Move on by one step."""
-        shown = "  ".join(f"{key} {value:.4g}" for key, value in (values or {}).items())
-        self.done += 1
-        if self.task is not None:
-            self.bar.update(self.task, completed=self.done, shown=shown)
-        now = time.monotonic()
-        if not err.is_terminal and (now - self.printed >= self.interval or self.done == self.total):
-            self.printed = now
-            rate = (now - self.started) / max(1, self.done - self.first)
-            left = rate * (self.total - self.done)
-            _plain(f"{self.title} {self.done}/{self.total}  {left:.0f} s left  {shown}".rstrip())
-
-    def note(self, text: str) -> None:
-        """Print a line that stays."""
-        _plain(text)
 
 
 def _plain(text: str) -> None:

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import tyro
 
+from nasface.api.searching import derive_genotype
 from nasface.arch.io import save_genotype
 from nasface.cli.console import pictures_if_possible, print_json, say
 from nasface.cli.options import check_new, parse
-from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.engine.derive import DeriveConfig
 from nasface.io.files import write_text
 from nasface.io.yaml import to_yaml
 
@@ -38,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     settings, picture = (command.out.with_suffix(suffix) for suffix in (".config.yaml", ".svg"))
     for path in (command.out, settings, picture):
         check_new(path, (".yaml", ".svg") if path is picture else (".yaml",))
-    genotype = derive_run(command.settings, command.out.stem)
+    genotype = derive_genotype(command.settings.run, command.settings.epoch, name=command.out.stem)
     save_genotype(genotype, command.out)
     write_text(settings, to_yaml(command.settings))
     with pictures_if_possible():

@@ -1,6 +1,5 @@
 """``nasface search``."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +7,9 @@ from typing import Annotated, Any
 
 import tyro
 
+import nasface
+from nasface.api.searching import search_from_config
+from nasface.api.table import Table
 from nasface.arch.genotype import Genotype
 from nasface.cli.console import (
     ConsoleProgress,
@@ -18,9 +20,7 @@ from nasface.cli.console import (
     say,
 )
 from nasface.cli.options import parse
-from nasface.engine.derive import load_history
-from nasface.engine.estimate import estimate_search
-from nasface.engine.search import SearchConfig, run_search
+from nasface.engine.search import SearchConfig
 from nasface.errors import ConfigError
 from nasface.runs.folder import read_summary
 
@@ -58,7 +58,9 @@ def run(arguments: Sequence[str]) -> int:
     if out is None:
         raise ConfigError("--out: is missing; expected a new folder for the run")
     with ConsoleProgress() as progress:
-        result = run_search(command.settings, out, progress, resume=command.resume)
+        result = search_from_config(
+            command.settings, out=out, resume=command.resume, progress=progress
+        )
     if not result.is_first:
         return 0
     _draw_genotype(result.genotype, out)
@@ -66,11 +68,12 @@ def run(arguments: Sequence[str]) -> int:
         progress.note(f"stopped; go on with: nasface search --out {out} --resume")
         return 130
     summary = read_summary(out)
-    _draw_history(out)
+    with pictures_if_possible():
+        result.plot(out / HISTORY_PLOT)
     if command.json:
         print_json({"folder": str(out), **summary})
         return 0
-    _print_choices(out)
+    _print_choices(result.decisions())
     visited = summary["candidates"] - summary["unvisited"]
     say(f"genotype   {out / 'genotype.yaml'}")
     if (out / DRAWING).is_file():
@@ -90,7 +93,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _estimate(command: SearchCommand) -> int:
-    found = estimate_search(command.settings)
+    found = nasface.estimate_search(command.settings)
     if command.json:
         print_json({**asdict(found), "fits": found.fits})
         return 0
@@ -108,10 +111,10 @@ def _estimate(command: SearchCommand) -> int:
     return 0
 
 
-def _print_choices(out: Path) -> None:
-    """A row per cell: how decided its nodes are, how often its candidates were visited."""
+def _print_choices(decisions: Table) -> None:
+    """Print a row per cell: how decided its nodes are, how often its candidates were visited."""
     choices: dict[str, list[dict[str, Any]]] = {}
-    for row in json.loads((out / "decisions.json").read_text("utf-8")):
+    for row in decisions:
         choices.setdefault(row["cell"], []).append(row)
     rows = [
         [
@@ -130,16 +133,6 @@ def _print_choices(out: Path) -> None:
 
 def _draw_genotype(genotype: Genotype, out: Path) -> None:
     with pictures_if_possible():
-        from nasface.drawing.draw import draw
-
-        drawing = draw(genotype)
+        drawing = nasface.draw(genotype)
         for name in (DRAWING, "genotype.png"):
             drawing.save(out / name)
-
-
-def _draw_history(out: Path) -> None:
-    found = load_history(out)
-    with pictures_if_possible():
-        from nasface.plots.arch_history import plot_choice_history
-
-        plot_choice_history(found.space, found.epochs, found.scores, out / HISTORY_PLOT)

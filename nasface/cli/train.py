@@ -8,11 +8,12 @@ from typing import Annotated
 
 import tyro
 
+from nasface.api.training import TrainResult, train_from_config
 from nasface.cli.console import ConsoleProgress, pictures_if_possible, print_json, say
 from nasface.cli.options import parse, peek, settings_file
-from nasface.engine.train import TrainConfig, run_training, train_config_of
+from nasface.engine.train import TrainConfig, train_config_of
 from nasface.io.settings import read_config
-from nasface.runs.folder import RunFolder, read_metrics, read_summary
+from nasface.runs.folder import read_summary
 
 
 @dataclass(kw_only=True)
@@ -54,10 +55,12 @@ def run(arguments: Sequence[str]) -> int:
     arguments = [re.sub("^--neck(?==|$)", "--detector.neck", word) for word in arguments]
     command = parse(TrainCommand, arguments, "train", _base(arguments))
     with ConsoleProgress() as progress:
-        result = run_training(command.settings, command.out, progress, resume=command.resume)
+        result = train_from_config(
+            command.settings, out=command.out, resume=command.resume, progress=progress
+        )
     if not result.is_first:
         return 0
-    curves = _draw_curves(command.out)
+    curves = _draw_curves(result, command.out / "metrics.png")
     if not result.finished:
         progress.note(f"stopped; go on with: nasface train --out {command.out} --resume")
         return 130
@@ -73,12 +76,8 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _draw_curves(out: Path) -> Path | None:
-    metrics = read_metrics(RunFolder(out).metrics)
-    if not metrics:
-        return None
-    with pictures_if_possible():
-        from nasface.plots.curves import plot_training_curves
-
-        return plot_training_curves(metrics, out / "metrics.png")
+def _draw_curves(result: TrainResult, path: Path) -> Path | None:
+    if result.history:
+        with pictures_if_possible():
+            return result.plot(path)
     return None

@@ -65,17 +65,22 @@ class SearchConfig(BilevelConfig, JobConfig):
 
 @dataclass(frozen=True)
 class SearchInputs:
-    """What is searched, and on what: the objects that settings name. ``data`` describes the images
-    for the run folder."""
+    """What is searched, and on what: the objects that settings name.
+
+    ``kept`` names the files in the run folder, ``space.yaml`` and ``prefix_genotype.yaml``, of
+    those objects that exist in memory only and are written there. ``data`` describes the images for
+    the run folder.
+    """
 
     space: SearchSpace
     images: Sequence[ImageRecord]
     prefix: Genotype | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class SearchResult:
+class SearchOutcome:
     """How a search ended; ``finished`` is false if it was stopped and can be resumed.
 
     ``rows`` are what was logged. Of several processes, only the one that ``is_first`` wrote the
@@ -84,8 +89,9 @@ class SearchResult:
 
     folder: Path | None
     genotype: Genotype
+    space: SearchSpace
     history: ArchHistory = field(repr=False)
-    choices: list[Decision] = field(repr=False)
+    decisions: list[Decision] = field(repr=False)
     rows: list[dict[str, Any]] = field(repr=False)
     finished: bool
     is_first: bool = True
@@ -181,6 +187,7 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
             policy=config.policy,
             config=config_digest(config),
         ),
+        kept=inputs.kept,
     )
 
 
@@ -200,7 +207,7 @@ def run_search(
     *,
     resume: bool = False,
     inputs: SearchInputs | None = None,
-) -> SearchResult:
+) -> SearchOutcome:
     """Search, with checkpoints on the way; Ctrl-C ends it with a checkpoint.
 
     Writes into ``out``, if given: config.yaml, environment.json, metrics.jsonl, checkpoint.pt,
@@ -221,11 +228,12 @@ def run_search(
         return make_search_job(config, given, context)
 
     job, log = run_job(make, config, out, progress, resume=resume)
-    return SearchResult(
+    return SearchOutcome(
         folder=out,
         genotype=job.genotype(),
+        space=job.space,
         history=arch_history(job.space, job.history),
-        choices=job.searcher.report(),
+        decisions=job.searcher.report(),
         rows=log.rows(),
         finished=job.ended,
         is_first=job.context.world.is_first,

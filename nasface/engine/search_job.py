@@ -9,7 +9,7 @@ from torch import Tensor
 
 import nasface
 from nasface.arch.genotype import Genotype, Provenance, cascade
-from nasface.arch.io import save_genotype
+from nasface.arch.io import save_genotype, save_search_space
 from nasface.arch.space import SearchSpace
 from nasface.data.dataset import Batch
 from nasface.detection.losses import DetectionLoss, LossParts
@@ -27,6 +27,9 @@ from nasface.runs.metrics_log import MetricsLog
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture
 from nasface.search.searcher import BilevelSearcher
+
+SPACE, PREFIX = "space.yaml", "prefix_genotype.yaml"
+"""Files of a run folder that hold a search space and a genotype which settings cannot name."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class SearchJob(Job):
 
     ``loaders`` give the halves of the images for the weights and for the architecture parameters.
     The genotype of the result is called ``name`` and says ``provenance``; its first cells are those
-    of ``prefix``.
+    of ``prefix``. ``kept`` names the files of objects that the run folder has to hold.
     """
 
     kind: ClassVar[Kind] = "search"
@@ -70,6 +73,7 @@ class SearchJob(Job):
     loaders: tuple[StepLoader, StepLoader]
     name: str
     provenance: Provenance
+    kept: frozenset[str] = frozenset()
     history: list[dict[str, Any]] = field(default_factory=list, init=False)
     result_epoch: int | None = field(default=None, init=False)
     """The epoch whose genotype is the result, where ``max_skip_connections`` ended the search."""
@@ -88,6 +92,14 @@ class SearchJob(Job):
     def ended(self) -> bool:
         """Whether there is nothing left to do."""
         return super().ended or self.result_epoch is not None
+
+    def begin(self) -> None:
+        """Write the objects that settings cannot name."""
+        output = self.context.output
+        if output is not None and SPACE in self.kept:
+            save_search_space(self.space, output.path / SPACE)
+        if output is not None and PREFIX in self.kept and self.prefix is not None:
+            save_genotype(self.prefix, output.path / PREFIX)
 
     def start(self, progress: Progress) -> None:
         """Begin to load the images of the steps that are left."""

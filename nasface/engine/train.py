@@ -102,7 +102,7 @@ class TrainInputs:
 
 
 @dataclass(frozen=True)
-class TrainResult:
+class TrainOutcome:
     """How a training ended; ``finished`` is false if it was stopped and can be resumed.
 
     ``detector`` is the one that was trained, with the weights of its last step, averaged where they
@@ -251,7 +251,7 @@ def run_training(
     *,
     resume: bool = False,
     inputs: TrainInputs | None = None,
-) -> TrainResult:
+) -> TrainOutcome:
     """Train, with checkpoints on the way; Ctrl-C ends it with a checkpoint.
 
     Writes into ``out``, if given: config.yaml, environment.json, genotype.yaml where there is one,
@@ -274,7 +274,7 @@ def run_training(
     job, log = run_job(make, config, out, progress, resume=resume, tensorboard=config.tensorboard)
     if job.average is not None:
         job.model.load_state_dict(job.average.averaged.state_dict())
-    return TrainResult(
+    return TrainOutcome(
         folder=out,
         detector=job.model.eval(),
         genotype=job.genotype,

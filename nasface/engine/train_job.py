@@ -200,7 +200,7 @@ class TrainJob(Job):
         losses = [row["loss"] for row in rows if row.get("loss") is not None]
         return {
             **self.metrics,
-            "best_ap": self.best,
+            "best_ap": self.best if self.metrics else None,
             "steps": self.step,
             "skipped_steps": self.skips.total,
             "seconds": round(self.seconds, 1),

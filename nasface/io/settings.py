@@ -1,7 +1,9 @@
 """Files of settings."""
 
+import difflib
 import warnings
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +27,56 @@ def load_config(kind: type[T], path: Path, base: T | None = None) -> T:
     if base is not None and isinstance(values, dict):
         values = merged(plain_values(base), values)
     return parse_dataclass(kind, values, str(path), ConfigError)
+
+
+def with_settings(base: T, settings: Mapping[str, Any], what: str = "settings") -> T:
+    """``base`` with some of its fields changed; ``what`` names them in messages.
+
+    A nested part is given as a map of its own fields (``optimizer={"lr": 0.1}``), the others of
+    which stay, or as a whole dataclass. Names of version 0.1 are taken, with a warning.
+
+    Raises:
+        ConfigError: naming the field and what would be accepted, or the nearest field there is.
+    """
+    plain = {
+        name: plain_values(value) if is_dataclass(value) else value
+        for name, value in settings.items()
+    }
+    values, notes = with_current_names(type(base), plain)
+    for note in notes:
+        warnings.warn(f"{what}: {note}", FutureWarning, stacklevel=3)
+    _check_names(values, base, what)
+    return parse_dataclass(
+        type(base), merged(plain_values(base), _plain(values)), what, ConfigError
+    )
+
+
+def _check_names(values: Mapping[str, Any], base: Any, what: str) -> None:
+    """Raise :class:`ConfigError` for a name that is no field of ``base``, naming the nearest."""
+    known = {each.name: getattr(base, each.name) for each in fields(base)}
+    parts = {name: part for name, part in known.items() if is_dataclass(part)}
+    for name, value in values.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            within = [part for part, inner in parts.items() if hasattr(inner, name)]
+            if within:
+                hint = f"did you mean {within[0]}={{{name!r}: ...}}?"
+            elif near:
+                hint = f"did you mean {near[0]!r}?"
+            else:
+                hint = f"expected one of {', '.join(known)}"
+            raise ConfigError(f"{what}: there is no {name!r}; {hint}")
+        if name in parts and isinstance(value, Mapping):
+            _check_names(value, parts[name], f"{what}: {name}")
+
+
+def _plain(value: Any) -> Any:
+    """Maps, lists and paths as YAML has them."""
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def read_config(path: Path) -> Any:

@@ -7,7 +7,14 @@ import pytest
 from strategies import random_choices
 
 from nasface.arch.genotype import Provenance
-from nasface.arch.io import load_genotype, load_search_space, parse_genotype, save_genotype
+from nasface.arch.io import (
+    load_genotype,
+    load_search_space,
+    packaged_names,
+    parse_genotype,
+    save_genotype,
+    save_search_space,
+)
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError, NasfaceError, SpecError
 from nasface.io.settings import load_config
@@ -328,3 +335,12 @@ def test_a_digest_changes_with_every_field() -> None:
     ]
     assert len({config_digest(settings) for settings in each}) == len(each)
     assert config_digest(Settings()) == config_digest(Settings(steps=10))
+
+
+@pytest.mark.parametrize("name", packaged_names("nasface.search_spaces"))
+def test_a_saved_search_space_is_read_back_equal(name: str, tmp_path: Path) -> None:
+    space = load_search_space(name)
+    save_search_space(space, tmp_path / "space.yaml")
+    again = load_search_space(tmp_path / "space.yaml")
+    assert again == space
+    assert again.digest == space.digest

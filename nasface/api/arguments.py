@@ -1,0 +1,22 @@
+"""What the functions that run long jobs do with their arguments."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nasface.data.records import AnnotatedDataset, ImageRecord
+from nasface.errors import ConfigError
+
+
+def source_of(data: Sequence[ImageRecord] | str | Path) -> str:
+    """The folder that annotated images come from, for the settings of a run; empty for others."""
+    if isinstance(data, str | Path):
+        return str(data)
+    return str(data.root) if isinstance(data, AnnotatedDataset) else ""
+
+
+def refuse(settings: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Raise :class:`ConfigError` for settings that other arguments decide."""
+    for name in names:
+        if name in settings:
+            raise ConfigError(f"{name}: is no setting here; expected it in the other arguments")

@@ -1,0 +1,83 @@
+"""Detectors and necks by name, with random weights."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nasface.api.detector import FaceDetector
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import build_detector
+from nasface.detection.necks.adapter import Neck
+from nasface.detection.necks.registry import uses_genotype
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, get_model_spec
+from nasface.device import choose_device
+from nasface.io.settings import with_settings
+from nasface.nn.blocks import channels_last
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the detectors of the family that match a pattern such as ``"*-dense"``, smallest
+    first."""
+    return [name for name in MODELS if fnmatch(name, pattern)]
+
+
+def create_detector(
+    model: str | DetectorConfig = "d0",
+    genotype: Genotype | str | Path | None = None,
+    *,
+    device: str | torch.device = "auto",
+    seed: int | None = None,
+    **overrides: Any,
+) -> FaceDetector:
+    """Build a detector with random weights.
+
+    Args:
+        model: a name of :func:`list_models`, or settings of a detector.
+        genotype: of its cells: a genotype, a packaged name or a YAML file; by default
+            ``asfd-ref``. A hand-made neck (``neck="bifpn"``, say) has none.
+        device: cpu, cuda, or auto: a GPU where there is one.
+        seed: of the weights, which then do not depend on torch's random state, nor change it.
+        overrides: settings of :class:`~nasface.detection.config.DetectorConfig`, such as
+            ``channels=32``.
+
+    Raises:
+        ConfigError: for an unknown model, setting or device, and settings that do not fit together.
+        SpecError: for a genotype that is not there or does not fit.
+    """
+    config = model if isinstance(model, DetectorConfig) else get_model_spec(model).detector
+    config = with_settings(config, overrides, "detector")
+    if genotype is None and uses_genotype(config.neck):
+        genotype = REFERENCE_GENOTYPE
+    found = load_genotype(genotype) if isinstance(genotype, str | Path) else genotype
+    with nullcontext() if seed is None else torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        module = build_detector(config, found)
+    named = isinstance(model, str) and not overrides
+    metrics = {"model": model} if named else {}
+    module = channels_last(module.eval().to(choose_device(device)))
+    return FaceDetector(module, config, found, metrics)
+
+
+def create_neck(
+    genotype: Genotype | str | Path,
+    in_channels: Sequence[int],
+    out_channels: int,
+    num_outs: int | None = None,
+    **options: Any,
+) -> Neck:
+    """Build the cells of a genotype as the neck of any detector, with random weights.
+
+    Takes what :class:`~nasface.detection.necks.adapter.Neck` takes: ``in_channels`` are the widths
+    of the backbone's maps, finest first, ``out_channels`` that of every map of the neck.
+
+    Raises:
+        SpecError: if the genotype is not there or does not fit so many maps.
+    """
+    return Neck(genotype, in_channels, out_channels, num_outs, **options)

@@ -1,0 +1,152 @@
+"""How long work shows where it stands: a bar on a terminal or in a notebook, lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+from nasface.optional import need
+from nasface.progress import Progress, Silent
+
+
+class ConsoleProgress:
+    """A bar with the time left on a terminal; elsewhere a line every ``interval`` seconds."""
+
+    def __init__(self, interval: float = 20.0) -> None:
+        self.interval = interval
+        self.console = Console(stderr=True)
+        self.bar = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[shown]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.task: TaskID | None = None
+        self.title, self.total, self.done, self.first = "", 0, 0, 0
+        self.started = self.printed = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        """Show a new phase in the place of the last."""
+        if self.task is not None:
+            self.bar.remove_task(self.task)
+        self.task = self.bar.add_task(title, total=total, completed=done, shown="")
+        self.title, self.total, self.done, self.first = title, total, done, done
+        self.started = self.printed = time.monotonic()
+
+    def advance(self, values: Mapping[str, float] | None = None) -> None:
+        """Move on by one step."""
+        shown = _shown(values)
+        self.done += 1
+        if self.task is not None:
+            self.bar.update(self.task, completed=self.done, shown=shown)
+        now = time.monotonic()
+        due = now - self.printed >= self.interval or self.done == self.total
+        if not self.console.is_terminal and due:
+            self.printed = now
+            rate = (now - self.started) / max(1, self.done - self.first)
+            left = rate * (self.total - self.done)
+            self.note(f"{self.title} {self.done}/{self.total}  {left:.0f} s left  {shown}".rstrip())
+
+    def note(self, text: str) -> None:
+        """Print a line that stays."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class NotebookProgress:
+    """A line below the cell of a notebook, brought up to date in its place."""
+
+    def __init__(self, interval: float = 0.5) -> None:
+        self.interval = interval
+        self.display: Any = need("IPython.display", "ipython").display
+        self.handle: Any = None
+        self.title, self.total, self.done, self.first = "", 0, 0, 0
+        self.started = self.shown_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the line as it is."""
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        """Show a new phase."""
+        self.title, self.total, self.done, self.first = title, total, done, done
+        self.started = time.monotonic()
+        self._show("")
+
+    def advance(self, values: Mapping[str, float] | None = None) -> None:
+        """Move on by one step."""
+        self.done += 1
+        if time.monotonic() - self.shown_at >= self.interval or self.done == self.total:
+            self._show(_shown(values))
+
+    def note(self, text: str) -> None:
+        """Print a line that stays."""
+        print(text)
+
+    def _show(self, figures: str) -> None:
+        self.shown_at = time.monotonic()
+        rate = (self.shown_at - self.started) / max(1, self.done - self.first)
+        filled = 30 * self.done // max(1, self.total)
+        bar = "█" * filled + "░" * (30 - filled)
+        left = f"{rate * (self.total - self.done):.0f} s left"
+        line = f"{self.title} {bar} {self.done}/{self.total}  {left}  {figures}".rstrip()
+        if self.handle is None:
+            self.handle = self.display({"text/plain": line}, raw=True, display_id=True)
+        else:
+            self.handle.update({"text/plain": line}, raw=True)
+
+
+@contextmanager
+def shown_progress(progress: bool | Progress | None) -> Iterator[Progress]:
+    """What to report to: ``progress`` itself, nothing where it is False, a bar or lines where True;
+    None stands for a bar on a terminal or in a notebook, and for nothing elsewhere."""
+    if progress is None:
+        progress = in_notebook() or sys.stderr.isatty()
+    if not isinstance(progress, bool):
+        yield progress
+    elif not progress:
+        yield Silent()
+    else:
+        with NotebookProgress() if in_notebook() else ConsoleProgress() as made:
+            yield made
+
+
+def in_notebook() -> bool:
+    """Whether this runs in the cell of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def _shown(values: Mapping[str, float] | None) -> str:
+    return "  ".join(f"{key} {value:.4g}" for key, value in (values or {}).items())

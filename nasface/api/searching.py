@@ -1,0 +1,224 @@
+"""Architecture searches: from a search space and annotated images to a genotype."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nasface.api.arguments import refuse, source_of
+from nasface.api.progress import shown_progress
+from nasface.api.table import Table
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype, load_search_space
+from nasface.arch.space import SearchSpace
+from nasface.data.formats import read_dataset
+from nasface.data.records import ImageRecord
+from nasface.detection.config import DetectorConfig
+from nasface.detection.zoo import get_model_spec
+from nasface.engine.arch_history import ArchHistory
+from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.engine.search import SearchConfig, SearchInputs, SearchOutcome, run_search
+from nasface.engine.search_job import PREFIX, SPACE
+from nasface.errors import SpecError
+from nasface.io.settings import with_settings
+from nasface.progress import Progress
+from nasface.search.coverage import Decision
+
+
+@dataclass(frozen=True, repr=False)
+class SearchResult:
+    """What a search found.
+
+    ``genotype`` is derived from its architecture parameters, ``history`` tells how these moved from
+    epoch to epoch, ``metrics`` what was logged step by step. ``finished`` is false if the search
+    was stopped; with a ``folder`` it can be resumed. Of several processes, only the one that
+    ``is_first`` wrote the folder.
+    """
+
+    genotype: Genotype
+    space: SearchSpace
+    history: ArchHistory
+    metrics: Table
+    finished: bool
+    folder: Path | None = None
+    is_first: bool = True
+    nodes: tuple[Decision, ...] = ()
+
+    def decisions(self) -> Table:
+        """How decided each node is, a row each.
+
+        ``entropy`` of the probabilities of its candidates, 0 (decided) to 1 (undecided);
+        ``margin`` by which the probability of what was kept is ahead of the next; ``least`` and
+        ``most``: how often its candidates were trained.
+        """
+        return Table(asdict(each) for each in self.nodes)
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw how the architecture parameters moved, as .svg, .png or .pdf.
+
+        Raises:
+            MissingPackageError: without the extra ``plots``.
+        """
+        from nasface.plots.arch_history import plot_choice_history
+
+        history = self.history
+        return plot_choice_history(history.space, history.epochs, history.scores, Path(path))
+
+    def __repr__(self) -> str:
+        steps = self.metrics[-1]["step"] if self.metrics else 0
+        state = "finished" if self.finished else "stopped"
+        lines = [f"SearchResult: {state} after {steps} steps in space {self.space.name}"]
+        lines.append(f"genotype {self.genotype.name!r}, cells {', '.join(self.genotype.cells)}")
+        if self.nodes:
+            entropy = sum(each.entropy for each in self.nodes) / len(self.nodes)
+            margin = min(each.margin for each in self.nodes)
+            least = min(each.least for each in self.nodes)
+            lines.append(
+                f"{len(self.nodes)} nodes: mean entropy {entropy:.2f} (1 is undecided), least "
+                f"margin {margin:.3f}, each candidate trained {least} times or more"
+            )
+        if self.folder is not None:
+            lines.append(f"folder {self.folder}")
+        return "\n  ".join(lines)
+
+
+def search(
+    space: SearchSpace | str | Path,
+    data: Sequence[ImageRecord] | str | Path,
+    *,
+    model: str | DetectorConfig = "d0",
+    out: str | Path | None = None,
+    epochs: int | None = None,
+    resume: bool = False,
+    progress: bool | Progress | None = None,
+    prefix_genotype: Genotype | str | Path | None = None,
+    **settings: Any,
+) -> SearchResult:
+    """Search an architecture for the neck of a face detector.
+
+    One half of the images trains the weights of the network, the other half its architecture
+    parameters.
+
+    Args:
+        space: a search space, the name of a packaged one, or a YAML file.
+        data: annotated images, such as :func:`nasface.read_dataset` gives, or the folder of a data
+            set, whose training part is taken.
+        model: the detector around the searched cells: a name of :func:`nasface.list_models`, or
+            settings.
+        out: new folder for settings, metrics, checkpoint and genotype, as ``nasface search`` writes
+            it; None writes nothing.
+        epochs: passes over one half of the images.
+        resume: go on with the stopped search in ``out``, given the same arguments; the result is
+            that of a search which was not stopped.
+        progress: False shows nothing, True a bar or lines; by default a bar on a terminal or in a
+            notebook. An object with the methods of :class:`nasface.progress.Progress` is told.
+        prefix_genotype: genotype built as a fixed module in front of the searched cells.
+        settings: fields of :class:`~nasface.engine.search.SearchConfig`, such as ``batch_size=8``
+            or ``optimizer={"lr": 0.002}``. ``warmup_epochs`` is two fifths of ``epochs`` unless
+            given.
+
+    Ctrl-C ends the search after the step, with what there is.
+
+    Raises:
+        NasfaceError: for arguments that do not fit, data or a folder that cannot be used.
+    """
+    refuse(settings, ("data", "exif", "space", "parameters"))
+    detector = model if isinstance(model, DetectorConfig) else get_model_spec(model).detector
+    if epochs is not None:
+        settings = {"warmup_epochs": 2 * epochs // 5, **settings, "epochs": epochs}
+    start = SearchConfig(detector=replace(detector, repeats=1, context="separable"))
+    config = with_settings(start, settings, "search")
+    folder = None if out is None else Path(out)
+    kept = frozenset(
+        name
+        for name, object_ in ((SPACE, space), (PREFIX, prefix_genotype))
+        if folder is not None and _is_nameless(object_)
+    )
+    inputs = SearchInputs(
+        space if isinstance(space, SearchSpace) else load_search_space(space),
+        read_dataset(data, "train") if isinstance(data, str | Path) else data,
+        None if prefix_genotype is None else _genotype(prefix_genotype),
+        kept=kept,
+    )
+    config = replace(
+        config,
+        data=source_of(data),
+        space=str(folder / SPACE) if folder is not None and SPACE in kept else _name(space),
+        parameters=dict(inputs.space.parameters),
+        prefix_genotype=(
+            str(folder / PREFIX)
+            if folder is not None and PREFIX in kept
+            else None
+            if prefix_genotype is None
+            else _name(prefix_genotype)
+        ),
+    )
+    with shown_progress(progress) as shown:
+        found = run_search(config, folder, shown, resume=resume, inputs=inputs)
+    return _result(found)
+
+
+def search_from_config(
+    config: SearchConfig,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: bool | Progress | None = None,
+) -> SearchResult:
+    """Search what settings say; the other arguments are those of :func:`search`.
+
+    Raises:
+        NasfaceError: for settings, data or a folder that cannot be used.
+    """
+    with shown_progress(progress) as shown:
+        found = run_search(config, None if out is None else Path(out), shown, resume=resume)
+    return _result(found)
+
+
+def derive_genotype(
+    run: str | Path, epoch: int | None = None, *, name: str = "derived"
+) -> Genotype:
+    """Derive the genotype of the run folder of a search: running, stopped or finished.
+
+    Args:
+        run: the folder.
+        epoch: after which to look, from 1; by default the result, or that of the newest checkpoint.
+        name: of the genotype.
+
+    Raises:
+        RunError: for a folder that holds no search, or not that epoch.
+    """
+    return derive_run(DeriveConfig(run=str(run), epoch=epoch), name)
+
+
+def _result(found: SearchOutcome) -> SearchResult:
+    return SearchResult(
+        genotype=found.genotype,
+        space=found.space,
+        history=found.history,
+        metrics=Table(found.rows),
+        finished=found.finished,
+        folder=found.folder,
+        is_first=found.is_first,
+        nodes=tuple(found.decisions),
+    )
+
+
+def _genotype(genotype: Genotype | str | Path) -> Genotype:
+    return genotype if isinstance(genotype, Genotype) else load_genotype(genotype)
+
+
+def _is_nameless(given: SearchSpace | Genotype | str | Path | None) -> bool:
+    """Whether an object is in memory only: it is not what is packaged under its name."""
+    if given is None or isinstance(given, str | Path):
+        return False
+    try:
+        if isinstance(given, SearchSpace):
+            return load_search_space(given.name, given.parameters) != given
+        return load_genotype(given.name) != given
+    except SpecError:
+        return True
+
+
+def _name(given: SearchSpace | Genotype | str | Path) -> str:
+    return str(given) if isinstance(given, str | Path) else given.name

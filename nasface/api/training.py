@@ -1,0 +1,152 @@
+"""Training of face detectors on annotated images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nasface.api.arguments import refuse, source_of
+from nasface.api.detector import FaceDetector
+from nasface.api.progress import shown_progress
+from nasface.api.table import Table
+from nasface.data.formats import read_dataset
+from nasface.data.records import ImageRecord
+from nasface.engine.evaluate import Evaluation
+from nasface.engine.train import TrainConfig, TrainInputs, TrainOutcome, run_training
+from nasface.io.settings import with_settings
+from nasface.progress import Progress
+
+
+@dataclass(frozen=True, repr=False)
+class TrainResult:
+    """How a training ended.
+
+    ``detector`` is the one that was trained, with the weights after the last step; with
+    ``ema_decay``, their average. ``history`` is what was logged: a row for each step (learning
+    rate, loss and its parts, norm of the gradient) and one for each evaluation (``ap``).
+    ``metrics`` are those of the last evaluation. ``finished`` is false if the training was stopped;
+    with a ``folder`` it can be resumed. Of several processes, only the one that ``is_first``
+    evaluated and wrote the folder.
+    """
+
+    detector: FaceDetector
+    history: Table
+    metrics: dict[str, Any]
+    finished: bool
+    folder: Path | None = None
+    is_first: bool = True
+    evaluation: Evaluation | None = field(default=None)
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw the curves of ``history``, as .svg, .png or .pdf.
+
+        Raises:
+            MissingPackageError: without the extra ``plots``.
+        """
+        from nasface.plots.curves import plot_training_curves
+
+        return plot_training_curves(self.history, Path(path))
+
+    def __repr__(self) -> str:
+        steps = self.history[-1]["step"] if self.history else 0
+        state = "finished" if self.finished else "stopped"
+        lines = [f"TrainResult: {self.detector.name}, {state} after {steps} steps"]
+        losses = [row["loss"] for row in self.history if row.get("loss") is not None]
+        if losses:
+            lines.append(f"loss {losses[0]:.3f} in the first step, {losses[-1]:.3f} in the last")
+        if "ap" in self.metrics:
+            lines.append(f"AP {self.metrics['ap']:.3f} ({self.metrics['protocol']})")
+        if self.folder is not None:
+            lines.append(f"folder {self.folder}")
+        return "\n  ".join(lines)
+
+
+def train(
+    detector: FaceDetector,
+    train: Sequence[ImageRecord] | str | Path,
+    val: Sequence[ImageRecord] | str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    epochs: int | None = None,
+    resume: bool = False,
+    progress: bool | Progress | None = None,
+    **settings: Any,
+) -> TrainResult:
+    """Train a detector in place, from the weights that it has.
+
+    Args:
+        detector: of :func:`nasface.create_detector` or :func:`nasface.load_detector`.
+        train: annotated images, such as :func:`nasface.read_dataset` gives, or the folder of a data
+            set, whose training part is taken.
+        val: images to evaluate on every ``evaluate_every`` epochs and at the end, or a folder whose
+            validation part is taken; None evaluates nothing.
+        out: new folder for settings, metrics, checkpoint and weights, as ``nasface train`` writes
+            it, the best weights on ``val`` in ``best.safetensors``; None writes nothing.
+        epochs: passes over the training images.
+        resume: go on with the stopped training in ``out``, given the same arguments; the result is
+            that of a training which was not stopped.
+        progress: False shows nothing, True a bar or lines; by default a bar on a terminal or in a
+            notebook. An object with the methods of :class:`nasface.progress.Progress` is told.
+        settings: fields of :class:`~nasface.engine.train.TrainConfig`, such as ``batch_size=8`` or
+            ``optimizer={"lr": 0.002}``.
+
+    Ctrl-C ends the training after the step, with what there is.
+
+    Raises:
+        NasfaceError: for arguments that do not fit, data or a folder that cannot be used.
+    """
+    refuse(settings, ("data", "detector", "exif", "genotype", "model"))
+    if epochs is not None:
+        settings = {**settings, "epochs": epochs}
+    module, genotype = detector.trainable, detector.genotype
+    config = replace(
+        with_settings(TrainConfig(), settings, "train"),
+        data=source_of(train),
+        detector=detector.config,
+        genotype="" if genotype is None else genotype.name,
+        model=str(detector.metrics.get("model", "")),
+    )
+    inputs = TrainInputs(
+        module,
+        genotype,
+        read_dataset(train, "train") if isinstance(train, str | Path) else train,
+        read_dataset(val, "val") if isinstance(val, str | Path) else val,
+    )
+    with shown_progress(progress) as shown:
+        found = run_training(
+            config, None if out is None else Path(out), shown, resume=resume, inputs=inputs
+        )
+    detector.eval()
+    detector.metrics = found.metrics
+    return _result(found, detector)
+
+
+def train_from_config(
+    config: TrainConfig,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: bool | Progress | None = None,
+) -> TrainResult:
+    """Build the detector that settings describe and train it on the data that they name; the other
+    arguments are those of :func:`train`.
+
+    Raises:
+        NasfaceError: for settings, data or a folder that cannot be used.
+    """
+    with shown_progress(progress) as shown:
+        found = run_training(config, None if out is None else Path(out), shown, resume=resume)
+    detector = FaceDetector(found.detector, config.detector, found.genotype, found.metrics)
+    return _result(found, detector)
+
+
+def _result(found: TrainOutcome, detector: FaceDetector) -> TrainResult:
+    return TrainResult(
+        detector=detector,
+        history=Table(found.rows),
+        metrics=found.metrics,
+        finished=found.finished,
+        folder=found.folder,
+        is_first=found.is_first,
+        evaluation=found.evaluation,
+    )

@@ -1,0 +1,45 @@
+"""Settings given as keywords."""
+
+from dataclasses import replace
+
+import pytest
+
+from nasface.engine.optim import OptimizerConfig
+from nasface.engine.train import TrainConfig
+from nasface.errors import ConfigError
+from nasface.io.settings import with_settings
+
+BASE = TrainConfig(optimizer=OptimizerConfig(lr=0.5, warmup_steps=7))
+
+
+def test_a_part_keeps_what_is_not_named() -> None:
+    found = with_settings(BASE, {"batch_size": 8, "optimizer": {"lr": 0.1}})
+    assert found == replace(BASE, batch_size=8, optimizer=replace(BASE.optimizer, lr=0.1))
+
+
+def test_a_whole_part_replaces() -> None:
+    found = with_settings(BASE, {"optimizer": OptimizerConfig(name="adamw")})
+    assert found.optimizer == OptimizerConfig(name="adamw")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batchsize": 8}, "train: there is no 'batchsize'; did you mean 'batch_size'?"),
+        ({"lr": 0.1}, "train: there is no 'lr'; did you mean optimizer={'lr': ...}?"),
+        ({"optimizer": {"rate": 1}}, "train: optimizer: there is no 'rate'; expected one of name,"),
+        ({"batch_size": "8"}, "train: batch_size: "),
+        ({"batch_size": 0}, "batch_size 0"),
+        ({"optimizer": {"lr": -1.0}}, "lr -1.0"),
+        ({"epochs": object()}, "train: "),
+    ],
+)
+def test_errors_name_the_setting(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        with_settings(BASE, settings, "train")
+    assert message in str(error.value)
+
+
+def test_a_former_name_is_taken_with_a_warning() -> None:
+    with pytest.warns(FutureWarning, match="'batch' is now called 'batch_size'"):
+        assert with_settings(BASE, {"batch": 4}).batch_size == 4
