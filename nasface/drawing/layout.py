@@ -53,27 +53,14 @@ def lay_out(vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> "AGraph":
     :func:`label_name` names the vertex that carries an arrow's label, :func:`segments` its edges.
     """
     graph = new_graph(rankdir="LR", nodesep="0.13", ranksep="0.2")
-    pyramid = is_pyramid(vertices)
     for vertex in vertices:
         graph.add_node(vertex.name, **vertex_style(vertex))
     column = columns(vertices, arrows)
-    level = {vertex.name: vertex.level for vertex in vertices}
     for key, arrow in keyed(arrows).items():
-        steps = column[arrow.target] - column[arrow.source]
-        if arrow.label:
-            graph.add_node(label_name(key), **label_style(arrow))
-        length = abs(steps) if arrow.label else 2 * abs(steps)
-        for start, end, name in segments(key, arrow):
-            # All edges lead to the right; that of an arrow to the left has its head at its start.
-            ends, head = ((start, end), "forward") if steps >= 0 else ((end, start), "back")
-            head = head if end == arrow.target else "none"
-            graph.add_edge(*ends, key=name, minlen=length, dir=head)
-            if arrow.label and steps > 1 and pyramid and level[arrow.source] == level[arrow.target]:
-                # High over what lies between, so that it does not wind around it.
-                side = "tailport" if start == arrow.source else "headport"
-                graph.get_edge(*ends, name).attr[side] = "n"
-    if pyramid:
+        _add_arrow(graph, key, arrow, column[arrow.target] - column[arrow.source])
+    if is_pyramid(vertices):
         _add_rows(graph, vertices, column)
+        _lift(graph, vertices, column, arrows)
     else:
         _add_order(graph, [each.name for each in vertices if each.role == "input"])
     graph.layout("dot")
@@ -123,6 +110,34 @@ def is_pyramid(vertices: Sequence[Vertex]) -> bool:
 def stride_name(level: int) -> str:
     """The text, and name, in front of the row of a level."""
     return f"stride {2**level}"
+
+
+def _add_arrow(graph: "AGraph", key: Key, arrow: Arrow, steps: int) -> None:
+    """Draw an arrow over so many columns, two ranks of Graphviz each."""
+    if arrow.label:
+        graph.add_node(label_name(key), **label_style(arrow))
+    length = abs(steps) if arrow.label else 2 * abs(steps)
+    for start, end, name in segments(key, arrow):
+        # All edges lead to the right; that of an arrow to the left has its head at its start.
+        ends, head = ((start, end), "forward") if steps >= 0 else ((end, start), "back")
+        head = head if end == arrow.target else "none"
+        graph.add_edge(*ends, key=name, minlen=length, dir=head)
+
+
+def _lift(
+    graph: "AGraph",
+    vertices: Sequence[Vertex],
+    column: Mapping[str, int],
+    arrows: Sequence[Arrow],
+) -> None:
+    """Lead labelled arrows over others of their row: else they wind around what lies between."""
+    level = {vertex.name: vertex.level for vertex in vertices}
+    for key, arrow in keyed(arrows).items():
+        is_long = column[arrow.target] - column[arrow.source] > 1
+        if arrow.label and is_long and level[arrow.source] == level[arrow.target]:
+            for start, end, name in segments(key, arrow):
+                port = "tailport" if start == arrow.source else "headport"
+                graph.get_edge(start, end, name).attr[port] = "n"
 
 
 def _add_rows(graph: "AGraph", vertices: Sequence[Vertex], column: Mapping[str, int]) -> None:

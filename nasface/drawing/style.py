@@ -31,12 +31,12 @@ def vertex_style(vertex: Vertex) -> Style:
 
 
 def label_style(arrow: Arrow) -> Style:
-    """What stands on an arrow: in a frame of the arrow's colour, on a thin arrow without one."""
+    """What stands on an arrow: in a frame of the arrow's colour, but for a mark alone."""
     return {
         "label": arrow.label,
         "fontsize": 8,
         "fontcolor": arrow.colour,
-        "color": "white" if arrow.is_thin else arrow.colour,
+        "color": "white" if arrow.label == arrow.mark else arrow.colour,
         "fillcolor": "white",
         "shape": "box",
         "style": "filled,rounded",
