@@ -1,7 +1,7 @@
 """``nasface draw``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +36,8 @@ class DrawCommand:
     frames: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Of a search: its cells at each epoch, as an animation (.gif) or a strip (.svg, .png, .pdf)
     in which each change is shown."""
+    probabilities: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Of a search: its cells after the last epoch, with the probability of each choice."""
     overwrite: bool = False
     """Replace pictures that exist."""
 
@@ -59,8 +61,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _genotype(command: DrawCommand) -> None:
-    if command.frames is not None:
-        raise ConfigError(f"frames: {command.sources[0]} is not the folder of a search")
+    if _extra(command):
+        raise ConfigError(f"{_extra(command)}: {command.sources[0]} is not the folder of a search")
     genotype = _load(command.sources[0])
     out = _out(command, Path(command.sources[0]).stem)
     draw(genotype, out, cells=command.cells)
@@ -68,8 +70,8 @@ def _genotype(command: DrawCommand) -> None:
 
 
 def _diff(command: DrawCommand) -> None:
-    if command.frames is not None:
-        raise ConfigError("frames: not together with --diff")
+    if _extra(command):
+        raise ConfigError(f"{_extra(command)}: not together with --diff")
     first, second = (_load(source) for source in command.sources)
     names = [Path(source).stem for source in command.sources]
     out = _out(command, "-".join(names))
@@ -79,7 +81,7 @@ def _diff(command: DrawCommand) -> None:
 
 def _history(command: DrawCommand, folder: Path) -> None:
     history = load_history(folder)
-    if command.frames is None or command.out is not None:
+    if not _extra(command) or command.out is not None:
         out = _out(command, f"{folder.resolve().name}-choices")
         for name in command.cells:
             if name not in history.scores:
@@ -93,6 +95,18 @@ def _history(command: DrawCommand, folder: Path) -> None:
         draw_frames(history.genotypes(), command.frames, cells=command.cells)
         kind = "animation" if command.frames.suffix == ANIMATION else "strip"
         say(f"{kind:<11}{command.frames}")
+    if command.probabilities is not None:
+        _check_new(command, command.probabilities)
+        last = replace(history.genotypes()[-1], name=folder.resolve().name)
+        shares = history.probabilities()
+        draw(last, command.probabilities, cells=command.cells, probabilities=shares)
+        say(f"drawing    {command.probabilities}")
+
+
+def _extra(command: DrawCommand) -> str:
+    """The options given that only the folder of a search takes."""
+    given = {"frames": command.frames, "probabilities": command.probabilities}
+    return ", ".join(name for name, path in given.items() if path is not None)
 
 
 def _load(source: str) -> Genotype:

@@ -4,12 +4,13 @@ Inputs, nodes, leaves (nodes that enter an output) and outputs are told apart by
 the operation stands on its edge in a colour of its own; fixed connections are grey.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nasface.arch.genotype import Genotype
 from nasface.drawing.fonts import prepare_fonts
+from nasface.drawing.graph import NodeProbabilities
 from nasface.drawing.sheet import choose_cells, comparison_sheet, genotype_sheet
 from nasface.io.files import write_bytes
 from nasface.plots.save import SUFFIXES, check_suffix
@@ -79,6 +80,7 @@ def draw(
     *,
     against: Genotype | None = None,
     cells: Sequence[str] = (),
+    probabilities: Mapping[str, NodeProbabilities] | None = None,
 ) -> Drawing:
     """Draw a genotype; into a file whose suffix (svg, png, pdf, dot) names its type, if one is
     given.
@@ -87,6 +89,9 @@ def draw(
         against: another genotype, drawn over the first: what both have in grey, the rest in two
             colours.
         cells: which to draw; all by default.
+        probabilities: for each cell, each node and each edge into it, in the genotype's order, the
+            probability of the operation there, to be written beside it; ``None`` for no number.
+            Not in a comparison.
 
     Raises:
         ConfigError: for another suffix, or a cell that a genotype does not have.
@@ -95,7 +100,7 @@ def draw(
         check_suffix(Path(path), (*SUFFIXES, ".dot"))
     chosen = choose_cells(genotype, cells)
     if against is None:
-        graph = genotype_sheet(chosen)
+        graph = genotype_sheet(chosen, probabilities)
     else:
         graph = comparison_sheet(chosen, choose_cells(against, cells))
     drawing = Drawing(graph.to_string())

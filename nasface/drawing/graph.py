@@ -13,6 +13,8 @@ from nasface.arch.operations import OPERATION_NAMES
 
 Role = Literal["input", "node", "leaf", "product", "output"]
 Side = Literal["", "both", "first", "second"]
+NodeProbabilities = Sequence[Sequence[float | None]]
+"""For each node of a cell, for each edge into it, the probability of its operation, if known."""
 
 #: fill colour of each kind of vertex (Okabe and Ito's palette, safe for the colour-blind)
 FILL: Mapping[Role, str] = {
@@ -78,7 +80,8 @@ class Arrow:
     @property
     def label(self) -> str:
         """What stands on the edge; a skip is named where genotypes are compared or if wanted."""
-        name = "" if self.is_thin and not self.is_named else self.operation
+        is_named = self.is_named or self.probability is not None or not self.is_thin
+        name = self.operation if is_named else ""
         share = "" if self.probability is None else f"{self.probability:.2f}"
         return " ".join(part for part in (name, self.mark, share) if part)
 
@@ -112,8 +115,13 @@ def _unlike(taken: Iterable[str]) -> str:
     return f"#{bytes(best).hex()}"
 
 
-def cell_graph(gene: CellGene) -> tuple[list[Vertex], list[Arrow]]:
-    """The vertices of a cell in the order in which they are computed, and its arrows."""
+def cell_graph(
+    gene: CellGene, probabilities: NodeProbabilities = ()
+) -> tuple[list[Vertex], list[Arrow]]:
+    """The vertices of a cell in the order in which they are computed, and its arrows.
+
+    ``probabilities``, if any, are those of the edges into each node.
+    """
     graph = gene.to_networkx()
     leaves = {name for output in gene.outputs for name in output.sources}
     vertices = []
@@ -126,9 +134,16 @@ def cell_graph(gene: CellGene) -> tuple[list[Vertex], list[Arrow]]:
         elif name in leaves:
             role = "leaf"
         vertices.append(Vertex(name, label, role, graph.nodes[name]["level"]))
+    shares = probabilities or [[None] * len(node.edges) for node in gene.nodes]
     arrows = [
-        Arrow(source, target, edge["operation"], _ARROWS[edge["transform"]])
-        for source, target, edge in graph.edges(data=True)
+        Arrow(edge.source, node.name, edge.operation, _ARROWS[edge.transform], probability=share)
+        for node, of_node in zip(gene.nodes, shares, strict=True)
+        for edge, share in zip(node.edges, of_node, strict=True)
+    ]
+    arrows += [
+        Arrow(source, target, "", "")
+        for source, target in graph.edges()
+        if graph.nodes[target]["kind"] == "output"
     ]
     return vertices, arrows
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nasface.arch.genotype import Genotype
-from nasface.drawing.graph import Arrow, Vertex, cell_graph, compare_cells
+from nasface.drawing.graph import (
+    Arrow,
+    NodeProbabilities,
+    Vertex,
+    cell_graph,
+    compare_cells,
+)
 from nasface.drawing.layout import (
     Key,
     is_pyramid,
@@ -77,9 +83,15 @@ def choose_cells(genotype: Genotype, names: Sequence[str]) -> Genotype:
     return replace(genotype, cells=kept)
 
 
-def genotype_sheet(genotype: Genotype) -> "AGraph":
-    """All cells of a genotype."""
-    cells = [picture_cell(name, *cell_graph(gene)) for name, gene in genotype.cells.items()]
+def genotype_sheet(
+    genotype: Genotype, probabilities: Mapping[str, NodeProbabilities] | None = None
+) -> "AGraph":
+    """All cells of a genotype, with the probabilities of their operations if they are given."""
+    known = probabilities or {}
+    cells = [
+        picture_cell(name, *cell_graph(gene, known.get(name, ())))
+        for name, gene in genotype.cells.items()
+    ]
     return sheet(genotype.name, cells)
 
 

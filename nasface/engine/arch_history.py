@@ -40,6 +40,19 @@ class ArchHistory:
             for at, epoch in enumerate(self.epochs)
         ]
 
+    def probabilities(self) -> dict[str, list[list[float | None]]]:
+        """Of the last of :meth:`genotypes`: for each cell, each node and each of its edges the
+        probability of the operation there, ``None`` where the space leaves no choice.
+        """
+        found = {}
+        for cell in self.space.cells:
+            table, scores = CandidateTable.of(self.space, cell), self.scores[cell][-1]
+            found[cell] = [
+                [float(scores[pair]) if table.open_EO[pair] else None for pair in pairs]
+                for pairs in select(table, scores)
+            ]
+        return found
+
 
 def arch_history(space: SearchSpace, entries: list[dict[str, Any]]) -> ArchHistory:
     """The history in the entries of a checkpoint."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -18,17 +19,24 @@ from nasface.search.candidates import CandidateTable, Pair, select
 Floats = NDArray[np.floating]
 
 
+LEADERS = 4
+"""Candidates of a node that are shown in any case, those of the greatest share at the end."""
+ROW = 0.115
+"""Height of a candidate's row in inches."""
+_COLOURS = "PuOr_r"
+
+
 @dataclass(frozen=True)
 class NodeHistory:
     """The choice at one node: its pairs, their shares after each epoch, which were kept."""
 
     name: str
     pairs: tuple[Pair, ...]
+    names: tuple[str, ...]
+    """Of the pairs, such as ``sep_3x3(n1)``."""
     shares_TP: Floats
     """Share of each open pair in the node's scores; a row sums to one."""
     kept_TP: NDArray[np.bool_]
-    final: str
-    """What is kept at the end, such as ``sep_3x3(n1)``."""
 
     @property
     def entropy_T(self) -> Floats:
@@ -43,6 +51,14 @@ class NodeHistory:
         """Whether the kept pairs differ from those of the epoch before; false after the first."""
         changed = (self.kept_TP[1:] != self.kept_TP[:-1]).any(axis=1)
         return np.concatenate([[False], changed])
+
+    @property
+    def shown(self) -> list[int]:
+        """The pairs to show: what was kept in any epoch, and the leaders at the end."""
+        leaders = np.argsort(-self.shares_TP[-1], kind="stable")[:LEADERS]
+        shown = sorted({*leaders.tolist(), *np.flatnonzero(self.kept_TP.any(axis=0)).tolist()})
+        # One pair alone needs no row of others.
+        return shown if len(shown) < len(self.pairs) - 1 else list(range(len(self.pairs)))
 
 
 def node_histories(space: SearchSpace, cell: str, scores_TEO: Floats) -> list[NodeHistory]:
@@ -59,13 +75,12 @@ def node_histories(space: SearchSpace, cell: str, scores_TEO: Floats) -> list[No
         rows, columns = zip(*pairs, strict=True)
         scores_TP = scores_TEO[:, list(rows), list(columns)]
         kept = np.array([[pair in path[at] for pair in pairs] for path in chosen])
-        final = ", ".join(
+        names = tuple(
             f"{space.operations[column]}({table.graph.edges[edge].source})"
-            for edge, column in chosen[-1][at]
-            if (edge, column) in pairs
+            for edge, column in pairs
         )
         shares = scores_TP / scores_TP.sum(axis=1, keepdims=True)
-        found.append(NodeHistory(node.name, pairs, shares, kept, final))
+        found.append(NodeHistory(node.name, pairs, names, shares, kept))
     return found
 
 
@@ -75,22 +90,26 @@ def plot_choice_history(
     """Draw how the choices of each cell moved.
 
     ``scores`` maps a cell to the scores of its pairs (epochs, edges, operations). Left: a row for
-    each pair, node by node, its colour the pair's share relative to an even one, a dot where it is
-    what would be derived. Right: the entropy of each node and their mean, and how many nodes
-    changed what they keep.
+    each candidate that was ever kept or leads at the end, and one for the others of its node; its
+    colour is the candidate's share relative to an even one, on one scale for all cells; a dot where
+    it is what would be derived; bold what is kept at the end. Right: the entropy of each node and
+    their mean, and how many nodes changed what they keep.
 
     Raises:
         ConfigError: for another suffix than png, svg or pdf.
     """
     cells = {cell: node_histories(space, cell, each) for cell, each in scores.items()}
     cells = {cell: nodes for cell, nodes in cells.items() if nodes}
-    sizes = [_height(nodes) for nodes in cells.values()]
+    sizes = [0.15, *(_height(nodes) for nodes in cells.values())]
     figure = Figure(figsize=(13, sum(sizes)), layout="constrained")
-    grid = figure.subplots(
-        len(cells), 3, squeeze=False, width_ratios=(6, 2.4, 2), height_ratios=sizes
+    (top, *others), *grid = figure.subplots(
+        len(sizes), 3, squeeze=False, width_ratios=(6, 2.4, 2), height_ratios=sizes
     )
+    for axes in others:
+        axes.set_axis_off()
+    norm = _draw_scale(figure, top, [node for nodes in cells.values() for node in nodes])
     for (left, middle, right), (cell, nodes) in zip(grid, cells.items(), strict=True):
-        _draw_heat(figure, left, nodes, epochs)
+        _draw_heat(left, nodes, epochs, norm)
         left.set_title(f"{cell}: share of each candidate; dots are what is kept", fontsize=10)
         for node in nodes:
             middle.plot(epochs, node.entropy_T, color="#9a9a9a", linewidth=0.8)
@@ -113,35 +132,55 @@ def plot_choice_history(
 
 
 def _height(nodes: Sequence[NodeHistory]) -> float:
-    """Inches: enough for a line of text beside each node, and for its rows to be seen."""
-    rows = sum(len(node.pairs) for node in nodes)
-    return 0.9 + max(1.2, 0.2 * len(nodes), min(5.0, 0.035 * rows))
+    """Inches that a cell takes."""
+    rows = sum(len(node.shown) + (len(node.shown) < len(node.pairs)) for node in nodes)
+    return 0.6 + max(1.2, ROW * rows)
+
+
+def _draw_scale(figure: Figure, axes: Axes, nodes: Sequence[NodeHistory]) -> Normalize:
+    """The colours of shares: white for an even one, as far to both sides as any share goes."""
+    relative = [node.shares_TP * len(node.pairs) for node in nodes]
+    spread = max(0.05, *(float(np.abs(each - 1).max()) for each in relative))
+    least, greatest = max(0.0, 1 - spread), 1 + spread
+    norm = TwoSlopeNorm(1.0, vmin=least, vmax=greatest)
+    colours = ScalarMappable(norm, _COLOURS)
+    bar = figure.colorbar(
+        colours, cax=axes, orientation="horizontal", ticks=[least, 1, greatest], format="{x:.2f}"
+    )
+    bar.ax.tick_params(labelsize=7)
+    bar.ax.set_title("times an even share", fontsize=8)
+    return norm
 
 
 def _draw_heat(
-    figure: Figure, axes: Axes, nodes: Sequence[NodeHistory], epochs: Sequence[int]
+    axes: Axes, nodes: Sequence[NodeHistory], epochs: Sequence[int], norm: Normalize
 ) -> None:
-    relative = np.concatenate([node.shares_TP.T * len(node.pairs) for node in nodes])
-    kept = np.concatenate([node.kept_TP.T for node in nodes])
-    spread = max(0.05, float(np.abs(relative - 1).max()))
-    norm = TwoSlopeNorm(1.0, vmin=max(0.0, 1 - spread), vmax=1 + spread)
+    relative: list[Floats] = []
+    kept: list[NDArray[np.bool_]] = []
+    labels: list[str] = []
+    bounds = []
+    for node in nodes:
+        shown, shares_PT = node.shown, node.shares_TP.T * len(node.pairs)
+        relative += list(shares_PT[shown])
+        kept += list(node.kept_TP.T[shown])
+        labels += [f"{node.name}: {node.names[at]}" for at in shown]
+        hidden = len(node.pairs) - len(shown)
+        if hidden:
+            relative.append(np.delete(shares_PT, shown, axis=0).mean(axis=0))
+            kept.append(np.zeros(len(epochs), dtype=bool))
+            labels.append(f"{node.name}: mean of {hidden} others")
+        bounds.append(len(labels) - 0.5)
     edges = [*(epoch - 0.5 for epoch in epochs), epochs[-1] + 0.5]
-    lines = np.arange(len(relative) + 1) - 0.5
-    mesh = axes.pcolormesh(edges, lines, relative, cmap="PuOr_r", norm=norm, rasterized=True)
-    rows, columns = np.nonzero(kept)
+    lines = np.arange(len(labels) + 1) - 0.5
+    axes.pcolormesh(edges, lines, np.stack(relative), cmap=_COLOURS, norm=norm, rasterized=True)
+    rows, columns = np.nonzero(np.stack(kept))
     axes.scatter(
         np.array(epochs)[columns], rows, s=9, facecolor="white", edgecolor="black", linewidth=0.6
     )
-    bounds = np.cumsum([0] + [len(node.pairs) for node in nodes])
-    for bound in bounds[1:-1]:
-        axes.axhline(bound - 0.5, color="black", linewidth=0.5)
-    axes.set_yticks(
-        (bounds[:-1] + bounds[1:] - 1) / 2,
-        [f"{node.name}: {node.final}" for node in nodes],
-        fontsize=7.5,
-    )
+    for bound in bounds[:-1]:
+        axes.axhline(bound, color="black", linewidth=0.5)
+    axes.set_yticks(range(len(labels)), labels, fontsize=6)
+    for text, was_kept in zip(axes.get_yticklabels(), kept, strict=True):
+        text.set_fontweight("bold" if was_kept[-1] else "normal")
+    axes.tick_params(axis="y", length=0, pad=2)
     axes.invert_yaxis()
-    bar = figure.colorbar(mesh, ax=axes, pad=0.01, ticks=[max(0.0, 1 - spread), 1, 1 + spread])
-    bar.ax.tick_params(labelsize=7)
-    bar.ax.yaxis.set_major_formatter("{x:.2f}")
-    bar.set_label("times an even share", fontsize=8)

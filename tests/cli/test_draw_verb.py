@@ -1,8 +1,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+from nasface.arch.io import load_search_space
 from nasface.cli.main import main
+from nasface.runs.arch_history import save_history
 
 
 def test_draws_a_packaged_genotype_into_the_named_file(tmp_path: Path) -> None:
@@ -57,3 +60,41 @@ def test_mistakes_are_named(
     assert main(["draw", *words.split()]) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Path:
+    """The folder of a search of two epochs, as far as it is drawn."""
+    folder = tmp_path / "search"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("space: darts\nparameters: {nodes: 2}\n")
+    space = load_search_space("darts", {"nodes": 2})
+    alpha = {
+        cell: torch.zeros(len(graph.edges), len(space.operations))
+        for cell, graph in space.cells.items()
+    }
+    entries = [{"epoch": at, "step": at, "alpha": alpha, "beta": {}} for at in (1, 2)]
+    save_history(folder, entries)
+    return folder
+
+
+def test_a_search_is_drawn_with_its_probabilities(
+    search: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", str(search), "--probabilities", "now.svg", "--cells", "normal"]) == 0
+    text = (tmp_path / "now.svg").read_text()
+    candidates = len(load_search_space("darts").cells["normal"].edges[0].operations)
+    # Four edges lead into the two nodes; all candidates are equally probable.
+    assert text.count(f" {1 / candidates:.2f}</text>") == 4
+    assert not (tmp_path / "search-choices.svg").exists()
+
+
+def test_a_search_is_drawn_epoch_by_epoch(
+    search: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", str(search), "--frames", "cells.gif"]) == 0
+    assert main(["draw", str(search)]) == 0
+    assert (tmp_path / "cells.gif").read_bytes().startswith(b"GIF")
+    assert "share of each candidate" in (tmp_path / "search-choices.svg").read_text()

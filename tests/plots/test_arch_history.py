@@ -35,7 +35,21 @@ def test_shares_entropy_and_changes_of_a_node() -> None:
     share = np.array([3.0] + [1.0] * (count - 1)) / (count + 2)
     assert first.entropy_T[0] == pytest.approx(-(share * np.log(share)).sum() / np.log(count))
     assert first.changed_T.tolist() == [False, False, True]
-    assert first.final == f"skip({SPACE.cells[CELL].edges[1].source})"
+    kept = [name for name, was_kept in zip(first.names, first.kept_TP[-1], strict=True) if was_kept]
+    assert kept == ["skip(c1)"]
+
+
+def test_shown_are_the_leaders_and_what_was_ever_kept() -> None:
+    once = pair_of(0, "sep_3x3_twice")
+    leaders = {pair_of(1, name): 2.0 for name in ("skip", "dil_3x3_r2", "dil_5x5_r2")}
+    best = {pair_of(0, "max_pool_3x3"): 3.0}
+    first, *_ = node_histories(SPACE, CELL, scores_of({once: 3.0}, {**leaders, **best}))
+    expected = {*leaders, *best, once}
+    assert {first.pairs[at] for at in first.shown} == expected
+    # A single candidate left would be no mean of others.
+    most = [{pair: 5.0} for pair in first.pairs[4:]]
+    first, *_ = node_histories(SPACE, CELL, scores_of(*most))
+    assert first.shown == list(range(len(first.pairs)))
 
 
 def test_history_is_drawn_with_each_nodes_choice(tmp_path: Path) -> None:
@@ -43,4 +57,7 @@ def test_history_is_drawn_with_each_nodes_choice(tmp_path: Path) -> None:
     path = plot_choice_history(SPACE, [1, 2], {CELL: scores}, tmp_path / "h.svg")
     text = path.read_text()
     assert "<!-- n1: dil_3x3_r2(c0) -->" in text
+    first = node_histories(SPACE, CELL, scores)[0]
+    assert f"<!-- n1: mean of {len(first.pairs) - len(first.shown)} others -->" in text
+    assert text.count("<!-- times an even share -->") == 1
     assert "<!-- epoch -->" in text
