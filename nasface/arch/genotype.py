@@ -22,6 +22,8 @@ from nasface.arch.graph import (
     check_title,
 )
 from nasface.errors import MissingPackageError, SpecError
+from nasface.io.files import write_text
+from nasface.io.yaml import to_yaml
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -182,8 +184,29 @@ class Genotype:
             parts += [f"{name}:", *(f"  {line}" for line in str(cell).splitlines())]
         return "\n".join(parts)
 
+    def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
+        """Write it as YAML, which :func:`nasface.load_genotype` reads.
+
+        Raises:
+            SpecError: for another suffix than ``.yaml`` or ``.yml``, or if a file is there and not
+                to be replaced.
+            OutputError: if it cannot be written.
+        """
+        path = Path(path)
+        if path.suffix not in (".yaml", ".yml"):
+            raise SpecError(f"{path}: expected a .yaml file")
+        if path.exists() and not overwrite:
+            raise SpecError(f"{path}: exists; expected a new file, or overwrite=True")
+        write_text(path, to_yaml(self))
+        return path
+
     def draw(self, path: Path | str | None = None) -> "nasface.Drawing":
-        """Draw it as :func:`nasface.draw` does, into a file if a path is given."""
+        """Draw it as :func:`nasface.draw` does, into a file if a path is given.
+
+        Raises:
+            ConfigError: for a suffix other than svg, png, pdf and dot.
+            MissingPackageError: naming the extra ``plots`` where it is missing.
+        """
         import nasface  # its functions are public: this room knows no other way to a drawing
 
         return nasface.draw(self, path)

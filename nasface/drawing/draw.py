@@ -56,7 +56,7 @@ class Drawing:
     def save(self, path: Path | str) -> Path:
         """Write the drawing into a file; the suffix (svg, png, pdf, dot) names its type.
 
-        ``neato -n2`` renders a ``dot`` file as it is.
+        A file that is there is replaced. Graphviz renders a ``dot`` file as it is.
 
         Raises:
             ConfigError: for another suffix.
@@ -83,7 +83,7 @@ def draw(
     probabilities: Mapping[str, NodeProbabilities] | None = None,
 ) -> Drawing:
     """Draw a genotype; into a file whose suffix (svg, png, pdf, dot) names its type, if one is
-    given.
+    given. A file that is there is replaced.
 
     Args:
         against: another genotype, drawn over the first: what both have in grey, the rest in two

@@ -1,6 +1,7 @@
 """What a genotype refuses, and what goes together."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from nasface.arch.genotype import (
     repeat,
 )
 from nasface.arch.graph import Input
+from nasface.arch.io import load_genotype
 from nasface.errors import SpecError
 
 GENE = CellGene(
@@ -104,3 +106,17 @@ def test_it_is_shown_in_one_line_or_a_line_a_node() -> None:
         "  output 2 = [b]",
         "  output 3 = [d]",
     ]
+
+
+def test_it_is_saved_as_yaml_and_replaced_only_when_asked(tmp_path: Path) -> None:
+    mine, path = genotype(c=GENE), tmp_path / "mine.yaml"
+    assert mine.save(path) == path
+    assert load_genotype(path) == mine
+    other = replace(mine, name="other")
+    with pytest.raises(SpecError, match=r"mine.yaml: exists; expected a new file"):
+        other.save(str(path))
+    other.save(path, overwrite=True)
+    assert load_genotype(path).name == "other"
+    with pytest.raises(SpecError, match=r"mine.json: expected a .yaml file"):
+        mine.save(tmp_path / "mine.json")
+    assert list(tmp_path.iterdir()) == [path]
