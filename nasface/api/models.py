@@ -19,6 +19,7 @@ from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, get_model_spec
 from nasface.device import choose_device
 from nasface.io.settings import with_settings
 from nasface.nn.blocks import channels_last
+from nasface.random_streams import Purpose, torch_seed
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -57,7 +58,7 @@ def create_detector(
     found = load_genotype(genotype) if isinstance(genotype, str | Path) else genotype
     with nullcontext() if seed is None else torch.random.fork_rng(devices=[]):
         if seed is not None:
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(torch_seed(seed, Purpose.INITIAL_WEIGHTS))
         module = build_detector(config, found)
     named = isinstance(model, str) and not overrides
     metrics = {"model": model} if named else {}

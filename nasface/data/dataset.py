@@ -13,6 +13,7 @@ from nasface.data.augment import AugmentConfig, augment
 from nasface.data.images import read_image, to_tensor
 from nasface.data.records import ImageRecord
 from nasface.errors import DataError
+from nasface.random_streams import Purpose, stream, torch_seed
 from nasface.structures import Targets
 
 Sample = tuple[Tensor, Targets]
@@ -23,13 +24,16 @@ class FaceDataset(Dataset[Sample]):
     """Augmented square crops of annotated images.
 
     The index is a pair ``(epoch, position)``, as ``StepSampler`` gives it. All random numbers of
-    a sample come from ``(seed, epoch, position)``, so it does not matter which worker makes it.
+    a sample come from the stream of ``(seed, epoch, position)``, so it does not matter which worker
+    makes it. ``half``: of a search, which has streams of their own for its two data sets.
     """
 
-    def __init__(self, records: Sequence[ImageRecord], config: AugmentConfig, seed: int) -> None:
+    def __init__(
+        self, records: Sequence[ImageRecord], config: AugmentConfig, seed: int, half: int = 0
+    ) -> None:
         self.records = records
         self.config = config
-        self.seed = seed
+        self.seed, self.half = seed, half
 
     def __len__(self) -> int:
         return len(self.records)
@@ -41,7 +45,7 @@ class FaceDataset(Dataset[Sample]):
         """
         epoch, position = index
         record = self.records[position]
-        generator = np.random.default_rng((self.seed, epoch, position))
+        generator = stream(self.seed, Purpose.AUGMENTATION, epoch, position, self.half)
         image, boxes, ignore = augment(
             read_image(record.path, exif=record.exif == "apply"),
             record.boxes_M4,
@@ -67,7 +71,7 @@ WHOLE = Shard()
 class StepSampler(Sampler[list[tuple[int, int]]]):
     """The batches of the steps ``first`` to ``last`` (excluded) of a training.
 
-    Each epoch goes through the images in an order given by ``(seed, epoch)``; images that do not
+    Each epoch goes through the images in an order given by seed and epoch; images that do not
     fill the last batch of an epoch are left out. A batch depends on its step alone, so a job that
     goes on at a step sees what it would have seen. Of a batch cut into ``shard.parts``, only every
     ``size``-th part from ``rank`` on is given.
@@ -81,8 +85,9 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
         first: int,
         last: int,
         shard: Shard = WHOLE,
+        half: int = 0,
     ) -> None:
-        self.length, self.batch, self.seed = length, batch, seed
+        self.length, self.batch, self.seed, self.half = length, batch, seed, half
         self.first, self.last, self.shard = first, last, shard
 
     def __len__(self) -> int:
@@ -95,7 +100,8 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
             now, at = divmod(step, self.length // self.batch)
             if now != epoch:
                 epoch = now
-                order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
+                generator = stream(self.seed, Purpose.ORDER, epoch, self.half)
+                order = generator.permutation(self.length)
             whole = order[at * self.batch : (at + 1) * self.batch]
             chosen = np.concatenate(np.split(whole, shard.parts)[shard.rank :: shard.size])
             yield [(epoch, int(position)) for position in chosen]
@@ -132,12 +138,16 @@ def make_loader(
     check_batch(dataset.records, batch)
     return DataLoader(
         dataset,
-        batch_sampler=StepSampler(len(dataset), batch, dataset.seed, first, last, shard),
+        batch_sampler=StepSampler(
+            len(dataset), batch, dataset.seed, first, last, shard, dataset.half
+        ),
         num_workers=workers,
         collate_fn=collate,
         worker_init_fn=_start_worker,
         # The loader draws a base seed; not from torch's global stream.
-        generator=torch.Generator().manual_seed(dataset.seed),
+        generator=torch.Generator().manual_seed(
+            torch_seed(dataset.seed, Purpose.WORKERS, dataset.half)
+        ),
     )
 
 

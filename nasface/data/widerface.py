@@ -19,6 +19,7 @@ from nasface.data.records import Exif
 from nasface.data.records import ImageRecord as ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text, write_bytes
+from nasface.random_streams import Purpose, stream
 
 ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 """The columns of a row after ``x y w h``, in the order of the file."""
@@ -129,7 +130,7 @@ def split_halves(records: Sequence[Record], seed: int) -> tuple[list[Record], li
     DARTS (Liu et al. 2019, section 2.3) trains weights on one half and the architecture on the
     other. The same records and seed give the same halves; an odd one goes to the first.
     """
-    order = np.random.default_rng(seed).permutation(len(records))
+    order = stream(seed, Purpose.HALVES).permutation(len(records))
     middle = (len(records) + 1) // 2
     first, second = ([records[i] for i in sorted(part)] for part in np.split(order, [middle]))
     return first, second

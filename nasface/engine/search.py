@@ -30,6 +30,7 @@ from nasface.engine.setup import check_faces, prepare, read_training_images, sta
 from nasface.errors import ConfigError
 from nasface.io.yaml import config_digest
 from nasface.progress import Progress, Silent
+from nasface.random_streams import Purpose, torch_seed
 from nasface.search.config import BilevelConfig
 from nasface.search.cost_penalty import CostPenalty
 from nasface.search.coverage import Decision
@@ -132,16 +133,16 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
     weight_images, arch_images = split_halves(inputs.images, config.seed)
     batch = config.batch_size * config.accumulate
     check_batch(arch_images, batch)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(torch_seed(config.seed, Purpose.INITIAL_WEIGHTS))
     model = build_searchable(config.detector, inputs.space, inputs.prefix)
     start_backbone(model, config.backbone_weights, config.freeze_stages, config.freeze_norms)
     prepare(model, context.device).train()
     shard = context.world.shard(config.accumulate)
     weight_loader, arch_loader = (
         StepLoader(
-            FaceDataset(images, config.augment, config.seed + at), batch, config.workers, shard
+            FaceDataset(images, config.augment, config.seed, half), batch, config.workers, shard
         )
-        for at, images in enumerate((weight_images, arch_images))
+        for half, images in enumerate((weight_images, arch_images))
     )
     epoch_steps = len(arch_images) // batch
     steps = Schedule(epoch_steps * config.warmup_epochs, epoch_steps * config.epochs)

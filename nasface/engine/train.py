@@ -34,6 +34,7 @@ from nasface.engine.train_job import TrainJob, Validation
 from nasface.errors import ConfigError
 from nasface.inference.predict import InferenceConfig
 from nasface.progress import Progress, Silent
+from nasface.random_streams import Purpose, torch_seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +148,7 @@ def load_train_inputs(
     shown = progress or Silent()
     train = read_training_images(config.data, config, shown)
     val = read_split(data_folder(config.data), "val", config, shown)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(torch_seed(config.seed, Purpose.INITIAL_WEIGHTS))
     return TrainInputs(
         build_detector(config.detector, genotype),
         genotype,

@@ -13,6 +13,7 @@ from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
 from nasface.inference.predict import SuppressionConfig, suppress
 from nasface.optional import need
+from nasface.random_streams import Purpose, torch_seed
 from nasface.structures import Candidates
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def compare_suppressed(detector: nn.Module, path: Path, config: SuppressionConfi
 
 def random_candidates(number: int, batch: int = 4) -> Candidates:
     """Boxes that overlap often, some of them twice, and scores, some of them equal."""
-    generator = torch.Generator().manual_seed(number)
+    generator = torch.Generator().manual_seed(torch_seed(0, Purpose.PARITY, number))
     low = torch.rand(batch, number, 2, generator=generator) * 200
     boxes = torch.cat([low, low + 5 + 60 * torch.rand(batch, number, 2, generator=generator)], 2)
     scores = torch.rand(batch, number, generator=generator)

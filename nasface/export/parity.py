@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nasface.errors import ExportError
+from nasface.random_streams import Purpose, torch_seed
 
 Function = Callable[[Tensor], tuple[Tensor, ...]]
 Report = Callable[[str], None]
@@ -82,7 +83,7 @@ def differences(
 
 def random_images(batch: int, height: int, width: int) -> Tensor:
     """Normalised images (B, 3, H, W), always the same for a size."""
-    generator = torch.Generator().manual_seed(height * width)
+    generator = torch.Generator().manual_seed(torch_seed(0, Purpose.PARITY, height, width))
     return torch.randn(batch, 3, height, width, generator=generator)
 
 

@@ -1,8 +1,9 @@
 """Forward policies: from architecture parameters to what a supernet executes in one step.
 
 A policy is stateless. It is asked once per step and cell, and its answer holds for every copy of
-that cell in the network. Random numbers come from (seed, cell, step), so that a step can be
-repeated, a search resumed, and all processes of a distributed search agree.
+that cell in the network. Random numbers come from the stream of seed, cell and step, one for weight
+steps and one for architecture steps, so that a step can be repeated, a search resumed, and all
+processes of a distributed search agree.
 
 * ``softmax``: the weighted mixture of all candidates (DARTS; with partial channels and edge
   normalisation PC-DARTS).
@@ -30,6 +31,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasface.random_streams import Purpose, stream
 from nasface.search.candidates import CandidateTable, FloatArray, Pair, pair_scores, select
 
 
@@ -80,15 +82,16 @@ Mixture: TypeAlias = Mapping[str, CellMixture]
 
 @dataclass(frozen=True)
 class StepRandom:
-    """The source of random numbers of a step: the same for the same seed, cell and step."""
+    """The source of random numbers of a step, made again from these four."""
 
     seed: int
     cell: int
     step: int
+    purpose: Purpose = Purpose.WEIGHT_PATHS
 
     def generator(self, *key: int) -> np.random.Generator:
-        """A generator that depends on seed, cell and ``key`` only."""
-        return np.random.default_rng((self.seed, self.cell, *key))
+        """A generator that depends on seed, purpose, cell and ``key`` only."""
+        return stream(self.seed, self.purpose, self.cell, *key)
 
 
 class Policy(Protocol):

@@ -1,27 +1,50 @@
 """Cells drawn at random, and the path of a cell that is given as a genotype."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from nasface.arch.genotype import Genotype, Provenance, edges_of
 from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError
+from nasface.random_streams import Purpose, stream
+from nasface.search.candidates import CandidateTable, Pair
 from nasface.search.derive import NodePaths, genotype_of_paths
-from nasface.search.policy import GatedOp, InputSlot, PathMixture, UniformPath
-from nasface.search.supernet import ArchitectureParameters
+from nasface.search.policy import GatedOp, InputSlot, PathMixture
 
 
-def random_genotype(space: SearchSpace, seed: int, name: str = "random") -> Genotype:
-    """A genotype whose nodes each have a pair drawn with equal probabilities."""
-    arch_parameters = ArchitectureParameters(space)
-    for parameter in arch_parameters.parameters():
-        parameter.requires_grad_(False)
+def random_genotype(
+    space: SearchSpace, seed: int, index: int = 0, name: str = "random"
+) -> Genotype:
+    """A genotype whose nodes each have a pair drawn with equal probabilities.
+
+    A node that keeps several of its edges, but not all, draws the others with equal probabilities
+    as well, and an operation on each. ``index`` numbers the genotypes of a seed.
+    """
     paths: dict[str, NodePaths] = {}
-    for cell, mixture in arch_parameters.mixture(UniformPath(), seed=seed, step=0).items():
-        assert isinstance(mixture, PathMixture)
+    for at, cell in enumerate(space.cells):
+        table = CandidateTable.of(space, cell)
+        generator = stream(seed, Purpose.RANDOM_CELLS, index, at)
         paths[cell] = tuple(
-            tuple((slot.chosen.edge, slot.chosen.column) for slot in node) for node in mixture.slots
+            _random_pairs(edges, node.kept, generator)
+            for node, edges in zip(table.graph.nodes, table.slots, strict=True)
         )
     return genotype_of_paths(
-        space, paths, name=name, provenance=Provenance(seed=seed, policy="random")
+        space, paths, name=name, provenance=Provenance(seed=seed, step=index, policy="random")
     )
+
+
+def _random_pairs(
+    edges: Sequence[Sequence[Pair]], kept: int, generator: np.random.Generator
+) -> tuple[Pair, ...]:
+    """A pair on each edge that a node keeps, of the pairs that each edge into it may carry."""
+    if kept == len(edges):
+        return tuple(pairs[generator.integers(len(pairs))] for pairs in edges)
+    every = [pair for pairs in edges for pair in pairs]
+    first = every[generator.integers(len(every))]
+    others = [pairs for pairs in edges if pairs[0][0] != first[0]]
+    rest = [others[at] for at in generator.permutation(len(others))[: kept - 1]]
+    return (first, *(pairs[generator.integers(len(pairs))] for pairs in rest))
 
 
 def mixture_of(space: SearchSpace, genotype: Genotype) -> dict[str, PathMixture]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nasface.arch.genotype import CellGene, Genotype, Provenance
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
+from nasface.random_streams import Purpose
 from nasface.search.accumulator import Accumulator, LossParts, WholeBatch
 from nasface.search.bilevel import Gradient, arch_step, second_order_arch_step, weight_step
 from nasface.search.candidates import FloatArray
@@ -143,7 +144,7 @@ class BilevelSearcher(Generic[Batch]):
     def _weight_gradient(self, batch: Batch) -> Gradient:
         def gradient(parameters: Sequence[nn.Parameter]) -> float:
             for part in self.accumulator(batch, parameters):
-                mixture = self._mixture(self.seed)
+                mixture = self._mixture(Purpose.WEIGHT_PATHS)
                 self.accumulator.backward(self.loss(part, mixture, arch_step=False))
             return self.accumulator.figures["loss"]
 
@@ -152,7 +153,7 @@ class BilevelSearcher(Generic[Batch]):
     def _arch_gradient(self, batch: Batch) -> Gradient:
         def gradient(parameters: Sequence[nn.Parameter]) -> float:
             for part in self.accumulator(batch, parameters):
-                mixture = self._mixture(self.seed + 1)
+                mixture = self._mixture(Purpose.ARCH_PATHS)
                 self.accumulator.backward(self.loss(part, mixture, arch_step=True))
             return self.accumulator.figures["loss"] + self._add_penalty()
 
@@ -166,9 +167,11 @@ class BilevelSearcher(Generic[Batch]):
         penalty.backward()
         return float(penalty.detach())
 
-    def _mixture(self, seed: int) -> Mixture:
+    def _mixture(self, purpose: Purpose) -> Mixture:
         policy = self.policy(self.step)
-        self.mixture = self.arch_parameters.mixture(policy, seed=seed, step=self.step)
+        self.mixture = self.arch_parameters.mixture(
+            policy, seed=self.seed, step=self.step, purpose=purpose
+        )
         return self.mixture
 
     def executed(self) -> Iterator[Tensor | str]:

@@ -15,6 +15,7 @@ from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
 from nasface.nn.blocks import channel_shuffle, product, resample
 from nasface.nn.operations import POOLING, build_operation
+from nasface.random_streams import Purpose
 from nasface.search.candidates import CandidateTable
 from nasface.search.policy import (
     CellMixture,
@@ -45,14 +46,21 @@ class ArchitectureParameters(nn.Module):
             if space.edge_normalisation:
                 self.beta[cell] = nn.Parameter(1e-3 * torch.randn(shape[0], generator=generator))
 
-    def mixture(self, policy: Policy, *, seed: int, step: int) -> dict[str, CellMixture]:
+    def mixture(
+        self,
+        policy: Policy,
+        *,
+        seed: int,
+        step: int,
+        purpose: Purpose = Purpose.WEIGHT_PATHS,
+    ) -> dict[str, CellMixture]:
         """What each cell executes in a step; differentiable unless gradients are switched off."""
         return {
             cell: policy.mix(
                 table,
                 self.alpha[cell],
                 self.beta.get(cell, None),
-                StepRandom(seed, at, step),
+                StepRandom(seed, at, step, purpose),
             )
             for at, (cell, table) in enumerate(self.tables.items())
         }

@@ -51,7 +51,6 @@ RUN, SEARCHED, RESULT, RANKED = "run.yaml", "search.json", "result.json", "rank.
 GENOTYPE = "genotype.yaml"
 STOPPED = 130
 _LATENCY_ROUNDS = 7
-_CANDIDATES_FROM = 10**6
 
 
 def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
@@ -85,13 +84,9 @@ def _best_of_random(run: StudyRun, place: Path) -> Genotype:
     assert run.search is not None
     score = OneShotScorer(place, run.search.data)
     space = score.search.space
-    return max((random_genotype(space, seed) for seed in candidate_seeds(run)), key=score)
-
-
-def candidate_seeds(run: StudyRun) -> range:
-    """Seeds of the cells that a random search chooses among; no run of method random has them."""
-    first = _CANDIDATES_FROM + run.seed * run.candidates
-    return range(first, first + run.candidates)
+    # The first of a seed, 0, is that of the strategy ``random``.
+    drawn = (random_genotype(space, run.seed, at) for at in range(1, run.candidates + 1))
+    return max(drawn, key=score)
 
 
 def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:

@@ -22,6 +22,7 @@ from nasface.data.synthetic.paste import Pasted, paste, rotated_extent
 from nasface.data.widerface import write_wider_annotations
 from nasface.errors import ConfigError, DataError
 from nasface.optional import need
+from nasface.random_streams import Purpose, stream
 
 Image = NDArray[np.uint8]
 Crops = NDArray[np.float32]
@@ -104,7 +105,7 @@ def write_sample(
         for at, (part, count) in enumerate((("train", config.train), ("val", config.val))):
             entries = []
             for index in range(count):
-                generator = np.random.default_rng((config.seed, at, index))
+                generator = stream(config.seed, Purpose.SAMPLE_DATA, at, index)
                 image, faces = compose(parts[part], config, generator)
                 name = f"{EVENT}/{part}_{index:05d}.jpg"
                 write_image(_made(making / f"WIDER_{part}" / "images" / name), image)
