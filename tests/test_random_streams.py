@@ -14,8 +14,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, write_tiny
 
 import nasface
 from nasface import random_streams
-from nasface.engine.config import SearchConfig
-from nasface.engine.search import run_search
+from nasface.engine.search import SearchConfig, run_search
 from nasface.progress import Silent
 from nasface.random_streams import Purpose, stream, torch_seed
 

@@ -1,6 +1,5 @@
 """What the commands print: progress on standard error, tables and JSON on standard output."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from rich.table import Table
 
 from nasface.api.progress import ConsoleProgress
 from nasface.errors import MissingPackageError
+from nasface.io.strict_json import to_json
 
 __all__ = [
     "ConsoleProgress",
@@ -36,7 +36,7 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print figures for a program; nothing else goes to standard output."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.write(to_json(value) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

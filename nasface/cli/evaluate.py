@@ -15,7 +15,7 @@ from nasface.data.reading import describe_data, read_split
 from nasface.engine.config import EvaluateConfig
 from nasface.engine.evaluate import evaluate
 from nasface.engine.setup import data_folder
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, DataError
 from nasface.inference.predict import detections_as_rows
 from nasface.plots.evaluation import plot_precision_recall
 from nasface.runs.folder import RunFolder
@@ -54,6 +54,11 @@ def run(arguments: Sequence[str]) -> int:
     folder.check_free()
     with ConsoleProgress() as progress:
         check = read_split(data_folder(settings.data), settings.split, settings, progress)
+        if not any(record.valid_M.any() for record in check.records):
+            raise DataError(
+                f"{settings.data}: no valid face on the {len(check.records)} images of "
+                f"{settings.split}; expected some, to score detections by"
+            )
         detector = load_detector(settings.weights, settings.device)
         result = evaluate(
             detector.network(), check.records, settings.inference, progress, check.left_out
@@ -77,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
         print_json(figures)
         return 0
     bands = [
-        [f"faces {band}", str(each.faces), f"{each.ap:.3f}"]
+        [f"faces {band}", str(each.faces), f"{each.ap:.3f}" if each.faces else ""]
         for band, each in result.by_height.items()
     ]
     print_table(

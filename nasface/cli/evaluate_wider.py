@@ -116,7 +116,10 @@ def _print(result: WiderResult, figures: dict[str, Any]) -> None:
     print_table(
         f"{figures['protocol']}\n{figures['inference']}",
         ("", "faces", "AP"),
-        [[name, str(each.faces), f"{each.ap:.4f}"] for name, each in result.sets.items()],
+        [
+            [name, str(each.faces), f"{each.ap:.4f}" if each.faces else ""]
+            for name, each in result.sets.items()
+        ],
     )
     largest = list(result.sets)[-1]
     rows = [

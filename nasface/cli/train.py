@@ -68,8 +68,12 @@ def run(arguments: Sequence[str]) -> int:
     if command.json:
         print_json({"folder": str(command.out), **summary})
         return 0
-    best = command.out / "best.safetensors"
-    say(f"weights    {best}  AP {summary['best_ap']:.3f} at IoU 0.5")
+    best, figure = command.out / "best.safetensors", "no AP: no face to find when validating"
+    if summary["best_ap"] is None:
+        best = command.out / "last.safetensors"
+    else:
+        figure = f"AP {summary['best_ap']:.3f} at IoU 0.5"
+    say(f"weights    {best}  {figure}")
     if curves is not None:
         say(f"curves     {curves}")
     say(f"next       nasface detect --weights {best} --out FOLDER IMAGE ...")

@@ -18,6 +18,7 @@ from nasface.detection.necks.registry import uses_genotype
 from nasface.errors import NasfaceError, RunError
 from nasface.io.files import write_bytes
 from nasface.io.safetensors_file import load_safetensors_file
+from nasface.io.strict_json import to_json
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
 from nasface.nn.blocks import channels_last
 
@@ -60,7 +61,7 @@ def save_detector(
         **({} if genotype is None else {"genotype": to_yaml(genotype)}),
         "preprocessing": PREPROCESSING,
         "licence": LICENCE,
-        "metrics": json.dumps(metrics),
+        "metrics": to_json(metrics, indent=None),
     }
     tensors = {
         key: value.detach().cpu().contiguous()

@@ -16,6 +16,7 @@ from nasface.metrics.average_precision import (
     average_precision_by_height,
 )
 from nasface.progress import Progress
+from nasface.runs.results import figure_of, reasons
 from nasface.structures import Detections
 
 
@@ -34,15 +35,22 @@ class Evaluation:
     left_out: tuple[str, ...] = ()
 
     def figures(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """The figures as plain values; an average precision without faces is None, with the reason
+        beside it."""
         return {
             "protocol": f"AP at IoU 0.5, all valid faces, {self.inference.describe()}",
             "images": len(self.detections),
             "images_left_out": len(self.left_out),
             "faces": self.ap.faces,
             "detections": self.ap.detections,
-            "ap": self.ap.ap,
-            "ap_by_height": {band: each.ap for band, each in self.by_height.items()},
+            "ap": figure_of(self.ap.ap),
+            "ap_by_height": {band: figure_of(each.ap) for band, each in self.by_height.items()},
+            **reasons(
+                {
+                    "ap": self.ap,
+                    **{f"ap_by_height.{band}": each for band, each in self.by_height.items()},
+                }
+            ),
         }
 
 

@@ -24,6 +24,7 @@ from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.optim import LearningRateSchedule
 from nasface.engine.setup import images_to, peak_memory_mb, to_device
 from nasface.inference.predict import InferenceConfig
+from nasface.io.strict_json import REASONS
 from nasface.progress import Progress
 from nasface.runs.folder import Kind, RunFolder, read_metrics
 from nasface.runs.metrics_log import MetricsLog
@@ -66,7 +67,7 @@ class TrainJob(Job):
     labels: Mapping[str, str] = field(default_factory=dict)
     step: int = field(default=0, init=False)
     bn_is_frozen: bool = field(default=False, init=False)
-    best: float = field(default=-1.0, init=False)
+    best: float | None = field(default=None, init=False)
     metrics: dict[str, Any] = field(default_factory=dict, init=False)
     evaluation: Evaluation | None = field(default=None, init=False)
 
@@ -85,6 +86,12 @@ class TrainJob(Job):
 
     def start(self, progress: Progress) -> None:
         """Begin to load the images of the steps that are left."""
+        validation = self.validation
+        if validation is not None and not any(each.valid_M.any() for each in validation.records):
+            progress.note(
+                f"no valid face on the {len(validation.records)} validation images: there will be "
+                "no AP, and the last weights are the result"
+            )
         self.batches = self.loader.batches(self.step, self.total, progress.note)
 
     def next_step(self) -> dict[str, float]:
@@ -132,7 +139,8 @@ class TrainJob(Job):
         if self.ended or epoch % self.validation.every == 0:
             ap = self._evaluate(self.validation, progress).ap.ap
             log.write(self.step, {"ap": ap})
-            progress.note(f"epoch {epoch}: AP {ap:.3f}")
+            if math.isfinite(ap):
+                progress.note(f"epoch {epoch}: AP {ap:.3f}")
             progress.start(self.title, self.total, self.step)
 
     def _evaluate(self, validation: Validation, progress: Progress) -> Evaluation:
@@ -145,8 +153,9 @@ class TrainJob(Job):
             validation.left_out,
         )
         self.metrics, self.evaluation = evaluation.figures(), evaluation
-        if self.metrics["ap"] > self.best:
-            self.best = self.metrics["ap"]
+        ap = self.metrics["ap"]
+        if ap is not None and (self.best is None or ap > self.best):
+            self.best = ap
             self._save_weights("best.safetensors")
         return evaluation
 
@@ -188,7 +197,9 @@ class TrainJob(Job):
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.averaged.load_state_dict(state["average"])
-        self.step, self.best, self.metrics = state["step"], state["best"], state["figures"]
+        self.step, self.metrics = state["step"], state["figures"]
+        # Version 0.1 wrote -1 where there was no best yet.
+        self.best = None if state["best"] == -1 else state["best"]
 
     def write_results(self, folder: RunFolder) -> None:
         """Write the figures of a finished training."""
@@ -198,6 +209,11 @@ class TrainJob(Job):
     def _summary(self, folder: RunFolder) -> dict[str, Any]:
         rows = read_metrics(folder.metrics)[-self.epoch_steps :]
         losses = [row["loss"] for row in rows if row.get("loss") is not None]
+        reasons = dict(self.metrics.get(REASONS, {}))
+        if self.best is None:
+            reasons["best_ap"] = "no face to find on the validation images"
+        if not losses:
+            reasons["final_loss"] = "no step of the last epoch had a finite loss"
         return {
             **self.metrics,
             "best_ap": self.best if self.metrics else None,
@@ -207,4 +223,5 @@ class TrainJob(Job):
             "device": str(self.context.device),
             "peak_memory_mb": round(peak_memory_mb(self.context.device), 1),
             "final_loss": float(np.mean(losses)) if losses else None,
+            **({REASONS: reasons} if reasons else {}),
         }

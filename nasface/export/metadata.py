@@ -1,13 +1,12 @@
 """What an exported file says of itself, as text by key."""
 
-import json
-
 import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
 from nasface.detection.boxes import CENTRE_VARIANCE, SIZE_VARIANCE
 from nasface.detection.checkpoint import LICENCE, PREPROCESSING, LoadedDetector
 from nasface.detection.pyramid import STRIDES
 from nasface.export.config import ExportConfig
+from nasface.io.strict_json import to_json
 from nasface.io.yaml import to_yaml
 
 CLASSES = ("background", "face")
@@ -28,15 +27,15 @@ def describe(loaded: LoadedDetector, config: ExportConfig) -> dict[str, str]:
     about = {
         "nasface": nasface.__version__,
         "outputs": config.outputs,
-        "classes": json.dumps(CLASSES),
+        "classes": to_json(CLASSES, indent=None),
         "input": "float32 (batch, 3, height, width), RGB, any size",
         "preprocessing": PREPROCESSING,
-        "mean": json.dumps(IMAGE_MEAN),
-        "standard_deviation": json.dumps(IMAGE_STD),
+        "mean": to_json(IMAGE_MEAN, indent=None),
+        "standard_deviation": to_json(IMAGE_STD, indent=None),
         "boxes": "x1 y1 x2 y2 in pixels of the input, not clipped to it",
-        "anchors": json.dumps(layout),
+        "anchors": to_json(layout, indent=None),
         "config": to_yaml(loaded.config),
-        "metrics": json.dumps(loaded.metrics),
+        "metrics": to_json(loaded.metrics, indent=None),
         "licence": LICENCE,
     }
     if loaded.genotype is not None:

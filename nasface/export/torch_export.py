@@ -1,6 +1,5 @@
 """Programs of torch.export: the graph without the code that made it, run by torch alone."""
 
-import json
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from nasface.export.parity import Difference, Report, check
 from nasface.export.traceable import SMALLEST_TRACED, Graph, trace
 from nasface.inference.onnx_runtime import OUTPUT_NAMES
 from nasface.io.files import draft
+from nasface.io.strict_json import to_json
 
 ABOUT = "about.json"
 """Name under which a program carries what it says of itself."""
@@ -36,7 +36,7 @@ def export_program(
     program = trace(loaded.detector, config.outputs)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # holds paths of this machine
-    about = {ABOUT: json.dumps(describe(loaded, config))}
+    about = {ABOUT: to_json(describe(loaded, config), indent=None)}
     with draft(path) as temporary:
         torch.export.save(program, temporary, extra_files=about)
         report("comparing with the detector")

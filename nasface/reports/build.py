@@ -72,11 +72,11 @@ def _result(run: RunRecord) -> str:
         visited = run.summary["candidates"] - run.summary["unvisited"]
         return f"{visited} of {run.summary['candidates']} candidates visited"
     if run.kind == "training":
-        return f"AP {run.summary['best_ap']:.3f}" if run.summary else "not finished"
+        return f"AP {_number(run.summary['best_ap']) or 'none'}" if run.summary else "not finished"
     if not figures:
         return "not finished"
     if run.kind == "evaluation":
-        return f"AP {_number(figures['ap'])}"
+        return f"AP {_number(figures['ap']) or 'none'}"
     if run.kind == "FDDB":
         rate = figures["discontinuous"]["1000"]
         return f"discontinuous {_number(rate)} at 1000 false positives"

@@ -1,7 +1,6 @@
 """The folder of a run: settings, metrics, checkpoint and results, each under a fixed name."""
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import fields
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from nasface.errors import RunError
 from nasface.io.files import is_draft, write_text
 from nasface.io.settings import load_config
+from nasface.io.strict_json import REASONS, to_json
 from nasface.io.yaml import to_yaml
 from nasface.runs.checkpoint import save_checkpoint
 from nasface.runs.environment import ENVIRONMENT, describe_environment
@@ -94,10 +94,9 @@ class RunFolder:
             )
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Add a line to ``metrics.jsonl``; what is not finite becomes null."""
-        values = {name: value if math.isfinite(value) else None for name, value in row.items()}
+        """Add a line to ``metrics.jsonl``; what is not finite becomes null, with its reason."""
         with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+            file.write(to_json(row, indent=None) + "\n")
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Write the checkpoint, and see that the metrics up to it are on the disk before."""
@@ -112,13 +111,13 @@ class RunFolder:
         """
         for path in filter(is_draft, self.path.iterdir()):
             path.unlink()
-        rows = [row for row in read_metrics(self.metrics) if row["step"] <= step]
-        write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+        rows = [row for row in _read_rows(self.metrics) if row["step"] <= step]
+        write_text(self.metrics, "".join(to_json(row, indent=None) + "\n" for row in rows))
 
     def write_json(self, name: str, value: object) -> Path:
-        """Write a JSON file into the folder."""
+        """Write a JSON file into the folder, see :func:`to_json`."""
         path = self.path / name
-        write_text(path, json.dumps(value, indent=2) + os.linesep)
+        write_text(path, to_json(value) + "\n")
         return path
 
 
@@ -128,7 +127,14 @@ def is_run_folder(path: Path) -> bool:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a ``metrics.jsonl``; an unfinished last line (a killed run) is left out."""
+    """The figures in a ``metrics.jsonl``, None for those that were not finite; an unfinished last
+    line (a killed run) is left out."""
+    return [
+        {name: value for name, value in row.items() if name != REASONS} for row in _read_rows(path)
+    ]
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows = []

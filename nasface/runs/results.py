@@ -1,7 +1,7 @@
 """What evaluations write and plots read: figures as JSON, curves as CSV."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from nasface.errors import RunError
 from nasface.io.files import write_text
+from nasface.io.strict_json import REASONS
 from nasface.metrics.average_precision import AveragePrecision
 from nasface.metrics.fddb import READ_AT, FddbResult
 from nasface.metrics.widerface import THRESHOLDS, SetResult, WiderResult
@@ -25,19 +26,24 @@ _ROC = ["score", "false_positives", "discontinuous", "continuous"]
 
 
 def wider_figures(result: WiderResult) -> dict[str, Any]:
-    """Figures of WIDER FACE as plain values; an average precision without faces is None."""
+    """Figures of WIDER FACE as plain values; an average precision without faces is None, with the
+    reason beside it."""
+    groups = {
+        f"by.{group}.{name}.ap": each for group, s in result.by.items() for name, each in s.items()
+    }
     return {
         "images": result.images,
         "detections": result.detections,
         "images_without_entry": len(result.missing),
         "events_without_entry": list(result.missing_events),
         "entries_without_image": len(result.unknown),
-        **{name: _number(each.ap) for name, each in result.sets.items()},
+        **{name: figure_of(each.ap) for name, each in result.sets.items()},
         "faces": {name: each.faces for name, each in result.sets.items()},
         "by": {
             group: {value: _value(each) for value, each in values.items()}
             for group, values in result.by.items()
         },
+        **reasons({**result.sets, **groups}),
     }
 
 
@@ -150,9 +156,16 @@ def _frame(names: Sequence[str], *columns: object) -> "pd.DataFrame":
     return frame
 
 
+def reasons(results: Mapping[str, SetResult | AveragePrecision]) -> dict[str, dict[str, str]]:
+    """Why average precisions, by path, are None: as an entry of figures, or none without any."""
+    found = {path: "no face to find" for path, each in results.items() if math.isnan(each.ap)}
+    return {REASONS: found} if found else {}
+
+
 def _value(result: SetResult) -> dict[str, Any]:
-    return {"faces": result.faces, "ap": _number(result.ap)}
+    return {"faces": result.faces, "ap": figure_of(result.ap)}
 
 
-def _number(value: float) -> float | None:
+def figure_of(value: float) -> float | None:
+    """A figure as JSON has it: None in the place of nan."""
     return None if math.isnan(value) else value

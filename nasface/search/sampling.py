@@ -1,7 +1,5 @@
 """Cells drawn at random, and the path of a cell that is given as a genotype."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from nasface.arch.genotype import Genotype, Provenance, edges_of
@@ -35,7 +33,7 @@ def random_genotype(
 
 
 def _random_pairs(
-    edges: Sequence[Sequence[Pair]], kept: int, generator: np.random.Generator
+    edges: tuple[tuple[Pair, ...], ...], kept: int, generator: np.random.Generator
 ) -> tuple[Pair, ...]:
     """A pair on each edge that a node keeps, of the pairs that each edge into it may carry."""
     if kept == len(edges):

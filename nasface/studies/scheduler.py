@@ -22,6 +22,7 @@ from nasface.arch.io import load_genotype
 from nasface.errors import ConfigError, RunError
 from nasface.io.files import write_text
 from nasface.io.settings import load_config
+from nasface.io.strict_json import REASONS, to_json
 from nasface.io.yaml import to_yaml
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.studies.spec import StudyRun, StudySpec, runs_of
@@ -136,6 +137,7 @@ def finished(out: Path, run: StudyRun) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     row: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    row.pop(REASONS, None)
     return row
 
 
@@ -191,7 +193,7 @@ def _list_cells(out: Path, runs: list[StudyRun], ranked: list[StudyRun]) -> None
         folder, own = out / run.path, cells[run.path]
         same = [name for name, cell in cells.items() if cell.space.digest == own.space.digest]
         relative = [os.path.relpath(out / name / GENOTYPE, folder) for name in same]
-        write_text(folder / "cells.json", json.dumps(relative))
+        write_text(folder / "cells.json", to_json(relative))
 
 
 def _open(plan: StudySpec, out: Path) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.io.files import write_text
+from nasface.io.strict_json import REASONS
 from nasface.studies.scheduler import cells_of
 from nasface.studies.spec import StudySpec, runs_of
 from nasface.studies.stability import Stability, stability
@@ -103,8 +104,11 @@ def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.Data
         if run.method not in plan.rank or not path.is_file():
             continue
         scores = json.loads(path.read_text("utf-8"))
+        scores.pop(REASONS, None)
         cells: dict[Any, list[tuple[float, float, bool]]] = {}
         for relative, score in scores.items():
+            if score is None:
+                continue
             place = os.path.normpath(out / run.path / relative)
             name = os.path.relpath(Path(place).parent, out)
             row = reached[name]
@@ -151,9 +155,13 @@ def write_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path, tot
 
 
 def read_summary_rows(out: Path) -> list[dict[str, Any]]:
-    """The rows of summary.csv as plain values; what a row does not have is None."""
+    """The rows of summary.csv as plain values; what one does not have is None, with the reason."""
     text = pd.read_csv(out / SUMMARY).to_json(orient="records", double_precision=15)
     rows: list[dict[str, Any]] = json.loads(text)
+    for row in rows:
+        empty = [name for name, value in row.items() if value is None]
+        if empty:
+            row[REASONS] = dict.fromkeys(empty, "nothing to take it from, see summary.md")
     return rows
 
 
