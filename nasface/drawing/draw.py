@@ -17,8 +17,9 @@ from nasface.plots.save import SUFFIXES, check_suffix
 
 DPI = 150
 """Of PNG files."""
-_SVG = """<svg class="nasface-drawing" style="max-width: 100%; height: auto" """
-_DARK = """<style>
+_CLASS = "nasface-drawing"
+_STYLE = """<style>
+@media screen { .nasface-drawing { max-width: 100%; height: auto; } }
 @media (prefers-color-scheme: dark) {
   .nasface-drawing > g { filter: invert(0.9) hue-rotate(180deg); }
 }
@@ -48,9 +49,9 @@ class Drawing:
             graph.graph_attr["dpi"] = dpi
         data: bytes = graph.draw(format=form, prog="nop2")
         if form == "svg":
-            text = data.decode().replace("<svg ", _SVG, 1)
+            text = data.decode().replace("<svg ", f'<svg class="{_CLASS}" ', 1)
             start = text.index("<g id=")
-            data = (text[:start] + _DARK + text[start:]).encode()
+            data = (text[:start] + _STYLE + text[start:]).encode()
         return data
 
     def save(self, path: Path | str) -> Path:

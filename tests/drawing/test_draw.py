@@ -134,8 +134,9 @@ def test_a_notebook_shows_genotypes_and_drawings() -> None:
     root = ET.fromstring(shown)
     assert root.tag == f"{SVG}svg"
     # Dark where the reader's screen is, and no wider than the cell of the notebook.
-    assert "prefers-color-scheme: dark" in str(root.findtext(f"{SVG}style"))
-    assert "max-width: 100%" in str(root.get("style"))
+    style = str(root.findtext(f"{SVG}style"))
+    assert "prefers-color-scheme: dark" in style
+    assert f".{root.get('class')} {{ max-width: 100%" in style
 
 
 def test_a_notebook_without_graphviz_shows_text(monkeypatch: pytest.MonkeyPatch) -> None:
