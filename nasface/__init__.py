@@ -14,25 +14,34 @@ if TYPE_CHECKING:
     from nasface.api.spaces import list_genotypes, list_search_spaces, load_search_space
     from nasface.api.table import Table
     from nasface.api.training import TrainResult, train, train_from_config
+    from nasface.arch.combine import CombineRule, register_combine
     from nasface.arch.genotype import Genotype
     from nasface.arch.io import load_genotype, save_genotype, save_search_space
+    from nasface.arch.operations import Operation, register_operation
     from nasface.arch.space import SearchSpace
     from nasface.data.formats import read_dataset
+    from nasface.detection.backbones.registry import register_backbone
+    from nasface.detection.necks.registry import register_neck
     from nasface.drawing.draw import Drawing, draw
     from nasface.engine.estimate import estimate_search
     from nasface.engine.search import SearchConfig
     from nasface.engine.train import TrainConfig
     from nasface.errors import NasfaceError
+    from nasface.export.registry import ExportFormat, register_export_format
+    from nasface.search.policies import register_policy
 
 __version__ = "0.2.0.dev0"
 
 #: public name -> module that defines it; imported on first use, so that a start needs no torch
 _MODULES: Mapping[str, str] = MappingProxyType(
     {
+        "CombineRule": "nasface.arch.combine",
         "Drawing": "nasface.drawing.draw",
+        "ExportFormat": "nasface.export.registry",
         "FaceDetector": "nasface.api.detector",
         "Genotype": "nasface.arch.genotype",
         "NasfaceError": "nasface.errors",
+        "Operation": "nasface.arch.operations",
         "SearchConfig": "nasface.engine.search",
         "SearchResult": "nasface.api.searching",
         "SearchSpace": "nasface.arch.space",
@@ -52,6 +61,12 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "load_genotype": "nasface.arch.io",
         "load_search_space": "nasface.api.spaces",
         "read_dataset": "nasface.data.formats",
+        "register_backbone": "nasface.detection.backbones.registry",
+        "register_combine": "nasface.arch.combine",
+        "register_export_format": "nasface.export.registry",
+        "register_neck": "nasface.detection.necks.registry",
+        "register_operation": "nasface.arch.operations",
+        "register_policy": "nasface.search.policies",
         "save_genotype": "nasface.arch.io",
         "save_search_space": "nasface.arch.io",
         "search": "nasface.api.searching",
@@ -62,10 +77,13 @@ _MODULES: Mapping[str, str] = MappingProxyType(
 )
 
 __all__ = [
+    "CombineRule",
     "Drawing",
+    "ExportFormat",
     "FaceDetector",
     "Genotype",
     "NasfaceError",
+    "Operation",
     "SearchConfig",
     "SearchResult",
     "SearchSpace",
@@ -85,6 +103,12 @@ __all__ = [
     "load_genotype",
     "load_search_space",
     "read_dataset",
+    "register_backbone",
+    "register_combine",
+    "register_export_format",
+    "register_neck",
+    "register_operation",
+    "register_policy",
     "save_genotype",
     "save_search_space",
     "search",

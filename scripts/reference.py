@@ -16,7 +16,13 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import tyro
 
+from nasface.arch.combine import COMBINE_RULES
+from nasface.arch.operations import OPERATIONS
 from nasface.cli.main import VERBS
+from nasface.detection.backbones.registry import BACKBONES
+from nasface.detection.necks.registry import NECK_PARTS
+from nasface.export.registry import FORMATS
+from nasface.search.policies import POLICIES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 
@@ -142,7 +148,28 @@ def render() -> str:
             "\n".join(["| option | takes | default | |", "| --- | --- | --- | --- |", *rows])
         )
         parts.append("")
-    return "\n".join(parts)
+    return "\n".join([*parts, _names()])
+
+
+def _names() -> str:
+    """What spaces, settings and file names may name, from the tables that hold it."""
+    lines = ["## Names", "", "[Extending](extending.md) adds to them.", ""]
+    texts: Mapping[str, Mapping[str, str]] = {
+        "operation": {name: each.text for name, each in OPERATIONS.items()},
+        "combine rule": {name: each.text for name, each in COMBINE_RULES.items()},
+        "export format": {name: each.text for name, each in FORMATS.items()},
+    }
+    for title, rows in texts.items():
+        lines += [f"| {title} | |", "| --- | --- |"]
+        lines += [f"| `{name}` | {text} |" for name, text in rows.items()]
+        lines.append("")
+    for title, names in (
+        ("Policies", POLICIES),
+        ("Backbones", BACKBONES),
+        ("Hand-made necks", NECK_PARTS),
+    ):
+        lines += [f"{title}: {', '.join(f'`{name}`' for name in names)}.", ""]
+    return "\n".join(lines[:-1]) + "\n"
 
 
 def _row(option: Option) -> str:

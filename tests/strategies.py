@@ -17,9 +17,8 @@ from torch import Tensor
 
 from nasface.arch.graph import LEVEL_STEP
 from nasface.arch.io import load_search_space
-from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.operations import OPERATIONS
 from nasface.arch.space import SearchSpace
-from nasface.nn.operations import POOLING
 from nasface.search.derive import NodePaths
 from nasface.search.policy import (
     ArgmaxPath,
@@ -119,7 +118,7 @@ def spaces(
     draw: st.DrawFn, *, pooling: bool = True, partial: tuple[int, ...] = (1, 2, 4)
 ) -> SearchSpace:
     """A valid space of one or two cells, wired by hand or dense, that runs on ``features()``."""
-    known = [name for name in OPERATION_NAMES if pooling or name not in POOLING]
+    known = [name for name, each in OPERATIONS.items() if pooling or not each.needs_norm]
     pool = draw(st.lists(st.sampled_from(known), min_size=2, max_size=6, unique=True))
     count = draw(st.integers(1, 2))
     document: dict[str, Any] = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from registries import restored
 from tiny import DETECTOR, tiny_genotype, write_tiny
 
 from nasface.arch.io import save_genotype
@@ -59,8 +60,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=str)
 def test_python_code_runs(page: Path) -> None:
-    for number, code in enumerate(blocks(page, "python"), 1):
-        exec(compile(code, f"{page.name}, block {number}", "exec"), {"__name__": "docs"})
+    with restored():
+        for number, code in enumerate(blocks(page, "python"), 1):
+            exec(compile(code, f"{page.name}, block {number}", "exec"), {"__name__": "docs"})
 
 
 def commands(page: Path) -> list[list[str]]:

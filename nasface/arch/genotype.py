@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nasface.arch.combine import COMBINE_RULES
 from nasface.arch.graph import (
     CellGraph,
-    Combine,
     Edge,
     Input,
     Node,
@@ -48,7 +48,7 @@ class NodeGene:
 
     name: str
     level: int
-    combine: Combine
+    combine: str
     edges: tuple[EdgeGene, ...]
 
 
@@ -126,9 +126,9 @@ def _joined(node: NodeGene) -> str:
     """What a node is made of, such as ``sep_3x3(n1) + skip(x)``."""
     marks = {"none": "", "up2": " up 2", "down2": " down 2", "stride": " stride 2"}
     terms = [f"{edge.operation}({edge.source}{marks[edge.transform]})" for edge in node.edges]
-    signs = {"sum": " + ", "product": " * "}
-    if node.combine in signs:
-        return signs[node.combine].join(terms)
+    sign = COMBINE_RULES[node.combine].sign
+    if sign:
+        return f" {sign} ".join(terms)
     return f"{node.combine}({', '.join(terms)})"
 
 

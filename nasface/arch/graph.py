@@ -12,35 +12,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
-from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.combine import COMBINE_RULES
+from nasface.arch.operations import OPERATIONS
 from nasface.errors import SpecError
 
 if TYPE_CHECKING:
     import networkx as nx
 
-Combine = Literal["sum", "weighted_sum", "product", "concat"]
 Transform = Literal["none", "up2", "down2", "stride"]
 OutputRule = Literal["cat-all", "cat-leaf"]
 Projection = Literal["none", "conv", "conv_norm_relu"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-#: attributes of torch's module and parameter containers, which such a name would shadow
-# fmt: off
-_TAKEN = frozenset({
-    "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children",
-    "clear", "compile", "copy", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr",
-    "float", "forward", "fromkeys", "get", "get_buffer", "get_extra_state", "get_parameter",
-    "get_submodule", "half", "ipu", "items", "keys", "load_state_dict", "modules", "mtia",
-    "named_buffers", "named_children", "named_modules", "named_parameters", "parameters", "pop",
-    "popitem", "register_backward_hook", "register_buffer", "register_forward_hook",
-    "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook",
-    "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook", "register_module",
-    "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
-    "requires_grad_", "set_extra_state", "set_submodule", "setdefault", "share_memory",
-    "state_dict", "to", "to_empty", "train", "training", "type", "update", "values", "xpu",
-    "zero_grad",
-})
-# fmt: on
 
 #: the coarsest level has a stride of 2 to this power
 MOST_LEVELS = 20
@@ -80,7 +63,7 @@ class Node:
     name: str
     level: int
     edges: tuple[Edge, ...]
-    combine: Combine = "sum"
+    combine: str = "sum"
     keep: int | Literal["all"] = "all"
 
     @property
@@ -202,10 +185,10 @@ def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[st
 
 def check_name(place: str, name: str) -> None:
     """Raise :class:`SpecError` unless a name of a cell or node can stand in a state dict."""
-    if not _NAME.fullmatch(name) or name in _TAKEN:
+    if not _NAME.fullmatch(name):
         raise SpecError(
             f"{place}: {name!r} cannot be a name; expected a letter followed by letters, digits or "
-            "underscores, and no method of a torch module, such as 'type' or 'keys'"
+            "underscores"
         )
 
 
@@ -231,6 +214,7 @@ def _check_node(place: str, node: Node, levels: Mapping[str, int]) -> None:
         raise SpecError(f"{place}.edges: a node needs at least one edge")
     if node.keep != "all" and not 1 <= node.keep <= len(node.edges):
         raise SpecError(f"{place}.keep: {node.keep} is not 'all' or 1 to {len(node.edges)}")
+    COMBINE_RULES.find(node.combine, f"{place}.combine")
     for at, edge in enumerate(node.edges):
         here = f"{place}.edges.{at}"
         check_edge_level(here, edge.transform, levels[edge.source], node.level)
@@ -244,10 +228,7 @@ def _check_node(place: str, node: Node, levels: Mapping[str, int]) -> None:
 
 def check_operation(place: str, name: str) -> None:
     """Raise :class:`SpecError` for a name that is not in the operations table."""
-    if name not in OPERATION_NAMES:
-        raise SpecError(
-            f"{place}: unknown operation {name!r}; expected one of {', '.join(OPERATION_NAMES)}"
-        )
+    OPERATIONS.find(name, place)
 
 
 def _check_output(cell: CellGraph) -> None:

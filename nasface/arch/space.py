@@ -16,7 +16,6 @@ from typing import Literal, TypeAlias
 from nasface.arch.graph import (
     LEVEL_STEP,
     CellGraph,
-    Combine,
     Edge,
     Input,
     Node,
@@ -59,7 +58,7 @@ class NodeDocument:
     name: str
     level: int
     edges: tuple[EdgeDocument, ...]
-    combine: Combine = "sum"
+    combine: str = "sum"
     keep: int | Literal["all"] = "all"
 
 
@@ -72,7 +71,7 @@ class DenseDocument:
 
     nodes: int
     keep: int | Literal["all"] = 1
-    combine: Combine = "sum"
+    combine: str = "sum"
     input_transform: Transform = "none"
     operations: tuple[str, ...] | None = None
 

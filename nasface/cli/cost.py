@@ -15,8 +15,7 @@ from nasface.cli.options import parse
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import FRAME, detector_cost
-from nasface.detection.necks.handmade import CONTEXTS, PYRAMIDS
-from nasface.detection.necks.registry import GENOTYPE, NONE, is_hand_made, uses_genotype
+from nasface.detection.necks.registry import GENOTYPE, NECK_PARTS, NONE, is_hand_made, uses_genotype
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
 from nasface.errors import ConfigError
 
@@ -92,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
 def _necks(command: CostCommand, size: tuple[int, int]) -> int:
     """The hand-made necks, and that of the genotype, in a detector of the given settings."""
     found = []
-    for name in (NONE, *PYRAMIDS, *CONTEXTS, GENOTYPE):
+    for name in (NONE, *NECK_PARTS, GENOTYPE):
         genotype = load_genotype(command.genotype) if name == GENOTYPE else None
         rows = detector_cost(replace(command.settings, neck=name), genotype, *size)
         trunk = [row for row in rows if row.part in FRAME]

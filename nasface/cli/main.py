@@ -10,6 +10,7 @@ from types import MappingProxyType
 import nasface
 from nasface.engine.malloc import keep_freed_memory
 from nasface.errors import NasfaceError
+from nasface.registry import EXTENSIONS, import_extensions
 
 #: verb -> what it does, in the order in which a newcomer meets them; each is nasface.cli.<verb>,
 #: with _ for -
@@ -54,12 +55,20 @@ def _run(words: list[str]) -> int:
     if words[0] == "--version":
         print(nasface.__version__)
         return 0
+    if words[0] == "--import":
+        if len(words) < 2:
+            return _fail("nasface: --import: is missing a name; expected that of a module")
+        # Worker processes read it, too. A console script does not look for modules where it runs.
+        os.environ[EXTENSIONS] = ",".join(filter(None, (os.environ.get(EXTENSIONS), words[1])))
+        sys.path.insert(0, "")
+        return _run(words[2:])
     verb = words[0]
     if verb not in VERBS:
         return _fail(f"nasface: unknown command {verb!r}; expected one of {', '.join(VERBS)}")
     keep_freed_memory()
     warnings.showwarning = _show_warning
     try:
+        import_extensions()
         code: int = importlib.import_module(f"nasface.cli.{verb.replace('-', '_')}").run(words[1:])
     except NasfaceError as error:
         # An error of a data worker arrives with the worker's traceback in front of its message.
@@ -81,10 +90,11 @@ def _run(words: list[str]) -> int:
 def _usage() -> str:
     lines = "\n".join(f"  {verb:<11} {what}" for verb, what in VERBS.items())
     return (
-        "usage: nasface COMMAND [options]\n\n"
+        "usage: nasface [--import MODULE] COMMAND [options]\n\n"
         "Differentiable architecture search for face detectors.\n\n"
         f"{lines}\n\n"
-        "`nasface COMMAND --help` explains the options of a command."
+        "`nasface COMMAND --help` explains the options of a command. --import imports a module of\n"
+        "yours first, which registers operations, policies and more (see docs/extending.md)."
     )
 
 

@@ -43,13 +43,13 @@ def make_anchors(
     # Built anew each time (well below a millisecond): kept tensors would leak out of
     # inference_mode and torch.export into later calls.
     levels = [
-        _level(rows, columns, stride, config.scale * stride * scale, config.aspect, device)
+        level_anchors(rows, columns, stride, config.scale * stride * scale, config.aspect, device)
         for (rows, columns), stride in zip(feature_sizes, strides, strict=True)
     ]
     return torch.cat(levels)
 
 
-def _level(
+def level_anchors(
     rows: int, columns: int, stride: int, side: float, aspect: float, device: torch.device | str
 ) -> Tensor:
     """Anchors (rows * columns, 4) of a level, row by row."""

@@ -1,6 +1,7 @@
 """Detectors on disk: a safetensors file that carries all that is needed to build the detector."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from nasface.io.safetensors_file import load_safetensors_file
 from nasface.io.strict_json import to_json
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
 from nasface.nn.blocks import channels_last
+from nasface.nn.keys import name_of
 
 FORMAT = "nasface-detector-1"
 LICENCE = "weights are subject to the terms of the images that they were trained on"
@@ -77,7 +79,6 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
     """
     tensors, metadata = load_safetensors_file(path)
-    tensors = {_current_key(key): value for key, value in tensors.items()}
     if metadata.get("format") != FORMAT:
         raise RunError(
             f"{path}: format is {metadata.get('format')!a:.60}, expected {FORMAT!r} "
@@ -91,6 +92,10 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
         genotype = parse_genotype(_text(metadata, "genotype", path), f"{path}: genotype")
     try:
         detector = _without_values(config, genotype)
+        # Which names torch takes for itself, and so what their keys are, depends on its version.
+        keys = {_names_in(key): key for key in detector.state_dict()}
+        found = {_current_key(key): tensor for key, tensor in tensors.items()}
+        tensors = {keys.get(_names_in(key), key): tensor for key, tensor in found.items()}
         _check_fit(detector, tensors)
         # Copies lie at aligned addresses, which the bits of matrix products can depend on.
         copies = {key: tensor.clone() for key, tensor in tensors.items()}
@@ -106,9 +111,19 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
 
 
 def _current_key(key: str) -> str:
-    """A key of a state dict; version 0.1 called the trunk frame and the neck enhancement."""
+    """Return what a key of a state dict of version 0.1 is called now.
+
+    The trunk was the frame and the neck the enhancement; cells kept what their combine rules learn
+    in ``scales`` and ``merges``.
+    """
     room, dot, rest = key.partition(".")
+    rest = re.sub(r"(^|\.)(cells\.[^.]+)\.scales\.([^.]+)$", r"\1\2.combine.\3.scale", rest)
+    rest = re.sub(r"(^|\.)(cells\.[^.]+)\.merges\.([^.]+)\.", r"\1\2.combine.\3.merge.", rest)
     return {"frame": "trunk", "enhancement": "neck"}.get(room, room) + dot + rest
+
+
+def _names_in(key: str) -> str:
+    return ".".join(map(name_of, key.split(".")))
 
 
 def _without_values(config: DetectorConfig, genotype: Genotype | None) -> Detector:

@@ -14,7 +14,7 @@ from nasface.arch.genotype import Genotype
 from nasface.detection.anchors import make_anchors
 from nasface.detection.backbones.registry import build_backbone
 from nasface.detection.config import DetectorConfig
-from nasface.detection.heads import Head
+from nasface.detection.heads import build_head
 from nasface.detection.necks.registry import build_neck
 from nasface.detection.pyramid import LEVELS, STRIDES, ExtraLevels
 from nasface.nn.blocks import conv_norm_relu
@@ -37,7 +37,7 @@ class DetectorTrunk(nn.Module):
         self.extra = ExtraLevels(channels[5], config.extra_channels, config.extra)
         widths = [*channels.values(), *config.extra_channels]
         self.laterals = nn.ModuleList(conv_norm_relu(w, config.channels) for w in widths)
-        self.heads = nn.ModuleList(Head(config, level) for level in LEVELS)
+        self.heads = nn.ModuleList(build_head(config, level) for level in LEVELS)
 
     def pyramid(self, images_B3HW: Tensor) -> dict[int, Tensor]:
         """Images (B, 3, H, W) -> level 2..7 -> (B, channels, ceil(H / 2**l), ceil(W / 2**l))."""

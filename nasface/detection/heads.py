@@ -15,24 +15,29 @@ from nasface.nn.blocks import conv_norm_relu, separable_conv_norm_relu
 class Head(nn.Module):
     """Two branches over one level: class logits and box offsets, one anchor per position.
 
-    Max-in-out (S3FD, PyramidBox): several logits stand for a class, the greatest counts. On
-    ``level`` 2, where false positives abound, three are background and one is face, on the others
-    the other way round.
+    ``layers`` of a ``form`` stand in front of the last 1x1 convolution of each branch. ``kinds``:
+    how many logits stand for background and for a face; the greatest counts. With ``cosine_scale``
+    logits are scaled cosines.
     """
 
-    def __init__(self, config: DetectorConfig, level: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        layers: int,
+        form: Form,
+        kinds: tuple[int, int] = (1, 1),
+        cosine_scale: float | None = None,
+    ) -> None:
         super().__init__()
-        background = 3 if level == LEVELS[0] else 1
-        self.kinds = (background, 4 - background) if config.max_in_out else (1, 1)
-        layers = (config.channels, config.head_layers, config.head)
-        cosine = config.classifier == "cosine"
-        self.classify = _branch(*layers, 0 if cosine else sum(self.kinds))
-        self.regress = _branch(*layers, 4)
-        if cosine:
-            if config.head_layers:
+        self.kinds = kinds
+        cosine = cosine_scale is not None
+        self.classify = _branch(channels, layers, form, 0 if cosine else sum(kinds))
+        self.regress = _branch(channels, layers, form, 4)
+        if cosine_scale is not None:
+            if layers:
                 # Rectified features of background can all be zero: no direction, and no gradient.
                 self.classify[-1] = cast(nn.Sequential, self.classify[-1])[:-1]
-            self.classify.append(Cosine(config.channels, sum(self.kinds), config.cosine_scale))
+            self.classify.append(Cosine(channels, sum(kinds), cosine_scale))
         self._start_from_background()
 
     @torch.no_grad()
@@ -66,6 +71,25 @@ class Head(nn.Module):
         if sum(self.kinds) > 2:
             logits = torch.stack([each.amax(2) for each in logits.split(self.kinds, dim=2)], dim=2)
         return logits, _flatten(self.regress(x_BCHW))
+
+
+def build_head(config: DetectorConfig, level: int) -> Head:
+    """Build the head of a level.
+
+    Max-in-out (S3FD, PyramidBox): several logits stand for a class. On level 2, where false
+    positives abound, three are background and one is face, on the others the other way round.
+    """
+    return Head(*head_arguments(config, level))
+
+
+def head_arguments(
+    config: DetectorConfig, level: int
+) -> tuple[int, int, Form, tuple[int, int], float | None]:
+    """Return the arguments of :class:`Head` for a level."""
+    background = 3 if level == LEVELS[0] else 1
+    kinds = (background, 4 - background) if config.max_in_out else (1, 1)
+    scale = config.cosine_scale if config.classifier == "cosine" else None
+    return config.channels, config.head_layers, config.head, kinds, scale
 
 
 class Cosine(nn.Module):

@@ -7,11 +7,12 @@ from functools import cache
 from math import dist
 from typing import Literal
 
+from nasface.arch.combine import COMBINE_RULES
 from nasface.arch.genotype import CellGene
 from nasface.arch.graph import Transform
-from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.operations import OPERATIONS
 
-Role = Literal["input", "node", "leaf", "product", "output"]
+Role = Literal["input", "node", "leaf", "symbol", "output"]
 Side = Literal["", "both", "first", "second"]
 NodeProbabilities = Sequence[Sequence[float | None]]
 """For each node of a cell, for each edge into it, the probability of its operation, if known."""
@@ -21,7 +22,7 @@ FILL: Mapping[Role, str] = {
     "input": "#56b4e9",
     "node": "#f5f5f5",
     "leaf": "#a6dba0",
-    "product": "#ffffff",
+    "symbol": "#ffffff",
     "output": "#f0e442",
 }
 FIXED = "#8a8a8a"
@@ -86,13 +87,13 @@ class Arrow:
         return " ".join(part for part in (name, self.mark, share) if part)
 
 
-@cache
 def operation_colours() -> Mapping[str, str]:
     """A fixed colour for each operation."""
-    return colours_of([name for name in OPERATION_NAMES if name not in ("none", "skip")])
+    return colours_of(tuple(name for name in OPERATIONS if name not in ("none", "skip")))
 
 
-def colours_of(names: Sequence[str]) -> Mapping[str, str]:
+@cache
+def colours_of(names: tuple[str, ...]) -> Mapping[str, str]:
     """Different colours for names, in their order: names added at the end change no other's.
 
     The palette first; past its end always the one that is least like all before it.
@@ -129,8 +130,8 @@ def cell_graph(
         role, label = kind, name
         if kind == "output":
             label = "out"
-        elif graph.nodes[name]["combine"] == "product":
-            role, label = "product", "\N{MULTIPLICATION SIGN}"
+        elif kind == "node" and (symbol := COMBINE_RULES[graph.nodes[name]["combine"]].symbol):
+            role, label = "symbol", symbol
         elif name in leaves:
             role = "leaf"
         vertices.append(Vertex(name, label, role, graph.nodes[name]["level"]))
@@ -165,7 +166,7 @@ def merge_vertices(vertices: Iterable[Vertex]) -> list[Vertex]:
     for vertex in vertices:
         found.setdefault(vertex.name, vertex)
     order = ("input", "node", "output")
-    kind = {"leaf": "node", "product": "node"}
+    kind = {"leaf": "node", "symbol": "node"}
     return sorted(found.values(), key=lambda each: order.index(kind.get(each.role, each.role)))
 
 

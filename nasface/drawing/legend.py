@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.combine import COMBINE_RULES
+from nasface.arch.operations import OPERATIONS
 from nasface.drawing.graph import FILL, FIXED, SIDES, Arrow, Role, Vertex, operation_colours
 
-_ROLES: tuple[Role, ...] = ("input", "node", "leaf", "product", "output")
-_WORDS = {"leaf": "leaf, part of an output", "product": "product of its sources"}
+_ROLES: tuple[Role, ...] = ("input", "node", "leaf", "symbol", "output")
 _SIGN = "\N{HORIZONTAL BAR}\N{BLACK RIGHT-POINTING TRIANGLE}"
 
 
@@ -25,6 +25,7 @@ def legend(
     vertices: Iterable[Vertex], arrows: Iterable[Arrow], compares: tuple[str, str] | None = None
 ) -> list[Entry]:
     """The entries that a drawing needs: operations or the two genotypes compared, then vertices."""
+    shown = list(vertices)
     if compares:
         first, second = compares
         entries = [
@@ -35,15 +36,19 @@ def legend(
     else:
         used = {arrow.operation for arrow in arrows}
         entries = [
-            Entry(f"{name}: {OPERATION_NAMES[name]}", colour)
+            Entry(f"{name}: {OPERATIONS[name].text}", colour)
             for name, colour in operation_colours().items()
             if name in used
         ]
         entries.append(Entry("skip or fixed connection", FIXED))
-    roles = {vertex.role for vertex in vertices}
-    return entries + [
-        Entry(_WORDS.get(role, role), FILL[role], role) for role in _ROLES if role in roles
-    ]
+    labels = {role: {each.label for each in shown if each.role == role} for role in _ROLES}
+    for role in (each for each in _ROLES if labels[each]):
+        texts = {"leaf": ["leaf, part of an output"]}.get(role, [role])
+        if role == "symbol":
+            rules = [rule for rule in COMBINE_RULES.values() if rule.symbol in labels[role]]
+            texts = [f"{rule.symbol} {rule.text}" for rule in rules]
+        entries += [Entry(text, FILL[role], role) for text in texts]
+    return entries
 
 
 def legend_table(entries: list[Entry], columns: int = 3) -> str:

@@ -17,8 +17,8 @@ STYLES: Mapping[str, Style] = MappingProxyType(
         "edge": {"arrowsize": 0.55},
     }
 )
-_SHAPES = {
-    "product": {"shape": "circle", "style": "filled", "width": 0.28, "fixedsize": "true"},
+_SHAPES: Mapping[str, Style] = {
+    "symbol": {"shape": "circle", "style": "filled", "fixedsize": "true"},
     "output": {"shape": "ellipse", "style": "filled", "width": 0.5, "margin": "0,0"},
 }
 _BOX = {"shape": "box", "style": "filled,rounded", "width": 0.42, "margin": "0.08,0"}
@@ -26,8 +26,10 @@ _BOX = {"shape": "box", "style": "filled,rounded", "width": 0.42, "margin": "0.0
 
 def vertex_style(vertex: Vertex) -> Style:
     """An input, node or output: its shape by its role."""
-    shape = _SHAPES.get(vertex.role, _BOX)
-    return {"label": vertex.label, "height": 0.28, "fillcolor": FILL[vertex.role], **shape}
+    shape: Style = {"height": 0.28, **_SHAPES.get(vertex.role, _BOX)}
+    if vertex.role == "symbol":
+        shape["height"] = shape["width"] = max(0.28, 0.1 + 0.1 * len(vertex.label))
+    return {"label": vertex.label, "fillcolor": FILL[vertex.role], **shape}
 
 
 def label_style(arrow: Arrow) -> Style:

@@ -13,6 +13,7 @@ from nasface.engine.search import SearchConfig
 from nasface.errors import ConfigError, RunError
 from nasface.io.settings import load_config
 from nasface.io.yaml import config_digest
+from nasface.nn.keys import name_of
 from nasface.runs.arch_history import entry_arrays
 from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import RunFolder
@@ -85,7 +86,7 @@ def _choices(
         model = state["model"]
         alphas, betas = (
             {
-                key.removeprefix(prefix): value.numpy()
+                name_of(key.removeprefix(prefix)): value.numpy()
                 for key, value in model.items()
                 if key.startswith(prefix)
             }

@@ -1,9 +1,8 @@
 """Export formats by the suffix of the file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, ExportError
@@ -13,13 +12,14 @@ from nasface.export.parity import Difference, Report
 from nasface.export.python_source.file import export_python
 from nasface.export.torch_export import export_program
 from nasface.optional import require
+from nasface.registry import Registry
 
 Writer = Callable[[LoadedDetector, Path, ExportConfig, Report], Difference]
 """Writes a detector to a file that agrees with it, or no file; returns the greatest difference."""
 
 
 @dataclass(frozen=True)
-class Format:
+class ExportFormat:
     """A form of a detector that runs without this toolkit.
 
     ``beside``: suffixes of the files that are written beside the first. ``needs``: packages without
@@ -38,27 +38,23 @@ class Format:
         return [path, *(path.with_suffix(suffix) for suffix in self.beside)]
 
 
-_FORMATS: dict[str, Format] = {}
-FORMATS: Mapping[str, Format] = MappingProxyType(_FORMATS)
+FORMATS: Registry[ExportFormat] = Registry("export format")
 """Suffix -> format."""
 
 
-def register_export_format(new: Format) -> None:
-    """Add a format.
+def register_export_format(entry: ExportFormat) -> None:
+    """Add an export format.
 
     Raises:
         ConfigError: for a suffix without its dot, or one that has a format.
     """
-    if not new.suffix.startswith(".") or new.suffix in _FORMATS:
-        raise ConfigError(
-            f"export format {new.suffix!r}: expected a suffix such as .abc, and none of "
-            f"{', '.join(_FORMATS)}"
-        )
-    _FORMATS[new.suffix] = new
+    if not entry.suffix.startswith("."):
+        raise ConfigError(f"export format {entry.suffix!r}: expected a suffix such as .abc")
+    FORMATS.add(entry.suffix, entry)
 
 
 register_export_format(
-    Format(
+    ExportFormat(
         ".onnx",
         "ONNX, for ONNX Runtime and others",
         export_onnx,
@@ -66,21 +62,19 @@ register_export_format(
         install="nasface[export]",
     )
 )
-register_export_format(Format(".pt2", "a program of torch.export", export_program))
+register_export_format(ExportFormat(".pt2", "a program of torch.export", export_program))
 register_export_format(
-    Format(".py", "plain Python, to read and change", export_python, (".safetensors",))
+    ExportFormat(".py", "plain Python, to read and change", export_python, (".safetensors",))
 )
 
 
-def export_format(path: Path) -> Format:
+def export_format(path: Path) -> ExportFormat:
     """Return the format that a file name asks for.
 
     Raises:
         ConfigError: if there is none of its suffix.
     """
-    if path.suffix not in FORMATS:
-        raise ConfigError(f"{path}: unknown export format; expected {', '.join(FORMATS)}")
-    return FORMATS[path.suffix]
+    return FORMATS.find(path.suffix, str(path))
 
 
 def export(

@@ -114,6 +114,17 @@ class Zero(nn.Module):
         return torch.zeros_like(x_BCHW[..., :: self.stride, :: self.stride])
 
 
+def upsample(x_BCHW: Tensor, size: tuple[int, ...] | None = None) -> Tensor:
+    """Bilinear with aligned corners, to ``size`` or to twice the height and width."""
+    target = size or (2 * x_BCHW.shape[-2], 2 * x_BCHW.shape[-1])
+    return F.interpolate(x_BCHW, size=target, mode="bilinear", align_corners=True)
+
+
+def downsample(x_BCHW: Tensor) -> Tensor:
+    """3x3 max pooling with stride 2, to ceil(H/2), ceil(W/2)."""
+    return F.max_pool2d(x_BCHW, 3, stride=2, padding=1)
+
+
 def resample(x_BCHW: Tensor, transform: Transform, size: tuple[int, int] | None) -> Tensor:
     """Bring a feature map to another level, before the operation of an edge.
 
@@ -122,11 +133,9 @@ def resample(x_BCHW: Tensor, transform: Transform, size: tuple[int, int] | None)
     ceil(H/2), ceil(W/2). ``none`` and ``stride`` leave the map as it is.
     """
     if transform == "up2":
-        height, width = x_BCHW.shape[-2:]
-        target = size or (2 * height, 2 * width)
-        return F.interpolate(x_BCHW, size=target, mode="bilinear", align_corners=True)
+        return upsample(x_BCHW, size)
     if transform == "down2":
-        return F.max_pool2d(x_BCHW, 3, stride=2, padding=1)
+        return downsample(x_BCHW)
     return x_BCHW
 
 
@@ -141,11 +150,3 @@ def channel_shuffle(x_BCHW: Tensor, groups: int) -> Tensor:
         x = x_BCHW.permute(0, 2, 3, 1).unflatten(3, shape).transpose(3, 4).flatten(3)
         return cast(Tensor, x.permute(0, 3, 1, 2))
     return cast(Tensor, x_BCHW.unflatten(1, shape).transpose(1, 2).flatten(1, 2))
-
-
-def product(values: list[Tensor]) -> Tensor:
-    """Elementwise product of one or more tensors."""
-    result = values[0]
-    for value in values[1:]:
-        result = result * value
-    return result

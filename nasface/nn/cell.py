@@ -6,9 +6,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from nasface.arch.genotype import CellGene, Genotype, NodeGene
+from nasface.arch.genotype import CellGene, Genotype
 from nasface.errors import SpecError
-from nasface.nn.blocks import DropPath, product, resample
+from nasface.nn.blocks import DropPath, resample
+from nasface.nn.combine import build_combine
+from nasface.nn.keys import module_key, name_of
 from nasface.nn.operations import build_operation
 
 
@@ -24,12 +26,14 @@ class FixedCell(nn.Module):
     def __init__(self, gene: CellGene, channels: int, bottleneck: int | None = None) -> None:
         super().__init__()
         self.gene = gene
-        outer, channels = channels, bottleneck or channels
+        #: width of the maps outside, and of the nodes
+        self.outer, self.channels = channels, bottleneck or channels
+        outer, channels = self.outer, self.channels
         self.entries = nn.ModuleDict()
         if bottleneck:
             for each in gene.inputs:
                 layers = [nn.ReLU(), _conv_1x1(outer, channels), nn.BatchNorm2d(channels)]
-                self.entries[each.name] = nn.Sequential(*layers)
+                self.entries[module_key(each.name)] = nn.Sequential(*layers)
         #: on every connection but plain identities; its rate is 0 unless a network sets it
         self.drop_path = DropPath()
         self.edges = nn.ModuleList(
@@ -42,13 +46,12 @@ class FixedCell(nn.Module):
             for node in gene.nodes
             for edge in node.edges
         )
-        self.scales = nn.ParameterDict()
-        self.merges = nn.ModuleDict()
-        for node in gene.nodes:
-            if node.combine == "weighted_sum":
-                self.scales[node.name] = nn.Parameter(1e-3 * torch.randn(len(node.edges)))
-            if node.combine == "concat":
-                self.merges[node.name] = _conv_1x1(channels * len(node.edges), channels)
+        self.combine = nn.ModuleDict(
+            {
+                module_key(node.name): build_combine(node.combine, channels, len(node.edges))
+                for node in gene.nodes
+            }
+        )
         self.projections = nn.ModuleDict()
         if gene.projection != "none":
             for output in gene.outputs:
@@ -61,8 +64,8 @@ class FixedCell(nn.Module):
         """See the class."""
         given = {each.name: x for each, x in zip(self.gene.inputs, inputs, strict=True)}
         values = dict(given)
-        for name, entry in self.entries.items():
-            values[name] = entry(given[name])
+        for key, entry in self.entries.items():
+            values[name_of(key)] = entry(given[name_of(key)])
         sizes = {
             each.level: (x.shape[-2], x.shape[-1])
             for each, x in zip(self.gene.inputs, inputs, strict=True)
@@ -74,7 +77,7 @@ class FixedCell(nn.Module):
                 self._carry(next(operations), resample(values[e.source], e.transform, size))
                 for e in node.edges
             ]
-            values[node.name] = self._combine(node, terms)
+            values[node.name] = self.combine[module_key(node.name)](terms)
         return {
             output.level: self._output(
                 output.level, [values[name] for name in output.sources], given
@@ -85,19 +88,6 @@ class FixedCell(nn.Module):
     def _carry(self, operation: nn.Module, x_BCHW: Tensor) -> Tensor:
         value = cast(Tensor, operation(x_BCHW))
         return value if isinstance(operation, nn.Identity) else cast(Tensor, self.drop_path(value))
-
-    def _combine(self, node: NodeGene, terms: list[Tensor]) -> Tensor:
-        if node.combine == "product":
-            return product(terms)
-        if node.combine == "concat":
-            return cast(Tensor, self.merges[node.name](torch.cat(terms, dim=1)))
-        if node.combine == "weighted_sum":
-            scale = self.scales[node.name].softmax(0)
-            terms = [scale[at] * term for at, term in enumerate(terms)]
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        return total
 
     def _output(self, level: int, parts: list[Tensor], given: Mapping[str, Tensor]) -> Tensor:
         result = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
@@ -116,7 +106,9 @@ class FixedModule(nn.Module):
         self.cells = nn.ModuleDict()
         for name, gene in genotype.cells.items():
             narrow = dense and len(gene.inputs) == 1 and gene.projection != "none"
-            self.cells[name] = FixedCell(gene, channels, channels // 4 if narrow else None)
+            self.cells[module_key(name)] = FixedCell(
+                gene, channels, channels // 4 if narrow else None
+            )
 
     def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """Level -> feature map (B, C, H, W), before and after the cells."""

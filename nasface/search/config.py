@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nasface.errors import ConfigError
-from nasface.search.policy import ArgmaxPath, GumbelPath, Policy, Softmax, UniformPath
+from nasface.search.policies import POLICIES
+from nasface.search.policy import Policy, UniformPath
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,9 @@ class CostPenaltyConfig:
 class BilevelConfig:
     """How choices are searched. The defaults are ASFD's where it states them (section 4.1)."""
 
-    policy: Literal["argmax", "gumbel", "softmax", "uniform"] = "argmax"
-    """What a step executes: the highest-weight path, a sampled path, the mixture, a random path."""
+    policy: str = "argmax"
+    """What a step executes: argmax, the highest-weight path; gumbel, a sampled path; softmax, the
+    mixture; uniform, a random path."""
     order: Literal["first", "second"] = "first"
     """Whether architecture steps see the weights as fixed (as ASFD and PC-DARTS), or one weight
     step ahead (as DARTS can; about four times the cost)."""
@@ -62,6 +64,7 @@ class BilevelConfig:
     the genotype of the epoch before (DARTS+)."""
 
     def __post_init__(self) -> None:
+        POLICIES.find(self.policy)
         if self.warmup_epochs < 0:
             raise ConfigError(f"warmup_epochs: {self.warmup_epochs} is not 0 or more")
         if self.noise < 0 or not 0 < self.noise_until <= 1 or self.probes < 0:
@@ -87,12 +90,7 @@ def policy_at(config: BilevelConfig, step: int, warmup: int, total: int) -> Poli
     While the architecture parameters are frozen, path policies visit all candidates in turn, so
     that none is later compared before it was trained.
     """
-    if config.policy == "softmax":
-        return Softmax()
-    if step < warmup or config.policy == "uniform":
+    entry = POLICIES.find(config.policy)
+    if step < warmup and entry.runs_paths:
         return UniformPath()
-    share = (step - warmup) / max(1, total - warmup)
-    if config.policy == "gumbel":
-        first, last = config.temperature
-        return GumbelPath(first + (last - first) * share, config.probes, config.every_edge)
-    return ArgmaxPath(config.noise * max(0.0, 1 - share / config.noise_until), config.probes)
+    return entry.build(config, max(0, step - warmup) / max(1, total - warmup))

@@ -98,9 +98,9 @@ class CostPenalty:
         """Expected cost of the derived network."""
         total = torch.tensor(self.fixed, dtype=torch.float64)
         for cell, table in arch_parameters.tables.items():
-            alpha = arch_parameters.alpha[cell]
+            alpha, beta = arch_parameters.of(cell)
             costs = torch.from_numpy(self.costs_EO[cell]).to(alpha.device)
-            found = expected_cost(table, alpha, arch_parameters.beta.get(cell, None), costs)
+            found = expected_cost(table, alpha, beta, costs)
             total = total + found.double().cpu()
         return total
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nasface.arch.genotype import CellGene, Genotype, Provenance
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
+from nasface.nn.keys import name_of
 from nasface.random_streams import Purpose
 from nasface.search.accumulator import Accumulator, LossParts, WholeBatch
 from nasface.search.bilevel import Gradient, arch_step, second_order_arch_step, weight_step
@@ -188,7 +189,7 @@ class BilevelSearcher(Generic[Batch]):
         """Copies of the architecture parameters: alphas and (with edge normalisation) betas by
         cell."""
         alpha, beta = (
-            {cell: value.detach().cpu().numpy().copy() for cell, value in kind.items()}
+            {name_of(key): value.detach().cpu().numpy().copy() for key, value in kind.items()}
             for kind in (self.arch_parameters.alpha, self.arch_parameters.beta)
         )
         return alpha, beta

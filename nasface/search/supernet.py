@@ -11,10 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from nasface.arch.graph import CellGraph, Edge
+from nasface.arch.operations import OPERATIONS
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
-from nasface.nn.blocks import channel_shuffle, product, resample
-from nasface.nn.operations import POOLING, build_operation
+from nasface.nn.blocks import channel_shuffle, resample
+from nasface.nn.combine import add_up, build_combine
+from nasface.nn.keys import module_key
+from nasface.nn.operations import build_operation
 from nasface.random_streams import Purpose
 from nasface.search.candidates import CandidateTable
 from nasface.search.policy import (
@@ -42,9 +45,15 @@ class ArchitectureParameters(nn.Module):
         self.beta = nn.ParameterDict()
         for cell, table in self.tables.items():
             shape = table.offered_EO.shape
-            self.alpha[cell] = nn.Parameter(1e-3 * torch.randn(shape, generator=generator))
+            key = module_key(cell)
+            self.alpha[key] = nn.Parameter(1e-3 * torch.randn(shape, generator=generator))
             if space.edge_normalisation:
-                self.beta[cell] = nn.Parameter(1e-3 * torch.randn(shape[0], generator=generator))
+                self.beta[key] = nn.Parameter(1e-3 * torch.randn(shape[0], generator=generator))
+
+    def of(self, cell: str) -> tuple[nn.Parameter, nn.Parameter | None]:
+        """Return ``alpha_EO`` and, with edge normalisation, ``beta_E`` of a cell."""
+        key = module_key(cell)
+        return self.alpha[key], self.beta.get(key, None)
 
     def mixture(
         self,
@@ -56,12 +65,7 @@ class ArchitectureParameters(nn.Module):
     ) -> dict[str, CellMixture]:
         """What each cell executes in a step; differentiable unless gradients are switched off."""
         return {
-            cell: policy.mix(
-                table,
-                self.alpha[cell],
-                self.beta.get(cell, None),
-                StepRandom(seed, at, step, purpose),
-            )
+            cell: policy.mix(table, *self.of(cell), StepRandom(seed, at, step, purpose))
             for at, (cell, table) in enumerate(self.tables.items())
         }
 
@@ -81,19 +85,19 @@ class SearchEdge(nn.Module):
         self.operations = nn.ModuleDict()
         for name in edge.operations:
             operation = build_operation(name, width, stride, affine or len(edge.operations) == 1)
-            if name in POOLING and len(edge.operations) > 1:
+            if OPERATIONS[name].needs_norm and len(edge.operations) > 1:
                 operation = nn.Sequential(operation, nn.BatchNorm2d(width, affine=affine))
-            self.operations[name] = operation
+            self.operations[module_key(name)] = operation
 
     def path(self, x_BCHW: Tensor, column: int, size: tuple[int, int] | None) -> Tensor:
         """The edge with one of its operations; no other is executed."""
         x = resample(x_BCHW, self.transform, size)
         name = self.column_names[column]
         inside, around = self._divide(x)
-        if around is not None and name in POOLING:
+        if around is not None and OPERATIONS[name].needs_norm:
             # Pooling keeps its input for the backward pass; as a view it would keep all channels.
             inside = inside.clone()
-        return self._join(self.operations[name](inside), around)
+        return self._join(self.operations[module_key(name)](inside), around)
 
     def mixed(self, x_BCHW: Tensor, weights_O: Tensor, size: tuple[int, int] | None) -> Tensor:
         """The edge with all operations, weighted; ``weights_O`` over the columns of the space."""
@@ -102,7 +106,7 @@ class SearchEdge(nn.Module):
         x = resample(x_BCHW, self.transform, size)
         inside, around = self._divide(x)
         total = sum(
-            weights_O[column] * self.operations[name](inside)
+            weights_O[column] * self.operations[module_key(name)](inside)
             for column, name in self.column_names.items()
         )
         return self._join(cast(Tensor, total), around)
@@ -144,16 +148,14 @@ class SearchCell(nn.Module):
         self.edges = nn.ModuleList(
             SearchEdge(edge, columns, channels, partial, affine) for edge in graph.edges
         )
-        self.scales = nn.ParameterDict()
-        self.merges = nn.ModuleDict()
+        self.combine = nn.ModuleDict()
         self.projections = nn.ModuleDict()
         for node, edges in zip(graph.nodes, graph.edges_into, strict=True):
-            if node.combine == "weighted_sum":
-                self.scales[node.name] = nn.Parameter(1e-3 * torch.randn(len(edges)))
-            if node.combine == "concat":
-                self.merges[node.name] = nn.ModuleList(_conv_1x1(channels) for _ in edges)
+            self.combine[module_key(node.name)] = build_combine(
+                node.combine, channels, len(edges), searched=True
+            )
             if graph.output.projection != "none":
-                self.projections[node.name] = _conv_1x1(channels)
+                self.projections[module_key(node.name)] = _conv_1x1(channels)
         self.finish = nn.ModuleDict()
         if graph.output.projection == "conv_norm_relu":
             for level in graph.output_levels:
@@ -166,7 +168,9 @@ class SearchCell(nn.Module):
         sizes = {each.level: _size(x) for each, x in zip(graph.inputs, inputs, strict=True)}
         for position, node in enumerate(graph.nodes):
             terms = self._terms(position, values, mixture, sizes.get(node.level))
-            values[node.name] = self._combine(position, terms)
+            first = graph.edges_into[position].start
+            numbers = [edge - first for edge in terms]
+            values[node.name] = self.combine[module_key(node.name)](list(terms.values()), numbers)
         outputs = {}
         for level, sources in graph.sources_of_outputs(self._used_edges(mixture)).items():
             names = [graph.nodes[at].name for at in sources]
@@ -211,22 +215,10 @@ class SearchCell(nn.Module):
             value = value + cast(Tensor, probe.gate) * rival
         return value
 
-    def _combine(self, position: int, terms: Mapping[int, Tensor]) -> Tensor:
-        node, edges = self.graph.nodes[position], self.graph.edges_into[position]
-        if node.combine == "product":
-            return product(list(terms.values()))
-        if node.combine == "weighted_sum":
-            scale = self.scales[node.name][[edge - edges.start for edge in terms]].softmax(0)
-            return _total(scale[at] * value for at, value in enumerate(terms.values()))
-        if node.combine == "concat":
-            merge = cast(nn.ModuleList, self.merges[node.name])
-            return _total(merge[edge - edges.start](value) for edge, value in terms.items())
-        return _total(iter(terms.values()))
-
     def _output(self, level: int, values: Mapping[str, Tensor]) -> Tensor:
         if not self.projections:
             return torch.cat(list(values.values()), dim=1)
-        total = _total(self.projections[name](value) for name, value in values.items())
+        total = add_up(self.projections[module_key(name)](value) for name, value in values.items())
         return cast(Tensor, self.finish[str(level)](total)) if self.finish else total
 
     def _edge(self, edge: int) -> SearchEdge:
@@ -278,7 +270,7 @@ class Supernet(nn.Module):
         columns = {name: at for at, name in enumerate(space.operations)}
         self.cells = nn.ModuleDict(
             {
-                name: SearchCell(
+                module_key(name): SearchCell(
                     graph, columns, channels, partial=space.partial_channels, affine=affine
                 )
                 for name, graph in space.cells.items()
@@ -292,7 +284,7 @@ class Supernet(nn.Module):
     def forward(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:
         """Level -> feature map (B, C, H, W), before and after the cells."""
         values = dict(features)
-        for name, cell in self.cells.items():
+        for name, cell in zip(self.space.cells, self.cells.values(), strict=True):
             inputs = [values[each.level] for each in cast(SearchCell, cell).graph.inputs]
             values |= cell(inputs, mixture[name])
         return values
@@ -300,13 +292,6 @@ class Supernet(nn.Module):
 
 def _conv_1x1(channels: int) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, 1, bias=False)
-
-
-def _total(values: Iterator[Tensor]) -> Tensor:
-    total = next(values)
-    for value in values:
-        total = total + value
-    return total
 
 
 def _size(x_BCHW: Tensor) -> tuple[int, int]:

@@ -15,14 +15,12 @@ from nasface.errors import ConfigError
 from nasface.io.former_names import with_current_names
 from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, plain_values
+from nasface.search.policies import POLICIES
 
-Strategy = Literal[
-    "argmax", "argmax-cat-all", "gumbel", "pc-darts", "darts", "random-search", "random", "fixed"
-]
 Figure = Literal["ap", "easy", "medium", "hard"]
 
 #: what each way of searching sets, before the settings of plan and method
-SETTINGS: Mapping[Strategy, Mapping[str, Any]] = MappingProxyType(
+SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "argmax": {"policy": "argmax"},
         "argmax-cat-all": {"policy": "argmax", "parameters": {"rule": "cat-all"}},
@@ -42,14 +40,15 @@ SETTINGS: Mapping[Strategy, Mapping[str, Any]] = MappingProxyType(
 class MethodSpec:
     """A row of the comparison, or one for each of ``nodes``.
 
-    ``strategy`` is a way of searching (:data:`SETTINGS`), ``random`` for a cell drawn at random,
+    ``strategy`` is a way of searching (:data:`SETTINGS`), the name of a policy, ``random`` for a
+    cell drawn at random,
     ``random-search`` for the best of ``candidates`` random cells by the loss of a supernet that
     was trained on uniform paths, or ``fixed`` for what ``train`` names. ``seeds``, where given,
     stand in the place of the plan's.
     """
 
     name: str
-    strategy: Strategy
+    strategy: str
     nodes: tuple[int, ...] = ()
     seeds: tuple[int, ...] = ()
     search: dict[str, Any] = field(default_factory=dict)
@@ -90,6 +89,12 @@ class StudySpec:
                 raise ConfigError(
                     f"methods: name {method.name!r}, expected letters, digits, space and . + - _"
                 )
+            known = dict.fromkeys((*SETTINGS, *POLICIES, "fixed"))
+            if method.strategy not in known:
+                raise ConfigError(
+                    f"methods: {method.name}: unknown strategy {method.strategy!r}; expected one "
+                    f"of {', '.join(known)}"
+                )
             if method.strategy == "fixed" and (method.nodes or method.search):
                 raise ConfigError(
                     f"methods: {method.name}: nodes and search have no meaning for strategy fixed"
@@ -108,7 +113,7 @@ class StudyRun:
 
     label: str
     method: str
-    strategy: Strategy
+    strategy: str
     nodes: int | None
     seed: int
     metric: Figure
@@ -187,7 +192,8 @@ def _run(plan: StudySpec, method: MethodSpec, nodes: int | None, seed: int) -> S
     place = f"{plan.name}: method {method.name}"
     search = None
     if method.strategy != "fixed":
-        values = merged(merged(plan.search, SETTINGS[method.strategy]), method.search)
+        settings = SETTINGS.get(method.strategy, {"policy": method.strategy})
+        values = merged(merged(plan.search, settings), method.search)
         if nodes is not None:
             values = merged(values, {"parameters": {"nodes": nodes}})
         values = merged(values, common)

@@ -42,6 +42,7 @@ from nasface.io.settings import load_config
 from nasface.metrics.widerface import score_wider
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.progress import Progress
+from nasface.registry import import_extensions
 from nasface.runs.folder import RunFolder
 from nasface.search.sampling import random_genotype
 from nasface.studies.one_shot import OneShotScorer
@@ -237,6 +238,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
     keep_freed_memory()
     try:
+        import_extensions()
         done = PHASES[arguments[1]](load_config(StudyRun, folder / RUN), folder, _Lines())
     except NasfaceError as error:
         print(error, flush=True)

@@ -108,13 +108,18 @@ def kill(child: int, moment: Callable[[], bool]) -> bool:
     return True
 
 
+def half_written(out: Path) -> list[Path]:
+    """Checkpoints that a process is writing, or was writing when it was killed."""
+    return list(out.glob(".checkpoint.*.tmp.pt"))
+
+
 def interrupted(kind: str, run: Run, out: Path, kills: int, length: float, count: Count) -> None:
     """One run that is killed up to ``kills`` times in all and resumed each time."""
     count.runs += 1
     step = 0
-    temporary = out / ".checkpoint.pt.tmp"
     while count.kills < kills:
-        temporary.unlink(missing_ok=True)
+        for path in half_written(out):
+            path.unlink()
         at = time.monotonic() + random.uniform(0, length)
         late = random.uniform(0, 0.003)
         in_write = count.kills % 2 == 1
@@ -122,7 +127,7 @@ def interrupted(kind: str, run: Run, out: Path, kills: int, length: float, count
         def moment(at: float = at, late: float = late, in_write: bool = in_write) -> bool:
             if not in_write:
                 return time.monotonic() >= at
-            if not temporary.exists():
+            if not half_written(out):
                 return False
             time.sleep(late)
             return True
@@ -130,7 +135,7 @@ def interrupted(kind: str, run: Run, out: Path, kills: int, length: float, count
         if not kill(start(run, out), moment):
             return
         count.kills += 1
-        count.in_a_write += temporary.exists()
+        count.in_a_write += bool(half_written(out))
         if (out / "checkpoint.pt").exists():
             before, step = step, load_checkpoint(out / "checkpoint.pt", kind)["step"]
             assert step >= before, f"the checkpoint went back from step {before} to {step}"

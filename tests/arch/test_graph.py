@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from strategies import spaces
-from torch import nn
 
 from nasface.arch.graph import CellGraph, Edge, Input, Node, Output, check_name
 from nasface.arch.space import SearchSpace
@@ -109,10 +108,8 @@ def test_a_residual_needs_an_input_at_every_output_level() -> None:
         )
 
 
-def test_names_that_would_shadow_torch_are_refused() -> None:
-    containers = (nn.Module(), nn.ModuleDict(), nn.ParameterDict())
-    taken = {name for each in containers for name in dir(each) if not name.startswith("_")}
-    for name in (*taken, "", "a.b", "1st", "_x", "a b"):
+def test_odd_names_are_refused() -> None:
+    for name in ("", "a.b", "1st", "_x", "a b", "a-"):
         with pytest.raises(SpecError, match="cannot be a name"):
             check_name("cells", name)
     check_name("cells", "cpm_c2")

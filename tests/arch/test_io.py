@@ -85,7 +85,11 @@ MALFORMED_SPACES = {
     "wrong level": ("name: a, level: 2", "name: a, level: 3", ["cells.c.nodes.0", "transform"]),
     "wrong transform": ("stride}", "up2}", ["cells.c.nodes.1", "edges.0.transform", "'up2'"]),
     "unknown transform": ("stride}", "down4}", ["edges.0.transform", "'down2'", "'down4'"]),
-    "unknown combine": ("keep: 1", "combine: mean", ["nodes.1.combine", "'mean'", "'product'"]),
+    "unknown combine": (
+        "keep: 1",
+        "combine: mean",
+        ["nodes.1 (b).combine: unknown", "'mean'", "product"],
+    ),
     "keep too large": ("keep: 1", "keep: 3", ["cells.c.nodes.1", "keep: 3", "1 to 2"]),
     "keep zero": ("keep: 1", "keep: 0", ["cells.c.nodes.1", "keep: 0", "1 to 2"]),
     "keep a word": ("keep: 1", "keep: most", ["nodes.1.keep", "'all'"]),

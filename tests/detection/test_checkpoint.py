@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,3 +92,32 @@ def test_loading_gives_the_bits_of_a_detector_built_with_values(neck: str, tmp_p
     with torch.inference_mode():
         for one, other in zip(loaded(images)[:3], built(images)[:3], strict=True):
             assert torch.equal(one, other)
+
+
+def test_what_combine_rules_learn_had_other_keys_in_version_0_1(tmp_path: Path) -> None:
+    """Scales of weighted sums, and the convolutions of concatenations."""
+    genotype, path = tiny_genotype(), tmp_path / "w.safetensors"
+    fpn = genotype.cells["fpn"]
+    nodes = tuple(
+        replace(node, combine="concat") if node.name == "up3" else node for node in fpn.nodes
+    )
+    genotype = replace(genotype, cells={**genotype.cells, "fpn": replace(fpn, nodes=nodes)})
+    detector = build_detector(DETECTOR, genotype).eval()
+    state = {
+        re.sub(
+            r"neck\.cells\.(\w+)\.combine\.(\w+)\.merge",
+            r"enhancement.cells.\1.merges.\2",
+            re.sub(
+                r"neck\.cells\.(\w+)\.combine\.(\w+)\.scale",
+                r"enhancement.cells.\1.scales.\2",
+                key,
+            ),
+        ): value
+        for key, value in detector.state_dict().items()
+    }
+    assert "enhancement.cells.fpn.merges.up3.weight" in state
+    assert "enhancement.cells.fpn.scales.out3" in state
+    save_detector(path, detector, genotype, {}, state)
+    loaded = load_detector(path).detector.state_dict()
+    for key, value in detector.state_dict().items():
+        assert torch.equal(loaded[key], value), key

@@ -9,7 +9,7 @@ from nasface.arch.genotype import CellGene, Genotype, NodeGene
 from nasface.arch.io import load_search_space
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
-from nasface.detection.heads import Cosine, Head
+from nasface.detection.heads import Cosine, build_head
 from nasface.detection.pyramid import LEVELS, STRIDES
 from nasface.detection.searchable import build_searchable
 from nasface.errors import ConfigError, SpecError
@@ -121,7 +121,7 @@ def test_cosine_classifier_sees_directions_only() -> None:
 
 def test_features_before_a_cosine_are_not_rectified() -> None:
     torch.manual_seed(0)
-    head = Head(DetectorConfig(channels=8, classifier="cosine", head_layers=1), 2)
+    head = build_head(DetectorConfig(channels=8, classifier="cosine", head_layers=1), 2)
     with torch.no_grad():
         for module in head.classify.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -142,7 +142,7 @@ def test_faces_start_as_rare(
     """Everywhere: of ten thousand positions the ones likeliest to be faces are learnt from."""
     torch.manual_seed(0)
     config = DetectorConfig(channels=channels, classifier=classifier, max_in_out=max_in_out)
-    logits, _ = Head(config, 3).train()(torch.randn(40, channels, 16, 16))
+    logits, _ = build_head(config, 3).train()(torch.randn(40, channels, 16, 16))
     probability = logits.softmax(2)[..., 1]
     assert 0.002 < probability.median() < 0.05
     assert probability.amax() < 0.3
@@ -153,7 +153,7 @@ def test_max_in_out_takes_the_greatest_of_a_class() -> None:
     config = DetectorConfig(channels=8, head_layers=0, max_in_out=True)
     x = torch.randn(2, 8, 2, 3)
     for level, background in ((2, 3), (3, 1), (7, 1)):
-        head = Head(config, level)
+        head = build_head(config, level)
         every = head.classify(x).flatten(2).transpose(1, 2)
         assert every.shape == (2, 6, 4)
         logits, deltas = head(x)

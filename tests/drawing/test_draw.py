@@ -13,7 +13,7 @@ from tiny import tiny_genotype
 
 import nasface
 from nasface.arch.io import load_genotype, parse_genotype
-from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.operations import OPERATIONS, Operation
 from nasface.drawing.draw import draw
 from nasface.drawing.graph import operation_colours
 from nasface.errors import ConfigError, MissingPackageError
@@ -83,20 +83,19 @@ def test_labels_are_as_wide_as_their_text_in_the_font_of_matplotlib() -> None:
         assert expected < float(width[1]) < 1.15 * expected
 
 
-def test_an_operation_that_is_added_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {**OPERATION_NAMES, "shuffle_3x3": "grouped 3x3 convolution"}
-    for module in ("arch.graph", "drawing.graph", "drawing.legend"):
-        monkeypatch.setattr(f"nasface.{module}.OPERATION_NAMES", names)
-    text = to_yaml(tiny_genotype("autofem-cpm")).replace(
-        "operation: conv_1x1", "operation: shuffle_3x3"
-    )
-    genotype = parse_genotype(text, "text")
-    operation_colours.cache_clear()
+def nothing(channels: int, stride: int, affine: bool) -> None:
+    """What a drawing does not build."""
+
+
+def test_an_operation_that_is_added_is_drawn() -> None:
+    text = to_yaml(tiny_genotype("autofem-cpm"))
+    text = text.replace("operation: conv_1x1", "operation: shuffle_3x3")
+    OPERATIONS.add("shuffle_3x3", Operation("shuffle_3x3", "grouped 3x3 convolution", nothing))
     try:
-        svg = draw(genotype).svg
+        svg = draw(parse_genotype(text, "text")).svg
         colour = operation_colours()["shuffle_3x3"]
     finally:
-        operation_colours.cache_clear()
+        OPERATIONS.remove("shuffle_3x3")
     assert "shuffle_3x3: grouped 3x3 convolution" in svg
     assert f'stroke="{colour}"' in svg
 

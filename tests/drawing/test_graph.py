@@ -5,7 +5,7 @@ import re
 from tiny import tiny_genotype
 
 from nasface.arch.io import load_genotype
-from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.operations import OPERATIONS
 from nasface.drawing.graph import (
     FIXED,
     Arrow,
@@ -30,7 +30,7 @@ def test_a_cell_is_drawn_with_all_its_edges_and_leaves() -> None:
 def test_leaves_and_products_are_told_apart() -> None:
     roles = {vertex.name: vertex.role for vertex in cell_graph(tiny_genotype().cells["fpn"])[0]}
     assert roles["f2"] == "input"
-    assert roles["up3"] == "product"
+    assert roles["up3"] == "symbol"
     assert roles["td3"] == "node"
     assert roles["out3"] == "leaf"
     assert roles["output 3"] == "output"
@@ -51,21 +51,21 @@ def test_legend_names_what_is_drawn_and_nothing_else() -> None:
     entries = legend([v for each in drawn for v in each[0]], [a for each in drawn for a in each[1]])
     texts = " ".join(entry.text for entry in entries)
     used = {e.operation for cell in genotype.cells.values() for n in cell.nodes for e in n.edges}
-    for name in set(OPERATION_NAMES) - {"none", "skip"}:
+    for name in set(OPERATIONS) - {"none", "skip"}:
         assert (f"{name}:" in texts) == (name in used), name
     assert "product" not in texts
 
 
 def test_each_operation_has_its_own_colour() -> None:
     colours = operation_colours()
-    assert len(set(colours.values())) == len(colours) == len(OPERATION_NAMES) - 2
+    assert len(set(colours.values())) == len(colours) == len(OPERATIONS) - 2
 
 
 def test_an_operation_that_is_added_has_a_colour_of_its_own_and_changes_no_other() -> None:
     there = operation_colours()
-    more = colours_of([*there, *(f"new_{number}" for number in range(12))])
+    more = colours_of((*there, *(f"new_{number}" for number in range(12))))
     assert more.items() >= there.items()
-    assert more.items() >= colours_of([*there, "new_0", "new_1"]).items()
+    assert more.items() >= colours_of((*there, "new_0", "new_1")).items()
     assert all(re.fullmatch("#[0-9a-f]{6}", each) for each in more.values())
     assert len(set(more.values()) | {FIXED}) == len(more) + 1
 

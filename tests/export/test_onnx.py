@@ -179,7 +179,8 @@ def test_nothing_is_overwritten_unasked(place: Path, tmp_path: Path, capsys: Out
     before = (place / "w.onnx").read_bytes()
     assert "w.onnx: is there already" in fails(f"{words} {place}/w.onnx", capsys)
     assert (place / "w.onnx").read_bytes() == before
-    assert "unknown export format; expected .onnx" in fails(f"{words} {tmp_path}/w.engine", capsys)
+    other = fails(f"{words} {tmp_path}/w.engine", capsys)
+    assert "unknown export format '.engine'; expected one of .onnx" in other
     assert "is no folder" in fails(f"{words} {tmp_path}/none/w.onnx", capsys)
     assert "opset: 9, expected 18 to 23" in fails(f"{words} {tmp_path}/w.onnx --opset 9", capsys)
     assert "weights: is missing" in fails(f"export --out {tmp_path}/w.onnx", capsys)

@@ -23,7 +23,8 @@ from nasface.detection.detector import build_detector
 from nasface.errors import ExportError
 from nasface.export.config import ExportConfig
 from nasface.export.python_source.cell import CellSource
-from nasface.export.python_source.detector import PythonSource, layers_of
+from nasface.export.python_source.detector import PythonSource
+from nasface.export.python_source.extract import LAYERS, SourceCopier
 from nasface.export.python_source.file import export_python
 from nasface.inference.predict import InferenceConfig, detect
 from nasface.io.yaml import to_yaml
@@ -60,7 +61,8 @@ detector = face.load()
 with torch.inference_mode():
     outputs = detector(images)
 assert not any(name.startswith("nasface.") for name in sys.modules)
-torch.save([*outputs, *face.detect(detector, image, confidence=0.0, keep=30)], {results!r})
+faces = face.detect(detector, image, score_threshold=0.0, max_detections=30)
+torch.save([*outputs, *faces], {results!r})
 """
 
 
@@ -118,11 +120,13 @@ def test_any_cell_is_written_out(space: SearchSpace, seed: int, narrow: bool) ->
         for norm in (each for each in cell.modules() if isinstance(each, torch.nn.BatchNorm2d)):
             torch.nn.init.uniform_(norm.weight, 0.5, 2)
             torch.nn.init.normal_(norm.bias)
-        source = CellSource("Written", gene, CHANNELS, bottleneck)
+        imports = {"torch": ("torch", ""), "nn": ("torch", "nn"), "Tensor": ("torch", "Tensor")}
+        copier = SourceCopier(imports)
+        source = CellSource(copier.name("Written"), cell, copier)
         written = PythonSource(source.source(), source.weights)
-        imports = "import torch\nimport torch.nn.functional as F\nfrom torch import Tensor, nn\n"
+        parts = [copier.import_lines(), *copier.sections[LAYERS], written.text]
         namespace: dict[str, Any] = {}
-        exec(imports + "\n\n".join([*layers_of(written.text), written.text]), namespace)
+        exec("\n\n\n".join(parts), namespace)
         module = namespace["Written"]().eval()
         state = {written.rename(key): value for key, value in cell.state_dict().items()}
         assert len(state) == len(cell.state_dict())

@@ -9,7 +9,6 @@ from nasface.nn.blocks import (
     Zero,
     channel_shuffle,
     conv_norm_relu,
-    product,
     resample,
     separable_conv_norm_relu,
 )
@@ -78,12 +77,6 @@ def test_zero_is_zero_even_for_infinite_input() -> None:
     x = torch.full((1, 2, 5, 4), torch.inf)
     assert torch.equal(Zero(1)(x), torch.zeros(1, 2, 5, 4))
     assert torch.equal(Zero(2)(x), torch.zeros(1, 2, 3, 2))
-
-
-def test_product_by_hand() -> None:
-    values = [torch.tensor([2.0, 3.0]), torch.tensor([5.0, -1.0]), torch.tensor([1.0, 4.0])]
-    assert product(values).tolist() == [10.0, -12.0]
-    assert product(values[:1]) is values[0]
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (7, 2)])

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from nasface.arch.io import load_genotype, load_search_space
-from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.operations import OPERATIONS
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.nn.blocks import FactorizedReduce, channels_last
-from nasface.nn.operations import DENSE_FORMS, build_operation
+from nasface.nn.operations import build_operation
 from nasface.search.policy import Softmax
 
 SIZES = ((7, 9), (33, 17), (64, 64))
@@ -27,9 +27,9 @@ CHANNELS = (1, 2, 3, 4, 5, 7, 8, 12, 16)
 
 def operations() -> Iterator[tuple[str, nn.Module, Tensor]]:
     """Every operation at stride 2, and what it is applied to."""
-    for name in OPERATION_NAMES:
+    for name, entry in OPERATIONS.items():
         for channels in CHANNELS:
-            for dense in (False, True) if name in DENSE_FORMS else (False,):
+            for dense in (False, True) if entry.dense else (False,):
                 operation = build_operation(name, channels, 2, dense=dense)
                 for size in SIZES:
                     yield f"{name}, {channels} channels", operation, torch.randn(3, channels, *size)

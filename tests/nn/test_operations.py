@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasface.arch.operations import OPERATION_NAMES
+from nasface.arch.operations import OPERATIONS
 from nasface.nn.blocks import FactorizedReduce, Zero
-from nasface.nn.operations import OPERATIONS, POOLING, build_operation
+from nasface.nn.operations import build_operation
 
 C = 4
+POOLING = {name for name, operation in OPERATIONS.items() if operation.needs_norm}
 #: side of the square of positions that an output position looks at, and their spacing
 REACH = {
     "conv_1x1": (1, 1),
@@ -28,14 +29,13 @@ REACH = {
 }
 
 
-def test_names_and_modules_are_the_same_table() -> None:
-    assert list(OPERATIONS) == list(OPERATION_NAMES)
+def test_every_operation_is_tested() -> None:
     assert set(REACH) == set(OPERATIONS) - POOLING - {"none", "skip"}
 
 
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("name", OPERATION_NAMES)
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_size_and_gradients(name: str, stride: int, affine: bool) -> None:
     for channels, height, width in ((C, 8, 6), (C, 7, 5), (5, 1, 3), (C, 1, 1)):
         operation = build_operation(name, channels, stride, affine)

@@ -13,6 +13,7 @@ from torch import nn
 from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace
 from nasface.nn.cell import FixedCell, FixedModule
+from nasface.nn.combine import Concat, SearchedConcat, WeightedSum
 from nasface.search.derive import NodePaths, genotype_of_paths
 from nasface.search.supernet import Supernet
 
@@ -30,10 +31,12 @@ def copy_weights(supernet: Supernet, paths: dict[str, NodePaths], module: FixedM
                 at += 1
             inside = [edge - first for edge, _ in pairs]
             if node.combine == "weighted_sum":
-                fixed.scales[node.name].data.copy_(search.scales[node.name][inside])
+                shares = cast(WeightedSum, search.combine[node.name]).scale[inside]
+                cast(WeightedSum, fixed.combine[node.name]).scale.data.copy_(shares)
             if node.combine == "concat":
-                merge = cast(nn.ModuleList, search.merges[node.name])
-                join([cast(nn.Conv2d, merge[i]) for i in inside], fixed.merges[node.name])
+                merge = cast(SearchedConcat, search.combine[node.name]).merge
+                whole = cast(Concat, fixed.combine[node.name]).merge
+                join([cast(nn.Conv2d, merge[i]) for i in inside], whole)
             first += len(node.edges)
         for output in fixed.gene.outputs:
             if fixed.gene.projection == "none":

@@ -128,7 +128,7 @@ def test_only_the_path_gets_a_gradient(name: str) -> None:
         wanted |= {f"cells.{cell}.finish.{output.level}." for output in gene.outputs}
         for node in gene.nodes:
             if node.combine == "weighted_sum":
-                wanted.add(f"cells.{cell}.scales.{node.name}")
+                wanted.add(f"cells.{cell}.combine.{node.name}.scale")
     for key, parameter in supernet.named_parameters():
         assert (parameter.grad is not None) == key.startswith(tuple(wanted)), key
 

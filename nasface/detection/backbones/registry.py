@@ -1,29 +1,39 @@
 """Backbones by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from types import MappingProxyType
 
 from nasface.detection.backbones.base import Backbone
 from nasface.detection.backbones.mobilenet import MobileNetV1
 from nasface.detection.backbones.resnet import DEPTHS, ResNet
-from nasface.errors import ConfigError
+from nasface.registry import Registry
 
-BACKBONES: Mapping[str, Callable[[], Backbone]] = MappingProxyType(
-    {
-        "mobilenet_v1_0.25": lambda: MobileNetV1(0.25),
-        "mobilenet_v1": lambda: MobileNetV1(1.0),
-        **{f"resnet{depth}": partial(ResNet, depth) for depth in DEPTHS},
-    }
-)
+BACKBONES: Registry[Callable[[], Backbone]] = Registry("backbone")
+"""Name -> what builds the backbone, with random weights."""
+
+
+def register_backbone(name: str, build: Callable[[], Backbone]) -> None:
+    """Add a backbone; ``--detector.backbone`` may then name it.
+
+    Plain Python export copies the source of ``build``: a class or function of a module, or a
+    ``functools.partial`` of one.
+
+    Raises:
+        ConfigError: if the name is taken.
+    """
+    BACKBONES.add(name, build)
+
+
+register_backbone("mobilenet_v1_0.25", partial(MobileNetV1, 0.25))
+register_backbone("mobilenet_v1", partial(MobileNetV1, 1.0))
+for _depth in DEPTHS:
+    register_backbone(f"resnet{_depth}", partial(ResNet, _depth))
 
 
 def build_backbone(name: str) -> Backbone:
-    """The backbone of a name, with random weights.
+    """Build the backbone of a name, with random weights.
 
     Raises:
         ConfigError: for an unknown name.
     """
-    if name not in BACKBONES:
-        raise ConfigError(f"backbone: unknown {name!r}; expected one of {', '.join(BACKBONES)}")
-    return BACKBONES[name]()
+    return BACKBONES.find(name)()

@@ -7,14 +7,12 @@ none; and maps are enlarged to the exact size of the finer level, so that any im
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasface.errors import ConfigError
 from nasface.nn.blocks import conv_norm_relu
 
 Features = Mapping[int, Tensor]
@@ -228,30 +226,6 @@ class OnEachLevel(nn.Module):
     def forward(self, features: Features) -> dict[int, Tensor]:
         """Level -> map, before and after."""
         return {level: self.levels[str(level)](x) for level, x in features.items()}
-
-
-#: what joins levels; (channels, levels) -> module
-PYRAMIDS: Mapping[str, Callable[[int, Sequence[int]], nn.Module]] = MappingProxyType(
-    {"fpn": FPN, "fem-fpn": FemFPN, "bifpn": BiFPN, "pan": PAN}
-)
-
-#: what looks at the surroundings within a level; channels -> module
-CONTEXTS: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType(
-    {"fem-cpm": FemContext, "ssh": SshContext, "rfe": RFE}
-)
-
-
-def build_baseline(name: str, channels: int, levels: Sequence[int]) -> nn.Module:
-    """The module of a name, for a pyramid with consecutive levels.
-
-    Raises:
-        ConfigError: if the width cannot be divided as the module wants it.
-    """
-    if name in PYRAMIDS:
-        return PYRAMIDS[name](channels, levels)
-    if channels % 4:
-        raise ConfigError(f"module {name}: channels {channels} is not divisible by 4")
-    return OnEachLevel(CONTEXTS[name], channels, levels)
 
 
 def _conv_relu(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Sequential:

@@ -4,19 +4,90 @@ A neck is named by its parts in their order, joined by ``+``: ``fem-fpn+fem-cpm`
 ``fem-fpn+genotype`` with the searched cells behind a hand-made pyramid.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from torch import Tensor, nn
 
 from nasface.arch.genotype import Genotype, repeat
-from nasface.detection.necks.handmade import CONTEXTS, PYRAMIDS, build_baseline
+from nasface.detection.necks.handmade import (
+    FPN,
+    PAN,
+    RFE,
+    BiFPN,
+    FemContext,
+    FemFPN,
+    OnEachLevel,
+    SshContext,
+)
 from nasface.errors import ConfigError
 from nasface.nn.cell import build_module
+from nasface.nn.keys import module_key, name_of
+from nasface.registry import Registry
 
 GENOTYPE = "genotype"
 NONE = "none"
-NECK_PARTS = (GENOTYPE, *PYRAMIDS, *CONTEXTS)
+
+
+@dataclass(frozen=True)
+class NeckPart:
+    """A hand-made neck, or a part of one.
+
+    ``build``: (channels, levels) -> module that maps {level: (B, channels, H, W)} to the same.
+    Plain Python export copies the source: a function or class of a module, or a
+    ``functools.partial`` of one. ``divisor``: the channels must be a multiple of it.
+    """
+
+    build: Callable[[int, Sequence[int]], nn.Module]
+    divisor: int = 1
+
+
+NECK_PARTS: Registry[NeckPart] = Registry("neck")
+"""Name -> hand-made part."""
+
+
+def register_neck(
+    name: str, build: Callable[[int, Sequence[int]], nn.Module], *, divisor: int = 1
+) -> None:
+    """Add a hand-made neck; ``--detector.neck`` may then name it, alone or joined to others.
+
+    See :class:`NeckPart`.
+
+    Raises:
+        ConfigError: if the name is taken, or not letters, digits, hyphens and underscores.
+    """
+    if name in (GENOTYPE, NONE) or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ConfigError(
+            f"neck {name!r}: expected letters, digits, hyphens and underscores, and not "
+            f"{GENOTYPE} or {NONE}"
+        )
+    NECK_PARTS.add(name, NeckPart(build, divisor))
+
+
+# What joins levels.
+register_neck("fpn", FPN)
+register_neck("fem-fpn", FemFPN)
+register_neck("bifpn", BiFPN)
+register_neck("pan", PAN)
+# What looks at the surroundings within a level.
+register_neck("fem-cpm", partial(OnEachLevel, FemContext), divisor=4)
+register_neck("ssh", partial(OnEachLevel, SshContext), divisor=4)
+register_neck("rfe", partial(OnEachLevel, RFE), divisor=4)
+
+
+def build_neck_part(name: str, channels: int, levels: Sequence[int]) -> nn.Module:
+    """Build a hand-made part for a pyramid with consecutive levels.
+
+    Raises:
+        ConfigError: for an unknown name, or a width that is no multiple of the part's divisor.
+    """
+    part = NECK_PARTS.find(name)
+    if channels % part.divisor:
+        raise ConfigError(f"neck {name}: channels {channels} is not divisible by {part.divisor}")
+    return part.build(channels, levels)
 
 
 class SequentialNeck(nn.Module):
@@ -43,10 +114,10 @@ def neck_parts(neck: str) -> tuple[str, ...]:
     if neck == NONE:
         return ()
     parts = tuple(neck.split("+"))
-    if not set(parts) <= set(NECK_PARTS) or len(set(parts)) < len(parts):
+    known = (GENOTYPE, *NECK_PARTS)
+    if not set(parts) <= set(known) or len(set(parts)) < len(parts):
         raise ConfigError(
-            f"neck: {neck!r}, expected {NONE}, or different ones of {', '.join(NECK_PARTS)}, "
-            "joined by +"
+            f"neck: {neck!r}, expected {NONE}, or different ones of {', '.join(known)}, joined by +"
         )
     return parts
 
@@ -58,7 +129,7 @@ def uses_genotype(neck: str) -> bool:
 
 def is_hand_made(word: str) -> bool:
     """Whether a word names a neck without a genotype."""
-    return word == NONE or set(word.split("+")) <= {*PYRAMIDS, *CONTEXTS}
+    return word == NONE or set(word.split("+")) <= set(NECK_PARTS)
 
 
 def build_neck(
@@ -82,21 +153,29 @@ def build_neck(
     if genotype is not None and GENOTYPE not in names:
         raise ConfigError(f"genotype: {genotype.name!r} has no place in neck {neck}")
     parts: dict[str, nn.Module] = {}
-    for name in names:
-        if name == GENOTYPE and genotype is not None:
-            parts[name] = build_module(repeat(genotype, repeats), channels, levels, dense=dense)
-            continue
-        for round_ in range(repeats):
-            key = name if round_ == 0 else f"{name}_{round_ + 1}"
-            parts[key] = build_baseline(name, channels, levels)
+    for key, name in neck_keys(neck, repeats).items():
+        if genotype is not None and name == GENOTYPE:
+            parts[key] = build_module(repeat(genotype, repeats), channels, levels, dense=dense)
+        else:
+            parts[key] = build_neck_part(name, channels, levels)
     return parts[GENOTYPE] if names == (GENOTYPE,) else SequentialNeck(parts)
+
+
+def neck_keys(neck: str, repeats: int) -> dict[str, str]:
+    """Key in a :class:`SequentialNeck` -> name of the part; a genotype's cells have one key."""
+    found = {}
+    for name in neck_parts(neck):
+        for round_ in range(1 if name == GENOTYPE else repeats):
+            key = name if round_ == 0 else f"{name}_{round_ + 1}"
+            found[module_key(key)] = name
+    return found
 
 
 def neck_paths(neck: nn.Module) -> dict[str, str]:
     """Name -> path within the neck of each hand-made part and each cell."""
     if not isinstance(neck, SequentialNeck):
         cells = cast(nn.ModuleDict, neck.cells)
-        return {name: f"cells.{name}" for name in cells}
+        return {name_of(key): f"cells.{key}" for key in cells}
     paths: dict[str, str] = {}
     for name, part in neck.parts.items():
         if name == GENOTYPE:

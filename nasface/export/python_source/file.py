@@ -42,8 +42,10 @@ def export_python(
         code.write_text(source.text, encoding="utf-8")
         weights.write_bytes(save(tensors, describe(loaded, config)))
         report("comparing with the detector")
-        module = load_module(code)
-        plain = module.load(weights)
+        try:
+            plain = load_module(code).load(weights)
+        except Exception as problem:
+            raise ExportError(f"the file does not run: {problem!r:.300}") from problem
         names = OUTPUT_NAMES["predictions"]
         return check(Graph(detector, "predictions"), plain, names, tolerance=0)
 

@@ -15,22 +15,26 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
 from nasface.detection.necks.handmade import (
-    CONTEXTS,
     FPN,
     PAN,
-    PYRAMIDS,
     BiFPN,
     FemFPN,
     WeightedFusion,
-    build_baseline,
 )
-from nasface.detection.necks.registry import SequentialNeck, build_neck, neck_parts
+from nasface.detection.necks.registry import (
+    NECK_PARTS,
+    SequentialNeck,
+    build_neck,
+    build_neck_part,
+    neck_parts,
+)
 from nasface.detection.pyramid import LEVELS
 from nasface.detection.searchable import build_searchable
 from nasface.errors import ConfigError
 from nasface.nn.cost import count_parameters, measure_cost
 
-NAMES = (*PYRAMIDS, *CONTEXTS)
+NAMES = tuple(NECK_PARTS)
+CONTEXTS = ("fem-cpm", "ssh", "rfe")
 
 #: weights of the convolutions for a width of c, six levels
 CONVOLUTIONS: dict[str, Callable[[int], float]] = {
@@ -68,14 +72,14 @@ def pyramid(channels: int, height: int, width: int) -> dict[int, torch.Tensor]:
 @pytest.mark.parametrize("channels", [8, 24])
 def test_parameters_by_closed_form(name: str, channels: int) -> None:
     expected = CONVOLUTIONS[name](channels) + REST[name](channels)
-    assert count_parameters(build_baseline(name, channels, LEVELS)) == expected
+    assert count_parameters(build_neck_part(name, channels, LEVELS)) == expected
 
 
 @pytest.mark.parametrize("name", [*CONTEXTS, "fpn"])
 def test_macs_by_closed_form(name: str) -> None:
     """Where each level has the same convolutions, at its own resolution."""
     channels, sizes = 8, pyramid(8, 256, 384)
-    module = build_baseline(name, channels, LEVELS)
+    module = build_neck_part(name, channels, LEVELS)
     positions = sum(x.shape[-1] * x.shape[-2] for x in sizes.values())
     images = {level: x[:1] for level, x in sizes.items()}
     assert measure_cost(module, (images,))[0].macs == CONVOLUTIONS[name](channels) / 6 * positions
@@ -85,7 +89,7 @@ def test_macs_by_closed_form(name: str) -> None:
 @pytest.mark.parametrize("size", [(256, 256), (129, 391)])
 def test_shapes_stay(name: str, size: tuple[int, int]) -> None:
     features = pyramid(8, *size)
-    found = build_baseline(name, 8, LEVELS)(features)
+    found = build_neck_part(name, 8, LEVELS)(features)
     assert list(sorted(found)) == list(LEVELS)
     assert all(found[level].shape == features[level].shape for level in LEVELS)
 
@@ -128,7 +132,7 @@ def test_who_sees_whom() -> None:
 def test_field_of_view_of_contexts(name: str, width: int) -> None:
     """FEM: 3x3 dilated by 2, again, 3x3: 1 + 4 + 4 + 2. SSH: three 3x3. RFE: lines of 5."""
     torch.manual_seed(0)
-    seen = reach(build_baseline(name, 32, LEVELS), 2)
+    seen = reach(build_neck_part(name, 32, LEVELS), 2)
     assert seen == {level: width if level == 2 else 0 for level in LEVELS}
 
 
@@ -165,7 +169,7 @@ def test_unknown_modules_are_refused(module: str) -> None:
 
 def test_widths_that_cannot_be_quartered_are_refused() -> None:
     with pytest.raises(ConfigError, match="channels 10 is not divisible by 4"):
-        build_baseline("rfe", 10, LEVELS)
+        build_neck_part("rfe", 10, LEVELS)
 
 
 def test_genotype_and_module_have_to_agree() -> None:

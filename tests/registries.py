@@ -1,0 +1,34 @@
+"""Tables that tests add to, and have to leave as they were."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from nasface.arch.combine import COMBINE_RULES
+from nasface.arch.operations import OPERATIONS
+from nasface.detection.backbones.registry import BACKBONES
+from nasface.detection.necks.registry import NECK_PARTS
+from nasface.export.registry import FORMATS
+from nasface.registry import Registry
+from nasface.search.policies import POLICIES
+
+TABLES: tuple[Registry[Any], ...] = (
+    OPERATIONS,
+    COMBINE_RULES,
+    POLICIES,
+    BACKBONES,
+    NECK_PARTS,
+    FORMATS,
+)
+
+
+@contextmanager
+def restored() -> Iterator[None]:
+    """Take out in the end what was added in the block."""
+    before = [set(table) for table in TABLES]
+    try:
+        yield
+    finally:
+        for table, names in zip(TABLES, before, strict=True):
+            for name in set(table) - names:
+                table.remove(name)
