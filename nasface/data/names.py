@@ -15,6 +15,9 @@ from nasface.errors import DataError
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 """Endings, in lower case, of the files that count as images."""
 
+#: categories of characters that are no part of a line: controls, surrogates, separators of lines
+_NO_LINE = ("Cc", "Cs", "Zl", "Zp")
+
 Value = TypeVar("Value")
 
 
@@ -24,7 +27,7 @@ def check_image_name(name: str, where: str) -> None:
     Raises:
         DataError: beginning with ``where``.
     """
-    unprintable = any(unicodedata.category(c) in ("Cc", "Cs") or c == "\ufeff" for c in name)
+    unprintable = any(unicodedata.category(c) in _NO_LINE or c == "\ufeff" for c in name)
     climbs = any(part in ("", ".", "..") for part in name.split("/"))
     foreign = "\\" in name or bool(PureWindowsPath(name).drive)
     if unprintable or climbs or foreign or not has_image_suffix(name) or name != name.strip():

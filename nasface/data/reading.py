@@ -17,8 +17,10 @@ PARTS = {"train": "training", "val": "validation"}
 
 @dataclass(frozen=True, kw_only=True)
 class ReadConfig:
-    """How the images of a data set are read."""
+    """Which data set is read, and how."""
 
+    data: str = ""
+    """Folder in WIDER FACE layout, such as `nasface sample` writes."""
     exif: Exif = "ignore"
     """apply: images are turned as their EXIF orientation asks for; ignore: they are read as stored,
     which is what the annotations of WIDER FACE are made for. `nasface check-data` tells which of

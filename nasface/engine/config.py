@@ -13,8 +13,6 @@ from nasface.inference.predict import InferenceConfig
 class EvaluateConfig(ReadConfig):
     """Evaluation of trained weights on the annotated images of a data folder."""
 
-    data: str = ""
-    """Folder in WIDER FACE layout."""
     weights: str = ""
     """Weights that `nasface train` wrote, or an ONNX file of `nasface export`."""
     split: Literal["val", "train"] = "val"

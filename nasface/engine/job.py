@@ -31,8 +31,6 @@ from nasface.runs.metrics_log import MetricsLog
 class JobConfig(ReadConfig):
     """What search and training have in common."""
 
-    data: str = ""
-    """Folder in WIDER FACE layout, such as `nasface sample` writes."""
     seed: int = 0
     """Seed of everything random."""
     epochs: int = 50

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasface.errors import RunError
-from nasface.io.files import write_text
+from nasface.io.files import read_text, write_text
 from nasface.io.strict_json import REASONS
 from nasface.metrics.average_precision import AveragePrecision
 from nasface.metrics.fddb import READ_AT, FddbResult
@@ -134,10 +134,9 @@ def _read(path: Path, columns: list[str]) -> "pd.DataFrame":
 
 
 def _read_official(path: Path) -> "pd.DataFrame":
+    text = read_text(path, RunError, "a curve")
     try:
-        values = np.loadtxt(path, ndmin=2)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror or error})") from None
+        values = np.loadtxt(text.split("\n"), ndmin=2)
     except ValueError:
         values = np.empty((0, 0))
     if values.shape[1] not in (2, 3) or not len(values):

@@ -24,24 +24,36 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import load_genotype, load_search_space, parse_genotype
 from nasface.arch.space import SearchSpace
+from nasface.data.check import check_records
 from nasface.data.detections import read_detections
 from nasface.data.fddb import read_fddb_detections, read_fddb_truth
 from nasface.data.images import read_image
-from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations
-from nasface.data.widerface_truth import SETS, read_ground_truth
+from nasface.data.reading import ReadConfig, describe_data, read_split
+from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations, read_wider_split
+from nasface.data.widerface_truth import (
+    SETS,
+    read_ground_truth,
+    read_text_truth,
+    select_images,
+)
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
+from nasface.engine.config import DetectConfig
 from nasface.engine.derive import DeriveConfig, derive_run, load_history
+from nasface.engine.detect import Finder
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
 from nasface.errors import DataError, SpecError
 from nasface.io.files import read_text
 from nasface.io.settings import load_config
 from nasface.io.yaml import to_yaml
+from nasface.progress import Silent, StopRequest
 from nasface.runs.arch_history import HISTORY, history_entry, save_history
+from nasface.runs.folder import RunFolder
 from nasface.search.derive import derive
+from nasface.structures import Predictions
 
 Samples = Sequence[bytes]
 
@@ -206,6 +218,11 @@ def _archives() -> Samples:
                 member.size = len(DETECTIONS)
                 archive.addfile(member, io.BytesIO(DETECTIONS.encode()))
         found.append(data.getvalue())
+    return found
+
+
+def _zips() -> Samples:
+    found = []
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         data = io.BytesIO()
         with zipfile.ZipFile(data, "w", method) as packed:
@@ -213,6 +230,85 @@ def _archives() -> Samples:
                 packed.writestr(name, DETECTIONS)
         found.append(data.getvalue())
     return found
+
+
+def _coded() -> Samples:
+    """Annotations in the codings that a byte order mark announces, with all ends of lines."""
+    codings = ("utf-8-sig", "utf-16", "utf-32")
+    return [
+        text.replace("\n", end).encode(coding)
+        for text, end, coding in zip(WIDER * 2, ("\r\n", "\r", "\n"), codings, strict=False)
+    ]
+
+
+def _read_list(path: Path) -> None:
+    """A list of images, in a ground truth of names of all depths and suffixes."""
+    listed = path.with_name("truth.txt")
+    names = ("a.jpg", "event/a.jpg", "event/b.png", "event/deep/c.JPG")
+    listed.write_text("".join(f"{name}\n0\n" for name in names))
+    truth = read_text_truth(listed)
+    chosen = select_images(truth, path)
+    assert chosen
+    assert {each.name for each in chosen} <= set(names)
+
+
+def _read_checked_set(path: Path) -> None:
+    """A data set whose annotations, or one of whose images, are damaged."""
+    root = path.parents[1] if path.suffix == ".txt" else path.parents[3]
+    images = root / "WIDER_val" / "images" / "0--Parade"
+    images.mkdir(parents=True, exist_ok=True)
+    for name in ("one.jpg", "none.jpg"):
+        if not (images / name).exists():
+            (images / name).write_bytes(_images()[0])
+    listing = root / "wider_face_split" / "wider_face_val_bbx_gt.txt"
+    listing.parent.mkdir(exist_ok=True)
+    if not listing.exists():
+        listing.write_text(WIDER[0] + WIDER[1].partition("1--Two")[0])
+    config = ReadConfig(bad_images="skip")
+    try:
+        check = read_split(root, "val", config, Silent())
+    except DataError as error:
+        # Images that a damaged name leads to are missing; their annotations are not named.
+        raise DataError(f"{path}: {error}") from None
+    json.loads(json.dumps([check.figures(), describe_data({"val": check})], allow_nan=False))
+    assert check.readable
+    records = read_wider_split(root, "val", need_images=False)
+    thorough = check_records(records, Silent(), thorough=True)
+    assert thorough.left_out == check.left_out
+    if check.unreadable:
+        raise DataError(f"{path}: {check.unreadable[0][1]}")
+
+
+class _UpperHalf(nn.Module):
+    """Finds one face, the upper half of whatever it is shown."""
+
+    def forward(self, images: torch.Tensor) -> Predictions:
+        height, width = images.shape[-2:]
+        half = torch.tensor([[0.0, 0.0, float(width), height / 2]])
+        return Predictions(torch.tensor([[[0.0, 5.0]]]), torch.zeros(1, 1, 4), half)
+
+
+def _detect(path: Path) -> None:
+    """An image among others: the lists are written whatever it is, as strict JSON."""
+    good = path.with_name("good.png")
+    if not good.exists():
+        good.write_bytes(_images()[1])
+    with tempfile.TemporaryDirectory() as place:
+        folder = RunFolder(Path(place) / "out")
+        folder.path.mkdir()
+        finder = Finder(_UpperHalf(), DetectConfig(), folder)
+        finder.images([path, good], Silent(), StopRequest())
+        finder.finish()
+        for name in ("detections.json", "coco.json"):
+            json.loads((folder.path / name).read_text("utf-8"), parse_constant=_refuse)
+        rows = json.loads((folder.path / "detections.json").read_text("utf-8"))
+        assert [row["image"] for row in rows][-1] == str(good)
+        if finder.found.unread:
+            raise DataError(finder.found.unread[0])
+
+
+def _refuse(word: str) -> object:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _truths() -> Samples:
@@ -337,7 +433,7 @@ def _damaged_zip(samples: Samples, generator: random.Random) -> bytes:
     parts: list[tuple[str, bytes]] = []
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = [(name, archive.read(name)) for name in archive.namelist()]
-    likely = [at for at, (name, _) in enumerate(parts) if name.endswith((".pkl", ".npy"))]
+    likely = [at for at, (name, _) in enumerate(parts) if name.endswith((".pkl", ".npy", ".txt"))]
     at = generator.choice(likely) if generator.random() < 0.9 else generator.randrange(len(parts))
     parts[at] = (parts[at][0], damage_bytes([parts[at][1]], generator))
     whole = io.BytesIO()
@@ -420,6 +516,24 @@ KINDS: Mapping[str, Kind] = {
         "fuzz/event/name.txt", lambda: [DETECTIONS.encode()], _read_detections, _text(ROWS)
     ),
     "archive of detections": Kind("fuzz/d.tar.gz", _archives, _read_detections, damage_bytes),
+    "zip of detections": Kind("fuzz/d.zip", _zips, _read_detections, _damaged_zip),
+    "annotations in other codings": Kind("fuzz/gt.txt", _coded, _read_wider, damage_bytes),
+    "list of images": Kind(
+        "fuzz/list.txt",
+        lambda: [b"a.jpg\nevent/b.png\n", b"event/a.jpg\n1\n1 2 3 4 0 0 0 0 0 0\n"],
+        _read_list,
+        _text(ROWS),
+    ),
+    "checked annotations": Kind(
+        "fuzz/wider_face_split/wider_face_val_bbx_gt.txt",
+        lambda: [(WIDER[0] + WIDER[1].partition("1--Two")[0]).encode()],
+        _read_checked_set,
+        _text(ROWS),
+    ),
+    "checked image": Kind(
+        "fuzz/WIDER_val/images/0--Parade/one.jpg", _images, _read_checked_set, damage_bytes
+    ),
+    "detected image": Kind("fuzz/image.png", _images, _detect, damage_bytes),
     "ground truth .mat": Kind("fuzz/wider_face_val.mat", _truths, _read_truth, damage_bytes),
     "checkpoint": Kind("fuzz/checkpoint.pt", _checkpoints, _read_checkpoint, _damaged_zip),
     "backbone weights": Kind("fuzz/backbone.pth", _backbones, _read_backbone, _damaged_zip),

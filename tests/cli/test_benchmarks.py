@@ -374,7 +374,8 @@ def test_curves_of_several_results_in_one_figure(
 def test_official_curves_of_fddb_are_taken(place: Path, tmp_path: Path, capsys: Output) -> None:
     words = f"evaluate fddb --data {place}/fddb --detections {place}/ellipses --out {tmp_path}/mine"
     assert main(words.split()) == 0
-    (tmp_path / "XDiscROC.txt").write_text("0.5 3 0.1\n0.25 0 0.9\n0 0 1.79769e+308\n")
+    curve = "\ufeff0.5 3 0.1\r\n0.25 0 0.9\r\n0 0 1.79769e+308\r\n"
+    (tmp_path / "XDiscROC.txt").write_bytes(curve.encode("utf-16-le"))
     words = f"plot roc {tmp_path}/mine {tmp_path}/XDiscROC.txt --out {tmp_path}/f.svg"
     assert main(words.split()) == 0
     text = (tmp_path / "f.svg").read_text()

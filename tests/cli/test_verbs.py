@@ -228,8 +228,9 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
         f"{train} --genotype nothing --data {place}/data", capsys
     )
     (tmp_path / "typo.yaml").write_text("epoch: 3\n")
-    assert "typo.yaml: epoch: unknown key; expected one of data, seed, epochs, " in fails(
-        f"train --config {tmp_path}/typo.yaml --out {out}", capsys
+    assert (
+        "typo.yaml: epoch: unknown key; expected one of data, exif, bad_images, seed, epochs, "
+        in fails(f"train --config {tmp_path}/typo.yaml --out {out}", capsys)
     )
     assert "batch_size: 9 is more than the 8 images" in fails(
         f"{train} --genotype {place}/g.yaml --data {place}/data --batch-size 9", capsys

@@ -195,7 +195,9 @@ def test_written_text_is_the_official_form(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["gt.txt"]
 
 
-@pytest.mark.parametrize("name", ["a\nb.jpg", " a.jpg", "../a.jpg", "a.txt", "\ufeffa.jpg"])
+@pytest.mark.parametrize(
+    "name", ["a\nb.jpg", "a\u2028b.jpg", " a.jpg", "../a.jpg", "a.txt", "\ufeffa.jpg"]
+)
 def test_names_that_cannot_be_read_back_are_not_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="is no image name"):
         write_wider_annotations(tmp_path / "gt.txt", [(name, np.zeros((0, 10), np.int64))])
