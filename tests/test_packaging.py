@@ -1,4 +1,5 @@
 import configparser
+import os
 import re
 import subprocess
 import sys
@@ -6,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import yaml
 
 import nasface
 from nasface.arch.io import load_genotype, load_search_space, packaged_names
@@ -13,15 +15,19 @@ from nasface.arch.io import load_genotype, load_search_space, packaged_names
 ROOT = Path(__file__).parents[1]
 
 
-def test_package_list_is_complete() -> None:
+def setup_config() -> configparser.ConfigParser:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
+    return setup
+
+
+def test_package_list_is_complete() -> None:
     on_disk = {
         ".".join(path.parent.relative_to(ROOT).parts)
         for path in (ROOT / "nasface").rglob("__init__.py")
     }
     mapped = {"nasface.search_spaces", "nasface.genotypes"}
-    assert set(setup["options"]["packages"].split()) == on_disk | mapped
+    assert set(setup_config()["options"]["packages"].split()) == on_disk | mapped
 
 
 def test_version_is_a_release_or_its_forerunner() -> None:
@@ -52,6 +58,28 @@ def test_a_start_imports_no_other_package(code: str) -> None:
 def test_spaces_and_genotypes_need_no_torch() -> None:
     code = "import nasface; nasface.load_search_space('autofem'); nasface.load_genotype('asfd-ref')"
     assert not packages_imported_by(code) & {"cv2", "matplotlib", "numpy", "pandas", "torch"}
+
+
+def test_citation_names_software_and_paper() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["title"] == "nasface"
+    (paper,) = citation["references"]
+    authors = [f"{each['family-names']}, {each['given-names']}" for each in paper["authors"]]
+    # The same as the README's entry, in the same order.
+    entry = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert f"author = {{{' and '.join(authors)}}}" in entry
+    assert paper["url"] == setup_config()["metadata"]["project_urls"].split(" = ")[1]
+
+
+def test_hosted_ci_tests_every_version_that_is_declared() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8"))
+    jobs = workflow["jobs"]
+    declared = re.findall(r"Python :: (3\.\d+)", setup_config()["metadata"]["classifiers"])
+    assert jobs["test"]["strategy"]["matrix"]["python"] == declared
+    assert setup_config()["options"]["python_requires"] == f">={declared[0]}"
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert commands == ["scripts/test", "scripts/test-lower-bounds"]
+    assert all(os.access(ROOT / command, os.X_OK) for command in commands)
 
 
 def test_yaml_folders_are_package_data() -> None:
