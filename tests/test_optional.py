@@ -65,9 +65,9 @@ def test_extras_named_in_the_code_bring_the_packages(extras: dict[str, set[str]]
     found = list(calls())
     assert len(found) > 8
     for install, packages in found:
-        extra = install.removeprefix("nasface[").removesuffix("]")
-        assert install == f"nasface[{extra}]"
-        assert set(packages) <= extras[extra], (extra, packages)
+        if install.startswith("nasface"):
+            extra = install.removeprefix("nasface[").removesuffix("]")
+            assert set(packages) <= extras[extra], (extra, packages)
 
 
 def test_all_brings_every_extra(extras: dict[str, set[str]]) -> None:
