@@ -1,7 +1,9 @@
 """What the documentation says is run: Python code as it stands, commands by their options."""
 
+import ast
 import importlib.util
 import inspect
+import json
 import re
 import shlex
 import shutil
@@ -43,6 +45,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     genotype = tiny_genotype()
     data = write_tiny(tmp_path / "tiny", train=1, val=1)
     image = next((data / "WIDER_val" / "images").rglob("*.jpg"))
+    write_tiny(tmp_path / "data")
     for folder in (tmp_path, tmp_path / "quickstart"):
         for name in ("train", "search"):
             (folder / name).mkdir(parents=True)
@@ -51,7 +54,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             folder / "train" / "best.safetensors", build_detector(DETECTOR, genotype), genotype, {}
         )
         sample = folder / "data" / "WIDER_val" / "images" / "0--Sample" / "val_00000.jpg"
-        sample.parent.mkdir(parents=True)
+        sample.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(image, sample)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -63,6 +66,28 @@ def test_python_code_runs(page: Path) -> None:
     with restored():
         for number, code in enumerate(blocks(page, "python"), 1):
             exec(compile(code, f"{page.name}, block {number}", "exec"), {"__name__": "docs"})
+
+
+@pytest.mark.usefixtures("place")
+def test_notebook_runs() -> None:
+    """Cell by cell; what a cell ends with can be shown."""
+    book = json.loads((ROOT / "docs" / "first-steps.ipynb").read_text("utf-8"))
+    names: dict[str, object] = {"__name__": "__main__"}
+    shown = []
+    for cell in book["cells"]:
+        if cell["cell_type"] == "code":
+            lines = ast.parse("".join(cell["source"]))
+            last = lines.body[-1]
+            if isinstance(last, ast.Expr):
+                shows = ast.Assign([ast.Name("shown", ast.Store())], last.value)
+                lines.body[-1] = ast.fix_missing_locations(ast.copy_location(shows, last))
+            exec(compile(lines, "notebook", "exec"), names)
+            shown += [names.pop("shown")] if "shown" in names else []
+    assert [type(each).__name__ for each in shown] == [
+        "AnnotatedDataset", "SearchResult", "Table", "Genotype", "TrainResult", "Table",
+        "DrawnImage",
+    ]  # fmt: skip
+    assert all(repr(each) for each in shown)
 
 
 def commands(page: Path) -> list[list[str]]:

@@ -57,12 +57,12 @@ def parse_genotype(text: str, place: str) -> Genotype:
     return parse_dataclass(Genotype, parse_yaml(text, place, SpecError), place, SpecError)
 
 
-def save_genotype(genotype: Genotype, path: Path) -> None:
+def save_genotype(genotype: Genotype, path: str | Path) -> None:
     """Write the canonical text, through a temporary file."""
-    write_text(path, to_yaml(genotype))
+    write_text(Path(path), to_yaml(genotype))
 
 
-def save_search_space(space: SearchSpace, path: Path) -> None:
+def save_search_space(space: SearchSpace, path: str | Path) -> None:
     """Write a search space with everything explicit, as a file that :func:`load_search_space`
     reads; its parameters have the one value that they had."""
     cells = {
@@ -91,7 +91,7 @@ def save_search_space(space: SearchSpace, path: Path) -> None:
         partial_channels=space.partial_channels,
         edge_normalisation=space.edge_normalisation,
     )
-    write_text(path, to_yaml(document))
+    write_text(Path(path), to_yaml(document))
 
 
 def check_membership(genotype: Genotype) -> str:

@@ -1,7 +1,7 @@
 """Architecture searches: settings, the objects that they name, and the run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,12 @@ class SearchConfig(BilevelConfig, JobConfig):
             raise ConfigError(
                 f"cost_penalty_size: {self.cost_penalty_size}, expected at least {2 ** LEVELS[-1]}"
             )
+
+    def bilevel(self) -> BilevelConfig:
+        """The settings of the method, apart from the job's."""
+        return BilevelConfig(
+            **{each.name: getattr(self, each.name) for each in fields(BilevelConfig)}
+        )
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,7 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         model.neck.arch_parameters,
         loss,
         optimizer,
-        config,
+        config.bilevel(),
         steps,
         seed=config.seed,
         clip=config.optimizer.clip,

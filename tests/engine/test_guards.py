@@ -69,7 +69,7 @@ def test_a_search_leaves_out_what_is_not_finite(
     assert run_search(config, tmp_path / "s", progress).finished
     assert [note for note in progress.notes if "left out" in note] == [
         "step 2 left out: weight loss not finite (1 so far)",
-        "step 3 left out: arch loss not finite (2 so far)",
+        "step 3 left out: architecture loss not finite (2 so far)",
         "step 4 left out: weight loss not finite (3 so far)",
     ]
     state = load_checkpoint(tmp_path / "s" / "checkpoint.pt", "search")
