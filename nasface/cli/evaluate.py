@@ -60,11 +60,10 @@ def run(arguments: Sequence[str]) -> int:
                 f"{settings.split}; expected some, to score detections by"
             )
         detector = load_detector(settings.weights, settings.device)
-        result = evaluate(
-            detector.network(), check.records, settings.inference, progress, check.left_out
-        )
-    # Only now, so that an evaluation that was stopped can be started again.
-    folder.create(settings)
+        with folder.begun(settings, "evaluation"):
+            result = evaluate(
+                detector.network(), check.records, settings.inference, progress, check.left_out
+            )
     folder.keep_data(describe_data({settings.split: check}))
     figures = result.figures()
     folder.write_json("evaluation.json", figures)

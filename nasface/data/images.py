@@ -145,10 +145,12 @@ def _tiff_samples(data: bytes) -> str | None:
     if data[:4] not in (b"II*\0", b"MM\0*"):
         return None
     try:
-        tags = ImageFileDirectory_v2(data[:8])
-        file = io.BytesIO(data)
-        file.seek(tags.next)
-        tags.load(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tags = ImageFileDirectory_v2(data[:8])
+            file = io.BytesIO(data)
+            file.seek(tags.next)
+            tags.load(file)
         bits, form = max(tags.get(BITSPERSAMPLE, (1,))), tags.get(SAMPLEFORMAT, (1,))[0]
     except Exception:  # Pillow has many exceptions for damaged files
         return None

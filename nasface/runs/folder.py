@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -57,6 +58,23 @@ class RunFolder:
             self.write_json(ENVIRONMENT, named | describe_environment())
         except OSError as problem:
             raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
+
+    @contextmanager
+    def begun(self, config: object, kind: Kind | None = None) -> Iterator[None]:
+        """:meth:`create` the folder for work that cannot be resumed.
+
+        If the block ends by an error or Ctrl-C, what was created is removed, so that the work can
+        be started again.
+        """
+        self.create(config, kind)
+        try:
+            yield
+        except BaseException:
+            for name in (CONFIG, ENVIRONMENT):
+                (self.path / name).unlink(missing_ok=True)
+            with suppress(OSError):  # something else is there
+                self.path.rmdir()
+            raise
 
     def _is_free(self) -> bool:
         """Whether nothing is there but what a run left that was killed before it began."""

@@ -16,6 +16,7 @@ from nasface.cli.main import main
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import FaceDataset
 from nasface.data.widerface import read_wider_split
+from nasface.engine import evaluate as evaluating
 
 Output = pytest.CaptureFixture[str]
 SMALL = """
@@ -131,6 +132,28 @@ def test_an_image_that_is_left_out_counts_as_one_without_detections(
         assert part[key] <= whole[key]
     rows = json.loads((tmp_path / "evaluate" / "detections.json").read_text())
     assert [row["image"] for row in rows] == ["0--Squares/0.jpg", "0--Squares/2.jpg"]
+
+
+def test_an_evaluation_that_was_stopped_can_be_started_again(
+    place: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        assert (tmp_path / "out" / "config.yaml").exists()
+        raise KeyboardInterrupt
+
+    words = f"{commands(place, 'sound')['evaluate']} --out {tmp_path}/out".split()
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluating, "detect", interrupt)
+        assert main(words) == 130
+    assert not (tmp_path / "out").exists()
+    assert main(words) == 0
+    capsys.readouterr()
+    # A folder that cannot be made is said before the images are looked through.
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(evaluating, "detect", interrupt)
+    words[-1] = f"{tmp_path}/file/out"
+    assert main(words) == 2
+    assert "cannot write there: Not a directory" in capsys.readouterr().err
 
 
 def test_a_run_goes_on_with_the_images_it_began_with(
