@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nasface.api.detector import FaceDetector, load_detector
+    from nasface.api.evaluation import evaluate
     from nasface.api.exporting import export
     from nasface.api.models import create_detector, create_neck, list_models
+    from nasface.api.plotting import plot
     from nasface.api.searching import SearchResult, derive_genotype, search, search_from_config
     from nasface.api.spaces import list_genotypes, list_search_spaces, load_search_space
     from nasface.api.table import Table
@@ -53,6 +55,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "derive_genotype": "nasface.api.searching",
         "draw": "nasface.drawing.draw",
         "estimate_search": "nasface.engine.estimate",
+        "evaluate": "nasface.api.evaluation",
         "export": "nasface.api.exporting",
         "list_genotypes": "nasface.api.spaces",
         "list_models": "nasface.api.models",
@@ -60,6 +63,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "load_detector": "nasface.api.detector",
         "load_genotype": "nasface.arch.io",
         "load_search_space": "nasface.api.spaces",
+        "plot": "nasface.api.plotting",
         "read_dataset": "nasface.data.formats",
         "register_backbone": "nasface.detection.backbones.registry",
         "register_combine": "nasface.arch.combine",
@@ -95,6 +99,7 @@ __all__ = [
     "derive_genotype",
     "draw",
     "estimate_search",
+    "evaluate",
     "export",
     "list_genotypes",
     "list_models",
@@ -102,6 +107,7 @@ __all__ = [
     "load_detector",
     "load_genotype",
     "load_search_space",
+    "plot",
     "read_dataset",
     "register_backbone",
     "register_combine",

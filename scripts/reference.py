@@ -18,10 +18,12 @@ import tyro
 
 from nasface.arch.combine import COMBINE_RULES
 from nasface.arch.operations import OPERATIONS
+from nasface.cli.evaluate import DEFAULT_PROTOCOL, evaluate_command
 from nasface.cli.main import VERBS
 from nasface.detection.backbones.registry import BACKBONES
 from nasface.detection.necks.registry import NECK_PARTS
 from nasface.export.registry import FORMATS
+from nasface.metrics.registry import PROTOCOLS
 from nasface.search.policies import POLICIES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
@@ -31,11 +33,6 @@ ACTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "genotype": {
         action: ("genotype", f"{action.capitalize()}Command")
         for action in ("show", "diff", "validate", "import", "export")
-    },
-    "evaluate": {
-        "": ("evaluate", "EvaluateCommand"),
-        "widerface": ("evaluate_wider", "EvaluateWiderCommand"),
-        "fddb": ("evaluate_fddb", "EvaluateFddbCommand"),
     },
 }
 
@@ -54,6 +51,11 @@ class Option:
 def commands() -> Iterator[tuple[str, type[Any]]]:
     """Words such as ``evaluate fddb`` with the dataclass of the command."""
     for verb in VERBS:
+        if verb == "evaluate":
+            for protocol in PROTOCOLS:
+                words = verb if protocol == DEFAULT_PROTOCOL else f"{verb} {protocol}"
+                yield words, evaluate_command(protocol)
+            continue
         name = f"{verb.title().replace('-', '')}Command"
         own = {"": (verb.replace("-", "_"), name)}
         for action, (module, name) in ACTIONS.get(verb, own).items():
@@ -87,7 +89,7 @@ def field_texts(kind: type[Any]) -> dict[str, str]:
     """The string below each field of a dataclass and its bases."""
     texts: dict[str, str] = {}
     for each in reversed(kind.__mro__):
-        if not is_dataclass(each):
+        if not is_dataclass(each) or each.__module__ == "types":  # made by make_dataclass
             continue
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
         assert isinstance(tree, ast.ClassDef)

@@ -24,6 +24,8 @@ from nasface.nn.fuse import fuse_conv_bn
 from nasface.structures import Candidates, Predictions
 
 if TYPE_CHECKING:
+    from nasface.data.records import AnnotatedDataset
+    from nasface.engine.evaluate import Evaluation
     from nasface.export.config import ExportConfig
     from nasface.export.parity import Difference
 
@@ -48,8 +50,8 @@ class FaceDetector(nn.Module):
     ``module`` is the network: a :class:`~nasface.detection.detector.Detector` with ``trunk`` and
     ``neck``, whose weights can be trained on, or that of an ONNX file, which can detect only.
     ``genotype`` is that of its cells; None for a hand-made neck. ``metrics`` are what its file or
-    its training says of it. Called with normalised images (B, 3, H, W), it gives
-    :class:`Predictions` (an ONNX file may give :class:`Candidates`).
+    its training says of it, ``source`` is the file it was loaded from. Called with normalised
+    images (B, 3, H, W), it gives :class:`Predictions` (an ONNX file may give :class:`Candidates`).
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class FaceDetector(nn.Module):
         config: DetectorConfig,
         genotype: Genotype | None = None,
         metrics: dict[str, Any] | None = None,
+        source: Path | None = None,
     ) -> None:
         super().__init__()
         self.module = module
         self.config, self.genotype = config, genotype
         self.metrics: dict[str, Any] = metrics or {}
+        self.source = source
         self.training = module.training
         self._fused: _Fused | None = None
 
@@ -164,6 +168,14 @@ class FaceDetector(nn.Module):
                 found.append(Faces(each.boxes_N4[kept], each.scores_N[kept], source))
         return found
 
+    def evaluate(
+        self, dataset: "AnnotatedDataset | str | Path", protocol: str = "ap", **options: Any
+    ) -> "Evaluation":
+        """Score it on annotated images; see :func:`nasface.evaluate`."""
+        from nasface.api.evaluation import evaluate
+
+        return evaluate(self, dataset, protocol, **options)
+
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write weights, settings, genotype and metrics as a ``.safetensors`` file.
 
@@ -228,4 +240,4 @@ def load_detector(path: str | Path, device: str | torch.device = "auto") -> Face
         ConfigError: for a device that is not there.
     """
     loaded = read_detector(Path(path), choose_device(device))
-    return FaceDetector(loaded.detector, loaded.config, loaded.genotype, loaded.metrics)
+    return FaceDetector(loaded.detector, loaded.config, loaded.genotype, loaded.metrics, Path(path))

@@ -1,15 +1,15 @@
 """Detectors in forms that run without nasface."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from nasface.api.arguments import refuse
 from nasface.api.detector import FaceDetector
-from nasface.errors import ConfigError
 from nasface.export import registry
 from nasface.export.config import ExportConfig
 from nasface.export.parity import Difference
+from nasface.io.settings import with_settings
 
 
 def export(
@@ -36,11 +36,8 @@ def export(
             with the detector. No file is written then.
         OutputError: if the file cannot be written.
     """
-    known = [each.name for each in fields(ExportConfig) if each.name != "weights"]
-    unknown = [name for name in options if name not in known]
-    if unknown:
-        raise ConfigError(f"{unknown[0]}: unknown option; expected one of {', '.join(known)}")
-    settings = replace(config or ExportConfig(), **options)
+    refuse(options, ("weights",))
+    settings = with_settings(config or ExportConfig(), options, "export")
     return registry.export(
         detector.loaded(), Path(path), settings, overwrite=overwrite, report=report
     )

@@ -54,7 +54,7 @@ class TrainResult:
         losses = [row["loss"] for row in self.history if row.get("loss") is not None]
         if losses:
             lines.append(f"loss {losses[0]:.3f} in the first step, {losses[-1]:.3f} in the last")
-        if "ap" in self.metrics:
+        if self.metrics.get("ap") is not None:
             lines.append(f"AP {self.metrics['ap']:.3f} ({self.metrics['protocol']})")
         if self.folder is not None:
             lines.append(f"folder {self.folder}")
@@ -95,7 +95,7 @@ def train(
     Raises:
         NasfaceError: for arguments that do not fit, data or a folder that cannot be used.
     """
-    refuse(settings, ("data", "detector", "exif", "genotype", "model"))
+    refuse(settings, ("data", "data_format", "classes", "detector", "exif", "genotype", "model"))
     if epochs is not None:
         settings = {**settings, "epochs": epochs}
     module, genotype = detector.trainable, detector.genotype

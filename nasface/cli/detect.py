@@ -5,20 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
 
-from nasface.api.detector import load_detector
+from nasface.api.detecting import detect_files
 from nasface.cli.console import ConsoleProgress, print_json, say
 from nasface.cli.options import parse
-from nasface.data.inputs import list_inputs
-from nasface.data.reading import check_images
-from nasface.data.records import ImageRecord
-from nasface.engine.config import DetectConfig
-from nasface.engine.detect import LEFT_OUT, SHEET, Finder
-from nasface.errors import ConfigError
-from nasface.progress import stop_on_interrupt
-from nasface.runs.folder import RunFolder, is_run_folder
+from nasface.engine.detect import LEFT_OUT, SHEET, DetectConfig
 
 
 @dataclass(kw_only=True)
@@ -47,26 +39,8 @@ class DetectCommand:
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse(DetectCommand, arguments, "detect")
-    settings = command.settings
-    if not settings.weights:
-        raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
-    inputs = list_inputs(command.inputs, is_run_folder)
-    if settings.bad_images == "stop":
-        _check(list(inputs.images))
-    detector = load_detector(settings.weights, settings.device).network()
-    folder = RunFolder(command.out)
-    folder.create(settings)
-    finder = Finder(detector, settings, folder)
-    with ConsoleProgress() as progress, stop_on_interrupt() as stop:
-        for result in inputs.results:
-            progress.note(f"not looked at: {result}, which holds results")
-        try:
-            finder.images(list(inputs.images), progress, stop)
-            for video in inputs.videos:
-                finder.video(video, progress, stop)
-        finally:
-            finder.finish()
-    found = finder.found
+    with ConsoleProgress() as progress:
+        found = detect_files(None, command.inputs, command.out, command.settings, progress=progress)
     if command.json:
         print_json(found.rows())
     else:
@@ -75,13 +49,6 @@ def run(arguments: Sequence[str]) -> int:
             say(f"left out   {command.out / LEFT_OUT}")
         if found.shown:
             say(f"overview   {command.out / SHEET}")
-    if stop.asked:
+    if found.stopped:
         return 130
     return 0 if found.faces else 2
-
-
-def _check(paths: Sequence[Path]) -> None:
-    """Raise :class:`DataError` for an image that cannot be read."""
-    records = [ImageRecord(str(path), path, np.empty((0, 4), np.float32), {}) for path in paths]
-    with ConsoleProgress() as progress:
-        check_images(records, "stop", "given", progress, has_boxes=False)

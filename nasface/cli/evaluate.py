@@ -1,96 +1,166 @@
-"""``nasface evaluate``: on any annotated folder, or by the protocol of a benchmark."""
+"""``nasface evaluate``: detections scored by a protocol."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, make_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from nasface.api.detector import load_detector
-from nasface.cli import evaluate_fddb, evaluate_wider
+from nasface.api.evaluation import PLOT, EvaluateConfig, evaluate, evaluate_config
 from nasface.cli.console import ConsoleProgress, print_json, print_table, say
-from nasface.cli.options import parse
-from nasface.data.reading import describe_data, read_split
-from nasface.engine.config import EvaluateConfig
-from nasface.engine.evaluate import evaluate
-from nasface.engine.setup import data_folder
-from nasface.errors import ConfigError, DataError
-from nasface.inference.predict import detections_as_rows
-from nasface.plots.evaluation import plot_precision_recall
-from nasface.runs.folder import RunFolder
-from nasface.runs.results import plain_curves, write_curves
+from nasface.cli.options import parse, peek, settings_file
+from nasface.engine.evaluate import Evaluation
+from nasface.errors import ConfigError
+from nasface.io.settings import read_config
+from nasface.metrics.protocol import TableRow
+from nasface.metrics.registry import PROTOCOLS, get_protocol
 
-BENCHMARKS = {"widerface": evaluate_wider.run, "fddb": evaluate_fddb.run}
+DEFAULT_PROTOCOL = "ap"
+
+_MOST_ROWS = 12
+"""Groups with more rows, such as the 61 events of WIDER FACE, are left to --json."""
 
 
 @dataclass(kw_only=True)
-class EvaluateCommand:
-    """Average precision of trained weights at IoU 0.5 on the annotated images of a data folder.
+class EvaluateOptions:
+    """Options of an evaluation by any protocol, beside its settings."""
 
-    By the protocols of benchmarks: `nasface evaluate widerface` and `nasface evaluate fddb` (each
-    has a --help of its own). The output folder holds config.yaml, evaluation.json,
-    detections.json, curves.csv and the precision-recall plot.
-    """
-
-    settings: Annotated[EvaluateConfig, tyro.conf.arg(name="")]
-    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
-    """New folder of the results."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """New folder of the results: config.yaml, evaluation.json, curves.csv with their plot and, for
+    weights, the detections. Without it figures are printed and nothing is written."""
+    resume: bool = False
+    """Go on with the evaluation that was stopped in the folder of --out."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """YAML file of settings; options given here override it."""
     json: bool = False
     """Print the figures as JSON."""
 
 
+@cache
+def evaluate_command(protocol: str) -> type[Any]:
+    """The command line of an evaluation by a protocol.
+
+    Raises:
+        ConfigError: for an unknown protocol.
+    """
+    kind = make_dataclass(
+        "EvaluateCommand",
+        [("settings", Annotated[evaluate_config(protocol), tyro.conf.arg(name="")])],
+        bases=(EvaluateOptions,),
+        kw_only=True,
+    )
+    others = ", ".join(name for name in PROTOCOLS if name != protocol)
+    kind.__doc__ = (
+        f"{get_protocol(protocol).text}\n\nOther protocols: {others}, each with a --help of its "
+        "own: nasface evaluate NAME --help."
+    )
+    return kind
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    if arguments and arguments[0] in BENCHMARKS:
-        return BENCHMARKS[arguments[0]](arguments[1:])
-    command = parse(EvaluateCommand, arguments, "evaluate")
-    settings = command.settings
-    if not settings.weights:
-        raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
-    folder = RunFolder(command.out)
-    folder.check_free()
+    named, arguments = _named(arguments)
+    protocol = named or _protocol(arguments)
+    verb = f"evaluate {protocol}" if named else "evaluate"
+    command = parse(evaluate_command(protocol), arguments, verb)
+    settings: EvaluateConfig = command.settings
+    if settings.protocol != protocol:
+        raise ConfigError(f"protocol: {settings.protocol}, but the command names {protocol}")
+    if bool(settings.weights) == bool(settings.detections):
+        raise ConfigError(
+            "weights, detections: expected one of them; --weights FILE of nasface train, or "
+            "--detections PATH of detections made elsewhere"
+        )
+    if not settings.data:
+        raise ConfigError("data: is missing; expected the folder of annotated images")
+    if command.resume and command.out is None:
+        raise ConfigError("resume: needs --out, the folder of the stopped evaluation")
     with ConsoleProgress() as progress:
-        check = read_split(data_folder(settings.data), settings.split, settings, progress)
-        if not any(record.valid_M.any() for record in check.records):
-            raise DataError(
-                f"{settings.data}: no valid face on the {len(check.records)} images of "
-                f"{settings.split}; expected some, to score detections by"
-            )
-        detector = load_detector(settings.weights, settings.device)
-        with folder.begun(settings, "evaluation"):
-            result = evaluate(
-                detector.network(), check.records, settings.inference, progress, check.left_out
-            )
-    folder.keep_data(describe_data({settings.split: check}))
-    figures = result.figures()
-    folder.write_json("evaluation.json", figures)
-    found = {
-        record.name: each
-        for record, each in zip(check.records, result.detections, strict=True)
-        if record.name not in result.left_out
-    }
-    folder.write_json("detections.json", detections_as_rows(found, found.values()))
-    curves = plain_curves(result.ap)
-    write_curves(command.out, curves)
-    plot = command.out / "precision_recall.png"
-    plot_precision_recall({detector.name: curves}, plot)
+        result = evaluate(
+            settings.weights or Path(settings.detections),
+            settings.data,
+            protocol,
+            inference=settings.inference,
+            device=settings.device,
+            bad_images=settings.bad_images,
+            out=command.out,
+            resume=command.resume,
+            progress=progress,
+            **{
+                each.name: getattr(settings, each.name)
+                for each in fields(get_protocol(protocol).options)
+            },
+        )
     if command.json:
-        print_json(figures)
+        print_json(result.figures())
         return 0
-    bands = [
-        [f"faces {band}", str(each.faces), f"{each.ap:.3f}" if each.faces else ""]
-        for band, each in result.by_height.items()
-    ]
-    print_table(
-        figures["protocol"],
-        ("", "faces", "AP"),
-        [["all", str(result.ap.faces), f"{result.ap.ap:.3f}"], *bands],
-    )
-    if result.left_out:
-        count = f"{len(result.left_out)} of {len(check.records)} images"
-        say(f"left out   {count} that cannot be read; their faces count as not found")
-    say(f"plot       {plot}")
+    _print(result)
+    if command.out is not None and (command.out / PLOT).is_file():
+        say(f"plot       {command.out / PLOT}")
     return 0
+
+
+def _named(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The protocol that is the first word, and the words after it."""
+    if arguments and not arguments[0].startswith("-"):
+        return get_protocol(arguments[0]).name, list(arguments[1:])
+    return "", list(arguments)
+
+
+def _protocol(arguments: Sequence[str]) -> str:
+    """The protocol of --protocol, else that of the file of settings."""
+    name = peek(arguments, "--protocol")
+    path = settings_file(arguments, "evaluate")
+    if name is None and path is not None and path.is_file():
+        values = read_config(path)
+        name = values.get("protocol") if isinstance(values, dict) else None
+    return get_protocol(str(name)).name if name else DEFAULT_PROTOCOL
+
+
+def _print(result: Evaluation) -> None:
+    print_table(
+        f"{result.truth.about}\n{result.source}",
+        ("", "faces", result.protocol.value),
+        [[row.name, str(row.faces), _number(row.value, 4)] for row in result.rows if not row.group],
+    )
+    groups: dict[str, list[TableRow]] = {}
+    for row in result.rows:
+        if row.group:
+            groups.setdefault(row.group, []).append(row)
+    rows = [
+        [f"{group}: {row.name}", str(row.faces), _number(row.value, 3)]
+        for group, part in groups.items()
+        if len(part) <= _MOST_ROWS
+        for row in part
+        if row.faces
+    ]
+    if rows:
+        print_table("parts", ("", "faces", result.protocol.value), rows)
+    figures = result.figures()
+    say(f"{figures['detections']} detections on {figures['images']} images")
+    for group, part in groups.items():
+        if len(part) > _MOST_ROWS:
+            say(f"{group:<10} {len(part)} of them are listed by --json")
+    _warn_of_gaps(figures)
+
+
+def _warn_of_gaps(figures: dict[str, Any]) -> None:
+    """Say which images had no detections to score, and which detections no image."""
+    if figures["images_left_out"]:
+        count = f"{figures['images_left_out']} of {figures['images']} images"
+        say(f"left out   {count} that cannot be read; their faces count as not found")
+    missing, folders = figures["images_without_entry"], figures["folders_without_entry"]
+    if missing:
+        whole = f", among them all of {len(folders)} folders" if folders else ""
+        say(
+            f"missing    {missing} of {figures['images']} images have no detections{whole}; "
+            "their faces count as not found"
+        )
+    if figures["entries_without_image"]:
+        say(f"left out   detections of {figures['entries_without_image']} images not evaluated on")
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

@@ -33,7 +33,9 @@ def is_coco(root: Path) -> bool:
     return any(path.is_file() for split in splits for path in _files(root, split))
 
 
-def read_coco(root: Path, split: str, classes: Sequence[str] = ()) -> list[ImageRecord]:
+def read_coco(
+    root: Path, split: str, classes: Sequence[str] = (), *, need_images: bool = True
+) -> list[ImageRecord]:
     """Read a ``.json`` file, whatever ``split`` says, or that of a split in a folder.
 
     Attributes of a face are :data:`FLAGS`.
@@ -79,7 +81,7 @@ def read_coco(root: Path, split: str, classes: Sequence[str] = ()) -> list[Image
         if each["category_id"] in faces:
             rows[image].append(_box(each.get("bbox"), f"{path}: annotation {at}"))
             flags[image].append([int(bool(each.get(flag))) for flag in FLAGS])
-    folder = _folder(root, path, split, list(names.values()))
+    folder = _folder(root, path, split, list(names.values()), need_images)
     return [
         _record(name, folder / name, np.array(rows[image]).reshape(-1, 4), flags[image])
         for image, name in names.items()
@@ -104,25 +106,28 @@ def _files(root: Path, split: str) -> Iterator[Path]:
     yield from (annotations / "instances_default.json", root / "result.json", root / "labels.json")
 
 
-def _folder(root: Path, file: Path, split: str, names: Sequence[str]) -> Path:
-    """The folder that holds all images."""
+def _folder(root: Path, file: Path, split: str, names: Sequence[str], need_images: bool) -> Path:
+    """The folder that holds all images, or the most of them where that is enough."""
     top = root if root.is_dir() else file.parent
     tops = (file.parent, top, top.parent) if root.is_file() else (file.parent, top)
     words = [word for name in split_names(split) for word in (name, f"{name}2017")]
     below = ["", "images", "data", *words, *(f"images/{word}" for word in words), "images/default"]
     folders = list(dict.fromkeys(each / part for each in tops for part in below))
+
     # os.path.isfile, for Path.is_file raises on names that are too long for the file system.
-    some = [folder for folder in folders if os.path.isfile(folder / names[0])]
-    for folder in some:
-        if all(os.path.isfile(folder / name) for name in names):
-            return folder
-    if some:
-        missing = [name for name in names if not os.path.isfile(some[0] / name)]
+    def missing(folder: Path) -> list[str]:
+        return [name for name in names if not os.path.isfile(folder / name)]
+
+    best = min(folders, key=lambda folder: len(missing(folder)))
+    lacking = missing(best)
+    if len(lacking) == len(names):
+        raise DataError(f"{file}: image {excerpt(names[0])} is not below {top} or its images/")
+    if lacking and need_images:
         raise DataError(
-            f"{some[0] / missing[0]}: image is missing, as are {len(missing)} of the {len(names)} "
+            f"{best / lacking[0]}: image is missing, as are {len(lacking)} of the {len(names)} "
             f"that {file} names, expected all of them"
         )
-    raise DataError(f"{file}: image {excerpt(names[0])} is not below {top} or its images/")
+    return best
 
 
 def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:

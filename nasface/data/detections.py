@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +19,54 @@ from nasface.data.names import ImageNames, by_image, check_image_name, without_s
 from nasface.errors import DataError
 from nasface.io.files import decode_text, write_bytes
 
-#: N detections ``x y w h score``, (N, 5)
-Rows = NDArray[np.floating]
 #: name and size of a file in an archive, and what reads it
 Member = tuple[str, int, Callable[[], bytes]]
 
+
+class ScoredBoxes(NamedTuple):
+    """The N detections of an image: boxes ``x1 y1 x2 y2`` in pixels, (N, 4), and their scores (N,).
+
+    In FDDB the boxes may be ellipses ``major minor angle x y``, (N, 5).
+    """
+
+    boxes_N4: NDArray[np.floating]
+    scores_N: NDArray[np.floating]
+
+    @classmethod
+    def of_rows(cls, rows: NDArray[np.floating]) -> "ScoredBoxes":
+        """Those of rows ``x y w h score``, (N, 5), or of ellipses with a score, (N, 6)."""
+        if rows.shape[1] == _ELLIPSE + 1:
+            return cls(rows[:, :_ELLIPSE], rows[:, _ELLIPSE])
+        corners, sides = rows[:, :2], rows[:, 2:4]
+        return cls(np.concatenate([corners, corners + sides], axis=1), rows[:, 4])
+
+    def as_rows(self) -> NDArray[np.float64]:
+        """Rows ``x y w h score``, (N, 5), or of ellipses with their score, (N, 6)."""
+        boxes_N4 = np.asarray(self.boxes_N4, np.float64)
+        if boxes_N4.shape[1] == 4:
+            sides = boxes_N4[:, 2:] - boxes_N4[:, :2]
+            boxes_N4 = np.concatenate([boxes_N4[:, :2], sides], axis=1)
+        return np.column_stack([boxes_N4, np.asarray(self.scores_N, np.float64)])
+
+
+NOTHING = ScoredBoxes(np.empty((0, 4)), np.empty(0))
+"""No detection."""
+
+_ELLIPSE = 5
 _COLUMNS = 5
 _LARGEST_FILE = 64 * 2**20
 _FAR = 1e9
 
 
-def read_detections(path: Path, names: Iterable[str]) -> dict[str, Rows]:
+def read_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBoxes]:
     """Read the detections of images from a folder or a tar or zip archive of such files.
 
     A tar archive may be compressed by gzip, bzip2 or xz; no archive is unpacked. ``names`` are
     those of the images, ``event/name.jpg`` of any depth. Their files may lie below further folders.
 
-    Returns image -> rows float64 (N, 5), in the order of the files; a file of no image is there as
-    ``event/name``. A file at the top that belongs to no image is taken for a note and left out.
+    Returns image -> boxes and scores, float64, in the order of the files; a file of no image is
+    there as ``event/name``. A file at the top that belongs to no image is taken for a note and left
+    out.
 
     Raises:
         DataError: naming file and line, if something is malformed, if there is no such file, or if
@@ -59,8 +90,8 @@ def read_detections(path: Path, names: Iterable[str]) -> dict[str, Rows]:
     return found
 
 
-def parse_detections(data: bytes, source: str) -> Rows:
-    """The rows of one file, float64 (N, 5).
+def parse_detections(data: bytes, source: str) -> ScoredBoxes:
+    """The boxes and scores of one file, float64.
 
     Raises:
         DataError: with ``source`` and the line.
@@ -81,7 +112,7 @@ def parse_detections(data: bytes, source: str) -> Rows:
     try:
         result = np.array(values, np.float64).reshape(count, _COLUMNS)
         if (np.abs(result) < _FAR).all():
-            return result
+            return ScoredBoxes.of_rows(result)
     except ValueError:
         pass
     at = next(at for at, each in enumerate(values) if not _is_row(each))
@@ -95,11 +126,12 @@ def detections_file(folder: Path, name: str) -> Path:
     return folder / f"{without_suffix(name)}.txt"
 
 
-def write_detections(folder: Path, name: str, rows: Rows) -> Path:
+def write_detections(folder: Path, name: str, found: ScoredBoxes) -> Path:
     """Write the file of the image ``event/name.jpg``; returns its path.
 
-    Nine significant digits: rows of float32 are read back as they were.
+    Nine significant digits: boxes of float32 inside an image are read back as they were.
     """
+    rows = found.as_rows()
     lines = [PurePosixPath(without_suffix(name)).name, str(len(rows))]
     lines += [" ".join(f"{value:.9g}" for value in row) for row in rows]
     path = detections_file(folder, name)

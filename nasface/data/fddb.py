@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.data.detections import NOTHING, ScoredBoxes
 from nasface.data.names import (
     ImageNames,
     by_image,
@@ -25,8 +26,6 @@ from nasface.data.names import (
 from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text, write_bytes
-
-Floats = NDArray[np.floating]
 
 FOLDS = range(1, 11)
 _FAR = 1e9
@@ -73,7 +72,7 @@ def is_fddb(root: Path) -> bool:
     return any(folder.glob("FDDB-fold-*-ellipseList.txt"))
 
 
-def read_fddb(root: Path, split: str = "all") -> list[ImageRecord]:
+def read_fddb(root: Path, split: str = "all", *, need_images: bool = True) -> list[ImageRecord]:
     """Read the images in ``originalPics`` with the boxes round their ellipses.
 
     FDDB is made for tests and has no parts: ``split`` is all, or val or test, which are the same.
@@ -88,7 +87,7 @@ def read_fddb(root: Path, split: str = "all") -> list[ImageRecord]:
     folder = root / "originalPics"
     there = locate_images(folder, [image.name for image in images], any_suffix=True)
     missing = [image.name for image in images if image.name not in there]
-    if missing:
+    if missing and need_images:
         raise DataError(
             f"{folder / missing[0]}: image is missing, as are {len(missing)} of {len(images)}, "
             "expected all of them"
@@ -96,7 +95,7 @@ def read_fddb(root: Path, split: str = "all") -> list[ImageRecord]:
     return [
         ImageRecord(
             image.name,
-            there[image.name],
+            there.get(image.name, folder.joinpath(*image.name.split("/"))),
             boxes_of_ellipses(image.ellipses_M5).astype(np.float32),
             {"fold": np.full(len(image.ellipses_M5), image.fold)},
         )
@@ -112,14 +111,14 @@ def boxes_of_ellipses(ellipses_M5: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([x - width, y - height, x + width, y + height], axis=1)
 
 
-def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, Floats]:
+def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBoxes]:
     """Read detections of images from a file, or from all ``.txt`` files of a folder.
 
     ``names`` are those of the images. In the files they may have a suffix, ``_`` in the place of
     ``/``, and folders in front, such as ``originalPics/``.
 
-    Returns image -> rows (N, 5) ``x y w h score`` or (N, 6) of an ellipse and its score; all rows
-    of a set of files have the same form. An entry of no image keeps its name as written.
+    Returns image -> boxes ``x1 y1 x2 y2`` or ellipses (N, 5), with scores; all of a set of files
+    have the same form. An entry of no image keeps its name as written.
 
     Raises:
         DataError: naming file and line, or if none of the entries belongs to an image.
@@ -135,7 +134,7 @@ def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, Floats]:
 
 
 def write_fddb_detections(
-    folder: Path, images: Sequence[FddbImage], found: Mapping[str, Floats]
+    folder: Path, images: Sequence[FddbImage], found: Mapping[str, ScoredBoxes]
 ) -> None:
     """Write ``fold-01-out.txt`` to ``fold-10-out.txt``, as the official tool takes them.
 
@@ -144,7 +143,7 @@ def write_fddb_detections(
     for fold in sorted({image.fold for image in images}):
         lines = []
         for image in (each for each in images if each.fold == fold):
-            rows = found.get(image.name, np.empty((0, RECTANGLE)))
+            rows = found.get(image.name, NOTHING).as_rows()
             lines += [without_suffix(image.name), str(len(rows))]
             lines += [" ".join(f"{value:.9g}" for value in row) for row in rows]
         text = "".join(line + "\n" for line in lines)
@@ -171,12 +170,12 @@ def _fold_files(root: Path) -> list[tuple[int, Path]]:
     return [(0, others[0])]
 
 
-def _entries(files: Sequence[Path]) -> Iterator[tuple[str, Floats, str]]:
-    """Name, rows and place of each block of files of detections."""
+def _entries(files: Sequence[Path]) -> Iterator[tuple[str, ScoredBoxes, str]]:
+    """Name, detections and place of each block of files of detections."""
     columns: tuple[int, ...] = (RECTANGLE, ELLIPSE)
     for file in files:
         for name, rows, place in _blocks(file, columns):
-            yield name, rows, place
+            yield name, ScoredBoxes.of_rows(rows), place
             if len(rows):
                 columns = (rows.shape[1],)
 

@@ -21,15 +21,17 @@ from nasface.errors import ConfigError, DataError
 class DatasetFormat:
     """A form in which annotated images lie on disk.
 
-    ``recognises`` tells whether a folder or file is in this form. ``read`` takes it, the name of a
-    split and the names of the classes that are faces (none: what is plainly a face), and raises
-    :class:`DataError` for what is missing or malformed. ``layout`` says in words what lies there.
+    ``recognises`` tells whether a folder or file is in this form. ``read(root, split, classes=...,
+    need_images=...)`` returns records; ``classes`` are the names of the classes that are faces
+    (none: what is plainly a face), and with ``need_images`` an image that is not there is an error.
+    It raises :class:`DataError` for what is missing or malformed. ``layout`` says in words what
+    lies there.
     """
 
     name: str
     layout: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path, str, Sequence[str]], Sequence[ImageRecord]]
+    read: Callable[..., Sequence[ImageRecord]]
     has_classes: bool = False
 
 
@@ -56,6 +58,7 @@ def read_dataset(
     *,
     classes: Sequence[str] = (),
     exif: Exif | None = None,
+    need_images: bool = True,
 ) -> AnnotatedDataset:
     """Read one split of a data set: WIDER FACE, COCO, YOLO, FDDB or a registered format.
 
@@ -63,7 +66,8 @@ def read_dataset(
     name of :data:`DATASET_FORMATS`, and recognised where not given. ``classes`` are the names of
     those classes that are faces; by default the only class there is, or ``face``. ``exif`` says
     whether boxes are in pixels of the images turned by their EXIF orientation (``apply``) or as
-    stored (``ignore``); by default as the format has it: applied in YOLO only.
+    stored (``ignore``); by default as the format has it: applied in YOLO only. Without
+    ``need_images``, images may be missing.
 
     Raises:
         ConfigError: for an unknown format, or classes where a format has none.
@@ -79,10 +83,36 @@ def read_dataset(
         )
     if classes and not form.has_classes:
         raise ConfigError(f"classes: {form.name} has faces only; expected none")
-    records = form.read(root, split, classes)
+    records = form.read(root, split, classes=classes, need_images=need_images)
     if exif:
         records = [replace(record, exif=exif) for record in records]
     return AnnotatedDataset(tuple(records), root, split, form.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """How a data set is read."""
+
+    data_format: str = ""
+    """Form of the data: widerface, coco, yolo, fddb or one that was registered. Empty: recognised
+    by itself."""
+    classes: tuple[str, ...] = ()
+    """Classes that are faces, where the data have several. Empty: face, or the only one."""
+    exif: Exif | None = None
+    """apply: images are turned as their EXIF orientation asks for; ignore: they are read as stored.
+    None: as the form of the data has it, applied in YOLO only. `nasface check-data` tells which of
+    the two the boxes fit."""
+
+    def read(self, root: str | Path, split: str, *, need_images: bool = True) -> AnnotatedDataset:
+        """Read a split, as :func:`read_dataset`."""
+        return read_dataset(
+            root,
+            split,
+            self.data_format or None,
+            classes=self.classes,
+            exif=self.exif,
+            need_images=need_images,
+        )
 
 
 def _recognised(root: Path) -> DatasetFormat:
@@ -98,11 +128,20 @@ register_dataset_format(
         "widerface",
         "wider_face_split/ and WIDER_train/images/",
         is_wider,
-        lambda root, split, classes: read_wider_split(root, split),
+        lambda root, split, *, classes, need_images: read_wider_split(
+            root, split, need_images=need_images
+        ),
     )
 )
 register_dataset_format(
-    DatasetFormat("fddb", "FDDB-folds/ and originalPics/", is_fddb, lambda r, s, c: read_fddb(r, s))
+    DatasetFormat(
+        "fddb",
+        "FDDB-folds/ and originalPics/",
+        is_fddb,
+        lambda root, split, *, classes, need_images: read_fddb(
+            root, split, need_images=need_images
+        ),
+    )
 )
 register_dataset_format(
     DatasetFormat(

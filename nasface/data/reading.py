@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nasface.data.check import BadImages, DataCheck, check_records
-from nasface.data.records import Exif, ImageRecord
-from nasface.data.widerface import read_wider_split
+from nasface.data.formats import DataConfig
+from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.progress import Progress
 
@@ -16,15 +16,18 @@ PARTS = {"train": "training", "val": "validation"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadConfig:
-    """Which data set is read, and how."""
+class _DataFolder:
+    """Which data set is read; a class of its own, so that its setting stands before how."""
 
     data: str = ""
-    """Folder in WIDER FACE layout, such as `nasface sample` writes."""
-    exif: Exif = "ignore"
-    """apply: images are turned as their EXIF orientation asks for; ignore: they are read as stored,
-    which is what the annotations of WIDER FACE are made for. `nasface check-data` tells which of
-    the two the boxes fit."""
+    """Folder of annotated images with a train and a val part, such as `nasface sample` writes: in
+    the form of WIDER FACE, COCO or YOLO, or another one of --data-format."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadConfig(DataConfig, _DataFolder):
+    """Which data set is read, and how."""
+
     bad_images: BadImages = "stop"
     """stop: an image that cannot be read ends the command before it begins; skip: it is left out,
     which is said and counted. In an evaluation its faces count as not found."""
@@ -37,8 +40,7 @@ def read_split(root: Path, split: str, config: ReadConfig, progress: Progress) -
         DataError: if the annotations cannot be used; for an image that cannot be read or is missing
             if ``config.bad_images`` is "stop", or if no image can be read.
     """
-    need_images = config.bad_images == "stop"
-    records = read_wider_split(root, split, config.exif, need_images=need_images)
+    records = config.read(root, split, need_images=config.bad_images == "stop")
     return check_images(records, config.bad_images, PARTS.get(split, split), progress)
 
 

@@ -34,8 +34,9 @@ class WiderGroundTruth:
     """The M faces of an image, in official order.
 
     ``name`` is ``event/name.jpg``, also where a file leaves ``.jpg`` out. ``boxes_M4`` is float64
-    ``x y w h`` in pixels as written. ``attributes`` maps each of ``ATTRIBUTES`` to int64 (M,),
-    ``sets`` the name of a set to bool (M,): whether a face is asked for.
+    ``x1 y1 x2 y2`` in pixels, of the width and height as written. ``attributes`` maps each of
+    ``ATTRIBUTES`` to int64 (M,), ``sets`` the name of a set to bool (M,): whether a face is
+    asked for.
     """
 
     name: str
@@ -100,9 +101,7 @@ def read_text_truth(path: Path) -> list[WiderGroundTruth]:
     for name, rows in entries:
         attributes = {key: rows[:, 4 + at] for at, key in enumerate(ATTRIBUTES)}
         valid = (attributes["invalid"] == 0) & (rows[:, 2:4] > 0).all(axis=1)
-        images.append(
-            WiderGroundTruth(name, rows[:, :4].astype(float), attributes, {"valid": valid})
-        )
+        images.append(WiderGroundTruth(name, _corners(rows[:, :4]), attributes, {"valid": valid}))
     return images
 
 
@@ -213,4 +212,10 @@ def _without_zeros(
             {key: each[empty] for key, each in attributes.items()},
             {key: each[empty] for key, each in sets.items()},
         )
-    return WiderGroundTruth(name, boxes, attributes, sets)
+    return WiderGroundTruth(name, _corners(boxes), attributes, sets)
+
+
+def _corners(boxes_M4: NDArray[Any]) -> NDArray[np.float64]:
+    """Boxes ``x y w h`` as ``x1 y1 x2 y2``."""
+    corners = boxes_M4[:, :2]
+    return np.concatenate([corners, corners + boxes_M4[:, 2:]], axis=1).astype(np.float64)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from nasface.data.classes import faces_among, split_names
+from nasface.data.image_size import image_size
 from nasface.data.names import check_image_name, has_image_suffix, without_suffix
 from nasface.data.records import ImageRecord
 from nasface.errors import DataError
@@ -37,10 +37,13 @@ def is_yolo(root: Path) -> bool:
     return isinstance(values, dict) and "names" in values and ("train" in values or "val" in values)
 
 
-def read_yolo(root: Path, split: str, classes: Sequence[str] = ()) -> list[ImageRecord]:
+def read_yolo(
+    root: Path, split: str, classes: Sequence[str] = (), *, need_images: bool = True
+) -> list[ImageRecord]:
     """Read a split of the ``data.yaml`` that ``root`` is or holds.
 
-    An image without a label file has no face. Images are read as they are shown.
+    An image without a label file has no face. Images are read as they are shown; their size is
+    needed, so that they must be there, whatever ``need_images`` says.
 
     Raises:
         DataError: naming file and line.
@@ -152,15 +155,5 @@ def _labels(path: Path, faces: set[int], has_points: bool) -> NDArray[np.float64
 
 def _in_pixels(boxes_M4: NDArray[np.float64], image: Path) -> NDArray[np.float32]:
     """Shares of an image in its pixels, turned the way its EXIF orientation asks for."""
-    try:
-        with Image.open(image) as header:
-            width, height = header.size
-            turned = header.getexif().get(_ORIENTATION, 1)
-    except Exception:  # Pillow has many exceptions for damaged files
-        raise DataError(f"{image}: is damaged or no image") from None
-    if turned in (5, 6, 7, 8):
-        width, height = height, width
+    height, width = image_size(image, "apply")
     return (boxes_M4 * [width, height, width, height]).astype(np.float32)
-
-
-_ORIENTATION = 0x0112

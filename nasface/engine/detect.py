@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from nasface.data.check import BadImages
 from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile, is_stream, shown_name
-from nasface.engine.config import DetectConfig
-from nasface.errors import DataError, NasfaceError
+from nasface.errors import ConfigError, DataError, NasfaceError
 from nasface.inference.annotate import contact_sheet, draw_boxes
-from nasface.inference.predict import detect, detections_as_rows
+from nasface.inference.predict import InferenceConfig, detect, detections_as_rows
 from nasface.io.files import write_text
 from nasface.progress import Progress, StopRequest
 from nasface.runs.folder import RunFolder
@@ -35,10 +35,37 @@ _MOST_OF_IT = 0.9
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 
 
+@dataclass(frozen=True, kw_only=True)
+class DetectConfig:
+    """Detection on images without annotations."""
+
+    weights: str = ""
+    """Weights that `nasface train` wrote, or an ONNX file of `nasface export`."""
+    score_threshold: float = 0.5
+    """Score from which a detection is written and drawn."""
+    bad_images: BadImages = "skip"
+    """skip: an image or video that cannot be read is left out, which is said and counted; stop: it
+    ends the command, for an image before it begins."""
+    frames: int = 0
+    """Frames to take of each video or camera; 0 takes all."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU where there is one."""
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
+    """How the detector is applied."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score_threshold <= 1 or self.frames < 0:
+            raise ConfigError(
+                f"score_threshold {self.score_threshold}, frames {self.frames}: "
+                "expected 0 to 1 and 0 or more"
+            )
+
+
 @dataclass
 class Found:
     """Faces by image, in the order in which they were looked at; ``unread`` says what could not be
-    read, and why, ``notes`` what else was wrong, ``shown`` are small pictures of the first.
+    read, and why, ``notes`` what else was wrong, ``shown`` are small pictures of the first, and
+    ``stopped`` whether Ctrl-C ended it.
 
     A frame of a video is named ``file#number``, from 0.
     """
@@ -48,6 +75,7 @@ class Found:
     unread: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     shown: list[Image] = field(default_factory=list)
+    stopped: bool = False
 
     @property
     def total(self) -> int:

@@ -1,91 +1,181 @@
-"""Average precision of a detector on the validation part of a data folder."""
+"""Evaluation: detections of a detector, or made elsewhere, scored by a protocol."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
-from nasface.data.images import read_image
+from nasface.data.detections import ScoredBoxes
 from nasface.data.records import ImageRecord
-from nasface.inference.predict import InferenceConfig, detect
-from nasface.metrics.average_precision import (
-    AveragePrecision,
-    average_precision,
-    average_precision_by_height,
-)
+from nasface.inference.batch import detect_images
+from nasface.inference.predict import InferenceConfig
+from nasface.io.strict_json import REASONS
+from nasface.metrics.protocol import Curves, Protocol, TableRow, Truth
+from nasface.metrics.protocols.ap import AP, annotated_truth
+from nasface.optional import need
 from nasface.progress import Progress
-from nasface.runs.results import figure_of, reasons
-from nasface.structures import Detections
+from nasface.runs.results import describe_curves
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_FACE = "no face to find"
+"""Why a figure is None."""
+
+DETECTIONS = "detections"
+"""Folder of the detections, below that of an evaluation."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Detections in the order of the images and what they are worth.
+    """What detections are worth by a protocol.
 
-    ``ap`` is at IoU 0.5 over all valid faces; ``by_height`` over faces of a height band in pixels.
-    In the images ``left_out`` nothing was looked for: their faces count as not found.
+    The protocol's own figures are attributes: ``ap``, or ``easy``, ``medium`` and ``hard``, None
+    where there is no face to find. ``result`` is what the protocol made of the detections,
+    ``source`` says how these came about, and ``left_out`` names the images that cannot be read:
+    their faces count as not found.
     """
 
-    inference: InferenceConfig
-    detections: list[Detections]
-    ap: AveragePrecision
-    by_height: dict[str, AveragePrecision]
+    protocol: Protocol
+    truth: Truth = field(repr=False)
+    detections: Mapping[str, ScoredBoxes] = field(repr=False)
+    source: str
+    result: Any = field(repr=False)
     left_out: tuple[str, ...] = ()
 
+    @cached_property
+    def rows(self) -> Sequence[TableRow]:
+        """The figures, those of the whole first."""
+        return self.protocol.table(self.result)
+
+    @cached_property
+    def summary(self) -> dict[str, float | None]:
+        """The protocol's own figures."""
+        return {row.name: row.value for row in self.rows if not row.group}
+
+    @cached_property
+    def curves(self) -> Curves:
+        """The curves of the protocol."""
+        return self.protocol.curves(self.result)
+
+    def table(self) -> "pd.DataFrame":
+        """The figures as a frame with the columns group, name, faces and value."""
+        frame: pd.DataFrame = need("pandas", "nasface[plots]").DataFrame(
+            [(row.group, row.name, row.faces, row.value) for row in self.rows],
+            columns=["group", "name", "faces", self.protocol.value],
+        )
+        return frame
+
     def figures(self) -> dict[str, Any]:
-        """The figures as plain values; an average precision without faces is None, with the reason
-        beside it."""
-        return {
-            "protocol": f"AP at IoU 0.5, all valid faces, {self.inference.describe()}",
-            "images": len(self.detections),
-            "images_left_out": len(self.left_out),
-            "faces": self.ap.faces,
-            "detections": self.ap.detections,
-            "ap": figure_of(self.ap.ap),
-            "ap_by_height": {band: figure_of(each.ap) for band, each in self.by_height.items()},
-            **reasons(
-                {
-                    "ap": self.ap,
-                    **{f"ap_by_height.{band}": each for band, each in self.by_height.items()},
-                }
-            ),
+        """Everything as plain values, as ``evaluation.json`` has it; a figure without faces is
+        None, with the reason beside it."""
+        names = set(self.truth.names)
+        missing = [name for name in self.truth.names if name not in self.detections]
+        unknown = {name: NO_FACE for name, value in self.summary.items() if value is None}
+        unknown |= {
+            f"table.{at}.value": NO_FACE for at, row in enumerate(self.rows) if row.value is None
         }
+        curves = describe_curves(self.curves)
+        unknown |= {
+            f"curves.values.{name}": NO_FACE
+            for name, value in curves["values"].items()
+            if value is None
+        }
+        return {
+            "protocol": self.truth.about,
+            "value": self.protocol.value,
+            "inference": self.source,
+            "images": len(names),
+            "images_left_out": len(self.left_out),
+            "faces": max((row.faces for row in self.rows), default=0),
+            "detections": sum(
+                len(each.scores_N) for name, each in self.detections.items() if name in names
+            ),
+            "images_without_entry": len(missing),
+            "folders_without_entry": _whole_folders(self.truth.names, missing),
+            "entries_without_image": sum(name not in names for name in self.detections),
+            **self.summary,
+            "table": [vars(row) for row in self.rows],
+            "curves": curves,
+            **({REASONS: unknown} if unknown else {}),
+        }
+
+    def __getattr__(self, name: str) -> float | None:
+        # The check keeps copying and unpickling, which ask before there is anything, from looping.
+        if name.startswith("_") or "result" not in self.__dict__ or name not in self.summary:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self.summary[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.summary]
+
+    def __repr__(self) -> str:
+        figures = [
+            f"{name} {'none' if value is None else f'{value:.4f}'}"
+            for name, value in self.summary.items()
+        ]
+        return f"Evaluation({', '.join([*figures, self.truth.about, self.source])})"
+
+
+def brief(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures without table and curves, as a file of weights has them."""
+    found = {key: figures[key] for key in figures if key not in ("table", "curves", REASONS)}
+    reasons = {key: text for key, text in figures.get(REASONS, {}).items() if key in found}
+    return {**found, **({REASONS: reasons} if reasons else {})}
 
 
 def evaluate(
     detector: nn.Module,
-    records: Sequence[ImageRecord],
+    truth: Truth | Sequence[ImageRecord],
     inference: InferenceConfig,
     progress: Progress,
     left_out: Collection[str] = (),
+    *,
+    protocol: Protocol = AP,
+    options: Any = None,
+    folder: Path | None = None,
 ) -> Evaluation:
-    """Apply a detector to annotated images and score it.
+    """Apply a network to the images of a truth, or for AP to annotated images, and score it.
 
-    In images whose name is ``left_out`` nothing is found.
+    In images whose name is ``left_out`` nothing is looked for. With a ``folder``, detections are
+    written there as they are made, and those that are there are not made again.
 
     Raises:
         DataError: naming an image that cannot be read.
     """
+    if not isinstance(truth, Truth):
+        truth = annotated_truth(truth)
+    images = [image for image in truth.images if image.name not in left_out]
     was_training = detector.training
     detector.eval()
-    progress.start("evaluate", len(records))
-    detections = []
-    for record in records:
-        if record.name in left_out:
-            detections.append(Detections(torch.zeros(0, 4), torch.zeros(0)))
-        else:
-            image = read_image(record.path, exif=record.exif == "apply")
-            detections.append(detect(detector, image, inference))
-        progress.advance()
-    detector.train(was_training)
-    boxes = [(each.boxes_N4.numpy(), each.scores_N.numpy()) for each in detections]
-    faces = [(record.boxes_M4, ~record.valid_M) for record in records]
-    return Evaluation(
-        inference,
-        detections,
-        average_precision(boxes, faces),
-        average_precision_by_height(boxes, faces),
-        tuple(record.name for record in records if record.name in left_out),
-    )
+    try:
+        place = None if folder is None else folder / DETECTIONS
+        found = detect_images(detector, images, inference, progress, place)
+    finally:
+        detector.train(was_training)
+    missing = tuple(name for name in truth.names if name in left_out)
+    return score(found, truth, protocol, options, inference.describe(), missing)
+
+
+def score(
+    detections: Mapping[str, ScoredBoxes],
+    truth: Truth,
+    protocol: Protocol,
+    options: Any,
+    source: str,
+    left_out: tuple[str, ...] = (),
+) -> Evaluation:
+    """Score detections; ``source`` says in words how they came about."""
+    result = protocol.score(truth, detections, options)
+    return Evaluation(protocol, truth, detections, source, result, left_out)
+
+
+def _whole_folders(names: Sequence[str], missing: Sequence[str]) -> list[str]:
+    """The top folders all of whose images are missing."""
+    lacking = set(missing)
+    present = {name.split("/")[0] for name in names if name not in lacking}
+    folders = dict.fromkeys(name.split("/")[0] for name in missing if "/" in name)
+    return [folder for folder in folders if folder not in present]

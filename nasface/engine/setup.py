@@ -30,7 +30,7 @@ def data_folder(data: str) -> Path:
         ConfigError: if it is empty.
     """
     if not data:
-        raise ConfigError("data: is missing; expected a folder in WIDER FACE layout")
+        raise ConfigError("data: is missing; expected the folder of annotated images")
     return Path(data)
 
 

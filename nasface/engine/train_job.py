@@ -18,7 +18,7 @@ from nasface.detection.detector import Detector
 from nasface.detection.losses import DetectionLoss, LossParts
 from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.average import WeightAverage
-from nasface.engine.evaluate import Evaluation, evaluate
+from nasface.engine.evaluate import Evaluation, brief, evaluate
 from nasface.engine.job import Job, StepLoader
 from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.optim import LearningRateSchedule
@@ -137,9 +137,9 @@ class TrainJob(Job):
         if self.validation is None or not self.context.world.is_first:
             return
         if self.ended or epoch % self.validation.every == 0:
-            ap = self._evaluate(self.validation, progress).ap.ap
-            log.write(self.step, {"ap": ap})
-            if math.isfinite(ap):
+            ap = self._evaluate(self.validation, progress).ap
+            log.write(self.step, {"ap": math.nan if ap is None else ap})
+            if ap is not None:
                 progress.note(f"epoch {epoch}: AP {ap:.3f}")
             progress.start(self.title, self.total, self.step)
 
@@ -166,7 +166,7 @@ class TrainJob(Job):
 
     def metadata(self) -> dict[str, Any]:
         """What weights say of themselves: labels, step, and what the last evaluation gave."""
-        return {**self.labels, "step": self.step, **self.metrics}
+        return {**self.labels, "step": self.step, **brief(self.metrics)}
 
     def footprint(self) -> Footprint:
         """Memory of a step; half precision takes less."""

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from nasface.data.detections import (
-    Rows,
+    ScoredBoxes,
     detections_file,
     parse_detections,
     write_detections,
@@ -26,8 +25,8 @@ def detect_images(
     inference: InferenceConfig,
     progress: Progress,
     folder: Path | None = None,
-) -> dict[str, Rows]:
-    """Detect faces in images; gives name -> rows ``x y w h score``, float32 (N, 5).
+) -> dict[str, ScoredBoxes]:
+    """Detect faces in images; gives name -> boxes and scores, float32.
 
     With a ``folder``, each image's detections are written there at once, as ``event/name.txt``
     for ``event/name.jpg``, and files that are there already are read instead of made again; what is
@@ -36,24 +35,22 @@ def detect_images(
     Raises:
         DataError: naming an image that cannot be read.
     """
-    found: dict[str, Rows] = {}
+    found: dict[str, ScoredBoxes] = {}
     progress.start("detect", len(images))
     for each in images:
         file = None if folder is None else detections_file(folder, each.name)
         if file is not None and file.is_file():
-            rows = parse_detections(file.read_bytes(), str(file)).astype(np.float32)
+            boxes, scores = parse_detections(file.read_bytes(), str(file))
+            found[each.name] = ScoredBoxes(boxes.astype(np.float32), scores.astype(np.float32))
         else:
             image = read_image(each.path, exif=each.exif == "apply")
-            rows = as_rows(detect(detector, image, inference))
+            found[each.name] = scored_boxes(detect(detector, image, inference))
             if folder is not None:
-                write_detections(folder, each.name, rows)
-        found[each.name] = rows
-        progress.advance({"faces": len(rows)})
+                write_detections(folder, each.name, found[each.name])
+        progress.advance({"faces": len(found[each.name].scores_N)})
     return found
 
 
-def as_rows(found: Detections) -> NDArray[np.float32]:
-    """Detections as rows ``x y w h score``, (N, 5)."""
-    boxes, scores = found.boxes_N4.numpy(), found.scores_N.numpy()
-    sides = boxes[:, 2:] - boxes[:, :2]
-    return np.concatenate([boxes[:, :2], sides, scores[:, None]], axis=1, dtype=np.float32)
+def scored_boxes(found: Detections) -> ScoredBoxes:
+    """Detections as arrays."""
+    return ScoredBoxes(found.boxes_N4.numpy(), found.scores_N.numpy())

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.fddb import ELLIPSE, FddbImage
+from nasface.data.detections import ScoredBoxes
+from nasface.data.fddb import FddbImage
 from nasface.optional import need
 
 Floats = NDArray[np.float64]
@@ -60,10 +61,10 @@ class FddbResult:
 
 def score_fddb(
     images: Sequence[FddbImage],
-    detections: Mapping[str, NDArray[np.floating]],
+    detections: Mapping[str, ScoredBoxes],
     sizes: Mapping[str, tuple[int, int]] | None = None,
 ) -> FddbResult:
-    """Score detections: name -> rectangles ``x y w h score`` or ellipses with their score.
+    """Score detections: name -> boxes ``x1 y1 x2 y2``, or ellipses (N, 5), with scores.
 
     ``sizes`` maps names to (height, width): regions are cut at the image's borders, as officially.
 
@@ -75,11 +76,11 @@ def score_fddb(
         raise ValueError("no annotated face")
     steps = [np.empty((0, 4))]
     for image in images:
-        rows = detections.get(image.name)
-        if rows is not None and len(rows):
+        found = detections.get(image.name)
+        if found is not None and len(found.scores_N):
             size = (sizes or {}).get(image.name, (LARGEST_SIDE, LARGEST_SIDE))
-            overlaps = overlaps_MN(image.ellipses_M5, rows, size)
-            steps.append(_steps(overlaps, rows[:, -1]))
+            overlaps = overlaps_MN(image.ellipses_M5, found.boxes_N4, size)
+            steps.append(_steps(overlaps, found.scores_N))
     every = np.concatenate(steps)
     every = every[np.argsort(-every[:, 0], kind="stable")]
     scores, first = np.unique(-every[:, 0], return_index=True)
@@ -92,20 +93,22 @@ def score_fddb(
         continuous=sums[:, 1] / faces,
         images=len(images),
         faces=faces,
-        detections=sum(len(rows) for name, rows in detections.items() if name in known),
+        detections=sum(len(each.scores_N) for name, each in detections.items() if name in known),
         missing=tuple(image.name for image in images if image.name not in detections),
         unknown=tuple(name for name in detections if name not in known),
     )
 
 
-def overlaps_MN(ellipses_M5: Floats, rows: NDArray[np.floating], size: tuple[int, int]) -> Floats:
-    """Intersection over union, in pixels of an image of ``size``, of faces and detections."""
+def overlaps_MN(
+    ellipses_M5: Floats, regions: NDArray[np.floating], size: tuple[int, int]
+) -> Floats:
+    """Overlaps (IoU), in pixels of an image of ``size``, of faces with boxes or ellipses."""
     faces = [_draw_ellipse(each, size) for each in ellipses_M5]
     areas = [np.count_nonzero(mask) for mask in faces]
-    draw = _draw_ellipse if rows.shape[1] == ELLIPSE else _draw_rectangle
-    result = np.zeros((len(faces), len(rows)))
-    for at, row in enumerate(rows):
-        mask = draw(row, size)
+    draw = _draw_ellipse if regions.shape[1] == 5 else _draw_rectangle
+    result = np.zeros((len(faces), len(regions)))
+    for at, region in enumerate(regions):
+        mask = draw(region, size)
         x, y, w, h = cv2.boundingRect(mask)
         part = mask[y : y + h, x : x + w]
         area = np.count_nonzero(part)
@@ -117,9 +120,9 @@ def overlaps_MN(ellipses_M5: Floats, rows: NDArray[np.floating], size: tuple[int
 
 
 def boxes_to_ellipses(
-    images: Sequence[FddbImage], detections: Mapping[str, NDArray[np.floating]]
-) -> dict[str, Floats]:
-    """Upright ellipses in the place of rectangles, as annotators of FDDB would draw them.
+    images: Sequence[FddbImage], detections: Mapping[str, ScoredBoxes]
+) -> dict[str, ScoredBoxes]:
+    """Upright ellipses instead of rectangles, as annotators of FDDB would draw them.
 
     Annotated ellipses reach from the chin to the top of the head; what a detector calls a face is
     smaller or larger. For each fold, shift and scale are the medians over the pairs of the *other*
@@ -127,23 +130,25 @@ def boxes_to_ellipses(
     """
     ratios: dict[int, list[Floats]] = {}
     for image in images:
-        rows = detections.get(image.name)
-        if rows is None or not len(rows):
+        found = detections.get(image.name)
+        if found is None or not len(found.scores_N):
             continue
         size = (LARGEST_SIDE, LARGEST_SIDE)
-        overlaps = overlaps_MN(image.ellipses_M5, np.asarray(rows, float), size)
+        overlaps = overlaps_MN(image.ellipses_M5, found.boxes_N4, size)
         for face, at in enumerate(overlaps.argmax(axis=1)):
             if overlaps[face, at] > 0.5 and overlaps[:, at].argmax() == face:
                 ratios.setdefault(image.fold, []).append(
-                    _relative(image.ellipses_M5[face], rows[at])
+                    _relative(image.ellipses_M5[face], found.boxes_N4[at])
                 )
-    found = {}
+    result = {}
     for image in images:
         if image.name in detections:
+            boxes_N4, scores_N = detections[image.name]
             others = [each for fold, part in ratios.items() if fold != image.fold for each in part]
             fitted = np.median(others, axis=0) if others else np.array([0.5, 0.5, 0.5, 0.5])
-            found[image.name] = _applied(fitted, np.asarray(detections[image.name], float))
-    return found
+            ellipses = _applied(fitted, np.asarray(boxes_N4, np.float64))
+            result[image.name] = ScoredBoxes(ellipses, scores_N)
+    return result
 
 
 def _steps(overlaps: Floats, scores: NDArray[np.floating]) -> Floats:
@@ -167,15 +172,15 @@ def _steps(overlaps: Floats, scores: NDArray[np.floating]) -> Floats:
 def _draw_rectangle(row: NDArray[np.floating], size: tuple[int, int]) -> Mask:
     """Both borders belong to it."""
     mask = np.zeros(size, np.uint8)
-    x, y, w, h = (float(value) for value in row[:4])
-    cv2.rectangle(mask, (_round(x), _round(y)), (_round(x + w), _round(y + h)), 1, cv2.FILLED)
+    x1, y1, x2, y2 = (float(value) for value in row)
+    cv2.rectangle(mask, (_round(x1), _round(y1)), (_round(x2), _round(y2)), 1, cv2.FILLED)
     return mask
 
 
 def _draw_ellipse(row: NDArray[np.floating], size: tuple[int, int]) -> Mask:
     """The centre is rounded, the radii are cut, as in the official tool."""
     mask = np.zeros(size, np.uint8)
-    major, minor, angle, x, y = (float(value) for value in row[:5])
+    major, minor, angle, x, y = (float(value) for value in row)
     axes = tuple(int(min(max(radius, 0.0), _FAR)) for radius in (major, minor))
     centre = (_round(x), _round(y))
     cv2.ellipse(mask, centre, axes, math.degrees(angle), 0, 360, 1, cv2.FILLED)
@@ -192,21 +197,22 @@ def _relative(ellipse: Floats, row: NDArray[np.floating]) -> Floats:
     major, minor, angle, x, y = ellipse
     upright = abs(math.sin(angle)) >= abs(math.cos(angle))
     vertical, horizontal = (major, minor) if upright else (minor, major)
-    left, top, width, height = row[:4]
+    left, top = row[:2]
+    width, height = row[2:] - row[:2]
     return np.array([(x - left) / width, (y - top) / height, vertical / height, horizontal / width])
 
 
-def _applied(relative: Floats, rows: Floats) -> Floats:
-    """The upright ellipses of boxes, (N, 6)."""
-    x, y, w, h, score = rows.T
+def _applied(relative: Floats, boxes_N4: Floats) -> Floats:
+    """The upright ellipses of boxes, (N, 5)."""
+    x, y, x2, y2 = boxes_N4.T
+    w, h = x2 - x, y2 - y
     return np.stack(
         [
             relative[2] * h,
             relative[3] * w,
-            np.full(len(rows), math.pi / 2),
+            np.full(len(boxes_N4), math.pi / 2),
             x + relative[0] * w,
             y + relative[1] * h,
-            score,
         ],
         axis=1,
     )

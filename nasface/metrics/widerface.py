@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.detections import Rows
+from nasface.data.detections import NOTHING, ScoredBoxes
 from nasface.data.widerface_truth import WiderGroundTruth
 from nasface.metrics.average_precision import area_under_envelope
 
@@ -88,9 +88,11 @@ class WiderResult:
 
 
 def score_wider(
-    truth: Sequence[WiderGroundTruth], detections: Mapping[str, Rows], iou_threshold: float = 0.5
+    truth: Sequence[WiderGroundTruth],
+    detections: Mapping[str, ScoredBoxes],
+    iou_threshold: float = 0.5,
 ) -> WiderResult:
-    """Score detections ``event/name`` -> rows ``x y w h score`` (N, 5), in any order.
+    """Score detections ``event/name.jpg`` -> boxes ``x1 y1 x2 y2`` and scores, in any order.
 
     Raises:
         ValueError: if ``truth`` is empty.
@@ -111,7 +113,7 @@ def score_wider(
         sets={key: pool.score(faces_F) for key, faces_F in sets_F.items()},
         by=by,
         images=len(truth),
-        detections=sum(len(detections[name]) for name in known if name in detections),
+        detections=sum(len(detections[name].scores_N) for name in known if name in detections),
         missing=tuple(image.name for image in truth if image.name not in detections),
         unknown=tuple(name for name in detections if name not in known),
         missing_events=tuple(event for event in by["event"] if event not in present),
@@ -130,19 +132,26 @@ class _Pool:
 
     @classmethod
     def of(
-        cls, truth: Sequence[WiderGroundTruth], detections: Mapping[str, Rows], threshold: float
+        cls,
+        truth: Sequence[WiderGroundTruth],
+        detections: Mapping[str, ScoredBoxes],
+        threshold: float,
     ) -> "_Pool":
         scores, faces, images = [np.empty(0)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         offset = 0
-        low, high = _range(detections[image.name] for image in truth if image.name in detections)
+        low, high = _range(
+            [detections[image.name].scores_N for image in truth if image.name in detections]
+        )
         for at, image in enumerate(truth):
-            rows = np.asarray(detections.get(image.name, np.empty((0, 5))), np.float64)
-            if len(rows):
-                rows = rows[np.argsort(-rows[:, 4], kind="stable")]
-                best = _best_face(rows[:, :4], image.boxes_M4, threshold)
-                scores.append((rows[:, 4] - low) / (high - low))
+            found = detections.get(image.name, NOTHING)
+            score_N = np.asarray(found.scores_N, np.float64)
+            if len(score_N):
+                order = np.argsort(-score_N, kind="stable")
+                boxes_N4 = np.asarray(found.boxes_N4, np.float64)[order]
+                best = _best_face(boxes_N4, image.boxes_M4, threshold)
+                scores.append((score_N[order] - low) / (high - low))
                 faces.append(np.where(best >= 0, best + offset, -1))
-                images.append(np.full(len(rows), at))
+                images.append(np.full(len(order), at))
             offset += len(image.boxes_M4)
         face_D = np.concatenate(faces)
         first_D = np.zeros(len(face_D), np.bool_)
@@ -171,7 +180,7 @@ def _groups(
     truth: Sequence[WiderGroundTruth],
 ) -> dict[str, list[tuple[str, Flags, NDArray[np.int64] | None]]]:
     """Group -> its values as (name, faces, images to which the value is confined)."""
-    height_F = _joined([image.boxes_M4[:, 3] for image in truth], float)
+    height_F = _joined([image.boxes_M4[:, 3] - image.boxes_M4[:, 1] for image in truth], float)
     groups: dict[str, list[tuple[str, Flags, NDArray[np.int64] | None]]] = {
         "height": [
             (name, (height_F >= low) & (height_F < high), None)
@@ -194,25 +203,23 @@ def _groups(
 def _best_face(boxes_N4: Floats, faces_M4: Floats, threshold: float) -> NDArray[np.int64]:
     """The face that each box overlaps most, -1 where their IoU is below the threshold.
 
-    Boxes are ``x y w h``; the overlap counts the pixels of both borders.
+    The overlap counts the pixels of both borders.
     """
     if not len(faces_M4):
         return np.full(len(boxes_N4), -1)
     low = np.maximum(boxes_N4[:, None, :2], faces_M4[None, :, :2])
-    high = np.minimum(
-        (boxes_N4[:, :2] + boxes_N4[:, 2:])[:, None], (faces_M4[:, :2] + faces_M4[:, 2:])[None]
-    )
+    high = np.minimum(boxes_N4[:, None, 2:], faces_M4[None, :, 2:])
     shared = np.clip(high - low + 1, 0, None).prod(axis=2)
-    areas = [(each[:, 2:] + 1).prod(axis=1) for each in (boxes_N4, faces_M4)]
+    areas = [(each[:, 2:] - each[:, :2] + 1).prod(axis=1) for each in (boxes_N4, faces_M4)]
     union = areas[0][:, None] + areas[1] - shared
     overlap = shared / np.where(union > 0, union, 1)
     best = overlap.argmax(axis=1)
     return np.where(overlap[np.arange(len(best)), best] >= threshold, best, -1)
 
 
-def _range(rows: Any) -> tuple[float, float]:
+def _range(scores: Sequence[NDArray[np.floating]]) -> tuple[float, float]:
     """Least and greatest score; a single value is left where it is."""
-    scores = [each[:, 4] for each in rows if len(each)]
+    scores = [each for each in scores if len(each)]
     if not scores:
         return 0.0, 1.0
     low, high = min(each.min() for each in scores), max(each.max() for each in scores)

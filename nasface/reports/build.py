@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from nasface.drawing.draw import draw
 from nasface.errors import ConfigError
 from nasface.plots.arch_history import plot_choice_history
 from nasface.plots.curves import plot_metric
-from nasface.plots.evaluation import plot_precision_recall, plot_roc
+from nasface.plots.evaluation import plot_curves
 from nasface.reports.html import Report, ReportPicture, ReportTable, RunSection
 from nasface.reports.reader import RunRecord, read_run
 from nasface.reports.samples import sample_detections
@@ -65,7 +66,6 @@ def _overview(run: RunRecord) -> list[str]:
 
 
 def _result(run: RunRecord) -> str:
-    figures = run.evaluation
     if run.kind == "search":
         if not run.summary:
             return "not finished"
@@ -73,15 +73,10 @@ def _result(run: RunRecord) -> str:
         return f"{visited} of {run.summary['candidates']} candidates visited"
     if run.kind == "training":
         return f"AP {_number(run.summary['best_ap']) or 'none'}" if run.summary else "not finished"
-    if not figures:
+    whole = [row for row in run.table if not row.group]
+    if not whole:
         return "not finished"
-    if run.kind == "evaluation":
-        return f"AP {_number(figures['ap']) or 'none'}"
-    if run.kind == "FDDB":
-        rate = figures["discontinuous"]["1000"]
-        return f"discontinuous {_number(rate)} at 1000 false positives"
-    names = [name for name in figures["faces"] if name in figures]
-    return ", ".join(f"{name} {_number(figures[name])}" for name in names)
+    return ", ".join(f"{row.name} {_number(row.value) or 'none'}" for row in whole)
 
 
 def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
@@ -104,53 +99,31 @@ def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
         measured = {run.name: run.metrics for run in runs if column in run.metrics}
         if measured:
             add(title, partial(plot_metric, measured, column))
-    curves = {run.name: run.curves for run in runs if run.curves is not None}
-    found = {name: trunk for name, trunk in curves.items() if "recall" in trunk}
-    for name in dict.fromkeys(each for trunk in found.values() for each in trunk["set"]):
-        part = {label: trunk[trunk["set"] == name] for label, trunk in found.items()}
-        part = {label: trunk for label, trunk in part.items() if len(trunk)}
-        add(f"Precision and recall: {name}", partial(plot_precision_recall, part))
-    rates = {name: trunk for name, trunk in curves.items() if "false_positives" in trunk}
-    if rates:
-        add("FDDB", partial(plot_roc, rates))
+    found = {run.name: run.curves for run in runs if run.curves is not None}
+    panels = {(each.x, each.y, one.name): None for each in found.values() for one in each.curves}
+    for x, y, name in panels:
+        part = {
+            label: replace(each, curves=tuple(one for one in each.curves if one.name == name))
+            for label, each in found.items()
+            if (each.x, each.y) == (x, y)
+        }
+        part = {label: each for label, each in part.items() if each.curves}
+        title = f"{y} over {x}: {name}".replace("_", " ").capitalize()
+        add(title, partial(plot_curves, part))
     return charts
 
 
 def _figures(runs: Sequence[RunRecord]) -> list[ReportTable]:
-    """Tables of average precision and rates, a column for each evaluation of the kind."""
-    tables = []
-    plain = {
-        run.name: run.evaluation for run in runs if run.kind == "evaluation" and run.evaluation
-    }
-    plain |= {
-        run.name: run.summary for run in runs if run.kind == "training" and "ap" in run.summary
-    }
-    if plain:
-        values = {name: {"all": each["ap"], **each["ap_by_height"]} for name, each in plain.items()}
-        tables.append(_side_by_side("Average precision at IoU 0.5, by face height", values))
-    wider = {
-        run.name: run.evaluation for run in runs if run.kind == "WIDER FACE" and run.evaluation
-    }
-    if wider:
-        sets = {
-            name: {part: each[part] for part in each["faces"] if part in each}
-            for name, each in wider.items()
-        }
-        tables.append(_side_by_side("WIDER FACE, official protocol", sets))
-        for group in dict.fromkeys(key for each in wider.values() for key in each["by"]):
-            parts = {
-                name: {value: found["ap"] for value, found in each["by"].get(group, {}).items()}
-                for name, each in wider.items()
-            }
-            tables.append(_side_by_side(f"WIDER FACE, by {group}", parts))
-    fddb = {run.name: run.evaluation for run in runs if run.kind == "FDDB" and run.evaluation}
-    for rate in ("discontinuous", "continuous") if fddb else ():
-        values = {
-            name: {f"{at} false positives": value for at, value in each[rate].items()}
-            for name, each in fddb.items()
-        }
-        tables.append(_side_by_side(f"FDDB, {rate} true positive rate", values))
-    return tables
+    """A table for each protocol and each of its groups, a column in it for each run."""
+    found: dict[tuple[str, str], dict[str, dict[str, float | None]]] = {}
+    for run in runs:
+        for row in run.table:
+            columns = found.setdefault((run.protocol, row.group), {})
+            columns.setdefault(run.name, {})[row.name] = row.value
+    return [
+        _side_by_side(f"Protocol {protocol}{f', by {group}' if group else ''}", columns)
+        for (protocol, group), columns in found.items()
+    ]
 
 
 def _side_by_side(title: str, values: Mapping[str, Mapping[str, float | None]]) -> ReportTable:
@@ -210,7 +183,7 @@ def _section(run: RunRecord, before: Sequence[RunRecord], samples: int) -> RunSe
                 pictures_of[word] = [
                     ReportPicture(text, photograph_uri(image)) for text, image in images
                 ]
-    elif run.kind in ("evaluation", "WIDER FACE") and samples:
+    elif run.kind == "evaluation" and samples:
         notes.append("No sample detections: detections or images are not where they were.")
     return RunSection(run.name, run.kind, notes, _commands(run), tables, pictures, pictures_of)
 
@@ -235,9 +208,7 @@ def _commands(run: RunRecord) -> dict[str, str]:
     verb = {
         "search": "search",
         "training": "train",
-        "evaluation": "evaluate",
-        "WIDER FACE": "evaluate widerface",
-        "FDDB": "evaluate fddb",
+        "evaluation": f"evaluate {run.protocol}",
     }[run.kind]
     again = f"nasface {verb} --config {run.path / 'config.yaml'} --out NEW_FOLDER"
     made = run.environment.get("command")

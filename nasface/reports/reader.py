@@ -19,19 +19,21 @@ from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
 from nasface.errors import RunError
 from nasface.io.settings import load_config, read_config
+from nasface.metrics.protocol import Curves, TableRow
 from nasface.runs.arch_history import HISTORY
 from nasface.runs.environment import ENVIRONMENT
 from nasface.runs.folder import Kind, read_metrics
-from nasface.runs.results import CURVES
+from nasface.runs.results import CURVES, FIGURES, read_curves
 
-#: a setting that only runs of a kind have; tells that of a run folder that does not name it
-_TELLING: dict[str, Kind] = {
-    "space": "search",
-    "evaluate_every": "training",
-    "split": "evaluation",
-    "ground_truth": "WIDER FACE",
-    "ellipses": "FDDB",
+#: kind -> settings that only runs of it have; tells that of a run folder that does not name it
+_TELLING: dict[Kind, set[str]] = {
+    "search": {"space"},
+    "training": {"evaluate_every"},
+    "evaluation": {"data", "weights"},
 }
+
+#: a setting of version 0.1, which did not name the protocol -> the protocol
+_FORMER_PROTOCOLS = {"ground_truth": "widerface", "truth": "widerface", "ellipses": "fddb"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,27 @@ class RunRecord:
     @cached_property
     def evaluation(self) -> dict[str, Any]:
         """The figures of an evaluation."""
-        found: dict[str, Any] = self._json("evaluation.json", {})
+        found: dict[str, Any] = self._json(FIGURES, {})
         return found
+
+    @property
+    def protocol(self) -> str:
+        """The name of the protocol of an evaluation; a training evaluates by AP."""
+        former = (name for key, name in _FORMER_PROTOCOLS.items() if key in self.settings)
+        return str(self.settings.get("protocol") or next(former, "ap"))
+
+    @cached_property
+    def table(self) -> list[TableRow]:
+        """The rows of an evaluation, or of the last one of a training; empty where there is none.
+
+        Raises:
+            RunError: if they are of another form.
+        """
+        rows = (self.evaluation or self.summary).get("table", [])
+        try:
+            return [TableRow(**row) for row in rows]
+        except TypeError:
+            raise RunError(f"{self.path}: its figures hold no table of a known form") from None
 
     @cached_property
     def decisions(self) -> list[dict[str, Any]]:
@@ -76,10 +97,9 @@ class RunRecord:
         return pd.DataFrame(read_metrics(self.path / "metrics.jsonl"))
 
     @cached_property
-    def curves(self) -> pd.DataFrame | None:
+    def curves(self) -> Curves | None:
         """The curves of an evaluation."""
-        file = self.path / CURVES
-        return pd.read_csv(file) if file.is_file() else None
+        return read_curves(self.path) if (self.path / CURVES).is_file() else None
 
     @cached_property
     def history(self) -> ArchHistory | None:
@@ -132,7 +152,8 @@ def _kind(path: Path, settings: Any) -> Kind | None:
     named = environment.get("kind") if isinstance(environment, dict) else None
     if named in get_args(Kind):
         return cast(Kind, named)
-    return next((kind for key, kind in _TELLING.items() if key in (settings or {})), None)
+    keys = set(settings or {})
+    return next((kind for kind, telling in _TELLING.items() if telling <= keys), None)
 
 
 def _read_json(file: Path, empty: Any) -> Any:

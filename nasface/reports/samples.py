@@ -1,17 +1,16 @@
 """Sample detections of an evaluation: its best images, its worst, and faces that were missed."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasface.data.detections import read_detections
+from nasface.data.formats import DataConfig
 from nasface.data.images import read_image
-from nasface.data.records import Exif, ImageRecord
-from nasface.data.widerface import read_wider_split
+from nasface.data.records import ImageRecord
+from nasface.engine.evaluate import DETECTIONS
 from nasface.errors import DataError
 from nasface.inference.annotate import draw_boxes
 from nasface.metrics.average_precision import Floats, average_precision
@@ -36,19 +35,23 @@ def sample_detections(record: RunRecord, count: int) -> Samples | None:
 
     The score is that at which precision and recall have their greatest harmonic mean.
     """
-    split = record.settings.get("split", "val")
+    asked = record.settings
     try:
-        exif: Exif = "apply" if record.settings.get("exif") == "apply" else "ignore"
-        folder = Path(record.settings.get("data") or "")
-        records = read_wider_split(folder, split, exif, need_images=False)
-        found = _detections(record, [each.name for each in records])
+        how = DataConfig(
+            data_format=asked.get("data_format", ""),
+            classes=tuple(asked.get("classes", ())),
+            exif=asked.get("exif"),
+        )
+        part = asked.get("split", "val")
+        records = how.read(asked.get("data") or "", part, need_images=False)
+        found = read_detections(record.path / DETECTIONS, records.names)
     except DataError:
         return None
-    records = [each for each in records if each.name in found]
-    if not records:
+    images = [each for each in records if each.name in found]
+    if not images:
         return None
-    detections = [found[each.name] for each in records]
-    faces = [(each.boxes_M4, ~each.valid_M) for each in records]
+    detections = [found[each.name] for each in images]
+    faces = [(each.boxes_M4, ~each.valid_M) for each in images]
     score = best_score(average_precision(detections, faces))
     outcomes = [
         image_outcome(one, truth, score) for one, truth in zip(detections, faces, strict=True)
@@ -58,38 +61,18 @@ def sample_detections(record: RunRecord, count: int) -> Samples | None:
     def drawn(at: int) -> Image:
         boxes, scores = detections[at]
         kept = scores >= score
-        return draw_boxes(_pixels(records[at]), boxes[kept], scores[kept],
-                          records[at].boxes_M4[records[at].valid_M])  # fmt: skip
+        return draw_boxes(_pixels(images[at]), boxes[kept], scores[kept],
+                          images[at].boxes_M4[images[at].valid_M])  # fmt: skip
 
     try:
         return Samples(
             score,
             _captioned(best[:count], outcomes, drawn),
             _captioned(worst[:count], outcomes, drawn),
-            _missed(records, outcomes, count),
+            _missed(images, outcomes, count),
         )
     except DataError:
         return None
-
-
-def _detections(record: RunRecord, names: Sequence[str]) -> dict[str, tuple[Floats, Floats]]:
-    """Boxes ``x1 y1 x2 y2`` and scores by the image's name."""
-    file, folder = record.path / "detections.json", record.path / "detections"
-    if record.kind == "evaluation" and file.is_file():
-        return {
-            row["image"]: (
-                np.array(row["boxes"], float).reshape(-1, 4),
-                np.array(row["scores"], float),
-            )
-            for row in json.loads(file.read_text("utf-8"))
-        }
-    if record.kind == "WIDER FACE" and folder.is_dir():
-        rows = read_detections(folder, names)
-        return {
-            name: (np.concatenate([each[:, :2], each[:, :2] + each[:, 2:4]], 1), each[:, 4])
-            for name, each in rows.items()
-        }
-    return {}
 
 
 def _captioned(

@@ -2,8 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +22,7 @@ CONFIG = "config.yaml"
 """Name of the file of settings in a run folder."""
 
 
-Kind = Literal["search", "training", "evaluation", "WIDER FACE", "FDDB"]
+Kind = Literal["search", "training", "evaluation"]
 """What a run did; ``environment.json`` says it under ``kind``."""
 
 
@@ -58,23 +57,6 @@ class RunFolder:
             self.write_json(ENVIRONMENT, named | describe_environment())
         except OSError as problem:
             raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
-
-    @contextmanager
-    def begun(self, config: object, kind: Kind | None = None) -> Iterator[None]:
-        """:meth:`create` the folder for work that cannot be resumed.
-
-        If the block ends by an error or Ctrl-C, what was created is removed, so that the work can
-        be started again.
-        """
-        self.create(config, kind)
-        try:
-            yield
-        except BaseException:
-            for name in (CONFIG, ENVIRONMENT):
-                (self.path / name).unlink(missing_ok=True)
-            with suppress(OSError):  # something else is there
-                self.path.rmdir()
-            raise
 
     def _is_free(self) -> bool:
         """Whether nothing is there but what a run left that was killed before it began."""

@@ -1,113 +1,76 @@
 """What evaluations write and plots read: figures as JSON, curves as CSV."""
 
+import csv
+import io
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from nasface.errors import RunError
+from nasface.errors import DataError, RunError
 from nasface.io.files import read_text, write_text
-from nasface.io.strict_json import REASONS
-from nasface.metrics.average_precision import AveragePrecision
-from nasface.metrics.fddb import READ_AT, FddbResult
-from nasface.metrics.widerface import THRESHOLDS, SetResult, WiderResult
-from nasface.optional import need
+from nasface.metrics.average_precision import area_under_envelope
+from nasface.metrics.protocol import Curve, Curves
+from nasface.metrics.registry import PROTOCOLS
 
-if TYPE_CHECKING:
-    import pandas as pd
+CURVES, FIGURES = "curves.csv", "evaluation.json"
+"""Names of the files in the folder of an evaluation."""
 
-CURVES = "curves.csv"
-"""Name of the file of curves in the folder of an evaluation."""
-
-_PR = ["set", "score", "recall", "precision"]
-_ROC = ["score", "false_positives", "discontinuous", "continuous"]
+_FIRST = ["set", "score"]
 
 
-def wider_figures(result: WiderResult) -> dict[str, Any]:
-    """Figures of WIDER FACE as plain values; an average precision without faces is None, with the
-    reason beside it."""
-    groups = {
-        f"by.{group}.{name}.ap": each for group, s in result.by.items() for name, each in s.items()
-    }
+def describe_curves(curves: Curves) -> dict[str, Any]:
+    """What the file of curves does not say, as plain values."""
     return {
-        "images": result.images,
-        "detections": result.detections,
-        "images_without_entry": len(result.missing),
-        "events_without_entry": list(result.missing_events),
-        "entries_without_image": len(result.unknown),
-        **{name: figure_of(each.ap) for name, each in result.sets.items()},
-        "faces": {name: each.faces for name, each in result.sets.items()},
-        "by": {
-            group: {value: _value(each) for value, each in values.items()}
-            for group, values in result.by.items()
+        "x": curves.x,
+        "y": curves.y,
+        "x_limit": curves.x_limit,
+        "steps": curves.steps,
+        "values": {
+            each.name: None if each.value is None or math.isnan(each.value) else each.value
+            for each in curves.curves
         },
-        **reasons({**result.sets, **groups}),
     }
 
 
-def fddb_figures(result: FddbResult) -> dict[str, Any]:
-    """Figures of FDDB as plain values."""
-    rates = {number: result.rates_at(number) for number in READ_AT}
-    return {
-        "images": result.images,
-        "faces": result.faces,
-        "detections": result.detections,
-        "false_positives": int(result.false_positives.max(initial=0)),
-        "images_without_entry": len(result.missing),
-        "entries_without_image": len(result.unknown),
-        "discontinuous": {str(number): rate[0] for number, rate in rates.items()},
-        "continuous": {str(number): rate[1] for number, rate in rates.items()},
-    }
+def write_curves(folder: Path, curves: Curves) -> Path:
+    """Write curves into the folder of an evaluation: columns set, score and those of the axes."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_FIRST, curves.x, curves.y])
+    for each in curves.curves:
+        for values in zip(each.scores, each.x, each.y, strict=True):
+            writer.writerow([each.name, *("" if math.isnan(v) else f"{v:.6g}" for v in values)])
+    write_text(folder / CURVES, text.getvalue())
+    return folder / CURVES
 
 
-def wider_curves(result: WiderResult) -> "pd.DataFrame":
-    """Set, score, recall and precision, 1000 rows a set."""
-    parts = (
-        _frame(_PR, name, THRESHOLDS, each.recall, each.precision)
-        for name, each in result.sets.items()
-    )
-    curves: pd.DataFrame = need("pandas", "nasface[evaluate]").concat(parts)
-    return curves
-
-
-def plain_curves(result: AveragePrecision) -> "pd.DataFrame":
-    """The same for all faces, a row for each counted detection."""
-    return _frame(_PR, "all", result.scores, result.recall, result.precision)
-
-
-def fddb_curves(result: FddbResult) -> "pd.DataFrame":
-    """Score, false positives and both rates."""
-    rates = (result.discontinuous, result.continuous)
-    return _frame(_ROC, result.scores, result.false_positives, *rates)
-
-
-def write_curves(folder: Path, curves: "pd.DataFrame") -> Path:
-    """Write a frame of curves into the folder of an evaluation."""
-    path = folder / CURVES
-    write_text(path, curves.to_csv(index=False, float_format="%.6g"))
-    return path
-
-
-def read_precision_recall(path: Path) -> "pd.DataFrame":
-    """Curves of an evaluation: its folder or the file in it.
+def read_curves(path: Path) -> Curves:
+    """Read the curves of an evaluation: of its folder, the file in it, or a file that another
+    program wrote and one of the protocols reads.
 
     Raises:
-        RunError: naming the file, if it holds no precision and recall.
+        RunError: naming the file, if it holds no curves.
     """
-    return _read(_file(path), _PR)
-
-
-def read_roc(path: Path) -> "pd.DataFrame":
-    """Curves of FDDB: the folder of an evaluation, the file in it, or a file of the official tool
-    (``...DiscROC.txt`` or ``...ContROC.txt``), which has one of the two rates.
-
-    Raises:
-        RunError: naming the file, if it holds no such curve.
-    """
-    file = _file(path)
-    return _read_official(file) if file.suffix == ".txt" else _read(file, _ROC)
+    file = path / CURVES if path.is_dir() else path
+    try:
+        for protocol in PROTOCOLS.values():
+            found = protocol.read_curves(file)
+            if found is not None:
+                return found
+        rows = list(csv.reader(io.StringIO(read_text(file, DataError, "curves"))))
+    except DataError as error:
+        raise RunError(str(error)) from None
+    except csv.Error:
+        rows = []
+    if not rows or rows[0][:2] != _FIRST or len(rows[0]) != 4:
+        raise RunError(f"{file}: expected curves with the columns {', '.join(_FIRST)}, x and y")
+    curves = Curves(rows[0][2], rows[0][3], tuple(_curves(rows[1:], file)))
+    return _described(curves, file.with_name(FIGURES))
 
 
 def label_of(path: Path) -> str:
@@ -116,55 +79,39 @@ def label_of(path: Path) -> str:
     return file.parent.name if file.name == CURVES else file.stem if file.is_file() else file.name
 
 
-def _file(path: Path) -> Path:
-    return path / CURVES if path.is_dir() else path
+def _curves(rows: Sequence[Sequence[str]], file: Path) -> list[Curve]:
+    by_name: dict[str, list[list[float]]] = {}
+    for at, row in enumerate(rows, 2):
+        try:
+            name, *values = row
+            score, x, y = (float(value or "nan") for value in values)
+        except ValueError:
+            raise RunError(f"{file}:{at}: expected a set and three numbers") from None
+        by_name.setdefault(name, []).append([score, x, y])
+    return [Curve(name, *np.array(points).T) for name, points in by_name.items()]
 
 
-def _read(path: Path, columns: list[str]) -> "pd.DataFrame":
+def _described(curves: Curves, file: Path) -> Curves:
+    """Curves with what the figures beside their file say of them."""
     try:
-        frame: pd.DataFrame = need("pandas", "nasface[evaluate]").read_csv(path)
-        frame = frame[columns].astype({name: float for name in columns if name != "set"})
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError):
-        raise RunError(f"{path}: expected curves with the columns {', '.join(columns)}") from None
-    if frame.empty:
-        raise RunError(f"{path}: holds no point of a curve")
-    return frame
-
-
-def _read_official(path: Path) -> "pd.DataFrame":
-    text = read_text(path, RunError, "a curve")
-    try:
-        values = np.loadtxt(text.split("\n"), ndmin=2)
-    except ValueError:
-        values = np.empty((0, 0))
-    if values.shape[1] not in (2, 3) or not len(values):
-        raise RunError(
-            f"{path}: expected the official tool's rows: rate, false positives and, "
-            "for the discontinuous rate, score"
+        about = json.loads(file.read_text("utf-8"))["curves"]
+        values, limit, steps = about["values"], float(about["x_limit"]), bool(about["steps"])
+        named = tuple(replace(each, value=values.get(each.name)) for each in curves.curves)
+        return replace(curves, curves=named, x_limit=limit, steps=steps)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        # Curves alone, or of version 0.1, whose figures say nothing of them.
+        if (curves.x, curves.y) != ("recall", "precision"):
+            limit = max(
+                (float(np.nanmax(each.x, initial=1.0)) for each in curves.curves), default=1.0
+            )
+            return replace(curves, x_limit=limit)
+        areas = (
+            None if np.isnan(each.x).all() else area_under_envelope(each.x, each.y)
+            for each in curves.curves
         )
-    rate = "discontinuous" if values.shape[1] == 3 else "continuous"
-    return _frame(("false_positives", rate), values[::-1, 1], values[::-1, 0])
-
-
-def _frame(names: Sequence[str], *columns: object) -> "pd.DataFrame":
-    frame: pd.DataFrame = need("pandas", "nasface[evaluate]").DataFrame(
-        dict(zip(names, columns, strict=True))
-    )
-    return frame
-
-
-def reasons(results: Mapping[str, SetResult | AveragePrecision]) -> dict[str, dict[str, str]]:
-    """Why average precisions, by path, are None: as an entry of figures, or none without any."""
-    found = {path: "no face to find" for path, each in results.items() if math.isnan(each.ap)}
-    return {REASONS: found} if found else {}
-
-
-def _value(result: SetResult) -> dict[str, Any]:
-    return {"faces": result.faces, "ap": figure_of(result.ap)}
-
-
-def figure_of(value: float) -> float | None:
-    """A figure as JSON has it: None in the place of nan."""
-    return None if math.isnan(value) else value
+        return replace(
+            curves,
+            curves=tuple(
+                replace(each, value=area) for each, area in zip(curves.curves, areas, strict=True)
+            ),
+        )

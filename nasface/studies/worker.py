@@ -25,7 +25,6 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, load_search_space, save_genotype
 from nasface.data.reading import read_split
 from nasface.data.records import ImageRecord
-from nasface.data.widerface import read_wider_split
 from nasface.data.widerface_truth import read_ground_truth
 from nasface.detection.checkpoint import load_detector
 from nasface.detection.cost import detector_cost
@@ -37,7 +36,6 @@ from nasface.engine.search import run_search
 from nasface.engine.setup import peak_memory_mb
 from nasface.engine.train import run_training
 from nasface.errors import NasfaceError
-from nasface.inference.batch import as_rows
 from nasface.io.settings import load_config
 from nasface.metrics.widerface import score_wider
 from nasface.nn.fuse import fuse_conv_bn
@@ -110,8 +108,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         records = check.records
         evaluation = evaluate(loaded.detector, records, config.inference, progress, check.left_out)
     else:
-        need_images = config.bad_images == "stop"
-        records = read_wider_split(Path(config.data), "val", config.exif, need_images=need_images)
+        records = config.read(config.data, "val", need_images=config.bad_images == "stop")
     total = detector_cost(loaded.config, loaded.genotype, *TABLE_SIZE)[0]
     summary = json.loads((place / "summary.json").read_text("utf-8"))
     row = {
@@ -147,18 +144,14 @@ def accuracies(
 ) -> dict[str, float | None]:
     """AP at IoU 0.5 over all valid faces and, where the official ground truth is at hand, easy,
     medium and hard by the protocol of WIDER FACE over the images of the data folder."""
-    found: dict[str, float | None] = {"ap": evaluation.ap.ap}
+    found: dict[str, float | None] = {"ap": evaluation.ap}
     if not (data / "ground_truth").is_dir():
         return {**found, "easy": None, "medium": None, "hard": None}
     names = {record.name for record in records}
     truth = [each for each in read_ground_truth(data / "ground_truth") if each.name in names]
     if not truth:
         return {**found, "easy": None, "medium": None, "hard": None}
-    rows = {
-        record.name: as_rows(each)
-        for record, each in zip(records, evaluation.detections, strict=True)
-    }
-    scored = score_wider(truth, rows)
+    scored = score_wider(truth, evaluation.detections)
     return {**found, **{name: each.ap for name, each in scored.sets.items()}}
 
 

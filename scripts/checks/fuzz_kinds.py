@@ -40,9 +40,8 @@ from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import load_detector, save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
-from nasface.engine.config import DetectConfig
 from nasface.engine.derive import DeriveConfig, derive_run, load_history
-from nasface.engine.detect import Finder
+from nasface.engine.detect import DetectConfig, Finder
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
 from nasface.errors import DataError, SpecError
@@ -197,15 +196,15 @@ def _read_fddb_truth(path: Path) -> None:
 
 
 def _read_fddb_detections(path: Path) -> None:
-    for rows in read_fddb_detections(path, FDDB_NAMES).values():
-        assert np.isfinite(rows).all()
+    for found in read_fddb_detections(path, FDDB_NAMES).values():
+        assert np.isfinite(found.as_rows()).all()
 
 
 def _read_detections(path: Path) -> None:
     place = path.parent.parent if path.suffix == ".txt" else path
-    for rows in read_detections(place, EVENT_NAMES).values():
-        assert rows.shape[1] == 5
-        assert np.isfinite(rows).all()
+    for found in read_detections(place, EVENT_NAMES).values():
+        assert found.boxes_N4.shape[1] == 4
+        assert np.isfinite(found.as_rows()).all()
 
 
 def _archives() -> Samples:

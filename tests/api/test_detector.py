@@ -280,7 +280,7 @@ def test_unknown_forms_and_options_of_an_export(tmp_path: Path) -> None:
     detector = lively(tmp_path)
     with pytest.raises(ConfigError, match=r"w\.tflite: unknown export format"):
         nasface.export(detector, tmp_path / "w.tflite")
-    with pytest.raises(ConfigError, match="output: unknown option; expected one of outputs"):
+    with pytest.raises(ConfigError, match="export: there is no 'output'; did you mean 'outputs'"):
         detector.export(tmp_path / "w.onnx", output="boxes")
 
 

@@ -15,8 +15,9 @@ from nasface.arch.io import save_genotype
 from nasface.cli.main import main
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import FaceDataset
+from nasface.data.detections import read_detections
 from nasface.data.widerface import read_wider_split
-from nasface.engine import evaluate as evaluating
+from nasface.inference import batch
 
 Output = pytest.CaptureFixture[str]
 SMALL = """
@@ -130,11 +131,11 @@ def test_an_image_that_is_left_out_counts_as_one_without_detections(
         assert whole["faces"] == part["faces"]
         assert part["detections"] < whole["detections"]
         assert part[key] <= whole[key]
-    rows = json.loads((tmp_path / "evaluate" / "detections.json").read_text())
-    assert [row["image"] for row in rows] == ["0--Squares/0.jpg", "0--Squares/2.jpg"]
+    files = (tmp_path / "evaluate" / "detections").rglob("*.txt")
+    assert sorted(path.name for path in files) == ["0.txt", "2.txt"]
 
 
-def test_an_evaluation_that_was_stopped_can_be_started_again(
+def test_an_evaluation_that_was_stopped_goes_on(
     place: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -143,14 +144,13 @@ def test_an_evaluation_that_was_stopped_can_be_started_again(
 
     words = f"{commands(place, 'sound')['evaluate']} --out {tmp_path}/out".split()
     with monkeypatch.context() as patch:
-        patch.setattr(evaluating, "detect", interrupt)
+        patch.setattr(batch, "detect", interrupt)
         assert main(words) == 130
-    assert not (tmp_path / "out").exists()
-    assert main(words) == 0
+    assert main([*words, "--resume"]) == 0
     capsys.readouterr()
     # A folder that cannot be made is said before the images are looked through.
     (tmp_path / "file").touch()
-    monkeypatch.setattr(evaluating, "detect", interrupt)
+    monkeypatch.setattr(batch, "detect", interrupt)
     words[-1] = f"{tmp_path}/file/out"
     assert main(words) == 2
     assert "cannot write there: Not a directory" in capsys.readouterr().err
@@ -211,8 +211,8 @@ def test_exif_is_heard_recorded_and_spoken_of(
     assert f"exif: {exif}\n" in (tmp_path / "out" / "config.yaml").read_text()
     limits = {"ignore": (160, 64), "apply": (64, 160)}[exif]
     if verb == "evaluate":
-        (row,) = json.loads((tmp_path / "out" / "detections.json").read_text())
-        boxes = np.array(row["boxes"])
+        (found,) = read_detections(tmp_path / "out" / "detections", ["e/a.jpg"]).values()
+        boxes = found.boxes_N4.astype(np.float32)
         assert len(boxes)
         assert (boxes[:, 2:] <= limits).all()
         assert boxes[:, 2:].max() > 64

@@ -14,7 +14,7 @@ from tiny import DETECTOR, tiny_genotype, write_tiny
 from wider import write_ground_truth
 
 from nasface.cli.main import main
-from nasface.data.detections import write_detections
+from nasface.data.detections import ScoredBoxes, write_detections
 from nasface.data.images import write_image
 from nasface.data.widerface import read_wider_split
 from nasface.detection.checkpoint import save_detector
@@ -35,7 +35,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sides = record.boxes_M4[:, 2:] - record.boxes_M4[:, :2]
         boxes = np.concatenate([record.boxes_M4[:, :2], sides], axis=1)
         name = record.name.removesuffix(".jpg")
-        write_detections(folder / "right", record.name, np.insert(boxes, 4, 0.5, axis=1))
+        write_detections(
+            folder / "right", record.name, ScoredBoxes(record.boxes_M4, np.full(len(boxes), 0.5))
+        )
         rows = np.pad(boxes, ((0, 0), (0, 6))).astype(int).tolist()
         every = list(range(len(rows)))
         images[Path(name).name] = (rows, {"easy": every[:1], "medium": every, "hard": every})
@@ -78,14 +80,15 @@ def test_right_detections_score_one(place: Path, tmp_path: Path, capsys: Output)
         archive.add(place / "right", "right")
     found = figures(f"{words} {tmp_path}/right.tgz --out {tmp_path}/out", capsys)
     assert [found[name] for name in ("easy", "medium", "hard")] == [1.0, 1.0, 1.0]
-    assert found["faces"] == {"easy": 3, "medium": 4, "hard": 4}
-    assert found["by"]["height"]["20 to 50 px"] == {"faces": 4, "ap": 1.0}
-    assert found["by"]["event"]["0--Squares"]["ap"] == 1.0
-    assert found["by"]["blur"]["heavy"]["ap"] is None
+    rows = {(row["group"], row["name"]): (row["faces"], row["value"]) for row in found["table"]}
+    assert [rows["", name] for name in ("easy", "medium", "hard")] == [(3, 1), (4, 1), (4, 1)]
+    assert rows["height", "20 to 50 px"] == (4, 1.0)
+    assert rows["event", "0--Squares"] == (4, 1.0)
+    assert rows["blur", "heavy"] == (0, None)
     assert "official protocol" in found["protocol"]
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == found
     assert len((tmp_path / "out" / "curves.csv").read_text().splitlines()) == 3001
-    assert (tmp_path / "out" / "precision_recall.png").stat().st_size > 1000
+    assert (tmp_path / "out" / "curves.png").stat().st_size > 1000
     assert figures(f"{words} {place}/right", capsys)["hard"] == 1.0
     assert main([*words.split(), str(place / "right")]) == 0
     assert "│ hard   │     4 │ 1.0000 │" in capsys.readouterr().out
@@ -100,7 +103,7 @@ def test_a_part_of_the_images_is_said_to_be_one(
     found = figures(words, capsys)
     assert found["hard"] == pytest.approx(0.5)
     assert found["images_without_entry"] == 1
-    assert found["events_without_entry"] == []
+    assert found["folders_without_entry"] == []
     assert main(words.split()) == 0
     assert "1 of 3 images have no detections" in capsys.readouterr().out
     (tmp_path / "list.txt").write_text("0--Squares/0.jpg\n")
@@ -194,7 +197,7 @@ def test_images_that_are_not_there_are_counted(place: Path, tmp_path: Path, caps
     found = figures(f"{words} --bad-images skip", capsys)
     assert (found["images_without_entry"], found["images_left_out"]) == (2, 1)
     shutil.rmtree(photos)
-    assert "is missing, as are all 3 images" in fails(words, capsys)
+    assert "none of its 3 images is there" in fails(words, capsys)
 
 
 def write_text_set(folder: Path, names: list[str]) -> Path:
@@ -211,7 +214,7 @@ def write_text_set(folder: Path, names: list[str]) -> Path:
     return folder
 
 
-RIGHT = np.array([[20, 20, 60, 70, 0.9]])
+RIGHT = ScoredBoxes(np.array([[20, 20, 80, 90]]), np.array([0.9]))
 
 
 @pytest.mark.parametrize(
@@ -310,24 +313,27 @@ def test_a_part_of_the_folds_is_said_to_be_one(place: Path, tmp_path: Path, caps
         "FDDB, only 3 of ten folds: 1, 2, 3, borders of 3 images not known"
     )
     assert (found["images"], found["entries_without_image"]) == (3, 7)
-    assert found["continuous"]["1000"] == 1.0
+    assert found["continuous"] == 1.0
     shutil.rmtree(folds)
     (tmp_path / "fddb" / "all-ellipseList.txt").write_text(whole)
     found = figures(words, capsys)
     assert found["protocol"].startswith("FDDB, 10 images of one file")
-    assert found["continuous"]["1000"] == 1.0
+    assert found["continuous"] == 1.0
 
 
 def test_right_ellipses_score_one(place: Path, tmp_path: Path, capsys: Output) -> None:
     words = f"evaluate fddb --data {place}/fddb --detections {place}/ellipses"
     found = figures(f"{words} --out {tmp_path}/out", capsys)
-    assert found["discontinuous"] == dict.fromkeys(("100", "500", "1000", "2000"), 1.0)
-    assert found["continuous"]["1000"] == 1.0
+    assert (found["discontinuous"], found["continuous"]) == (1.0, 1.0)
+    assert [row["name"] for row in found["table"][2:6]] == [
+        f"{number} false positives" for number in (100, 500, 1000, 2000)
+    ]
+    assert {row["value"] for row in found["table"]} == {1.0}
     assert found["protocol"] == "FDDB, ten folds pooled"
-    assert (tmp_path / "out" / "roc.png").stat().st_size > 1000
+    assert (tmp_path / "out" / "curves.png").stat().st_size > 1000
     assert "are ellipses already" in fails(f"{words} --ellipses", capsys)
     assert main(words.split()) == 0
-    assert "1000            │        1.0000 │     1.0000" in capsys.readouterr().out
+    assert "discontinuous │    20 │             1.0000" in capsys.readouterr().out
 
 
 def test_weights_on_fddb(place: Path, tmp_path: Path, capsys: Output) -> None:
@@ -335,9 +341,7 @@ def test_weights_on_fddb(place: Path, tmp_path: Path, capsys: Output) -> None:
     words += " --inference.max-detections 20"
     found = figures(f"{words} --inference.score-threshold 0 --out {tmp_path}/out", capsys)
     assert found["images_without_entry"] == 0
-    assert found["detections"] == found["false_positives"] + round(
-        found["discontinuous"]["2000"] * found["faces"]
-    )
+    assert found["detections"] == 200
     assert len(list((tmp_path / "out").glob("fold-*-out.txt"))) == 10
     given = f"evaluate fddb --data {place}/fddb --detections {tmp_path}/out"
     (tmp_path / "out" / "note.txt").write_text("")
@@ -351,7 +355,7 @@ def test_curves_of_several_results_in_one_figure(
     given = f"--data {place}/wider --detections {place}/right --out {tmp_path}"
     for name in ("one", "two"):
         assert main(f"evaluate widerface {given}/{name}".split()) == 0
-    words = f"plot pr {tmp_path}/one {tmp_path}/two/curves.csv --out {tmp_path}/f"
+    words = f"plot {tmp_path}/one {tmp_path}/two/curves.csv --out {tmp_path}/f"
     assert main(f"{words}.svg".split()) == 0
     text = (tmp_path / "f.svg").read_text()
     assert "<!-- one  1.000 -->" in text
@@ -361,14 +365,13 @@ def test_curves_of_several_results_in_one_figure(
     assert "labels: 1 for 2 results" in fails(f"{words}.png --labels A", capsys)
     assert "not distinct" in fails(f"{words}.png --labels A A", capsys)
     assert "expected a .png or .svg or .pdf file" in fails(f"{words}.gif", capsys)
-    assert "in a folder that exists" in fails(
-        f"plot pr {tmp_path}/one --out /nowhere/f.svg", capsys
-    )
+    assert "in a folder that exists" in fails(f"plot {tmp_path}/one --out /nowhere/f.svg", capsys)
     assert "f.svg: exists" in fails(f"{words}.svg", capsys)
     assert "expected curves with the columns" in fails(
-        f"plot roc {tmp_path}/one --out {tmp_path}/r.png", capsys
+        f"plot {place}/wider/wider_face_split/wider_face_val_bbx_gt.txt --out {tmp_path}/r.png",
+        capsys,
     )
-    assert "cannot be read" in fails(f"plot pr {tmp_path}/no --out {tmp_path}/r.png", capsys)
+    assert "cannot read curves" in fails(f"plot {tmp_path}/no --out {tmp_path}/r.png", capsys)
 
 
 def test_official_curves_of_fddb_are_taken(place: Path, tmp_path: Path, capsys: Output) -> None:
@@ -376,10 +379,10 @@ def test_official_curves_of_fddb_are_taken(place: Path, tmp_path: Path, capsys: 
     assert main(words.split()) == 0
     curve = "\ufeff0.5 3 0.1\r\n0.25 0 0.9\r\n0 0 1.79769e+308\r\n"
     (tmp_path / "XDiscROC.txt").write_bytes(curve.encode("utf-16-le"))
-    words = f"plot roc {tmp_path}/mine {tmp_path}/XDiscROC.txt --out {tmp_path}/f.svg"
+    words = f"plot {tmp_path}/mine {tmp_path}/XDiscROC.txt --out {tmp_path}/f.svg"
     assert main(words.split()) == 0
     text = (tmp_path / "f.svg").read_text()
     assert "<!-- XDiscROC  0.500 -->" in text
     assert text.count("<!-- mine  1.000 -->") == 2
     (tmp_path / "XDiscROC.txt").write_text("no numbers\n")
-    assert "expected the official tool's rows" in fails(words.replace("f.svg", "g.svg"), capsys)
+    assert "expected curves with the columns" in fails(words.replace("f.svg", "g.svg"), capsys)

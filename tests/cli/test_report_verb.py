@@ -44,7 +44,7 @@ def test_report_of_three_runs_is_written_side_by_side(
     text = out.read_text()
     for words in ("Training loss", "Search: loss of weight steps", "How the choices moved",
                   "Choices (entropy: 1 is undecided)", "Cells of search", "Cost at 640 x 480",
-                  "by face height", "Worst", "Missed",
+                  "Protocol ap, by height", "Worst", "Missed",
                   "processor", "nasface train --config"):  # fmt: skip
         assert words in text, words
     assert main(["report", *folders, "--out", str(out)]) == 2
@@ -72,6 +72,12 @@ def test_settings_stand_side_by_side_and_differences_are_marked(tmp_path: Path) 
     assert settings.columns == ("", "one", "two")
 
 
+def write_figures(folder: Path, rows: list[tuple[str, str, int, float | None]]) -> None:
+    keys = ("group", "name", "faces", "value")
+    table = [dict(zip(keys, row, strict=True)) for row in rows]
+    (folder / "evaluation.json").write_text(json.dumps({"protocol": "official", "table": table}))
+
+
 def test_benchmarks_are_reported_from_their_files(tmp_path: Path) -> None:
     wider, fddb = tmp_path / "wider", tmp_path / "fddb"
     wider.mkdir()
@@ -79,26 +85,27 @@ def test_benchmarks_are_reported_from_their_files(tmp_path: Path) -> None:
     (wider / "config.yaml").write_text(
         "ground_truth: text\ndata: gone\nweights: gone.safetensors\n"
     )
-    (fddb / "config.yaml").write_text("ellipses: false\n")
-    figures = {"protocol": "official", "easy": 0.9, "hard": None, "faces": {"easy": 2, "hard": 0},
-               "by": {"blur": {"clear": {"faces": 2, "ap": 0.25}}}}  # fmt: skip
-    (wider / "evaluation.json").write_text(json.dumps(figures))
-    rates = {"100": 0.5, "1000": 0.75}
-    both = {"discontinuous": rates, "continuous": rates}
-    (fddb / "evaluation.json").write_text(json.dumps(both))
+    (fddb / "config.yaml").write_text("ellipses: false\ndata: gone\nweights: ''\n")
+    rows = [("", "easy", 2, 0.9), ("", "hard", 0, None), ("blur", "clear", 2, 0.25)]
+    write_figures(wider, rows)
+    write_figures(fddb, [("continuous", "1000 false positives", 5, 0.75)])
     curve = {"set": "easy", "score": [0.9, 0.8], "recall": [0.5, 1], "precision": [1, 1]}
-    pd.DataFrame(curve).to_csv(wider / "curves.csv")
+    pd.DataFrame(curve).to_csv(wider / "curves.csv", index=False)
     points = np.linspace(0, 1, 3)
     pd.DataFrame(
         {"score": points, "false_positives": [0, 1, 2], "discontinuous": points,
          "continuous": points}
-    ).to_csv(fddb / "curves.csv")  # fmt: skip
+    ).to_csv(fddb / "curves.csv", index=False)  # fmt: skip
     report = make_report([wider, fddb])
     tables = {table.title: table.rows for table in report.figures}
-    assert tables["WIDER FACE, official protocol"] == [["easy", "0.900"], ["hard", ""]]
-    assert tables["WIDER FACE, by blur"] == [["clear", "0.250"]]
-    assert tables["FDDB, continuous true positive rate"][1] == ["1000 false positives", "0.750"]
-    assert set(report.charts) == {"Precision and recall: easy", "FDDB"}
+    assert tables["Protocol widerface"] == [["easy", "0.900"], ["hard", ""]]
+    assert tables["Protocol widerface, by blur"] == [["clear", "0.250"]]
+    assert tables["Protocol fddb, by continuous"] == [["1000 false positives", "0.750"]]
+    assert set(report.charts) == {
+        "Precision over recall: easy",
+        "True positive rate over false positives: discontinuous",
+        "True positive rate over false positives: continuous",
+    }
     assert "No sample detections" in " ".join(report.runs[0].notes)
 
 

@@ -9,17 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nasface.data.detections import parse_detections, read_detections, write_detections
+from nasface.data.detections import ScoredBoxes, parse_detections, read_detections, write_detections
 from nasface.errors import DataError
 
 GOOD = b"0_Parade_1\n2\n1 2 3 4 0.5\n5.5 6 7 8 1e-3\n"
 
 
+def boxes(count: int, at: float = 1.0) -> ScoredBoxes:
+    """So many detections at a place."""
+    return ScoredBoxes.of_rows(np.full((count, 5), at, np.float32))
+
+
 def test_rows_of_a_file() -> None:
-    rows = parse_detections(GOOD, "a.txt")
+    rows = parse_detections(GOOD, "a.txt").as_rows()
     assert rows.tolist() == [[1, 2, 3, 4, 0.5], [5.5, 6, 7, 8, 0.001]]
-    assert parse_detections(b"name\n0\n", "a.txt").shape == (0, 5)
-    assert parse_detections(GOOD.replace(b"\n", b" \r\n"), "a.txt").shape == (2, 5)
+    assert parse_detections(b"name\n0\n", "a.txt").boxes_N4.shape == (0, 4)
+    assert parse_detections(GOOD.replace(b"\n", b" \r\n"), "a.txt").boxes_N4.shape == (2, 4)
 
 
 @pytest.mark.parametrize(
@@ -48,24 +53,33 @@ def test_a_malformed_file_names_its_line(data: bytes, place: str) -> None:
 def test_files_of_any_system_read_alike(coding: str, end: str) -> None:
     text = GOOD.decode().replace("\n", end)
     mark = "\ufeff" if coding == "utf-16-be" else ""
-    rows = parse_detections((mark + text).encode(coding), "a.txt")
-    np.testing.assert_array_equal(rows, parse_detections(GOOD, "a.txt"))
+    found, wanted = (
+        parse_detections((mark + text).encode(coding), "a.txt"),
+        parse_detections(GOOD, "a.txt"),
+    )
+    np.testing.assert_array_equal(found.boxes_N4, wanted.boxes_N4)
+    np.testing.assert_array_equal(found.scores_N, wanted.scores_N)
 
 
 def test_characters_that_only_unicode_calls_line_ends_are_none() -> None:
     name = "a\x85b\u2028c\x0bd"
-    assert parse_detections(f"{name}\n1\n1 2 3 4 0.5\n".encode(), "a.txt").shape == (1, 5)
+    assert parse_detections(f"{name}\n1\n1 2 3 4 0.5\n".encode(), "a.txt").boxes_N4.shape == (1, 4)
 
 
-@given(arrays(np.float32, (3, 5), elements=st.floats(-1e6, 1e6, width=32)))
-def test_rows_of_float32_come_back_to_the_last_digit(
-    tmp_path_factory: pytest.TempPathFactory, rows: np.ndarray
+@given(
+    arrays(np.float32, (3, 2, 2), elements=st.floats(0, 1e6, width=32)),
+    arrays(np.float32, 3, elements=st.floats(-1e6, 1e6, width=32)),
+)
+def test_boxes_of_float32_come_back_to_the_last_digit(
+    tmp_path_factory: pytest.TempPathFactory, corners: np.ndarray, scores: np.ndarray
 ) -> None:
     folder = tmp_path_factory.mktemp("d")
-    path = write_detections(folder, "0--Parade/a.b_1.png", rows)
+    written = np.sort(corners, axis=1).reshape(3, 4)
+    path = write_detections(folder, "0--Parade/a.b_1.png", ScoredBoxes(written, scores))
     assert path == folder / "0--Parade" / "a.b_1.txt"
     found = read_detections(folder, ["0--Parade/a.b_1.png"])["0--Parade/a.b_1.png"]
-    np.testing.assert_array_equal(found.astype(np.float32), rows)
+    np.testing.assert_array_equal(found.boxes_N4.astype(np.float32), written)
+    np.testing.assert_array_equal(found.scores_N.astype(np.float32), scores)
 
 
 PARTS = st.text("ab.-_ 1é", min_size=1, max_size=4).filter(
@@ -109,9 +123,9 @@ def test_names_of_any_depth_and_suffix_are_found(
     names = [stem + suffix for stem, suffix in zip(stems, suffixes, strict=False)]
     top = place.joinpath("txt", *above)
     for at, name in enumerate(names):
-        write_detections(top, name, np.full((1, 5), at, np.float32))
+        write_detections(top, name, boxes(1, at))
     found = read_detections(pack(place / "txt", form, place / "packed"), names)
-    assert {name: rows[0, 0] for name, rows in found.items()} == {
+    assert {name: each.boxes_N4[0, 0] for name, each in found.items()} == {
         name: at for at, name in enumerate(names)
     }
 
@@ -120,7 +134,7 @@ def test_names_of_any_depth_and_suffix_are_found(
 def test_images_that_differ_in_their_suffix_only_are_refused(
     tmp_path: Path, names: tuple[str, str]
 ) -> None:
-    write_detections(tmp_path, names[0], np.ones((1, 5)))
+    write_detections(tmp_path, names[0], boxes(1))
     with pytest.raises(DataError, match=r"'e/a\.jpg' .*are both 'e/a'|'e/a\.JPG' .*both 'e/a'"):
         read_detections(tmp_path, names)
 
@@ -132,9 +146,9 @@ def test_a_file_may_be_named_after_the_whole_name(tmp_path: Path) -> None:
 
 
 def test_detections_of_no_image(tmp_path: Path) -> None:
-    write_detections(tmp_path, "event/a.jpg", np.ones((2, 5)))
+    write_detections(tmp_path, "event/a.jpg", boxes(2))
     (tmp_path / "readme.txt").write_text("a note, not detections")
-    write_detections(tmp_path, "event/b.jpg", np.ones((1, 5)))
+    write_detections(tmp_path, "event/b.jpg", boxes(1))
     assert list(read_detections(tmp_path, ["event/b.jpg"])) == ["event/a", "event/b.jpg"]
     with pytest.raises(DataError, match=r"no image .*'event/a' is none, .* such as 'other/c'"):
         read_detections(tmp_path, ["other/c.jpg"])
@@ -143,7 +157,7 @@ def test_detections_of_no_image(tmp_path: Path) -> None:
 def test_an_archive_reads_as_its_folder(tmp_path: Path) -> None:
     names = ["0--Parade/a.jpg", "0--Parade/b.jpg", "1--Riot/c.jpg"]
     for name in names:
-        write_detections(tmp_path / "txt", name, np.ones((2, 5), np.float32))
+        write_detections(tmp_path / "txt", name, boxes(2))
     with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "txt", "some/where")
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
@@ -209,6 +223,6 @@ def test_what_holds_no_detections(tmp_path: Path) -> None:
 
 def test_an_image_twice(tmp_path: Path) -> None:
     for folder in ("one", "two"):
-        write_detections(tmp_path / folder, "event/a.jpg", np.ones((1, 5), np.float32))
+        write_detections(tmp_path / folder, "event/a.jpg", boxes(1))
     with pytest.raises(DataError, match=r"'event/a\.jpg' occurs before, in .*one/event/a\.txt"):
         read_detections(tmp_path, ["event/a.jpg"])

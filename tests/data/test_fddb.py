@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nasface.data.detections import ScoredBoxes
 from nasface.data.fddb import (
     FddbImage,
     read_fddb_detections,
@@ -92,14 +93,14 @@ def test_detections_go_to_their_folds_and_come_back(tmp_path: Path) -> None:
     images = [FddbImage(f"2002/img_{at}.jpg", at, np.zeros((1, 5))) for at in range(1, 11)]
     names = [image.name for image in images]
     rows = np.array([[1.5, 2, 3, 4, 0.25], [5, 6, 7, 8, 0.125]], np.float32)
-    write_fddb_detections(tmp_path, images, {"2002/img_2.jpg": rows})
+    write_fddb_detections(tmp_path, images, {"2002/img_2.jpg": ScoredBoxes.of_rows(rows)})
     assert sorted(path.name for path in tmp_path.iterdir())[1] == "fold-02-out.txt"
     assert (tmp_path / "fold-01-out.txt").read_text() == "2002/img_1\n0\n"
     found = read_fddb_detections(tmp_path, names)
     assert list(found) == names
-    np.testing.assert_array_equal(found["2002/img_2.jpg"], rows)
+    np.testing.assert_array_equal(found["2002/img_2.jpg"].as_rows(), rows)
     one = read_fddb_detections(tmp_path / "fold-01-out.txt", names)
-    assert one["2002/img_1.jpg"].shape == (0, 5)
+    assert one["2002/img_1.jpg"].boxes_N4.shape == (0, 4)
 
 
 NAMES = ["2002/08/11/big/img_591.jpg", "2002/08/26/big/img_265.jpg", "2003/01/1/big/img_5.jpg"]
@@ -150,7 +151,7 @@ def test_names_are_found_however_they_are_written(
         (folder / f"{at}.txt").write_bytes(text.replace("\n", end).encode(coding))
     found = read_fddb_detections(folder / "0.txt" if one_file else folder, NAMES)
     assert list(found) == [NAMES[at] for at in order]
-    assert [rows[0, 0] for rows in found.values()] == order
+    assert [each.boxes_N4[0, 0] for each in found.values()] == order
 
 
 def test_names_that_mean_none_or_two_images(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_rectangles_and_ellipses_do_not_mix(tmp_path: Path) -> None:
     names = ["a/b.jpg", "a/c.jpg"]
     (tmp_path / "1.txt").write_text("a/b\n1\n1 2 3 4 0.5\n")
     (tmp_path / "2.txt").write_text("a/c\n1\n1 2 3 4 5 0.5\n")
-    assert read_fddb_detections(tmp_path / "2.txt", names)["a/c.jpg"].shape == (1, 6)
+    assert read_fddb_detections(tmp_path / "2.txt", names)["a/c.jpg"].boxes_N4.shape == (1, 5)
     with pytest.raises(DataError, match=r"2\.txt:3: expected row 1 of 1: 5 numbers"):
         read_fddb_detections(tmp_path, names)
     both = "".join((tmp_path / f"{at}.txt").read_text() for at in (1, 2))

@@ -27,7 +27,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         "0--Parade/0_b.jpg",
         "1--Riot/1_c.jpg",
     ]
-    assert first.boxes_M4.tolist() == [[1, 2, 30, 40], [5, 6, 7, 8]]
+    assert first.boxes_M4.tolist() == [[1, 2, 31, 42], [5, 6, 12, 14]]
     assert first.attributes["blur"].tolist() == [1, 0]
     assert first.attributes["invalid"].tolist() == [0, 1]
     assert first.sets["hard"].tolist() == [True, False]
@@ -71,7 +71,7 @@ def test_the_text_has_the_same_faces(tmp_path: Path) -> None:
     )
     first, empty = read_text_truth(path)
     assert first.name == "0--Parade/0_a.jpg"
-    assert first.boxes_M4.tolist() == [[1, 2, 30, 40], [5, 6, 7, 8]]
+    assert first.boxes_M4.tolist() == [[1, 2, 31, 42], [5, 6, 12, 14]]
     assert first.sets["valid"].tolist() == [True, False]
     assert len(empty.boxes_M4) == 0
     assert [each.name for each in select_images([first, empty], path)] == [first.name, empty.name]

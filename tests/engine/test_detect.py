@@ -11,8 +11,7 @@ from torch import nn
 
 from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile
-from nasface.engine.config import DetectConfig
-from nasface.engine.detect import Finder
+from nasface.engine.detect import DetectConfig, Finder
 from nasface.errors import ConfigError, DataError
 from nasface.inference.predict import InferenceConfig
 from nasface.progress import Silent, StopRequest

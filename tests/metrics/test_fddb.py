@@ -10,10 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nasface.data.detections import ScoredBoxes
 from nasface.data.fddb import FddbImage, read_fddb_detections, read_fddb_truth
 from nasface.metrics.fddb import boxes_to_ellipses, overlaps_MN, score_fddb
 
 SIZE = (60, 80)
+
+
+def scored(found: dict[str, np.ndarray]) -> dict[str, ScoredBoxes]:
+    """Rows ``x y w h score`` or ellipses with a score, as the protocol takes them."""
+    return {name: ScoredBoxes.of_rows(rows) for name, rows in found.items()}
+
+
+def overlaps(faces: np.ndarray, rows: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
+    return overlaps_MN(faces, ScoredBoxes.of_rows(rows).boxes_N4, size)
 
 
 def pixels(row: list[float], size: tuple[int, int] = SIZE) -> set[tuple[int, int]]:
@@ -36,14 +46,14 @@ def test_rectangles_cover_both_borders_and_end_at_the_image() -> None:
     for row in rows:
         other = pixels(row, small)
         expected = len(face & other) / len(face | other)
-        assert overlaps_MN(disc, np.array([row]), small)[0, 0] == pytest.approx(expected, abs=0.02)
+        assert overlaps(disc, np.array([row]), small)[0, 0] == pytest.approx(expected, abs=0.02)
 
 
 def test_a_large_ellipse_is_whole() -> None:
     """Turned by half a circle, it is itself."""
     ellipse = np.array([[180.0, 120.0, 0.3, 225.0, 225.0, 0.5]])
     ellipse[:, 2] += math.pi
-    assert overlaps_MN(np.array([[180.0, 120.0, 0.3, 225.0, 225.0]]), ellipse, (450, 450)) > 0.999
+    assert overlaps(np.array([[180.0, 120.0, 0.3, 225.0, 225.0]]), ellipse, (450, 450)) > 0.999
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 90, -60])
@@ -56,11 +66,11 @@ def test_an_ellipse_lies_where_its_equation_says(degrees: float) -> None:
     inside = (along / 25) ** 2 + (across / 12) ** 2 <= 1
     whole = np.array([[-1.0, -1.0, 100.0, 100.0, 1.0]])
     # Against the whole image the overlap is the share of the ellipse in it.
-    drawn = overlaps_MN(row, whole, SIZE)[0, 0] * inside.size
+    drawn = overlaps(row, whole, SIZE)[0, 0] * inside.size
     assert drawn == pytest.approx(inside.sum(), rel=0.08)
-    assert overlaps_MN(row, np.array([[*row[0], 0.5]]), SIZE)[0, 0] == 1
+    assert overlaps(row, np.array([[*row[0], 0.5]]), SIZE)[0, 0] == 1
     apart = np.array([[25.0, 12.0, angle + math.pi / 2, 40.0, 30.0, 0.5]])
-    assert overlaps_MN(row, apart, SIZE)[0, 0] < 0.7
+    assert overlaps(row, apart, SIZE)[0, 0] < 0.7
 
 
 def literal_rates(
@@ -71,12 +81,12 @@ def literal_rates(
     for image in images:
         rows = found.get(image.name, np.empty((0, 5)))
         rows = rows[rows[:, 4] >= threshold]
-        overlaps = overlaps_MN(image.ellipses_M5, rows, SIZE)
+        shared = overlaps(image.ellipses_M5, rows)
         faces += len(image.ellipses_M5)
-        if len(overlaps) > len(rows):
-            overlaps = overlaps.T
-        matchings = itertools.permutations(range(overlaps.shape[1]), len(overlaps))
-        pairs = ([overlaps[a, b] for a, b in enumerate(each)] for each in matchings)
+        if len(shared) > len(rows):
+            shared = shared.T
+        matchings = itertools.permutations(range(shared.shape[1]), len(shared))
+        pairs = ([shared[a, b] for a, b in enumerate(each)] for each in matchings)
         best = max(pairs, key=sum)
         hits = sum(value > 0.5 for value in best)
         disc, cont, wrong = disc + hits, cont + sum(best), wrong + len(rows) - hits
@@ -109,7 +119,7 @@ def test_as_the_protocol_written_out(case: list[Any]) -> None:
         for at, (_, rows) in enumerate(case)
         if rows is not None
     }
-    result = score_fddb(images, found, dict.fromkeys(found, SIZE))
+    result = score_fddb(images, scored(found), dict.fromkeys(found, SIZE))
     every = sorted({row[4] for rows in found.values() for row in rows.tolist()}, reverse=True)
     assert result.scores.tolist() == every
     for at, score in enumerate(every):
@@ -124,7 +134,7 @@ def test_rates_are_read_at_no_more_false_positives_than_asked() -> None:
     face = np.array([[10.0, 10.0, 0.0, 20.0, 20.0], [10.0, 10.0, 0.0, 60.0, 20.0]])
     hit, other = [10, 10, 20, 20], [50, 10, 20, 20]
     rows = np.array([[*hit, 0.9], [0, 50, 5, 5, 0.8], [0, 50, 5, 5, 0.7], [*other, 0.6]])
-    result = score_fddb([FddbImage("a", 1, face)], {"a": rows})
+    result = score_fddb([FddbImage("a", 1, face)], scored({"a": rows}))
     assert result.false_positives.tolist() == [0, 1, 2, 2]
     assert [result.rates_at(n)[0] for n in (0, 1, 2, 9)] == [0.5, 0.5, 1.0, 1.0]
     assert score_fddb([FddbImage("a", 1, face)], {}).rates_at(100) == (0.0, 0.0)
@@ -136,7 +146,7 @@ def test_what_has_no_place_is_counted() -> None:
     face = np.array([[10.0, 10.0, 0.0, 20.0, 20.0]])
     rows = np.array([[10.0, 10, 20, 20, 0.9], [60, 60, 9, 9, 0.8]])
     images = [FddbImage(name, 1, face) for name in ("a", "b", "c")]
-    result = score_fddb(images, {"a": rows, "c": rows[:0], "d": rows[:1]})
+    result = score_fddb(images, scored({"a": rows, "c": rows[:0], "d": rows[:1]}))
     assert (result.images, result.faces, result.detections) == (3, 3, 2)
     assert (result.missing, result.unknown) == (("b",), ("d",))
 
@@ -145,8 +155,8 @@ def test_half_of_the_pixels_is_not_enough() -> None:
     """A face of no radius is one pixel, the detection two."""
     point = np.array([[0.0, 0.0, 0.0, 20.0, 20.0]])
     two = np.array([[20.0, 20, 1, 0, 0.9]])
-    assert overlaps_MN(point, two, SIZE).tolist() == [[0.5]]
-    result = score_fddb([FddbImage("a", 1, point)], {"a": two})
+    assert overlaps(point, two, SIZE).tolist() == [[0.5]]
+    result = score_fddb([FddbImage("a", 1, point)], scored({"a": two}))
     assert (result.discontinuous[0], result.continuous[0]) == (0, 0.5)
 
 
@@ -166,14 +176,14 @@ def test_only_best_partners_that_overlap_enough_are_fitted() -> None:
     images.append(FddbImage("missing", 1, np.array([right])))
     images.append(FddbImage("empty", 1, np.array([right])))
     found["empty"] = np.empty((0, 5))
-    fitted = boxes_to_ellipses(images, found)
+    fitted = boxes_to_ellipses(images, scored(found))
     assert sorted(fitted) == sorted(found)
     # With the pairs of the rule alone, the ellipse of a box is the one inscribed.
     for name, rows in found.items():
         middle = rows[:, :2] + rows[:, 2:4] / 2
-        np.testing.assert_allclose(fitted[name][:, 3:5], middle, err_msg=name)
+        np.testing.assert_allclose(fitted[name].boxes_N4[:, 3:5], middle, err_msg=name)
         inscribed = np.tile([40.0, 30], (len(rows), 1))
-        np.testing.assert_allclose(fitted[name][:, :2], inscribed, err_msg=name)
+        np.testing.assert_allclose(fitted[name].boxes_N4[:, :2], inscribed, err_msg=name)
 
 
 def test_fitted_ellipses_undo_a_constant_difference_between_boxes_and_ellipses() -> None:
@@ -187,8 +197,8 @@ def test_fitted_ellipses_undo_a_constant_difference_between_boxes_and_ellipses()
             images.append(FddbImage(f"{fold}/{at}", fold, faces))
             side = 1.8 * radius
             found[f"{fold}/{at}"] = np.array([[x - side / 2, y - 0.4 * side, side, side, 0.9]])
-    before = score_fddb(images, found)
-    after = score_fddb(images, boxes_to_ellipses(images, found))
+    before = score_fddb(images, scored(found))
+    after = score_fddb(images, boxes_to_ellipses(images, scored(found)))
     assert before.continuous[-1] < 0.8
     assert after.continuous[-1] > 0.97
 
@@ -196,7 +206,7 @@ def test_fitted_ellipses_undo_a_constant_difference_between_boxes_and_ellipses()
 def test_a_fold_is_not_fitted_on_itself() -> None:
     face = np.array([[50.0, 40.0, math.pi / 2, 100.0, 100.0]])
     box = np.array([[70.0, 70.0, 60.0, 60.0, 0.5]])
-    alone = boxes_to_ellipses([FddbImage("a", 1, face)], {"a": box})["a"]
+    alone = boxes_to_ellipses([FddbImage("a", 1, face)], scored({"a": box}))["a"].as_rows()
     # No other fold to learn from: the ellipse inscribed in the box.
     np.testing.assert_allclose(alone, [[30, 30, math.pi / 2, 100, 100, 0.5]])
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasface.data.detections import read_detections
+from nasface.data.detections import ScoredBoxes, read_detections
 from nasface.data.widerface import ATTRIBUTES
 from nasface.data.widerface_truth import WiderGroundTruth, read_ground_truth, select_images
 from nasface.metrics.widerface import HEIGHTS, score_wider
@@ -18,11 +18,26 @@ Face = tuple[float, float, float, float]
 Case = tuple[list[WiderGroundTruth], dict[str, np.ndarray]]
 
 
+def scored(found: dict[str, np.ndarray]) -> dict[str, ScoredBoxes]:
+    """Rows ``x y w h score`` as the protocol takes them."""
+    return {name: ScoredBoxes.of_rows(rows) for name, rows in found.items()}
+
+
+def corners(boxes: np.ndarray) -> np.ndarray:
+    """Boxes ``x y w h`` as ``x1 y1 x2 y2``."""
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+
+def sides(boxes: np.ndarray) -> np.ndarray:
+    """Boxes ``x1 y1 x2 y2`` as ``x y w h``."""
+    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+
+
 def image(name: str, faces: list[Face], asked: dict[str, list[bool]]) -> WiderGroundTruth:
     zeros = np.zeros(len(faces), np.int64)
     return WiderGroundTruth(
         name,
-        np.array(faces, float).reshape(-1, 4),
+        corners(np.array(faces, float).reshape(-1, 4)),
         dict.fromkeys(ATTRIBUTES, zeros),
         {key: np.array(flags, bool) for key, flags in asked.items()},
     )
@@ -52,7 +67,7 @@ def literal_ap(truth: list[WiderGroundTruth], found: dict[str, np.ndarray], key:
         rows = sorted(found.get(each.name, np.empty((0, 5))).tolist(), key=lambda row: -row[4])
         state = [0] * len(asked)
         for row in rows:
-            overlaps = [literal_overlap(row[:4], face) for face in each.boxes_M4.tolist()]
+            overlaps = [literal_overlap(row[:4], face) for face in sides(each.boxes_M4).tolist()]
             best = max(range(len(overlaps)), key=overlaps.__getitem__) if overlaps else -1
             hit, counts = False, True
             if best >= 0 and overlaps[best] >= 0.5:
@@ -98,7 +113,7 @@ def cases(draw: st.DrawFn) -> Case:
 @given(cases())
 def test_as_the_protocol_written_out(case: Case) -> None:
     truth, found = case
-    result = score_wider(truth, found)
+    result = score_wider(truth, scored(found))
     for key, each in result.sets.items():
         np.testing.assert_allclose(each.ap, literal_ap(truth, found, key), atol=1e-12)
 
@@ -110,7 +125,7 @@ def test_the_order_of_rows_does_not_matter(case: Case, random: Random) -> None:
     shuffled = {}
     for name in random.sample(list(found), len(found)):
         shuffled[name] = found[name][random.sample(range(len(found[name])), len(found[name]))]
-    before, after = score_wider(truth, found), score_wider(truth, shuffled)
+    before, after = score_wider(truth, scored(found)), score_wider(truth, scored(shuffled))
     for key, each in before.sets.items():
         np.testing.assert_array_equal(each.precision, after.sets[key].precision)
         np.testing.assert_array_equal(each.recall, after.sets[key].recall)
@@ -121,7 +136,7 @@ def test_the_order_of_rows_does_not_matter(case: Case, random: Random) -> None:
 def test_a_value_is_scored_as_a_set_of_its_own(case: Case) -> None:
     """Bands of height as sets; an event as the data set of its images, scores scaled over all."""
     truth, found = case
-    result = score_wider(truth, found)
+    result = score_wider(truth, scored(found))
     for name, (low, high) in HEIGHTS.items():
         banded = [
             WiderGroundTruth(
@@ -130,8 +145,8 @@ def test_a_value_is_scored_as_a_set_of_its_own(case: Case) -> None:
                 each.attributes,
                 {
                     "b": each.sets["hard"]
-                    & (each.boxes_M4[:, 3] >= low)
-                    & (each.boxes_M4[:, 3] < high)
+                    & (sides(each.boxes_M4)[:, 3] >= low)
+                    & (sides(each.boxes_M4)[:, 3] < high)
                 },
             )
             for each in truth
@@ -140,7 +155,7 @@ def test_a_value_is_scored_as_a_set_of_its_own(case: Case) -> None:
     # With the extreme scores in every image, an event alone is scaled as it is among all.
     ends = np.array([[500, 500, 3, 3, 0.0], [600, 600, 3, 3, 1.0]])
     full = {each.name: np.concatenate([found.get(each.name, ends[:0]), ends]) for each in truth}
-    whole = score_wider(truth, full)
+    whole = score_wider(truth, scored(full))
     for event, each in whole.by["event"].items():
         alone = [image for image in truth if image.name.startswith(event)]
         np.testing.assert_allclose(each.ap, literal_ap(alone, full, "hard"), atol=1e-12)
@@ -167,11 +182,11 @@ def test_faces_are_grouped_by_what_the_protocol_page_names() -> None:
     faces: list[Face] = [(1000.0 * at, 0, 50, height) for at, height in enumerate(heights)]
     labels = {key: np.arange(10) % len(values) for key, values in LABELS.items()}
     sets = {"easy": np.zeros(10, bool), "medium": np.zeros(10, bool), "hard": np.ones(10, bool)}
-    truth = [WiderGroundTruth("a/1", np.array(faces), labels, sets)]
+    truth = [WiderGroundTruth("a/1", corners(np.array(faces)), labels, sets)]
     rows = np.array(
         [[*face, 0.5] for face, label in zip(faces, labels["blur"], strict=True) if label]
     )
-    result = score_wider(truth, {"a/1": rows})
+    result = score_wider(truth, scored({"a/1": rows}))
     assert {name: each.faces for name, each in result.by["height"].items()} == dict.fromkeys(
         BANDS, 2
     )
@@ -189,7 +204,7 @@ def test_curves_have_an_entry_for_each_thousandth() -> None:
     truth = [image("a/1", faces, {"hard": [True] * 3})]
     scores = (1.0, 0.5, 0.0)
     rows = np.array([[*face, score] for face, score in zip(faces, scores, strict=True)])
-    hard = score_wider(truth, {"a/1": rows}).sets["hard"]
+    hard = score_wider(truth, scored({"a/1": rows})).sets["hard"]
     # At 0.999, 0.998, ..., 0.5 (inclusive), ..., 0.
     found = [1] * 499 + [2] * 500 + [3]
     np.testing.assert_array_equal(hard.recall, np.array(found) / 3)
@@ -200,16 +215,16 @@ def test_boxes_that_just_overlap_enough_and_boxes_of_no_pixel() -> None:
     """9 x 9 pixels beside as many, 3 further: 54 shared of 108. A width of -1 covers no pixel."""
     truth = [image("a/1", [(0, 0, 8, 8), (5, 5, -1, -1)], {"hard": [True, False]})]
     rows = np.array([[3.0, 0, 8, 8, 0.9], [40, 40, -1, -1, 0.8]])
-    result = score_wider(truth, {"a/1": rows})
+    result = score_wider(truth, scored({"a/1": rows}))
     assert result.sets["hard"].ap == 1
-    assert score_wider(truth, {"a/1": rows}, 0.51).sets["hard"].ap == 0
+    assert score_wider(truth, scored({"a/1": rows}), 0.51).sets["hard"].ap == 0
 
 
 def test_what_is_missing_is_counted() -> None:
     faces: list[Face] = [(0, 0, 10, 10)]
     truth = [image(f"{e}/{n}", faces, {"hard": [True]}) for e in "ab" for n in "12"]
     row = np.array([[0, 0, 10, 10, 0.9]])
-    result = score_wider(truth, {"a/1": row, "c/9": row})
+    result = score_wider(truth, scored({"a/1": row, "c/9": row}))
     assert result.missing == ("a/2", "b/1", "b/2")
     assert result.missing_events == ("b",)
     assert result.unknown == ("c/9",)
@@ -232,7 +247,10 @@ def test_published_detections_score_as_published(nasface_data: Path) -> None:
     found = read_detections(archive, [image.name for image in truth])
     part = select_images(truth, root / "wider_face_split" / "wider_face_val_bbx_gt.txt")
     generator = np.random.default_rng(0)
-    shuffled = {name: generator.permutation(rows) for name, rows in found.items()}
+    shuffled = {}
+    for name, (boxes, scores) in found.items():
+        order = generator.permutation(len(scores))
+        shuffled[name] = ScoredBoxes(boxes[order], scores[order])
     for images, expected in (
         (truth, (0.932493, 0.912794, 0.829721)),
         (part, (0.971438, 0.953130, 0.885377)),

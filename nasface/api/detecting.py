@@ -1,0 +1,65 @@
+"""Detection on files: drawn pictures and lists of faces in a folder."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from nasface.api.detector import FaceDetector, load_detector
+from nasface.data.inputs import list_inputs
+from nasface.data.reading import check_images
+from nasface.data.records import ImageRecord
+from nasface.engine.detect import DetectConfig, Finder, Found
+from nasface.errors import ConfigError
+from nasface.progress import Progress, Silent, stop_on_interrupt
+from nasface.runs.folder import RunFolder, is_run_folder
+
+
+def detect_files(
+    detector: FaceDetector | None,
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    config: DetectConfig | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Found:
+    """Find faces in images, videos, cameras and streams, and write them into a new folder.
+
+    ``inputs`` are files, folders, patterns such as ``holiday/*.jpg``, ``camera:0`` or addresses of
+    streams. The folder holds the pictures and videos with boxes drawn, a sheet of the first ones
+    (overview.jpg), detections.json and the same in COCO's form (coco.json). What cannot be read is
+    left out and listed in left_out.txt, or ends it with ``config.bad_images`` stop. Ctrl-C ends it,
+    and keeps what was found. Without a
+    ``detector``, that of ``config.weights`` is loaded.
+
+    Raises:
+        ConfigError: without a detector and weights. DataError: for an input that does not exist.
+        RunError: for a folder that is not empty, or weights that cannot be used.
+    """
+    config, progress = config or DetectConfig(), progress or Silent()
+    if detector is None and not config.weights:
+        raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
+    found = list_inputs([str(each) for each in inputs], is_run_folder)
+    if config.bad_images == "stop":
+        none = np.empty((0, 4), np.float32)
+        records = [ImageRecord(str(path), path, none, {}) for path in found.images]
+        check_images(records, "stop", "given", progress, has_boxes=False)
+    if detector is None:
+        detector = load_detector(config.weights, config.device)
+    elif detector.source is not None:
+        config = replace(config, weights=str(detector.source))
+    folder = RunFolder(Path(out))
+    folder.create(config)
+    finder = Finder(detector.network(), config, folder)
+    with stop_on_interrupt() as stop:
+        for result in found.results:
+            progress.note(f"not looked at: {result}, which holds results")
+        try:
+            finder.images(list(found.images), progress, stop)
+            for video in found.videos:
+                finder.video(video, progress, stop)
+        finally:
+            finder.finish()
+        finder.found.stopped = stop.asked
+    return finder.found

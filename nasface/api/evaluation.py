@@ -1,0 +1,217 @@
+"""Evaluation of detectors, or of detections made elsewhere, by any protocol."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, make_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nasface.api.detector import FaceDetector, load_detector
+from nasface.api.progress import shown_progress
+from nasface.data.check import BadImages, DataCheck
+from nasface.data.detections import ScoredBoxes
+from nasface.data.names import ImageNames
+from nasface.data.reading import PARTS, check_images, describe_data
+from nasface.data.records import AnnotatedDataset
+from nasface.engine.evaluate import Evaluation, score
+from nasface.engine.evaluate import evaluate as apply_and_score
+from nasface.errors import DataError, MissingPackageError
+from nasface.inference.predict import InferenceConfig
+from nasface.io.settings import with_settings
+from nasface.metrics.protocol import Protocol, Source, Truth, folder_of
+from nasface.metrics.registry import get_protocol
+from nasface.progress import Progress
+from nasface.runs.folder import RunFolder
+from nasface.runs.results import FIGURES, label_of, write_curves
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """Evaluation of weights, or of detections made elsewhere, by a protocol.
+
+    Every protocol adds its own settings; see :func:`evaluate_config`.
+    """
+
+    protocol: str = "ap"
+    """What is measured: ap, widerface, fddb, coco or a protocol that was registered."""
+    data: str = ""
+    """Folder of the data; for COCO and YOLO their .json or .yaml file as well."""
+    weights: str = ""
+    """Weights that `nasface train` wrote, or an ONNX file of `nasface export`; their detections are
+    made and scored."""
+    detections: str = ""
+    """Detections to score, instead of weights."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU where there is one."""
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
+    """How the detector is applied; does not concern given detections."""
+    bad_images: BadImages = "stop"
+    """stop: an image that cannot be read ends the command before it begins; skip: it is left out,
+    which is said and counted, and its faces count as not found."""
+
+
+@cache
+def evaluate_config(protocol: str) -> type[EvaluateConfig]:
+    """The settings of an evaluation by a protocol: those of all, and the protocol's own.
+
+    Raises:
+        ConfigError: for an unknown protocol.
+    """
+    known = get_protocol(protocol)
+    kind: type[EvaluateConfig] = make_dataclass(
+        f"{known.name.capitalize()}Config",
+        [("protocol", str, field(default=known.name))],
+        bases=(known.options, EvaluateConfig),
+        frozen=True,
+        kw_only=True,
+    )
+    return kind
+
+
+def evaluate(
+    detector: FaceDetector | str | Path | Mapping[str, ScoredBoxes],
+    dataset: AnnotatedDataset | str | Path,
+    protocol: str = "ap",
+    *,
+    inference: InferenceConfig | None = None,
+    device: str = "auto",
+    bad_images: BadImages = "stop",
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: bool | Progress | None = None,
+    **options: Any,
+) -> Evaluation:
+    """Score a detector, or detections made elsewhere, on annotated images by a protocol.
+
+    ``detector`` is a detector, the file of one, the files of detections made elsewhere in the
+    protocol's form, or these as name of an image -> boxes and scores. ``dataset`` is what
+    :func:`read_dataset` returned (of a slice, only its images count), or the folder of the data.
+    ``protocol`` is ``ap``, ``widerface``, ``fddb``, ``coco`` or a registered one, and ``options``
+    are its settings, such as ``ground_truth="text"``. With ``bad_images`` skip, an image that
+    cannot be read is noted, and its faces count as not found. With ``out``, settings, figures,
+    curves, their plot and the detections are written into a new folder, and ``resume`` goes on with
+    a stopped evaluation.
+
+    Raises:
+        ConfigError: for an unknown protocol or option. DataError: for data that cannot be used.
+        RunError: for a folder that is in use, or of an evaluation with other settings.
+    """
+    known = get_protocol(protocol)
+    settings = with_settings(known.options(), options, f"protocol {protocol}")
+    source = dataset if isinstance(dataset, AnnotatedDataset) else Path(dataset)
+    truth = known.read_truth(source, settings)
+    given = _given(detector, known, truth)
+    config = evaluate_config(protocol)(
+        **asdict(settings),
+        **_source(detector, given is not None),
+        data=str(folder_of(source)),
+        device=device,
+        inference=inference or InferenceConfig(),
+        bad_images=bad_images,
+    )
+    folder = None if out is None else RunFolder(Path(out))
+    if folder is not None and not resume:
+        folder.check_free()
+    with shown_progress(progress) as shown:
+        if given is not None:
+            _open(folder, config, resume)
+            result = score(given, truth, known, settings, _words(detector))
+        else:
+            check = _look_at(truth, source, config, folder, shown)
+            network = _network(detector, device)
+            _open(folder, config, resume)
+            if folder is not None:
+                folder.keep_data(describe_data({getattr(settings, "split", "val"): check}))
+            result = apply_and_score(
+                network,
+                truth,
+                config.inference,
+                shown,
+                check.left_out,
+                protocol=known,
+                options=settings,
+                folder=None if folder is None else folder.path,
+            )
+        if folder is not None:
+            _write(result, folder, given is None, shown)
+    return result
+
+
+def _words(detector: object) -> str:
+    """How given detections came about."""
+    return f"detections {Path(detector).name}" if isinstance(detector, str | Path) else "detections"
+
+
+def _look_at(
+    truth: Truth,
+    source: Source,
+    config: EvaluateConfig,
+    folder: RunFolder | None,
+    progress: Progress,
+) -> DataCheck:
+    """Look at the images before there is a folder, so that bad ones leave none behind."""
+    if not truth.images:
+        raise DataError(f"{folder_of(source)}: none of its {len(truth.names)} images is there")
+    if folder is not None:
+        ImageNames(truth.names)  # files of detections have no suffixes
+    return check_images(
+        truth.images, config.bad_images, PARTS["val"], progress, has_boxes=truth.has_boxes
+    )
+
+
+def _network(detector: object, device: str) -> nn.Module:
+    """What maps images to predictions."""
+    if isinstance(detector, str | Path):
+        detector = load_detector(detector, device)
+    assert isinstance(detector, FaceDetector)
+    return detector.network()
+
+
+def _open(folder: RunFolder | None, config: EvaluateConfig, resume: bool) -> None:
+    """Make or re-open the folder of the results, if there is one."""
+    if folder is not None and resume:
+        folder.check_same(config)
+    elif folder is not None:
+        folder.create(config, "evaluation")
+
+
+def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, ScoredBoxes] | None:
+    """Detections made elsewhere; None where a detector has to make them."""
+    if isinstance(detector, Mapping):
+        return detector
+    if isinstance(detector, str | Path) and not is_weights(Path(detector)):
+        return protocol.read_detections(Path(detector), truth.names)
+    return None
+
+
+def is_weights(path: Path) -> bool:
+    """Whether a path is that of a detector, and not of detections."""
+    return path.suffix.lower() in (".safetensors", ".onnx")
+
+
+def _source(detector: object, is_given: bool) -> dict[str, str]:
+    """Where detections come from, as settings."""
+    if isinstance(detector, FaceDetector):
+        detector = detector.source
+    path = str(detector) if isinstance(detector, str | Path) else ""
+    return {"detections" if is_given else "weights": path}
+
+
+def _write(result: Evaluation, folder: RunFolder, made_here: bool, progress: Progress) -> None:
+    """Write figures, curves and their plot and, made here, the protocol's files of detections."""
+    folder.write_json(FIGURES, result.figures())
+    write_curves(folder.path, result.curves)
+    if made_here:
+        result.protocol.write_detections(folder.path, result.truth, result.detections)
+    try:
+        from nasface.plots.evaluation import plot_curves
+
+        plot_curves({label_of(folder.path): result.curves}, folder.path / PLOT)
+    except MissingPackageError as error:
+        progress.note(f"no pictures: {error}")
+
+
+PLOT = "curves.png"
+"""Name of the plot in the folder of an evaluation."""

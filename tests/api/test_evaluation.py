@@ -1,0 +1,137 @@
+"""``nasface.evaluate`` and ``nasface.plot`` on objects."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import write_lively_weights, write_tiny
+from wider import write_ground_truth
+
+import nasface
+from nasface.api.detector import FaceDetector
+from nasface.data.detections import ScoredBoxes
+from nasface.data.records import AnnotatedDataset
+from nasface.engine.evaluate import evaluate as evaluate_network
+from nasface.errors import ConfigError, DataError, RunError
+from nasface.inference.predict import InferenceConfig
+from nasface.progress import Silent
+
+ALL = InferenceConfig(score_threshold=0.0, max_detections=20)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set with official ground truth, and weights."""
+    folder = tmp_path_factory.mktemp("place")
+    write_tiny(folder / "data")
+    write_lively_weights(folder / "w.safetensors")
+    images = {}
+    for record in nasface.read_dataset(folder / "data", "val"):
+        rows = np.zeros((len(record.boxes_M4), 10), int)
+        rows[:, :4] = np.concatenate(
+            [record.boxes_M4[:, :2], record.boxes_M4[:, 2:] - record.boxes_M4[:, :2]], axis=1
+        )
+        every = list(range(len(rows)))
+        sets = {"easy": every[:1], "medium": every, "hard": every}
+        images[Path(record.name).stem] = (rows.tolist(), sets)
+    write_ground_truth(folder / "data" / "ground_truth", {"0--Squares": images})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def val(place: Path) -> AnnotatedDataset:
+    return nasface.read_dataset(place / "data", "val")
+
+
+@pytest.fixture(scope="module")
+def detector(place: Path) -> FaceDetector:
+    return nasface.load_detector(place / "w.safetensors", device="cpu")
+
+
+def right(data: AnnotatedDataset) -> dict[str, ScoredBoxes]:
+    """Detections that are the annotated faces."""
+    return {
+        record.name: ScoredBoxes(record.boxes_M4, np.full(len(record.boxes_M4), 0.9))
+        for record in data
+    }
+
+
+def test_figures_of_each_protocol_are_attributes(val: AnnotatedDataset) -> None:
+    result = nasface.evaluate(right(val), val)
+    assert result.ap == 1.0
+    assert repr(result) == "Evaluation(ap 1.0000, AP at IoU 0.5, all valid faces, detections)"
+    wider = nasface.evaluate(right(val), val, protocol="widerface")
+    assert (wider.easy, wider.medium, wider.hard) == (1.0, 1.0, 1.0)
+    assert {"easy", "medium", "hard", "table"} <= set(dir(wider))
+    valid = nasface.evaluate(right(val), val, protocol="widerface", ground_truth="text")
+    assert valid.valid == 1.0
+    with pytest.raises(AttributeError, match="no attribute 'easy'"):
+        _ = result.easy
+
+
+def test_tables_and_curves(val: AnnotatedDataset) -> None:
+    result = nasface.evaluate(right(val), val, protocol="widerface")
+    table = result.table()
+    assert isinstance(table, pd.DataFrame)
+    assert list(table.columns) == ["group", "name", "faces", "AP"]
+    assert table[table.name == "easy"].faces.tolist() == [3]
+    assert np.isnan(table[table.name == "300 px and more"].AP).all()
+    assert [each.name for each in result.curves.curves] == ["easy", "medium", "hard"]
+
+
+def test_a_detector_is_scored_as_its_network(detector: FaceDetector, val: AnnotatedDataset) -> None:
+    result = detector.evaluate(val, inference=ALL)
+    alone = evaluate_network(detector.network(), val, ALL, Silent())
+    assert result.ap == alone.ap
+    again = nasface.evaluate(result.detections, val)
+    assert again.ap == result.ap
+    assert detector.evaluate(val.root, inference=ALL).ap == result.ap
+
+
+def test_a_slice_of_a_data_set_counts_alone(val: AnnotatedDataset) -> None:
+    for protocol in ("ap", "widerface"):
+        part = nasface.evaluate(right(val), val[:2], protocol)
+        figures = part.figures()
+        assert (figures["images"], figures["faces"]) == (2, 3)
+        assert figures["entries_without_image"] == 1
+    assert part.truth.about.endswith("only 2 of 3 images")
+
+
+def test_what_is_written_scores_the_same(
+    detector: FaceDetector, val: AnnotatedDataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = detector.evaluate(val, "widerface", inference=ALL, out=out)
+    assert json.loads((out / "evaluation.json").read_text()) == result.figures()
+    assert json.loads((out / "environment.json").read_text())["kind"] == "evaluation"
+    given = nasface.evaluate(out / "detections", val, "widerface")
+    assert given.summary == pytest.approx(result.summary, abs=1e-9)
+    again = detector.evaluate(val, "widerface", inference=ALL, out=out, resume=True)
+    assert again.figures() == result.figures()
+    with pytest.raises(RunError, match="exists and is not empty"):
+        detector.evaluate(val, "widerface", inference=ALL, out=out)
+    with pytest.raises(RunError, match="inference is"):
+        detector.evaluate(val, "widerface", out=out, resume=True)
+    # A result in memory and one on disk in one figure.
+    text = nasface.plot([result, out], tmp_path / "f.svg", labels=["a", "b"]).read_text()
+    for name in ("easy", "hard"):
+        value = result.summary[name]
+        assert f"<!-- a  {value:.3f} -->" in text
+        assert f"<!-- b  {value:.3f} -->" in text
+
+
+def test_mistakes_are_named(detector: FaceDetector, val: AnnotatedDataset, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown 'wider'; expected one of ap, widerface, fddb"):
+        nasface.evaluate(detector, val, "wider")
+    with pytest.raises(ConfigError, match="protocol ap: there is no 'ellipses'; expected one of"):
+        nasface.evaluate(detector, val, ellipses=True)
+    with pytest.raises(DataError, match="does not exist"):
+        nasface.evaluate(detector, tmp_path / "none")
+    with pytest.raises(DataError, match=r"wider_face_val\.mat: cannot be read"):
+        nasface.evaluate(detector, tmp_path, "widerface")
+    with pytest.raises(DataError, match="does not exist, expected a folder or a tar"):
+        nasface.evaluate(tmp_path / "no.tar", val)
+    with pytest.raises(ConfigError, match="expected at least one folder"):
+        nasface.plot([], tmp_path / "f.png")

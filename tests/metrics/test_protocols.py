@@ -1,0 +1,93 @@
+"""Protocols as a table, and COCO's figures against pairs that are known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nasface.data.detections import ScoredBoxes
+from nasface.data.fddb import read_fddb_detections, read_fddb_truth
+from nasface.data.records import AnnotatedDataset, ImageRecord
+from nasface.errors import ConfigError
+from nasface.metrics.protocol import Protocol
+from nasface.metrics.protocols.ap import annotated_truth
+from nasface.metrics.protocols.coco import COCO
+from nasface.metrics.protocols.fddb import read_curves
+from nasface.metrics.registry import PROTOCOLS, get_protocol, register_protocol
+
+
+def dataset(*boxes: list[list[float]], ignore: bool = False) -> AnnotatedDataset:
+    records = []
+    for at, faces in enumerate(boxes):
+        array = np.array(faces, np.float32).reshape(-1, 4)
+        flags = {"iscrowd": np.full(len(array), int(ignore))}
+        records.append(ImageRecord(f"{at}.jpg", Path(f"{at}.jpg"), array, flags))
+    return AnnotatedDataset(records, Path(), "val", "")
+
+
+def coco(data: AnnotatedDataset, found: dict[str, ScoredBoxes]) -> dict[str, float | None]:
+    pytest.importorskip("faster_coco_eval", reason="the extra coco is not installed")
+    truth = annotated_truth(data)
+    rows = COCO.table(COCO.score(truth, found, None))
+    return {f"{row.group} {row.name}".strip(): row.value for row in rows}
+
+
+def test_coco_of_right_detections_is_one() -> None:
+    data = dataset([[0, 0, 20, 20]], [[0, 0, 50, 50], [60, 60, 200, 200]])
+    found = {
+        record.name: ScoredBoxes(record.boxes_M4, np.full(len(record.boxes_M4), 0.5))
+        for record in data
+    }
+    assert set(coco(data, found).values()) == {1.0}
+
+
+def test_coco_takes_the_mean_over_overlaps() -> None:
+    """A box shifted by 2 of 20 pixels overlaps by 18/22, and passes 0.5 to 0.8: 7 of 10."""
+    found = {"0.jpg": ScoredBoxes(np.array([[2.0, 0, 22, 20]]), np.array([0.5]))}
+    figures = coco(dataset([[0, 0, 20, 20]]), found)
+    assert figures["ap"] == pytest.approx(0.7)
+    assert (figures["ap50"], figures["ap75"]) == (1.0, 1.0)
+    assert figures["area small"] == pytest.approx(0.7)
+    assert figures["area large"] is None
+
+
+def test_coco_ignores_crowds_and_counts_beyond_a_hundred_detections() -> None:
+    found = {"0.jpg": ScoredBoxes(np.array([[0.0, 0, 20, 20]]), np.array([0.5]))}
+    assert coco(dataset([[0, 0, 20, 20]], ignore=True), found)["ap"] is None
+    faces = [[30.0 * at, 0, 30 * at + 20, 20] for at in range(150)]
+    crowd = {"0.jpg": ScoredBoxes(np.array(faces), np.full(150, 0.5))}
+    assert coco(dataset(faces), crowd)["ap"] == 1.0
+
+
+def test_coco_without_any_detection_is_zero() -> None:
+    assert coco(dataset([[0, 0, 20, 20]]), {})["ap"] == 0.0
+
+
+def test_names_of_protocols() -> None:
+    assert list(PROTOCOLS)[:4] == ["ap", "widerface", "fddb", "coco"]
+    with pytest.raises(ConfigError, match="protocol: unknown 'voc'; expected one of ap, widerf"):
+        get_protocol("voc")
+    known = PROTOCOLS["ap"]
+    for name in ("ap", "two words", ""):
+        taken = Protocol(name, known.read_truth, known.score, known.table, known.curves)
+        with pytest.raises(ConfigError, match="expected a word that is none of ap"):
+            register_protocol(taken)
+
+
+def test_fddb_rates_stand_in_the_table(nasface_data: Path) -> None:
+    """Those of the official program's curves, at 1000 false positives."""
+    root = nasface_data / "fddb"
+    fddb = PROTOCOLS["fddb"]
+    truth = fddb.read_truth(root, fddb.options())
+    outputs = root / "reference_outputs"
+    found = fddb.read_detections(outputs / "jfda", truth.names)
+    assert set(found) == set(
+        read_fddb_detections(outputs / "jfda", [each.name for each in read_fddb_truth(root)])
+    )
+    rows = {row.name: row.value for row in fddb.table(fddb.score(truth, found, fddb.options()))}
+    for kind, file in (("discontinuous", "Disc"), ("continuous", "Cont")):
+        official = read_curves(outputs / f"jfda{file}ROC.txt")
+        assert official is not None
+        (curve,) = official.curves
+        assert curve.name == kind
+        assert rows[kind] == pytest.approx(curve.value, abs=0.001)
