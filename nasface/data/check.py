@@ -6,6 +6,7 @@ Boxes are compared with the pictures: with their size, and with the way in which
 import hashlib
 import os
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -186,17 +187,19 @@ def _inspect(
     """Look at all images, in several threads; shows progress where that takes a while."""
     started, is_shown = time.monotonic(), False
     found: list[ImageFacts] = []
-    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-    try:
-        for facts in pool.map(lambda record: inspect_image(record, thorough), records):
-            found.append(facts)
-            if is_shown:
-                progress.advance()
-            elif time.monotonic() - started > _QUIET_SECONDS:
-                is_shown = True
-                progress.start("check images", len(records), len(found))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    # Each thread silences Pillow for a moment; what they leave of the filters ends here.
+    with warnings.catch_warnings():
+        pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        try:
+            for facts in pool.map(lambda record: inspect_image(record, thorough), records):
+                found.append(facts)
+                if is_shown:
+                    progress.advance()
+                elif time.monotonic() - started > _QUIET_SECONDS:
+                    is_shown = True
+                    progress.start("check images", len(records), len(found))
+        finally:
+            pool.shutdown(cancel_futures=True)
     return found
 
 

@@ -1,4 +1,5 @@
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from nasface.data import check as check_module
 from nasface.data.check import (
     HEIGHTS,
     PER_IMAGE,
@@ -224,3 +226,16 @@ def test_files_of_one_content(tmp_path: Path) -> None:
         ("shared", 1, ("bb.jpg = val.jpg",)),
         ("duplicates", 1, ("a.jpg = copy.jpg",)),
     ]
+
+
+def test_warnings_are_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that silence them for a moment may restore them in another order."""
+
+    def leave_silence(*_: object) -> ImageFacts:
+        warnings.simplefilter("ignore")
+        return ImageFacts((9, 9))
+
+    monkeypatch.setattr(check_module, "inspect_image", leave_silence)
+    before = list(warnings.filters)
+    check_records([record(tmp_path / "a.jpg", [])] * 3, Silent())
+    assert list(warnings.filters) == before
