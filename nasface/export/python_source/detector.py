@@ -92,7 +92,9 @@ def write_source(
     order = (LAYERS, "Backbone", "Pyramid", "Neck", "Cells", "Heads", "Detector", "Boxes", "Use")
     parts = [_section(title, sections[title]) for title in order if sections.get(title)]
     code = "\n\n\n".join([_constants(found), *parts])
-    text = f"{_opening(found, name, module)}\n\n{copier.import_lines()}\n\n{code}\n"
+    text = (
+        f"{_opening(found, name, module, copier.packages())}\n\n{copier.import_lines()}\n\n{code}\n"
+    )
     trunk = {f"trunk.{part}": part for part in ("backbone", "extra", "laterals", "heads")}
     return PythonSource(text, {**trunk, **neck.weights})
 
@@ -104,7 +106,8 @@ def _heads(calls: list[str]) -> list[str]:
     return ["self.heads = nn.ModuleList(", "    [", *each_on_a_line, "    ]", ")"]
 
 
-def _opening(found: Detector, name: str, module: str) -> str:
+def _opening(found: Detector, name: str, module: str, packages: list[str]) -> str:
+    needs = f"{', '.join(packages[:-1])} and {packages[-1]}"
     config = found.trunk.config
     millions = count_parameters(found) / 1e6
     made_of = f"Genotype {name}" if config.neck == GENOTYPE else f"Neck {config.neck}"
@@ -114,8 +117,8 @@ def _opening(found: Detector, name: str, module: str) -> str:
 
 {made_of}, backbone {config.backbone}.
 
-Written by nasface {nasface.__version__}, without which it runs: it needs torch and safetensors, and
-{module}.safetensors beside it.
+Written by nasface {nasface.__version__}, without which it runs: it needs {needs},
+and {module}.safetensors beside it.
 Its {LICENCE}.
 
     import torch

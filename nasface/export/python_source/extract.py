@@ -82,7 +82,10 @@ class SourceCopier:
                 f"{name} cannot be copied into a Python file; expected a function or class at the "
                 "top level of a module, or a functools.partial of one"
             )
-        self._packages.add(value.__module__.partition(".")[0])
+        package = value.__module__.partition(".")[0]
+        if package == "torch" or package in sys.stdlib_module_names:
+            return self._import(name, (value.__module__, name))
+        self._packages.add(package)
         return self._find(value.__module__, name)
 
     def name(self, wanted: str) -> str:
@@ -112,6 +115,11 @@ class SourceCopier:
             groups.append("\n".join(lines))
         return "\n\n".join(filter(None, groups))
 
+    def packages(self) -> list[str]:
+        """What has to be installed for the imports, sorted."""
+        found = {module.partition(".")[0] for module, _ in self._imports.values()}
+        return sorted(found - sys.stdlib_module_names)
+
     def _value(self, value: Any) -> str:
         """The code of an argument."""
         if isinstance(value, Code):
@@ -135,18 +143,21 @@ class SourceCopier:
         if name not in source.imports:
             return name  # of the language
         origin = source.imports[name]
-        if origin in self._names:
-            return self._names[origin]
         if origin[0].partition(".")[0] not in self._packages:
-            found = self._names[origin] = self.name(name)
-            self._imports[found] = origin
-            return found
+            return self._import(name, origin)
         if not origin[1] or origin[1] not in _known(origin[0]):
             raise ExportError(
                 f"{module} uses the module {'.'.join(filter(None, origin))}, which cannot be "
                 "copied into a Python file; expected imports of the functions and classes used"
             )
         return self._find(*origin)
+
+    def _import(self, name: str, origin: Origin) -> str:
+        """Import something, if possible under ``name``; return its name in the file."""
+        if origin not in self._names:
+            self._names[origin] = self.name(name)
+            self._imports[self._names[origin]] = origin
+        return self._names[origin]
 
     def _define(self, source: ModuleSource, module: str, name: str) -> str:
         """Copy a definition behind those that it uses."""
