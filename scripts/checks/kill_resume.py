@@ -187,7 +187,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         for kind, run in make_jobs(Path(name)).items():
-            if options.select_images not in (None, kind):
+            if options.only not in (None, kind):
                 continue
             reference = Path(name) / "reference" / kind
             started = time.monotonic()
