@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nasface.plots.save import save_figure
 
@@ -17,7 +18,7 @@ def plot_training_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
     columns = [name for name in metrics.columns if name != "step" and metrics[name].notna().any()]
     figure = Figure(figsize=(7, 1.9 * len(columns) + 0.6), layout="constrained")
     for axes, name in zip(figure.subplots(len(columns), squeeze=False)[:, 0], columns, strict=True):
-        _draw_metric(axes, metrics, name, ("C0", "C1"))
+        draw_metric(axes, metrics, name, ("C0", "C1"))
         axes.set_ylabel(name)
         axes.set_xlim(0, float(metrics["step"].max()))
     axes.set_xlabel("step")
@@ -29,14 +30,15 @@ def plot_metric(runs: Mapping[str, pd.DataFrame], name: str, path: Path) -> Path
     figure = Figure(figsize=(5.6, 3.6), layout="constrained")
     axes = figure.subplots()
     for at, (label, metrics) in enumerate(runs.items()):
-        _draw_metric(axes, metrics, name, (f"C{at % 10}",) * 2, label)
+        draw_metric(axes, metrics, name, (f"C{at % 10}",) * 2, label)
     if len(runs) > 1:
         axes.legend()
     axes.set(xlabel="step", ylabel=name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return save_figure(figure, path)
 
 
-def _draw_metric(
+def draw_metric(
     axes: Axes, metrics: pd.DataFrame, name: str, colours: tuple[str, str], label: str | None = None
 ) -> None:
     """The values, faint where there are many, and then their running mean in the second colour."""
@@ -47,4 +49,7 @@ def _draw_metric(
         smooth = rows[name].rolling(max(5, len(rows) // 50), min_periods=1).mean()
         axes.plot(rows["step"], rows[name], alpha=0.35, color=colours[0])
         axes.plot(rows["step"], smooth, linewidth=1.6, color=colours[1], label=label)
+    if name == "ap":
+        # From zero to the best of all runs, and to one where all is zero.
+        axes.set_ylim(0, 1.05 * axes.dataLim.ymax or 1)
     axes.grid(alpha=0.3)
