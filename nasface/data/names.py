@@ -69,7 +69,10 @@ class ImageNames:
 
     def __init__(self, names: Iterable[str], joined: bool = False) -> None:
         self._names = frozenset(names)
-        self._by_stem = _distinct((without_suffix(name), name) for name in sorted(self._names))
+        # macOS takes letters with accents apart in names of files.
+        self._whole = {_composed(name): name for name in self._names}
+        stems = ((_composed(without_suffix(name)), name) for name in sorted(self._names))
+        self._by_stem = _distinct(stems)
         self._joined: dict[str, list[str]] = {}
         for stem, name in self._by_stem.items() if joined else ():
             self._joined.setdefault(stem.replace("/", "_"), []).append(name)
@@ -91,13 +94,14 @@ class ImageNames:
         Raises:
             DataError: naming two images, either of which may be meant.
         """
-        parts = [part for part in written.replace("\\", "/").split("/") if part not in ("", ".")]
+        path = _composed(written).replace("\\", "/")
+        parts = [part for part in path.split("/") if part not in ("", ".")]
         for first in range(len(parts)):
             name = "/".join(parts[first:])
             if name in self._by_stem:
                 return self._by_stem[name]
-            if name in self._names:
-                return name
+            if name in self._whole:
+                return self._whole[name]
             meant = self._joined.get(without_suffix(name).replace("/", "_"), [])
             if len(meant) > 1:
                 raise DataError(f"{written!r} may be image {meant[0]!r} or {meant[1]!r}")
@@ -160,6 +164,10 @@ def locate_images(folder: Path, names: Iterable[str], any_suffix: bool) -> dict[
             if others:
                 found[name] = others[0]
     return found
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _listing(folder: Path) -> dict[str, list[Path]]:

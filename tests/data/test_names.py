@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,14 @@ def test_names_are_found_as_a_person_would_find_them(
             assert images.find(written) == literal(written.removeprefix("./"), names)
     for name in names:
         assert images.find(name) == name
+
+
+@pytest.mark.parametrize("name", ["é/ñ.jpg", "e\u0301/n\u0303.jpg", "한/각.png"])
+def test_letters_with_accents_may_be_taken_apart(name: str) -> None:
+    images = ImageNames([name])
+    for form in ("NFC", "NFD"):
+        written = unicodedata.normalize(form, name)
+        assert images.find(written) == images.find(f"above/{without_suffix(written)}") == name
 
 
 @given(st.lists(st.tuples(STEMS, st.sampled_from(SUFFIXES)), min_size=2, max_size=6, unique=True))
