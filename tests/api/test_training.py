@@ -91,8 +91,7 @@ def test_train_is_the_training_of_the_same_settings(
         detector=DETECTOR,
         **{**SETTINGS, "ema_decay": 0.9},
     )
-    torch.manual_seed(config.seed)
-    detector = nasface.create_detector(DETECTOR, tiny_genotype(), device="cpu")
+    detector = untrained(seed=config.seed)
     nasface.train(detector, images, val, out=tmp_path / "api", ema_decay=0.9, **SETTINGS)
     run_training(config, tmp_path / "engine", Silent())
     one, other = tmp_path / "api", tmp_path / "engine"
