@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from nasface.arch.io import load_genotype, save_genotype, save_search_space
     from nasface.arch.operations import Operation, register_operation
     from nasface.arch.space import SearchSpace
-    from nasface.data.formats import read_dataset
+    from nasface.data.formats import DatasetFormat, read_dataset, register_dataset_format
+    from nasface.data.records import ImageRecord
     from nasface.detection.backbones.registry import register_backbone
     from nasface.detection.necks.registry import register_neck
     from nasface.drawing.draw import Drawing, draw
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from nasface.engine.train import TrainConfig
     from nasface.errors import NasfaceError
     from nasface.export.registry import ExportFormat, register_export_format
+    from nasface.metrics.protocol import Protocol
+    from nasface.metrics.registry import register_protocol
     from nasface.search.policies import register_policy
 
 __version__ = "0.2.0.dev0"
@@ -38,12 +41,15 @@ __version__ = "0.2.0.dev0"
 _MODULES: Mapping[str, str] = MappingProxyType(
     {
         "CombineRule": "nasface.arch.combine",
+        "DatasetFormat": "nasface.data.formats",
         "Drawing": "nasface.drawing.draw",
         "ExportFormat": "nasface.export.registry",
         "FaceDetector": "nasface.api.detector",
         "Genotype": "nasface.arch.genotype",
+        "ImageRecord": "nasface.data.records",
         "NasfaceError": "nasface.errors",
         "Operation": "nasface.arch.operations",
+        "Protocol": "nasface.metrics.protocol",
         "SearchConfig": "nasface.engine.search",
         "SearchResult": "nasface.api.searching",
         "SearchSpace": "nasface.arch.space",
@@ -67,10 +73,12 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "read_dataset": "nasface.data.formats",
         "register_backbone": "nasface.detection.backbones.registry",
         "register_combine": "nasface.arch.combine",
+        "register_dataset_format": "nasface.data.formats",
         "register_export_format": "nasface.export.registry",
         "register_neck": "nasface.detection.necks.registry",
         "register_operation": "nasface.arch.operations",
         "register_policy": "nasface.search.policies",
+        "register_protocol": "nasface.metrics.registry",
         "save_genotype": "nasface.arch.io",
         "save_search_space": "nasface.arch.io",
         "search": "nasface.api.searching",
@@ -82,12 +90,15 @@ _MODULES: Mapping[str, str] = MappingProxyType(
 
 __all__ = [
     "CombineRule",
+    "DatasetFormat",
     "Drawing",
     "ExportFormat",
     "FaceDetector",
     "Genotype",
+    "ImageRecord",
     "NasfaceError",
     "Operation",
+    "Protocol",
     "SearchConfig",
     "SearchResult",
     "SearchSpace",
@@ -111,10 +122,12 @@ __all__ = [
     "read_dataset",
     "register_backbone",
     "register_combine",
+    "register_dataset_format",
     "register_export_format",
     "register_neck",
     "register_operation",
     "register_policy",
+    "register_protocol",
     "save_genotype",
     "save_search_space",
     "search",

@@ -6,9 +6,11 @@ from typing import Any
 
 from nasface.arch.combine import COMBINE_RULES
 from nasface.arch.operations import OPERATIONS
+from nasface.data.formats import DATASET_FORMATS
 from nasface.detection.backbones.registry import BACKBONES
 from nasface.detection.necks.registry import NECK_PARTS
 from nasface.export.registry import FORMATS
+from nasface.metrics.registry import PROTOCOLS
 from nasface.registry import Registry
 from nasface.search.policies import POLICIES
 
@@ -19,6 +21,8 @@ TABLES: tuple[Registry[Any], ...] = (
     BACKBONES,
     NECK_PARTS,
     FORMATS,
+    DATASET_FORMATS,
+    PROTOCOLS,
 )
 
 

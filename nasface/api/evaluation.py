@@ -21,7 +21,7 @@ from nasface.errors import DataError, MissingPackageError
 from nasface.inference.predict import InferenceConfig
 from nasface.io.settings import with_settings
 from nasface.metrics.protocol import Protocol, Source, Truth, folder_of
-from nasface.metrics.registry import get_protocol
+from nasface.metrics.registry import PROTOCOLS
 from nasface.progress import Progress
 from nasface.runs.folder import RunFolder
 from nasface.runs.results import FIGURES, label_of, write_curves
@@ -59,7 +59,7 @@ def evaluate_config(protocol: str) -> type[EvaluateConfig]:
     Raises:
         ConfigError: for an unknown protocol.
     """
-    known = get_protocol(protocol)
+    known = PROTOCOLS.find(protocol)
     kind: type[EvaluateConfig] = make_dataclass(
         f"{known.name.capitalize()}Config",
         [("protocol", str, field(default=known.name))],
@@ -98,7 +98,7 @@ def evaluate(
         ConfigError: for an unknown protocol or option. DataError: for data that cannot be used.
         RunError: for a folder that is in use, or of an evaluation with other settings.
     """
-    known = get_protocol(protocol)
+    known = PROTOCOLS.find(protocol)
     settings = with_settings(known.options(), options, f"protocol {protocol}")
     source = dataset if isinstance(dataset, AnnotatedDataset) else Path(dataset)
     truth = known.read_truth(source, settings)

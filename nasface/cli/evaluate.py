@@ -15,7 +15,7 @@ from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError
 from nasface.io.settings import read_config
 from nasface.metrics.protocol import TableRow
-from nasface.metrics.registry import PROTOCOLS, get_protocol
+from nasface.metrics.registry import PROTOCOLS
 
 DEFAULT_PROTOCOL = "ap"
 
@@ -53,7 +53,7 @@ def evaluate_command(protocol: str) -> type[Any]:
     )
     others = ", ".join(name for name in PROTOCOLS if name != protocol)
     kind.__doc__ = (
-        f"{get_protocol(protocol).text}\n\nOther protocols: {others}, each with a --help of its "
+        f"{PROTOCOLS.find(protocol).text}\n\nOther protocols: {others}, each with a --help of its "
         "own: nasface evaluate NAME --help."
     )
     return kind
@@ -90,7 +90,7 @@ def run(arguments: Sequence[str]) -> int:
             progress=progress,
             **{
                 each.name: getattr(settings, each.name)
-                for each in fields(get_protocol(protocol).options)
+                for each in fields(PROTOCOLS.find(protocol).options)
             },
         )
     if command.json:
@@ -105,7 +105,7 @@ def run(arguments: Sequence[str]) -> int:
 def _named(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """The protocol that is the first word, and the words after it."""
     if arguments and not arguments[0].startswith("-"):
-        return get_protocol(arguments[0]).name, list(arguments[1:])
+        return PROTOCOLS.find(arguments[0]).name, list(arguments[1:])
     return "", list(arguments)
 
 
@@ -116,7 +116,7 @@ def _protocol(arguments: Sequence[str]) -> str:
     if name is None and path is not None and path.is_file():
         values = read_config(path)
         name = values.get("protocol") if isinstance(values, dict) else None
-    return get_protocol(str(name)).name if name else DEFAULT_PROTOCOL
+    return PROTOCOLS.find(str(name)).name if name else DEFAULT_PROTOCOL
 
 
 def _print(result: Evaluation) -> None:

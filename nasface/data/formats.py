@@ -4,10 +4,9 @@ A format reads a folder (or a file) into records; code outside the package adds 
 :func:`register_dataset_format`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from nasface.data.coco import is_coco, read_coco
 from nasface.data.fddb import is_fddb, read_fddb
@@ -15,6 +14,7 @@ from nasface.data.records import AnnotatedDataset, Exif, ImageRecord
 from nasface.data.widerface import is_wider, read_wider_split
 from nasface.data.yolo import is_yolo, read_yolo
 from nasface.errors import ConfigError, DataError
+from nasface.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,17 @@ class DatasetFormat:
     has_classes: bool = False
 
 
-_FORMATS: dict[str, DatasetFormat] = {}
-DATASET_FORMATS: Mapping[str, DatasetFormat] = MappingProxyType(_FORMATS)
+DATASET_FORMATS: Registry[DatasetFormat] = Registry("data format")
 """Name -> format, in the order in which they are tried."""
 
 
-def register_dataset_format(new: DatasetFormat) -> None:
-    """Add a format, which :func:`read_dataset` tries after the others.
+def register_dataset_format(entry: DatasetFormat) -> None:
+    """Add a data format, which :func:`read_dataset` tries after the others.
 
     Raises:
         ConfigError: for a name that is taken.
     """
-    if new.name in _FORMATS:
-        raise ConfigError(f"data format {new.name!r}: there is one of this name")
-    _FORMATS[new.name] = new
+    DATASET_FORMATS.add(entry.name, entry)
 
 
 def read_dataset(
@@ -76,11 +73,7 @@ def read_dataset(
     root = Path(root)
     if not root.exists():
         raise DataError(f"{root}: does not exist; expected the folder of a data set")
-    form = _recognised(root) if not format else _FORMATS.get(format)
-    if form is None:
-        raise ConfigError(
-            f"data format: unknown {format!r}; expected one of {', '.join(DATASET_FORMATS)}"
-        )
+    form = DATASET_FORMATS.find(format) if format else _recognised(root)
     if classes and not form.has_classes:
         raise ConfigError(f"classes: {form.name} has faces only; expected none")
     records = form.read(root, split, classes=classes, need_images=need_images)

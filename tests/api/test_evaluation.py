@@ -123,7 +123,9 @@ def test_what_is_written_scores_the_same(
 
 
 def test_mistakes_are_named(detector: FaceDetector, val: AnnotatedDataset, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="unknown 'wider'; expected one of ap, widerface, fddb"):
+    with pytest.raises(
+        ConfigError, match="unknown protocol 'wider'; expected one of ap, widerface"
+    ):
         nasface.evaluate(detector, val, "wider")
     with pytest.raises(ConfigError, match="protocol ap: there is no 'ellipses'; expected one of"):
         nasface.evaluate(detector, val, ellipses=True)

@@ -273,7 +273,7 @@ def test_what_is_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DataError, match=r"notes\.txt: is in no known format"):
         read_dataset(tmp_path / "notes.txt")
-    with pytest.raises(ConfigError, match="unknown 'voc'; expected one of widerface, fddb, coco"):
+    with pytest.raises(ConfigError, match="unknown data format 'voc'; expected one of widerface"):
         read_dataset(tmp_path, format="voc")
     write_tiny(tmp_path)
     with pytest.raises(ConfigError, match="classes: widerface has faces only"):

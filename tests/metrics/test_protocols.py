@@ -13,7 +13,7 @@ from nasface.metrics.protocol import Protocol
 from nasface.metrics.protocols.ap import annotated_truth
 from nasface.metrics.protocols.coco import COCO
 from nasface.metrics.protocols.fddb import read_curves
-from nasface.metrics.registry import PROTOCOLS, get_protocol, register_protocol
+from nasface.metrics.registry import PROTOCOLS, register_protocol
 
 
 def dataset(*boxes: list[list[float]], ignore: bool = False) -> AnnotatedDataset:
@@ -65,12 +65,14 @@ def test_coco_without_any_detection_is_zero() -> None:
 
 def test_names_of_protocols() -> None:
     assert list(PROTOCOLS)[:4] == ["ap", "widerface", "fddb", "coco"]
-    with pytest.raises(ConfigError, match="protocol: unknown 'voc'; expected one of ap, widerf"):
-        get_protocol("voc")
+    with pytest.raises(
+        ConfigError, match="protocol: unknown protocol 'voc'; expected one of ap, widerf"
+    ):
+        PROTOCOLS.find("voc")
     known = PROTOCOLS["ap"]
-    for name in ("ap", "two words", ""):
+    for name, message in (("ap", "is there already"), ("two words", "expected a single word")):
         taken = Protocol(name, known.read_truth, known.score, known.table, known.curves)
-        with pytest.raises(ConfigError, match="expected a word that is none of ap"):
+        with pytest.raises(ConfigError, match=message):
             register_protocol(taken)
 
 
