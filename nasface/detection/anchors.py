@@ -1,4 +1,4 @@
-"""Anchors: one upright box at every position of every level."""
+"""Anchors: upright boxes at every position of every level."""
 
 import math
 from collections.abc import Sequence
@@ -18,12 +18,32 @@ class AnchorConfig:
     """Side of the square of equal area, in strides of the level."""
     aspect: float = 1.5
     """Height over width."""
+    sides: tuple[tuple[float, ...], ...] = ()
+    """Sides in pixels of the anchors at a position, level by level and as many on each, in the
+    place of `scale`: two on each of three levels are SCRFD's. Empty: one of `scale`."""
 
     def __post_init__(self) -> None:
+        if len({len(each) for each in self.sides}) > 1 or not all(
+            0 < side < math.inf for each in self.sides for side in each
+        ):
+            raise ConfigError(
+                f"sides {self.sides}: expected as many positive numbers for each level"
+            )
+        if self.sides and not self.sides[0]:
+            raise ConfigError("sides: expected at least one anchor at a position")
         if not (self.scale > 0 and self.aspect > 0):
             raise ConfigError(
                 f"scale {self.scale}, aspect {self.aspect}: expected positive numbers"
             )
+
+    @property
+    def at_position(self) -> int:
+        """Anchors at each position."""
+        return len(self.sides[0]) if self.sides else 1
+
+    def sides_of(self, strides: Sequence[int]) -> Sequence[Sequence[float]]:
+        """Sides in pixels of the anchors at a position, for each stride."""
+        return self.sides or [(self.scale * stride,) for stride in strides]
 
 
 def make_anchors(
@@ -36,15 +56,21 @@ def make_anchors(
 ) -> Tensor:
     """Anchors (A, 4) float32 as ``x1 y1 x2 y2`` in pixels, level by level, row by row.
 
-    That is the order of (B, K, H, W) head outputs brought to (B, H * W, K) and concatenated.
+    Those of one position follow one another. That is the order of (B, K * n, H, W) head outputs
+    brought to (B, H * W * n, K) and concatenated.
     ``feature_sizes`` are (rows, columns), one per stride; ``scale`` multiplies all sizes (0.5 for
     DSFD's first shot). Centres lie at (column + 0.5, row + 0.5) strides.
     """
     # Built anew each time (well below a millisecond): kept tensors would leak out of
     # inference_mode and torch.export into later calls.
     levels = [
-        level_anchors(rows, columns, stride, config.scale * stride * scale, config.aspect, device)
-        for (rows, columns), stride in zip(feature_sizes, strides, strict=True)
+        torch.stack(
+            [level_anchors(*size, stride, side * scale, config.aspect, device) for side in sides],
+            dim=1,
+        ).flatten(0, 1)
+        for size, stride, sides in zip(
+            feature_sizes, strides, config.sides_of(strides), strict=True
+        )
     ]
     return torch.cat(levels)
 

@@ -37,6 +37,16 @@ def iou(boxes_N4: Tensor, others_M4: Tensor) -> Tensor:
     return shared / torch.where(union > 0, union, 1)
 
 
+def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
+    """Intersection over union of boxes (..., 4) and others in the same places, (...) in [0, 1]."""
+    low = torch.maximum(boxes[..., :2], others[..., :2])
+    high = torch.minimum(boxes[..., 2:], others[..., 2:])
+    shared = (high - low).clamp(min=0).prod(-1)
+    areas = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1)
+    others_areas = (others[..., 2:] - others[..., :2]).clamp(min=0).prod(-1)
+    return shared / (areas + others_areas - shared).clamp(min=_SMALLEST_AREA)
+
+
 def clip(boxes_N4: Tensor, height: float, width: float) -> Tensor:
     """Boxes (N, 4) cut at the borders of an image of ``height`` x ``width`` pixels."""
     limits = boxes_N4.new_tensor([width, height, width, height])

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,17 @@ def save_detector(
     genotype: Genotype | None,
     metrics: dict[str, Any],
     state: dict[str, torch.Tensor] | None = None,
+    *,
+    half: bool = False,
+    about: Mapping[str, str] | None = None,
 ) -> None:
-    """Write weights (``state`` where given, else the detector's own) and metadata atomically."""
+    """Write weights (``state`` where given, else the detector's own) and metadata atomically.
+
+    With ``half``, convolutions are kept in float16 on disk, which halves the file; what is loaded
+    is float32 all the same. ``about`` is further metadata.
+    """
     metadata = {
+        **(about or {}),
         "format": FORMAT,
         "nasface": nasface.__version__,
         "config": to_yaml(detector.trunk.config),
@@ -69,6 +78,8 @@ def save_detector(
         key: value.detach().cpu().contiguous()
         for key, value in (state or detector.state_dict()).items()
     }
+    if half:
+        tensors = {key: each.half() if each.ndim == 4 else each for key, each in tensors.items()}
     write_bytes(path, save(tensors, metadata))
 
 
@@ -94,7 +105,7 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
         detector = _without_values(config, genotype)
         # Which names torch takes for itself, and so what their keys are, depends on its version.
         keys = {_names_in(key): key for key in detector.state_dict()}
-        found = {_current_key(key): tensor for key, tensor in tensors.items()}
+        found = {_current_key(key): _widened(tensor) for key, tensor in tensors.items()}
         tensors = {keys.get(_names_in(key), key): tensor for key, tensor in found.items()}
         _check_fit(detector, tensors)
         # Copies lie at aligned addresses, which the bits of matrix products can depend on.
@@ -108,6 +119,11 @@ def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     if not isinstance(metrics, dict):
         raise RunError(f"{path}: metrics are no map")
     return LoadedDetector(channels_last(detector.eval().to(device)), config, genotype, metrics)
+
+
+def _widened(value: torch.Tensor) -> torch.Tensor:
+    """Float32 of what :func:`save_detector` kept in half of the room."""
+    return value.float() if value.dtype == torch.float16 else value
 
 
 def _current_key(key: str) -> str:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from nasface.detection.anchors import AnchorConfig
 from nasface.detection.necks.registry import GENOTYPE, neck_parts
-from nasface.detection.pyramid import Form
+from nasface.detection.pyramid import LEVELS, Form
 from nasface.errors import ConfigError
 
 MOST_CHANNELS, MOST_LAYERS = 4096, 64
@@ -18,6 +18,9 @@ class DetectorConfig:
 
     backbone: str = "mobilenet_v1_0.25"
     """Name of the backbone."""
+    levels: tuple[int, ...] = LEVELS
+    """Levels of the pyramid, one after the other; level l has a stride of 2**l pixels. 2 to 7 are
+    the paper's; 3 to 5 (strides 8 to 32) cost far less. In a search 2 to 7."""
     channels: int = 24
     """Width of the pyramid, of the searched cells and of the heads. In a search it must be
     divisible by the space's partial_channels."""
@@ -42,7 +45,11 @@ class DetectorConfig:
     """Several logits stand for a class and the greatest counts: 3 for background on the finest
     level, 3 for faces on the others."""
     head_layers: int = 2
-    """Layers in each branch of the heads, before the last 1x1 convolution."""
+    """Layers in each branch of the heads, before the last convolution."""
+    head_branches: Literal["separate", "joint"] = "separate"
+    """Classes and boxes have branches of their own, or share one of dense 3x3 layers."""
+    head_channels: int | None = None
+    """Width of joint branches; null is that of the pyramid."""
     extra: Form = "separable"
     """C6 and C7: depthwise 3x3 and 1x1, or dense, 1x1 to a quarter and 3x3."""
     extra_channels: tuple[int, int] = (256, 128)
@@ -64,8 +71,38 @@ class DetectorConfig:
                 f"channels and {MOST_LAYERS} layers"
             )
         neck_parts(self.neck)
+        self._check_levels()
+        self._check_head()
         if self.repeats < 1 or self.cosine_scale <= 0:
             raise ConfigError(
                 f"repeats {self.repeats}, cosine_scale {self.cosine_scale}: expected at least 1 "
                 "and more than 0"
             )
+
+    def _check_levels(self) -> None:
+        """Consecutive levels, and sides of anchors for each."""
+        lowest, highest = min(self.levels, default=0), max(self.levels, default=0)
+        if self.levels != tuple(range(lowest, highest + 1)) or not set(self.levels) <= set(LEVELS):
+            raise ConfigError(
+                f"levels: {self.levels}, expected some of {LEVELS}, one after the other"
+            )
+        if self.anchors.sides and len(self.anchors.sides) != len(self.levels):
+            raise ConfigError(
+                f"anchors.sides: {len(self.anchors.sides)} levels, expected {len(self.levels)}"
+            )
+
+    def _check_head(self) -> None:
+        """Settings of one kind of head are refused with the other."""
+        joint = self.head_branches == "joint"
+        if joint and (self.max_in_out or self.classifier != "linear" or self.head != "dense"):
+            raise ConfigError(
+                f"head_branches joint with head {self.head}, classifier {self.classifier}, "
+                f"max_in_out {self.max_in_out}: expected dense, linear and false"
+            )
+        if not joint and (self.head_channels is not None or self.anchors.at_position > 1):
+            raise ConfigError(
+                f"head_channels {self.head_channels}, {self.anchors.at_position} anchors at a "
+                "position: expected null and 1, or head_branches joint"
+            )
+        if self.head_channels is not None and not 1 <= self.head_channels <= MOST_CHANNELS:
+            raise ConfigError(f"head_channels: {self.head_channels}, expected 1 to {MOST_CHANNELS}")

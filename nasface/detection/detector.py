@@ -15,8 +15,9 @@ from nasface.detection.anchors import make_anchors
 from nasface.detection.backbones.registry import build_backbone
 from nasface.detection.config import DetectorConfig
 from nasface.detection.heads import build_head
+from nasface.detection.joint_head import JointHead
 from nasface.detection.necks.registry import build_neck
-from nasface.detection.pyramid import LEVELS, STRIDES, ExtraLevels
+from nasface.detection.pyramid import ExtraLevels
 from nasface.nn.blocks import conv_norm_relu
 from nasface.structures import Predictions, ShotPair
 
@@ -34,22 +35,27 @@ class DetectorTrunk(nn.Module):
         self.config = config
         self.backbone = build_backbone(config.backbone)
         channels = self.backbone.channels
-        self.extra = ExtraLevels(channels[5], config.extra_channels, config.extra)
-        widths = [*channels.values(), *config.extra_channels]
-        self.laterals = nn.ModuleList(conv_norm_relu(w, config.channels) for w in widths)
-        self.heads = nn.ModuleList(build_head(config, level) for level in LEVELS)
+        self.extra: nn.Module = nn.Identity()
+        if max(config.levels) > max(channels):
+            self.extra = ExtraLevels(channels[5], config.extra_channels, config.extra)
+        widths = {**channels, 6: config.extra_channels[0], 7: config.extra_channels[1]}
+        self.laterals = nn.ModuleList(
+            conv_norm_relu(widths[level], config.channels) for level in config.levels
+        )
+        self.heads = nn.ModuleList(_head(config, level) for level in config.levels)
 
     def pyramid(self, images_B3HW: Tensor) -> dict[int, Tensor]:
         """Images (B, 3, H, W) -> level 2..7 -> (B, channels, ceil(H / 2**l), ceil(W / 2**l))."""
         features = self.extra(self.backbone(images_B3HW))
         return {
             level: lateral(features[level])
-            for level, lateral in zip(LEVELS, self.laterals, strict=True)
+            for level, lateral in zip(self.config.levels, self.laterals, strict=True)
         }
 
     def predict(self, features: Mapping[int, Tensor], anchor_scale: float = 1.0) -> Predictions:
         """Levels 2..7 -> predictions, level by level, finest first."""
-        outputs = [head(features[level]) for level, head in zip(LEVELS, self.heads, strict=True)]
+        levels = self.config.levels
+        outputs = [head(features[level]) for level, head in zip(levels, self.heads, strict=True)]
         return Predictions(
             torch.cat([logits for logits, _ in outputs], dim=1),
             torch.cat([deltas for _, deltas in outputs], dim=1),
@@ -67,7 +73,8 @@ class DetectorTrunk(nn.Module):
         """
         if not first_shot:
             return ShotPair(None, self.predict(enhanced))
-        both = {level: torch.cat([original[level], enhanced[level]]) for level in LEVELS}
+        levels = self.config.levels
+        both = {level: torch.cat([original[level], enhanced[level]]) for level in levels}
         shots = self.predict(both)
         (first, second), (of_first, of_second) = (
             shots.logits_BA2.chunk(2),
@@ -80,10 +87,11 @@ class DetectorTrunk(nn.Module):
         )
 
     def _anchors(self, features: Mapping[int, Tensor], scale: float) -> Tensor:
-        sizes = [(features[level].shape[-2], features[level].shape[-1]) for level in LEVELS]
-        return make_anchors(
-            sizes, STRIDES, self.config.anchors, scale=scale, device=features[LEVELS[0]].device
-        )
+        levels = self.config.levels
+        sizes = [(features[level].shape[-2], features[level].shape[-1]) for level in levels]
+        strides = [2**level for level in levels]
+        device = features[levels[0]].device
+        return make_anchors(sizes, strides, self.config.anchors, scale=scale, device=device)
 
 
 NeckType = TypeVar("NeckType", bound=nn.Module)
@@ -124,6 +132,14 @@ class Detector(TwoShotDetector[nn.Module]):
         return self.trunk.predict_shots(original, self.neck(original), first_shot)
 
 
+def _head(config: DetectorConfig, level: int) -> nn.Module:
+    """The head of a level, as the settings describe it."""
+    if config.head_branches == "separate":
+        return build_head(config, level)
+    width = config.head_channels or config.channels
+    return JointHead(config.channels, width, config.head_layers, config.anchors.at_position)
+
+
 def build_detector(config: DetectorConfig, genotype: Genotype | None) -> Detector:
     """The detector of a genotype or of a hand-made neck, with random weights.
 
@@ -136,7 +152,7 @@ def build_detector(config: DetectorConfig, genotype: Genotype | None) -> Detecto
         config.neck,
         genotype,
         config.channels,
-        LEVELS,
+        config.levels,
         config.repeats,
         dense=config.context == "dense",
     )

@@ -70,6 +70,8 @@ def build_searchable(
             f"repeats {config.repeats}, context {config.context}, module {config.neck}: a search "
             f"has 1, separable and {GENOTYPE}"
         )
+    if config.levels != LEVELS:
+        raise ConfigError(f"levels: {config.levels}, a search has {LEVELS}")
     if config.channels % space.partial_channels:
         raise ConfigError(
             f"channels: {config.channels} is not divisible by partial_channels "

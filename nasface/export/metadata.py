@@ -4,7 +4,6 @@ import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
 from nasface.detection.boxes import CENTRE_VARIANCE, SIZE_VARIANCE
 from nasface.detection.checkpoint import LICENCE, PREPROCESSING, LoadedDetector
-from nasface.detection.pyramid import STRIDES
 from nasface.export.config import ExportConfig
 from nasface.io.strict_json import to_json
 from nasface.io.yaml import to_yaml
@@ -15,11 +14,16 @@ CLASSES = ("background", "face")
 def describe(loaded: LoadedDetector, config: ExportConfig) -> dict[str, str]:
     """Classes, preprocessing, layout of the anchors, genotype and settings of a detector."""
     anchors = loaded.config.anchors
+    sides: dict[str, object] = {"side_in_strides": anchors.scale}
+    number = "one anchor"
+    if anchors.sides:
+        sides = {"sides_in_pixels": anchors.sides}
+        number = f"{anchors.at_position} anchors"
     layout = {
-        "strides": STRIDES,
-        "side_in_strides": anchors.scale,
+        "strides": [2**level for level in loaded.config.levels],
+        **sides,
         "height_over_width": anchors.aspect,
-        "order": "level by level, finest first; in a level row by row, one anchor per position",
+        "order": f"level by level, finest first; in a level row by row, {number} per position",
         "centre": "(column + 0.5, row + 0.5) strides",
         "offsets": "SSD: centre shift over anchor size, log of size ratio",
         "variances": [CENTRE_VARIANCE, SIZE_VARIANCE],

@@ -87,3 +87,22 @@ def test_sizes_must_be_positive(values: tuple[float, float]) -> None:
 def test_one_stride_per_level() -> None:
     with pytest.raises(ValueError, match="zip"):
         make_anchors(SIZES, [4, 8], AnchorConfig())
+
+
+def test_several_sides_stand_at_each_position_one_behind_the_other() -> None:
+    sides = ((8.0, 16.0), (20.0, 30.0), (40.0, 50.0))
+    found = make_anchors(SIZES, STRIDES, AnchorConfig(aspect=1.25, sides=sides))
+    for at in range(2):
+        one = tuple((each[at],) for each in sides)
+        alone = make_anchors(SIZES, STRIDES, AnchorConfig(aspect=1.25, sides=one))
+        torch.testing.assert_close(found[at::2], alone)
+        side = torch.cat(
+            [torch.full((r * c,), each[0]) for (r, c), each in zip(SIZES, one, strict=True)]
+        )
+        torch.testing.assert_close((alone[:, 2:] - alone[:, :2]).prod(1).sqrt(), side)
+
+
+@pytest.mark.parametrize("sides", [((),), ((8.0,), (8.0, 9.0)), ((0.0,),), ((math.inf,),)])
+def test_strange_sides_are_refused(sides: tuple[tuple[float, ...], ...]) -> None:
+    with pytest.raises(ConfigError):
+        AnchorConfig(sides=sides)

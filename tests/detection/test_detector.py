@@ -4,12 +4,15 @@ from typing import Any, Literal
 import pytest
 import torch
 from tiny import DETECTOR, tiny_genotype
+from torch import nn
 
 from nasface.arch.genotype import CellGene, Genotype, NodeGene
 from nasface.arch.io import load_search_space
+from nasface.detection.anchors import AnchorConfig
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.detection.heads import Cosine, build_head
+from nasface.detection.joint_head import JointHead
 from nasface.detection.pyramid import LEVELS, STRIDES
 from nasface.detection.searchable import build_searchable
 from nasface.errors import ConfigError, SpecError
@@ -176,3 +179,66 @@ def test_forms_of_the_detector_run_and_know_their_scale(changes: dict[str, Any])
     assert (first.scale, second.scale) == (scale, scale)
     assert first.logits_BA2.shape == second.logits_BA2.shape
     assert first.logits_BA2.shape[2] == 2
+
+
+JOINT = DetectorConfig(
+    backbone="thin_resnet_n",
+    levels=(3, 4, 5),
+    channels=8,
+    neck="pan",
+    head="dense",
+    head_branches="joint",
+    head_layers=1,
+    head_channels=12,
+    anchors=AnchorConfig(sides=((16, 32), (64, 128), (256, 512))),
+)
+
+
+def test_levels_and_joint_heads_with_several_anchors_at_a_position() -> None:
+    detector = build_detector(JOINT, None).eval()
+    with torch.no_grad():
+        found = detector(torch.zeros(2, 3, 70, 100))
+    positions = 9 * 13 + 5 * 7 + 3 * 4
+    assert found.logits_BA2.shape == (2, 2 * positions, 2)
+    assert found.deltas_BA4.shape == (2, 2 * positions, 4)
+    assert found.anchors_A4.shape == (2 * positions, 4)
+
+
+def test_joint_head_gives_each_anchor_its_own_channels() -> None:
+    head = JointHead(channels=4, width=4, layers=0, anchors=2)
+    assert head.last.bias is not None
+    nn.init.zeros_(head.last.weight)
+    head.last.bias.data.copy_(torch.arange(12.0))
+    logits, deltas = head(torch.zeros(1, 4, 2, 3))
+    assert logits.shape == (1, 12, 2)
+    assert logits[0, 2:4].tolist() == [[0, 2], [1, 3]]
+    assert deltas[0, 2:4].tolist() == [[4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+def test_joint_head_looks_at_the_position_of_its_anchor() -> None:
+    head = JointHead(channels=4, width=4, layers=1, anchors=2).eval()
+    x = torch.randn(1, 4, 9, 9, requires_grad=True)
+    _, deltas = head(x)
+    deltas[0, 2 * (4 * 9 + 6)].sum().backward()
+    assert x.grad is not None
+    seen = torch.nonzero(x.grad.abs().sum((0, 1)))
+    assert len(seen) > 0
+    assert (seen - torch.tensor([4, 6])).abs().max() <= 2
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"levels": ()},
+        {"levels": (3, 5)},
+        {"levels": (1, 2, 3)},
+        {"levels": (3, 4)},
+        {"head": "separable"},
+        {"head_branches": "separate"},
+        {"head_channels": 0},
+        {"max_in_out": True},
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        replace(JOINT, **settings)

@@ -58,10 +58,15 @@ def write_source(
     ``module`` is the name under which the file will be imported.
 
     Raises:
-        ExportError: for a part of the detector, added from outside the package, whose source cannot
-            be copied.
+        ExportError: for levels or a head that have no such form, or for a part of the detector,
+            added from outside the package, whose source cannot be copied.
     """
     config = found.trunk.config
+    if config.levels != LEVELS or config.head_branches != "separate" or config.anchors.sides:
+        raise ExportError(
+            f"levels {config.levels}, head_branches {config.head_branches}, anchors.sides "
+            f"{config.anchors.sides}: have no form in plain Python; .onnx and .pt2 files take them"
+        )
     copier = SourceCopier(_IMPORTS, _DEFINED)
     copier.section = "Backbone"
     backbone = copier.call(BACKBONES.find(config.backbone))
