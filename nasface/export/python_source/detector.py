@@ -15,6 +15,7 @@ from nasface.detection.detector import Detector
 from nasface.detection.heads import Head, head_arguments
 from nasface.detection.necks.registry import GENOTYPE, uses_genotype
 from nasface.detection.pyramid import LEVELS, STRIDES, ExtraLevels
+from nasface.errors import ExportError
 from nasface.export.python_source.extract import LAYERS, Code, SourceCopier
 from nasface.export.python_source.neck import MAPS, NeckSource
 from nasface.inference.predict import SuppressionConfig
