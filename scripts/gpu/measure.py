@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -58,7 +59,7 @@ def median_ms(run: Callable[[], object], repeats: int, on_gpu: bool) -> float:
             begun = time.perf_counter()
             run()
             times.append(1000 * (time.perf_counter() - begun))
-    return statistics.median(times)
+    return float(statistics.median(times))
 
 
 def peak_mb(device: torch.device) -> float:
@@ -73,7 +74,9 @@ def _clean(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
-def latency(name: str, batch: int, device: torch.device, size: tuple[int, int]) -> Iterator[dict]:
+def latency(
+    name: str, batch: int, device: torch.device, size: tuple[int, int]
+) -> Iterator[dict[str, Any]]:
     """Rows of a model: float32 (TF32 in convolutions) and bfloat16, eager and as a CUDA graph."""
     on_gpu = device.type == "cuda"
     with torch.device(device):
@@ -84,7 +87,7 @@ def latency(name: str, batch: int, device: torch.device, size: tuple[int, int]) 
         model = detector.to(dtype)
         images = torch.randn(batch, 3, *size, device=device, dtype=dtype)
         images = images.contiguous(memory_format=torch.channels_last)
-        row = {
+        row: dict[str, Any] = {
             "model": name,
             "parameters_m": round(count_parameters(detector) / 1e6, 2),
             "batch": batch,
@@ -113,7 +116,7 @@ def _graph_ms(model: nn.Module, images: torch.Tensor) -> float:
     return found
 
 
-def search_step(method: str, nodes: int, device: torch.device, tiny: bool) -> dict:
+def search_step(method: str, nodes: int, device: torch.device, tiny: bool) -> dict[str, Any]:
     """Peak memory and time of a weight step of both shots; all candidates of one policy step."""
     channels, size, batch = (32, 128, 2) if tiny else (256, 640, 12)
     config = DetectorConfig(
@@ -125,7 +128,13 @@ def search_step(method: str, nodes: int, device: torch.device, tiny: bool) -> di
         extra_channels=(channels, channels),
     )
     variant = VARIANTS[method]
-    row = {"method": method, "nodes": nodes, "channels": channels, "size": size, "batch": batch}
+    row: dict[str, Any] = {
+        "method": method,
+        "nodes": nodes,
+        "channels": channels,
+        "size": size,
+        "batch": batch,
+    }
     _clean(device)
     try:
         step = _weight_step(config, variant, nodes, torch.Size((batch, 3, size, size)), device)
@@ -152,17 +161,18 @@ def _weight_step(
 
     def step() -> None:
         shots = model.forward_train(images, mixture)
-        sum(each.logits_BA2.sum() + each.deltas_BA4.sum() for each in shots if each).backward()
+        of_shots = [each.logits_BA2.sum() + each.deltas_BA4.sum() for each in shots if each]
+        torch.stack(of_shots).sum().backward()
         model.zero_grad(set_to_none=True)
 
     return step
 
 
 def _card_gb() -> float:
-    return torch.cuda.get_device_properties(0).total_memory / 1e9
+    return float(torch.cuda.get_device_properties(0).total_memory / 1e9)
 
 
-def communication(device: torch.device) -> dict:
+def communication(device: torch.device) -> dict[str, Any]:
     """A process group of one process: whether its sum is right, and how long it takes."""
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "29517")
@@ -187,7 +197,7 @@ class Table:
         self.path, self.columns = path, columns
         path.write_text(",".join(columns) + "\n")
 
-    def add(self, row: dict) -> None:
+    def add(self, row: dict[str, Any]) -> None:
         """Append, and print."""
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self.columns).writerow(row)
@@ -209,9 +219,9 @@ def main() -> None:
     torch.backends.cudnn.allow_tf32 = True
 
     def left(share: float) -> float:
-        return STARTED + share * options.seconds - time.perf_counter()
+        return float(STARTED + share * options.seconds - time.perf_counter())
 
-    about = {
+    about: dict[str, Any] = {
         "card": torch.cuda.get_device_name() if device.type == "cuda" else platform.processor(),
         "torch": torch.__version__,
         "cuda": torch.version.cuda,

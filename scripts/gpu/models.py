@@ -1,6 +1,7 @@
 """The two released detectors, and the form in which they are trained."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +59,7 @@ class Student(nn.Module):
         heads = [each for each in detector.trunk.heads if isinstance(each, JointHead)]
         self.notes = nn.ModuleList(nn.Conv2d(head.last.in_channels, 1, 1) for head in heads)
         for note in self.notes:
-            nn.init.constant_(note.bias, -4.0)
+            nn.init.constant_(cast(Tensor, cast(nn.Conv2d, note).bias), -4.0)
 
     def forward(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """See the class."""
@@ -66,8 +67,9 @@ class Student(nn.Module):
         features = self.detector.neck(trunk.pyramid(images_B3HW))
         logits, deltas, notes = [], [], []
         for level, head, note in zip(trunk.config.levels, trunk.heads, self.notes, strict=True):
-            x = head.body(features[level])
-            of_class, of_box = head.predict(x)
+            joint = cast(JointHead, head)
+            x = joint.body(features[level])
+            of_class, of_box = joint.predict(x)
             logits.append(of_class)
             deltas.append(of_box)
             notes.append(note(x))

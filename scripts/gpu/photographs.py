@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -91,7 +92,7 @@ def load_photographs(
     )
 
 
-def _entries(folder: Path) -> Iterator[tuple[dict, bytes]]:
+def _entries(folder: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
     """Each photograph's entry in the index and its file."""
     with (folder / "photographs.bin").open("rb") as file:
         for about in json.loads((folder / "index.json").read_text()):
@@ -111,6 +112,8 @@ def _sizes(width: int, height: int) -> list[tuple[int, int]]:
 def _decode(data: bytes) -> NDArray[np.int32]:
     """All sizes of a photograph, one behind the other."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError("a photograph cannot be decoded")
     image = cv2.cvtColor(image, cv2.COLOR_BGR2RGBA)
     sizes = _sizes(*_limited(image.shape[1], image.shape[0]))
     if sizes[0] != (image.shape[1], image.shape[0]):

@@ -6,6 +6,7 @@ Its operations are few, so that its graph runs in torch as it stands, on any dev
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -55,20 +56,24 @@ class OnnxGraph(nn.Module):
         return [values[name] for name in self._outputs]
 
 
-def _apply(kind: str, given: Sequence[Tensor], settings: dict) -> Tensor:
+def _apply(kind: str, given: Sequence[Tensor], settings: dict[str, Any]) -> Tensor:
     if kind == "Conv":
         top, left, bottom, right = settings["pads"]
         if (top, left) != (bottom, right):
             raise ValueError(f"padding {settings['pads']}: expected a symmetric one")
+        x, weight, bias = given
         return F.conv2d(
-            *given,
+            x,
+            weight,
+            bias,
             stride=settings["strides"],
             padding=(top, left),
             dilation=settings["dilations"],
             groups=settings["group"],
         )
     if kind == "ConvTranspose":
-        return F.conv_transpose2d(*given, stride=settings["strides"])
+        x, weight = given
+        return F.conv_transpose2d(x, weight, stride=settings["strides"])
     if kind == "BatchNormalization":
         x, weight, bias, mean, variance = given
         return F.batch_norm(x, mean, variance, weight, bias, eps=settings["epsilon"])

@@ -69,7 +69,7 @@ class Trainer:
         torch.manual_seed(options.seed)
         student = Student(build_detector(CONFIGS[name], None))
         self.student = channels_last(student.to(self.device)).train()
-        self.forward: Callable[..., object] = self.student
+        self.forward: Callable[..., tuple[Tensor, Tensor, list[Tensor]]] = self.student
         if options.compile:
             self.forward = torch.compile(self.student)
         self.on_gpu = self.device.type == "cuda"
@@ -96,6 +96,12 @@ class Trainer:
         self.done = torch.cuda.Event() if self.on_gpu else None
         self.graph: torch.cuda.CUDAGraph | None = None
 
+    @property
+    def finished(self) -> torch.cuda.Event:
+        """Recorded behind each step on a GPU."""
+        assert self.done is not None
+        return self.done
+
     def loss(self, inputs: Inputs) -> Tensor:
         """The loss of a step; its parts go into ``sums``."""
         images, boxes, ignore, owner, *targets = inputs.tensors
@@ -113,11 +119,9 @@ class Trainer:
                 min=1.0
             )
         self.parts = (found.classification, found.box, taught, found.positives.float())
-        return (
-            found.classification
-            + self.options.box_weight * found.box
-            + self.options.teacher_weight * taught
-        )
+        total: Tensor = found.classification
+        total = total + self.options.box_weight * found.box
+        return total + self.options.teacher_weight * taught
 
     def _step(self, inputs: Inputs) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -288,7 +292,7 @@ def _train(
             fresh = feed(mosaic)
             if on_gpu:
                 for trainer in trainers:
-                    torch.cuda.default_stream().wait_event(trainer.done)
+                    torch.cuda.default_stream().wait_event(trainer.finished)
             inputs.update(fresh)
             rate = options.rate * _schedule(progress, options.warm_up)
             for trainer in trainers:
@@ -296,7 +300,7 @@ def _train(
             step += 1
             if on_gpu and step % 4 == 0:
                 # The program runs ahead of the device by a few steps, no more.
-                trainers[0].done.synchronize()
+                trainers[0].finished.synchronize()
             if step % options.log_every == 0:
                 if on_gpu:
                     torch.cuda.synchronize()
@@ -339,7 +343,7 @@ def _report_speed(
     """Print how long a batch and the steps take, each alone; steps have a rate of 0."""
     if feed.device.type != "cuda":
         return
-    works = {"batch": lambda: feed(options.mosaic)}
+    works: dict[str, Callable[[], object]] = {"batch": lambda: feed(options.mosaic)}
     works |= {each.name: partial(each.step, inputs, 0.0) for each in trainers}
     for name, work in works.items():
         for count in (2, 6):

@@ -121,3 +121,17 @@ def test_what_combine_rules_learn_had_other_keys_in_version_0_1(tmp_path: Path) 
     loaded = load_detector(path).detector.state_dict()
     for key, value in detector.state_dict().items():
         assert torch.equal(loaded[key], value), key
+
+
+def test_half_precision_on_disk_is_float32_when_loaded(tmp_path: Path) -> None:
+    genotype, path = tiny_genotype(), tmp_path / "w.safetensors"
+    detector = build_detector(DETECTOR, genotype).eval()
+    save_detector(path, detector, genotype, {}, half=True, about={"data": "none"})
+    kept = load_file(path)
+    loaded = load_detector(path).detector.state_dict()
+    for key, value in detector.state_dict().items():
+        assert kept[key].dtype == (torch.float16 if value.ndim == 4 else value.dtype)
+        assert loaded[key].dtype == value.dtype
+        torch.testing.assert_close(loaded[key], value, rtol=1e-3, atol=1e-6)
+    with safe_open(path, "pt") as file:
+        assert file.metadata()["data"] == "none"
