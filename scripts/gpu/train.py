@@ -121,7 +121,8 @@ class Trainer:
         self.parts = (found.classification, found.box, taught, found.positives.float())
         total: Tensor = found.classification
         total = total + self.options.box_weight * found.box
-        return total + self.options.teacher_weight * taught
+        total = total + self.options.teacher_weight * taught
+        return total
 
     def _step(self, inputs: Inputs) -> None:
         self.optimizer.zero_grad(set_to_none=True)
