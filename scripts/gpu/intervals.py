@@ -14,24 +14,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nasface.data.detections import Rows, read_detections
+from nasface.data.detections import ScoredBoxes, read_detections
 from nasface.data.widerface_truth import WiderGroundTruth, read_ground_truth, select_images
 from nasface.detection.boxes import iou
 from nasface.metrics.widerface import score_wider
 
 
 def false_boxes(
-    truth: Sequence[WiderGroundTruth], found: Mapping[str, Rows], score: float
+    truth: Sequence[WiderGroundTruth], found: Mapping[str, ScoredBoxes], score: float
 ) -> list[int]:
     """Detections of each photograph that match no annotated face, whatever its flags."""
     counts = []
     for image in truth:
-        rows = torch.from_numpy(np.asarray(found.get(image.name, np.empty((0, 5)))))
-        rows = rows[rows[:, 4] >= score]
+        boxes = torch.empty(0, 4, dtype=torch.float64)
+        if image.name in found:
+            each = found[image.name]
+            boxes = torch.from_numpy(each.boxes_N4[each.scores_N >= score])
         faces = torch.from_numpy(image.boxes_M4)
-        boxes, faces = (
-            torch.cat([each[:, :2], each[:, :2] + each[:, 2:4]], 1) for each in (rows, faces)
-        )
         best = iou(boxes, faces).amax(1) if len(faces) else torch.zeros(len(boxes))
         counts.append(int((best < 0.5).sum()))
     return counts

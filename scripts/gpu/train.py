@@ -119,9 +119,8 @@ class Trainer:
                 min=1.0
             )
         self.parts = (found.classification, found.box, taught, found.positives.float())
-        total: Tensor = found.classification
-        total = total + self.options.box_weight * found.box
-        total = total + self.options.teacher_weight * taught
+        box_weight, teacher_weight = self.options.box_weight, self.options.teacher_weight
+        total: Tensor = found.classification + box_weight * found.box + teacher_weight * taught
         return total
 
     def _step(self, inputs: Inputs) -> None:
