@@ -3,6 +3,24 @@
 Each message says what was wrong, where (file, key, value) and what would be accepted.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'search'?`` with the known word that is nearest to a mistyped one, to
+    end a message with; empty if none is near."""
+    words = {each.lower(): each for each in known}
+    near = get_close_matches(str(word).lower(), words, n=1)
+    return f"; did you mean {words[near[0]]!r}?" if near else ""
+
+
+def one_of(word: str, known: Iterable[str]) -> str:
+    """Return ``one of a, b, c``, to end a message on a word that is none of them, with the nearest
+    one if there is such."""
+    names = list(known)
+    return f"one of {', '.join(names)}" + did_you_mean(word, names)
+
 
 class NasfaceError(Exception):
     """Base of every error that a user can cause and mend."""

@@ -6,7 +6,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
-from nasface.errors import ConfigError, NasfaceError
+from nasface.errors import ConfigError, NasfaceError, one_of
 
 Entry = TypeVar("Entry")
 
@@ -55,8 +55,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         """
         if name not in self._entries:
             raise self.error(
-                f"{place or self.kind}: unknown {self.kind} {name!r}; expected one of "
-                f"{', '.join(self)}"
+                f"{place or self.kind}: unknown {self.kind} {name!r}; expected {one_of(name, self)}"
             )
         return self._entries[name]
 

@@ -19,7 +19,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.literals import called_name, parse_expression, parse_module, shown
 from nasface.arch.nni_format import is_nni, read_nni_fields
 from nasface.arch.space import SearchSpace
-from nasface.errors import SpecError
+from nasface.errors import SpecError, did_you_mean
 
 _NAME = "genotype"
 """The name of a genotype that is assigned to nothing."""
@@ -116,7 +116,10 @@ class GenotypeText:
         if len(ending) > 1:
             raise SpecError(f"{self.place}: {name!r} may be {_listed(ending)}; give one in full")
         if not ending:
-            raise SpecError(f"{self.place}: holds no {name!r}; expected one of {_listed(known)}")
+            near = did_you_mean(name, known)
+            raise SpecError(
+                f"{self.place}: holds no {name!r}; expected one of {_listed(known)}{near}"
+            )
         return [entry for entry in self.entries if ending[0] in entry.names]
 
 

@@ -17,7 +17,7 @@ from nasface.arch.space import (
     Value,
     expand,
 )
-from nasface.errors import SpecError
+from nasface.errors import SpecError, did_you_mean, one_of
 from nasface.io.files import read_text, write_text
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
 
@@ -132,7 +132,7 @@ def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         raise SpecError(
-            f"unknown {what} {str(name)!r}; expected a YAML file or one of {', '.join(known)}"
+            f"unknown {what} {str(name)!r}; expected a YAML file or {one_of(str(name), known)}"
         )
     return read_text(path, SpecError, what), str(path)
 
@@ -143,7 +143,8 @@ def _choose_parameters(raw: Any, given: Mapping[str, Value], place: str) -> dict
     for name in given:
         if name not in declared:
             known = ", ".join(map(str, declared)) or "no parameters"
-            raise SpecError(f"{place}: unknown parameter {name!r}; the space has {known}")
+            near = did_you_mean(name, map(str, declared))
+            raise SpecError(f"{place}: unknown parameter {name!r}; the space has {known}{near}")
     chosen: dict[str, Value] = {}
     for name, entry in declared.items():
         default, choices = (

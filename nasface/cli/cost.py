@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_genotype
+from nasface.arch.io import load_genotype, packaged_names
 from nasface.cli.console import print_json, print_table
 from nasface.cli.options import parse
 from nasface.detection.checkpoint import load_detector
@@ -17,7 +17,7 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import FRAME, detector_cost
 from nasface.detection.necks.registry import GENOTYPE, NECK_PARTS, NONE, is_hand_made, uses_genotype
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, one_of
 
 
 @dataclass(kw_only=True)
@@ -72,6 +72,12 @@ def run(arguments: Sequence[str]) -> int:
         title = f"{command.model}, neck {config.neck}"
     else:
         name = command.genotype if command.model in MODELS else command.model
+        known = [*MODELS, *packaged_names("nasface.genotypes")]
+        if name not in known and Path(name).suffix not in (".yaml", ".yml"):
+            raise ConfigError(
+                f"model: unknown {name!r}; expected weights, a genotype's YAML file, a neck, "
+                f"family, necks, or {one_of(name, known)}"
+            )
         config, genotype = command.settings, load_genotype(name)
         title = (
             genotype.name if command.model not in MODELS else f"{command.model}, {genotype.name}"

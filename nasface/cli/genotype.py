@@ -21,7 +21,7 @@ from nasface.arch.io import (
 )
 from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import check_new, parse_line
-from nasface.errors import SpecError
+from nasface.errors import SpecError, one_of
 from nasface.io.files import read_text
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     action, *rest = arguments
     if action not in _ACTIONS:
-        raise SpecError(f"unknown action {action!r}; expected one of {', '.join(_ACTIONS)}")
+        raise SpecError(f"unknown action {action!r}; expected {one_of(action, _ACTIONS)}")
     kind, handle = _ACTIONS[action]
     return handle(parse_line(kind, rest, f"genotype {action}"))
 

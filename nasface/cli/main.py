@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import nasface
 from nasface.engine.malloc import keep_freed_memory
-from nasface.errors import NasfaceError
+from nasface.errors import NasfaceError, one_of
 from nasface.registry import EXTENSIONS, import_extensions
 
 #: verb -> what it does, in the order in which a newcomer meets them; each is nasface.cli.<verb>,
@@ -64,7 +64,7 @@ def _run(words: list[str]) -> int:
         return _run(words[2:])
     verb = words[0]
     if verb not in VERBS:
-        return _fail(f"nasface: unknown command {verb!r}; expected one of {', '.join(VERBS)}")
+        return _fail(f"nasface: unknown command {verb!r}; expected {one_of(verb, VERBS)}")
     keep_freed_memory()
     warnings.showwarning = _show_warning
     try:

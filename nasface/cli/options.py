@@ -4,13 +4,13 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
-from dataclasses import MISSING, Field, asdict, fields
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 
-from nasface.errors import ConfigError, RunError
+from nasface.errors import ConfigError, RunError, did_you_mean
 from nasface.io.settings import load_config
 from nasface.io.yaml import check_finite
 from nasface.presets import preset_path
@@ -66,18 +66,43 @@ def parse_line(
     except SystemExit as end:
         if not end.code:
             raise
-        raise ConfigError(_first_message(shown.getvalue())) from None
+        raise ConfigError(_first_message(shown.getvalue(), command)) from None
 
 
-def _first_message(box: str) -> str:
-    """What tyro says in the box that it draws around a mistake, on one line."""
+def _first_message(box: str, command: type[Any]) -> str:
+    """What tyro says in the box that it draws around a mistake, on one line, and the nearest option
+    or value."""
     _, _, inside = box.partition("\n")  # the first line is the title
     parts = re.split(r"(?m)^\W{10,}$", inside)  # between rules
     words = (re.sub(r"[│\s]+", " ", part).strip() for part in parts)
-    said = [each for each in words if each] or ["cannot be understood"]
-    likely = re.findall(r"--[\w.-]+", said[1]) if said[1:] and "you meant" in said[1] else []
-    hint = f"; perhaps {' or '.join(dict.fromkeys(likely))}" if likely else ""
-    return said[0] + hint
+    said = next(filter(None, words), "cannot be understood")
+    if option := re.match(r"Unrecognized options: .*?(--[^\s,=]+)", said):
+        return said + _near_option(option[1], _options(command))
+    if choice := re.match(r"invalid choice '(.*?)' .*Expected one of \((.*)\)", said):
+        return said.rstrip(".") + did_you_mean(choice[1], re.findall(r"'([^']*)'", choice[2]))
+    return said
+
+
+def _near_option(word: str, options: Sequence[str]) -> str:
+    """The option that is nearest, by its whole name or by the last part of it."""
+    last = {f"--{each.removeprefix('--').rpartition('.')[2]}": each for each in reversed(options)}
+    near = did_you_mean(word, options) or did_you_mean(word, last)
+    return re.sub(r"'(--.*)'", lambda found: repr(last.get(found[1], found[1])), near)
+
+
+def _options(command: type[Any], prefix: str = "--") -> list[str]:
+    """The options of a command, those of its settings included."""
+    found = []
+    for name, kind in get_type_hints(command, include_extras=True).items():
+        inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+        if tyro.conf.Positional in getattr(kind, "__metadata__", ()):
+            continue
+        if isinstance(inner, type) and is_dataclass(inner):
+            before = prefix if name == "settings" else f"{prefix}{name.replace('_', '-')}."
+            found += _options(inner, before)
+        else:
+            found.append(prefix + name.replace("_", "-"))
+    return found
 
 
 def check_new(path: Path, suffixes: Sequence[str]) -> None:

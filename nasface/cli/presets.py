@@ -7,7 +7,7 @@ import tyro
 
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, did_you_mean
 from nasface.presets import PREFIX, presets
 
 
@@ -33,7 +33,9 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     name = command.name.removeprefix(PREFIX)
     if name not in known:
-        raise ConfigError(f"{command.name}: no preset; expected {', '.join(known)}")
+        raise ConfigError(
+            f"{command.name}: no preset; expected {', '.join(known)}{did_you_mean(name, known)}"
+        )
     say(known[name].path.read_text("utf-8").rstrip("\n"))
     return 0
 

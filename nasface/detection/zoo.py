@@ -16,7 +16,7 @@ from nasface.arch.genotype import Genotype
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.pyramid import Form
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, one_of
 
 REFERENCE_GENOTYPE = "asfd-ref"
 TABLE_SIZE = (480, 640)
@@ -83,7 +83,7 @@ def get_model_spec(name: str) -> ModelSpec:
         ConfigError: for an unknown name.
     """
     if name not in MODELS:
-        raise ConfigError(f"model: unknown {name!r}; expected one of {', '.join(MODELS)}")
+        raise ConfigError(f"model: unknown {name!r}; expected {one_of(name, MODELS)}")
     return MODELS[name]
 
 

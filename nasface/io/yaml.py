@@ -6,6 +6,7 @@ No unknown key, no repeated key, no ``"3"`` for 3 is accepted. Equal values give
 import hashlib
 import json
 import math
+import re
 from collections.abc import Hashable, Iterable
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -14,7 +15,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from nasface.errors import NasfaceError
+from nasface.errors import NasfaceError, did_you_mean, one_of
 from nasface.io.former_names import with_current_names
 
 T = TypeVar("T")
@@ -148,11 +149,15 @@ def _describe(problem: ErrorDetails, kind: type[Any]) -> str:
     location, value = problem["loc"], problem["input"]
     where = _one_line(".".join(map(str, location)))[:300] or "top level"
     if problem["type"] == "unexpected_keyword_argument":
-        return f"{where}: unknown key; expected one of {', '.join(_keys(kind, location[:-1]))}"
+        known = _keys(kind, location[:-1])
+        return f"{where}: unknown key; expected {one_of(str(location[-1]), known)}"
     if problem["type"] == "missing":
         return f"{where}: is missing"
     shown = "" if isinstance(value, dict | list) else f", got {value!r:.60}"
-    return f"{where}: {_one_line(problem['msg'].removeprefix('Value error, '))}{shown}"
+    near = ""
+    if problem["type"] == "literal_error" and isinstance(value, str):
+        near = did_you_mean(value, re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
+    return f"{where}: {_one_line(problem['msg'].removeprefix('Value error, '))}{shown}{near}"
 
 
 def _keys(kind: Any, location: Iterable[int | str]) -> list[str]:

@@ -50,6 +50,7 @@ def draw_metric(
         axes.plot(rows["step"], rows[name], alpha=0.35, color=colours[0])
         axes.plot(rows["step"], smooth, linewidth=1.6, color=colours[1], label=label)
     if name == "ap":
-        # From zero to the best of all runs, and to one where all is zero.
-        axes.set_ylim(0, 1.05 * axes.dataLim.ymax or 1)
+        # From zero to the best of all runs, and to one where all is zero or nothing was found.
+        best = axes.dataLim.ymax
+        axes.set_ylim(0, 1.05 * best if 0 < best < float("inf") else 1)
     axes.grid(alpha=0.3)

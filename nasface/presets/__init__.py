@@ -6,7 +6,7 @@ Each lies in the folder of the command that it is for. Knows nothing of what the
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, did_you_mean
 
 PREFIX = "preset:"
 _FOLDER = Path(__file__).parent
@@ -51,5 +51,7 @@ def preset_path(file: str | Path, command: str) -> Path:
     name = str(file).removeprefix(PREFIX)
     if name not in own:
         names = ", ".join(own) or "a file, since it has no presets"
-        raise ConfigError(f"{file}: no preset of nasface {command}; expected {names}")
+        raise ConfigError(
+            f"{file}: no preset of nasface {command}; expected {names}{did_you_mean(name, own)}"
+        )
     return own[name].path

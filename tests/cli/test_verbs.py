@@ -249,7 +249,7 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("train --epohcs 3 --out x", "Unrecognized options: --epohcs, 3; perhaps --epochs"),
+        ("train --epohcs 3 --out x", "Unrecognized options: --epohcs, 3; did you mean '--epochs'?"),
         ("train --epochs x --out x", "Error parsing --epochs"),
         ("train --optimizer.lr nan --out x", "optimizer: lr: is nan, expected a finite number"),
         ("train --detector.channels 1 --out x", "channels 1"),

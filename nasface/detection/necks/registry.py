@@ -23,7 +23,7 @@ from nasface.detection.necks.handmade import (
     OnEachLevel,
     SshContext,
 )
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, did_you_mean
 from nasface.nn.cell import build_module
 from nasface.nn.keys import module_key, name_of
 from nasface.registry import Registry
@@ -115,9 +115,12 @@ def neck_parts(neck: str) -> tuple[str, ...]:
         return ()
     parts = tuple(neck.split("+"))
     known = (GENOTYPE, *NECK_PARTS)
-    if not set(parts) <= set(known) or len(set(parts)) < len(parts):
+    unknown = [each for each in parts if each not in known]
+    if unknown or len(set(parts)) < len(parts):
+        near = did_you_mean(unknown[0], known) if unknown else ""
         raise ConfigError(
             f"neck: {neck!r}, expected {NONE}, or different ones of {', '.join(known)}, joined by +"
+            f"{near}"
         )
     return parts
 

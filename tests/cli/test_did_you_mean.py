@@ -1,0 +1,125 @@
+"""Mistyped words, on the command line and in files: the answer ends with the nearest one."""
+
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nasface.cli.main import VERBS, main
+from nasface.errors import did_you_mean, one_of
+
+Output = pytest.CaptureFixture[str]
+
+
+def said(words: list[str], output: Output) -> str:
+    """The one line that a mistake gives."""
+    output.readouterr()
+    assert main(words) == 2
+    captured = output.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("serach", "search"),
+        ("check-dta x", "check-data"),
+        ("genotype shw", "show"),
+        ("evaluate widrface --out x", "widerface"),
+        ("train --bach-size 2 --out x", "--batch-size"),
+        ("train --detector.chanels=2 --out x", "--detector.channels"),
+        ("train --chanels 2 --out x", "--detector.channels"),
+        ("train --nek fpn --out x", "--detector.neck"),
+        ("evaluate widerface --grund-truth text", "--ground-truth"),
+        ("genotype import x --naem y --out z.yaml", "--name"),
+        ("search --policy argmx --out x", "argmax"),
+        ("train --precision bf61 --out x", "bf16"),
+        ("train --model d0-dens --out x", "d0-dense"),
+        ("train --neck fpm --out x", "fpn"),
+        ("train --neck fem-fpn+fem-cpmm --out x", "fem-cpm"),
+        ("train --genotype asfd-reff --data x --out x", "asfd-ref"),
+        ("genotype show darts_v3", "darts_v2"),
+        ("cost asfd-rf", "asfd-ref"),
+        ("cost none --backbone resnt18", "resnet18"),
+        ("cost d0-densee", "d0-dense"),
+        ("search --space autofen --data x --out x", "autofem"),
+        ("search --parameters node 4 --data x --out x", "nodes"),
+        ("train --config preset:d0-320-trian --out x", "d0-320-train"),
+        ("presets quickstart-serach", "quickstart-search"),
+    ],
+)
+def test_words_of_a_command_line(words: str, meant: str, capsys: Output) -> None:
+    assert said(words.split(), capsys).endswith(f"; did you mean {meant!r}?")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["qqq", "train --qqqqq 2 --out x", "genotype show qqq", "train --model qqq --out x"],
+)
+def test_no_word_is_guessed_where_none_is_near(words: str, capsys: Output) -> None:
+    assert "did you mean" not in said(words.split(), capsys)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("epohcs: 3", "epochs"),
+        ("detector: {chanels: 8}", "channels"),
+        ("detector: {anchors: {scal: 2}}", "scale"),
+        ("optimizer: {name: adamv}", "adamw"),
+        ("bad_images: skp", "skip"),
+    ],
+)
+def test_keys_and_values_of_settings(text: str, meant: str, tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / "c.yaml").write_text(f"data: {tmp_path}\n{text}\n")
+    line = said(["train", "--config", str(tmp_path / "c.yaml"), "--out", "x"], capsys)
+    assert line.endswith(f"; did you mean {meant!r}?")
+
+
+def test_keys_and_operations_of_spaces_and_genotypes(tmp_path: Path, capsys: Output) -> None:
+    space = (
+        "format: 1\nname: s\noperations: [skip, sep_3x4]\n"
+        "cells: {c: {inputs: [{name: x, level: 0}], dense: {nodes: 1}, output: {}}}\n"
+    )
+    path = tmp_path / "s.yaml"
+    for text, meant in {space: "sep_3x3", space.replace("cells:", "cels:"): "cells"}.items():
+        path.write_text(text)
+        line = said(["search", "--space", str(path), "--data", "x", "--out", "y"], capsys)
+        assert f"; did you mean {meant!r}?" in line
+    path.write_text("format: 1\nname: g\nspce: {}\ncells: {}\n")
+    assert "; did you mean 'space'?" in said(["genotype", "show", str(path)], capsys)
+
+
+def test_names_in_a_file_of_genotypes(tmp_path: Path, capsys: Output) -> None:
+    pairs = "[('skip_connect', 0), ('skip_connect', 1)]"
+    entry = f"Genotype(normal={pairs}, normal_concat=[2], reduce={pairs}, reduce_concat=[2])"
+    (tmp_path / "g.py").write_text(f"FIRST = {entry}\nSECOND = {entry}\n")
+    words = ["genotype", "import", str(tmp_path / "g.py"), "--out", str(tmp_path / "g.yaml")]
+    assert said([*words, "--name", "SECND"], capsys).endswith("; did you mean 'SECOND'?")
+
+
+@given(st.sampled_from(sorted(VERBS)), st.integers(0, 30), st.sampled_from("abcxyz-"))
+def test_the_word_is_the_nearest(word: str, at: int, letter: str) -> None:
+    at %= len(word)
+    for typed in (word[:at] + letter + word[at + 1 :], word[:at] + word[at + 1 :], word.upper()):
+        near = {each: SequenceMatcher(None, each, typed.lower()).ratio() for each in VERBS}
+        answers = {
+            f"; did you mean {each!r}?"
+            for each, ratio in near.items()
+            if ratio == max(near.values())
+        }
+        assert max(near.values()) >= 0.6
+        assert did_you_mean(typed, VERBS) in answers
+
+
+def test_messages() -> None:
+    assert did_you_mean("x", []) == ""
+    assert did_you_mean("Darts", ["darts", "autofem"]) == "; did you mean 'darts'?"
+    assert one_of("autofen", ["darts", "autofem"]) == (
+        "one of darts, autofem; did you mean 'autofem'?"
+    )
+    assert one_of("qqq", iter(["darts", "autofem"])) == "one of darts, autofem"
