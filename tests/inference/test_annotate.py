@@ -18,7 +18,8 @@ def test_boxes_are_drawn_where_they_are_and_the_original_is_left_alone() -> None
 def test_score_label_stays_inside_the_image() -> None:
     image = np.zeros((60, 80, 3), np.uint8)
     drawn = draw_boxes(image, np.array([[2.0, 0.0, 30.0, 30.0]]), np.array([0.5]))
-    assert (drawn[1:8, 4:20] == 255).all(axis=2).any(), "white text below the upper border"
+    # Lighter than DETECTED in every channel: OpenCV's fonts differ in how white their pixels get.
+    assert (drawn[1:8, 4:20] > 190).all(axis=2).any(), "white text below the upper border"
 
 
 def test_no_boxes_no_change() -> None:

@@ -12,6 +12,9 @@ from types import CodeType
 
 from nasface.errors import ExportError
 
+NAMED = ("GLOBAL", "GLOBALS", "NAME")
+"""Ends of the instructions that load a name; GLOBALS in annotations, from Python 3.14."""
+
 
 @dataclass
 class ModuleSource:
@@ -75,7 +78,7 @@ def names_used(node: ast.stmt) -> set[tuple[str, int, int]]:
 def _global_names(code: CodeType) -> Iterator[tuple[str, int, int]]:
     for step in dis.get_instructions(code):
         at = step.positions
-        named = step.opname.startswith("LOAD_") and step.opname.endswith(("GLOBAL", "NAME"))
+        named = step.opname.startswith("LOAD_") and step.opname.endswith(NAMED)
         if named and at and at.lineno is not None and at.col_offset is not None:
             yield step.argval, at.lineno, at.col_offset
     for constant in code.co_consts:
