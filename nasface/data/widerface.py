@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasface.data.names import check_image_name, excerpt
-from nasface.data.records import Exif
-from nasface.data.records import ImageRecord as ImageRecord
+from nasface.data.records import Exif, ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text, write_bytes
 from nasface.random_streams import Purpose, stream

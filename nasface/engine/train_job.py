@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import save_genotype
 from nasface.data.dataset import Batch
-from nasface.data.widerface import ImageRecord
+from nasface.data.records import ImageRecord
 from nasface.detection.checkpoint import save_detector
 from nasface.detection.detector import Detector
 from nasface.detection.losses import DetectionLoss, LossParts

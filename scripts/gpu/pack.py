@@ -15,7 +15,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from nasface.data.widerface import ImageRecord, read_wider_split
+from nasface.data.records import ImageRecord
+from nasface.data.widerface import read_wider_split
 
 
 def encode(record: ImageRecord, quality: int) -> tuple[bytes, dict[str, object]]:
