@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from nasface.api.models import create_detector, create_neck, list_models
     from nasface.api.plotting import plot
     from nasface.api.searching import SearchResult, derive_genotype, search, search_from_config
-    from nasface.api.spaces import list_genotypes, list_search_spaces, load_search_space
+    from nasface.api.spaces import list_genotypes, list_search_spaces
     from nasface.api.table import Table
     from nasface.api.training import TrainResult, train, train_from_config
     from nasface.arch.combine import CombineRule, register_combine
     from nasface.arch.genotype import Genotype
-    from nasface.arch.io import load_genotype, save_genotype, save_search_space
+    from nasface.arch.io import load_genotype, load_search_space, save_genotype, save_search_space
     from nasface.arch.operations import Operation, register_operation
     from nasface.arch.space import SearchSpace
     from nasface.data.formats import DatasetFormat, read_dataset, register_dataset_format
@@ -68,7 +68,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "list_search_spaces": "nasface.api.spaces",
         "load_detector": "nasface.api.detector",
         "load_genotype": "nasface.arch.io",
-        "load_search_space": "nasface.api.spaces",
+        "load_search_space": "nasface.arch.io",
         "plot": "nasface.api.plotting",
         "read_dataset": "nasface.data.formats",
         "register_backbone": "nasface.detection.backbones.registry",

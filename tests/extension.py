@@ -13,7 +13,7 @@ import nasface
 from nasface.detection.backbones.base import Backbone
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.export.config import ExportConfig
-from nasface.export.parity import Difference, Report
+from nasface.export.parity import ParityDifference, ReportProgress
 from nasface.io.files import write_text
 from nasface.nn.blocks import separable_conv_norm_relu
 from nasface.search.candidates import CandidateTable
@@ -113,12 +113,12 @@ class Smooth(nn.Module):
 
 
 def write_names(
-    loaded: LoadedDetector, path: Path, config: ExportConfig, report: Report
-) -> Difference:
+    loaded: LoadedDetector, path: Path, config: ExportConfig, report: ReportProgress
+) -> ParityDifference:
     """The names of the weights, a line each."""
     report("writing names")
     write_text(path, "\n".join(loaded.detector.state_dict()))
-    return Difference(0, 0, 0, config.outputs, 0.0)
+    return ParityDifference(0, 0, 0, config.outputs, 0.0)
 
 
 def register() -> None:

@@ -19,14 +19,14 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, write_tiny
 import nasface
 from nasface.arch.genotype import Genotype
 from nasface.arch.operations import OPERATIONS
-from nasface.detection.checkpoint import LoadedDetector, load_detector
+from nasface.detection.checkpoint import LoadedDetector, read_checkpoint
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
 from nasface.engine.search import SearchConfig, run_search
 from nasface.engine.train import TrainConfig, run_training
 from nasface.errors import ConfigError, ExportError, NasfaceError, SpecError
-from nasface.export.registry import export
+from nasface.export.registry import write_export
 from nasface.nn.cost import count_parameters
 from nasface.progress import Silent
 from nasface.runs.folder import read_metrics
@@ -110,7 +110,7 @@ def weights(space: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_search_and_training_use_all_of_it(weights: Path) -> None:
     rows = read_metrics(weights.parents[1] / "search" / "metrics.jsonl")
     assert len(rows) == 2
-    loaded = load_detector(weights)
+    loaded = read_checkpoint(weights)
     assert loaded.genotype is not None
     assert loaded.config.backbone == "small"
     nodes = loaded.genotype.cells["fuse"].nodes
@@ -150,14 +150,14 @@ def test_cost_counts_it(genotype: Genotype) -> None:
 @pytest.mark.parametrize("suffix", [".py", ".onnx", ".names"])
 def test_it_is_exported(suffix: str, weights: Path, tmp_path: Path) -> None:
     path = tmp_path / f"face{suffix}"
-    worst = export(load_detector(weights), path)
+    worst = write_export(read_checkpoint(weights), path)
     assert worst.relative <= (1e-4 if suffix == ".onnx" else 0)
     if suffix == ".names":
         assert "trunk.backbone.stem.weight" in path.read_text().splitlines()
 
 
 def test_the_python_file_needs_none_of_the_modules(weights: Path, tmp_path: Path) -> None:
-    export(load_detector(weights), tmp_path / "face.py")
+    write_export(read_checkpoint(weights), tmp_path / "face.py")
     code = "import sys, face; face.load(); assert 'nasface' not in sys.modules, sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     text = (tmp_path / "face.py").read_text()
@@ -179,7 +179,7 @@ def test_a_builder_without_a_source_is_named(genotype: Genotype, tmp_path: Path)
         config = replace(SMALL, backbone="nameless")
         loaded = LoadedDetector(build_detector(config, genotype).eval(), config, genotype, {})
         with pytest.raises(ExportError, match=r"<lambda> cannot be copied .* expected a function"):
-            export(loaded, tmp_path / "face.py")
+            write_export(loaded, tmp_path / "face.py")
     assert not list(tmp_path.iterdir())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasface.detection.checkpoint import load_detector
+from nasface.detection.checkpoint import read_checkpoint
 
 GPU = Path(__file__).parents[1] / "scripts" / "gpu"
 
@@ -52,4 +52,4 @@ def test_from_photographs_to_released_weights(data: Path, tmp_path: Path) -> Non
         file = tmp_path / f"{name}.safetensors"
         run("release.py", "--weights", out / f"{name}-average.safetensors", "--model", name,
             "--out", file)  # fmt: skip
-        assert load_detector(file).config.neck == "pan"
+        assert read_checkpoint(file).config.neck == "pan"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from nasface.detection.checkpoint import load_detector
+from nasface.detection.checkpoint import read_checkpoint
 from nasface.errors import ConfigError
 from nasface.models import ReleasedModel, released_model, released_models
 from nasface.nn.cost import count_parameters
@@ -24,7 +24,7 @@ def test_they_are_small_together() -> None:
 
 @pytest.mark.parametrize("model", released_models().values(), ids=lambda each: each.name)
 def test_weights_load_and_say_what_they_are(model: ReleasedModel) -> None:
-    loaded = load_detector(model.weights)
+    loaded = read_checkpoint(model.weights)
     assert loaded.metrics["model"] == model.name
     assert loaded.config.levels == (3, 4, 5)
     assert {each.dtype for each in loaded.detector.parameters()} == {torch.float32}
@@ -34,7 +34,7 @@ def test_weights_load_and_say_what_they_are(model: ReleasedModel) -> None:
 
 @pytest.mark.parametrize("model", released_models().values(), ids=lambda each: each.name)
 def test_cards_have_the_figures_of_the_files(model: ReleasedModel) -> None:
-    card, loaded = model.card.read_text("utf-8"), load_detector(model.weights)
+    card, loaded = model.card.read_text("utf-8"), read_checkpoint(model.weights)
     for name in ("easy", "medium", "hard"):
         assert f"{loaded.metrics[name]:.4f}" in card
     assert f"{count_parameters(loaded.detector):,}".replace(",", " ") in card

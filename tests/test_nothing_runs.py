@@ -17,7 +17,7 @@ from nasface.data.fddb import read_fddb_detections
 from nasface.data.matlab import read_matlab
 from nasface.data.widerface import read_wider_split
 from nasface.detection.backbones.pretrained import load_backbone_weights
-from nasface.detection.checkpoint import load_detector
+from nasface.detection.checkpoint import read_checkpoint
 from nasface.engine.derive import load_history
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
@@ -92,7 +92,7 @@ def test_pickles_in_torch_files(form: str, tmp_path: Path, trace: Path) -> None:
     with pytest.raises(NasfaceError, match=r"backbone\.pth"):
         load_backbone_weights(nn.Conv2d(1, 1, 1), tmp_path / "backbone.pth")
     with pytest.raises(NasfaceError, match=r"best\.safetensors"):
-        load_detector(tmp_path / "best.safetensors")
+        read_checkpoint(tmp_path / "best.safetensors")
     assert not trace.exists()
 
 

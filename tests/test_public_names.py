@@ -1,7 +1,10 @@
 """What ``import nasface`` offers."""
 
+import ast
 import subprocess
 import sys
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +24,29 @@ def test_dir_shows_public_names_only() -> None:
 def test_import_brings_no_torch() -> None:
     code = "import sys, nasface; dir(nasface); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def defined_names(path: Path) -> set[str]:
+    """Public names that a module defines at its top level, type variables left out."""
+    found = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+        elif isinstance(node, ast.Assign) and "TypeVar(" not in ast.unparse(node.value):
+            targets = [each for target in node.targets for each in ast.walk(target)]
+            found |= {each.id for each in targets if isinstance(each, ast.Name)}
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_no_public_name_stands_in_two_modules() -> None:
+    """But for ``run``, which every verb of the command line has."""
+    places = defaultdict(list)
+    root = Path(nasface.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root).as_posix()
+        for name in defined_names(path):
+            if not (name == "run" and place.startswith("cli/")):
+                places[name].append(place)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

@@ -8,7 +8,7 @@ from nasface.data.records import AnnotatedDataset, ImageRecord
 from nasface.errors import ConfigError
 
 
-def source_of(data: Sequence[ImageRecord] | str | Path) -> str:
+def source_of_settings(data: Sequence[ImageRecord] | str | Path) -> str:
     """The folder that annotated images come from, for the settings of a run; empty for others."""
     if isinstance(data, str | Path):
         return str(data)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nasface.data.records import AnnotatedDataset
     from nasface.engine.evaluate import Evaluation
     from nasface.export.config import ExportConfig
-    from nasface.export.parity import Difference
+    from nasface.export.parity import ParityDifference
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class FaceDetector(nn.Module):
         overwrite: bool = False,
         report: Callable[[str], None] = lambda text: None,
         **options: Any,
-    ) -> "Difference":
+    ) -> "ParityDifference":
         """Write it in a form that runs without nasface; see :func:`nasface.export`."""
         from nasface.api.exporting import export
 

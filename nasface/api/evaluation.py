@@ -16,7 +16,7 @@ from nasface.data.names import ImageNames
 from nasface.data.reading import PARTS, check_images, describe_data
 from nasface.data.records import AnnotatedDataset
 from nasface.engine.evaluate import Evaluation, score
-from nasface.engine.evaluate import evaluate as apply_and_score
+from nasface.engine.evaluate import evaluate_ap as apply_and_score
 from nasface.errors import DataError, MissingPackageError
 from nasface.inference.predict import InferenceConfig
 from nasface.io.settings import with_settings

@@ -8,7 +8,7 @@ from nasface.api.arguments import refuse
 from nasface.api.detector import FaceDetector
 from nasface.export import registry
 from nasface.export.config import ExportConfig
-from nasface.export.parity import Difference
+from nasface.export.parity import ParityDifference
 from nasface.io.settings import with_settings
 
 
@@ -20,7 +20,7 @@ def export(
     overwrite: bool = False,
     report: Callable[[str], None] = lambda text: None,
     **options: Any,
-) -> Difference:
+) -> ParityDifference:
     """Write a detector in the form of the file's suffix, after comparing the file with it.
 
     ``.onnx`` is ONNX, ``.pt2`` a program of torch.export, ``.py`` plain Python with its weights
@@ -38,6 +38,6 @@ def export(
     """
     refuse(options, ("weights",))
     settings = with_settings(config or ExportConfig(), options, "export")
-    return registry.export(
+    return registry.write_export(
         detector.loaded(), Path(path), settings, overwrite=overwrite, report=report
     )

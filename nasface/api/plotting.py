@@ -7,7 +7,7 @@ from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError
 from nasface.metrics.protocol import Curves
 from nasface.plots.evaluation import plot_curves
-from nasface.runs.results import label_of, read_curves
+from nasface.runs.results import label_of, read_result_curves
 
 
 def plot(
@@ -38,4 +38,4 @@ def _label(result: str | Path | Evaluation, at: int) -> str:
 
 
 def _curves(result: str | Path | Evaluation) -> Curves:
-    return result.curves if isinstance(result, Evaluation) else read_curves(Path(result))
+    return result.curves if isinstance(result, Evaluation) else read_result_curves(Path(result))

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nasface.api.arguments import refuse, source_of
+from nasface.api.arguments import refuse, source_of_settings
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
 from nasface.arch.genotype import Genotype
@@ -18,7 +18,7 @@ from nasface.detection.zoo import get_model_spec
 from nasface.engine.arch_history import ArchHistory
 from nasface.engine.derive import DeriveConfig, derive_run
 from nasface.engine.search import SearchConfig, SearchInputs, SearchOutcome, run_search
-from nasface.engine.search_job import PREFIX, SPACE
+from nasface.engine.search_job import PREFIX_GENOTYPE_FILE, SPACE
 from nasface.errors import SpecError
 from nasface.io.settings import with_settings
 from nasface.progress import Progress
@@ -131,7 +131,7 @@ def search(
     folder = None if out is None else Path(out)
     kept = frozenset(
         name
-        for name, object_ in ((SPACE, space), (PREFIX, prefix_genotype))
+        for name, object_ in ((SPACE, space), (PREFIX_GENOTYPE_FILE, prefix_genotype))
         if folder is not None and _is_nameless(object_)
     )
     inputs = SearchInputs(
@@ -142,12 +142,12 @@ def search(
     )
     config = replace(
         config,
-        data=source_of(data),
+        data=source_of_settings(data),
         space=str(folder / SPACE) if folder is not None and SPACE in kept else _name(space),
         parameters=dict(inputs.space.parameters),
         prefix_genotype=(
-            str(folder / PREFIX)
-            if folder is not None and PREFIX in kept
+            str(folder / PREFIX_GENOTYPE_FILE)
+            if folder is not None and PREFIX_GENOTYPE_FILE in kept
             else None
             if prefix_genotype is None
             else _name(prefix_genotype)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nasface.api.arguments import refuse, source_of
+from nasface.api.arguments import refuse, source_of_settings
 from nasface.api.detector import FaceDetector
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
@@ -101,7 +101,7 @@ def train(
     module, genotype = detector.trainable, detector.genotype
     config = replace(
         with_settings(TrainConfig(), settings, "train"),
-        data=source_of(train),
+        data=source_of_settings(train),
         detector=detector.config,
         genotype="" if genotype is None else genotype.name,
         model=str(detector.metrics.get("model", "")),

@@ -17,7 +17,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from nasface.arch.genotype import (
-    FORMAT,
+    GENOTYPE_FORMAT,
     CellGene,
     EdgeGene,
     Genotype,
@@ -33,7 +33,7 @@ from nasface.arch.literals import elements, read_literal, shown
 from nasface.errors import SpecError
 
 #: name in DARTS -> name here
-OPERATIONS: Mapping[str, str] = MappingProxyType(
+DARTS_OPERATIONS: Mapping[str, str] = MappingProxyType(
     {
         "max_pool_3x3": "max_pool_3x3",
         "avg_pool_3x3": "avg_pool_3x3",
@@ -51,7 +51,7 @@ FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 _INPUTS = (Input("c0", 0), Input("c1", 0))
 _MOST_NODES = 100
 
-Pair = tuple[str, int]
+DartsPair = tuple[str, int]
 """Operation in DARTS' words and source."""
 
 
@@ -77,7 +77,7 @@ def read_darts_fields(fields: Mapping[str, ast.expr]) -> tuple[dict[str, CellGen
     return cells, notes
 
 
-def darts_cell(name: str, nodes: Sequence[Sequence[Pair]], concat: Sequence[int]) -> CellGene:
+def darts_cell(name: str, nodes: Sequence[Sequence[DartsPair]], concat: Sequence[int]) -> CellGene:
     """The normal or reduction cell of pairs per node.
 
     Raises:
@@ -88,10 +88,10 @@ def darts_cell(name: str, nodes: Sequence[Sequence[Pair]], concat: Sequence[int]
     genes = []
     for at, pairs in enumerate(nodes):
         for operation, source in pairs:
-            if operation not in OPERATIONS:
+            if operation not in DARTS_OPERATIONS:
                 raise SpecError(
                     f"{name}: unknown operation {operation!r}; expected one of "
-                    f"{', '.join(OPERATIONS)}"
+                    f"{', '.join(DARTS_OPERATIONS)}"
                 )
             if not 0 <= source < at + 2:
                 raise SpecError(
@@ -101,7 +101,7 @@ def darts_cell(name: str, nodes: Sequence[Sequence[Pair]], concat: Sequence[int]
         edges = tuple(
             EdgeGene(
                 sources[source],
-                OPERATIONS[operation],
+                DARTS_OPERATIONS[operation],
                 "stride" if level and source < len(_INPUTS) else "none",
             )
             for operation, source in pairs
@@ -117,7 +117,9 @@ def darts_cell(name: str, nodes: Sequence[Sequence[Pair]], concat: Sequence[int]
 
 def darts_genotype(name: str, cells: Mapping[str, CellGene], origin: str) -> Genotype:
     """The genotype of two cells, in the packaged space if that could have given them."""
-    return Genotype(FORMAT, name, _space(cells), cells, Provenance(note=f"Imported from {origin}."))
+    return Genotype(
+        GENOTYPE_FORMAT, name, _space(cells), cells, Provenance(note=f"Imported from {origin}.")
+    )
 
 
 def write_darts_text(genotype: Genotype) -> str:
@@ -166,7 +168,7 @@ class _Written:
     """All that stands behind ``number``, to show."""
 
 
-def _read_nodes(field: str, value: ast.expr) -> tuple[list[list[Pair]], str]:
+def _read_nodes(field: str, value: ast.expr) -> tuple[list[list[DartsPair]], str]:
     """The pairs of each node, and an example of what was ignored."""
     groups = [elements(each) for each in elements(value)]
     grouped = bool(groups) and all(g and isinstance(g[0], ast.List | ast.Tuple) for g in groups)
@@ -211,7 +213,7 @@ def _number(parts: Sequence[ast.expr]) -> int | None:
     return values[0] if len(values) == 1 and type(values[0]) is int else None
 
 
-def _by_node(field: str, written: Sequence[_Written]) -> list[list[Pair]]:
+def _by_node(field: str, written: Sequence[_Written]) -> list[list[DartsPair]]:
     """The pairs of each node from edges that name both of their ends, in any order."""
     ends = [(each.number, each.second or 0) for each in written]
     if all(second < first for first, second in ends):
@@ -222,7 +224,7 @@ def _by_node(field: str, written: Sequence[_Written]) -> list[list[Pair]]:
             "throughout, or (operation, node, source) throughout"
         )
     last = max(node for _, node in ends)
-    nodes: list[list[Pair]] = [[] for _ in range(min(last, _MOST_NODES) - 1)]
+    nodes: list[list[DartsPair]] = [[] for _ in range(min(last, _MOST_NODES) - 1)]
     for each, (source, node) in zip(written, ends, strict=True):
         if not 2 <= node < len(nodes) + 2:
             raise SpecError(f"{field}: an edge leads into {node}; nodes are numbered from 2")
@@ -248,9 +250,9 @@ def _read_concat(cell: str, fields: Mapping[str, ast.expr]) -> list[int]:
     return known
 
 
-def _pairs(gene: CellGene, name: str) -> tuple[list[Pair], list[int]]:
+def _pairs(gene: CellGene, name: str) -> tuple[list[DartsPair], list[int]]:
     """Pairs and concatenated nodes of a cell."""
-    backwards = {here: there for there, here in OPERATIONS.items()}
+    backwards = {here: there for there, here in DARTS_OPERATIONS.items()}
     names = [*(each.name for each in gene.inputs), *(node.name for node in gene.nodes)]
     index = {each: at for at, each in enumerate(names)}
     level = 0 if name == "normal" else 1
@@ -264,7 +266,7 @@ def _pairs(gene: CellGene, name: str) -> tuple[list[Pair], list[int]]:
         raise SpecError(
             f"expected two inputs at level 0, nodes at level {level}, and a concatenation as output"
         )
-    pairs: list[Pair] = []
+    pairs: list[DartsPair] = []
     for node in gene.nodes:
         if len(node.edges) != 2 or node.combine != "sum":
             raise SpecError(f"node {node.name!r}: expected the sum of two edges")

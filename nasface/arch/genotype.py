@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import nasface
 
-FORMAT: Literal[1] = 1
+GENOTYPE_FORMAT: Literal[1] = 1
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from nasface.arch.space import (
     EdgeDocument,
     NodeDocument,
     Parameter,
+    ParameterValue,
     SearchSpace,
     SpaceDocument,
-    Value,
     expand,
 )
 from nasface.errors import SpecError, did_you_mean, one_of
@@ -25,16 +25,20 @@ _LONGEST_VALUE = 100
 
 
 def load_search_space(
-    name: str | Path, parameters: Mapping[str, Value] | None = None
+    name: str | Path,
+    parameters: Mapping[str, ParameterValue] | None = None,
+    **given: ParameterValue,
 ) -> SearchSpace:
-    """The search space of a packaged name or a YAML file, with its parameters filled in.
+    """Load the search space of a packaged name or a YAML file, with its parameters filled in.
+
+    Parameters are those that the file declares, by keyword (``nodes=4``) or in a map.
 
     Raises:
         SpecError: naming the file, the place in it and what would be accepted.
     """
     text, place = _read("nasface.search_spaces", "search space", name)
     raw = parse_yaml(text, place, SpecError)
-    chosen = _choose_parameters(raw, parameters or {}, place)
+    chosen = _choose_parameters(raw, {**(parameters or {}), **given}, place)
     document = parse_dataclass(SpaceDocument, _fill(raw, chosen, place), place, SpecError)
     try:
         return expand(document, chosen)
@@ -137,7 +141,9 @@ def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
     return read_text(path, SpecError, what), str(path)
 
 
-def _choose_parameters(raw: Any, given: Mapping[str, Value], place: str) -> dict[str, Value]:
+def _choose_parameters(
+    raw: Any, given: Mapping[str, ParameterValue], place: str
+) -> dict[str, ParameterValue]:
     declared = raw.get("parameters") if isinstance(raw, dict) else None
     declared = declared if isinstance(declared, dict) else {}
     for name in given:
@@ -145,7 +151,7 @@ def _choose_parameters(raw: Any, given: Mapping[str, Value], place: str) -> dict
             known = ", ".join(map(str, declared)) or "no parameters"
             near = did_you_mean(name, map(str, declared))
             raise SpecError(f"{place}: unknown parameter {name!r}; the space has {known}{near}")
-    chosen: dict[str, Value] = {}
+    chosen: dict[str, ParameterValue] = {}
     for name, entry in declared.items():
         default, choices = (
             entry.get(k) if isinstance(entry, dict) else None for k in ("default", "choices")
@@ -168,7 +174,7 @@ def _choose_parameters(raw: Any, given: Mapping[str, Value], place: str) -> dict
 _PARAMETER = re.compile(r"\$(\w+)\Z")
 
 
-def _fill(value: Any, parameters: Mapping[str, Value], place: str) -> Any:
+def _fill(value: Any, parameters: Mapping[str, ParameterValue], place: str) -> Any:
     """``value`` with every ``$name`` replaced by the parameter of that name."""
     if isinstance(value, dict):
         return {key: _fill(each, parameters, place) for key, each in value.items()}

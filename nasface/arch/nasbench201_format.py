@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from nasface.arch.genotype import (
-    FORMAT,
+    GENOTYPE_FORMAT,
     CellGene,
     EdgeGene,
     Genotype,
@@ -25,7 +25,7 @@ from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError
 
 #: name in NAS-Bench-201 -> name here; ``none`` is no connection
-OPERATIONS: Mapping[str, str] = MappingProxyType(
+NASBENCH201_OPERATIONS: Mapping[str, str] = MappingProxyType(
     {
         "skip_connect": "skip",
         "nor_conv_1x1": "conv_1x1",
@@ -55,7 +55,7 @@ def read_nasbench201(text: str, name: str, space: SearchSpace | None) -> Genotyp
         except SpecError as error:
             raise SpecError(f"does not fit cell {cell} of space {space.name}: {error}") from None
     return Genotype(
-        FORMAT,
+        GENOTYPE_FORMAT,
         name,
         SpaceReference(space.name, space.digest, dict(space.parameters)),
         cells,
@@ -69,12 +69,12 @@ def _node(at: int, part: str) -> list[str]:
     if [source for _, source in entries] != [str(source) for source in range(at + 1)]:
         raise SpecError(f"node {at + 1}: expected one operation from each of 0 to {at}")
     for operation, _ in entries:
-        if operation not in (*OPERATIONS, "none"):
+        if operation not in (*NASBENCH201_OPERATIONS, "none"):
             raise SpecError(
                 f"node {at + 1}: unknown operation {operation!r}; expected one of none, "
-                f"{', '.join(OPERATIONS)}"
+                f"{', '.join(NASBENCH201_OPERATIONS)}"
             )
-    return [OPERATIONS.get(operation, "") for operation, _ in entries]
+    return [NASBENCH201_OPERATIONS.get(operation, "") for operation, _ in entries]
 
 
 def _gene(nodes: list[list[str]], graph: CellGraph) -> CellGene:

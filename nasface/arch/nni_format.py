@@ -11,7 +11,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from nasface.arch.darts_format import Pair, darts_cell
+from nasface.arch.darts_format import DartsPair, darts_cell
 from nasface.arch.genotype import CellGene
 from nasface.arch.literals import Literal, read_literal, shown
 from nasface.errors import SpecError
@@ -58,7 +58,7 @@ def read_nni_fields(fields: Fields) -> tuple[dict[str, CellGene], list[str]]:
     for cell in ("normal", "reduce"):
         here = {key: match for key, match in keys.items() if match["cell"] == cell}
         read = _read_first if any(match["node1"] for match in here.values()) else _read_flat
-        found: dict[int, list[Pair]] = {}
+        found: dict[int, list[DartsPair]] = {}
         for node, pair in read(fields, here):
             found.setdefault(node, []).append(pair)
         if not found or sorted(found) != list(range(2, len(found) + 2)):
@@ -71,7 +71,9 @@ def read_nni_fields(fields: Fields) -> tuple[dict[str, CellGene], list[str]]:
     return cells, notes
 
 
-def _read_flat(fields: Fields, keys: Mapping[str, re.Match[str]]) -> Iterator[tuple[int, Pair]]:
+def _read_flat(
+    fields: Fields, keys: Mapping[str, re.Match[str]]
+) -> Iterator[tuple[int, DartsPair]]:
     """Node and pair of every edge of nni 2 and 3."""
     edges = sorted((int(m["node"]), int(m["at"]), m["cell"]) for m in keys.values())
     for node, at, cell in dict.fromkeys(edges):
@@ -89,7 +91,9 @@ def _read_flat(fields: Fields, keys: Mapping[str, re.Match[str]]) -> Iterator[tu
         yield node, (_operation(fields, operation_key), source)
 
 
-def _read_first(fields: Fields, keys: Mapping[str, re.Match[str]]) -> Iterator[tuple[int, Pair]]:
+def _read_first(
+    fields: Fields, keys: Mapping[str, re.Match[str]]
+) -> Iterator[tuple[int, DartsPair]]:
     """Node and pair of every edge that nni 1 kept."""
     edges = [(int(m["node1"]), int(m["source"]), key) for key, m in keys.items() if m["source"]]
     for node, source, key in sorted(edges):

@@ -27,7 +27,7 @@ from nasface.arch.graph import (
 )
 from nasface.errors import SpecError
 
-Value: TypeAlias = bool | int | str
+ParameterValue: TypeAlias = bool | int | str
 """What a parameter of a space may be set to."""
 
 MOST_NODES = 64
@@ -38,8 +38,8 @@ MOST_NODES = 64
 class Parameter:
     """A value that a user may choose when loading the space."""
 
-    default: Value
-    choices: tuple[Value, ...]
+    default: ParameterValue
+    choices: tuple[ParameterValue, ...]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class SearchSpace:
     operations: tuple[str, ...]
     partial_channels: int
     edge_normalisation: bool
-    parameters: Mapping[str, Value]
+    parameters: Mapping[str, ParameterValue]
 
     @cached_property
     def digest(self) -> str:
@@ -136,7 +136,7 @@ class SearchSpace:
         )
 
 
-def expand(document: SpaceDocument, parameters: Mapping[str, Value]) -> SearchSpace:
+def expand(document: SpaceDocument, parameters: Mapping[str, ParameterValue]) -> SearchSpace:
     """The explicit space of a document whose parameters have been filled in.
 
     Raises:

@@ -80,7 +80,7 @@ class StackedCell(nn.Module):
         return next(iter(outputs.values()))
 
 
-class Head(nn.Module):
+class ClassifierHead(nn.Module):
     """Global average pooling and a linear layer: (B, C, H, W) -> (B, K)."""
 
     def __init__(self, channels: int, classes: int) -> None:
@@ -112,7 +112,7 @@ class AuxiliaryHead(nn.Module):
             *([nn.BatchNorm2d(768)] if last_norm else []),
             nn.ReLU(),
         )
-        self.head = Head(768, classes)
+        self.head = ClassifierHead(768, classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, K)."""

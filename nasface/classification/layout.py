@@ -88,7 +88,7 @@ def reductions(layers: int) -> tuple[int, int]:
     return layers // 3, 2 * layers // 3
 
 
-def cells_of(source: SearchSpace | Genotype) -> dict[str, CellGraph | CellGene]:
+def layer_cells(source: SearchSpace | Genotype) -> dict[str, CellGraph | CellGene]:
     """The two cells of a space or a genotype.
 
     Raises:

@@ -15,11 +15,11 @@ from nasface.arch.space import SearchSpace
 from nasface.classification.blocks import (
     AuxiliaryHead,
     CifarStem,
-    Head,
+    ClassifierHead,
     ImageNetStem,
     StackedCell,
 )
-from nasface.classification.layout import NetworkConfig, cells_of, plan_layers, reductions
+from nasface.classification.layout import NetworkConfig, layer_cells, plan_layers, reductions
 from nasface.errors import ConfigError
 from nasface.nn.cell import FixedCell
 from nasface.search.policy import Mixture
@@ -42,7 +42,7 @@ class Classifier(nn.Module):
 
     def __init__(self, genotype: Genotype, config: NetworkConfig) -> None:
         super().__init__()
-        cells_of(genotype)
+        layer_cells(genotype)
         genes = genotype.cells
         plan = plan_layers(config, {n: len(g.outputs[0].sources) for n, g in genes.items()})
         self.stem = _stem(config)
@@ -51,7 +51,7 @@ class Classifier(nn.Module):
             for layer in plan
         )
         widths = [len(genes[x.cell].outputs[0].sources) * x.channels for x in plan]
-        self.head = Head(widths[-1], config.classes)
+        self.head = ClassifierHead(widths[-1], config.classes)
         self.auxiliary_at = reductions(config.layers)[1]
         self.auxiliary = _auxiliary(config, widths[self.auxiliary_at]) if config.auxiliary else None
 
@@ -94,7 +94,7 @@ class SearchClassifier(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        cells_of(space)
+        layer_cells(space)
         if config.auxiliary:
             raise ConfigError(
                 "auxiliary: true, expected false; a search network has no second head"
@@ -118,7 +118,7 @@ class SearchClassifier(nn.Module):
             )
             for layer in plan
         )
-        self.head = Head(nodes[plan[-1].cell] * plan[-1].channels, config.classes)
+        self.head = ClassifierHead(nodes[plan[-1].cell] * plan[-1].channels, config.classes)
 
     def weights(self) -> Iterator[nn.Parameter]:
         """The parameters other than architecture parameters."""

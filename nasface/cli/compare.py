@@ -16,7 +16,7 @@ from nasface.studies.scheduler import run_comparison
 from nasface.studies.spec import load_plan
 from nasface.studies.tables import REPORT, RUNS, read_summary_rows, write_tables
 
-PLOT = "summary.png"
+_PLOT = "summary.png"
 
 
 @dataclass(kw_only=True)
@@ -50,13 +50,13 @@ def run(arguments: Sequence[str]) -> int:
         outcome = run_comparison(plan, command.out, command.workers, progress)
     if outcome.rows:
         text = write_tables(plan, outcome.rows, command.out, outcome.total)
-        plot_comparison(outcome.rows, plan.metric, command.out / PLOT)
+        plot_comparison(outcome.rows, plan.metric, command.out / _PLOT)
         if command.json:
             print_json(read_summary_rows(command.out))
         else:
             say(text)
             say(f"runs       {command.out / RUNS}")
-            say(f"summary    {command.out / REPORT}, {command.out / PLOT}")
+            say(f"summary    {command.out / REPORT}, {command.out / _PLOT}")
     if outcome.stopped:
         progress.note("stopped; go on with the same command")
         return 130

@@ -12,7 +12,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, packaged_names
 from nasface.cli.console import print_json, print_table
 from nasface.cli.options import parse
-from nasface.detection.checkpoint import load_detector
+from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import FRAME, detector_cost
 from nasface.detection.necks.registry import GENOTYPE, NECK_PARTS, NONE, is_hand_made, uses_genotype
@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         return _necks(command, (height, width))
     genotype: Genotype | None
     if command.model.endswith(".safetensors"):
-        loaded = load_detector(Path(command.model))
+        loaded = read_checkpoint(Path(command.model))
         config, genotype, title = loaded.config, loaded.genotype, loaded.name
     elif is_hand_made(command.model):
         config, genotype = replace(command.settings, neck=command.model), None

@@ -49,7 +49,7 @@ class ImportCommand:
 
 
 @dataclass(kw_only=True)
-class ExportCommand:
+class GenotypeExportCommand:
     """Print a genotype in the text form of DARTS."""
 
     genotype: tyro.conf.Positional[str]
@@ -117,7 +117,7 @@ def _import(command: ImportCommand) -> int:
     return 0
 
 
-def _export(command: ExportCommand) -> int:
+def _export(command: GenotypeExportCommand) -> int:
     say(write_darts_text(load_genotype(command.genotype)))
     return 0
 
@@ -215,7 +215,7 @@ Action = tuple[type[Any], Callable[[Any], int]]
 _ACTIONS: Mapping[str, Action] = MappingProxyType(
     {
         "import": (ImportCommand, _import),
-        "export": (ExportCommand, _export),
+        "export": (GenotypeExportCommand, _export),
         "show": (ShowCommand, _show),
         "validate": (ValidateCommand, _validate),
         "diff": (DiffCommand, _diff),

@@ -8,7 +8,7 @@ import tyro
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError, did_you_mean
-from nasface.presets import PREFIX, presets
+from nasface.presets import PRESET_PREFIX, presets
 
 
 @dataclass(kw_only=True)
@@ -31,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
         for each in known.values():
             say(f"{each.name:<{wide}}{each.command:<9}{first_sentence(each.text)}")
         return 0
-    name = command.name.removeprefix(PREFIX)
+    name = command.name.removeprefix(PRESET_PREFIX)
     if name not in known:
         raise ConfigError(
             f"{command.name}: no preset; expected {', '.join(known)}{did_you_mean(name, known)}"

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from nasface.arrays import Flags, Float32, Image
 from nasface.data.images import MEAN_COLOUR
 from nasface.errors import ConfigError
 
@@ -27,10 +28,6 @@ _SQUARE_TRIALS = 50
 _BRIGHTNESS = 32.0
 _GAIN = (0.5, 1.5)
 _HUE_DEGREES = 18.0
-
-Image = NDArray[np.uint8]
-Boxes = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +79,8 @@ class _Placement(NamedTuple):
 
 
 def augment(
-    image: Image, boxes_M4: Boxes, ignore_M: Flags, config: AugmentConfig, generator: Generator
-) -> tuple[Image, Boxes, Flags]:
+    image: Image, boxes_M4: Float32, ignore_M: Flags, config: AugmentConfig, generator: Generator
+) -> tuple[Image, Float32, Flags]:
     """Make one training sample of uint8 (H, W, 3) RGB and its M faces.
 
     Returns uint8 (size, size, 3), float32 boxes in pixels of it, within [0, size] and with an
@@ -108,7 +105,7 @@ def augment(
 
 
 def draw_window(
-    height: int, width: int, faces_F4: Boxes, config: AugmentConfig, generator: Generator
+    height: int, width: int, faces_F4: Float32, config: AugmentConfig, generator: Generator
 ) -> Window:
     """Draw the crop for an image whose faces to learn from are ``faces_F4``.
 
@@ -148,7 +145,9 @@ def distort_colours(image: Image, probability: float, generator: Generator) -> I
     return image
 
 
-def _anchor_window(height: int, width: int, face: Boxes, size: int, generator: Generator) -> Window:
+def _anchor_window(
+    height: int, width: int, face: Float32, size: int, generator: Generator
+) -> Window:
     """Crop so that one face, wholly in view, gets the size of an anchor.
 
     The anchor is drawn from those up to one above the face's own, and varied by up to half an
@@ -184,7 +183,7 @@ def _whole_window(height: int, width: int, generator: Generator) -> Window:
 
 
 def _square_window(
-    height: int, width: int, faces_F4: Boxes, config: AugmentConfig, generator: Generator
+    height: int, width: int, faces_F4: Float32, config: AugmentConfig, generator: Generator
 ) -> Window:
     """Draw squares inside the image until one shows a face to learn from, else take the whole."""
     shares = generator.uniform(*SQUARE_SIDES, size=_SQUARE_TRIALS)
@@ -239,8 +238,8 @@ def _render(
 
 
 def _move_boxes(
-    boxes_M4: Boxes, ignore_M: Flags, placement: _Placement, config: AugmentConfig
-) -> tuple[Boxes, Flags]:
+    boxes_M4: Float32, ignore_M: Flags, placement: _Placement, config: AugmentConfig
+) -> tuple[Float32, Flags]:
     """Carry boxes from the image to the output; the same mapping as that of the pixels."""
     source, target = (np.array(rectangle, np.float64) for rectangle in placement)
     whole_M4 = boxes_M4.astype(np.float64)
@@ -257,7 +256,7 @@ def _move_boxes(
     return moved, ignore_M[stays_M] | ~has_centre_M[stays_M] | small
 
 
-def _centre_within(boxes_M4: Boxes, rectangle: tuple[int, int, int, int]) -> Flags:
+def _centre_within(boxes_M4: Float32, rectangle: tuple[int, int, int, int]) -> Flags:
     """Tell which boxes have an area and their centre in ``rectangle`` ``x1 y1 x2 y2``."""
     low, high = np.array(rectangle[:2]), np.array(rectangle[2:])
     centres_M2 = (boxes_M4[:, :2].astype(np.float64) + boxes_M4[:, 2:]) / 2

@@ -15,8 +15,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.arrays import Float32
 from nasface.data.images import read_image, read_orientation
-from nasface.data.jpeg import START, has_all_data
+from nasface.data.jpeg import JPEG_START, has_all_data
 from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.progress import Progress
@@ -24,13 +25,12 @@ from nasface.progress import Progress
 BadImages = Literal["stop", "skip"]
 """What to do about images that cannot be read."""
 
-HEIGHTS = (10, 20, 50, 300)
+CHECKED_HEIGHTS = (10, 20, 50, 300)
 """Face heights in pixels between which faces are counted."""
 
 PER_IMAGE = (1, 2, 6, 11, 21, 51, 101)
 """Numbers of faces between which images are counted."""
 
-Boxes = NDArray[np.float32]
 
 _WAYS = ("ignore", "apply")
 _USUAL = "x y w h"
@@ -41,12 +41,12 @@ _TOLERANCE = 2.0
 _FEW, _MOST, _NEARLY_ALL = 0.01, 0.95, 0.99
 
 
-def _sides(boxes_M4: Boxes) -> Boxes:
+def _sides(boxes_M4: Float32) -> Float32:
     return boxes_M4[:, 2:] - boxes_M4[:, :2]
 
 
 #: what a row of four numbers may mean -> the boxes x1 y1 x2 y2, from those by the usual meaning
-_FORMS: dict[str, Callable[[Boxes], Boxes]] = {
+_FORMS: dict[str, Callable[[Float32], Float32]] = {
     _USUAL: lambda boxes: boxes,
     "x1 y1 x2 y2": lambda boxes: np.concatenate([boxes[:, :2], _sides(boxes)], 1),
     "centre x, centre y, w h": lambda boxes: np.concatenate(
@@ -152,7 +152,7 @@ class DataCheck:
             "images": len(self.records),
             "faces": len(valid),
             "valid_faces": int(valid.sum()),
-            "valid_faces_by_height": _banded(heights[valid], HEIGHTS, " px"),
+            "valid_faces_by_height": _banded(heights[valid], CHECKED_HEIGHTS, " px"),
             "images_by_valid_faces": _banded(counts, PER_IMAGE, ""),
             "findings": [each.figures() for each in self.findings],
         }
@@ -213,7 +213,7 @@ def inspect_image(record: ImageRecord, thorough: bool = False) -> ImageFacts:
     if not thorough:
         return ImageFacts((height, width), orientation)
     data = record.path.read_bytes()
-    is_whole = not data.startswith(START) or has_all_data(data)
+    is_whole = not data.startswith(JPEG_START) or has_all_data(data)
     digest = hashlib.sha256(data).hexdigest()
     return ImageFacts((height, width), orientation, digest=digest, is_whole=is_whole)
 
@@ -332,7 +332,7 @@ def _number(count: int, one: str, several: str | None = None) -> str:
     return f"{count} {one if count == 1 else several or f'{one}s'}"
 
 
-def _inside(boxes_M4: Boxes, size: tuple[int, int]) -> NDArray[np.bool_]:
+def _inside(boxes_M4: Float32, size: tuple[int, int]) -> NDArray[np.bool_]:
     """Whether boxes have an area and lie inside an image of (height, width), bool (M,)."""
     limits = np.array([size[1], size[0]]) + _TOLERANCE
     low, high = boxes_M4[:, :2], boxes_M4[:, 2:]

@@ -28,8 +28,8 @@ MOST_PIXELS = 100_000_000
 """Largest image that is read."""
 
 _CONTAINERS = (
-    ("JPEG", jpeg.START + b"\xff", jpeg.whole_jpeg),
-    ("PNG", png.START, png.whole_png),
+    ("JPEG", jpeg.JPEG_START + b"\xff", jpeg.whole_jpeg),
+    ("PNG", png._START, png.whole_png),
 )
 _TIFF_SAMPLES = MappingProxyType({1: "unsigned integers", 2: "signed integers", 3: "floats"})
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-START, END = b"\xff\xd8", b"\xff\xd9"
+JPEG_START, END = b"\xff\xd8", b"\xff\xd9"
 _END, _SCAN, _RESTART_INTERVAL = 0xD9, 0xDA, 0xDD
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
@@ -57,7 +57,7 @@ class _Layout:
     sent yet.
     """
 
-    end: int = len(START)
+    end: int = len(JPEG_START)
     is_closed: bool = False
     scan: int = 0
     is_progressive: bool = False
@@ -73,7 +73,7 @@ class _Layout:
 
 def _walk(data: bytes) -> _Layout:
     layout = _Layout()
-    at = len(START)
+    at = len(JPEG_START)
     while True:
         at = data.find(b"\xff", at)
         while 0 <= at < len(data) and data[at] == 0xFF:  # fill bytes may stand before a marker

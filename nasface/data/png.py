@@ -2,7 +2,7 @@
 
 import zlib
 
-START = b"\x89PNG\r\n\x1a\n"
+_START = b"\x89PNG\r\n\x1a\n"
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 _STEP = 2**20
 
@@ -14,7 +14,7 @@ def whole_png(data: bytes) -> bytes | None:
     noticed here: OpenCV takes and clears that much memory, up to 4 GB, before it looks for them.
     ``data`` starts with ``START``.
     """
-    at, coded = len(START), []
+    at, coded = len(_START), []
     while at + 12 <= len(data):  # length, kind, content, checksum
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         if at + 12 + size > len(data):

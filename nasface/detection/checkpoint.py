@@ -25,7 +25,7 @@ from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
 from nasface.nn.blocks import channels_last
 from nasface.nn.keys import name_of
 
-FORMAT = "nasface-detector-1"
+CHECKPOINT_FORMAT = "nasface-detector-1"
 LICENCE = "weights are subject to the terms of the images that they were trained on"
 PREPROCESSING = "RGB / 255, minus ImageNet mean, over ImageNet standard deviation"
 
@@ -66,7 +66,7 @@ def save_detector(
     """
     metadata = {
         **(about or {}),
-        "format": FORMAT,
+        "format": CHECKPOINT_FORMAT,
         "nasface": nasface.__version__,
         "config": to_yaml(detector.trunk.config),
         **({} if genotype is None else {"genotype": to_yaml(genotype)}),
@@ -83,16 +83,16 @@ def save_detector(
     write_bytes(path, save(tensors, metadata))
 
 
-def load_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
+def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
     """The detector of a file written by :func:`save_detector`, in evaluation mode.
 
     Raises:
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
     """
     tensors, metadata = load_safetensors_file(path)
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") != CHECKPOINT_FORMAT:
         raise RunError(
-            f"{path}: format is {metadata.get('format')!a:.60}, expected {FORMAT!r} "
+            f"{path}: format is {metadata.get('format')!a:.60}, expected {CHECKPOINT_FORMAT!r} "
             "(a file written by nasface train)"
         )
     config = parse_dataclass(

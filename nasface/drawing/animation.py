@@ -13,7 +13,7 @@ from PIL import Image
 from nasface.arch.genotype import CellGene, Genotype
 from nasface.drawing.draw import Drawing
 from nasface.drawing.graph import Arrow, Vertex, cell_graph, merge_vertices
-from nasface.drawing.layout import Key, keyed
+from nasface.drawing.layout import NodeKey, keyed
 from nasface.drawing.sheet import CellPicture, choose_cells, entries_of, picture_cell, sheet
 from nasface.io.files import write_bytes
 from nasface.plots.save import SUFFIXES, check_suffix
@@ -21,7 +21,7 @@ from nasface.plots.save import SUFFIXES, check_suffix
 ANIMATION = ".gif"
 FRAME_MS, LAST_MS = 700, 2500
 """How long a frame of an animation is shown, and the last one."""
-DPI = 80
+_DPI = 80
 _METHOD = Image.Quantize.MAXCOVERAGE
 """Keeps the colours of operations, which cover few pixels, apart."""
 
@@ -61,7 +61,7 @@ def frame_pictures(genotypes: Sequence[Genotype]) -> list[list[CellPicture]]:
 
 def _whole_cell(name: str, genes: Sequence[CellGene]) -> CellPicture:
     """A cell with an arrow, of the longest label, wherever one of the genotypes has one."""
-    longest: dict[Key, Arrow] = {}
+    longest: dict[NodeKey, Arrow] = {}
     vertices: list[Vertex] = []
     for found, arrows in map(cell_graph, genes):
         vertices += found
@@ -82,7 +82,7 @@ def _frame(whole: CellPicture, gene: CellGene) -> CellPicture:
 
 
 def _write_gif(drawings: Sequence[Drawing], path: Path) -> Path:
-    frames = [Image.open(io.BytesIO(each.render("png", dpi=DPI))) for each in drawings]
+    frames = [Image.open(io.BytesIO(each.render("png", dpi=_DPI))) for each in drawings]
     size = max(frame.width for frame in frames), max(frame.height for frame in frames)
     images = []
     for frame in frames:

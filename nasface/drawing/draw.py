@@ -15,7 +15,7 @@ from nasface.drawing.sheet import choose_cells, comparison_sheet, genotype_sheet
 from nasface.io.files import write_bytes
 from nasface.plots.save import SUFFIXES, check_suffix
 
-DPI = 150
+_DPI = 150
 """Of PNG files."""
 _CLASS = "nasface-drawing"
 _STYLE = """<style>
@@ -39,7 +39,7 @@ class Drawing:
         whole = self.render("svg").decode()
         return whole[whole.index("<svg") :]
 
-    def render(self, form: str, dpi: int = DPI) -> bytes:
+    def render(self, form: str, dpi: int = _DPI) -> bytes:
         """The drawing as ``svg``, ``png`` or ``pdf``; ``dpi`` is the resolution of a ``png``."""
         from pygraphviz import AGraph
 

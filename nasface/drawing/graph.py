@@ -13,7 +13,7 @@ from nasface.arch.graph import Transform
 from nasface.arch.operations import OPERATIONS
 
 Role = Literal["input", "node", "leaf", "symbol", "output"]
-Side = Literal["", "both", "first", "second"]
+DiffSide = Literal["", "both", "first", "second"]
 NodeProbabilities = Sequence[Sequence[float | None]]
 """For each node of a cell, for each edge into it, the probability of its operation, if known."""
 
@@ -27,7 +27,7 @@ FILL: Mapping[Role, str] = {
 }
 FIXED = "#8a8a8a"
 #: colour of what a comparison finds in both genotypes or in one of them
-SIDES: Mapping[Side, str] = {"both": "#6a6a6a", "first": "#d55e00", "second": "#0072b2"}
+SIDES: Mapping[DiffSide, str] = {"both": "#6a6a6a", "first": "#d55e00", "second": "#0072b2"}
 _PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c510a", "#5e3c99", "#1b7837", "#b2182b",
     "#4393c3", "#c51b7d", "#01665e", "#bf812d", "#4d4d4d", "#7f0000", "#827717", "#00695c",
@@ -57,7 +57,7 @@ class Arrow:
     target: str
     operation: str
     mark: str
-    side: Side = ""
+    side: DiffSide = ""
     is_named: bool = False
     probability: float | None = None
 

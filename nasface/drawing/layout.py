@@ -20,11 +20,11 @@ from nasface.drawing.style import STYLES, label_style, text_style, vertex_style
 if TYPE_CHECKING:
     from pygraphviz import AGraph
 
-Key = tuple[str, str, int]
+NodeKey = tuple[str, str, int]
 """Source and target of an arrow, and which of several arrows between the two it is."""
 
 
-def keyed(arrows: Sequence[Arrow]) -> dict[Key, Arrow]:
+def keyed(arrows: Sequence[Arrow]) -> dict[NodeKey, Arrow]:
     """Arrows by what tells them apart."""
     seen: Counter[tuple[str, str]] = Counter()
     found = {}
@@ -67,13 +67,13 @@ def lay_out(vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> "AGraph":
     return graph
 
 
-def label_name(key: Key) -> str:
+def label_name(key: NodeKey) -> str:
     """The name of the vertex that carries an arrow's label."""
     source, target, number = key
     return f"{source} > {target}" + (f" {number + 1}" if number else "")
 
 
-def segments(key: Key, arrow: Arrow) -> Iterator[tuple[str, str, str]]:
+def segments(key: NodeKey, arrow: Arrow) -> Iterator[tuple[str, str, str]]:
     """Start, end and key of the edges that draw an arrow: one, or one on each side of its label."""
     middle = label_name(key)
     stops = (arrow.source, middle, arrow.target) if arrow.label else (arrow.source, arrow.target)
@@ -112,7 +112,7 @@ def stride_name(level: int) -> str:
     return f"stride {2**level}"
 
 
-def _add_arrow(graph: "AGraph", key: Key, arrow: Arrow, steps: int) -> None:
+def _add_arrow(graph: "AGraph", key: NodeKey, arrow: Arrow, steps: int) -> None:
     """Draw an arrow over so many columns, two ranks of Graphviz each."""
     if arrow.label:
         graph.add_node(label_name(key), **label_style(arrow))

@@ -13,7 +13,7 @@ _SIGN = "\N{HORIZONTAL BAR}\N{BLACK RIGHT-POINTING TRIANGLE}"
 
 
 @dataclass(frozen=True)
-class Entry:
+class LegendEntry:
     """A line of the legend: a coloured arrow or, of a ``role``, a filled vertex."""
 
     text: str
@@ -23,35 +23,35 @@ class Entry:
 
 def legend(
     vertices: Iterable[Vertex], arrows: Iterable[Arrow], compares: tuple[str, str] | None = None
-) -> list[Entry]:
+) -> list[LegendEntry]:
     """The entries that a drawing needs: operations or the two genotypes compared, then vertices."""
     shown = list(vertices)
     if compares:
         first, second = compares
         entries = [
-            Entry("in both", SIDES["both"]),
-            Entry(f"in {first} only", SIDES["first"]),
-            Entry(f"in {second} only", SIDES["second"]),
+            LegendEntry("in both", SIDES["both"]),
+            LegendEntry(f"in {first} only", SIDES["first"]),
+            LegendEntry(f"in {second} only", SIDES["second"]),
         ]
     else:
         used = {arrow.operation for arrow in arrows}
         entries = [
-            Entry(f"{name}: {OPERATIONS[name].text}", colour)
+            LegendEntry(f"{name}: {OPERATIONS[name].text}", colour)
             for name, colour in operation_colours().items()
             if name in used
         ]
-        entries.append(Entry("skip or fixed connection", FIXED))
+        entries.append(LegendEntry("skip or fixed connection", FIXED))
     labels = {role: {each.label for each in shown if each.role == role} for role in _ROLES}
     for role in (each for each in _ROLES if labels[each]):
         texts = {"leaf": ["leaf, part of an output"]}.get(role, [role])
         if role == "symbol":
             rules = [rule for rule in COMBINE_RULES.values() if rule.symbol in labels[role]]
             texts = [f"{rule.symbol} {rule.text}" for rule in rules]
-        entries += [Entry(text, FILL[role], role) for text in texts]
+        entries += [LegendEntry(text, FILL[role], role) for text in texts]
     return entries
 
 
-def legend_table(entries: list[Entry], columns: int = 3) -> str:
+def legend_table(entries: list[LegendEntry], columns: int = 3) -> str:
     """The legend as a table in Graphviz' HTML, filled column by column."""
     rows = -(-len(entries) // columns)
     body = "".join(
@@ -60,7 +60,7 @@ def legend_table(entries: list[Entry], columns: int = 3) -> str:
     return f'<<table border="0" cellspacing="2" cellpadding="1">{body}</table>>'
 
 
-def _cells(entry: Entry) -> str:
+def _cells(entry: LegendEntry) -> str:
     """Two cells of the table: an arrow or a box, then the text."""
     if entry.role is None:
         sign = f'<td><font color="{entry.colour}">{_SIGN}</font></td>'

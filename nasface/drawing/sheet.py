@@ -14,7 +14,7 @@ from nasface.drawing.graph import (
     compare_cells,
 )
 from nasface.drawing.layout import (
-    Key,
+    NodeKey,
     is_pyramid,
     keyed,
     label_name,
@@ -23,7 +23,7 @@ from nasface.drawing.layout import (
     segments,
     stride_name,
 )
-from nasface.drawing.legend import Entry, legend, legend_table
+from nasface.drawing.legend import LegendEntry, legend, legend_table
 from nasface.drawing.style import Style, label_style, line_style, text_style, vertex_style
 from nasface.errors import ConfigError
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float]
 
-WIDTH = 1000.0
+_WIDTH = 1000.0
 """Width in points of a sheet of several cells, unless one of them is wider."""
 GAP, TITLE, LINE = 30.0, 30.0, 14.0
 """Between cells, for a title, and for a line of the legend, in points."""
@@ -46,7 +46,7 @@ class CellPicture:
     name: str
     title: str
     vertices: tuple[Vertex, ...]
-    arrows: Mapping[Key, Arrow]
+    arrows: Mapping[NodeKey, Arrow]
     layout: "AGraph"
     width: float
     height: float
@@ -110,7 +110,7 @@ def comparison_sheet(first: Genotype, second: Genotype) -> "AGraph":
 
 def entries_of(
     cells: Sequence[CellPicture], compares: tuple[str, str] | None = None
-) -> list[Entry]:
+) -> list[LegendEntry]:
     """The legend that some cells need."""
     return legend(
         [vertex for cell in cells for vertex in cell.vertices],
@@ -120,7 +120,7 @@ def entries_of(
 
 
 def sheet(
-    title: str, cells: Sequence[CellPicture], entries: Sequence[Entry] | None = None
+    title: str, cells: Sequence[CellPicture], entries: Sequence[LegendEntry] | None = None
 ) -> "AGraph":
     """Cells on a sheet, with the legend that they need or another one: a graph of Graphviz in which
     all places are given.
@@ -142,7 +142,7 @@ def arrange(cells: Sequence[CellPicture]) -> tuple[list[Point], float, float]:
     """The lower left corners of cells, and width and height of all: from left to right and from the
     top down, as many beside each other as fit.
     """
-    width = max(WIDTH if len(cells) > 1 else 0.0, *(cell.width for cell in cells))
+    width = max(_WIDTH if len(cells) > 1 else 0.0, *(cell.width for cell in cells))
     bands: list[list[CellPicture]] = []
     for cell in cells:
         # A high pyramid beside a low cell would leave a hole.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nasface.data.dataset import Batch
 from nasface.engine.distributed.world import World, digest_of
-from nasface.search.accumulator import LossParts, figures_of
+from nasface.search.accumulator import SupportsLossParts, figures_of
 
 
 class GradientAccumulator:
@@ -64,7 +64,7 @@ class GradientAccumulator:
             for each in parameters:
                 each.grad = None
 
-    def backward(self, loss: Tensor | LossParts) -> None:
+    def backward(self, loss: Tensor | SupportsLossParts) -> None:
         """Add the gradient of the loss of a part."""
         figures = figures_of(loss)
         (figures["loss"] / self.parts).backward()

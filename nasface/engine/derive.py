@@ -8,6 +8,7 @@ from typing import Any
 import nasface
 from nasface.arch.genotype import Genotype, Provenance, cascade
 from nasface.arch.io import load_genotype, load_search_space
+from nasface.arrays import Float32
 from nasface.engine.arch_history import ArchHistory, read_history
 from nasface.engine.search import SearchConfig
 from nasface.errors import ConfigError, RunError
@@ -17,7 +18,6 @@ from nasface.nn.keys import name_of
 from nasface.runs.arch_history import entry_arrays
 from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import RunFolder
-from nasface.search.candidates import FloatArray
 from nasface.search.derive import derive
 
 
@@ -81,7 +81,7 @@ def load_history(run: Path) -> ArchHistory:
 
 def _choices(
     state: Mapping[str, Any], epoch: int | None, folder: RunFolder
-) -> tuple[int, dict[str, FloatArray], dict[str, FloatArray]]:
+) -> tuple[int, dict[str, Float32], dict[str, Float32]]:
     if epoch is None:
         model = state["model"]
         alphas, betas = (

@@ -8,10 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
+from nasface.arrays import Image
 from nasface.data.check import BadImages
 from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile, is_stream, shown_name
@@ -22,8 +21,6 @@ from nasface.io.files import write_text
 from nasface.progress import Progress, StopRequest
 from nasface.runs.folder import RunFolder
 from nasface.structures import Detections
-
-Image = NDArray[np.uint8]
 
 #: images on the sheet that shows the first ones at a glance
 OVERVIEW = 24

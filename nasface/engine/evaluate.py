@@ -127,7 +127,7 @@ def brief(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, **({REASONS: reasons} if reasons else {})}
 
 
-def evaluate(
+def evaluate_ap(
     detector: nn.Module,
     truth: Truth | Sequence[ImageRecord],
     inference: InferenceConfig,

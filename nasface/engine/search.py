@@ -10,7 +10,7 @@ import torch
 import nasface
 from nasface.arch.genotype import Genotype, Provenance
 from nasface.arch.io import load_genotype, load_search_space
-from nasface.arch.space import SearchSpace, Value
+from nasface.arch.space import ParameterValue, SearchSpace
 from nasface.data.dataset import FaceDataset, check_batch
 from nasface.data.reading import check_images, describe_data
 from nasface.data.records import ImageRecord
@@ -43,7 +43,7 @@ class SearchConfig(BilevelConfig, JobConfig):
 
     space: str = "autofem"
     """Search space: a packaged name or a YAML file."""
-    parameters: dict[str, Value] = field(default_factory=dict)
+    parameters: dict[str, ParameterValue] = field(default_factory=dict)
     """Parameters of the space, such as nodes 8 rule cat-all."""
     prefix_genotype: str | None = None
     """Genotype built as a fixed module in front of the searched one; its cells open the result

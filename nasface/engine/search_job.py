@@ -28,7 +28,7 @@ from nasface.search.derive import derive
 from nasface.search.policy import Mixture
 from nasface.search.searcher import BilevelSearcher
 
-SPACE, PREFIX = "space.yaml", "prefix_genotype.yaml"
+SPACE, PREFIX_GENOTYPE_FILE = "space.yaml", "prefix_genotype.yaml"
 """Files of a run folder that hold a search space and a genotype which settings cannot name."""
 
 
@@ -98,8 +98,8 @@ class SearchJob(Job):
         output = self.context.output
         if output is not None and SPACE in self.kept:
             save_search_space(self.space, output.path / SPACE)
-        if output is not None and PREFIX in self.kept and self.prefix is not None:
-            save_genotype(self.prefix, output.path / PREFIX)
+        if output is not None and PREFIX_GENOTYPE_FILE in self.kept and self.prefix is not None:
+            save_genotype(self.prefix, output.path / PREFIX_GENOTYPE_FILE)
 
     def start(self, progress: Progress) -> None:
         """Begin to load the images of the steps that are left."""

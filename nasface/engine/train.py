@@ -12,7 +12,7 @@ from nasface.arch.io import load_genotype
 from nasface.data.dataset import FaceDataset, check_batch
 from nasface.data.reading import check_images, describe_data, read_split
 from nasface.data.records import ImageRecord
-from nasface.detection.checkpoint import load_detector
+from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.detector import Detector, build_detector
 from nasface.detection.losses import DetectionLoss
 from nasface.detection.necks.registry import uses_genotype
@@ -236,7 +236,7 @@ def _load_start_weights(detector: Detector, genotype: Genotype | None, path: Pat
     Raises:
         ConfigError: if they are of another detector or genotype.
     """
-    start = load_detector(path)
+    start = read_checkpoint(path)
     if start.config != detector.trunk.config:
         raise ConfigError(f"start_weights: {path} is of a detector with other settings")
     cells = [None if each is None else each.cells for each in (start.genotype, genotype)]

@@ -18,7 +18,7 @@ from nasface.detection.detector import Detector
 from nasface.detection.losses import DetectionLoss, LossParts
 from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.average import WeightAverage
-from nasface.engine.evaluate import Evaluation, brief, evaluate
+from nasface.engine.evaluate import Evaluation, brief, evaluate_ap
 from nasface.engine.job import Job, StepLoader
 from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.optim import LearningRateSchedule
@@ -145,7 +145,7 @@ class TrainJob(Job):
 
     def _evaluate(self, validation: Validation, progress: Progress) -> Evaluation:
         """Score on the validation images; keeps the best weights."""
-        evaluation = evaluate(
+        evaluation = evaluate_ap(
             self.released,
             validation.records,
             validation.inference,

@@ -11,7 +11,7 @@ from nasface.io.yaml import to_yaml
 CLASSES = ("background", "face")
 
 
-def describe(loaded: LoadedDetector, config: ExportConfig) -> dict[str, str]:
+def describe_export(loaded: LoadedDetector, config: ExportConfig) -> dict[str, str]:
     """Classes, preprocessing, layout of the anchors, genotype and settings of a detector."""
     anchors = loaded.config.anchors
     sides: dict[str, object] = {"side_in_strides": anchors.scale}

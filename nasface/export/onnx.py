@@ -11,11 +11,11 @@ import torch
 
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.export.config import ExportConfig
-from nasface.export.metadata import describe
+from nasface.export.metadata import describe_export
 from nasface.export.onnx_suppression import CANDIDATES, compare_suppressed, with_suppression
-from nasface.export.parity import Difference, Report, check
+from nasface.export.parity import ParityDifference, ReportProgress, check
 from nasface.export.traceable import Graph, dynamic_shapes, trace
-from nasface.inference.onnx_runtime import FORMAT, OUTPUT_NAMES, runner
+from nasface.inference.onnx_runtime import ONNX_FORMAT, OUTPUT_NAMES, runner
 from nasface.io.files import draft
 from nasface.optional import need
 
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 
 def export_onnx(
-    loaded: LoadedDetector, path: Path, config: ExportConfig, report: Report = lambda text: None
-) -> Difference:
+    loaded: LoadedDetector,
+    path: Path,
+    config: ExportConfig,
+    report: ReportProgress = lambda text: None,
+) -> ParityDifference:
     """Write a detector as ONNX, after comparing the file with it; the greatest difference.
 
     Raises:
@@ -59,7 +62,7 @@ def to_onnx(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
     _tidy(model)
     if config.outputs == "detections":
         model = with_suppression(model, config.suppression, config.opset)
-    about = {"format": FORMAT, **describe(loaded, config)}
+    about = {"format": ONNX_FORMAT, **describe_export(loaded, config)}
     need("onnx", "nasface[export]").helper.set_model_props(model, about)
     model.doc_string = f"Face detector {loaded.name}"
     return model
@@ -77,7 +80,7 @@ def _tidy(model: "onnx.ModelProto") -> None:
                 dimension.dim_param = "anchors"
 
 
-def _compare(loaded: LoadedDetector, path: Path, config: ExportConfig) -> Difference:
+def _compare(loaded: LoadedDetector, path: Path, config: ExportConfig) -> ParityDifference:
     """The greatest difference of a file from the detector; see :func:`export_onnx`."""
     if config.outputs == "detections":
         return compare_suppressed(loaded.detector, path, config.suppression)

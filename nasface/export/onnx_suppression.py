@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.errors import ExportError
-from nasface.export.parity import BATCHES, SIZES, Difference, check, random_images
+from nasface.export.parity import BATCHES, SIZES, ParityDifference, check, random_images
 from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
 from nasface.inference.predict import SuppressionConfig, suppress
@@ -74,7 +74,9 @@ def with_suppression(
     return merged
 
 
-def compare_suppressed(detector: nn.Module, path: Path, config: SuppressionConfig) -> Difference:
+def compare_suppressed(
+    detector: nn.Module, path: Path, config: SuppressionConfig
+) -> ParityDifference:
     """The greatest difference of a file's candidates from the detector's.
 
     A difference in the last digit may turn the order of two candidates. So suppression is compared

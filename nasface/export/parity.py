@@ -10,7 +10,7 @@ from nasface.errors import ExportError
 from nasface.random_streams import Purpose, torch_seed
 
 Function = Callable[[Tensor], tuple[Tensor, ...]]
-Report = Callable[[str], None]
+ReportProgress = Callable[[str], None]
 
 TOLERANCE = 1e-4
 SIZES = (
@@ -29,7 +29,7 @@ BATCHES = (1, 4)
 
 
 @dataclass(frozen=True)
-class Difference:
+class ParityDifference:
     """The greatest difference of an output, over its greatest magnitude, at a size."""
 
     height: int
@@ -51,7 +51,7 @@ def check(
     *,
     least: int = 1,
     tolerance: float = TOLERANCE,
-) -> Difference:
+) -> ParityDifference:
     """Compare on random images of all sizes from ``least`` pixels and both batches; the worst.
 
     ``tolerance`` 0 asks for the same bits. What is not a number differs.
@@ -68,7 +68,7 @@ def check(
 
 def differences(
     original: Function, exported: Function, names: Sequence[str], least: int = 1
-) -> Iterator[Difference]:
+) -> Iterator[ParityDifference]:
     """The difference of each output at each size and batch."""
     for height, width in SIZES:
         if min(height, width) < least:
@@ -78,7 +78,7 @@ def differences(
             with torch.inference_mode():
                 wanted, given = original(images), exported(images)
             for name, one, other in zip(names, wanted, given, strict=True):
-                yield Difference(height, width, batch, name, relative(one, other))
+                yield ParityDifference(height, width, batch, name, relative(one, other))
 
 
 def random_images(batch: int, height: int, width: int) -> Tensor:

@@ -8,13 +8,13 @@ from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, ExportError
 from nasface.export.config import ExportConfig
 from nasface.export.onnx import export_onnx
-from nasface.export.parity import Difference, Report
+from nasface.export.parity import ParityDifference, ReportProgress
 from nasface.export.python_source.file import export_python
 from nasface.export.torch_export import export_program
 from nasface.optional import require
 from nasface.registry import Registry
 
-Writer = Callable[[LoadedDetector, Path, ExportConfig, Report], Difference]
+Writer = Callable[[LoadedDetector, Path, ExportConfig, ReportProgress], ParityDifference]
 """Writes a detector to a file that agrees with it, or no file; returns the greatest difference."""
 
 
@@ -77,14 +77,14 @@ def export_format(path: Path) -> ExportFormat:
     return FORMATS.find(path.suffix, str(path))
 
 
-def export(
+def write_export(
     loaded: LoadedDetector,
     path: Path,
     config: ExportConfig | None = None,
     *,
     overwrite: bool = False,
-    report: Report = lambda text: None,
-) -> Difference:
+    report: ReportProgress = lambda text: None,
+) -> ParityDifference:
     """Write a detector in the format of the file's suffix, after comparing the file with it.
 
     ``report`` is told of each step.

@@ -7,20 +7,23 @@ import torch
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
 from nasface.export.config import ExportConfig
-from nasface.export.metadata import describe
-from nasface.export.parity import Difference, Report, check
+from nasface.export.metadata import describe_export
+from nasface.export.parity import ParityDifference, ReportProgress, check
 from nasface.export.traceable import SMALLEST_TRACED, Graph, trace
 from nasface.inference.onnx_runtime import OUTPUT_NAMES
 from nasface.io.files import draft
 from nasface.io.strict_json import to_json
 
-ABOUT = "about.json"
+_ABOUT = "about.json"
 """Name under which a program carries what it says of itself."""
 
 
 def export_program(
-    loaded: LoadedDetector, path: Path, config: ExportConfig, report: Report = lambda text: None
-) -> Difference:
+    loaded: LoadedDetector,
+    path: Path,
+    config: ExportConfig,
+    report: ReportProgress = lambda text: None,
+) -> ParityDifference:
     """Write a detector as a program, after comparing the file with it; the greatest difference.
 
     Images must have at least ``SMALLEST_TRACED`` rows and columns.
@@ -36,7 +39,7 @@ def export_program(
     program = trace(loaded.detector, config.outputs)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # holds paths of this machine
-    about = {ABOUT: to_json(describe(loaded, config), indent=None)}
+    about = {_ABOUT: to_json(describe_export(loaded, config), indent=None)}
     with draft(path) as temporary:
         torch.export.save(program, temporary, extra_files=about)
         report("comparing with the detector")

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Boxes = NDArray[np.floating]
+from nasface.arrays import Floats, Image
 
 DETECTED = (255, 64, 32)
 ANNOTATED = (40, 200, 255)
 
 
 def draw_boxes(
-    image: Image, boxes_N4: Boxes, scores_N: Boxes | None = None, truth_M4: Boxes | None = None
+    image: Image, boxes_N4: Floats, scores_N: Floats | None = None, truth_M4: Floats | None = None
 ) -> Image:
     """A copy with detections (with their scores) and, below them, annotated faces drawn."""
     canvas = np.ascontiguousarray(image).copy()
@@ -48,12 +46,12 @@ def contact_sheet(images: Sequence[Image], columns: int, cell: tuple[int, int]) 
     return sheet
 
 
-def _rectangle(canvas: Image, box: Boxes, colour: tuple[int, int, int], width: int) -> None:
+def _rectangle(canvas: Image, box: Floats, colour: tuple[int, int, int], width: int) -> None:
     x1, y1, x2, y2 = (round(float(value)) for value in box)
     cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, width)
 
 
-def _label(canvas: Image, box: Boxes, text: str, width: int) -> None:
+def _label(canvas: Image, box: Floats, text: str, width: int) -> None:
     """White text on the colour of the box, above it or, at the border, inside."""
     scale = 0.33 + 0.12 * width
     (w, h), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)

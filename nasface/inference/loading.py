@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from nasface.detection.checkpoint import LoadedDetector
-from nasface.detection.checkpoint import load_detector as load_weights
+from nasface.detection.checkpoint import read_checkpoint as load_weights
 from nasface.inference.onnx_runtime import load_onnx
 
 

@@ -29,7 +29,7 @@ OUTPUT_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-FORMAT = "nasface-onnx-1"
+ONNX_FORMAT = "nasface-onnx-1"
 
 
 class OnnxDetector(nn.Module):
@@ -75,9 +75,9 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
     except RunError as error:
         raise RunError(f"{path}: {error}") from None
     about = searcher.get_modelmeta().custom_metadata_map
-    if about.get("format") != FORMAT:
+    if about.get("format") != ONNX_FORMAT:
         raise RunError(
-            f"{path}: format is {about.get('format')!r}, expected {FORMAT!r} "
+            f"{path}: format is {about.get('format')!r}, expected {ONNX_FORMAT!r} "
             "(a file written by nasface export)"
         )
     values = parse_yaml(about["config"], f"{path}: config", RunError)

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from nasface.arrays import Image
 from nasface.data.images import read_image
 
-Image = NDArray[np.uint8]
 Picture = str | os.PathLike[str] | Image | Tensor | PIL.Image.Image
 
 #: what can be iterated over, but not for pictures

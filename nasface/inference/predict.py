@@ -7,9 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from nasface.arrays import Image
 from nasface.data.images import to_tensor
 from nasface.detection.boxes import clip, decode, non_maximum_suppression
 from nasface.errors import ConfigError
@@ -23,8 +23,6 @@ from nasface.inference.tta import (
     views_of,
 )
 from nasface.structures import Candidates, Detections, Predictions
-
-Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)

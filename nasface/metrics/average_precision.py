@@ -10,8 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating]
-Flags = npt.NDArray[np.bool_]
+from nasface.arrays import Flags, Floats
 
 #: bands of face height in pixels, from (inclusive) and to (exclusive)
 HEIGHT_BANDS: Mapping[str, tuple[float, float]] = MappingProxyType(

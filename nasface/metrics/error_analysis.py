@@ -5,13 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nasface.metrics.average_precision import (
-    AveragePrecision,
-    Flags,
-    Floats,
-    average_precision,
-    pairwise_iou,
-)
+from nasface.arrays import Flags, Floats
+from nasface.metrics.average_precision import AveragePrecision, average_precision, pairwise_iou
 
 
 @dataclass(frozen=True, eq=False)

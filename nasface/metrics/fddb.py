@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.arrays import Float64
 from nasface.data.detections import ScoredBoxes
 from nasface.data.fddb import FddbImage
 from nasface.optional import need
 
-Floats = NDArray[np.float64]
 Mask = NDArray[np.uint8]
 
 LARGEST_SIDE = 450
@@ -40,10 +40,10 @@ class FddbResult:
     entries without an image.
     """
 
-    scores: Floats
+    scores: Float64
     false_positives: NDArray[np.int64]
-    discontinuous: Floats
-    continuous: Floats
+    discontinuous: Float64
+    continuous: Float64
     images: int
     faces: int
     detections: int
@@ -100,8 +100,8 @@ def score_fddb(
 
 
 def overlaps_MN(
-    ellipses_M5: Floats, regions: NDArray[np.floating], size: tuple[int, int]
-) -> Floats:
+    ellipses_M5: Float64, regions: NDArray[np.floating], size: tuple[int, int]
+) -> Float64:
     """Overlaps (IoU), in pixels of an image of ``size``, of faces with boxes or ellipses."""
     faces = [_draw_ellipse(each, size) for each in ellipses_M5]
     areas = [np.count_nonzero(mask) for mask in faces]
@@ -128,7 +128,7 @@ def boxes_to_ellipses(
     smaller or larger. For each fold, shift and scale are the medians over the pairs of the *other*
     nine folds (rectangle and face, best partners of each other, overlap above 0.5).
     """
-    ratios: dict[int, list[Floats]] = {}
+    ratios: dict[int, list[Float64]] = {}
     for image in images:
         found = detections.get(image.name)
         if found is None or not len(found.scores_N):
@@ -151,7 +151,7 @@ def boxes_to_ellipses(
     return result
 
 
-def _steps(overlaps: Floats, scores: NDArray[np.floating]) -> Floats:
+def _steps(overlaps: Float64, scores: NDArray[np.floating]) -> Float64:
     """What each distinct score adds: (score, discontinuous, continuous, detections), (S, 4)."""
     assign = need("scipy.optimize", "nasface[evaluate]").linear_sum_assignment
     distinct, counts = np.unique(scores, return_counts=True)
@@ -192,7 +192,7 @@ def _round(value: float) -> int:
     return round(min(max(value, -_FAR), _FAR))
 
 
-def _relative(ellipse: Floats, row: NDArray[np.floating]) -> Floats:
+def _relative(ellipse: Float64, row: NDArray[np.floating]) -> Float64:
     """Centre, vertical and horizontal radius of an ellipse in units of a box's sides."""
     major, minor, angle, x, y = ellipse
     upright = abs(math.sin(angle)) >= abs(math.cos(angle))
@@ -202,7 +202,7 @@ def _relative(ellipse: Floats, row: NDArray[np.floating]) -> Floats:
     return np.array([(x - left) / width, (y - top) / height, vertical / height, horizontal / width])
 
 
-def _applied(relative: Floats, boxes_N4: Floats) -> Floats:
+def _applied(relative: Float64, boxes_N4: Float64) -> Float64:
     """The upright ellipses of boxes, (N, 5)."""
     x, y, x2, y2 = boxes_N4.T
     w, h = x2 - x, y2 - y

@@ -6,13 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from nasface.arrays import Floats
 from nasface.data.detections import ScoredBoxes, read_detections
 from nasface.data.records import AnnotatedDataset, ImageRecord
 
-Floats = NDArray[np.floating]
 Source = AnnotatedDataset | Path
 """A data set that was read, or the folder of one."""
 

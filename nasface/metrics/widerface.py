@@ -22,14 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.arrays import Flags, Float64
 from nasface.data.detections import NOTHING, ScoredBoxes
 from nasface.data.widerface_truth import WiderGroundTruth
 from nasface.metrics.average_precision import area_under_envelope
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
-THRESHOLDS: Floats = 1 - np.arange(1, 1001) / 1000
+THRESHOLDS: Float64 = 1 - np.arange(1, 1001) / 1000
 """The scores at which precision and recall are taken."""
 
 #: bands of face height in pixels, from (inclusive) and to (exclusive)
@@ -64,8 +62,8 @@ class SetResult:
 
     ap: float
     faces: int
-    recall: Floats
-    precision: Floats
+    recall: Float64
+    precision: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +123,7 @@ class _Pool:
     """The detections of all images that count, with the face each belongs to (-1: none) and whether
     it is the first of its face."""
 
-    scores_D: Floats
+    scores_D: Float64
     face_D: NDArray[np.int64]
     first_D: Flags
     image_D: NDArray[np.int64]
@@ -200,7 +198,7 @@ def _groups(
     return groups
 
 
-def _best_face(boxes_N4: Floats, faces_M4: Floats, threshold: float) -> NDArray[np.int64]:
+def _best_face(boxes_N4: Float64, faces_M4: Float64, threshold: float) -> NDArray[np.int64]:
     """The face that each box overlaps most, -1 where their IoU is below the threshold.
 
     The overlap counts the pixels of both borders.

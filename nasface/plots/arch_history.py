@@ -13,11 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from nasface.arch.space import SearchSpace
+from nasface.arrays import Floats
 from nasface.plots.save import save_figure
 from nasface.search.candidates import CandidateTable, Pair, select
-
-Floats = NDArray[np.floating]
-
 
 LEADERS = 4
 """Candidates of a node that are shown in any case, those of the greatest share at the end."""

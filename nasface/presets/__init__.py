@@ -8,12 +8,12 @@ from pathlib import Path
 
 from nasface.errors import ConfigError, did_you_mean
 
-PREFIX = "preset:"
+PRESET_PREFIX = "preset:"
 _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Preset:
+class PresetFile:
     """A packaged file of settings for ``command``; ``text`` is the comment that it begins with."""
 
     name: str
@@ -31,10 +31,10 @@ class Preset:
         return "\n".join(line.removeprefix(" ") for line in lines)
 
 
-def presets() -> dict[str, Preset]:
+def presets() -> dict[str, PresetFile]:
     """Return all presets by name, sorted by command and name."""
     return {
-        path.stem: Preset(path.stem, path.parent.name, path)
+        path.stem: PresetFile(path.stem, path.parent.name, path)
         for path in sorted(_FOLDER.glob("*/*.yaml"))
     }
 
@@ -45,10 +45,10 @@ def preset_path(file: str | Path, command: str) -> Path:
     Raises:
         ConfigError: for a name that no preset of the command has.
     """
-    if not str(file).startswith(PREFIX):
+    if not str(file).startswith(PRESET_PREFIX):
         return Path(file)
     own = {name: each for name, each in presets().items() if each.command == command}
-    name = str(file).removeprefix(PREFIX)
+    name = str(file).removeprefix(PRESET_PREFIX)
     if name not in own:
         names = ", ".join(own) or "a file, since it has no presets"
         raise ConfigError(

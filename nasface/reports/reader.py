@@ -10,7 +10,7 @@ import pandas as pd
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
-from nasface.detection.checkpoint import load_detector
+from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.config import DetectorConfig
 from nasface.detection.necks.registry import uses_genotype
 from nasface.engine.arch_history import ArchHistory
@@ -23,7 +23,7 @@ from nasface.metrics.protocol import Curves, TableRow
 from nasface.runs.arch_history import HISTORY
 from nasface.runs.environment import ENVIRONMENT
 from nasface.runs.folder import Kind, read_metrics
-from nasface.runs.results import CURVES, FIGURES, read_curves
+from nasface.runs.results import CURVES, FIGURES, read_result_curves
 
 #: kind -> settings that only runs of it have; tells that of a run folder that does not name it
 _TELLING: dict[Kind, set[str]] = {
@@ -99,7 +99,7 @@ class RunRecord:
     @cached_property
     def curves(self) -> Curves | None:
         """The curves of an evaluation."""
-        return read_curves(self.path) if (self.path / CURVES).is_file() else None
+        return read_result_curves(self.path) if (self.path / CURVES).is_file() else None
 
     @cached_property
     def history(self) -> ArchHistory | None:
@@ -120,7 +120,7 @@ class RunRecord:
         weights = self.settings.get("weights") or ""
         if not Path(weights).is_file() or not weights.endswith(".safetensors"):
             return None
-        loaded = load_detector(Path(weights))
+        loaded = read_checkpoint(Path(weights))
         return loaded.config, loaded.genotype
 
     def _json(self, name: str, empty: Any) -> Any:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nasface.arrays import Floats, Image
 from nasface.data.detections import read_detections
 from nasface.data.formats import DataConfig
 from nasface.data.images import read_image
@@ -13,11 +13,9 @@ from nasface.data.records import ImageRecord
 from nasface.engine.evaluate import DETECTIONS
 from nasface.errors import DataError
 from nasface.inference.annotate import draw_boxes
-from nasface.metrics.average_precision import Floats, average_precision
+from nasface.metrics.average_precision import average_precision
 from nasface.metrics.error_analysis import Outcome, best_score, image_outcome, ranked
 from nasface.reports.reader import RunRecord
-
-Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

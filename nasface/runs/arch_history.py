@@ -7,19 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from nasface.arrays import Float32
 from nasface.errors import RunError
 from nasface.io.files import write_bytes
 
 HISTORY = "arch_history.npz"
 """Name of the file in the folder of a search."""
 
-FloatArray = NDArray[np.float32]
-
 
 def history_entry(
-    epoch: int, step: int, alphas: Mapping[str, FloatArray], betas: Mapping[str, FloatArray]
+    epoch: int, step: int, alphas: Mapping[str, Float32], betas: Mapping[str, Float32]
 ) -> dict[str, Any]:
     """The architecture parameters after an epoch in a form that a checkpoint takes."""
     return {
@@ -32,7 +30,7 @@ def history_entry(
 
 def entry_arrays(
     entry: Mapping[str, Any],
-) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+) -> tuple[dict[str, Float32], dict[str, Float32]]:
     """The alphas and betas of an entry."""
     alphas, betas = (
         {cell: value.numpy() for cell, value in entry[kind].items()} for kind in ("alpha", "beta")

@@ -49,7 +49,7 @@ def write_curves(folder: Path, curves: Curves) -> Path:
     return folder / CURVES
 
 
-def read_curves(path: Path) -> Curves:
+def read_result_curves(path: Path) -> Curves:
     """Read the curves of an evaluation: of its folder, the file in it, or a file that another
     program wrote and one of the protocols reads.
 

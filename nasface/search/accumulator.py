@@ -8,7 +8,7 @@ from torch import Tensor, nn
 Batch = TypeVar("Batch")
 
 
-class LossParts(Protocol):
+class SupportsLossParts(Protocol):
     """A loss that says what it is made of."""
 
     @property
@@ -35,7 +35,7 @@ class Accumulator(Protocol[Batch]):
         """The micro-batches; when they are through, the gradient is complete."""
         ...
 
-    def backward(self, loss: Tensor | LossParts) -> None:
+    def backward(self, loss: Tensor | SupportsLossParts) -> None:
         """Add the gradient of a micro-batch."""
         ...
 
@@ -50,14 +50,14 @@ class WholeBatch(Generic[Batch]):
         """See :class:`Accumulator`."""
         yield batch
 
-    def backward(self, loss: Tensor | LossParts) -> None:
+    def backward(self, loss: Tensor | SupportsLossParts) -> None:
         """See :class:`Accumulator`."""
         figures = figures_of(loss)
         figures["loss"].backward()
         self.figures = {name: float(each.detach()) for name, each in figures.items()}
 
 
-def figures_of(loss: Tensor | LossParts) -> dict[str, Tensor]:
+def figures_of(loss: Tensor | SupportsLossParts) -> dict[str, Tensor]:
     """A loss, as ``loss``, and its parts."""
     if isinstance(loss, Tensor):
         return {"loss": loss}

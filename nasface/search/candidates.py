@@ -16,8 +16,8 @@ import torch
 
 from nasface.arch.graph import CellGraph
 from nasface.arch.space import SearchSpace
+from nasface.arrays import Float32
 
-FloatArray: TypeAlias = npt.NDArray[np.float32]
 Pair: TypeAlias = tuple[int, int]
 """(edge, column): an operation on an edge."""
 
@@ -67,9 +67,7 @@ class CandidateTable:
         return is_open
 
 
-def pair_scores(
-    table: CandidateTable, alpha_EO: FloatArray, beta_E: FloatArray | None
-) -> FloatArray:
+def pair_scores(table: CandidateTable, alpha_EO: Float32, beta_E: Float32 | None) -> Float32:
     """Probability of each pair: softmax(alpha) over an edge's candidates times softmax(beta).
 
     beta is normalised over the edges into a node; without it the factor is one (DARTS). float32
@@ -84,13 +82,13 @@ def pair_scores(
     return scores
 
 
-def _softmax(logits: FloatArray) -> FloatArray:
+def _softmax(logits: Float32) -> Float32:
     """torch's, since DARTS and PC-DARTS derive by it: equal to the last bit, near-ties included."""
-    result: FloatArray = torch.from_numpy(logits).softmax(-1).numpy()
+    result: Float32 = torch.from_numpy(logits).softmax(-1).numpy()
     return result
 
 
-def select(table: CandidateTable, scores_EO: FloatArray) -> tuple[tuple[Pair, ...], ...]:
+def select(table: CandidateTable, scores_EO: Float32) -> tuple[tuple[Pair, ...], ...]:
     """For each node its kept pairs: the best operation on each of the best edges.
 
     An edge is worth its best eligible operation. Ties go to the lower index, for edges and for

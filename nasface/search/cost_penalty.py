@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from nasface.arch.space import SearchSpace
+from nasface.arrays import Float32
 from nasface.nn.cost import measure_cost
 from nasface.nn.operations import build_operation
-from nasface.search.candidates import CandidateTable, FloatArray, Pair
+from nasface.search.candidates import CandidateTable, Pair
 from nasface.search.config import CostPenaltyConfig
 from nasface.search.policy import log_probabilities
 from nasface.search.supernet import ArchitectureParameters
@@ -29,7 +30,7 @@ def operation_costs(
     channels: int,
     sizes: Mapping[int, tuple[int, int]],
     measure: Measure,
-) -> FloatArray:
+) -> Float32:
     """What each candidate (E, O) of a cell costs in the derived cell; 0 where none is offered.
 
     ``sizes`` gives the height and width of each level for one image; multiply-adds are those of
@@ -92,7 +93,7 @@ class CostPenalty:
     """
 
     fixed: float
-    costs_EO: Mapping[str, FloatArray]
+    costs_EO: Mapping[str, Float32]
 
     def expected(self, arch_parameters: ArchitectureParameters) -> Tensor:
         """Expected cost of the derived network."""

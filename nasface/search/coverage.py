@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nasface.search.candidates import CandidateTable, FloatArray, pair_scores
+from nasface.arrays import Float32
+from nasface.search.candidates import CandidateTable, pair_scores
 from nasface.search.policy import Mixture, PathMixture
 
 
@@ -70,7 +71,7 @@ class Decision:
 
 
 def decisions(
-    coverage: Coverage, alphas: Mapping[str, FloatArray], betas: Mapping[str, FloatArray]
+    coverage: Coverage, alphas: Mapping[str, Float32], betas: Mapping[str, Float32]
 ) -> list[Decision]:
     """A row for every node of every cell that leaves a choice."""
     rows = []
@@ -100,7 +101,7 @@ def decisions(
     return rows
 
 
-def _entropy(scores_by_edge: list[FloatArray]) -> float:
+def _entropy(scores_by_edge: list[Float32]) -> float:
     """In [0, 1] of the greatest possible."""
     probability = np.concatenate(scores_by_edge)
     probability = probability / probability.sum()
@@ -108,7 +109,7 @@ def _entropy(scores_by_edge: list[FloatArray]) -> float:
     return float(entropy / np.log(len(probability)))
 
 
-def _margin(scores_by_edge: list[FloatArray], kept: int) -> float:
+def _margin(scores_by_edge: list[Float32], kept: int) -> float:
     """Of the best operations on the ``kept`` best edges: before the next operation on the same
     edge, or the best on the first edge that is not kept."""
     whole = sum(float(each.sum()) for each in scores_by_edge)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nasface.arch.genotype import (
-    FORMAT,
+    GENOTYPE_FORMAT,
     CellGene,
     EdgeGene,
     Genotype,
@@ -15,8 +15,9 @@ from nasface.arch.genotype import (
     SpaceReference,
 )
 from nasface.arch.space import SearchSpace
+from nasface.arrays import Float32
 from nasface.errors import SpecError
-from nasface.search.candidates import CandidateTable, FloatArray, Pair, pair_scores, select
+from nasface.search.candidates import CandidateTable, Pair, pair_scores, select
 
 NodePaths = tuple[tuple[Pair, ...], ...]
 """Per node its (edge, column) pairs."""
@@ -24,8 +25,8 @@ NodePaths = tuple[tuple[Pair, ...], ...]
 
 def derive(
     space: SearchSpace,
-    alphas: Mapping[str, FloatArray],
-    betas: Mapping[str, FloatArray] | None = None,
+    alphas: Mapping[str, Float32],
+    betas: Mapping[str, Float32] | None = None,
     *,
     name: str = "derived",
     provenance: Provenance | None = None,
@@ -66,7 +67,7 @@ def genotype_of_paths(
 ) -> Genotype:
     """The genotype in which each node has exactly the given pairs."""
     return Genotype(
-        format=FORMAT,
+        format=GENOTYPE_FORMAT,
         name=name,
         space=SpaceReference(space.name, space.digest, dict(space.parameters)),
         cells={cell: _gene(space, cell, paths[cell]) for cell in space.cells},
@@ -99,8 +100,8 @@ def _gene(space: SearchSpace, cell: str, path: NodePaths) -> CellGene:
 
 
 def _checked(
-    what: str, arrays: Mapping[str, FloatArray], cell: str, shape: tuple[int, ...]
-) -> FloatArray:
+    what: str, arrays: Mapping[str, Float32], cell: str, shape: tuple[int, ...]
+) -> Float32:
     if cell not in arrays:
         raise SpecError(
             f"{what}: cell {cell!r} is missing; given are {', '.join(arrays) or 'none'}"

@@ -31,8 +31,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasface.arrays import Float32
 from nasface.random_streams import Purpose, stream
-from nasface.search.candidates import CandidateTable, FloatArray, Pair, pair_scores, select
+from nasface.search.candidates import CandidateTable, Pair, pair_scores, select
 
 
 @dataclass(frozen=True)
@@ -209,12 +210,12 @@ def _turn(pairs: tuple[Pair, ...], draw: StepRandom, node: int, slot: int) -> Pa
     return pairs[int(order[turn])]
 
 
-def _host(values: Tensor) -> FloatArray:
-    array: FloatArray = values.detach().float().cpu().numpy()
+def _host(values: Tensor) -> Float32:
+    array: Float32 = values.detach().float().cpu().numpy()
     return array
 
 
-def _scores(table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None) -> FloatArray:
+def _scores(table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None) -> Float32:
     return pair_scores(table, _host(alpha_EO), None if beta_E is None else _host(beta_E))
 
 
@@ -222,7 +223,7 @@ def _scores(table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None) -> F
 class _Logits:
     """How the probabilities of gates differ from those of the choices: (log p + noise) / T."""
 
-    noise: FloatArray
+    noise: Float32
     temperature: float
 
 
@@ -251,13 +252,13 @@ def _scaled(trial: GatedOp, factor: Tensor) -> GatedOp:
     return replace(trial, gate=factor if trial.gate is None else factor * trial.gate)
 
 
-def _log(scores: FloatArray) -> FloatArray:
+def _log(scores: Float32) -> Float32:
     """The logarithm, finite even where a probability is too small for float32."""
-    result: FloatArray = np.log(np.maximum(scores, np.finfo(np.float32).tiny))
+    result: Float32 = np.log(np.maximum(scores, np.finfo(np.float32).tiny))
     return result
 
 
-def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> Float32:
     return generator.gumbel(size=shape).astype(np.float32)
 
 

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from nasface.arch.genotype import CellGene, Genotype, Provenance
 from nasface.arch.space import SearchSpace
+from nasface.arrays import Float32
 from nasface.errors import ConfigError
 from nasface.nn.keys import name_of
 from nasface.random_streams import Purpose
-from nasface.search.accumulator import Accumulator, LossParts, WholeBatch
+from nasface.search.accumulator import Accumulator, SupportsLossParts, WholeBatch
 from nasface.search.bilevel import Gradient, arch_step, second_order_arch_step, weight_step
-from nasface.search.candidates import FloatArray
 from nasface.search.config import BilevelConfig, policy_at
 from nasface.search.cost_penalty import CostPenalty
 from nasface.search.coverage import Coverage, Decision, decisions
@@ -39,7 +39,9 @@ class Schedule:
 class SearchLoss(Protocol[BatchIn]):
     """What is minimised: the loss of a batch under a mixture."""
 
-    def __call__(self, batch: BatchIn, mixture: Mixture, *, arch_step: bool) -> Tensor | LossParts:
+    def __call__(
+        self, batch: BatchIn, mixture: Mixture, *, arch_step: bool
+    ) -> Tensor | SupportsLossParts:
         """Run the network; ``arch_step`` says whether the architecture parameters learn, or the
         weights."""
         ...
@@ -185,7 +187,7 @@ class BilevelSearcher(Generic[Batch]):
             else:
                 yield mixture.weights_EO
 
-    def arrays(self) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    def arrays(self) -> tuple[dict[str, Float32], dict[str, Float32]]:
         """Copies of the architecture parameters: alphas and (with edge normalisation) betas by
         cell."""
         alpha, beta = (

@@ -22,7 +22,7 @@ from nasface.io.settings import load_config
 from nasface.runs.folder import RunFolder
 from nasface.search.sampling import mixture_of
 
-BATCHES = 8
+_BATCHES = 8
 """Batches for the statistics, from the half that trained the weights, and as many for the loss,
 from the other half."""
 
@@ -70,4 +70,4 @@ class OneShotScorer:
 
 
 def _batches(data: FaceDataset, batch: int) -> Sequence[Batch]:
-    return list(make_loader(data, batch, 0, BATCHES, 0))
+    return list(make_loader(data, batch, 0, _BATCHES, 0))

@@ -26,14 +26,14 @@ from nasface.io.strict_json import REASONS, to_json
 from nasface.io.yaml import to_yaml
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.studies.spec import StudyRun, StudySpec, runs_of
-from nasface.studies.worker import GENOTYPE, RANKED, RESULT, RUN, SEARCHED, STOPPED
+from nasface.studies.worker import GENOTYPE_FILE, RANKED, RESULT, RUN, SEARCHED, STOPPED
 
 PLAN, LOG = "plan.yaml", "log.txt"
 _POLL_SECONDS = 0.5
 
 
 @dataclass
-class Outcome:
+class StudyOutcome:
     """What :func:`run_comparison` left: rows of all finished runs, in the plan's order."""
 
     rows: list[dict[str, Any]]
@@ -99,7 +99,7 @@ class _Worker:
         return process.returncode == 0
 
 
-def run_comparison(plan: StudySpec, out: Path, workers: int, progress: Progress) -> Outcome:
+def run_comparison(plan: StudySpec, out: Path, workers: int, progress: Progress) -> StudyOutcome:
     """Run what is missing; Ctrl-C stops all runs with a checkpoint, and a later call goes on.
 
     A run that fails is reported and does not keep the others from running. Under ``torchrun`` each
@@ -128,7 +128,7 @@ def run_comparison(plan: StudySpec, out: Path, workers: int, progress: Progress)
             _work(worker, [(run, {"rank": RANKED}) for run in ranked], workers, progress)
     for folder, reason in worker.failed.items():
         progress.note(f"failed: {folder}: {reason}")
-    return Outcome(rows, len(runs), worker.failed, stop.asked)
+    return StudyOutcome(rows, len(runs), worker.failed, stop.asked)
 
 
 def finished(out: Path, run: StudyRun) -> dict[str, Any] | None:
@@ -143,7 +143,7 @@ def finished(out: Path, run: StudyRun) -> dict[str, Any] | None:
 
 def cells_of(out: Path, runs: list[StudyRun]) -> dict[str, Path]:
     """Path of a run -> the genotype that it found."""
-    paths = {run.path: out / run.path / GENOTYPE for run in runs if run.search is not None}
+    paths = {run.path: out / run.path / GENOTYPE_FILE for run in runs if run.search is not None}
     return {name: path for name, path in paths.items() if path.is_file()}
 
 
@@ -192,7 +192,7 @@ def _list_cells(out: Path, runs: list[StudyRun], ranked: list[StudyRun]) -> None
     for run in ranked:
         folder, own = out / run.path, cells[run.path]
         same = [name for name, cell in cells.items() if cell.space.digest == own.space.digest]
-        relative = [os.path.relpath(out / name / GENOTYPE, folder) for name in same]
+        relative = [os.path.relpath(out / name / GENOTYPE_FILE, folder) for name in same]
         write_text(folder / "cells.json", to_json(relative))
 
 

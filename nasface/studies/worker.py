@@ -26,11 +26,11 @@ from nasface.arch.io import load_genotype, load_search_space, save_genotype
 from nasface.data.reading import read_split
 from nasface.data.records import ImageRecord
 from nasface.data.widerface_truth import read_ground_truth
-from nasface.detection.checkpoint import load_detector
+from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.cost import detector_cost
 from nasface.detection.zoo import TABLE_SIZE
 from nasface.device import choose_device
-from nasface.engine.evaluate import Evaluation, evaluate
+from nasface.engine.evaluate import Evaluation, evaluate_ap
 from nasface.engine.malloc import keep_freed_memory
 from nasface.engine.search import run_search
 from nasface.engine.setup import peak_memory_mb
@@ -47,7 +47,7 @@ from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.spec import StudyRun
 
 RUN, SEARCHED, RESULT, RANKED = "run.yaml", "search.json", "result.json", "rank.json"
-GENOTYPE = "genotype.yaml"
+GENOTYPE_FILE = "genotype.yaml"
 STOPPED = 130
 _LATENCY_ROUNDS = 7
 
@@ -74,7 +74,7 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
             started = time.monotonic()
             genotype = _best_of_random(run, place)
             cost["search_seconds"] += round(time.monotonic() - started, 1)
-    save_genotype(genotype, folder / GENOTYPE)
+    save_genotype(genotype, folder / GENOTYPE_FILE)
     RunFolder(folder).write_json(SEARCHED, cost)
     return True
 
@@ -92,21 +92,23 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Train the run's detector, and write the row of the run; whether it came to that."""
     config = run.train
     if run.search is not None:
-        config = replace(config, genotype=str(folder / GENOTYPE))
+        config = replace(config, genotype=str(folder / GENOTYPE_FILE))
     place = folder / "train"
     result = run_training(config, place, progress, resume=_can_resume(place))
     if not result.finished:
         return False
     device = choose_device(config.device)
     peak = peak_memory_mb(device)
-    loaded = load_detector(place / "last.safetensors", device)
+    loaded = read_checkpoint(place / "last.safetensors", device)
     evaluation = result.evaluation
     records: Sequence[ImageRecord]
     if evaluation is None:
         # Stopped between the last step and here.
         check = read_split(Path(config.data), "val", config, progress)
         records = check.records
-        evaluation = evaluate(loaded.detector, records, config.inference, progress, check.left_out)
+        evaluation = evaluate_ap(
+            loaded.detector, records, config.inference, progress, check.left_out
+        )
     else:
         records = config.read(config.data, "val", need_images=config.bad_images == "stop")
     total = detector_cost(loaded.config, loaded.genotype, *TABLE_SIZE)[0]
@@ -226,7 +228,7 @@ class _Lines:
         print(text, flush=True)
 
 
-def main(arguments: list[str]) -> int:
+def run_worker(arguments: list[str]) -> int:
     """Run a phase; 0 done, 130 stopped, 2 for a mistake, whose line is the last of the log."""
     folder = Path(arguments[0])
     keep_freed_memory()
@@ -242,4 +244,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_worker(sys.argv[1:]))

@@ -23,7 +23,7 @@ from measuring import alternate, ratio, write_rows
 from search_cost import mixture_forward, pyramid, step_of
 
 from nasface.arch.io import load_search_space
-from nasface.arch.space import SearchSpace, Value
+from nasface.arch.space import ParameterValue, SearchSpace
 from nasface.detection.config import DetectorConfig
 from nasface.detection.searchable import build_searchable
 from nasface.nn.cost import count_parameters, count_saved_bytes
@@ -40,7 +40,7 @@ class Variant:
     """A method: the policy of its steps and the parameters of its space."""
 
     policy: Policy
-    parameters: dict[str, Value]
+    parameters: dict[str, ParameterValue]
 
 
 VARIANTS = {

@@ -37,7 +37,7 @@ from nasface.data.widerface_truth import (
     select_images,
 )
 from nasface.detection.backbones.pretrained import load_backbone_weights
-from nasface.detection.checkpoint import load_detector, save_detector
+from nasface.detection.checkpoint import read_checkpoint, save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.engine.derive import DeriveConfig, derive_run, load_history
@@ -401,7 +401,7 @@ def _weights() -> Samples:
 
 
 def _read_weights(path: Path) -> None:
-    loaded = load_detector(path)
+    loaded = read_checkpoint(path)
     assert all(value.device.type == "cpu" for value in loaded.detector.state_dict().values())
 
 

@@ -13,7 +13,7 @@ import nasface
 from nasface.api.detector import FaceDetector
 from nasface.data.detections import ScoredBoxes
 from nasface.data.records import AnnotatedDataset
-from nasface.engine.evaluate import evaluate as evaluate_network
+from nasface.engine.evaluate import evaluate_ap as evaluate_network
 from nasface.errors import ConfigError, DataError, RunError
 from nasface.inference.predict import InferenceConfig
 from nasface.progress import Silent

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import random_choices
 
-from nasface.arch.darts_format import OPERATIONS, write_darts_text
+from nasface.arch.darts_format import DARTS_OPERATIONS, write_darts_text
 from nasface.arch.genotype import Genotype
 from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import check_membership, load_genotype, load_search_space
@@ -236,7 +236,7 @@ def test_what_the_text_cannot_say() -> None:
 
 
 def test_names_are_one_to_one() -> None:
-    assert len(set(OPERATIONS.values())) == len(OPERATIONS)
+    assert len(set(DARTS_OPERATIONS.values())) == len(DARTS_OPERATIONS)
 
 
 def test_real_files_of_any_encoding_fail_cleanly(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasface.arch.darts_format import OPERATIONS, write_darts_text
+from nasface.arch.darts_format import DARTS_OPERATIONS, write_darts_text
 from nasface.arch.genotype_text import GenotypeText, read_genotype_text
 from nasface.arch.io import load_genotype
 from nasface.errors import SpecError
@@ -281,7 +281,7 @@ def render(cells: tuple[Cell, Cell], seed: int) -> str:
 @st.composite
 def drawn_cells(draw: st.DrawFn) -> Cell:
     count = draw(st.integers(1, 5))
-    operation = st.sampled_from(sorted(OPERATIONS))
+    operation = st.sampled_from(sorted(DARTS_OPERATIONS))
     nodes = [
         [(draw(operation), draw(st.integers(0, at + 1))) for _ in range(2)] for at in range(count)
     ]
@@ -367,7 +367,7 @@ def slow_reading(text: str) -> dict[str, tuple[Cell, Cell]]:
 
 def cells_of(found: GenotypeText) -> dict[str, tuple[Cell, Cell]]:
     """Name -> cells in the words of DARTS."""
-    words = {here: there for there, here in OPERATIONS.items()}
+    words = {here: there for there, here in DARTS_OPERATIONS.items()}
     result = {}
     for name, genotype in found.genotypes.items():
         both = []

@@ -7,7 +7,7 @@ import pytest
 
 from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import check_membership, load_genotype, load_search_space
-from nasface.arch.nasbench201_format import OPERATIONS
+from nasface.arch.nasbench201_format import NASBENCH201_OPERATIONS
 from nasface.arch.space import SearchSpace
 from nasface.cli.main import main
 from nasface.errors import SpecError
@@ -32,7 +32,7 @@ def space(tmp_path: Path) -> SearchSpace:
 
 
 def test_every_cell_of_the_table(space: SearchSpace) -> None:
-    for names in list(product(OPERATIONS, repeat=6))[::97]:
+    for names in list(product(NASBENCH201_OPERATIONS, repeat=6))[::97]:
         rows = [names[:1], names[1:3], names[3:]]
         text = "+".join(
             "".join(f"|{name}~{at}" for at, name in enumerate(row)) + "|" for row in rows
@@ -41,7 +41,7 @@ def test_every_cell_of_the_table(space: SearchSpace) -> None:
         genotype, notes = found.choose()
         cell = genotype.cells["cell"]
         assert [[edge.operation for edge in node.edges] for node in cell.nodes] == [
-            [OPERATIONS[name] for name in row] for row in rows
+            [NASBENCH201_OPERATIONS[name] for name in row] for row in rows
         ]
         assert [edge.source for edge in cell.nodes[2].edges] == ["x", "n1", "n2"]
         assert cell.outputs[0].sources == ("n3",)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasface.arch.darts_format import OPERATIONS, darts_cell, write_darts_text
+from nasface.arch.darts_format import DARTS_OPERATIONS, darts_cell, write_darts_text
 from nasface.arch.genotype import Genotype
 from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import load_genotype
@@ -34,7 +34,7 @@ def flat(pairs: dict[str, list[list[tuple[str, int]]]], listed: bool = True) -> 
 
 
 def darts_v2() -> dict[str, list[list[tuple[str, int]]]]:
-    words = {here: there for there, here in OPERATIONS.items()}
+    words = {here: there for there, here in DARTS_OPERATIONS.items()}
     result = {}
     for name, cell in load_genotype("darts_v2").cells.items():
         index = ["c0", "c1", *(node.name for node in cell.nodes)].index
@@ -68,7 +68,9 @@ def test_in_python_and_in_a_log() -> None:
                 st.tuples(
                     *(
                         st.lists(
-                            st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, at + 1)),
+                            st.tuples(
+                                st.sampled_from(sorted(DARTS_OPERATIONS)), st.integers(0, at + 1)
+                            ),
                             min_size=1,
                             max_size=3,
                         )

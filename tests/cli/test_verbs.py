@@ -14,7 +14,7 @@ from tiny import tiny_genotype, write_tiny
 from nasface.arch.io import load_genotype, save_genotype
 from nasface.cli.main import VERBS, main
 from nasface.data.images import read_image
-from nasface.detection.checkpoint import load_detector
+from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.zoo import MODELS
 from nasface.engine.train import TrainConfig
 from nasface.io.files import is_draft
@@ -196,7 +196,7 @@ def test_a_member_of_the_family(place: Path, tmp_path: Path, capsys: Output) -> 
     assert (config.model, config.genotype) == ("d0", "asfd-ref")
     expected = replace(MODELS["d0"].detector, channels=8, head_layers=1)
     assert config.detector == expected
-    loaded = load_detector(tmp_path / "run" / "last.safetensors")
+    loaded = read_checkpoint(tmp_path / "run" / "last.safetensors")
     assert (loaded.config, loaded.metrics["model"]) == (expected, "d0")
     words = f"train --model d9 --data {place}/data --out {tmp_path}/no"
     assert "model: unknown 'd9'; expected one of d0" in fails(words, capsys)
@@ -304,7 +304,7 @@ def test_a_hand_made_module_is_trained_used_and_counted(
     assert not (out / "genotype.yaml").exists()
     assert main(f"train --out {out} --resume".split()) == 0
     weights = out / "last.safetensors"
-    assert load_detector(weights).config.neck == "fpn+ssh"
+    assert read_checkpoint(weights).config.neck == "fpn+ssh"
     found = f"{tmp_path}/e"
     assert main(f"evaluate --weights {weights} --data {place}/data --out {found}".split()) == 0
     capsys.readouterr()

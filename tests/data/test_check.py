@@ -11,7 +11,7 @@ from PIL import Image
 
 from nasface.data import check as check_module
 from nasface.data.check import (
-    HEIGHTS,
+    CHECKED_HEIGHTS,
     PER_IMAGE,
     DataCheck,
     ImageFacts,
@@ -80,7 +80,9 @@ def test_faces_are_counted_by_height_and_per_image(heights: list[int], counts: l
     facts = [ImageFacts((9, 9))] * len(records)
     figures = DataCheck(records, facts).figures()
     every = heights + [1000] * sum(counts)
-    by_height = [sum(sum(h >= limit for limit in HEIGHTS) == at for h in every) for at in range(5)]
+    by_height = [
+        sum(sum(h >= limit for limit in CHECKED_HEIGHTS) == at for h in every) for at in range(5)
+    ]
     assert list(figures["valid_faces_by_height"].values()) == by_height
     numbers = [len(heights), *counts]
     per_image = [

@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import DETECTOR, tiny_genotype, write_lively_weights
 
-from nasface.detection.checkpoint import load_detector, save_detector
+from nasface.detection.checkpoint import read_checkpoint, save_detector
 from nasface.detection.detector import build_detector
 from nasface.errors import RunError
 from nasface.nn.blocks import channels_last
@@ -18,7 +18,7 @@ def test_round_trip(tmp_path: Path) -> None:
     genotype, path = tiny_genotype(), tmp_path / "w.safetensors"
     detector = build_detector(DETECTOR, genotype).eval()
     save_detector(path, detector, genotype, {"ap": 0.5})
-    loaded = load_detector(path)
+    loaded = read_checkpoint(path)
     assert (loaded.config, loaded.genotype, loaded.metrics) == (DETECTOR, genotype, {"ap": 0.5})
     assert not loaded.detector.training
     image = torch.randn(1, 3, 64, 64)
@@ -42,7 +42,7 @@ def test_a_file_of_0_1_is_read(tmp_path: Path) -> None:
     assert "\nneck: genotype\n" in config
     metadata["config"] = config.replace("\nneck: genotype\n", "\nmodule: genotype\n")
     save_file(tensors, path, metadata)
-    loaded = load_detector(path)
+    loaded = read_checkpoint(path)
     assert loaded.config == DETECTOR
     image = torch.randn(1, 3, 64, 64)
     torch.testing.assert_close(loaded.detector(image), detector(image))
@@ -53,11 +53,11 @@ def test_files_that_hold_no_detector_are_named(tmp_path: Path) -> None:
     noise.write_bytes(b"not a safetensors file at all")
     save_file({"x": torch.zeros(1)}, foreign)
     with pytest.raises(RunError, match=r"noise\.safetensors: cannot read weights"):
-        load_detector(noise)
+        read_checkpoint(noise)
     with pytest.raises(RunError, match=r"missing\.safetensors: cannot read weights"):
-        load_detector(tmp_path / "missing.safetensors")
+        read_checkpoint(tmp_path / "missing.safetensors")
     with pytest.raises(RunError, match=r"foreign\.safetensors: format is None"):
-        load_detector(foreign)
+        read_checkpoint(foreign)
 
 
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     state.pop(next(iter(state)))
     save_detector(path, detector, genotype, {}, state)
     with pytest.raises(RunError, match=r"w\.safetensors: weights do not fit: .* is missing"):
-        load_detector(path)
+        read_checkpoint(path)
 
 
 @pytest.mark.parametrize("neck", ["genotype", "bifpn+ssh"])
@@ -76,7 +76,7 @@ def test_loading_gives_the_bits_of_a_detector_built_with_values(neck: str, tmp_p
     config = replace(DETECTOR, neck=neck, max_in_out=True)
     weights = write_lively_weights(tmp_path / "w.safetensors", config)
     before = torch.get_rng_state()
-    loaded = load_detector(weights).detector
+    loaded = read_checkpoint(weights).detector
     assert torch.equal(torch.get_rng_state(), before)
     genotype = tiny_genotype() if neck == "genotype" else None
     built = build_detector(config, genotype)
@@ -118,7 +118,7 @@ def test_what_combine_rules_learn_had_other_keys_in_version_0_1(tmp_path: Path) 
     assert "enhancement.cells.fpn.merges.up3.weight" in state
     assert "enhancement.cells.fpn.scales.out3" in state
     save_detector(path, detector, genotype, {}, state)
-    loaded = load_detector(path).detector.state_dict()
+    loaded = read_checkpoint(path).detector.state_dict()
     for key, value in detector.state_dict().items():
         assert torch.equal(loaded[key], value), key
 
@@ -128,7 +128,7 @@ def test_half_precision_on_disk_is_float32_when_loaded(tmp_path: Path) -> None:
     detector = build_detector(DETECTOR, genotype).eval()
     save_detector(path, detector, genotype, {}, half=True, about={"data": "none"})
     kept = load_file(path)
-    loaded = load_detector(path).detector.state_dict()
+    loaded = read_checkpoint(path).detector.state_dict()
     for key, value in detector.state_dict().items():
         assert kept[key].dtype == (torch.float16 if value.ndim == 4 else value.dtype)
         assert loaded[key].dtype == value.dtype

@@ -10,7 +10,7 @@ from tiny import DETECTOR, write_lively_weights
 
 from nasface.cli.main import main
 from nasface.detection.boxes import decode
-from nasface.detection.checkpoint import load_detector
+from nasface.detection.checkpoint import read_checkpoint
 
 Output = pytest.CaptureFixture[str]
 
@@ -22,7 +22,7 @@ def test_it_gives_what_the_detector_gives(tmp_path: Path) -> None:
     program = torch.export.load(tmp_path / "w.pt2", extra_files=notes).module()
     about = json.loads(notes["about.json"])
     assert json.loads(about["anchors"])["height_over_width"] == DETECTOR.anchors.aspect
-    detector = load_detector(weights).detector
+    detector = read_checkpoint(weights).detector
     for batch, size in ((1, (129, 131)), (4, (256, 320)), (2, (200, 333))):
         images = torch.randn(batch, 3, *size)
         with torch.inference_mode():

@@ -18,7 +18,7 @@ from tiny import DETECTOR, write_lively_weights
 from nasface.arch.io import parse_genotype
 from nasface.arch.space import SearchSpace
 from nasface.cli.main import main
-from nasface.detection.checkpoint import LoadedDetector, load_detector
+from nasface.detection.checkpoint import LoadedDetector, read_checkpoint
 from nasface.detection.detector import build_detector
 from nasface.errors import ExportError
 from nasface.export.config import ExportConfig
@@ -73,7 +73,7 @@ torch.save([*outputs, *faces], {results!r})
 def test_every_form_gives_the_same_bits(name: str, tmp_path: Path) -> None:
     weights = write_lively_weights(tmp_path / "w.safetensors", FORMS[name])
     path = tmp_path / "face.py"
-    worst = export_python(load_detector(weights), path, ExportConfig())
+    worst = export_python(read_checkpoint(weights), path, ExportConfig())
     assert worst.relative == 0
     assert sorted(tmp_path.iterdir()) == [path, path.with_suffix(".safetensors"), weights]
     text = path.read_text()
@@ -101,7 +101,7 @@ def test_it_runs_where_there_is_no_nasface(tmp_path: Path, capsys: Output) -> No
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     found = torch.load(results, weights_only=True)
-    detector = load_detector(weights).detector
+    detector = read_checkpoint(weights).detector
     with torch.inference_mode():
         wanted = detector(images)
     faces = detect(detector, image, InferenceConfig(score_threshold=0.0, max_detections=30))
@@ -148,7 +148,7 @@ def test_the_weights_themselves_are_safe(tmp_path: Path, capsys: Output) -> None
 
 
 def test_odd_names_are_refused(tmp_path: Path) -> None:
-    loaded = load_detector(write_lively_weights(tmp_path / "w.safetensors"))
+    loaded = read_checkpoint(write_lively_weights(tmp_path / "w.safetensors"))
     with pytest.raises(ExportError, match="'my-face' cannot be imported"):
         export_python(loaded, tmp_path / "my-face.py", ExportConfig())
     assert len(list(tmp_path.iterdir())) == 1
@@ -156,7 +156,7 @@ def test_odd_names_are_refused(tmp_path: Path) -> None:
 
 def test_words_of_the_language_and_names_of_the_file_are_no_trouble(tmp_path: Path) -> None:
     weights = write_lively_weights(tmp_path / "w.safetensors")
-    loaded = load_detector(weights)
+    loaded = read_checkpoint(weights)
     assert loaded.genotype is not None
     words = ["heads", "backbone", "none", "class", "fpn", "tensor", "c6"]
     renamed = dict(zip(words, loaded.genotype.cells.values(), strict=True))

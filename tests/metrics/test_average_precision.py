@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nasface.arrays import Flags, Floats
 from nasface.metrics.average_precision import (
     AveragePrecision,
-    Flags,
-    Floats,
     average_precision,
     average_precision_by_height,
 )

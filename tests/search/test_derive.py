@@ -15,8 +15,8 @@ from nasface.arch.genotype import CellGene, EdgeGene, Provenance
 from nasface.arch.graph import CellGraph
 from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace
+from nasface.arrays import Float32
 from nasface.errors import SpecError
-from nasface.search.candidates import FloatArray
 from nasface.search.derive import NodePaths, derive, genotype_of_paths
 
 
@@ -26,7 +26,7 @@ def softmax(values: Sequence[np.float32]) -> list[np.float32]:
 
 
 def oracle_nodes(
-    space: SearchSpace, graph: CellGraph, alpha: FloatArray, beta: FloatArray | None
+    space: SearchSpace, graph: CellGraph, alpha: Float32, beta: Float32 | None
 ) -> list[list[EdgeGene]]:
     """Per node the edges that derivation must keep, in their order."""
     nodes, first = [], 0
@@ -72,9 +72,7 @@ def check_outputs(graph: CellGraph, gene: CellGene) -> None:
     assert [output.level for output in gene.outputs] == sorted({n.level for n in gene.nodes})
 
 
-def check(
-    space: SearchSpace, alphas: dict[str, FloatArray], betas: dict[str, FloatArray] | None
-) -> None:
+def check(space: SearchSpace, alphas: dict[str, Float32], betas: dict[str, Float32] | None) -> None:
     genotype = derive(space, alphas, betas)
     assert (genotype.space.name, genotype.space.digest) == (space.name, space.digest)
     assert list(genotype.cells) == list(space.cells)
@@ -194,9 +192,7 @@ def test_the_genotype_of_a_given_path() -> None:
 DARTS_OPERATIONS = ("none", "max", "avg", "skip", "sep3", "sep5", "dil3", "dil5")
 
 
-def original_darts(
-    alphas: FloatArray, betas: FloatArray | None, steps: int
-) -> list[tuple[str, int]]:
+def original_darts(alphas: Float32, betas: Float32 | None, steps: int) -> list[tuple[str, int]]:
     """Derivation as DARTS and PC-DARTS describe it for one cell, in plain loops."""
     weights = torch.tensor(alphas).softmax(1)
     found, start = [], 0

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.arrays import Image
 from nasface.data.images import write_image
 from nasface.data.synthetic.paste import Pasted, paste, rotated_extent
 from nasface.data.widerface import write_wider_annotations
@@ -24,7 +25,6 @@ from nasface.errors import ConfigError, DataError
 from nasface.optional import need
 from nasface.random_streams import Purpose, stream
 
-Image = NDArray[np.uint8]
 Crops = NDArray[np.float32]
 
 #: photographs that scikit-image's wheel contains, by part; none shows a face

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Floats = NDArray[np.floating]
+from nasface.arrays import Floats, Image
 
 #: height over width of a placed crop, close to that of an annotated face
 ASPECT = 1.2

@@ -13,7 +13,7 @@ from nasface.io.torch_file import load_torch_file
 CLASSIFIER = ("fc.weight", "fc.bias")
 """What torchvision's ResNets have and a backbone has not."""
 
-PREFIX = "trunk.backbone."
+_PREFIX = "trunk.backbone."
 """What the names of a backbone's weights begin with in those of a detector."""
 
 _NAMED = 5
@@ -29,8 +29,8 @@ def load_backbone_weights(backbone: nn.Module, path: Path) -> None:
         RunError: naming the file and what is missing, surplus or of another shape.
     """
     state = {key: value for key, value in _read(path).items() if key not in CLASSIFIER}
-    if any(key.startswith(PREFIX) for key in state):
-        state = {key[len(PREFIX) :]: state[key] for key in state if key.startswith(PREFIX)}
+    if any(key.startswith(_PREFIX) for key in state):
+        state = {key[len(_PREFIX) :]: state[key] for key in state if key.startswith(_PREFIX)}
     own = backbone.state_dict()
     # Counters of batches are absent from old files and mean nothing here.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]

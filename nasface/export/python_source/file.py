@@ -12,8 +12,8 @@ from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.detector import Detector
 from nasface.errors import ExportError
 from nasface.export.config import ExportConfig
-from nasface.export.metadata import describe
-from nasface.export.parity import Difference, Report, check
+from nasface.export.metadata import describe_export
+from nasface.export.parity import ParityDifference, ReportProgress, check
 from nasface.export.python_source.detector import write_source
 from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import OUTPUT_NAMES
@@ -21,8 +21,11 @@ from nasface.io.files import draft
 
 
 def export_python(
-    loaded: LoadedDetector, path: Path, config: ExportConfig, report: Report = lambda text: None
-) -> Difference:
+    loaded: LoadedDetector,
+    path: Path,
+    config: ExportConfig,
+    report: ReportProgress = lambda text: None,
+) -> ParityDifference:
     """Write the file and its weights, after comparing it with the detector, to the last bit.
 
     Raises:
@@ -40,7 +43,7 @@ def export_python(
     }
     with draft(path) as code, draft(path.with_suffix(".safetensors")) as weights:
         code.write_text(source.text, encoding="utf-8")
-        weights.write_bytes(save(tensors, describe(loaded, config)))
+        weights.write_bytes(save(tensors, describe_export(loaded, config)))
         report("comparing with the detector")
         try:
             plain = load_module(code).load(weights)

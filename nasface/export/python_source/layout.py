@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-WIDTH = 100
+_WIDTH = 100
 
 
 def fit(start: str, items: Sequence[str], end: str, indent: int = 8) -> list[str]:
     """Items between brackets: on one line if they fit behind ``indent``, else one on each."""
     line = f"{start}{', '.join(items)}{end}"
-    if indent + len(line) <= WIDTH:
+    if indent + len(line) <= _WIDTH:
         return [line]
     margin = " " * (len(start) - len(start.lstrip()))
     return [start, *(f"{margin}    {item}," for item in items), f"{margin}{end}"]
@@ -17,7 +17,7 @@ def fit(start: str, items: Sequence[str], end: str, indent: int = 8) -> list[str
 def fit_terms(start: str, terms: Sequence[str], sign: str, indent: int = 8) -> list[str]:
     """Terms with a sign between them; in brackets, one on each line, where they do not fit."""
     line = start + f" {sign} ".join(terms)
-    if indent + len(line) <= WIDTH:
+    if indent + len(line) <= _WIDTH:
         return [line]
     first, *others = terms
     return [f"{start}(", f"    {first}", *(f"    {sign} {each}" for each in others), ")"]

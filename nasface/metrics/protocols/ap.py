@@ -14,7 +14,7 @@ from nasface.metrics.average_precision import (
 )
 from nasface.metrics.protocol import Curve, Curves, Protocol, Source, TableRow, Truth
 
-ABOUT = "AP at IoU 0.5, all valid faces"
+_ABOUT = "AP at IoU 0.5, all valid faces"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,12 @@ def read_annotated(source: Source, options: DataOptions) -> AnnotatedDataset:
     return options.read(source, options.split, need_images=False)
 
 
-def annotated_truth(records: Sequence[ImageRecord], about: str = ABOUT) -> Truth:
+def annotated_truth(records: Sequence[ImageRecord], about: str = _ABOUT) -> Truth:
     """All valid faces of annotated images, as truth."""
     return Truth(tuple(record.name for record in records), records, records, about)
 
 
-def read_annotated_truth(source: Source, options: DataOptions, about: str = ABOUT) -> Truth:
+def read_annotated_truth(source: Source, options: DataOptions, about: str = _ABOUT) -> Truth:
     """The same of a data set or the folder of one, which must have a valid face.
 
     Raises:

@@ -10,7 +10,7 @@ from tiny import DETECTOR, tiny_genotype
 from torch import nn
 
 from nasface.arch.io import load_search_space
-from nasface.detection.checkpoint import load_detector, save_detector
+from nasface.detection.checkpoint import read_checkpoint, save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
@@ -210,7 +210,7 @@ def test_weights_know_their_module(module: str, tmp_path: Path) -> None:
     config = DetectorConfig(channels=8, head_layers=DETECTOR.head_layers, neck=module)
     detector = build_detector(config, genotype).eval()
     save_detector(tmp_path / "w.safetensors", detector, genotype, {})
-    loaded = load_detector(tmp_path / "w.safetensors")
+    loaded = read_checkpoint(tmp_path / "w.safetensors")
     assert loaded.config.neck == module
     assert loaded.name == ("tiny" if genotype else module)
     images = torch.randn(1, 3, 97, 131)

@@ -16,7 +16,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.arch.io import load_genotype, save_genotype
 from nasface.data.dataset import Shard, StepSampler
-from nasface.detection.checkpoint import load_detector
+from nasface.detection.checkpoint import read_checkpoint
 from nasface.engine.distributed.world import World
 from nasface.engine.search import SearchConfig, run_search
 from nasface.engine.train import TrainConfig, run_training
@@ -109,7 +109,7 @@ def test_two_processes_learn_what_one_does(
     names = {path.name for path in (tmp_path / "one").iterdir()}
     assert {path.name for path in (tmp_path / "two").iterdir()} == names | {"metrics.png"}
     ours, theirs = (
-        dict(load_detector(tmp_path / name / "last.safetensors").detector.named_parameters())
+        dict(read_checkpoint(tmp_path / name / "last.safetensors").detector.named_parameters())
         for name in ("one", "two")
     )
     for key, value in ours.items():
