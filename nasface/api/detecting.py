@@ -31,7 +31,7 @@ def detect_files(
     (overview.jpg), detections.json and the same in COCO's form (coco.json). What cannot be read is
     left out and listed in left_out.txt, or ends it with ``config.bad_images`` stop. Ctrl-C ends it,
     and keeps what was found. Without a
-    ``detector``, that of ``config.weights`` is loaded.
+    ``detector``, that of ``config.weights`` is loaded: a released one unless set.
 
     Raises:
         ConfigError: without a detector and weights. DataError: for an input that does not exist.

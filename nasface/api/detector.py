@@ -19,6 +19,7 @@ from nasface.errors import ConfigError, RunError
 from nasface.inference.loading import read_detector
 from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
 from nasface.inference.predict import InferenceConfig, detect_batch
+from nasface.models import DEFAULT_MODEL, weights_path
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.structures import Candidates, Predictions
@@ -228,9 +229,12 @@ class FaceDetector(nn.Module):
         return f"FaceDetector({', '.join([self.name, *parts, *figures])})"
 
 
-def load_detector(path: str | Path, device: str | torch.device = "auto") -> FaceDetector:
-    """Load the detector of weights of ``nasface train`` or :meth:`FaceDetector.save`, or of an ONNX
-    file of ``nasface export``, which can detect and be evaluated only.
+def load_detector(
+    path: str | Path = DEFAULT_MODEL, device: str | torch.device = "auto"
+) -> FaceDetector:
+    """Load a detector: a released one by name (``nasface models`` lists them), of weights of
+    ``nasface train`` or :meth:`FaceDetector.save`, or of an ONNX file of ``nasface export``, which
+    can detect and be evaluated only.
 
     ``device`` is cpu, cuda, or auto: a GPU where there is one.
 
@@ -239,5 +243,6 @@ def load_detector(path: str | Path, device: str | torch.device = "auto") -> Face
         ExportError: for an ONNX file without onnxruntime.
         ConfigError: for a device that is not there.
     """
-    loaded = read_detector(Path(path), choose_device(device))
-    return FaceDetector(loaded.detector, loaded.config, loaded.genotype, loaded.metrics, Path(path))
+    path = weights_path(path)
+    loaded = read_detector(path, choose_device(device))
+    return FaceDetector(loaded.detector, loaded.config, loaded.genotype, loaded.metrics, path)

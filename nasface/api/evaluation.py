@@ -22,6 +22,7 @@ from nasface.inference.predict import InferenceConfig
 from nasface.io.settings import with_settings
 from nasface.metrics.protocol import Protocol, Source, Truth, folder_of
 from nasface.metrics.registry import PROTOCOLS
+from nasface.models import weights_path
 from nasface.progress import Progress
 from nasface.runs.folder import RunFolder
 from nasface.runs.results import FIGURES, label_of, write_curves
@@ -188,7 +189,7 @@ def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, S
 
 def is_weights(path: Path) -> bool:
     """Whether a path is that of a detector, and not of detections."""
-    return path.suffix.lower() in (".safetensors", ".onnx")
+    return weights_path(path).suffix.lower() in (".safetensors", ".onnx")
 
 
 def _source(detector: object, is_given: bool) -> dict[str, str]:

@@ -16,6 +16,8 @@ from nasface.registry import EXTENSIONS, import_extensions
 #: with _ for -
 VERBS: Mapping[str, str] = MappingProxyType(
     {
+        "detect": "find faces in images, draw and list them",
+        "models": "list the released detectors, or print the card of one",
         "sample": "write a small data set of real faces to try things on",
         "check-data": "look for what is wrong with a data set",
         "presets": "list the files of settings that come with nasface, or print one",
@@ -26,7 +28,6 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "compare": "search, train and evaluate the methods of a plan over several seeds",
         "evaluate": "score weights or detections; widerface and fddb: by the official protocols",
         "plot": "draw the curves of evaluations in one figure",
-        "detect": "find faces in images, draw and list them",
         "report": "write a report of runs, side by side, as one HTML file",
         "export": "write a detector as ONNX, torch.export program or plain Python file",
         "draw": "draw a genotype, what two share, or how the choices of a search moved",

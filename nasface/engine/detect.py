@@ -18,6 +18,7 @@ from nasface.errors import ConfigError, DataError, NasfaceError
 from nasface.inference.annotate import contact_sheet, draw_boxes
 from nasface.inference.predict import InferenceConfig, detect, detections_as_rows
 from nasface.io.files import write_text
+from nasface.models import DEFAULT_MODEL
 from nasface.progress import Progress, StopRequest
 from nasface.runs.folder import RunFolder
 from nasface.structures import Detections
@@ -36,8 +37,9 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 class DetectConfig:
     """Detection on images without annotations."""
 
-    weights: str = ""
-    """Weights that `nasface train` wrote, or an ONNX file of `nasface export`."""
+    weights: str = DEFAULT_MODEL
+    """A released detector by name (`nasface models` lists them), weights that `nasface train`
+    wrote, or an ONNX file of `nasface export`."""
     score_threshold: float = 0.5
     """Score from which a detection is written and drawn."""
     bad_images: BadImages = "skip"

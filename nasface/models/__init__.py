@@ -7,9 +7,11 @@ what is in the files.
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, did_you_mean
 
 _FOLDER = Path(__file__).parent
+DEFAULT_MODEL = "asfd-nano"
+"""The released detector that is used where none is named."""
 
 
 @dataclass(frozen=True)
@@ -37,5 +39,14 @@ def released_model(name: str) -> ReleasedModel:
     """
     models = released_models()
     if name not in models:
-        raise ConfigError(f"model: unknown {name!r}; expected one of {', '.join(models)}")
+        raise ConfigError(
+            f"model: unknown {name!r}; expected one of {', '.join(models)}"
+            f"{did_you_mean(name, models)}"
+        )
     return models[name]
+
+
+def weights_path(name: str | Path) -> Path:
+    """Return the weights of a released detector for its name, and any other path as it is."""
+    models = released_models()
+    return models[str(name)].weights if str(name) in models else Path(name)

@@ -1,0 +1,80 @@
+"""Detecting without weights of one's own."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+import nasface
+from nasface.cli.main import main
+from nasface.data.images import write_image
+from nasface.models import DEFAULT_MODEL, released_models
+
+Output = pytest.CaptureFixture[str]
+FACE = (175, 50, 275, 195)
+"""Where the face of scikit-image's astronaut is, x1 y1 x2 y2 by eye."""
+
+
+def write_photographs(folder: Path) -> list[str]:
+    """The astronaut, and a cup of coffee."""
+    names = {"astronaut.png": skimage.data.astronaut(), "coffee.png": skimage.data.coffee()}
+    for name, image in names.items():
+        write_image(folder / name, np.ascontiguousarray(image))
+    return list(names)
+
+
+def overlap(box: list[float]) -> float:
+    """IoU with the astronaut's face."""
+    wide = max(0.0, min(box[2], FACE[2]) - max(box[0], FACE[0]))
+    high = max(0.0, min(box[3], FACE[3]) - max(box[1], FACE[1]))
+    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box, FACE)]
+    return wide * high / (sum(areas) - wide * high)
+
+
+@pytest.mark.parametrize("model", released_models())
+def test_detect_needs_no_weights(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photographs = write_photographs(tmp_path)
+    assert main(["detect", "--model", model, "--json", *photographs]) == 0
+    found = {Path(each["image"]).name: each for each in json.loads(capsys.readouterr().out)}
+    (box,) = found["astronaut.png"]["boxes"]
+    assert overlap(box) > 0.5
+    assert found["coffee.png"]["boxes"] == []
+    assert (tmp_path / "detections" / "overview.jpg").is_file()
+
+
+def test_a_second_call_overwrites_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_photographs(tmp_path)
+    for folder in ("detections", "detections-2"):
+        assert main(["detect", "astronaut.png"]) == 0
+        assert f"overview   {folder}/overview.jpg" in capsys.readouterr().out
+
+
+def test_load_detector_takes_a_released_one_by_name(tmp_path: Path) -> None:
+    write_photographs(tmp_path)
+    detector = nasface.load_detector(device="cpu")
+    assert DEFAULT_MODEL in repr(detector)
+    (faces,) = detector.detect([tmp_path / "astronaut.png"])
+    assert len(faces) == 1
+    assert overlap(faces.boxes[0].tolist()) > 0.5
+
+
+def test_models_lists_what_is_released(capsys: Output) -> None:
+    assert main(["models", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["name"] for row in rows} == set(released_models())
+    assert all(0.5 < row["hard"] < row["easy"] < 1 for row in rows)
+    assert main(["models", "asfd-nano"]) == 0
+    assert "research use" in capsys.readouterr().out
+
+
+def test_an_unknown_model_is_answered_with_the_nearest(capsys: Output) -> None:
+    assert main(["detect", "--model", "asfd-nanno", "x.jpg"]) == 2
+    assert "did you mean 'asfd-nano'" in capsys.readouterr().err
