@@ -31,7 +31,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 #: verb -> its actions, each a command of its own: (module, class)
 ACTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "genotype": {
-        action: ("genotype", f"{action.capitalize()}Command")
+        action: ("genotype", f"Genotype{action.capitalize()}Command")
         for action in ("show", "diff", "validate", "import", "export")
     },
 }

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class ImportCommand:
+class GenotypeImportCommand:
     """Read a genotype that another tool wrote and write it as YAML.
 
     The text may be a file such as DARTS' genotypes.py, the log of a search, nni's JSON, or hold
@@ -57,7 +57,7 @@ class GenotypeExportCommand:
 
 
 @dataclass(kw_only=True)
-class ShowCommand:
+class GenotypeShowCommand:
     """Show the cells of a genotype as tables; without a genotype, list the packaged ones."""
 
     genotype: tyro.conf.Positional[str] = ""
@@ -67,7 +67,7 @@ class ShowCommand:
 
 
 @dataclass(kw_only=True)
-class ValidateCommand:
+class GenotypeValidateCommand:
     """Check genotype files: their form, their graph, and that their space holds them.
 
     The exit code is 0 if all are valid and 2 otherwise.
@@ -78,7 +78,7 @@ class ValidateCommand:
 
 
 @dataclass(kw_only=True)
-class DiffCommand:
+class GenotypeDiffCommand:
     """Compare two genotypes; the exit code is 0 if their cells are the same and 1 otherwise.
 
     Behind the differences stands for each changed cell how many edits apart the two are, or that
@@ -105,7 +105,7 @@ def run(arguments: Sequence[str]) -> int:
     return handle(parse_line(kind, rest, f"genotype {action}"))
 
 
-def _import(command: ImportCommand) -> int:
+def _import(command: GenotypeImportCommand) -> int:
     check_new(command.out, (".yaml",))
     text = read_text(command.text, SpecError, "genotype text")
     space = load_search_space(command.space) if command.space else None
@@ -122,7 +122,7 @@ def _export(command: GenotypeExportCommand) -> int:
     return 0
 
 
-def _show(command: ShowCommand) -> int:
+def _show(command: GenotypeShowCommand) -> int:
     if not command.genotype:
         names = packaged_names("nasface.genotypes")
         if command.json:
@@ -167,7 +167,7 @@ def _show_cell(name: str, cell: CellGene) -> None:
     print_table(f"{name}: from {inputs}", ("node", "level", "combine", "edges"), rows)
 
 
-def _validate(command: ValidateCommand) -> int:
+def _validate(command: GenotypeValidateCommand) -> int:
     failed = 0
     for name in command.genotypes:
         try:
@@ -179,7 +179,7 @@ def _validate(command: ValidateCommand) -> int:
     return 2 if failed else 0
 
 
-def _diff(command: DiffCommand) -> int:
+def _diff(command: GenotypeDiffCommand) -> int:
     from nasface.arch.isomorphism import changed_cells  # networkx: not for the other actions
 
     first, second = load_genotype(command.first), load_genotype(command.second)
@@ -214,11 +214,11 @@ def _how_far(cell: "ChangedCell") -> str:
 Action = tuple[type[Any], Callable[[Any], int]]
 _ACTIONS: Mapping[str, Action] = MappingProxyType(
     {
-        "import": (ImportCommand, _import),
+        "import": (GenotypeImportCommand, _import),
         "export": (GenotypeExportCommand, _export),
-        "show": (ShowCommand, _show),
-        "validate": (ValidateCommand, _validate),
-        "diff": (DiffCommand, _diff),
+        "show": (GenotypeShowCommand, _show),
+        "validate": (GenotypeValidateCommand, _validate),
+        "diff": (GenotypeDiffCommand, _diff),
     }
 )
 
