@@ -53,14 +53,18 @@ class EvaluateConfig:
     which is said and counted, and its faces count as not found."""
 
 
-@cache
 def evaluate_config(protocol: str) -> type[EvaluateConfig]:
     """The settings of an evaluation by a protocol: those of all, and the protocol's own.
 
     Raises:
         ConfigError: for an unknown protocol.
     """
-    known = PROTOCOLS.find(protocol)
+    return _config_of(PROTOCOLS.find(protocol))
+
+
+@cache
+def _config_of(known: Protocol) -> type[EvaluateConfig]:
+    # By the protocol, not its name: another may be registered under it.
     kind: type[EvaluateConfig] = make_dataclass(
         f"{known.name.capitalize()}Config",
         [("protocol", str, field(default=known.name))],

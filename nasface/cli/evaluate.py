@@ -38,16 +38,20 @@ class EvaluateOptions:
     """Print the figures as JSON."""
 
 
-@cache
 def evaluate_command(protocol: str) -> type[Any]:
     """The command line of an evaluation by a protocol.
 
     Raises:
         ConfigError: for an unknown protocol.
     """
+    return _command_of(evaluate_config(protocol), protocol)
+
+
+@cache
+def _command_of(config: Any, protocol: str) -> type[Any]:
     kind = make_dataclass(
         "EvaluateCommand",
-        [("settings", Annotated[evaluate_config(protocol), tyro.conf.arg(name="")])],
+        [("settings", Annotated[config, tyro.conf.arg(name="")])],
         bases=(EvaluateOptions,),
         kw_only=True,
     )

@@ -81,8 +81,9 @@ class DetectorConfig:
 
     def _check_levels(self) -> None:
         """Consecutive levels, and sides of anchors for each."""
-        lowest, highest = min(self.levels, default=0), max(self.levels, default=0)
-        if self.levels != tuple(range(lowest, highest + 1)) or not set(self.levels) <= set(LEVELS):
+        # Strange numbers are refused before any range of them is made.
+        known = bool(self.levels) and set(self.levels) <= set(LEVELS)
+        if not known or self.levels != tuple(range(self.levels[0], self.levels[-1] + 1)):
             raise ConfigError(
                 f"levels: {self.levels}, expected some of {LEVELS}, one after the other"
             )

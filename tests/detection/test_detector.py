@@ -232,6 +232,7 @@ def test_joint_head_looks_at_the_position_of_its_anchor() -> None:
         {"levels": ()},
         {"levels": (3, 5)},
         {"levels": (1, 2, 3)},
+        {"levels": (2, 10**12)},
         {"levels": (3, 4)},
         {"head": "separable"},
         {"head_branches": "separate"},
