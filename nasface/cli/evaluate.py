@@ -44,7 +44,8 @@ def evaluate_command(protocol: str) -> type[Any]:
     Raises:
         ConfigError: for an unknown protocol.
     """
-    return _command_of(evaluate_config(protocol), protocol)
+    config: Any = evaluate_config(protocol)
+    return _command_of(config, protocol)
 
 
 @cache
