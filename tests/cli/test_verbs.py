@@ -66,7 +66,9 @@ def test_commands_are_listed(capsys: Output) -> None:
     listing = capsys.readouterr().out
     assert all(f"  {verb} " in listing for verb in VERBS)
     assert main([]) == 2
-    assert "unknown command 'serach'; expected one of sample" in fails("serach", capsys)
+    assert "unknown command 'serach'; expected one of detect, models, sample" in fails(
+        "serach", capsys
+    )
 
 
 def test_search_then_derive(place: Path, tmp_path: Path, capsys: Output) -> None:
@@ -253,7 +255,7 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
         ("train --epochs x --out x", "Error parsing --epochs"),
         ("train --optimizer.lr nan --out x", "optimizer: lr: is nan, expected a finite number"),
         ("train --detector.channels 1 --out x", "channels 1"),
-        ("detect", "--out FOLDER"),
+        ("compare", "--out FOLDER"),
         ("genotype show a b", "Unrecognized options: b"),
     ],
 )
