@@ -40,8 +40,8 @@ class EvaluateConfig:
     data: str = ""
     """Folder of the data; for COCO and YOLO their .json or .yaml file as well."""
     weights: str = ""
-    """Weights that `nasface train` wrote, or an ONNX file of `nasface export`; their detections are
-    made and scored."""
+    """A released detector by name, weights that `nasface train` wrote, or an ONNX file of `nasface
+    export`; their detections are made and scored."""
     detections: str = ""
     """Detections to score, instead of weights."""
     device: str = "auto"

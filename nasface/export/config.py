@@ -15,7 +15,7 @@ class ExportConfig:
     """What is exported, and in which form."""
 
     weights: str = ""
-    """Weights that `nasface train` wrote."""
+    """A released detector by name, or weights that `nasface train` wrote."""
     outputs: Outputs = "boxes"
     """What the exported graph gives. predictions: class logits, box offsets and anchors; boxes:
     decoded boxes and scores of all anchors; detections: what suppression leaves. A Python file has
