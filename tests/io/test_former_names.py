@@ -1,17 +1,26 @@
 """Settings of version 0.1 are read under the names of today."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from nasface.api.evaluation import EvaluateConfig
 from nasface.detection.config import DetectorConfig
+from nasface.detection.losses import LossConfig
+from nasface.detection.matching import MatchConfig
+from nasface.engine.detect import DetectConfig
+from nasface.engine.job import JobConfig
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
 from nasface.errors import ConfigError
+from nasface.inference.predict import SuppressionConfig
 from nasface.io.former_names import FORMER_NAMES, with_current_names
 from nasface.io.settings import load_config
 from nasface.io.yaml import parse_dataclass
-from nasface.studies.spec import load_plan, runs_of
+from nasface.metrics.protocols.widerface import WiderOptions
+from nasface.search.config import BilevelConfig
+from nasface.studies.spec import MethodSpec, StudySpec, load_plan, runs_of
 
 OF_0_1 = """
 batch: 3
@@ -69,5 +78,14 @@ def test_a_plan_of_0_1_is_read(tmp_path: Path) -> None:
 
 
 def test_the_table_names_settings_that_exist() -> None:
-    for names in FORMER_NAMES.values():
-        assert not set(names) & set(names.values())
+    kinds = [
+        BilevelConfig, DetectConfig, DetectorConfig, EvaluateConfig, JobConfig, LossConfig,
+        MatchConfig, MethodSpec, SearchConfig, StudySpec, SuppressionConfig, TrainConfig,
+        WiderOptions,
+    ]  # fmt: skip
+    assert {kind.__name__ for kind in kinds} == set(FORMER_NAMES)
+    for kind in kinds:
+        names = {each.name for each in fields(kind)}
+        for former, name in FORMER_NAMES[kind.__name__].items():
+            assert name in names
+            assert former not in names
