@@ -236,8 +236,10 @@ def check_derivable(graph: CellGraph, gene: CellGene) -> None:
     if [node.name for node in gene.nodes] != [node.name for node in graph.nodes]:
         raise SpecError(f"nodes: expected {', '.join(node.name for node in graph.nodes)}")
     for node, found in zip(graph.nodes, gene.nodes, strict=True):
-        if (found.level, found.combine) != (node.level, node.combine):
-            raise SpecError(f"nodes.{node.name}: expected {node.combine} at level {node.level}")
+        if found.level != node.level or found.combine not in node.rules:
+            raise SpecError(
+                f"nodes.{node.name}: expected {' or '.join(node.rules)} at level {node.level}"
+            )
     used = frozenset(at for edges in edges_of(graph, gene) for at in edges)
     expected = {
         level: {graph.nodes[at].name for at in sources}

@@ -58,18 +58,24 @@ class Node:
     """A feature map computed inside the cell.
 
     ``keep``: how many incoming edges a derived cell has; an integer from 1, or ``all``.
+    ``combine``: the rule by which it combines them, or the rules between which a search chooses.
     """
 
     name: str
     level: int
     edges: tuple[Edge, ...]
-    combine: str = "sum"
+    combine: str | tuple[str, ...] = "sum"
     keep: int | Literal["all"] = "all"
 
     @property
     def kept(self) -> int:
         """The number of incoming edges of the derived node."""
         return len(self.edges) if self.keep == "all" else self.keep
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The candidates among the combine rules; one where there is no choice."""
+        return (self.combine,) if isinstance(self.combine, str) else self.combine
 
 
 @dataclass(frozen=True)
@@ -214,7 +220,10 @@ def _check_node(place: str, node: Node, levels: Mapping[str, int]) -> None:
         raise SpecError(f"{place}.edges: a node needs at least one edge")
     if node.keep != "all" and not 1 <= node.keep <= len(node.edges):
         raise SpecError(f"{place}.keep: {node.keep} is not 'all' or 1 to {len(node.edges)}")
-    COMBINE_RULES.find(node.combine, f"{place}.combine")
+    for rule in node.rules:
+        COMBINE_RULES.find(rule, f"{place}.combine")
+    if not node.rules or len(set(node.rules)) < len(node.rules):
+        raise SpecError(f"{place}.combine: expected one or more rules, all different")
     for at, edge in enumerate(node.edges):
         here = f"{place}.edges.{at}"
         check_edge_level(here, edge.transform, levels[edge.source], node.level)

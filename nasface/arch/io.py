@@ -94,6 +94,8 @@ def save_search_space(space: SearchSpace, path: str | Path) -> None:
         parameters={name: Parameter(each, (each,)) for name, each in space.parameters.items()},
         partial_channels=space.partial_channels,
         edge_normalisation=space.edge_normalisation,
+        groupings={"these": space.tied} if space.tied else {},
+        tied="these" if space.tied else None,
     )
     write_text(Path(path), to_yaml(document))
 

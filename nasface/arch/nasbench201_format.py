@@ -93,7 +93,7 @@ def _gene(nodes: list[list[str]], graph: CellGraph) -> CellGene:
                 edge = graph.edges[index]
                 edges.append(EdgeGene(edge.source, operation, edge.transform))
                 used.add(index)
-        genes.append(NodeGene(node.name, node.level, node.combine, tuple(edges)))
+        genes.append(NodeGene(node.name, node.level, node.rules[0], tuple(edges)))
         before.append(node.name)
     outputs = tuple(
         OutputGene(level, tuple(graph.nodes[at].name for at in sources))

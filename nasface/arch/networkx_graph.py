@@ -28,7 +28,8 @@ def graph_of_space_cell(
     """The inputs and nodes of a cell to search; not its outputs, whose sources a search may decide.
 
     ``active_edges`` are the indices of the edges to take, all by default. The key of an edge is
-    its index; its ``operations`` are the names of the candidates, joined by spaces.
+    its index; its ``operations`` are the names of the candidates, joined by spaces, and so is
+    ``combine`` of a node with several candidates.
     """
     graph = _vertices_of(cell)
     for node, edges in zip(cell.nodes, cell.edges_into, strict=True):
@@ -78,5 +79,6 @@ def _vertices_of(cell: CellGraph | CellGene) -> nx.MultiDiGraph:
     for each in cell.inputs:
         graph.add_node(each.name, kind="input", level=each.level, combine="")
     for node in cell.nodes:
-        graph.add_node(node.name, kind="node", level=node.level, combine=node.combine)
+        rules = node.combine if isinstance(node.combine, str) else " ".join(node.combine)
+        graph.add_node(node.name, kind="node", level=node.level, combine=rules)
     return graph

@@ -135,5 +135,10 @@ for _each in (
     ),
     Operation("max_pool_3x3", "3x3 max pooling", _layer("max_pool"), needs_norm=True),
     Operation("avg_pool_3x3", "3x3 average pooling", _layer("avg_pool"), needs_norm=True),
+    Operation(
+        "narrow_3x3",
+        "1x1 convolution to a quarter of the channels, then dense 3x3",
+        _layer("narrow", kernel=3),
+    ),
 ):
     register_operation(_each)

@@ -9,7 +9,7 @@ as the number of nodes, written ``$nodes`` where they are used. :func:`expand` t
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -25,6 +25,7 @@ from nasface.arch.graph import (
     check_operation,
     check_title,
 )
+from nasface.arch.levels import at_levels, check_tied, read_levels
 from nasface.errors import SpecError
 
 ParameterValue: TypeAlias = bool | int | str
@@ -32,6 +33,12 @@ ParameterValue: TypeAlias = bool | int | str
 
 MOST_NODES = 64
 """Nodes of a dense block: their edges grow with the square."""
+
+ANY = "any"
+"""In the place of a combine rule: the rules of the space, between which a search chooses."""
+
+Combine: TypeAlias = str | tuple[str, ...]
+"""The combine rule of a node, or those between which a search chooses."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class NodeDocument:
     name: str
     level: int
     edges: tuple[EdgeDocument, ...]
-    combine: str = "sum"
+    combine: Combine = "sum"
     keep: int | Literal["all"] = "all"
 
 
@@ -71,7 +78,7 @@ class DenseDocument:
 
     nodes: int
     keep: int | Literal["all"] = 1
-    combine: str = "sum"
+    combine: Combine = "sum"
     input_transform: Transform = "none"
     operations: tuple[str, ...] | None = None
 
@@ -93,6 +100,12 @@ class SpaceDocument:
     ``partial_channels`` is K of PC-DARTS: on an edge with several candidates the first 1/K of the
     channels passes through the operations, the rest goes round them. ``edge_normalisation`` adds
     one architecture parameter per edge, normalised over the edges into a node.
+    ``combine_rules`` are the candidates of a node whose ``combine`` is ``any``; a node that keeps
+    a single edge has nothing to combine, and takes the first.
+
+    ``levels``, such as ``3-5``, leaves out what lies at other levels of the pyramid: cells, inputs
+    and nodes with the edges from them. ``tied`` names one of ``groupings``: groups of cells, equal
+    but for their level, that share their choices (not their weights).
     """
 
     format: Literal[1]
@@ -103,6 +116,10 @@ class SpaceDocument:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     partial_channels: int = 1
     edge_normalisation: bool = False
+    combine_rules: tuple[str, ...] = ("sum", "weighted_sum", "product")
+    levels: str | None = None
+    groupings: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    tied: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +127,8 @@ class SearchSpace:
     """A search space with everything explicit.
 
     ``operations`` is the order of the columns of all architecture parameters: the candidates of the
-    space first, then operations that only fixed or specially listed edges use.
+    space first, then operations that only fixed or specially listed edges use. ``tied`` are the
+    groups of cells that share their choices.
     """
 
     name: str
@@ -119,14 +137,27 @@ class SearchSpace:
     partial_channels: int
     edge_normalisation: bool
     parameters: Mapping[str, ParameterValue]
+    tied: tuple[tuple[str, ...], ...] = ()
 
     @cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with anything that a genotype depends on."""
-        text = json.dumps(
-            {"operations": self.operations, "cells": {k: asdict(v) for k, v in self.cells.items()}}
-        )
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        parts: dict[str, object] = {
+            "operations": self.operations,
+            "cells": {name: asdict(cell) for name, cell in self.cells.items()},
+        }
+        if self.tied:
+            parts["tied"] = self.tied
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+    def leader(self, cell: str) -> str:
+        """The cell whose choices a cell takes: the first of its group, or itself."""
+        return next((group[0] for group in self.tied if cell in group), cell)
+
+    @cached_property
+    def deciding(self) -> tuple[str, ...]:
+        """The cells that have choices of their own, in their order."""
+        return tuple(cell for cell in self.cells if self.leader(cell) == cell)
 
     def candidates(self, cell: str) -> tuple[tuple[int, ...], ...]:
         """The columns allowed on each edge of a cell."""
@@ -153,9 +184,13 @@ def expand(document: SpaceDocument, parameters: Mapping[str, ParameterValue]) ->
     for name, cell in document.cells.items():
         check_name(f"cells.{name}", name)
         try:
-            cells[name] = _expand_cell(cell, document.operations)
+            expanded = _expand_cell(cell, document)
         except SpecError as error:
             raise SpecError(f"cells.{name}.{error}") from None
+        if expanded is not None:
+            cells[name] = expanded
+    if not cells:
+        raise SpecError(f"levels: {document.levels}: no cell is left there")
     operations = dict.fromkeys(document.operations)
     for graph in cells.values():
         operations.update(dict.fromkeys(op for edge in graph.edges for op in edge.operations))
@@ -166,14 +201,37 @@ def expand(document: SpaceDocument, parameters: Mapping[str, ParameterValue]) ->
         partial_channels=document.partial_channels,
         edge_normalisation=document.edge_normalisation,
         parameters=dict(parameters),
+        tied=_tied(document, cells),
     )
 
 
-def _expand_cell(cell: CellDocument, operations: tuple[str, ...]) -> CellGraph:
+def _tied(document: SpaceDocument, cells: Mapping[str, CellGraph]) -> tuple[tuple[str, ...], ...]:
+    if document.tied is None:
+        return ()
+    if document.tied not in document.groupings:
+        raise SpecError(
+            f"tied: {document.tied!r} is none of groupings; expected "
+            f"{', '.join(document.groupings) or 'none'}"
+        )
+    place = f"groupings.{document.tied}"
+    groups = document.groupings[document.tied]
+    named = [name for group in groups for name in group]
+    unknown = [name for name in named if name not in document.cells]
+    if unknown or len(set(named)) < len(named):
+        raise SpecError(f"{place}: {named}, expected different ones of {', '.join(document.cells)}")
+    present = (tuple(name for name in group if name in cells) for group in groups)
+    found = tuple(group for group in present if len(group) > 1)
+    check_tied(place, found, cells)
+    return found
+
+
+def _expand_cell(cell: CellDocument, document: SpaceDocument) -> CellGraph | None:
+    """The cell with everything explicit; None where nothing of it is at the space's levels."""
+    operations = document.operations
     if (cell.nodes is None) == (cell.dense is None):
         raise SpecError("nodes, dense: give one of the two")
     if cell.dense is not None:
-        nodes = _dense_nodes(cell.inputs, cell.dense, operations)
+        nodes = _dense_nodes(cell.inputs, cell.dense, document)
     else:
         nodes = tuple(
             Node(
@@ -187,27 +245,44 @@ def _expand_cell(cell: CellDocument, operations: tuple[str, ...]) -> CellGraph:
                     )
                     for e in node.edges
                 ),
-                combine=node.combine,
+                combine=_rules(node.combine, document),
                 keep=node.keep,
             )
             for node in cell.nodes or ()
         )
-    return CellGraph(cell.inputs, nodes, cell.output)
+    inputs = cell.inputs
+    if document.levels is not None:
+        inputs, nodes = at_levels(inputs, nodes, read_levels(document.levels))
+    if not inputs or not nodes:
+        return None
+    return CellGraph(inputs, tuple(map(_decided, nodes)), cell.output)
+
+
+def _rules(combine: Combine, document: SpaceDocument) -> Combine:
+    return document.combine_rules if combine == ANY else combine
+
+
+def _decided(node: Node) -> Node:
+    """The node without a choice of its rule where that decides nothing."""
+    if isinstance(node.combine, str) or (node.kept > 1 and len(node.combine) > 1):
+        return node
+    return replace(node, combine=node.combine[0]) if node.combine else node
 
 
 def _dense_nodes(
-    inputs: tuple[Input, ...], dense: DenseDocument, operations: tuple[str, ...]
+    inputs: tuple[Input, ...], dense: DenseDocument, document: SpaceDocument
 ) -> tuple[Node, ...]:
     if not inputs:
         raise SpecError("inputs: a dense cell needs at least one")
     if not 1 <= dense.nodes <= MOST_NODES:
         raise SpecError(f"dense.nodes: {dense.nodes} is not between 1 and {MOST_NODES}")
-    candidates = operations if dense.operations is None else dense.operations
+    candidates = document.operations if dense.operations is None else dense.operations
+    combine = _rules(dense.combine, document)
     level = inputs[0].level + LEVEL_STEP[dense.input_transform]
     nodes: list[Node] = []
     for _ in range(dense.nodes):
         edges = [Edge(each.name, candidates, dense.input_transform) for each in inputs]
         edges += [Edge(node.name, candidates) for node in nodes]
         keep = dense.keep if dense.keep == "all" else min(dense.keep, len(edges))
-        nodes.append(Node(f"n{len(nodes) + 1}", level, tuple(edges), dense.combine, keep))
+        nodes.append(Node(f"n{len(nodes) + 1}", level, tuple(edges), combine, keep))
     return tuple(nodes)

@@ -20,7 +20,7 @@ class DetectorConfig:
     """Name of the backbone."""
     levels: tuple[int, ...] = LEVELS
     """Levels of the pyramid, one after the other; level l has a stride of 2**l pixels. 2 to 7 are
-    the paper's; 3 to 5 (strides 8 to 32) cost far less. In a search 2 to 7."""
+    the paper's; 3 to 5 (strides 8 to 32) cost far less. In a search all that the space has."""
     channels: int = 24
     """Width of the pyramid, of the searched cells and of the heads. In a search it must be
     divisible by the space's partial_channels."""

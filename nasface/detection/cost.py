@@ -8,6 +8,7 @@ import torch
 
 from nasface.arch.genotype import Genotype, cascade
 from nasface.arch.space import SearchSpace
+from nasface.arrays import Float32
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.detection.necks.registry import neck_paths
@@ -56,11 +57,13 @@ def detector_cost_penalty(
     """
     height, width = size
     sizes = {level: (-(-height // 2**level), -(-width // 2**level)) for level in LEVELS}
-    costs = {
-        cell: operation_costs(space, cell, config.channels, sizes, measure) for cell in space.cells
-    }
-    paths = {}
+    costs: dict[str, Float32] = {}
     for cell in space.cells:
+        own = operation_costs(space, cell, config.channels, sizes, measure)
+        leader = space.leader(cell)
+        costs[leader] = costs[leader] + own if leader in costs else own
+    paths = {}
+    for cell in space.deciding:
         table = CandidateTable.of(space, cell)
         paths[cell] = select(table, np.zeros(table.offered_EO.shape, np.float32))
     example = genotype_of_paths(space, paths)

@@ -10,7 +10,6 @@ from nasface.arch.space import SearchSpace
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import DetectorTrunk, TwoShotDetector
 from nasface.detection.necks.registry import GENOTYPE
-from nasface.detection.pyramid import LEVELS
 from nasface.errors import ConfigError, SpecError
 from nasface.nn.cell import FixedModule, build_module
 from nasface.search.policy import Mixture
@@ -70,8 +69,6 @@ def build_searchable(
             f"repeats {config.repeats}, context {config.context}, module {config.neck}: a search "
             f"has 1, separable and {GENOTYPE}"
         )
-    if config.levels != LEVELS:
-        raise ConfigError(f"levels: {config.levels}, a search has {LEVELS}")
     if config.channels % space.partial_channels:
         raise ConfigError(
             f"channels: {config.channels} is not divisible by partial_channels "
@@ -79,10 +76,10 @@ def build_searchable(
         )
     for name, cell in space.cells.items():
         used = {each.level for each in cell.inputs} | set(cell.output_levels)
-        if not used <= set(LEVELS):
+        if not used <= set(config.levels):
             raise ConfigError(
                 f"space {space.name}: cell {name!r} has levels {sorted(used)}, "
-                f"a face detector offers {list(LEVELS)}"
+                f"the detector offers {list(config.levels)}"
             )
         if cell.output.projection == "none":
             raise ConfigError(
@@ -95,6 +92,6 @@ def build_searchable(
             f"genotype {before.name!r} cannot stand before space {space.name}: both have a cell "
             f"named {sorted(shared)[0]!r}"
         )
-    fixed = None if before is None else build_module(before, config.channels, LEVELS)
+    fixed = None if before is None else build_module(before, config.channels, config.levels)
     supernet = Supernet(space, config.channels)
     return SearchableDetector(DetectorTrunk(config), supernet, fixed)

@@ -1,7 +1,7 @@
 """How the architecture parameters of a search moved, and what would have been derived."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,24 @@ from nasface.search.derive import genotype_of_paths
 class ArchHistory:
     """How the architecture parameters of a search moved.
 
-    ``scores`` maps each cell to the scores of its pairs after each epoch, float32 (T, E, O), nan
-    where an operation is not offered.
+    ``scores`` maps each cell with choices of its own to the scores of its pairs after each epoch,
+    float32 (T, E, O), nan where an operation is not offered; ``rules`` a cell whose nodes choose
+    their combine rule to the rules of its nodes after each epoch.
     """
 
     space: SearchSpace
     epochs: list[int]
     scores: dict[str, NDArray[np.float32]]
+    rules: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
     def genotypes(self) -> list[Genotype]:
         """What would be derived after each epoch: the searched cells alone."""
-        tables = {cell: CandidateTable.of(self.space, cell) for cell in self.space.cells}
+        tables = {cell: CandidateTable.of(self.space, cell) for cell in self.space.deciding}
         return [
             genotype_of_paths(
                 self.space,
                 {cell: select(table, self.scores[cell][at]) for cell, table in tables.items()},
+                {cell: rules[at] for cell, rules in self.rules.items()},
                 name=f"epoch {epoch}",
             )
             for at, epoch in enumerate(self.epochs)
@@ -46,7 +49,8 @@ class ArchHistory:
         """
         found = {}
         for cell in self.space.cells:
-            table, scores = CandidateTable.of(self.space, cell), self.scores[cell][-1]
+            leader = self.space.leader(cell)
+            table, scores = CandidateTable.of(self.space, leader), self.scores[leader][-1]
             found[cell] = [
                 [float(scores[pair]) if table.open_EO[pair] else None for pair in pairs]
                 for pairs in select(table, scores)
@@ -58,7 +62,7 @@ def arch_history(space: SearchSpace, entries: list[dict[str, Any]]) -> ArchHisto
     """The history in the entries of a checkpoint."""
     if not entries:
         return ArchHistory(
-            space, [], {cell: np.empty((0, 0, 0), np.float32) for cell in space.cells}
+            space, [], {cell: np.empty((0, 0, 0), np.float32) for cell in space.deciding}
         )
     return _of_arrays(space, history_arrays(entries))
 
@@ -79,12 +83,14 @@ def read_history(folder: Path, space: SearchSpace) -> ArchHistory:
 
 
 def _of_arrays(space: SearchSpace, arrays: Mapping[str, Any]) -> ArchHistory:
-    scores = {}
-    for cell in space.cells:
+    scores, rules = {}, {}
+    for cell in space.deciding:
         table = CandidateTable.of(space, cell)
         beta = arrays.get(f"beta.{cell}", [None] * len(arrays["epoch"]))
         each = [
             pair_scores(table, a, b) for a, b in zip(arrays[f"alpha.{cell}"], beta, strict=True)
         ]
         scores[cell] = np.where(table.offered_EO, np.stack(each), np.nan).astype(np.float32)
-    return ArchHistory(space, [int(epoch) for epoch in arrays["epoch"]], scores)
+        if table.rules.open:
+            rules[cell] = [table.rules.best(gamma) for gamma in arrays[f"gamma.{cell}"]]
+    return ArchHistory(space, [int(epoch) for epoch in arrays["epoch"]], scores, rules)

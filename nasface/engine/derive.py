@@ -15,7 +15,7 @@ from nasface.errors import ConfigError, RunError
 from nasface.io.settings import load_config
 from nasface.io.yaml import config_digest
 from nasface.nn.keys import name_of
-from nasface.runs.arch_history import entry_arrays
+from nasface.runs.arch_history import KINDS, entry_arrays
 from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import RunFolder
 from nasface.search.derive import derive
@@ -46,7 +46,7 @@ def derive_run(config: DeriveConfig, name: str) -> Genotype:
     space = load_search_space(settings.space, settings.parameters)
     with fitting(folder.checkpoint):
         epoch = config.epoch if config.epoch is not None else state["result_epoch"]
-        step, alphas, betas = _choices(state, epoch, folder)
+        step, alphas, betas, gammas = _choices(state, epoch, folder)
         digest = state["space_digest"]
     if digest != space.digest:
         raise RunError(
@@ -61,7 +61,7 @@ def derive_run(config: DeriveConfig, name: str) -> Genotype:
         config=config_digest(settings),
     )
     with fitting(folder.checkpoint):
-        found = derive(space, alphas, betas or None, name=name, provenance=provenance)
+        found = derive(space, alphas, betas or None, gammas, name=name, provenance=provenance)
     return (
         found
         if settings.prefix_genotype is None
@@ -81,21 +81,18 @@ def load_history(run: Path) -> ArchHistory:
 
 def _choices(
     state: Mapping[str, Any], epoch: int | None, folder: RunFolder
-) -> tuple[int, dict[str, Float32], dict[str, Float32]]:
+) -> tuple[int, dict[str, Float32], dict[str, Float32], dict[str, Float32]]:
     if epoch is None:
         model = state["model"]
-        alphas, betas = (
+        alphas, betas, gammas = (
             {
                 name_of(key.removeprefix(prefix)): value.numpy()
                 for key, value in model.items()
                 if key.startswith(prefix)
             }
-            for prefix in (
-                "neck.arch_parameters.alpha.",
-                "neck.arch_parameters.beta.",
-            )
+            for prefix in (f"neck.arch_parameters.{kind}." for kind in KINDS)
         )
-        return state["step"], alphas, betas
+        return state["step"], alphas, betas, gammas
     entries = {entry["epoch"]: entry for entry in state["history"]}
     if epoch not in entries:
         raise RunError(

@@ -128,16 +128,17 @@ class SearchJob(Job):
     def genotype(self) -> Genotype:
         """What the architecture parameters stand for, behind the cells of ``prefix``."""
         entry = None if self.result_epoch is None else self.history[self.result_epoch - 1]
-        alphas, betas = self.searcher.arrays() if entry is None else entry_arrays(entry)
+        alphas, betas, gammas = self.searcher.arrays() if entry is None else entry_arrays(entry)
         provenance = replace(self.provenance, step=self.step if entry is None else entry["step"])
-        found = derive(self.space, alphas, betas or None, name=self.name, provenance=provenance)
+        found = derive(
+            self.space, alphas, betas or None, gammas, name=self.name, provenance=provenance
+        )
         return found if self.prefix is None else cascade(self.prefix, found)
 
     def end_epoch(self, progress: Progress, _log: MetricsLog) -> None:
         """Keep the architecture parameters; write what a look at a running search wants."""
         epoch = self.step // self.epoch_steps
-        alphas, betas = self.searcher.arrays()
-        self.history.append(history_entry(epoch, self.step, alphas, betas))
+        self.history.append(history_entry(epoch, self.step, *self.searcher.arrays()))
         cell = self.searcher.too_many_skips(self.searcher.genotype("now"))
         if cell is not None:
             self.result_epoch = max(1, epoch - 1)

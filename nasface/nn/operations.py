@@ -97,6 +97,20 @@ def dense(
     )
 
 
+def narrow(channels: int, stride: int = 1, affine: bool = True, *, kernel: int) -> nn.Module:
+    """ReLU, 1x1 convolution to a quarter of the channels, normalisation, ReLU, convolution back to
+    all of them, normalisation."""
+    inner = max(1, channels // 4)
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels, inner, 1, bias=False),
+        nn.BatchNorm2d(inner, affine=affine),
+        nn.ReLU(),
+        nn.Conv2d(inner, channels, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(channels, affine=affine),
+    )
+
+
 def cross(channels: int, stride: int = 1, affine: bool = True, *, length: int) -> nn.Module:
     """ReLU, depthwise row and column, 1x1 convolution, normalisation."""
     row, across = (1, length), (0, length // 2)

@@ -15,9 +15,16 @@ from nasface.io.files import write_bytes
 HISTORY = "arch_history.npz"
 """Name of the file in the folder of a search."""
 
+KINDS = ("alpha", "beta", "gamma")
+"""The architecture parameters: of operations, of edges, of combine rules."""
+
 
 def history_entry(
-    epoch: int, step: int, alphas: Mapping[str, Float32], betas: Mapping[str, Float32]
+    epoch: int,
+    step: int,
+    alphas: Mapping[str, Float32],
+    betas: Mapping[str, Float32],
+    gammas: Mapping[str, Float32],
 ) -> dict[str, Any]:
     """The architecture parameters after an epoch in a form that a checkpoint takes."""
     return {
@@ -25,24 +32,26 @@ def history_entry(
         "step": step,
         "alpha": {cell: torch.from_numpy(values) for cell, values in alphas.items()},
         "beta": {cell: torch.from_numpy(values) for cell, values in betas.items()},
+        "gamma": {cell: torch.from_numpy(values) for cell, values in gammas.items()},
     }
 
 
 def entry_arrays(
     entry: Mapping[str, Any],
-) -> tuple[dict[str, Float32], dict[str, Float32]]:
-    """The alphas and betas of an entry."""
-    alphas, betas = (
-        {cell: value.numpy() for cell, value in entry[kind].items()} for kind in ("alpha", "beta")
+) -> tuple[dict[str, Float32], dict[str, Float32], dict[str, Float32]]:
+    """The alphas, betas and gammas of an entry."""
+    alphas, betas, gammas = (
+        {cell: value.numpy() for cell, value in entry.get(kind, {}).items()} for kind in KINDS
     )
-    return alphas, betas
+    return alphas, betas, gammas
 
 
 def save_history(folder: Path, history: list[dict[str, Any]]) -> None:
     """Write the architecture parameters after each epoch into the folder of a search.
 
     The file holds ``epoch`` (T,) and per cell ``alpha.CELL`` (T, edges, operations) and, with edge
-    normalisation, ``beta.CELL`` (T, edges).
+    normalisation, ``beta.CELL`` (T, edges), and ``gamma.CELL`` (T, nodes, rules) where nodes
+    choose their combine rule.
     """
     whole = io.BytesIO()
     np.savez_compressed(whole, **history_arrays(history))
@@ -52,8 +61,8 @@ def save_history(folder: Path, history: list[dict[str, Any]]) -> None:
 def history_arrays(history: list[dict[str, Any]]) -> dict[str, Any]:
     """Entries as the arrays that :func:`save_history` writes."""
     arrays: dict[str, Any] = {"epoch": np.array([entry["epoch"] for entry in history])}
-    for kind in ("alpha", "beta"):
-        for cell in history[0][kind] if history else ():
+    for kind in KINDS:
+        for cell in history[0].get(kind, {}) if history else ():
             arrays[f"{kind}.{cell}"] = np.stack([entry[kind][cell].numpy() for entry in history])
     return arrays
 

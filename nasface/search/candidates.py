@@ -17,6 +17,7 @@ import torch
 from nasface.arch.graph import CellGraph
 from nasface.arch.space import SearchSpace
 from nasface.arrays import Float32
+from nasface.search.rules import RuleTable
 
 Pair: TypeAlias = tuple[int, int]
 """(edge, column): an operation on an edge."""
@@ -55,6 +56,11 @@ class CandidateTable:
             )
             for edges in self.graph.edges_into
         )
+
+    @cached_property
+    def rules(self) -> RuleTable:
+        """The choices of combine rules."""
+        return RuleTable.of(self.graph)
 
     @cached_property
     def open_EO(self) -> npt.NDArray[np.bool_]:

@@ -22,11 +22,15 @@ from nasface.search.candidates import CandidateTable, Pair, pair_scores, select
 NodePaths = tuple[tuple[Pair, ...], ...]
 """Per node its (edge, column) pairs."""
 
+NodeRules = tuple[str, ...]
+"""Per node its combine rule."""
+
 
 def derive(
     space: SearchSpace,
     alphas: Mapping[str, Float32],
     betas: Mapping[str, Float32] | None = None,
+    gammas: Mapping[str, Float32] | None = None,
     *,
     name: str = "derived",
     provenance: Provenance | None = None,
@@ -35,13 +39,16 @@ def derive(
 
     Per node the edges with the largest score are kept, where an edge's score is that of its best
     operation except ``none``: softmax(alpha), times softmax(beta) over the edges into the node
-    where ``betas`` are given (PC-DARTS). Ties go to the lower index.
+    where ``betas`` are given (PC-DARTS). A node that chooses its combine rule takes the one with
+    the largest gamma. Ties go to the lower index. Cells that share their choices have arrays under
+    the name of the first of them.
 
     Args:
         space: the space that was searched.
         alphas: cell -> (edges, operations), edges in the graph's order (node by node), columns in
             the order of ``space.operations``.
         betas: cell -> (edges,).
+        gammas: cell -> (nodes, rules), for cells with a choice of rules.
         name: of the genotype.
         provenance: where the weights come from.
 
@@ -49,39 +56,54 @@ def derive(
         SpecError: if a cell is missing, or an array has another shape or is not finite.
     """
     paths: dict[str, NodePaths] = {}
-    for cell in space.cells:
+    rules: dict[str, NodeRules] = {}
+    for cell in space.deciding:
         table = CandidateTable.of(space, cell)
         edges, operations = table.offered_EO.shape
         alpha = _checked("alphas", alphas, cell, (edges, operations))
         beta = None if betas is None else _checked("betas", betas, cell, (edges,))
         paths[cell] = select(table, pair_scores(table, alpha, beta))
-    return genotype_of_paths(space, paths, name=name, provenance=provenance)
+        if table.rules.open:
+            shape = table.rules.offered_NR.shape
+            rules[cell] = table.rules.best(_checked("gammas", gammas or {}, cell, shape))
+    return genotype_of_paths(space, paths, rules, name=name, provenance=provenance)
 
 
 def genotype_of_paths(
     space: SearchSpace,
     paths: Mapping[str, NodePaths],
+    rules: Mapping[str, NodeRules] | None = None,
     *,
     name: str = "derived",
     provenance: Provenance | None = None,
 ) -> Genotype:
-    """The genotype in which each node has exactly the given pairs."""
+    """The genotype in which each node has exactly the given pairs, and combines them by the given
+    rule.
+
+    ``paths`` and ``rules`` are those of :attr:`SearchSpace.deciding` cells; where a cell has no
+    rules, each node takes its first.
+    """
+    found = rules or {}
     return Genotype(
         format=GENOTYPE_FORMAT,
         name=name,
         space=SpaceReference(space.name, space.digest, dict(space.parameters)),
-        cells={cell: _gene(space, cell, paths[cell]) for cell in space.cells},
+        cells={
+            cell: _gene(space, cell, paths[space.leader(cell)], found.get(space.leader(cell)))
+            for cell in space.cells
+        },
         provenance=provenance or Provenance(),
     )
 
 
-def _gene(space: SearchSpace, cell: str, path: NodePaths) -> CellGene:
+def _gene(space: SearchSpace, cell: str, path: NodePaths, rules: NodeRules | None) -> CellGene:
     graph = space.cells[cell]
+    chosen = rules or tuple(node.rules[0] for node in graph.nodes)
     nodes = tuple(
         NodeGene(
             node.name,
             node.level,
-            node.combine,
+            rule,
             tuple(
                 EdgeGene(
                     graph.edges[edge].source, space.operations[column], graph.edges[edge].transform
@@ -89,7 +111,7 @@ def _gene(space: SearchSpace, cell: str, path: NodePaths) -> CellGene:
                 for edge, column in pairs
             ),
         )
-        for node, pairs in zip(graph.nodes, path, strict=True)
+        for node, rule, pairs in zip(graph.nodes, chosen, path, strict=True)
     )
     used = frozenset(edge for pairs in path for edge, _ in pairs)
     outputs = tuple(

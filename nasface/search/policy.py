@@ -24,7 +24,7 @@ ProxylessNAS does with two candidates). Zero probes is the paper's form.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -34,6 +34,13 @@ from torch import Tensor
 from nasface.arrays import Float32
 from nasface.random_streams import Purpose, stream
 from nasface.search.candidates import CandidateTable, Pair, pair_scores, select
+from nasface.search.rules import (
+    RuleMixture,
+    RuleTable,
+    given_rules,
+    sampled_rules,
+    weighted_rules,
+)
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,12 @@ class PathMixture:
     """Per node its slots; nothing else is executed.
 
     ``every_edge``: there is a slot for each edge, also for those that derivation would drop.
+    ``rules``: how nodes combine their edges that have a choice of it.
     """
 
     slots: tuple[tuple[InputSlot, ...], ...]
     every_edge: bool = False
+    rules: RuleMixture = field(default_factory=dict)
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -75,6 +84,7 @@ class SoftMixture:
 
     weights_EO: Tensor
     gates_E: Tensor | None
+    rules: RuleMixture = field(default_factory=dict)
 
 
 CellMixture: TypeAlias = PathMixture | SoftMixture
@@ -104,6 +114,15 @@ class Policy(Protocol):
         """The mixture; differentiable in alpha and beta where these require a gradient."""
         ...
 
+    def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
+        """How nodes combine their edges that have a choice; differentiable in gamma likewise.
+        Asked for only in spaces with such nodes."""
+        ...
+
+
+_RULES = 1 << 20
+"""At the end of the place of random numbers for combine rules: no slot, step or round of pairs."""
+
 
 @dataclass(frozen=True)
 class Softmax:
@@ -119,6 +138,10 @@ class Softmax:
         if beta_E is not None:
             gates = torch.cat([beta_E[list(edges)].softmax(0) for edges in table.graph.edges_into])
         return SoftMixture(weights, gates)
+
+    def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
+        """See :class:`Policy`."""
+        return weighted_rules(table, gamma_NR)
 
 
 @dataclass(frozen=True)
@@ -140,6 +163,11 @@ class ArgmaxPath:
             scores = _log(scores) + self.noise * _gumbel(generator, scores.shape)
         path = select(table, scores)
         return _gated(table, path, alpha_EO, beta_E, self.probes, generator)
+
+    def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
+        """See :class:`Policy`."""
+        generator = draw.generator(draw.step, _RULES)
+        return sampled_rules(table, gamma_NR, generator, noise=self.noise, probes=self.probes)
 
 
 @dataclass(frozen=True)
@@ -172,6 +200,16 @@ class GumbelPath:
         mixture = _gated(table, path, alpha_EO, beta_E, self.probes, generator, logits)
         return PathMixture(_weighted(table, mixture.slots, beta_E), every_edge=True)
 
+    def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
+        """See :class:`Policy`."""
+        return sampled_rules(
+            table,
+            gamma_NR,
+            draw.generator(draw.step, _RULES),
+            probes=self.probes,
+            temperature=self.temperature,
+        )
+
 
 @dataclass(frozen=True)
 class UniformPath:
@@ -187,6 +225,16 @@ class UniformPath:
         """See :class:`Policy`."""
         path = tuple(_uniform_pairs(table, node, draw) for node in range(len(table.graph.nodes)))
         return _gated(table, path, alpha_EO, beta_E, 0, draw.generator(draw.step))
+
+    def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
+        """See :class:`Policy`."""
+        columns = {}
+        for node in table.open:
+            candidates = np.flatnonzero(table.offered_NR[node])
+            round_, turn = divmod(draw.step, len(candidates))
+            order = draw.generator(node, round_, _RULES, _RULES).permutation(len(candidates))
+            columns[node] = int(candidates[order[turn]])
+        return given_rules(table, columns, gamma_NR, draw.generator(draw.step, _RULES))
 
 
 def _uniform_pairs(table: CandidateTable, node: int, draw: StepRandom) -> tuple[Pair, ...]:

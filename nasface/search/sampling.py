@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from nasface.arch.genotype import Genotype, Provenance, edges_of
+from nasface.arch.genotype import CellGene, Genotype, Provenance, edges_of
+from nasface.arch.graph import CellGraph
 from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError
 from nasface.random_streams import Purpose, stream
 from nasface.search.candidates import CandidateTable, Pair
-from nasface.search.derive import NodePaths, genotype_of_paths
+from nasface.search.derive import NodePaths, NodeRules, genotype_of_paths
 from nasface.search.policy import GatedOp, InputSlot, PathMixture
+from nasface.search.rules import GatedRule
 
 
 def random_genotype(
@@ -17,19 +19,26 @@ def random_genotype(
     """A genotype whose nodes each have a pair drawn with equal probabilities.
 
     A node that keeps several of its edges, but not all, draws the others with equal probabilities
-    as well, and an operation on each. ``index`` numbers the genotypes of a seed.
+    as well, and an operation on each. Where nodes choose their combine rule, it is drawn likewise.
+    ``index`` numbers the genotypes of a seed.
     """
     paths: dict[str, NodePaths] = {}
+    rules: dict[str, NodeRules] = {}
     for at, cell in enumerate(space.cells):
+        if cell not in space.deciding:
+            continue
         table = CandidateTable.of(space, cell)
         generator = stream(seed, Purpose.RANDOM_CELLS, index, at)
         paths[cell] = tuple(
             _random_pairs(edges, node.kept, generator)
             for node, edges in zip(table.graph.nodes, table.slots, strict=True)
         )
-    return genotype_of_paths(
-        space, paths, name=name, provenance=Provenance(seed=seed, step=index, policy="random")
-    )
+        # Behind the pairs, so that spaces that differ in their rules alone have the same pairs.
+        rules[cell] = tuple(
+            node.rules[generator.integers(len(node.rules))] for node in table.graph.nodes
+        )
+    provenance = Provenance(seed=seed, step=index, policy="random")
+    return genotype_of_paths(space, paths, rules, name=name, provenance=provenance)
 
 
 def _random_pairs(
@@ -62,6 +71,7 @@ def mixture_of(space: SearchSpace, genotype: Genotype) -> dict[str, PathMixture]
         genes = {node.name: node.edges for node in gene.nodes}
         try:
             kept = edges_of(space.cells[cell], gene)
+            rules = _rules_of(space.cells[cell], gene)
         except SpecError as error:
             raise SpecError(f"genotype {genotype.name!r}: cells.{cell}.{error}") from None
         found[cell] = PathMixture(
@@ -71,6 +81,22 @@ def mixture_of(space: SearchSpace, genotype: Genotype) -> dict[str, PathMixture]
                     for at, edge in zip(edges, genes[node.name], strict=True)
                 )
                 for node, edges in zip(space.cells[cell].nodes, kept, strict=True)
-            )
+            ),
+            rules=rules,
         )
+    return found
+
+
+def _rules_of(graph: CellGraph, gene: CellGene) -> dict[str, tuple[GatedRule, ...]]:
+    """The rules of the nodes that have a choice."""
+    chosen = {node.name: node.combine for node in gene.nodes}
+    found: dict[str, tuple[GatedRule, ...]] = {}
+    for node in graph.nodes:
+        if chosen[node.name] not in node.rules:
+            raise SpecError(
+                f"nodes.{node.name}: {chosen[node.name]} is no candidate; expected "
+                f"{', '.join(node.rules)}"
+            )
+        if len(node.rules) > 1:
+            found[node.name] = (GatedRule(chosen[node.name]),)
     return found

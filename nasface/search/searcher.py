@@ -186,20 +186,22 @@ class BilevelSearcher(Generic[Batch]):
                 yield str(mixture.pairs)
             else:
                 yield mixture.weights_EO
+            yield str([[each.rule for each in rules] for rules in mixture.rules.values()])
 
-    def arrays(self) -> tuple[dict[str, Float32], dict[str, Float32]]:
-        """Copies of the architecture parameters: alphas and (with edge normalisation) betas by
-        cell."""
-        alpha, beta = (
+    def arrays(self) -> tuple[dict[str, Float32], dict[str, Float32], dict[str, Float32]]:
+        """Copies of the architecture parameters by cell: alphas, betas (with edge normalisation)
+        and gammas (where nodes choose their combine rule)."""
+        parameters = self.arch_parameters
+        alpha, beta, gamma = (
             {name_of(key): value.detach().cpu().numpy().copy() for key, value in kind.items()}
-            for kind in (self.arch_parameters.alpha, self.arch_parameters.beta)
+            for kind in (parameters.alpha, parameters.beta, parameters.gamma)
         )
-        return alpha, beta
+        return alpha, beta, gamma
 
     def genotype(self, name: str, provenance: Provenance | None = None) -> Genotype:
         """What the current architecture parameters stand for."""
-        alphas, betas = self.arrays()
-        return derive(self.space, alphas, betas or None, name=name, provenance=provenance)
+        alphas, betas, gammas = self.arrays()
+        return derive(self.space, alphas, betas or None, gammas, name=name, provenance=provenance)
 
     def report(self) -> list[Decision]:
         """Entropy, margin and visits of every choice."""

@@ -5,6 +5,7 @@ parameters and so part of every state dict.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -28,27 +29,33 @@ from nasface.search.policy import (
     Policy,
     StepRandom,
 )
+from nasface.search.rules import SearchedCombine
 
 
 class ArchitectureParameters(nn.Module):
-    """The architecture parameters of a space: per cell ``alpha_EO`` and, with edge normalisation,
-    ``beta_E``.
+    """The architecture parameters of a space: per cell ``alpha_EO``, with edge normalisation
+    ``beta_E``, and ``gamma_NR`` where nodes choose their combine rule.
 
-    Both start as 1e-3 times a normal draw (as DARTS and PC-DARTS do).
+    All start as 1e-3 times a normal draw (as DARTS and PC-DARTS do). Cells that share their choices
+    have the parameters of the first of them.
     """
 
     def __init__(self, space: SearchSpace, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.space = space
-        self.tables = {cell: CandidateTable.of(space, cell) for cell in space.cells}
+        self.tables = {cell: CandidateTable.of(space, cell) for cell in space.deciding}
         self.alpha = nn.ParameterDict()
         self.beta = nn.ParameterDict()
+        self.gamma = nn.ParameterDict()
         for cell, table in self.tables.items():
             shape = table.offered_EO.shape
             key = module_key(cell)
             self.alpha[key] = nn.Parameter(1e-3 * torch.randn(shape, generator=generator))
             if space.edge_normalisation:
                 self.beta[key] = nn.Parameter(1e-3 * torch.randn(shape[0], generator=generator))
+            if table.rules.open:
+                rules = table.rules.offered_NR.shape
+                self.gamma[key] = nn.Parameter(1e-3 * torch.randn(rules, generator=generator))
 
     def of(self, cell: str) -> tuple[nn.Parameter, nn.Parameter | None]:
         """Return ``alpha_EO`` and, with edge normalisation, ``beta_E`` of a cell."""
@@ -64,10 +71,20 @@ class ArchitectureParameters(nn.Module):
         purpose: Purpose = Purpose.WEIGHT_PATHS,
     ) -> dict[str, CellMixture]:
         """What each cell executes in a step; differentiable unless gradients are switched off."""
-        return {
-            cell: policy.mix(table, *self.of(cell), StepRandom(seed, at, step, purpose))
-            for at, (cell, table) in enumerate(self.tables.items())
-        }
+        found: dict[str, CellMixture] = {}
+        for at, (cell, table) in enumerate(self.tables.items()):
+            draw = StepRandom(seed, at, step, purpose)
+            found[cell] = policy.mix(table, *self.of(cell), draw)
+            gamma = self.gamma.get(module_key(cell), None)
+            if gamma is not None:
+                if not hasattr(policy, "mix_rules"):
+                    raise ConfigError(
+                        f"space {self.space.name}: nodes choose their combine rule; expected a "
+                        f"policy with mix_rules, which {type(policy).__name__} lacks"
+                    )
+                rules = policy.mix_rules(table.rules, gamma, draw)
+                found[cell] = replace(found[cell], rules=rules)
+        return {cell: found[self.space.leader(cell)] for cell in self.space.cells}
 
 
 class SearchEdge(nn.Module):
@@ -151,9 +168,11 @@ class SearchCell(nn.Module):
         self.combine = nn.ModuleDict()
         self.projections = nn.ModuleDict()
         for node, edges in zip(graph.nodes, graph.edges_into, strict=True):
-            self.combine[module_key(node.name)] = build_combine(
-                node.combine, channels, len(edges), searched=True
-            )
+            if isinstance(node.combine, str):
+                combine = build_combine(node.combine, channels, len(edges), searched=True)
+            else:
+                combine = SearchedCombine(node.combine, channels, len(edges))
+            self.combine[module_key(node.name)] = combine
             if graph.output.projection != "none":
                 self.projections[module_key(node.name)] = _conv_1x1(channels)
         self.finish = nn.ModuleDict()
@@ -170,7 +189,9 @@ class SearchCell(nn.Module):
             terms = self._terms(position, values, mixture, sizes.get(node.level))
             first = graph.edges_into[position].start
             numbers = [edge - first for edge in terms]
-            values[node.name] = self.combine[module_key(node.name)](list(terms.values()), numbers)
+            chosen = (mixture.rules[node.name],) if node.name in mixture.rules else ()
+            combine = self.combine[module_key(node.name)]
+            values[node.name] = combine(list(terms.values()), numbers, *chosen)
         outputs = {}
         for level, sources in graph.sources_of_outputs(self._used_edges(mixture)).items():
             names = [graph.nodes[at].name for at in sources]

@@ -132,7 +132,16 @@ def packaged() -> list[SearchSpace]:
 
 def test_packaged_spaces_load_with_every_parameter() -> None:
     names = packaged_names("nasface.search_spaces")
-    assert names == ["autofem", "autofem-cpm", "autofem-fpn", "darts", "pc-darts"]
+    assert names == [
+        "autofem",
+        "autofem-cpm",
+        "autofem-fpn",
+        "autofem2",
+        "autofem2-cpm",
+        "autofem2-fpn",
+        "darts",
+        "pc-darts",
+    ]
     spaces = packaged()
     assert len({space.digest for space in spaces}) == len(spaces)
     assert load_search_space("autofem-cpm").digest == spaces[5].digest

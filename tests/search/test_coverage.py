@@ -63,7 +63,7 @@ def test_report_by_hand() -> None:
     alpha = np.zeros((3, 4), dtype=np.float32)
     beta = np.zeros(3, dtype=np.float32)
     # b has nothing to choose and no row; with equal weights a is as undecided as can be
-    (row,) = decisions(counted, {"c": alpha}, {"c": beta})
+    (row,) = decisions(counted, {"c": alpha}, {"c": beta}, {})
     assert row == Decision("c", "a", 6, row.entropy, row.margin, least=0, most=2)
     assert row.entropy == pytest.approx(1)
     assert row.margin == pytest.approx(0, abs=1e-6)
@@ -72,12 +72,12 @@ def test_report_by_hand() -> None:
     beta = np.log(np.array([3, 1, 1])).astype(np.float32)
     pairs = np.array([1 / 6 * 3 / 4] * 3 + [1 / 4 * 1 / 4] * 3)
     pairs /= pairs.sum()
-    (row,) = decisions(counted, {"c": alpha}, {"c": beta})
+    (row,) = decisions(counted, {"c": alpha}, {"c": beta}, {})
     assert row.entropy == pytest.approx(-(pairs * np.log(pairs)).sum() / np.log(6), rel=1e-5)
     assert row.margin == pytest.approx(0, abs=1e-6)
     # without edge normalisation; one operation far ahead decides it
     alpha[1, 2] = 60
-    (row,) = decisions(counted, {"c": alpha}, {})
+    (row,) = decisions(counted, {"c": alpha}, {}, {})
     shares = np.array([1 / 6] * 3 + [1])
     shares /= shares.sum()
     assert row.margin == pytest.approx(shares[3] - shares[0], rel=1e-5)
@@ -92,7 +92,7 @@ def test_a_node_that_keeps_more_than_one_edge() -> None:
             [{"name": "a", "level": 2, "keep": keep, "edges": edges}], inputs=tuple("xyz")
         )
         counted = Coverage({"c": CandidateTable.of(space, "c")})
-        return decisions(counted, {"c": alpha}, {})
+        return decisions(counted, {"c": alpha}, {}, {})
 
     # columns: none, skip, conv_1x1, sep_3x3; of 15 shares of the pairs that can be kept
     shares = np.array([[5, 3, 1, 1], [5, 1, 3, 1], [5, 2, 2, 1]], dtype=np.float32)
@@ -115,6 +115,6 @@ def test_a_decided_node_of_many_edges_is_decided() -> None:
     space = one_cell([{"name": "a", "level": 2, "edges": edges}], inputs=tuple("xy"))
     alpha = np.zeros((2, 4), dtype=np.float32)
     alpha[0, 1] = alpha[1, 3] = 60
-    (row,) = decisions(Coverage({"c": CandidateTable.of(space, "c")}), {"c": alpha}, {})
+    (row,) = decisions(Coverage({"c": CandidateTable.of(space, "c")}), {"c": alpha}, {}, {})
     assert row.margin == pytest.approx(1)
     assert row.entropy == pytest.approx(0, abs=1e-6)

@@ -28,11 +28,19 @@ def test_random_cells_are_of_their_space_and_found_again(name: str) -> None:
     for seed in range(5):
         genotype = random_genotype(space, seed)
         check_membership(genotype)
+        mixture = mixture_of(space, genotype)
         paths = {
             cell: tuple(tuple((s.chosen.edge, s.chosen.column) for s in node) for node in m.slots)
-            for cell, m in mixture_of(space, genotype).items()
+            for cell, m in mixture.items()
         }
-        assert diff_genotypes(genotype_of_paths(space, paths), genotype) == []
+        rules = {
+            cell: tuple(
+                m.rules[node.name][0].rule if node.name in m.rules else node.rules[0]
+                for node in space.cells[cell].nodes
+            )
+            for cell, m in mixture.items()
+        }
+        assert diff_genotypes(genotype_of_paths(space, paths, rules), genotype) == []
 
 
 def test_pairs_are_drawn_evenly() -> None:
