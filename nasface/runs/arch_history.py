@@ -24,7 +24,7 @@ def history_entry(
     step: int,
     alphas: Mapping[str, Float32],
     betas: Mapping[str, Float32],
-    gammas: Mapping[str, Float32],
+    gammas: Mapping[str, Float32] | None = None,
 ) -> dict[str, Any]:
     """The architecture parameters after an epoch in a form that a checkpoint takes."""
     return {
@@ -32,7 +32,7 @@ def history_entry(
         "step": step,
         "alpha": {cell: torch.from_numpy(values) for cell, values in alphas.items()},
         "beta": {cell: torch.from_numpy(values) for cell, values in betas.items()},
-        "gamma": {cell: torch.from_numpy(values) for cell, values in gammas.items()},
+        "gamma": {cell: torch.from_numpy(values) for cell, values in (gammas or {}).items()},
     }
 
 

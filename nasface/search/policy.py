@@ -25,7 +25,7 @@ ProxylessNAS does with two candidates). Zero probes is the paper's form.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
@@ -114,9 +114,14 @@ class Policy(Protocol):
         """The mixture; differentiable in alpha and beta where these require a gradient."""
         ...
 
+
+@runtime_checkable
+class RulePolicy(Protocol):
+    """What a policy does besides in spaces whose nodes choose their combine rule."""
+
     def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
-        """How nodes combine their edges that have a choice; differentiable in gamma likewise.
-        Asked for only in spaces with such nodes."""
+        """How the nodes with a choice combine their edges; differentiable in gamma where it
+        requires a gradient."""
         ...
 
 
@@ -140,7 +145,7 @@ class Softmax:
         return SoftMixture(weights, gates)
 
     def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
-        """See :class:`Policy`."""
+        """See :class:`RulePolicy`."""
         return weighted_rules(table, gamma_NR)
 
 
@@ -165,7 +170,7 @@ class ArgmaxPath:
         return _gated(table, path, alpha_EO, beta_E, self.probes, generator)
 
     def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
-        """See :class:`Policy`."""
+        """See :class:`RulePolicy`."""
         generator = draw.generator(draw.step, _RULES)
         return sampled_rules(table, gamma_NR, generator, noise=self.noise, probes=self.probes)
 
@@ -201,7 +206,7 @@ class GumbelPath:
         return PathMixture(_weighted(table, mixture.slots, beta_E), every_edge=True)
 
     def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
-        """See :class:`Policy`."""
+        """See :class:`RulePolicy`."""
         return sampled_rules(
             table,
             gamma_NR,
@@ -227,7 +232,7 @@ class UniformPath:
         return _gated(table, path, alpha_EO, beta_E, 0, draw.generator(draw.step))
 
     def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
-        """See :class:`Policy`."""
+        """See :class:`RulePolicy`."""
         columns = {}
         for node in table.open:
             candidates = np.flatnonzero(table.offered_NR[node])

@@ -27,6 +27,7 @@ from nasface.search.policy import (
     Mixture,
     PathMixture,
     Policy,
+    RulePolicy,
     StepRandom,
 )
 from nasface.search.rules import SearchedCombine
@@ -77,7 +78,7 @@ class ArchitectureParameters(nn.Module):
             found[cell] = policy.mix(table, *self.of(cell), draw)
             gamma = self.gamma.get(module_key(cell), None)
             if gamma is not None:
-                if not hasattr(policy, "mix_rules"):
+                if not isinstance(policy, RulePolicy):
                     raise ConfigError(
                         f"space {self.space.name}: nodes choose their combine rule; expected a "
                         f"policy with mix_rules, which {type(policy).__name__} lacks"

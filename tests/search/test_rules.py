@@ -161,7 +161,7 @@ def test_a_policy_without_rules_is_refused_where_they_are_searched() -> None:
 
     parameters = Supernet(joined(), 4).arch_parameters
     with pytest.raises(ConfigError, match="mix_rules"):
-        parameters.mixture(Fixed(), seed=0, step=0)  # type: ignore[arg-type]
+        parameters.mixture(Fixed(), seed=0, step=0)
 
 
 def test_a_genotype_of_paths_takes_the_first_rule_by_default() -> None:
