@@ -15,7 +15,7 @@ from nasface.errors import ConfigError, RunError
 from nasface.io.settings import load_config
 from nasface.io.yaml import config_digest
 from nasface.nn.keys import name_of
-from nasface.runs.arch_history import KINDS, entry_arrays
+from nasface.runs.arch_history import PARAMETER_KINDS, entry_arrays
 from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import RunFolder
 from nasface.search.derive import derive
@@ -90,7 +90,7 @@ def _choices(
                 for key, value in model.items()
                 if key.startswith(prefix)
             }
-            for prefix in (f"neck.arch_parameters.{kind}." for kind in KINDS)
+            for prefix in (f"neck.arch_parameters.{kind}." for kind in PARAMETER_KINDS)
         )
         return state["step"], alphas, betas, gammas
     entries = {entry["epoch"]: entry for entry in state["history"]}

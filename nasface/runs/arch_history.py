@@ -15,7 +15,7 @@ from nasface.io.files import write_bytes
 HISTORY = "arch_history.npz"
 """Name of the file in the folder of a search."""
 
-KINDS = ("alpha", "beta", "gamma")
+PARAMETER_KINDS = ("alpha", "beta", "gamma")
 """The architecture parameters: of operations, of edges, of combine rules."""
 
 
@@ -41,7 +41,8 @@ def entry_arrays(
 ) -> tuple[dict[str, Float32], dict[str, Float32], dict[str, Float32]]:
     """The alphas, betas and gammas of an entry."""
     alphas, betas, gammas = (
-        {cell: value.numpy() for cell, value in entry.get(kind, {}).items()} for kind in KINDS
+        {cell: value.numpy() for cell, value in entry.get(kind, {}).items()}
+        for kind in PARAMETER_KINDS
     )
     return alphas, betas, gammas
 
@@ -61,7 +62,7 @@ def save_history(folder: Path, history: list[dict[str, Any]]) -> None:
 def history_arrays(history: list[dict[str, Any]]) -> dict[str, Any]:
     """Entries as the arrays that :func:`save_history` writes."""
     arrays: dict[str, Any] = {"epoch": np.array([entry["epoch"] for entry in history])}
-    for kind in KINDS:
+    for kind in PARAMETER_KINDS:
         for cell in history[0].get(kind, {}) if history else ():
             arrays[f"{kind}.{cell}"] = np.stack([entry[kind][cell].numpy() for entry in history])
     return arrays
