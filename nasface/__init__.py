@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nasface.export.registry import ExportFormat, register_export_format
     from nasface.metrics.protocol import Protocol
     from nasface.metrics.registry import register_protocol
+    from nasface.runs.logger import register_logger
     from nasface.search.policies import register_policy
 
 __version__ = "0.2.0.dev0"
@@ -75,6 +76,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "register_combine": "nasface.arch.combine",
         "register_dataset_format": "nasface.data.formats",
         "register_export_format": "nasface.export.registry",
+        "register_logger": "nasface.runs.logger",
         "register_neck": "nasface.detection.necks.registry",
         "register_operation": "nasface.arch.operations",
         "register_policy": "nasface.search.policies",
@@ -124,6 +126,7 @@ __all__ = [
     "register_combine",
     "register_dataset_format",
     "register_export_format",
+    "register_logger",
     "register_neck",
     "register_operation",
     "register_policy",

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,6 +18,7 @@ from nasface.export.config import ExportConfig
 from nasface.export.parity import ParityDifference, ReportProgress
 from nasface.io.files import write_text
 from nasface.nn.blocks import separable_conv_norm_relu
+from nasface.runs.logger import LoggedRun, Status
 from nasface.search.candidates import CandidateTable
 from nasface.search.config import BilevelConfig
 from nasface.search.policy import ArgmaxPath, CellMixture, Policy, StepRandom, UniformPath
@@ -121,6 +124,30 @@ def write_names(
     return ParityDifference(0, 0, 0, config.outputs, 0.0)
 
 
+class Lines:
+    """Keeps losses and the end of a run in a file of text."""
+
+    def start(self, run: LoggedRun) -> None:
+        assert run.folder is not None
+        self.path = run.folder / "lines.txt"
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        self._add(f"{step} {','.join(values)}")
+
+    def image(self, name: str, picture: NDArray[np.uint8]) -> None:
+        self._add(f"{name} {picture.ndim}")
+
+    def artefact(self, path: Path) -> None:
+        self._add(path.name)
+
+    def end(self, status: Status) -> None:
+        self._add(status)
+
+    def _add(self, line: str) -> None:
+        with self.path.open("a") as file:
+            file.write(line + "\n")
+
+
 def register() -> None:
     """Add all of it."""
     nasface.register_operation(
@@ -133,3 +160,4 @@ def register() -> None:
     nasface.register_backbone("small", partial(Small, 8))
     nasface.register_neck("smooth", Smooth)
     nasface.register_export_format(nasface.ExportFormat(".names", "names of weights", write_names))
+    nasface.register_logger("lines", Lines)

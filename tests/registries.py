@@ -12,6 +12,7 @@ from nasface.detection.necks.registry import NECK_PARTS
 from nasface.export.registry import FORMATS
 from nasface.metrics.registry import PROTOCOLS
 from nasface.registry import Registry
+from nasface.runs.logger import LOGGERS
 from nasface.search.policies import POLICIES
 
 TABLES: tuple[Registry[Any], ...] = (
@@ -21,6 +22,7 @@ TABLES: tuple[Registry[Any], ...] = (
     BACKBONES,
     NECK_PARTS,
     FORMATS,
+    LOGGERS,
     DATASET_FORMATS,
     PROTOCOLS,
 )

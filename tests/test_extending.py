@@ -92,6 +92,7 @@ def weights(space: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "batch_size": 4,
         "augment": AUGMENT,
         "optimizer": OPTIMIZER,
+        "log": ("lines",),
     }
     config = SearchConfig(
         **common, detector=SMALL, space=str(space), policy="greedy", warmup_epochs=1
@@ -119,6 +120,16 @@ def test_search_and_training_use_all_of_it(weights: Path) -> None:
     keys = load_file(weights).keys()
     assert any(key.startswith("trunk.backbone.blocks.0") for key in keys)
     assert any(key.startswith("neck.parts.smooth.layers.2") for key in keys)
+
+
+def test_the_logger_is_told_of_both(weights: Path) -> None:
+    search, train = (weights.parents[1] / name for name in ("search", "train"))
+    lines = (search / "lines.txt").read_text().splitlines()
+    assert lines[1].startswith("2 rate,arch_loss,")
+    assert lines[2:] == [
+        "genotype 3", "genotype.yaml", "decisions.json", "summary.json", "finished",
+    ]  # fmt: skip
+    assert "4 ap" in (train / "lines.txt").read_text().splitlines()
 
 
 def test_the_policy_is_that_of_the_steps_after_the_warm_up() -> None:

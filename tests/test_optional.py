@@ -22,7 +22,7 @@ PLAIN = (
 #: import names of the packages that only extras bring
 OPTIONAL = (
     "pygraphviz", "matplotlib", "pandas", "scipy", "jinja2", "skimage", "sklearn", "onnx",
-    "onnxscript", "onnxruntime", "tensorboard",
+    "onnxscript", "onnxruntime", "tensorboard", "wandb", "mlflow",
 )  # fmt: skip
 
 
@@ -43,7 +43,9 @@ def extras() -> dict[str, set[str]]:
                 for inner in line.removeprefix("nasface[").removesuffix("]").split(","):
                     yield from packages(inner)
             else:
-                yield from names[line.partition(">")[0].lower()]
+                name = line.partition(">")[0].lower()
+                # What is not installed here is imported by its own name.
+                yield from names.get(name, {name})
 
     return {extra: set(packages(extra)) for extra in lines if extra != "dev"}
 

@@ -6,7 +6,12 @@ the operation stands on its edge in a colour of its own; fixed connections are g
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from nasface.arch.genotype import Genotype
 from nasface.drawing.fonts import prepare_fonts
@@ -53,6 +58,11 @@ class Drawing:
             start = text.index("<g id=")
             data = (text[:start] + _STYLE + text[start:]).encode()
         return data
+
+    def pixels(self, dpi: int = _DPI) -> NDArray[np.uint8]:
+        """The drawing as an array (H, W, 3) in RGB."""
+        picture = Image.open(BytesIO(self.render("png", dpi)))
+        return np.asarray(picture.convert("RGB"))
 
     def save(self, path: Path | str) -> Path:
         """Write the drawing into a file; the suffix (svg, png, pdf, dot) names its type.

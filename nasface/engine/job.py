@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from pydantic import BeforeValidator
 from torch import nn
 
+from nasface.arch.genotype import Genotype
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import WHOLE, FaceDataset, Shard
 from nasface.data.loader import Batches
@@ -24,6 +26,7 @@ from nasface.errors import ConfigError
 from nasface.progress import Progress
 from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import Kind, RunFolder
+from nasface.runs.logger import logger_names
 from nasface.runs.metrics_log import MetricsLog
 
 
@@ -47,6 +50,9 @@ class JobConfig(ReadConfig):
     """Processes that load images beside the main one; the batches do not depend on it."""
     checkpoint_minutes: float = 5.0
     """Time between checkpoints; one is also written after each epoch and on Ctrl-C."""
+    log: Annotated[tuple[str, ...], BeforeValidator(logger_names)] = ()
+    """Loggers beside metrics.jsonl: tensorboard, wandb, mlflow, csv or one that was registered;
+    several with spaces or commas between them."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     """The detector around the searched cells."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -67,6 +73,7 @@ class JobConfig(ReadConfig):
     """Keep the statistics of the backbone's normalisations as they were loaded."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "log", logger_names(self.log))
         if (
             min(self.epochs, self.batch_size, self.accumulate) < 1
             or min(self.workers, self.seed) < 0
@@ -130,6 +137,8 @@ class Job(ABC):
     title: ClassVar[str]
     shown: ClassVar[tuple[str, ...]]
     """Figures of a step that the progress shows; all of them are logged."""
+    artefacts: ClassVar[tuple[str, ...]]
+    """Files of the run folder that loggers keep."""
 
     context: RunContext
     model: nn.Module
@@ -182,6 +191,10 @@ class Job(ABC):
     @abstractmethod
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over the state of a checkpoint."""
+
+    @abstractmethod
+    def drawn_genotype(self) -> Genotype | None:
+        """The genotype whose picture is logged, if there is one."""
 
     def digest(self) -> str:
         """A word that differs where a weight does."""

@@ -10,9 +10,11 @@ from nasface.device import choose_device
 from nasface.engine.distributed.world import World, join_world
 from nasface.engine.guards import disk_explained, memory_explained
 from nasface.engine.job import Job, JobConfig, RunContext
+from nasface.engine.log import log_results, logged_run
 from nasface.errors import ConfigError
 from nasface.progress import Progress, Silent, stop_on_interrupt
 from nasface.runs.folder import RunFolder
+from nasface.runs.logger import make_loggers
 from nasface.runs.metrics_log import MetricsLog
 
 
@@ -85,7 +87,6 @@ def run_job(
     progress: Progress,
     *,
     resume: bool = False,
-    tensorboard: bool = False,
 ) -> tuple[AnyJob, MetricsLog]:
     """Make a job and take the steps that are left of it; Ctrl-C stops it with a checkpoint.
 
@@ -99,10 +100,12 @@ def run_job(
     folder = None if out is None else RunFolder(out)
     if resume and folder is not None:
         folder.check_same(config)
+    loggers = make_loggers(config.log)
     with join_world(config.device) as world:
         world.check_parts(config.accumulate)
         context = RunContext(world, world.device(choose_device(config.device)), folder)
-        job = make(context, _Ticking(progress, world))
+        shown = _Ticking(progress, world)
+        job = make(context, shown)
         output = job.context.output
         with nullcontext() if out is None else disk_explained(out):
             if output is not None and not resume:
@@ -112,8 +115,11 @@ def run_job(
             if resume:
                 job.load()
             job.begin()
-            with MetricsLog(output, tensorboard) as log:
+            with MetricsLog(output, loggers if world.is_first else None, shown.note) as log:
+                log.start(logged_run(job, config, output))
                 run_loop(job, progress, log, config.checkpoint_minutes)
-            if output is not None:
-                job.write_results(output)
+                if output is not None:
+                    job.write_results(output)
+                log_results(job, log, shown)
+                log.end("finished" if job.ended else "stopped")
     return job, log

@@ -64,6 +64,7 @@ class SearchJob(Job):
     kind: ClassVar[Kind] = "search"
     title: ClassVar[str] = "search"
     shown: ClassVar[tuple[str, ...]] = ("rate", "arch_loss", "expected_size", "weight_loss")
+    artefacts: ClassVar[tuple[str, ...]] = ("genotype.yaml", "decisions.json", "summary.json")
 
     model: SearchableDetector
     prefix: Genotype | None
@@ -134,6 +135,10 @@ class SearchJob(Job):
             self.space, alphas, betas or None, gammas, name=self.name, provenance=provenance
         )
         return found if self.prefix is None else cascade(self.prefix, found)
+
+    def drawn_genotype(self) -> Genotype:
+        """See :class:`Job`."""
+        return self.genotype()
 
     def end_epoch(self, progress: Progress, _log: MetricsLog) -> None:
         """Keep the architecture parameters; write what a look at a running search wants."""

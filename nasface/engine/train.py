@@ -54,8 +54,6 @@ class TrainConfig(JobConfig):
     all else may differ. Empty: random weights."""
     evaluate_every: int = 10
     """Epochs between evaluations on the validation part; the last epoch is always evaluated."""
-    tensorboard: bool = False
-    """Write events for TensorBoard as well (pip install 'nasface[tensorboard]')."""
     inference: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied in these evaluations."""
     ema_decay: float = 0.0
@@ -272,7 +270,7 @@ def run_training(
         )
         return make_train_job(config, given, context)
 
-    job, log = run_job(make, config, out, progress, resume=resume, tensorboard=config.tensorboard)
+    job, log = run_job(make, config, out, progress, resume=resume)
     if job.average is not None:
         job.model.load_state_dict(job.average.averaged.state_dict())
     return TrainOutcome(

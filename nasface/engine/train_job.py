@@ -51,6 +51,7 @@ class TrainJob(Job):
     kind: ClassVar[Kind] = "training"
     title: ClassVar[str] = "train"
     shown: ClassVar[tuple[str, ...]] = ("rate", "loss", "gradient_norm")
+    artefacts: ClassVar[tuple[str, ...]] = ("best.safetensors", "last.safetensors", "summary.json")
 
     model: Detector
     genotype: Genotype | None
@@ -181,6 +182,10 @@ class TrainJob(Job):
         # Before the checkpoint: a resumed run repeats what is newer than it, and nothing older.
         self._save_weights("last.safetensors")
         super().save()
+
+    def drawn_genotype(self) -> Genotype | None:
+        """See :class:`Job`."""
+        return self.genotype
 
     def state(self) -> dict[str, Any]:
         """See :class:`Job`."""

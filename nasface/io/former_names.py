@@ -1,6 +1,6 @@
 """Settings as version 0.1 named them: still read, under the names that they have now."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, get_args, get_type_hints
@@ -38,6 +38,11 @@ FORMER_NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 
+#: dataclass -> former field whose values have changed too -> its name now, and its value now
+FORMER_VALUES: Mapping[str, Mapping[str, tuple[str, Callable[[bool], object]]]] = MappingProxyType(
+    {"JobConfig": {"tensorboard": ("log", lambda on: ["tensorboard"] if on else [])}}
+)
+
 
 def with_current_names(kind: Any, values: Any) -> tuple[Any, list[str]]:
     """Plain values of a dataclass with fields by their names of today, and what was renamed.
@@ -59,11 +64,21 @@ def with_current_names(kind: Any, values: Any) -> tuple[Any, list[str]]:
                 notes.append(f"{key!r} is now called {name!r}")
             result[name], inner = with_current_names(hints.get(str(name)), value)
             notes += inner
-        return result, notes
+        return _with_current_values(kind, result, notes), notes
     if isinstance(values, list | tuple) and get_args(kind):
         pairs = [with_current_names(get_args(kind)[0], each) for each in values]
         return [value for value, _ in pairs], [note for _, inner in pairs for note in inner]
     return values, notes
+
+
+def _with_current_values(kind: type, values: dict[Any, Any], notes: list[str]) -> dict[Any, Any]:
+    for each in kind.__mro__:
+        for old, (new, convert) in FORMER_VALUES.get(each.__name__, {}).items():
+            if isinstance(values.get(old), bool) and new not in values:
+                was = values.pop(old)
+                values[new] = convert(was)
+                notes.append(f"'{old}: {str(was).lower()}' is now written '{new}: {values[new]}'")
+    return values
 
 
 def _former(kind: type) -> Mapping[str, str]:

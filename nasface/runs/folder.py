@@ -1,11 +1,13 @@
 """The folder of a run: settings, metrics, checkpoint and results, each under a fixed name."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 from nasface.errors import RunError
 from nasface.io.files import is_draft, write_text
@@ -54,9 +56,15 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.config, to_yaml(config))
             named = {} if kind is None else {"kind": kind}
-            self.write_json(ENVIRONMENT, named | describe_environment())
+            self.write_json(ENVIRONMENT, named | {"id": uuid4().hex} | describe_environment())
         except OSError as problem:
             raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
+
+    def run_id(self) -> str:
+        """Return the name that tells this run from all others, also after it is resumed."""
+        text = (self.path / ENVIRONMENT).read_text("utf-8")
+        # Version 0.1 wrote none.
+        return json.loads(text).get("id") or hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def _is_free(self) -> bool:
         """Whether nothing is there but what a run left that was killed before it began."""

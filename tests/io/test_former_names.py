@@ -15,7 +15,7 @@ from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
 from nasface.errors import ConfigError
 from nasface.inference.predict import SuppressionConfig
-from nasface.io.former_names import FORMER_NAMES, with_current_names
+from nasface.io.former_names import FORMER_NAMES, FORMER_VALUES, with_current_names
 from nasface.io.settings import load_config
 from nasface.io.yaml import parse_dataclass
 from nasface.metrics.protocols.widerface import WiderOptions
@@ -46,6 +46,19 @@ def test_a_file_of_0_1_is_read_and_its_words_are_named(tmp_path: Path) -> None:
     said = [str(note.message) for note in notes]
     assert len(said) == 11
     assert f"{tmp_path / 't.yaml'}: 'batch' is now called 'batch_size'" in said
+
+
+@pytest.mark.parametrize(("was", "log"), [("true", ("tensorboard",)), ("false", ())])
+def test_the_flag_of_tensorboard_is_a_logger_now(
+    was: str, log: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "t.yaml").write_text(f"tensorboard: {was}")
+    with pytest.warns(FutureWarning, match=f"'tensorboard: {was}' is now written 'log: "):
+        config = load_config(TrainConfig, tmp_path / "t.yaml")
+    assert config.log == log
+    for values in ({"tensorboard": "yes"}, {"tensorboard": True, "log": []}):
+        with pytest.raises(ConfigError, match=r"tensorboard: unknown key|tensorboard'"):
+            parse_dataclass(TrainConfig, values, "t", ConfigError)
 
 
 def test_names_of_a_search_of_0_1() -> None:
@@ -84,8 +97,11 @@ def test_the_table_names_settings_that_exist() -> None:
         WiderOptions,
     ]  # fmt: skip
     assert {kind.__name__ for kind in kinds} == set(FORMER_NAMES)
+    assert set(FORMER_VALUES) <= set(FORMER_NAMES)
     for kind in kinds:
         names = {each.name for each in fields(kind)}
-        for former, name in FORMER_NAMES[kind.__name__].items():
+        values = FORMER_VALUES.get(kind.__name__, {})
+        renamed = {former: name for former, (name, _) in values.items()}
+        for former, name in {**FORMER_NAMES[kind.__name__], **renamed}.items():
             assert name in names
             assert former not in names

@@ -1,5 +1,6 @@
 """Two processes on one machine, over gloo, against one process that takes the same parts."""
 
+import csv
 import os
 import signal
 import subprocess
@@ -94,12 +95,15 @@ def by_torchrun(words: list[str], size: int) -> str:
 def test_two_processes_learn_what_one_does(
     launch: Launch, config: TrainConfig, tmp_path: Path
 ) -> None:
+    config = replace(config, log=("csv",))
     (tmp_path / "config.yaml").write_text(to_yaml(config))
     words = ["train", "--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "two")]
     assert launch(words, 2).count("best.safetensors") == 2
     assert run_training(config, tmp_path / "one", Silent()).finished
     one, two = (read_metrics(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))
     assert [row["step"] for row in one] == [row["step"] for row in two]
+    with (tmp_path / "two" / "metrics.csv").open() as file:  # only the first process logs
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [row["step"] for row in two]
     for alone, shared in zip(one, two, strict=True):
         if "loss" in alone:
             assert shared["loss"] == pytest.approx(alone["loss"], rel=2e-3)
