@@ -50,7 +50,7 @@ def detect_files(
     elif detector.source is not None:
         config = replace(config, weights=str(detector.source))
     folder = RunFolder(Path(out))
-    folder.create(config)
+    folder.create(config, "detection")
     finder = Finder(detector.network(), config, folder)
     with stop_on_interrupt() as stop:
         for result in found.results:

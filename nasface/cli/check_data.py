@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from nasface.cli.console import ConsoleProgress, pictures_if_possible, print_json, print_table, say
+from nasface.cli.console import console_progress, pictures_if_possible, print_json, print_table, say
 from nasface.cli.options import parse_line
 from nasface.data.check import check_records, find_duplicates
 from nasface.data.reading import PARTS
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
         split: read_wider_split(command.folder, split, command.exif, need_images=False)
         for split in there or PARTS
     }
-    with ConsoleProgress() as progress:
+    with console_progress() as progress:
         checks = {
             split: check_records(each, progress, thorough=True) for split, each in records.items()
         }

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from nasface.cli.console import ConsoleProgress, print_json, say
+from nasface.cli.console import console_progress, print_json, say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
 from nasface.presets import preset_path
@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     if command.workers < 1:
         raise ConfigError(f"workers: {command.workers}, expected 1 or more")
     plan = load_plan(preset_path(command.plan, "compare"), command.data)
-    with ConsoleProgress() as progress:
+    with console_progress() as progress:
         outcome = run_comparison(plan, command.out, command.workers, progress)
     if outcome.rows:
         text = write_tables(plan, outcome.rows, command.out, outcome.total)

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from nasface.api.detecting import detect_files
-from nasface.cli.console import ConsoleProgress, print_json, say
+from nasface.cli.console import console_progress, print_json, say
 from nasface.cli.options import parse
 from nasface.engine.detect import LEFT_OUT, SHEET, DetectConfig
 from nasface.errors import ConfigError
@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
             raise ConfigError("model: not together with weights; name one of them")
         settings = replace(settings, weights=released_model(command.model).name)
     out = command.out or _free_folder()
-    with ConsoleProgress() as progress:
+    with console_progress() as progress:
         found = detect_files(None, command.inputs, out, settings, progress=progress)
     if command.json:
         print_json(found.rows())

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from nasface.api.evaluation import PLOT, EvaluateConfig, evaluate, evaluate_config
-from nasface.cli.console import ConsoleProgress, print_json, print_table, say
+from nasface.cli.console import console_progress, print_json, print_table, say
 from nasface.cli.options import parse, peek, settings_file
 from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError
@@ -82,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigError("data: is missing; expected the folder of annotated images")
     if command.resume and command.out is None:
         raise ConfigError("resume: needs --out, the folder of the stopped evaluation")
-    with ConsoleProgress() as progress:
+    with console_progress() as progress:
         result = evaluate(
             settings.weights or Path(settings.detections),
             settings.data,

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from nasface.api.detector import load_detector
-from nasface.cli.console import ConsoleProgress, say
+from nasface.cli.console import console_progress, say
 from nasface.cli.options import parse
 from nasface.errors import ConfigError
 from nasface.export.config import ExportConfig
@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigError("weights: is missing; expected a .safetensors file of nasface train")
     form = export_format(command.out)
     detector = load_detector(settings.weights, "cpu")
-    with ConsoleProgress() as progress:
+    with console_progress() as progress:
         worst = detector.export(
             command.out, settings, overwrite=command.overwrite, report=progress.note
         )

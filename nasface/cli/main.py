@@ -3,11 +3,13 @@
 import importlib
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import nasface
+from nasface.cli.console import Detail, is_verbose, set_detail
 from nasface.engine.malloc import keep_freed_memory
 from nasface.errors import NasfaceError, one_of
 from nasface.registry import EXTENSIONS, import_extensions
@@ -32,7 +34,12 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "export": "write a detector as ONNX, torch.export program or plain Python file",
         "draw": "draw a genotype, what two share, or how the choices of a search moved",
         "cost": "parameters and multiply-adds of a detector",
+        "completion": "print what makes a shell complete these commands and their options",
     }
+)
+
+DETAILS: Mapping[str, Detail] = MappingProxyType(
+    {"-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
 )
 
 
@@ -50,10 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    asked = [DETAILS[word] for word in words if word in DETAILS]
+    set_detail(asked[-1] if asked else "usual")
+    words = [word for word in words if word not in DETAILS]
     if not words or words[0] in ("-h", "--help"):
         print(_usage())
         return 0 if words else 2
-    if words[0] == "--version":
+    if words[0] in ("-V", "--version"):
         print(nasface.__version__)
         return 0
     if words[0] == "--import":
@@ -72,6 +82,8 @@ def _run(words: list[str]) -> int:
         import_extensions()
         code: int = importlib.import_module(f"nasface.cli.{verb.replace('-', '_')}").run(words[1:])
     except NasfaceError as error:
+        if is_verbose():
+            traceback.print_exc()
         # An error of a data worker arrives with the worker's traceback in front of its message.
         message = str(error).rstrip().splitlines()[-1].removeprefix(f"{_name(error)}: ")
         return _fail(f"nasface {verb}: {message}")
@@ -94,8 +106,9 @@ def _usage() -> str:
         "usage: nasface [--import MODULE] COMMAND [options]\n\n"
         "Differentiable architecture search for face detectors.\n\n"
         f"{lines}\n\n"
-        "`nasface COMMAND --help` explains the options of a command. --import imports a module of\n"
-        "yours first, which registers operations, policies and more (see docs/extending.md)."
+        "`nasface COMMAND --help` shows examples and options of a command. With every command:\n"
+        "--quiet, --verbose; alone: -V for the version. --import imports a module of yours first,\n"
+        "which registers operations, policies and more (see docs/extending.md)."
     )
 
 

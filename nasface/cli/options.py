@@ -4,12 +4,14 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
-from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
+from nasface.cli.help import HELP, HELP_ALL, help_text
+from nasface.cli.option_list import options
 from nasface.errors import ConfigError, RunError, did_you_mean
 from nasface.io.settings import load_config
 from nasface.io.yaml import check_finite
@@ -52,6 +54,10 @@ def parse_line(
     Raises:
         ConfigError: for options that cannot be understood. SystemExit: 0 after ``--help``.
     """
+    if HELP_ALL in arguments or set(HELP) & set(arguments):
+        base = None if default is tyro.MISSING_NONPROP else default
+        print(help_text(command, verb, base, full=HELP_ALL in arguments))
+        raise SystemExit(0)
     shown = io.StringIO()
     try:
         with redirect_stderr(shown):
@@ -77,7 +83,7 @@ def _first_message(box: str, command: type[Any]) -> str:
     words = (re.sub(r"[│\s]+", " ", part).strip() for part in parts)
     said = next(filter(None, words), "cannot be understood")
     if option := re.match(r"Unrecognized options: .*?(--[^\s,=]+)", said):
-        return said + _near_option(option[1], _options(command))
+        return said + _near_option(option[1], _words(command))
     if choice := re.match(r"invalid choice '(.*?)' .*Expected one of \((.*)\)", said):
         return said.rstrip(".") + did_you_mean(choice[1], re.findall(r"'([^']*)'", choice[2]))
     return said
@@ -90,19 +96,8 @@ def _near_option(word: str, options: Sequence[str]) -> str:
     return re.sub(r"'(--.*)'", lambda found: repr(last.get(found[1], found[1])), near)
 
 
-def _options(command: type[Any], prefix: str = "--") -> list[str]:
-    """The options of a command, those of its settings included."""
-    found = []
-    for name, kind in get_type_hints(command, include_extras=True).items():
-        inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-        if tyro.conf.Positional in getattr(kind, "__metadata__", ()):
-            continue
-        if isinstance(inner, type) and is_dataclass(inner):
-            before = prefix if name == "settings" else f"{prefix}{name.replace('_', '-')}."
-            found += _options(inner, before)
-        else:
-            found.append(prefix + name.replace("_", "-"))
-    return found
+def _words(command: type[Any]) -> list[str]:
+    return [each.word for each in options(command) if not each.is_positional]
 
 
 def check_new(path: Path, suffixes: Sequence[str]) -> None:

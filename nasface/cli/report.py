@@ -17,21 +17,21 @@ from nasface.reports.html import render_report
 
 @dataclass(kw_only=True)
 class ReportCommand:
-    """Write a report of searches, trainings and evaluations, side by side: one HTML file that opens
-    without a network.
+    """Write a report of runs, side by side: one HTML file that opens without a network.
 
     It shows figures, curves, the cells with their cost, how the choices moved, sample detections
     (where the images are still in place), settings, hardware and commands.
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Folders that nasface search, train and evaluate wrote."""
+    """Folders that nasface search, train, evaluate and detect wrote; at least one."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE.html")] = Path("report.html")
     """File of the report."""
     title: str = ""
     """Title; by default the names of the runs."""
     samples: int = 6
-    """Sample detections of each sort (best, worst, missed) of an evaluation; 0 leaves them out."""
+    """Pictures of each sort (best, worst, missed) of an evaluation, (most faces, least certain) of
+    what detect found; 0 leaves them out."""
     overwrite: bool = False
     """Replace a report that exists."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from nasface.cli.console import ConsoleProgress, print_json, say
+from nasface.cli.console import console_progress, print_json, say
 from nasface.cli.options import parse
 from nasface.data.synthetic.dataset import SampleConfig, write_sample
 from nasface.io.files import write_text
@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse(SampleCommand, arguments, "sample")
     settings = command.settings
-    with ConsoleProgress() as progress:
+    with console_progress() as progress:
         progress.start("sample", settings.train + settings.val)
         write_sample(command.folder, settings, lambda _done, _total: progress.advance())
     write_text(command.folder / "config.yaml", to_yaml(settings))

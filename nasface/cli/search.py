@@ -12,7 +12,7 @@ from nasface.api.searching import search_from_config
 from nasface.api.table import Table
 from nasface.arch.genotype import Genotype
 from nasface.cli.console import (
-    ConsoleProgress,
+    console_progress,
     duration,
     pictures_if_possible,
     print_json,
@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     out = command.out
     if out is None:
         raise ConfigError("--out: is missing; expected a new folder for the run")
-    with ConsoleProgress() as progress:
+    with console_progress() as progress:
         result = search_from_config(
             command.settings, out=out, resume=command.resume, progress=progress
         )

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from nasface.api.training import TrainResult, train_from_config
-from nasface.cli.console import ConsoleProgress, pictures_if_possible, print_json, say
+from nasface.cli.console import console_progress, pictures_if_possible, print_json, say
 from nasface.cli.options import parse, peek, settings_file
 from nasface.engine.train import TrainConfig, train_config_of
 from nasface.io.settings import read_config
@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     arguments = [re.sub("^--neck(?==|$)", "--detector.neck", word) for word in arguments]
     command = parse(TrainCommand, arguments, "train", _base(arguments))
-    with ConsoleProgress() as progress:
+    with console_progress() as progress:
         result = train_from_config(
             command.settings, out=command.out, resume=command.resume, progress=progress
         )

@@ -25,7 +25,7 @@ from nasface.structures import Detections
 
 #: images on the sheet that shows the first ones at a glance
 OVERVIEW = 24
-LEFT_OUT, SHEET = "left_out.txt", "overview.jpg"
+LEFT_OUT, SHEET, FOUND = "left_out.txt", "overview.jpg", "detections.json"
 
 _CELL = (240, 280)
 _LONGEST_STEM = 200
@@ -180,7 +180,7 @@ class Finder:
 
     def finish(self) -> None:
         """Write the lists, then the sheet of the first images."""
-        self.folder.write_json("detections.json", self.found.rows())
+        self.folder.write_json(FOUND, self.found.rows())
         self.folder.write_json("coco.json", self.found.coco())
         lines = [*self.found.unread, *self.found.notes]
         if lines:

@@ -14,6 +14,7 @@ from nasface.errors import ConfigError
 from nasface.plots.arch_history import plot_choice_history
 from nasface.plots.curves import plot_metric
 from nasface.plots.evaluation import plot_curves
+from nasface.reports.found import found_pictures, found_result, found_tables
 from nasface.reports.html import Report, ReportPicture, ReportTable, RunSection
 from nasface.reports.reader import RunRecord, read_run
 from nasface.reports.samples import sample_detections
@@ -66,6 +67,8 @@ def _overview(run: RunRecord) -> list[str]:
 
 
 def _result(run: RunRecord) -> str:
+    if run.kind == "detection":
+        return found_result(run)
     if run.kind == "search":
         if not run.summary:
             return "not finished"
@@ -166,8 +169,11 @@ def _section(run: RunRecord, before: Sequence[RunRecord], samples: int) -> RunSe
         hidden = ("command",)
         rows = [[key, value] for key, value in run.environment.items() if key not in hidden]
         tables.append(ReportTable("Made with", ("", ""), rows))
-    shown = sample_detections(run, samples) if samples else None
     pictures_of: dict[str, list[ReportPicture]] = {}
+    if run.kind == "detection":
+        tables += found_tables(run)
+        pictures_of = found_pictures(run, samples) if samples else {}
+    shown = sample_detections(run, samples) if samples and run.kind == "evaluation" else None
     if shown is not None:
         notes.append(
             "Sample detections have a score of at least "
@@ -209,6 +215,7 @@ def _commands(run: RunRecord) -> dict[str, str]:
         "search": "search",
         "training": "train",
         "evaluation": f"evaluate {run.protocol}",
+        "detection": "detect INPUT ...",
     }[run.kind]
     again = f"nasface {verb} --config {run.path / 'config.yaml'} --out NEW_FOLDER"
     made = run.environment.get("command")

@@ -15,11 +15,13 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.necks.registry import uses_genotype
 from nasface.engine.arch_history import ArchHistory
 from nasface.engine.derive import load_history
+from nasface.engine.detect import FOUND
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
 from nasface.errors import RunError
 from nasface.io.settings import load_config, read_config
 from nasface.metrics.protocol import Curves, TableRow
+from nasface.models import weights_path
 from nasface.runs.arch_history import HISTORY
 from nasface.runs.environment import ENVIRONMENT
 from nasface.runs.folder import Kind, read_metrics
@@ -30,6 +32,7 @@ _TELLING: dict[Kind, set[str]] = {
     "search": {"space"},
     "training": {"evaluate_every"},
     "evaluation": {"data", "weights"},
+    "detection": {"weights", "frames"},
 }
 
 #: a setting of version 0.1, which did not name the protocol -> the protocol
@@ -97,6 +100,12 @@ class RunRecord:
         return pd.DataFrame(read_metrics(self.path / "metrics.jsonl"))
 
     @cached_property
+    def found(self) -> list[dict[str, Any]]:
+        """A row per image of a detection: ``image``, ``boxes`` and ``scores``."""
+        rows: list[dict[str, Any]] = self._json(FOUND, [])
+        return rows
+
+    @cached_property
     def curves(self) -> Curves | None:
         """The curves of an evaluation."""
         return read_result_curves(self.path) if (self.path / CURVES).is_file() else None
@@ -109,7 +118,7 @@ class RunRecord:
     @cached_property
     def detector(self) -> tuple[DetectorConfig, Genotype | None] | None:
         """Settings and genotype of the detector, which has none where its module is hand-made; of
-        an evaluation, if its weights are still in place."""
+        an evaluation or a detection, if its weights are still in place."""
         file = self.path / "genotype.yaml"
         if self.kind in ("search", "training"):
             kind = SearchConfig if self.kind == "search" else TrainConfig
@@ -117,10 +126,10 @@ class RunRecord:
             if uses_genotype(config.neck) and not file.is_file():
                 return None
             return config, load_genotype(file) if file.is_file() else None
-        weights = self.settings.get("weights") or ""
-        if not Path(weights).is_file() or not weights.endswith(".safetensors"):
+        weights = weights_path(self.settings.get("weights") or "")
+        if not weights.is_file() or weights.suffix != ".safetensors":
             return None
-        loaded = read_checkpoint(Path(weights))
+        loaded = read_checkpoint(weights)
         return loaded.config, loaded.genotype
 
     def _json(self, name: str, empty: Any) -> Any:
@@ -137,12 +146,12 @@ def read_run(path: Path, name: str) -> RunRecord:
     if not file.is_file():
         raise RunError(
             f"{path}: is no run folder (no config.yaml there); expected one of nasface search, "
-            "train or evaluate"
+            "train, evaluate or detect"
         )
     settings = read_config(file)
     kind = _kind(path, settings)
     if not isinstance(settings, dict) or kind is None:
-        raise RunError(f"{file}: is not of a search, a training or an evaluation")
+        raise RunError(f"{file}: is not of a search, a training, an evaluation or a detection")
     return RunRecord(path, name, kind, settings)
 
 

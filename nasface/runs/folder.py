@@ -24,7 +24,7 @@ CONFIG = "config.yaml"
 """Name of the file of settings in a run folder."""
 
 
-Kind = Literal["search", "training", "evaluation"]
+Kind = Literal["search", "training", "evaluation", "detection"]
 """What a run did; ``environment.json`` says it under ``kind``."""
 
 

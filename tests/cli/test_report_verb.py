@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import skimage.data
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, write_tiny
 
 from nasface.cli.main import main
+from nasface.data.images import write_image
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
 from nasface.io.yaml import to_yaml
@@ -49,6 +51,29 @@ def test_report_of_three_runs_is_written_side_by_side(
         assert words in text, words
     assert main(["report", *folders, "--out", str(out)]) == 2
     assert "exists; choose another --out, or --overwrite" in capsys.readouterr().err
+
+
+def test_what_detect_found_is_reported(tmp_path: Path) -> None:
+    images = [tmp_path / name for name in ("astronaut.png", "coffee.png")]
+    for path, image in zip(images, (skimage.data.astronaut(), skimage.data.coffee()), strict=True):
+        write_image(path, np.ascontiguousarray(image))
+    words = ["detect", *map(str, images), "--out", str(tmp_path / "found")]
+    assert main([*words, "--score-threshold", "0.1"]) == 0
+    found = json.loads((tmp_path / "found" / "detections.json").read_text())
+    faces = sum(len(row["scores"]) for row in found)
+    assert faces
+    out = tmp_path / "r.html"
+    assert main(["report", str(tmp_path / "found"), "--out", str(out), "--samples", "2"]) == 0
+    text = out.read_text()
+    assert f">{faces} face" in text
+    assert f" in {len(images)} images<" in text
+    tables = {each.title: each for each in make_report([tmp_path / "found"]).runs[0].tables}
+    for title in ("Faces by height in pixels", "Faces by score"):
+        assert sum(int(row[1]) for row in tables[title].rows) == faces
+    for words_ in ("Most faces", "Least certain", "nasface detect INPUT ... --config"):
+        assert words_ in text
+    (section,) = make_report([tmp_path / "found"], samples=0).runs
+    assert not section.samples
 
 
 def test_run_folder_notes_command_and_hardware(runs: Path) -> None:

@@ -1,0 +1,94 @@
+"""``nasface completion``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+
+import tyro
+
+from nasface.arch.io import packaged_names
+from nasface.cli.commands import commands
+from nasface.cli.console import say
+from nasface.cli.main import DETAILS, VERBS
+from nasface.cli.option_list import Option, options
+from nasface.cli.options import parse_line
+from nasface.cli.presets import first_sentence
+from nasface.cli.shell_scripts import Completions, Word, bash_script, fish_script, zsh_script
+from nasface.detection.backbones.registry import BACKBONES
+from nasface.errors import ConfigError, one_of
+from nasface.metrics.registry import PROTOCOLS
+from nasface.models import released_models
+from nasface.presets import presets
+from nasface.search.policies import POLICIES
+
+SCRIPTS: Mapping[str, Callable[[Completions], str]] = MappingProxyType(
+    {"bash": bash_script, "zsh": zsh_script, "fish": fish_script}
+)
+
+#: last part of an option's name -> names that it takes beside files
+_NAMES: Mapping[str, Callable[[], Sequence[str]]] = MappingProxyType(
+    {
+        "policy": partial(tuple, POLICIES),
+        "backbone": partial(tuple, BACKBONES),
+        "protocol": partial(tuple, PROTOCOLS),
+        "weights": lambda: tuple(released_models()),
+        "space": partial(packaged_names, "nasface.search_spaces"),
+        "genotype": partial(packaged_names, "nasface.genotypes"),
+    }
+)
+
+
+@dataclass(kw_only=True)
+class CompletionCommand:
+    """Print the script that makes a shell complete the commands of nasface with the TAB key.
+
+    It completes commands, options, and the names that options take; files elsewhere. It holds the
+    options of this version: print it again after an update.
+    """
+
+    shell: tyro.conf.Positional[str]
+    """bash, zsh or fish."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    shell = parse_line(CompletionCommand, arguments, "completion").shell
+    if shell not in SCRIPTS:
+        raise ConfigError(f"shell: unknown {shell!r}; expected {one_of(shell, SCRIPTS)}")
+    say(SCRIPTS[shell](completions()).rstrip("\n"))
+    return 0
+
+
+def completions() -> Completions:
+    """What can follow what in the commands of this version, extensions included."""
+    found = {words: _words(command) for words, command in commands()}
+    actions = {
+        verb: [words.split()[1] for words in found if words.startswith(f"{verb} ")]
+        for verb in VERBS
+    }
+    genotypes = packaged_names("nasface.genotypes")
+    first: dict[str, Sequence[str]] = {
+        "models": tuple(released_models()),
+        "presets": tuple(presets()),
+        "completion": tuple(SCRIPTS),
+        "draw": genotypes,
+        "cost": genotypes,
+        **{verb: own for verb, own in actions.items() if own},
+    }
+    return Completions(VERBS, first, actions, found)
+
+
+def _words(command: type[object]) -> list[Word]:
+    words = [
+        Word(each.word, first_sentence(each.text), tuple(_names(each)), not each.value)
+        for each in options(command)
+        if not each.is_positional
+    ]
+    always = ("--help", "--help-all", *(word for word in DETAILS if word.startswith("--")))
+    return words + [Word(each, "", (), is_switch=True) for each in always]
+
+
+def _names(option: Option) -> Sequence[str]:
+    last = option.name.rpartition(".")[2]
+    return option.choices or (_NAMES[last]() if last in _NAMES else ())

@@ -1,0 +1,288 @@
+"""What the help of each command leads with: examples, and the options that most people need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Examples (what for, the command) and, of a command with many options, those that its short
+    help has: title -> names. The others are left to ``--help-all``. No groups: all are shown."""
+
+    examples: tuple[tuple[str, str], ...]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+_RUN = ("data", "out", "config", "resume")
+_COMPUTER = ("device", "workers", "seed")
+
+#: words of a command -> its guide
+GUIDES: Mapping[str, Guide] = MappingProxyType(
+    {
+        "detect": Guide(
+            (
+                ("Find faces in a folder", "nasface detect holiday/"),
+                ("A video, every face above 0.3", "nasface detect clip.mp4 --score-threshold 0.3"),
+                (
+                    "With a detector of your own",
+                    "nasface detect --weights train/best.safetensors --out found photo.jpg",
+                ),
+            ),
+            {
+                "common": ("out", "model", "weights", "score-threshold", "config", "json"),
+                "inputs and computer": ("frames", "bad-images", "device"),
+                "how the detector is applied": ("inference.longer-side", "inference.preset"),
+            },
+        ),
+        "models": Guide(
+            (
+                ("List them", "nasface models"),
+                ("What one was trained on", "nasface models asfd-nano"),
+                ("For a program", "nasface models --json"),
+            )
+        ),
+        "sample": Guide(
+            (
+                ("500 images to try things on", "nasface sample data"),
+                ("A few, small ones", "nasface sample tiny --train 40 --val 10 --max-side 256"),
+                ("Other faces in other places", "nasface sample again --seed 1"),
+            )
+        ),
+        "check-data": Guide(
+            (
+                ("Before the first training", "nasface check-data data"),
+                ("Keep the figures and a picture", "nasface check-data data --out checked"),
+                ("For a program", "nasface check-data data --json"),
+            )
+        ),
+        "presets": Guide(
+            (
+                ("List them", "nasface presets"),
+                ("See what one sets", "nasface presets quickstart-search"),
+                (
+                    "Use one, with a change",
+                    "nasface search --config preset:quickstart-search --epochs 20 "
+                    "--data data --out search",
+                ),
+            )
+        ),
+        "search": Guide(
+            (
+                (
+                    "A few minutes on a small sample",
+                    "nasface search --config preset:quickstart-search --data data --out search",
+                ),
+                (
+                    "What it would take",
+                    "nasface search --estimate --config preset:widerface-search --data DIR",
+                ),
+                (
+                    "PC-DARTS on faces: the mixture, with the partial channels of the space",
+                    "nasface search --space autofem --policy softmax --data data --out pc-darts",
+                ),
+            ),
+            {
+                "common": (*_RUN, "estimate", "json"),
+                "what is searched, and how": (
+                    "space",
+                    "parameters",
+                    "policy",
+                    "warmup-epochs",
+                    "arch-lr",
+                    "max-skip-connections",
+                ),
+                "training of the supernet": (
+                    "epochs",
+                    "batch-size",
+                    "optimizer.lr",
+                    "augment.size",
+                    "detector.backbone",
+                    "backbone-weights",
+                    "detector.channels",
+                ),
+                "computer": _COMPUTER,
+            },
+        ),
+        "derive": Guide(
+            (
+                ("Of a search, as it stands", "nasface derive --run search --out now.yaml"),
+                ("Of an earlier epoch", "nasface derive --run search --epoch 10 --out ten.yaml"),
+                (
+                    "See what it costs",
+                    "nasface derive --run search --out now.yaml && nasface cost now.yaml",
+                ),
+            )
+        ),
+        "genotype show": Guide(
+            (
+                ("List the packaged ones", "nasface genotype show"),
+                ("The cells of one as tables", "nasface genotype show asfd-ref"),
+                ("What a search found", "nasface genotype show search/genotype.yaml --json"),
+            )
+        ),
+        "genotype diff": Guide(
+            (
+                ("Two files", "nasface genotype diff one.yaml two.yaml"),
+                ("A packaged one and yours", "nasface genotype diff asfd-ref mine.yaml"),
+                ("For a program", "nasface genotype diff one.yaml two.yaml --json"),
+            )
+        ),
+        "genotype validate": Guide(
+            (
+                ("One file", "nasface genotype validate mine.yaml"),
+                ("Several", "nasface genotype validate runs/*/genotype.yaml"),
+                ("A packaged one", "nasface genotype validate asfd-ref"),
+            )
+        ),
+        "genotype import": Guide(
+            (
+                ("From DARTS", "nasface genotype import genotypes.py --name PCDARTS --out pc.yaml"),
+                ("From the log of a search", "nasface genotype import log.txt --out last.yaml"),
+                ("From nni", "nasface genotype import arch.json --out nni.yaml"),
+            )
+        ),
+        "genotype export": Guide(
+            (
+                ("Print a packaged one", "nasface genotype export darts_v2"),
+                ("Print yours", "nasface genotype export mine.yaml"),
+                ("Into a file", "nasface genotype export darts_v2 > genotype.txt"),
+            )
+        ),
+        "train": Guide(
+            (
+                (
+                    "What a search found, on the small sample",
+                    "nasface train --config preset:quickstart-train "
+                    "--genotype search/genotype.yaml --data data --out train",
+                ),
+                ("A member of the family", "nasface train --model d0 --data DIR --out train"),
+                ("Go on after a stop", "nasface train --out train --resume"),
+            ),
+            {
+                "common": (*_RUN, "json"),
+                "what is trained": (
+                    "genotype",
+                    "model",
+                    "detector.neck",
+                    "detector.backbone",
+                    "detector.channels",
+                    "backbone-weights",
+                    "start-weights",
+                ),
+                "how": (
+                    "epochs",
+                    "batch-size",
+                    "optimizer.lr",
+                    "augment.size",
+                    "evaluate-every",
+                    "ema-decay",
+                    "precision",
+                ),
+                "computer": _COMPUTER,
+            },
+        ),
+        "compare": Guide(
+            (
+                (
+                    "Table 2 of the paper, small, two runs at a time",
+                    "nasface compare preset:table2-small --data DIR --out table2 --workers 2",
+                ),
+                ("A plan of your own", "nasface compare plan.yaml --out study"),
+                ("Its summary for a program", "nasface compare plan.yaml --out study --json"),
+            )
+        ),
+        "evaluate": Guide(
+            (
+                (
+                    "Weights, on the validation part",
+                    "nasface evaluate --weights train/best.safetensors --data data --out score",
+                ),
+                ("A released detector", "nasface evaluate --weights asfd-nano --data data"),
+                (
+                    "Detections made elsewhere, by the protocol of WIDER FACE",
+                    "nasface evaluate widerface --detections DIR --data DIR --ground-truth DIR",
+                ),
+            ),
+            {
+                "common": (
+                    "weights",
+                    "detections",
+                    "data",
+                    "out",
+                    "protocol",
+                    "split",
+                    "ground-truth",
+                    "config",
+                    "resume",
+                    "json",
+                ),
+                "data and computer": ("data-format", "classes", "exif", "bad-images", "device"),
+                "how the detector is applied": ("inference.longer-side", "inference.preset"),
+            },
+        ),
+        "plot": Guide(
+            (
+                ("Curves of one evaluation", "nasface plot score --out curves.png"),
+                ("Two, one over the other", "nasface plot first second --out both.svg"),
+                ("With names", "nasface plot first second --labels old new --out both.pdf"),
+            )
+        ),
+        "report": Guide(
+            (
+                ("Everything about one detector", "nasface report search train score"),
+                ("What detect found", "nasface report detections --out faces.html"),
+                ("Two trainings side by side", "nasface report train-a train-b --out both.html"),
+            )
+        ),
+        "export": Guide(
+            (
+                (
+                    "As ONNX",
+                    "nasface export --weights train/best.safetensors --out detector.onnx",
+                ),
+                (
+                    "As one plain Python file",
+                    "nasface export --weights train/best.safetensors --out detector.py",
+                ),
+                ("A released detector", "nasface export --weights asfd-nano --out nano.onnx"),
+            )
+        ),
+        "draw": Guide(
+            (
+                ("The cells of a genotype", "nasface draw asfd-ref --out cells.svg"),
+                ("Where two differ", "nasface draw --diff one.yaml two.yaml --out diff.svg"),
+                (
+                    "How the choices of a search moved, and how sure each is",
+                    "nasface draw search --probabilities cells.svg --frames cells.gif",
+                ),
+            )
+        ),
+        "cost": Guide(
+            (
+                ("A member of the family", "nasface cost d0"),
+                ("The whole family beside the paper's table", "nasface cost family"),
+                ("Weights, at another size", "nasface cost train/best.safetensors --size 320x240"),
+            ),
+            {
+                "common": ("size", "genotype", "config", "json"),
+                "the detector": ("backbone", "levels", "channels", "neck", "repeats", "head"),
+            },
+        ),
+        "completion": Guide(
+            (
+                (
+                    "bash",
+                    "nasface completion bash > ~/.local/share/bash-completion/completions/nasface",
+                ),
+                ("zsh, in .zshrc", "source <(nasface completion zsh)"),
+                ("fish", "nasface completion fish > ~/.config/fish/completions/nasface.fish"),
+            )
+        ),
+    }
+)
+
+
+def guide_of(words: str) -> Guide:
+    """The guide of a command, of its verb where an action or protocol has none of its own."""
+    return GUIDES.get(words) or GUIDES.get(words.split()[0]) or Guide(())
