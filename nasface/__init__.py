@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from nasface.arch.space import SearchSpace
     from nasface.data.formats import DatasetFormat, read_dataset, register_dataset_format
     from nasface.data.records import ImageRecord
+    from nasface.detection.assignment import register_assigner
     from nasface.detection.backbones.registry import register_backbone
+    from nasface.detection.classification_losses import (
+        ClassificationLoss,
+        register_classification_loss,
+    )
     from nasface.detection.necks.registry import register_neck
     from nasface.drawing.draw import Drawing, draw
     from nasface.engine.estimate import estimate_search
@@ -41,6 +46,7 @@ __version__ = "0.2.0.dev0"
 #: public name -> module that defines it; imported on first use, so that a start needs no torch
 _MODULES: Mapping[str, str] = MappingProxyType(
     {
+        "ClassificationLoss": "nasface.detection.classification_losses",
         "CombineRule": "nasface.arch.combine",
         "DatasetFormat": "nasface.data.formats",
         "Drawing": "nasface.drawing.draw",
@@ -72,7 +78,9 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "load_search_space": "nasface.arch.io",
         "plot": "nasface.api.plotting",
         "read_dataset": "nasface.data.formats",
+        "register_assigner": "nasface.detection.assignment",
         "register_backbone": "nasface.detection.backbones.registry",
+        "register_classification_loss": "nasface.detection.classification_losses",
         "register_combine": "nasface.arch.combine",
         "register_dataset_format": "nasface.data.formats",
         "register_export_format": "nasface.export.registry",
@@ -91,6 +99,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
 )
 
 __all__ = [
+    "ClassificationLoss",
     "CombineRule",
     "DatasetFormat",
     "Drawing",
@@ -122,7 +131,9 @@ __all__ = [
     "load_search_space",
     "plot",
     "read_dataset",
+    "register_assigner",
     "register_backbone",
+    "register_classification_loss",
     "register_combine",
     "register_dataset_format",
     "register_export_format",

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+from pathlib import Path
 from types import ModuleType
 
 from nasface.errors import MissingPackageError
@@ -28,3 +29,19 @@ def require(install: str, *packages: str) -> None:
             raise MissingPackageError(
                 f"{package} is not installed; expected: pip install '{install}'"
             )
+
+
+def packaged_file(install: str, package: str, path: str) -> Path:
+    """Find a file inside an installed package, whose code is not run; ``install`` brings it by pip.
+
+    Raises:
+        MissingPackageError: naming the package and the command, if it is missing or has no such
+            file.
+    """
+    require(install, package)
+    spec = importlib.util.find_spec(package)
+    folders = (spec.submodule_search_locations if spec else None) or ()
+    for folder in folders:
+        if (Path(folder) / path).is_file():
+            return Path(folder) / path
+    raise MissingPackageError(f"{package} has no file {path}; expected: pip install '{install}'")

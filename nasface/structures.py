@@ -60,18 +60,30 @@ class Detections:
         return f"{type(self).__name__}({faces}{scores})"
 
 
+class GridLevel(NamedTuple):
+    """A level of a pyramid: ``rows`` x ``columns`` positions that lie ``stride`` pixels apart, each
+    with as many ``anchors``."""
+
+    rows: int
+    columns: int
+    stride: int
+    anchors: int
+
+
 class Predictions(NamedTuple):
     """The raw output of one shot of a detector for a batch, all levels concatenated.
 
     ``logits_BA2``: background and face; ``deltas_BA4``: SSD offsets from ``anchors_A4``, which are
     ``x1 y1 x2 y2`` in pixels of the network input. ``scale`` is what the logits are multiples of:
-    1, or that of cosines.
+    1, or that of cosines. ``grid`` lists the levels that the anchors stand on, in their order;
+    detectors from files know none.
     """
 
     logits_BA2: Tensor
     deltas_BA4: Tensor
     anchors_A4: Tensor
     scale: float = 1.0
+    grid: tuple[GridLevel, ...] = ()
 
 
 class ShotPair(NamedTuple):

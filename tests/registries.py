@@ -7,7 +7,9 @@ from typing import Any
 from nasface.arch.combine import COMBINE_RULES
 from nasface.arch.operations import OPERATIONS
 from nasface.data.formats import DATASET_FORMATS
+from nasface.detection.assignment import ASSIGNERS
 from nasface.detection.backbones.registry import BACKBONES
+from nasface.detection.classification_losses import CLASSIFICATION_LOSSES
 from nasface.detection.necks.registry import NECK_PARTS
 from nasface.export.registry import FORMATS
 from nasface.metrics.registry import PROTOCOLS
@@ -21,6 +23,8 @@ TABLES: tuple[Registry[Any], ...] = (
     POLICIES,
     BACKBONES,
     NECK_PARTS,
+    ASSIGNERS,
+    CLASSIFICATION_LOSSES,
     FORMATS,
     LOGGERS,
     DATASET_FORMATS,

@@ -1,55 +1,49 @@
-"""The scripts for one GPU, run on the CPU with tiny sizes."""
+"""The scripts for one GPU, run on the CPU with tiny sizes: from images to released weights."""
 
-import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+import torch
+from tiny import write_tiny
 
 from nasface.detection.checkpoint import read_checkpoint
+from nasface.engine.train import TrainConfig
+from nasface.io.settings import load_config
+from nasface.models import weights_path
+from nasface.presets import preset_path
 
 GPU = Path(__file__).parents[1] / "scripts" / "gpu"
+TINY = ("--epochs", "1", "--batch-size", "4", "--augment.size", "64", "--precision", "float32")
 
 
-def run(script: str, *arguments: object) -> str:
-    """What a script prints; its errors where it fails."""
-    command = [sys.executable, str(GPU / script), *(str(each) for each in arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("name", ["asfd-nano", "asfd-small"])
+def test_the_recipe_has_the_detector_that_was_released(name: str) -> None:
+    config = load_config(TrainConfig, preset_path(f"preset:{name}-train", "train"))
+    assert config.detector == read_checkpoint(weights_path(name)).config
+
+
+def test_from_images_to_released_weights(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "DATA": str(write_tiny(tmp_path / "data")),
+        "OUT": str(tmp_path / "out"),
+        "WORKERS": "0",
+        "MEASURE_SECONDS": "0",
+    }
+    command = [str(GPU / "all.sh"), *TINY]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return str(done.stdout)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Four photographs of noise with a face each, laid out as WIDER FACE is."""
-    folder, generator, text = tmp_path / "data", np.random.default_rng(0), ""
-    (folder / "WIDER_train" / "images" / "0--Parade").mkdir(parents=True)
-    (folder / "wider_face_split").mkdir()
-    for number in range(4):
-        name = f"0--Parade/{number}.jpg"
-        pixels = generator.integers(0, 255, (90, 120, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / "WIDER_train" / "images" / name)
-        text += f"{name}\n1\n30 20 24 30 0 0 0 0 0 0 \n"
-    (folder / "wider_face_split" / "wider_face_train_bbx_gt.txt").write_text(text)
-    return folder
-
-
-def test_from_photographs_to_released_weights(data: Path, tmp_path: Path) -> None:
-    run("pack.py", "--data", data, "--out", tmp_path / "packs", "--shares", 0.5, 0.5)
-    packs = sorted((tmp_path / "packs").iterdir())
-    indices = [json.loads((pack / "index.json").read_text()) for pack in packs]
-    assert sorted(each["name"] for index in indices for each in index) == [
-        f"0--Parade/{number}.jpg" for number in range(4)
-    ]
-    out = tmp_path / "out"
-    sizes = ("--batch", 2, "--size", 96, "--steps", 2, "--log-every", 1, "--threads", 1)
-    run("train.py", "--packs", *packs, "--out", out, "--seconds", 120, "--device", "cpu", *sizes)
-    assert len((out / "training.csv").read_text().splitlines()) == 1 + 2 * 2
     for name in ("asfd-nano", "asfd-small"):
+        weights = tmp_path / "out" / name / "last.safetensors"
+        assert weights.exists(), done.stdout
         file = tmp_path / f"{name}.safetensors"
-        run("release.py", "--weights", out / f"{name}-average.safetensors", "--model", name,
-            "--out", file)  # fmt: skip
-        assert read_checkpoint(file).config.neck == "pan"
+        release = [sys.executable, GPU / "release.py", "--weights", weights, "--out", file]
+        subprocess.run(list(map(str, release)), check=True)
+        before, after = (read_checkpoint(each).detector for each in (weights, file))
+        biases = [each.trunk.heads[0].last.bias for each in (before, after)]  # type: ignore[union-attr,index]
+        moved = torch.tensor([0, 0, -0.8, -0.4, *[0.0] * 8])
+        torch.testing.assert_close(biases[1] - biases[0], moved)

@@ -1,7 +1,9 @@
 """Training crops as a torch data set whose every sample can be drawn again."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,51 +11,87 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from nasface.data.augment import AugmentConfig, augment
+from nasface.arrays import Image
+from nasface.data.augment import AugmentConfig, Sample
 from nasface.data.images import read_image, to_tensor
+from nasface.data.mixing import draw_sample
 from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.random_streams import Purpose, stream, torch_seed
 from nasface.structures import Targets
 
-Sample = tuple[Tensor, Targets]
+Example = tuple[Tensor, Targets]
 Batch = tuple[Tensor, list[Targets]]
 
 
-class FaceDataset(Dataset[Sample]):
+class FaceDataset(Dataset[Example]):
     """Augmented square crops of annotated images.
 
     The index is a pair ``(epoch, position)``, as ``StepSampler`` gives it. All random numbers of
     a sample come from the stream of ``(seed, epoch, position)``, so it does not matter which worker
     makes it. ``half``: of a search, which has streams of their own for its two data sets.
+    ``epochs`` are those of the whole training, which ends with samples of single images.
+    ``cache_mb``: how much of the decoded images each process keeps, in MB.
     """
 
     def __init__(
-        self, records: Sequence[ImageRecord], config: AugmentConfig, seed: int, half: int = 0
+        self,
+        records: Sequence[ImageRecord],
+        config: AugmentConfig,
+        seed: int,
+        half: int = 0,
+        *,
+        epochs: int | None = None,
+        cache_mb: float = 0.0,
     ) -> None:
         self.records = records
         self.config = config
         self.seed, self.half = seed, half
+        self.mixing_epochs = math.inf if epochs is None else epochs * (1 - config.plain_end)
+        self.cache = ImageCache(cache_mb)
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, index: tuple[int, int]) -> Sample:
+    def __getitem__(self, index: tuple[int, int]) -> Example:
         """Return float32 (3, size, size) as of ``to_tensor`` and its faces in output pixels.
 
         Raises DataError when the image cannot be read.
         """
         epoch, position = index
-        record = self.records[position]
         generator = stream(self.seed, Purpose.AUGMENTATION, epoch, position, self.half)
-        image, boxes, ignore = augment(
-            read_image(record.path, exif=record.exif == "apply"),
-            record.boxes_M4,
-            ~record.valid_M,
+        image, boxes, ignore = draw_sample(
+            self._load,
+            len(self.records),
+            position,
             self.config,
             generator,
+            mixes=epoch < self.mixing_epochs,
         )
         return to_tensor(image), Targets(torch.from_numpy(boxes), torch.from_numpy(ignore))
+
+    def _load(self, position: int) -> Sample:
+        """An image as it is, with its faces."""
+        record = self.records[position]
+        return Sample(self.cache.read(record), record.boxes_M4, ~record.valid_M)
+
+
+class ImageCache:
+    """Reads images and keeps the first of them, decoded, up to ``megabytes`` in all."""
+
+    def __init__(self, megabytes: float) -> None:
+        self.left = megabytes * 1e6
+        self.kept: dict[Path, Image] = {}
+
+    def read(self, record: ImageRecord) -> Image:
+        """The image of a record, which must not be written to. Raises as of ``read_image``."""
+        image = self.kept.get(record.path)
+        if image is None:
+            image = read_image(record.path, exif=record.exif == "apply")
+            if image.nbytes <= self.left:
+                self.kept[record.path] = image
+                self.left -= image.nbytes
+        return image
 
 
 @dataclass(frozen=True)
@@ -107,7 +145,7 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
             yield [(epoch, int(position)) for position in chosen]
 
 
-def collate(batch: Sequence[Sample]) -> Batch:
+def collate(batch: Sequence[Example]) -> Batch:
     """Stack samples into ``images_B3HW`` and keep their targets in a list of length B."""
     images, targets = zip(*batch, strict=True)
     return torch.stack(images), list(targets)
@@ -129,7 +167,7 @@ def make_loader(
     last: int,
     workers: int,
     shard: Shard = WHOLE,
-) -> DataLoader[Sample]:
+) -> DataLoader[Example]:
     """Load the batches of steps ``first`` to ``last`` (excluded), as of :class:`StepSampler`.
 
     The number of worker processes does not change them. Raises DataError as of

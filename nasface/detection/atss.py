@@ -5,14 +5,43 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from nasface.detection.boxes import paired_iou
+from nasface.detection.matching import IGNORED, MatchConfig, Matches
+from nasface.structures import Predictions, Targets
 
 NEAREST = 9
 """Candidates of a face on each level (paper, section 3.2)."""
 
 _REACH = {1: 5, 2: 3}
 """Anchors at a position -> side of the square of positions among which the nearest nine lie."""
+
+
+def assign_by_atss(
+    predictions: Predictions, targets: Sequence[Targets], config: MatchConfig
+) -> list[Matches]:
+    """:func:`assign_adaptively` for a batch; anchors of ignored faces are ignored.
+
+    Of the settings none has a part: the rule finds its own bound for each face.
+    """
+    grid = predictions.grid
+    boxes_BM4 = pad_sequence([each.boxes_M4 for each in targets], batch_first=True)
+    ignore_BM = pad_sequence([each.ignore_M for each in targets], batch_first=True)
+    if not boxes_BM4.shape[1]:
+        boxes_BM4, ignore_BM = boxes_BM4.new_zeros(len(targets), 1, 4), ignore_BM.new_zeros(1, 1)
+    owner_BA = assign_adaptively(
+        predictions.anchors_A4,
+        [(each.rows, each.columns) for each in grid],
+        [each.stride for each in grid],
+        boxes_BM4,
+        # Padding has no area, as have faces that ask for nothing.
+        (boxes_BM4[..., 2:] > boxes_BM4[..., :2]).all(2),
+    )
+    ignored_BA = (owner_BA >= 0) & ignore_BM.expand(len(targets), -1).gather(
+        1, owner_BA.clamp(min=0)
+    )
+    return [Matches(each) for each in owner_BA.masked_fill(ignored_BA, IGNORED)]
 
 
 def assign_adaptively(

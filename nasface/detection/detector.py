@@ -19,7 +19,7 @@ from nasface.detection.joint_head import JointHead
 from nasface.detection.necks.registry import build_neck
 from nasface.detection.pyramid import ExtraLevels
 from nasface.nn.blocks import conv_norm_relu
-from nasface.structures import Predictions, ShotPair
+from nasface.structures import GridLevel, Predictions, ShotPair
 
 FIRST_SHOT_SCALE = 0.5
 
@@ -61,6 +61,7 @@ class DetectorTrunk(nn.Module):
             torch.cat([deltas for _, deltas in outputs], dim=1),
             self._anchors(features, anchor_scale),
             self.config.cosine_scale if self.config.classifier == "cosine" else 1.0,
+            self._grid(features),
         )
 
     def predict_shots(
@@ -82,16 +83,26 @@ class DetectorTrunk(nn.Module):
         )
         anchors = self._anchors(original, FIRST_SHOT_SCALE)
         return ShotPair(
-            Predictions(first, of_first, anchors, shots.scale),
+            shots._replace(logits_BA2=first, deltas_BA4=of_first, anchors_A4=anchors),
             shots._replace(logits_BA2=second, deltas_BA4=of_second),
         )
 
+    def _grid(self, features: Mapping[int, Tensor]) -> tuple[GridLevel, ...]:
+        anchors = self.config.anchors.at_position
+        return tuple(
+            GridLevel(features[level].shape[-2], features[level].shape[-1], 2**level, anchors)
+            for level in self.config.levels
+        )
+
     def _anchors(self, features: Mapping[int, Tensor], scale: float) -> Tensor:
-        levels = self.config.levels
-        sizes = [(features[level].shape[-2], features[level].shape[-1]) for level in levels]
-        strides = [2**level for level in levels]
-        device = features[levels[0]].device
-        return make_anchors(sizes, strides, self.config.anchors, scale=scale, device=device)
+        grid = self._grid(features)
+        return make_anchors(
+            [(each.rows, each.columns) for each in grid],
+            [each.stride for each in grid],
+            self.config.anchors,
+            scale=scale,
+            device=features[self.config.levels[0]].device,
+        )
 
 
 NeckType = TypeVar("NeckType", bound=nn.Module)

@@ -10,10 +10,12 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot, smooth_l1_loss
+from torch.nn.functional import smooth_l1_loss
 
-from nasface.detection.boxes import decode, encode, overlap_loss
-from nasface.detection.matching import BACKGROUND, IGNORED, MatchConfig, Matches, match
+from nasface.detection.assignment import ASSIGNERS
+from nasface.detection.boxes import decode, encode, overlap_loss, paired_iou
+from nasface.detection.classification_losses import CLASSIFICATION_LOSSES, AnchorScores
+from nasface.detection.matching import MatchConfig, Matches
 from nasface.errors import ConfigError
 from nasface.structures import Predictions, ShotPair, Targets
 
@@ -24,9 +26,11 @@ BoxLoss = Literal["diou", "giou", "ciou", "smooth_l1"]
 class LossConfig:
     """Weights of the parts of the loss."""
 
-    classification: Literal["hard_negatives", "focal"] = "hard_negatives"
-    """Cross-entropy over positives and the hardest negatives (the paper's), or the focal loss over
-    all anchors, which learns faster where the backbone starts from nothing."""
+    classification: str = "hard_negatives"
+    """hard_negatives: cross-entropy over positives and the hardest negatives (the paper's); focal:
+    focal loss over all anchors, which learns faster where the backbone starts from nothing;
+    quality_focal: focal loss towards the overlap of the predicted box, with boxes weighted by their
+    score."""
     logit_margin: float = 0.0
     """Taken off the logit of the true class, on the scale of a cosine (with the classifier `cosine`
     it is multiplied by its scale); DRMC has 0.2. Hard negatives are chosen without it."""
@@ -42,11 +46,12 @@ class LossConfig:
     """Weight of the first shot beside the second; at 0 it is not computed, which takes a
     quarter off the steps of the small models."""
     focal_gamma: float = 2.0
-    """Exponent with which the focal loss fades anchors that are already right."""
+    """Exponent with which the focal losses fade anchors that are already right."""
     focal_alpha: float = 0.75
     """Weight of positives in the focal loss; negatives have the rest."""
 
     def __post_init__(self) -> None:
+        CLASSIFICATION_LOSSES.find(self.classification, "loss.classification")
         words = ("classification", "box")
         settings = {name: value for name, value in vars(self).items() if name not in words}
         if not all(0 <= value < math.inf for value in settings.values()):
@@ -69,7 +74,8 @@ class LossParts(NamedTuple):
     """The weighted ``total`` and what it is made of, scalars.
 
     ``classification``, ``box`` and ``positives`` are those of the second shot; ``first_shot`` is
-    the loss of the first shot before its weight, None where there was none.
+    the loss of the first shot and ``teacher`` that of what a teacher found, both before their
+    weights, None where there was none.
     """
 
     total: Tensor
@@ -77,6 +83,7 @@ class LossParts(NamedTuple):
     box: Tensor
     positives: int
     first_shot: Tensor | None = None
+    teacher: Tensor | None = None
 
     def figures(self) -> dict[str, Tensor]:
         """The parts by the names under which they are logged."""
@@ -87,6 +94,8 @@ class LossParts(NamedTuple):
         }
         if self.first_shot is not None:
             found["first_shot_loss"] = self.first_shot
+        if self.teacher is not None:
+            found["teacher_loss"] = self.teacher
         return found
 
 
@@ -115,7 +124,7 @@ class DetectionLoss:
         return LossParts(total + self.config.first_shot_weight * first, *second, first)
 
     def _shot(self, shot: Predictions, targets: Sequence[Targets]) -> ShotLoss:
-        matches = [match(shot.anchors_A4, each, self.match) for each in targets]
+        matches = ASSIGNERS.find(self.match.assignment)(shot, targets, self.match)
         return shot_loss(shot, matches, targets, self.config)
 
     def _weighted(self, shot: ShotLoss) -> Tensor:
@@ -130,67 +139,44 @@ def shot_loss(
 ) -> ShotLoss:
     """The loss of one shot on a batch of B images with as many matches and targets.
 
-    Softmax cross-entropy over the positive anchors and the hardest negatives of the whole batch
-    (SSD, arXiv 1512.02325, takes them image by image) or the focal loss (arXiv 1708.02002, here on
-    the softmax of two classes), and the box loss over the positives.
-    Ignored anchors take no part. In float32 whatever the dtype of the predictions; finite, as is
-    its gradient, without faces.
+    The classification loss that the settings name, and the box loss over the positive anchors,
+    summed or, where the classification loss has it so, averaged with the predicted probabilities as
+    weights. Ignored anchors take no part. In float32 whatever the dtype of the predictions; finite,
+    as is its gradient, without faces.
     """
     face = torch.stack([each.face_A for each in matches])
     is_positive = face >= 0
     positives = int(is_positive.sum())
-    logits_K2 = predictions.logits_BA2.flatten(0, 1).float()
-    class_K = is_positive.flatten().long()
-    errors_K = cross_entropy(logits_K2, class_K, reduction="none")
-    hard_K = errors_K.detach()
-    if config.logit_margin:
-        margins_K2 = config.logit_margin * predictions.scale * one_hot(class_K, 2)
-        errors_K = cross_entropy(logits_K2 - margins_K2, class_K, reduction="none")
-    if config.classification == "focal":
-        classification = _focal(errors_K, face.flatten(), config)
-    else:
-        classification = _hard_negatives(errors_K, hard_K, face.flatten(), config, len(matches))
-    wanted_boxes = [each.boxes_M4[one[one >= 0]] for each, one in zip(targets, face, strict=True)]
-    box = _box_loss(
-        predictions.deltas_BA4[is_positive].float(),
-        predictions.anchors_A4.expand(len(matches), -1, -1)[is_positive],
-        torch.cat(wanted_boxes),
-        config,
+    logits_BA2 = predictions.logits_BA2.float()
+    wanted = [each.boxes_M4[one[one >= 0]] for each, one in zip(targets, face, strict=True)]
+    deltas_P4 = predictions.deltas_BA4[is_positive].float()
+    anchors_P4 = predictions.anchors_A4.expand(len(matches), -1, -1)[is_positive]
+    wanted_P4 = torch.cat(wanted)
+    loss = CLASSIFICATION_LOSSES.find(config.classification)
+    quality_BA = torch.zeros_like(logits_BA2[..., 0])
+    if loss.needs_quality:
+        quality_BA[is_positive] = paired_iou(decode(deltas_P4.detach(), anchors_P4), wanted_P4)
+    scores = AnchorScores(
+        logits_BA2.flatten(0, 1),
+        face.flatten(),
+        quality_BA.flatten(),
+        config.logit_margin * predictions.scale,
+        len(matches),
     )
     divisor = max(1, positives)
-    return ShotLoss(classification / divisor, box / divisor, positives)
+    classification = loss.compute(scores, config) / divisor
+    box_P = _box_losses(deltas_P4, anchors_P4, wanted_P4, config)
+    if not loss.weighs_boxes:
+        return ShotLoss(classification, box_P.sum() / divisor, positives)
+    weight_P = logits_BA2[is_positive].detach().softmax(1)[:, 1]
+    box = (weight_P * box_P).sum() / weight_P.sum().clamp(min=1.0)
+    return ShotLoss(classification, box, positives)
 
 
-def _box_loss(
+def _box_losses(
     deltas_P4: Tensor, anchors_P4: Tensor, boxes_P4: Tensor, config: LossConfig
 ) -> Tensor:
-    """Summed over the P positive anchors."""
+    """Of each of the P positive anchors, (P,)."""
     if config.box == "smooth_l1":
-        return smooth_l1_loss(deltas_P4, encode(boxes_P4, anchors_P4), reduction="sum")
-    return overlap_loss(decode(deltas_P4, anchors_P4), boxes_P4, config.box).sum()
-
-
-def _hard_negatives(
-    errors_K: Tensor, hard_K: Tensor, face_K: Tensor, config: LossConfig, images: int
-) -> Tensor:
-    """Errors of the positives and of the negatives that ``hard_K`` puts first."""
-    is_positive = face_K >= 0
-    wanted = max(
-        int(config.negatives_per_positive * int(is_positive.sum())), config.min_negatives * images
-    )
-    negatives = _hardest(hard_K, face_K == BACKGROUND, wanted)
-    return errors_K[is_positive].sum() + errors_K[negatives].sum()
-
-
-def _focal(errors_K: Tensor, face_K: Tensor, config: LossConfig) -> Tensor:
-    """Cross-entropy e = -log p of the true class, weighted by alpha * (1 - p) ** gamma."""
-    weight_K = torch.where(face_K >= 0, config.focal_alpha, 1 - config.focal_alpha)
-    # 1 - exp(-e) through expm1 keeps its digits, and its gradient, where e is small.
-    fading_K = (-torch.expm1(-errors_K)).clamp(min=1e-8) ** config.focal_gamma
-    return (weight_K * fading_K * errors_K)[face_K != IGNORED].sum()
-
-
-def _hardest(errors_K: Tensor, is_negative_K: Tensor, wanted: int) -> Tensor:
-    """Indices of the ``wanted`` negatives (or all, if fewer) with the largest errors."""
-    available = int(is_negative_K.sum())
-    return errors_K.masked_fill(~is_negative_K, -torch.inf).topk(min(wanted, available)).indices
+        return smooth_l1_loss(deltas_P4, encode(boxes_P4, anchors_P4), reduction="none").sum(1)
+    return overlap_loss(decode(deltas_P4, anchors_P4), boxes_P4, config.box)

@@ -1,15 +1,16 @@
 """Which anchor answers for which face (S3FD, DSFD)."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from nasface.detection.assignment import ASSIGNERS
 from nasface.detection.boxes import area, intersection, iou
 from nasface.errors import ConfigError
-from nasface.structures import Targets
+from nasface.structures import Predictions, Targets
 
 BACKGROUND = -1
 IGNORED = -2
@@ -21,6 +22,10 @@ _PAIRS_AT_ONCE = 2**21
 class MatchConfig:
     """When an anchor belongs to a face."""
 
+    assignment: str = "overlap"
+    """Rule of assignment. overlap: by IoU with the anchors, the paper's; atss: by the statistics of
+    a face's nearest anchors, and simota: by the cost of what is predicted, which of the settings
+    below read `positive` alone, for ignored faces."""
     positive: float = 0.4
     """IoU from which an anchor belongs to the face it overlaps most."""
     negative: float | None = None
@@ -33,6 +38,7 @@ class MatchConfig:
     """IoU above which an anchor can be taken in this way."""
 
     def __post_init__(self) -> None:
+        ASSIGNERS.find(self.assignment, "match.assignment")
         if not 0 < self.compensation_iou <= self.positive <= 1 or self.min_anchors_per_face < 0:
             raise ConfigError(
                 f"positive {self.positive}, compensation_iou {self.compensation_iou}, "
@@ -78,8 +84,20 @@ def match(anchors_A4: Tensor, targets: Targets, config: MatchConfig) -> Matches:
             _compensate(face, overlap, asked.tolist(), config)
         if config.negative is not None:
             face = face.masked_fill((face == BACKGROUND) & (best >= config.negative), IGNORED)
-    covered = _covered(anchors_A4, targets.boxes_M4[targets.ignore_M], config.positive)
-    return Matches(face.masked_fill((face == BACKGROUND) & covered, IGNORED))
+    return Matches(ignore_covered(face, anchors_A4, targets, config.positive))
+
+
+def assign_by_overlap(
+    predictions: Predictions, targets: Sequence[Targets], config: MatchConfig
+) -> list[Matches]:
+    """:func:`match` for each image of a batch; of the predictions only the anchors count."""
+    return [match(predictions.anchors_A4, each, config) for each in targets]
+
+
+def ignore_covered(face_A: Tensor, anchors_A4: Tensor, targets: Targets, positive: float) -> Tensor:
+    """Rule 5 of :func:`match`: ``face_A`` with IGNORED where background lies in an ignored face."""
+    covered = _covered(anchors_A4, targets.boxes_M4[targets.ignore_M], positive)
+    return face_A.masked_fill((face_A == BACKGROUND) & covered, IGNORED)
 
 
 def _compare(
@@ -158,7 +176,7 @@ def _ranked(overlap_A: Tensor, chosen_A: Tensor) -> Tensor:
 
 
 def _covered(anchors_A4: Tensor, ignored_M4: Tensor, positive: float) -> Tensor:
-    """Rule 4: (A,) bool."""
+    """Which anchors lie in an ignored face: (A,) bool."""
     half_A = area(anchors_A4) / 2
     covered = torch.zeros_like(half_A, dtype=torch.bool)
     for shared in _compare(intersection, ignored_M4, anchors_A4):

@@ -1,5 +1,6 @@
 """What search and training have in common: their settings and the state of a job."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +49,9 @@ class JobConfig(ReadConfig):
     """cpu, cuda, or auto: a GPU where there is one."""
     workers: int = 0
     """Processes that load images beside the main one; the batches do not depend on it."""
+    image_cache_mb: float = 0.0
+    """Decoded images that each process which loads images keeps in memory, in MB, so that a CPU
+    core need not decode them in each epoch; the batches do not depend on it."""
     checkpoint_minutes: float = 5.0
     """Time between checkpoints; one is also written after each epoch and on Ctrl-C."""
     log: Annotated[tuple[str, ...], BeforeValidator(logger_names)] = ()
@@ -83,6 +87,8 @@ class JobConfig(ReadConfig):
                 f"{self.accumulate}, workers {self.workers}, seed {self.seed}: "
                 "expected at least 1, 1, 1, 0 and 0"
             )
+        if not 0 <= self.image_cache_mb < math.inf:
+            raise ConfigError(f"image_cache_mb: {self.image_cache_mb} is not 0 or more")
         if self.batch_size == 1 and self.augment.size <= 2 ** LEVELS[-1]:
             raise ConfigError(
                 f"batch_size: 1 with crops of {self.augment.size} pixels leaves one value per "

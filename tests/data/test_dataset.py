@@ -50,6 +50,43 @@ def test_sample_is_repeatable_and_differs_by_seed_epoch_and_position(
     assert not any(torch.equal(image, other) for other, _ in others)
 
 
+def test_a_cache_changes_no_sample_and_keeps_to_its_size(
+    records: list[ImageRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = FaceDataset(records, CONFIG, seed=1)
+    cached = FaceDataset(records, CONFIG, seed=1, cache_mb=0.04)
+    for position in range(len(records)):
+        for epoch in range(2):
+            one, other = plain[epoch, position], cached[epoch, position]
+            assert torch.equal(one[0], other[0])
+            assert torch.equal(one[1].boxes_M4, other[1].boxes_M4)
+    # Of images of 60 x 90 and more, 16 200 bytes each, two fit.
+    assert [path.name for path in cached.cache.kept] == ["0.png", "1.png"]
+    wanted = plain[3, 1]
+    monkeypatch.setattr("nasface.data.dataset.read_image", None)
+    assert torch.equal(cached[3, 1][0], wanted[0])
+
+
+def test_the_last_epochs_have_no_mosaics(
+    records: list[ImageRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = AugmentConfig(size=64, mosaic=1, plain_end=0.25)
+    read: list[Path] = []
+
+    def note(path: Path, *, exif: bool) -> np.ndarray:
+        read.append(path)
+        return np.zeros((60, 90, 3), np.uint8)
+
+    dataset = FaceDataset(records, config, seed=0, epochs=4)
+    monkeypatch.setattr("nasface.data.dataset.read_image", note)
+    counts = []
+    for epoch in range(4):
+        read.clear()
+        dataset[epoch, 0]
+        counts.append(len(read))
+    assert counts == [4, 4, 4, 1]
+
+
 def test_invalid_faces_come_as_ignored_and_flat_ones_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     write_image(path, np.zeros((64, 64, 3), np.uint8))

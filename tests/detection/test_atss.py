@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from nasface.detection.anchors import AnchorConfig, make_anchors
-from nasface.detection.atss import assign_adaptively
+from nasface.detection.atss import assign_adaptively, assign_by_atss
 from nasface.detection.boxes import iou
+from nasface.detection.matching import IGNORED, MatchConfig
+from nasface.structures import GridLevel, Predictions, Targets
 
 SIZES, STRIDES = [(12, 16), (6, 8), (3, 4)], [8, 16, 32]
 SIDES = ((16.0, 32.0), (64.0, 128.0), (256.0, 512.0))
@@ -75,3 +77,25 @@ def test_padding_has_no_anchors() -> None:
     none = torch.zeros(2, 4, dtype=torch.bool)
     found = assign_adaptively(anchors, SIZES, STRIDES, torch.zeros(2, 4, 4), none)
     assert (found == -1).all()
+
+
+def test_a_batch_has_the_owners_of_its_images_and_ignores_what_they_ignore() -> None:
+    torch.manual_seed(3)
+    anchors = make_anchors(SIZES, STRIDES, AnchorConfig(sides=SIDES))
+    grid = tuple(GridLevel(*size, each, 2) for size, each in zip(SIZES, STRIDES, strict=True))
+    shape = (3, len(anchors))
+    predictions = Predictions(torch.zeros(*shape, 2), torch.zeros(*shape, 4), anchors, grid=grid)
+    targets = []
+    for faces in (7, 0, 2):
+        low = torch.rand(faces, 2) * 60
+        boxes = torch.cat([low, low + 4 + 30 * torch.rand(faces, 2)], dim=1)
+        targets.append(Targets(boxes, torch.arange(faces) % 2 == 1))
+    found = assign_by_atss(predictions, targets, MatchConfig(assignment="atss"))
+    for each, target in zip(found, targets, strict=True):
+        wanted = literal(anchors, [384, 96, 24], target.boxes_M4)
+        if len(target.boxes_M4):
+            ignored = (wanted >= 0) & target.ignore_M[wanted.clamp(min=0)]
+            wanted = wanted.masked_fill(ignored, IGNORED)
+        assert torch.equal(each.face_A, wanted)
+    (nothing,) = assign_by_atss(predictions, targets[1:2], MatchConfig())
+    assert (nothing.face_A == -1).all()

@@ -22,7 +22,8 @@ from tiny import (
 from nasface.arch.io import save_genotype
 from nasface.data.dataset import make_loader
 from nasface.detection.backbones.registry import BACKBONES
-from nasface.detection.losses import DetectionLoss
+from nasface.detection.losses import DetectionLoss, LossConfig
+from nasface.detection.matching import MatchConfig
 from nasface.engine.distributed.world import World
 from nasface.engine.guards import MOST_SKIPPED
 from nasface.engine.job import RunContext
@@ -95,6 +96,24 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(
         assert tensors.keys() == others.keys()
         for key, tensor in tensors.items():
             assert torch.equal(tensor, others[key]), key
+
+
+def test_a_teacher_adds_to_the_loss_by_its_weight(train: TrainConfig, tmp_path: Path) -> None:
+    config = replace(
+        train,
+        teacher="asfd-nano",
+        teacher_weight=0.25,
+        match=MatchConfig(assignment="atss"),
+        loss=LossConfig(classification="quality_focal", box_weight=2.0),
+        augment=replace(AUGMENT, mosaic=0.5, copy_paste=0.5, face_size_crop=0.2, scale_crop=0.2),
+        image_cache_mb=1,
+    )
+    assert run_training(config, tmp_path / "taught", Silent()).finished
+    for row in read_metrics(tmp_path / "taught" / "metrics.jsonl"):
+        if "loss" in row:
+            shots = row["classification_loss"] + 2 * row["box_loss"] + row["first_shot_loss"]
+            assert row["loss"] == pytest.approx(shots + 0.25 * row["teacher_loss"], rel=1e-5)
+            assert row["teacher_loss"] > 0
 
 
 def test_a_batch_without_a_finite_loss_is_left_out(
