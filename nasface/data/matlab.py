@@ -1,7 +1,8 @@
-"""MATLAB's files of level 5, as far as annotations need them: numbers, text and cell arrays.
+"""Read MATLAB files of level 5, as far as annotations need them: numbers, text and cell arrays.
 
-After "MAT-File Format" (The MathWorks). Written for files of strangers: every length is checked
-against the bytes that are there, and nothing but numbers, text and cells is made of them.
+After "MAT-File Format" (The MathWorks). Every length is checked against the bytes that are there,
+and nothing but numbers, text and cells is made of them. ``scipy.io.loadmat`` is not used, because a
+damaged file can crash the whole process there (seen with scipy 1.17.1); here it is a ``ValueError``.
 """
 
 import math

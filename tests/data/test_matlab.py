@@ -1,9 +1,10 @@
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from nasface.data.matlab import read_matlab
 
@@ -59,3 +60,28 @@ def test_every_shorter_file_is_refused_or_holds_less() -> None:
 def test_a_small_file_of_much_data_is_refused() -> None:
     with pytest.raises(ValueError, match="too large"):
         read_matlab(saved(True, x=np.zeros((3000, 3000))))
+
+
+def same(ours: Any, theirs: Any) -> None:
+    """Compare a value with scipy's: text is an array of one string there, a cell array one of
+    objects."""
+    if isinstance(ours, str):
+        assert ours == "".join(theirs.tolist())
+    elif isinstance(ours, list):
+        elements = theirs.reshape(-1, order="F")
+        for one, other in zip(ours, elements, strict=True):
+            same(one, other)
+    else:
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.shape == theirs.shape
+
+
+def test_the_official_files_hold_what_scipy_reads(nasface_data: Path) -> None:
+    files = sorted((nasface_data / "widerface" / "ground_truth").glob("*.mat"))
+    assert len(files) == 4
+    for file in files:
+        theirs = {name: each for name, each in loadmat(file).items() if name[:2] != "__"}
+        ours = read_matlab(file.read_bytes())
+        assert set(ours) == set(theirs)
+        for name, value in ours.items():
+            same(value, theirs[name])
