@@ -30,6 +30,16 @@ def test_package_list_is_complete() -> None:
     assert set(setup_config()["options"]["packages"].split()) == on_disk | mapped
 
 
+def test_tests_mirror_the_package() -> None:
+    """Each folder of tests is one of the package, and each folder at its top has tests."""
+    tests, package = ROOT / "tests", ROOT / "nasface"
+    with_tests = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    folders = {path.parent.relative_to(package) for path in package.rglob("__init__.py")}
+    assert with_tests <= folders
+    top = {Path(each.parts[0]) for each in folders if each.parts}
+    assert top - with_tests == {Path("models")}  # tests/test_models.py
+
+
 def test_version_is_a_release_or_its_forerunner() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", nasface.__version__)
 

@@ -1,8 +1,8 @@
 """Read MATLAB files of level 5, as far as annotations need them: numbers, text and cell arrays.
 
 After "MAT-File Format" (The MathWorks). Every length is checked against the bytes that are there,
-and nothing but numbers, text and cells is made of them. ``scipy.io.loadmat`` is not used, because a
-damaged file can crash the whole process there (seen with scipy 1.17.1); here it is a ``ValueError``.
+and nothing but numbers, text and cells is made of them. ``scipy.io.loadmat`` is not used: there, a
+damaged file can crash the whole process (seen with scipy 1.17.1); here it is a ``ValueError``.
 """
 
 import math
