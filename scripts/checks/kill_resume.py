@@ -34,7 +34,7 @@ from nasface.runs.checkpoint import load_checkpoint
 Run = Callable[[Path, bool], object]
 """(folder, whether to resume)"""
 
-VARYING = {"seconds", "started", "peak_memory_mb"}
+VARYING = {"id", "seconds", "started", "peak_memory_mb"}
 """What differs from run to run."""
 
 
