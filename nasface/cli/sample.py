@@ -9,9 +9,9 @@ import tyro
 
 from nasface.cli.console import console_progress, print_json, say
 from nasface.cli.options import parse
-from nasface.data.synthetic.dataset import SampleConfig, write_sample
 from nasface.io.files import write_text
 from nasface.io.yaml import to_yaml
+from nasface.synthetic.dataset import SampleConfig, write_sample
 
 
 @dataclass(kw_only=True)

@@ -1,13 +1,12 @@
 """Files of settings."""
 
-import difflib
 import warnings
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, did_you_mean
 from nasface.io.files import read_text
 from nasface.io.former_names import with_current_names
 from nasface.io.yaml import parse_dataclass, parse_yaml, plain_values
@@ -57,15 +56,13 @@ def _check_names(values: Mapping[str, Any], base: Any, what: str) -> None:
     parts = {name: part for name, part in known.items() if is_dataclass(part)}
     for name, value in values.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
             within = [part for part, inner in parts.items() if hasattr(inner, name)]
-            if within:
-                hint = f"did you mean {within[0]}={{{name!r}: ...}}?"
-            elif near:
-                hint = f"did you mean {near[0]!r}?"
-            else:
-                hint = f"expected one of {', '.join(known)}"
-            raise ConfigError(f"{what}: there is no {name!r}; {hint}")
+            hint = (
+                f"; did you mean {within[0]}={{{name!r}: ...}}?"
+                if within
+                else did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
+            )
+            raise ConfigError(f"{what}: there is no {name!r}{hint}")
         if name in parts and isinstance(value, Mapping):
             _check_names(value, parts[name], f"{what}: {name}")
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from nasface.data.augment import AugmentConfig
 from nasface.data.images import read_image
-from nasface.data.synthetic.dataset import SampleConfig, write_sample
 from nasface.data.widerface import (
     parse_wider_annotations,
     read_wider_split,
@@ -26,6 +25,7 @@ from nasface.errors import DataError
 from nasface.inference.predict import InferenceConfig
 from nasface.io.files import read_text
 from nasface.progress import Silent
+from nasface.synthetic.dataset import SampleConfig, write_sample
 
 SIDE = 256
 LEAST_FACE = 24

@@ -7,13 +7,13 @@ import pytest
 from nasface.arch.io import load_search_space
 from nasface.cli.main import main
 from nasface.cli.presets import first_sentence
-from nasface.data.synthetic.dataset import SampleConfig
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig, train_config_of
 from nasface.errors import ConfigError
 from nasface.io.settings import load_config
 from nasface.presets import preset_path, presets
 from nasface.studies.spec import load_plan, runs_of
+from nasface.synthetic.dataset import SampleConfig
 
 Output = pytest.CaptureFixture[str]
 KINDS: dict[str, type] = {"sample": SampleConfig, "search": SearchConfig, "train": TrainConfig}

@@ -1,4 +1,4 @@
-"""What a backbone offers."""
+"""What backbones have in common."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -18,3 +18,23 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def freezable_stages(self) -> list[list[nn.Module]]:
         """The modules of the stem and of each stage, as they can be frozen."""
+
+
+class StagedBackbone(Backbone):
+    """A stem, then one stage for each level, named after it."""
+
+    stem: nn.Module
+    stages: nn.ModuleDict
+
+    def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        x = self.stem(images_B3HW)
+        features = {}
+        for level, stage in self.stages.items():
+            x = stage(x)
+            features[int(level)] = x
+        return features
+
+    def freezable_stages(self) -> list[list[nn.Module]]:
+        """The modules of the stem and of each stage, as they can be frozen."""
+        return [[self.stem], *([stage] for stage in self.stages.values())]

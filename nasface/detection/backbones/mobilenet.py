@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from torch import Tensor, nn
+from torch import nn
 
-from nasface.detection.backbones.base import Backbone
+from nasface.detection.backbones.base import StagedBackbone
 from nasface.nn.blocks import conv_norm_relu, depthwise_separable
 
 
-class MobileNetV1(Backbone):
+class MobileNetV1(StagedBackbone):
     """MobileNetV1 (Howard et al. 2017, arXiv 1704.04861) without its classifier.
 
     ``width`` is the multiplier of all channels. Parameters and multiply-adds at width 0.25 and
@@ -39,16 +39,3 @@ class MobileNetV1(Backbone):
                 channels = int(wide * width)
             self.stages[str(level)] = nn.Sequential(*blocks)
             self.channels = {**self.channels, level: channels}
-
-    def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
-        x = self.stem(images_B3HW)
-        features = {}
-        for level, stage in self.stages.items():
-            x = stage(x)
-            features[int(level)] = x
-        return features
-
-    def freezable_stages(self) -> list[list[nn.Module]]:
-        """The modules of the stem and of each stage, as they can be frozen."""
-        return [[self.stem], *([stage] for stage in self.stages.values())]

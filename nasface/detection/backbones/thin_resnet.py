@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from torch import Tensor, nn
+from torch import nn
 
-from nasface.detection.backbones.base import Backbone
+from nasface.detection.backbones.base import StagedBackbone
 from nasface.detection.backbones.resnet import Block
 from nasface.nn.blocks import conv_norm_relu
 
@@ -33,7 +33,7 @@ WIDTHS: Mapping[str, Widths] = MappingProxyType(
 )
 
 
-class ThinResNet(Backbone):
+class ThinResNet(StagedBackbone):
     """Two 3x3 layers at stride 2, then residual stages (``Block``) at strides 4 to 32."""
 
     def __init__(self, widths: Widths) -> None:
@@ -54,16 +54,3 @@ class ThinResNet(Backbone):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-    def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
-        x = self.stem(images_B3HW)
-        features = {}
-        for level, stage in self.stages.items():
-            x = stage(x)
-            features[int(level)] = x
-        return features
-
-    def freezable_stages(self) -> list[list[nn.Module]]:
-        """The modules of the stem and of each stage, as they can be frozen."""
-        return [[self.stem], *([stage] for stage in self.stages.values())]

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from nasface.arrays import Image
 from nasface.data.images import write_image
-from nasface.data.synthetic.paste import Pasted, paste, rotated_extent
 from nasface.data.widerface import write_wider_annotations
 from nasface.errors import ConfigError, DataError
 from nasface.optional import need
 from nasface.random_streams import Purpose, stream
+from nasface.synthetic.paste import Pasted, paste, rotated_extent
 
 Crops = NDArray[np.float32]
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from nasface.data.images import read_image
-from nasface.data.synthetic.dataset import (
+from nasface.data.widerface import read_wider_split
+from nasface.errors import DataError
+from nasface.synthetic.dataset import (
     PHOTOGRAPHS,
     SampleConfig,
     same_person_groups,
     split_faces,
     write_sample,
 )
-from nasface.data.synthetic.paste import paste, rotated_extent
-from nasface.data.widerface import read_wider_split
-from nasface.errors import DataError
+from nasface.synthetic.paste import paste, rotated_extent
 
 pytest.importorskip("skimage", reason="the sample is made from scikit-image's pictures")
 CONFIG = SampleConfig(train=8, val=4, min_side=96, max_side=128)

@@ -1,1 +1,0 @@
-"""A small data set made from pictures that come with scikit-image."""
