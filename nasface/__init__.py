@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nasface.arch.io import load_genotype, load_search_space, save_genotype, save_search_space
     from nasface.arch.operations import Operation, register_operation
     from nasface.arch.space import SearchSpace
+    from nasface.data.convert import convert
     from nasface.data.formats import DatasetFormat, read_dataset, register_dataset_format
     from nasface.data.records import ImageRecord
     from nasface.detection.assignment import register_assigner
@@ -63,6 +64,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "Table": "nasface.api.table",
         "TrainConfig": "nasface.engine.train",
         "TrainResult": "nasface.api.training",
+        "convert": "nasface.data.convert",
         "create_detector": "nasface.api.models",
         "create_neck": "nasface.api.models",
         "derive_genotype": "nasface.api.searching",
@@ -116,6 +118,7 @@ __all__ = [
     "Table",
     "TrainConfig",
     "TrainResult",
+    "convert",
     "create_detector",
     "create_neck",
     "derive_genotype",

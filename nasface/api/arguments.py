@@ -1,11 +1,16 @@
 """What the functions that run long jobs do with their arguments."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from nasface.data.formats import DataConfig
 from nasface.data.records import AnnotatedDataset, ImageRecord
 from nasface.errors import ConfigError
+
+READING = ("data", *(each.name for each in fields(DataConfig)))
+"""Settings of which data are read and how, which annotated images have behind them."""
 
 
 def source_of_settings(data: Sequence[ImageRecord] | str | Path) -> str:

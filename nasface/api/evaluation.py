@@ -38,7 +38,7 @@ class EvaluateConfig:
     protocol: str = "ap"
     """What is measured: ap, widerface, fddb, coco or a protocol that was registered."""
     data: str = ""
-    """Folder of the data; for COCO and YOLO their .json or .yaml file as well."""
+    """Folder of the data, or its .json, .yaml, .csv or label.txt file."""
     weights: str = ""
     """A released detector by name, weights that `nasface train` wrote, or an ONNX file of `nasface
     export`; their detections are made and scored."""

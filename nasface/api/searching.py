@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nasface.api.arguments import refuse, source_of_settings
+from nasface.api.arguments import READING, refuse, source_of_settings
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
 from nasface.arch.genotype import Genotype
@@ -122,7 +122,7 @@ def search(
     Raises:
         NasfaceError: for arguments that do not fit, data or a folder that cannot be used.
     """
-    refuse(settings, ("data", "exif", "space", "parameters"))
+    refuse(settings, (*READING, "space", "parameters"))
     detector = model if isinstance(model, DetectorConfig) else get_model_spec(model).detector
     if epochs is not None:
         settings = {"warmup_epochs": 2 * epochs // 5, **settings, "epochs": epochs}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nasface.api.arguments import refuse, source_of_settings
+from nasface.api.arguments import READING, refuse, source_of_settings
 from nasface.api.detector import FaceDetector
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
@@ -95,7 +95,7 @@ def train(
     Raises:
         NasfaceError: for arguments that do not fit, data or a folder that cannot be used.
     """
-    refuse(settings, ("data", "data_format", "classes", "detector", "exif", "genotype", "model"))
+    refuse(settings, (*READING, "detector", "genotype", "model"))
     if epochs is not None:
         settings = {**settings, "epochs": epochs}
     module, genotype = detector.trainable, detector.genotype

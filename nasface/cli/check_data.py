@@ -8,11 +8,10 @@ from typing import Annotated, Any
 import tyro
 
 from nasface.cli.console import console_progress, pictures_if_possible, print_json, print_table, say
-from nasface.cli.options import parse_line
+from nasface.cli.options import parse
 from nasface.data.check import check_records, find_duplicates
-from nasface.data.reading import PARTS
-from nasface.data.records import Exif
-from nasface.data.widerface import annotation_file, read_wider_split
+from nasface.data.formats import DataConfig
+from nasface.data.reading import part_name
 from nasface.errors import RunError
 from nasface.runs.folder import RunFolder
 
@@ -31,26 +30,26 @@ class CheckDataCommand:
     cannot be read.
     """
 
+    settings: Annotated[DataConfig, tyro.conf.arg(name="")]
     folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
-    """Folder in WIDER FACE layout."""
-    exif: Exif = "ignore"
-    """How images are read. apply: turned as their EXIF orientation asks for; ignore: as stored,
-    which is what annotations of WIDER FACE are made for."""
+    """Folder of the data set, in any form that --data of the other commands takes, or its .json,
+    .yaml, .csv or label.txt file."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """New folder for the figures (data.json) and their picture (faces.png)."""
     json: bool = False
     """Print the figures as JSON."""
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """YAML file of settings; options given here override it."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    command = parse_line(CheckDataCommand, arguments, "check-data")
+    command = parse(CheckDataCommand, arguments, "check-data")
     if command.out is not None and command.out.exists():
         raise RunError(f"{command.out}: exists; choose another --out")
-    there = [split for split in PARTS if annotation_file(command.folder, split).is_file()]
     records = {
-        split: read_wider_split(command.folder, split, command.exif, need_images=False)
-        for split in there or PARTS
+        split: command.settings.read(command.folder, split, need_images=False)
+        for split in command.settings.splits(command.folder)
     }
     with console_progress() as progress:
         checks = {
@@ -59,7 +58,8 @@ def run(arguments: Sequence[str]) -> int:
     shared = find_duplicates(checks)
     figures: dict[str, Any] = {
         "folder": str(command.folder),
-        "exif": command.exif,
+        "format": next(iter(records.values())).format,
+        "exif": command.settings.exif,
         **{split: check.figures() for split, check in checks.items()},
         "duplicates": [each.figures() for each in shared],
     }
@@ -77,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
         _print({split: figures[split] for split in checks})
         for split, check in checks.items():
             for finding in check.findings:
-                say(f"{_mark(finding.is_problem)} {PARTS[split]}: {finding}")
+                say(f"{_mark(finding.is_problem)} {part_name(split)}: {finding}")
         for finding in shared:
             say(f"{_mark(finding.is_problem)} {finding}")
         if not found:
@@ -94,10 +94,10 @@ def _mark(is_problem: bool) -> str:
 def _print(parts: Mapping[str, Mapping[str, Any]]) -> None:
     for split, each in parts.items():
         say(
-            f"{PARTS[split]}: {each['images']} images, {each['faces']} faces, "
+            f"{part_name(split)}: {each['images']} images, {each['faces']} faces, "
             f"{each['valid_faces']} of them valid"
         )
-    columns = [PARTS[split] for split in parts]
+    columns = [part_name(split) for split in parts]
     for title, first, key in (
         ("valid faces by height", "height", "valid_faces_by_height"),
         ("images by the number of their valid faces", "faces", "images_by_valid_faces"),

@@ -22,6 +22,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "models": "list the released detectors, or print the card of one",
         "sample": "write a small data set of real faces to try things on",
         "check-data": "look for what is wrong with a data set",
+        "convert": "write a data set in another form: COCO, YOLO, Pascal VOC, ...",
         "presets": "list the files of settings that come with nasface, or print one",
         "search": "search an architecture on a data set",
         "derive": "write the genotype of a search, at its end or at any epoch",

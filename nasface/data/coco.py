@@ -1,36 +1,55 @@
 """Data sets in the JSON form of COCO (cocodataset.org): images, annotations, categories.
 
-It is also what CVAT, Label Studio, Roboflow and FiftyOne export, each with its own folders.
-Boxes are ``x y width height`` there.
+It is also what CVAT, Label Studio, Roboflow and FiftyOne export, each with its own folders and
+categories. Boxes are ``x y width height`` there; an annotation without one has the least box round
+its polygons.
 """
 
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.classes import faces_among, split_names
+from nasface.data.classes import FACE, faces_among, split_names
+from nasface.data.image_size import image_size
+from nasface.data.layout import (
+    LARGEST_ANNOTATIONS,
+    find_images,
+    only_file,
+    plain_name,
+    splits_of,
+    write_below,
+)
 from nasface.data.names import check_image_name, excerpt
 from nasface.data.records import ImageRecord
+from nasface.data.widerface import ATTRIBUTES
 from nasface.errors import DataError
 from nasface.io.files import read_text
+from nasface.io.strict_json import to_json
 
 FLAGS = ("iscrowd", "ignore")
 """Numbers beside a box; where one is not 0, the box is neither to be found nor a mistake."""
 
+OTHERS = (*ATTRIBUTES, "difficult", "occluded", "truncated")
+"""Numbers that are read from the ``attributes`` of an annotation, where CVAT has them as well."""
+
 _FAR = 1e9
+_START = 1 << 16
 
 
 def is_coco(root: Path) -> bool:
     """Whether a path is a ``.json`` file, or a folder where one of COCO's names lies."""
     if root.is_file():
         return root.suffix.lower() == ".json"
-    splits = ("train", "val", "valid", "test")
-    return any(path.is_file() for split in splits for path in _files(root, split))
+    return bool(coco_splits(root)) or _whole_file(root) is not None
+
+
+def coco_splits(root: Path) -> tuple[str, ...]:
+    """The parts that a folder has files of; none where all is in one file."""
+    return splits_of(root, lambda top, split: _file_of(top, split) is not None)
 
 
 def read_coco(
@@ -38,20 +57,21 @@ def read_coco(
 ) -> list[ImageRecord]:
     """Read a ``.json`` file, whatever ``split`` says, or that of a split in a folder.
 
-    Attributes of a face are :data:`FLAGS`.
+    Attributes of a face are :data:`FLAGS`, and those of :data:`OTHERS` that occur.
 
     Raises:
         DataError: naming the file and the entry.
     """
-    path = root
-    if root.is_dir():
-        tried = [each for word in split_names(split) for each in _files(root, word)]
-        path = next((each for each in tried if each.is_file()), root)
-        if path == root:
-            shown = ", ".join(str(each.relative_to(root)) for each in tried[:3])
-            raise DataError(f"{root}: has no annotations of split {split!r}; expected {shown}")
+    path = root if root.is_file() else _file_of(root, split)
+    if path is None:
+        path = _whole_file(root)
+        if path is None or coco_splits(root):
+            tried = ", ".join(str(each.relative_to(root)) for each in list(_files(root, split))[:3])
+            raise DataError(f"{root}: has no annotations of split {split!r}; expected {tried}")
     content = _parse(path)
     category = {_key(each, "id", path): str(each.get("name")) for each in content["categories"]}
+    if not classes:
+        category = _without_parents(content, category)
     faces = faces_among(category, classes, str(path))
     names: dict[Any, str] = {}
     seen: set[str] = set()
@@ -59,7 +79,7 @@ def read_coco(
         name = each.get("file_name")
         if not isinstance(name, str):
             raise DataError(f"{path}: image {each.get('id')!r} has no file_name")
-        name = name.replace("\\", "/").removeprefix("./")
+        name = plain_name(name, path.parent)
         check_image_name(name, str(path))
         if _key(each, "id", path) in names or name in seen:
             raise DataError(f"{path}: image {excerpt(name)} occurs twice, expected each once")
@@ -67,34 +87,94 @@ def read_coco(
         seen.add(name)
     if not names:
         raise DataError(f"{path}: names no image")
-    rows: dict[Any, list[list[float]]] = {image: [] for image in names}
-    flags: dict[Any, list[list[int]]] = {image: [] for image in names}
+    faces_of: dict[Any, list[dict[str, Any]]] = {image: [] for image in names}
     for at, each in enumerate(content["annotations"]):
         image = each.get("image_id")
-        if image not in names:
-            raise DataError(f"{path}: annotation {at} is of image {image!r}, which is not listed")
-        if each.get("category_id") not in category:
+        if not _is_key(image) or image not in names:
             raise DataError(
-                f"{path}: annotation {at} is of category {each.get('category_id')!r}, which is not "
-                "listed"
+                f"{path}: annotation {at} is of image {image!a:.60}, which is not listed"
             )
-        if each["category_id"] in faces:
-            rows[image].append(_box(each.get("bbox"), f"{path}: annotation {at}"))
-            flags[image].append([int(bool(each.get(flag))) for flag in FLAGS])
-    folder = _folder(root, path, split, list(names.values()), need_images)
-    return [
-        _record(name, folder / name, np.array(rows[image]).reshape(-1, 4), flags[image])
-        for image, name in names.items()
-    ]
+        kind = each.get("category_id")
+        if not _is_key(kind) or kind not in category:
+            raise DataError(
+                f"{path}: annotation {at} is of category {kind!a:.60}, which is not listed"
+            )
+        if kind in faces:
+            box = _box(each, f"{path}: annotation {at}")
+            faces_of[image].append({**each, "bbox": box})
+    top = root if root.is_dir() else path.parent.parent
+    tops = list(dict.fromkeys((path.parent, root if root.is_dir() else path.parent, top)))
+    places = find_images(path, tops, split, list(names.values()), need_images)
+    return [_record(name, places[name], faces_of[image]) for image, name in names.items()]
 
 
-def _record(
-    name: str, path: Path, boxes_M4: NDArray[np.float64], flags: list[list[int]]
-) -> ImageRecord:
-    corners = np.concatenate([boxes_M4[:, :2], boxes_M4[:, :2] + boxes_M4[:, 2:].clip(0)], axis=1)
-    flags_MF = np.array(flags, np.int64).reshape(-1, len(FLAGS))
-    attributes = {flag: flags_MF[:, at] for at, flag in enumerate(FLAGS)}
-    return ImageRecord(name, path, corners.astype(np.float32), attributes)
+def write_coco(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
+    """Write ``annotations/instances_train.json`` and the like.
+
+    Ignored faces are crowds, which every evaluator leaves out; why they are ignored, and what else
+    is known of a face, stands in ``attributes``.
+    """
+    for split, records in parts.items():
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for number, record in enumerate(records, 1):
+            height, width = image_size(record.path, record.exif)
+            images.append(
+                {"id": number, "file_name": record.name, "width": width, "height": height}
+            )
+            for at, annotation in enumerate(_annotations(record)):
+                others = {
+                    key: int(values[at])
+                    for key, values in record.attributes.items()
+                    if key in OTHERS
+                }
+                annotation["attributes"] = others
+                annotations.append({"id": len(annotations) + 1, "image_id": number, **annotation})
+        content = {
+            "images": images,
+            "annotations": annotations,
+            "categories": [{"id": 1, "name": FACE}],
+        }
+        write_below(root / "annotations" / f"instances_{split}.json", to_json(content, None))
+
+
+def _annotations(record: ImageRecord) -> Iterator[dict[str, Any]]:
+    for box, ignored in zip(record.boxes_M4, record.ignored_M, strict=True):
+        x1, y1, x2, y2 = map(float, box)
+        bbox = [round(value, 4) for value in (x1, y1, x2 - x1, y2 - y1)]
+        area = round(bbox[2] * bbox[3], 4)
+        yield {"category_id": 1, "bbox": bbox, "area": area, "iscrowd": int(ignored)}
+
+
+def _without_parents(content: Mapping[str, Any], category: dict[Any, str]) -> dict[Any, str]:
+    """The categories without those that only stand above others, such as Roboflow's number 0."""
+    used = {str(each.get("category_id")) for each in content["annotations"]}
+    above = {str(each.get("supercategory")) for each in content["categories"]}
+    return {key: name for key, name in category.items() if name not in above or str(key) in used}
+
+
+def _record(name: str, path: Path, faces: Sequence[Mapping[str, Any]]) -> ImageRecord:
+    boxes_M4 = np.array([each["bbox"] for each in faces], np.float64).reshape(-1, 4)
+    boxes_M4[:, 2:] = boxes_M4[:, :2] + boxes_M4[:, 2:].clip(0)
+    attributes = {flag: _whole([each.get(flag) for each in faces]) for flag in FLAGS}
+    more = [each.get("attributes") for each in faces]
+    maps = [each if isinstance(each, dict) else {} for each in more]
+    for key in OTHERS:
+        if any(key in each for each in maps):
+            attributes[key] = _whole([each.get(key) for each in maps])
+    return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes)
+
+
+def _whole(values: Sequence[Any]) -> NDArray[np.int64]:
+    """Whole numbers and flags as they are; other values count as 0 or, if there is any, 1."""
+    small = (each if isinstance(each, int) and abs(each) < _FAR else bool(each) for each in values)
+    return np.array([int(each) for each in small], np.int64)
+
+
+def _file_of(root: Path, split: str) -> Path | None:
+    """The annotations of a split."""
+    tried = (path for word in split_names(split) for path in _files(root, word))
+    return next((path for path in tried if path.is_file()), None)
 
 
 def _files(root: Path, split: str) -> Iterator[Path]:
@@ -103,35 +183,29 @@ def _files(root: Path, split: str) -> Iterator[Path]:
     yield from (annotations / f"instances_{split}.json", annotations / f"{split}.json")
     yield from (root / split / "_annotations.coco.json", root / f"{split}.json")
     yield from (root / split / "labels.json", annotations / f"instances_{split}2017.json")
-    yield from (annotations / "instances_default.json", root / "result.json", root / "labels.json")
 
 
-def _folder(root: Path, file: Path, split: str, names: Sequence[str], need_images: bool) -> Path:
-    """The folder that holds all images, or the most of them where that is enough."""
-    top = root if root.is_dir() else file.parent
-    tops = (file.parent, top, top.parent) if root.is_file() else (file.parent, top)
-    words = [word for name in split_names(split) for word in (name, f"{name}2017")]
-    below = ["", "images", "data", *words, *(f"images/{word}" for word in words), "images/default"]
-    folders = list(dict.fromkeys(each / part for each in tops for part in below))
+def _whole_file(root: Path) -> Path | None:
+    """The annotations of a folder that has no splits."""
+    annotations = root / "annotations"
+    usual = [annotations / "instances_default.json", root / "_annotations.coco.json"]
+    usual += [root / "result.json", root / "labels.json", root / "annotations.json"]
+    found = next((path for path in usual if path.is_file()), None)
+    found = found or only_file(root, ".json") or only_file(annotations, ".json")
+    return found if found is not None and _begins_like_coco(found) else None
 
-    # os.path.isfile, for Path.is_file raises on names that are too long for the file system.
-    def missing(folder: Path) -> list[str]:
-        return [name for name in names if not os.path.isfile(folder / name)]
 
-    best = min(folders, key=lambda folder: len(missing(folder)))
-    lacking = missing(best)
-    if len(lacking) == len(names):
-        raise DataError(f"{file}: image {excerpt(names[0])} is not below {top} or its images/")
-    if lacking and need_images:
-        raise DataError(
-            f"{best / lacking[0]}: image is missing, as are {len(lacking)} of the {len(names)} "
-            f"that {file} names, expected all of them"
-        )
-    return best
+def _begins_like_coco(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START).replace(b"\0", b"")
+    except OSError:
+        return False
+    return b'"images"' in start or b'"annotations"' in start
 
 
 def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:
-    text = read_text(path, DataError, "annotations")
+    text = read_text(path, DataError, "annotations", LARGEST_ANNOTATIONS)
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -146,15 +220,33 @@ def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _key(entry: dict[str, Any], name: str, path: Path) -> Any:
     value = entry.get(name)
-    if not isinstance(value, int | str):
+    if not _is_key(value):
         raise DataError(f"{path}: {value!a:.60} is no {name}, expected a number or text")
     return value
 
 
-def _box(value: Any, place: str) -> list[float]:
-    numbers = isinstance(value, list) and all(
-        isinstance(each, int | float) and not isinstance(each, bool) for each in value
-    )
-    if not numbers or len(value) != 4 or not all(abs(each) < _FAR for each in value):
+def _is_key(value: Any) -> bool:
+    return isinstance(value, int | str)
+
+
+def _box(annotation: Mapping[str, Any], place: str) -> list[float]:
+    value = annotation.get("bbox") or _bounds(annotation.get("segmentation"))
+    if not _are_numbers(value) or len(value) != 4:
         raise DataError(f"{place}: bbox is {value!a:.60}, expected x, y, width, height")
     return [float(each) for each in value]
+
+
+def _bounds(polygons: Any) -> Any:
+    """The least box round polygons ``[[x, y, x, y, ...], ...]``; None without any."""
+    if not isinstance(polygons, list) or not polygons or not all(map(_are_numbers, polygons)):
+        return None
+    x = [value for each in polygons for value in each[::2]]
+    y = [value for each in polygons for value in each[1::2]]
+    return [min(x), min(y), max(x) - min(x), max(y) - min(y)] if x and y else None
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, int | float) and not isinstance(each, bool) and abs(each) < _FAR
+        for each in value
+    )

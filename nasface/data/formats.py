@@ -4,17 +4,59 @@ A format reads a folder (or a file) into records; code outside the package adds 
 :func:`register_dataset_format`.
 """
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from nasface.data.coco import is_coco, read_coco
+from nasface.data.coco import coco_splits, is_coco, read_coco, write_coco
+from nasface.data.csv_table import csv_splits, is_csv, read_csv, write_csv
 from nasface.data.fddb import is_fddb, read_fddb
+from nasface.data.layout import SPLITS
 from nasface.data.records import AnnotatedDataset, Exif, ImageRecord
-from nasface.data.widerface import is_wider, read_wider_split
-from nasface.data.yolo import is_yolo, read_yolo
+from nasface.data.retinaface import (
+    is_retinaface,
+    read_retinaface,
+    retinaface_splits,
+    write_retinaface,
+)
+from nasface.data.splits import check_fraction, part_by_file, part_by_fraction
+from nasface.data.voc import is_voc, read_voc, voc_splits, write_voc
+from nasface.data.widerface import (
+    ATTRIBUTES,
+    is_wider,
+    read_wider_split,
+    wider_splits,
+    write_wider,
+)
+from nasface.data.yolo import is_yolo, read_yolo, write_yolo, yolo_splits
 from nasface.errors import ConfigError, DataError
 from nasface.registry import Registry
+
+
+@dataclass(frozen=True)
+class DatasetWriter:
+    """How a data set is written in a form.
+
+    ``write(root, parts)`` writes the annotations of part -> records, whose boxes are in pixels of
+    their images as read with ``exif``, and whose images lie at ``image`` already: a path below the
+    root with the fields ``split`` and ``name``. ``keeps`` are the attributes of faces that the form
+    has a place for. ``keeps_ignored``: faces may be marked as ignored, and are left out otherwise;
+    ``whole_pixels``: boxes are rounded; ``cuts``: boxes are cut at the border of their image before
+    they are written; ``one_folder``: images of all parts share a folder; ``stems``: images are told
+    apart without their suffix.
+    """
+
+    write: Callable[[Path, Mapping[str, Sequence[ImageRecord]]], None]
+    image: str = "images/{split}/{name}"
+    keeps: tuple[str, ...] = ()
+    keeps_ignored: bool = True
+    whole_pixels: bool = False
+    cuts: bool = False
+    one_folder: bool = False
+    stems: bool = False
+    exif: Exif = "ignore"
 
 
 @dataclass(frozen=True)
@@ -25,7 +67,8 @@ class DatasetFormat:
     need_images=...)`` returns records; ``classes`` are the names of the classes that are faces
     (none: what is plainly a face), and with ``need_images`` an image that is not there is an error.
     It raises :class:`DataError` for what is missing or malformed. ``layout`` says in words what
-    lies there.
+    lies there. ``splits`` names the parts that a data set has, none where all images are one;
+    ``writer`` says how it is written, and ``unread`` what a file has that records have not.
     """
 
     name: str
@@ -33,6 +76,9 @@ class DatasetFormat:
     recognises: Callable[[Path], bool]
     read: Callable[..., Sequence[ImageRecord]]
     has_classes: bool = False
+    splits: Callable[[Path], Sequence[str]] = lambda root: SPLITS[:2]
+    writer: DatasetWriter | None = None
+    unread: str = ""
 
 
 DATASET_FORMATS: Registry[DatasetFormat] = Registry("data format")
@@ -48,35 +94,66 @@ def register_dataset_format(entry: DatasetFormat) -> None:
     DATASET_FORMATS.add(entry.name, entry)
 
 
+def find_format(root: Path, name: str | None = None) -> DatasetFormat:
+    """The format of a name, or that in which a folder or file is recognised.
+
+    Raises:
+        ConfigError: for an unknown name. DataError: saying what was looked for, if the path does
+            not exist or no format recognises it.
+    """
+    if not root.exists():
+        raise DataError(f"{root}: does not exist; expected the folder of a data set")
+    if name:
+        return DATASET_FORMATS.find(name)
+    for form in DATASET_FORMATS.values():
+        if form.recognises(root):
+            return form
+    layouts = "; ".join(f"{form.name}: {form.layout}" for form in DATASET_FORMATS.values())
+    raise DataError(
+        f"{root}: is in no known format{_holding(root)}; expected one of: {layouts}; name one by "
+        "--data-format"
+    )
+
+
 def read_dataset(
     root: str | Path,
     split: str = "train",
     format: str | None = None,
     *,
     classes: Sequence[str] = (),
+    val_fraction: float = 0.0,
+    split_file: str | Path = "",
     exif: Exif | None = None,
     need_images: bool = True,
 ) -> AnnotatedDataset:
-    """Read one split of a data set: WIDER FACE, COCO, YOLO, FDDB or a registered format.
+    """Read one split of a data set, in any form of :data:`DATASET_FORMATS`.
 
-    ``root`` is its folder or, for COCO and YOLO, the ``.json`` or ``.yaml`` file. ``format`` is a
-    name of :data:`DATASET_FORMATS`, and recognised where not given. ``classes`` are the names of
-    those classes that are faces; by default the only class there is, or ``face``. ``exif`` says
-    whether boxes are in pixels of the images turned by their EXIF orientation (``apply``) or as
-    stored (``ignore``); by default as the format has it: applied in YOLO only. Without
-    ``need_images``, images may be missing.
+    ``root`` is its folder or, for COCO, YOLO, CSV and RetinaFace, the ``.json``, ``.yaml``,
+    ``.csv`` or ``label.txt`` file. ``format`` is a name of the table, and recognised where not
+    given. ``classes`` are the names of those classes that are faces; by default the only class
+    there is, or ``face``. ``val_fraction`` or ``split_file`` divide the training part, or all there
+    is, into ``train`` and ``val``, as of :func:`part_by_fraction` and :func:`part_by_file`.
+    ``exif`` says whether boxes are in pixels of the images turned by their EXIF orientation
+    (``apply``) or as stored (``ignore``); by default as the format has it: applied in YOLO only.
+    Without ``need_images``, images may be missing.
 
     Raises:
-        ConfigError: for an unknown format, or classes where a format has none.
+        ConfigError: for an unknown format, classes where a format has none, or two ways to divide.
         DataError: naming the file, for what is missing, malformed or of no known format.
     """
     root = Path(root)
-    if not root.exists():
-        raise DataError(f"{root}: does not exist; expected the folder of a data set")
-    form = DATASET_FORMATS.find(format) if format else _recognised(root)
+    form = find_format(root, format)
     if classes and not form.has_classes:
         raise ConfigError(f"classes: {form.name} has faces only; expected none")
-    records = form.read(root, split, classes=classes, need_images=need_images)
+    if val_fraction and split_file:
+        raise ConfigError("val_fraction, split_file: expected one of them")
+    options: dict[str, Any] = {"classes": classes, "need_images": need_images}
+    if val_fraction:
+        records = part_by_fraction(form.read(root, "train", **options), split, val_fraction)
+    elif split_file:
+        records = part_by_file(form.read(root, "train", **options), split, Path(split_file))
+    else:
+        records = list(form.read(root, split, **options))
     if exif:
         records = [replace(record, exif=exif) for record in records]
     return AnnotatedDataset(tuple(records), root, split, form.name)
@@ -87,14 +164,22 @@ class DataConfig:
     """How a data set is read."""
 
     data_format: str = ""
-    """Form of the data: widerface, coco, yolo, fddb or one that was registered. Empty: recognised
-    by itself."""
+    """Form of the data: widerface, fddb, coco, yolo, retinaface, voc, csv or one that was
+    registered. Empty: recognised by itself."""
     classes: tuple[str, ...] = ()
     """Classes that are faces, where the data have several. Empty: face, or the only one."""
+    val_fraction: float = 0.0
+    """Share of the training images to validate on instead, for data without a validation part."""
+    split_file: str = ""
+    """File that divides the training images: names of those to validate on, one in a line, or a
+    YAML or JSON map {train: [...], val: [...]}."""
     exif: Exif | None = None
     """apply: images are turned as their EXIF orientation asks for; ignore: they are read as stored.
     None: as the form of the data has it, applied in YOLO only. `nasface check-data` tells which of
     the two the boxes fit."""
+
+    def __post_init__(self) -> None:
+        check_fraction(self.val_fraction)
 
     def read(self, root: str | Path, split: str, *, need_images: bool = True) -> AnnotatedDataset:
         """Read a split, as :func:`read_dataset`."""
@@ -103,44 +188,114 @@ class DataConfig:
             split,
             self.data_format or None,
             classes=self.classes,
+            val_fraction=self.val_fraction,
+            split_file=self.split_file,
             exif=self.exif,
             need_images=need_images,
         )
 
+    def splits(self, root: Path) -> tuple[str, ...]:
+        """The parts that there are: of a data set without any, all images are ``train``.
 
-def _recognised(root: Path) -> DatasetFormat:
-    for form in DATASET_FORMATS.values():
-        if form.recognises(root):
-            return form
-    layouts = "; ".join(f"{form.name}: {form.layout}" for form in DATASET_FORMATS.values())
-    raise DataError(f"{root}: is in no known format; expected one of: {layouts}")
+        Raises:
+            ConfigError, DataError: as :func:`find_format`.
+        """
+        if self.val_fraction or self.split_file:
+            return ("train", "val")
+        return tuple(find_format(root, self.data_format or None).splits(root)) or ("train",)
 
 
-register_dataset_format(
+def _holding(root: Path) -> str:
+    """What lies in a folder, in a few words."""
+    if not root.is_dir():
+        return ""
+    names = sorted(each.name + "/" * each.is_dir() for each in os.scandir(root))
+    shown = ", ".join(f"{name!a:.60}" for name in names[:6])
+    return f"; it holds {shown}{', ...' if len(names) > 6 else ''}" if names else "; it is empty"
+
+
+def _faces_only(read: Callable[..., Sequence[ImageRecord]]) -> Callable[..., Sequence[ImageRecord]]:
+    """A reader of a form that has no classes, which is never given any."""
+
+    def read_faces(
+        root: Path, split: str, *, classes: Sequence[str], need_images: bool
+    ) -> Sequence[ImageRecord]:
+        return read(root, split, need_images=need_images)
+
+    return read_faces
+
+
+for _form in (
     DatasetFormat(
         "widerface",
         "wider_face_split/ and WIDER_train/images/",
         is_wider,
-        lambda root, split, *, classes, need_images: read_wider_split(
-            root, split, need_images=need_images
+        _faces_only(read_wider_split),
+        splits=wider_splits,
+        writer=DatasetWriter(
+            write_wider, "WIDER_{split}/images/{name}", keeps=ATTRIBUTES, whole_pixels=True
         ),
-    )
-)
-register_dataset_format(
+    ),
     DatasetFormat(
         "fddb",
         "FDDB-folds/ and originalPics/",
         is_fddb,
-        lambda root, split, *, classes, need_images: read_fddb(
-            root, split, need_images=need_images
-        ),
-    )
-)
-register_dataset_format(
+        _faces_only(read_fddb),
+        splits=lambda root: ("val",),
+        unread="ellipses: read as the boxes round them",
+    ),
     DatasetFormat(
-        "coco", "a .json file with images and annotations", is_coco, read_coco, has_classes=True
-    )
-)
-register_dataset_format(
-    DatasetFormat("yolo", "data.yaml, images/ and labels/", is_yolo, read_yolo, has_classes=True)
-)
+        "coco",
+        "a .json file with images and annotations, in annotations/ or the folder of a part",
+        is_coco,
+        read_coco,
+        has_classes=True,
+        splits=coco_splits,
+        writer=DatasetWriter(write_coco, keeps=(*ATTRIBUTES, "difficult", "occluded", "truncated")),
+        unread="masks and key points: only boxes are read",
+    ),
+    DatasetFormat(
+        "yolo",
+        "data.yaml, classes.txt or obj.data, images/ and labels/",
+        is_yolo,
+        read_yolo,
+        has_classes=True,
+        splits=yolo_splits,
+        writer=DatasetWriter(write_yolo, keeps_ignored=False, cuts=True, stems=True, exif="apply"),
+        unread="polygons and key points: only the boxes round them are read",
+    ),
+    DatasetFormat(
+        "retinaface",
+        "train/label.txt and train/images/",
+        is_retinaface,
+        _faces_only(read_retinaface),
+        splits=retinaface_splits,
+        writer=DatasetWriter(write_retinaface, "{split}/images/{name}", keeps_ignored=False),
+        unread="the five points of each face",
+    ),
+    DatasetFormat(
+        "voc",
+        "Annotations/*.xml, or .xml files beside the images of a part",
+        is_voc,
+        read_voc,
+        has_classes=True,
+        splits=voc_splits,
+        writer=DatasetWriter(
+            write_voc,
+            "JPEGImages/{name}",
+            keeps=("difficult", "occluded", "truncated"),
+            one_folder=True,
+            stems=True,
+        ),
+    ),
+    DatasetFormat(
+        "csv",
+        "a .csv file with a header such as filename,xmin,ymin,xmax,ymax",
+        is_csv,
+        read_csv,
+        has_classes=True,
+        splits=csv_splits,
+        writer=DatasetWriter(write_csv, keeps=("difficult",)),
+    ),
+):
+    register_dataset_format(_form)

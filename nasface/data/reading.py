@@ -15,13 +15,18 @@ PARTS = {"train": "training", "val": "validation"}
 """What the splits of a data set are called."""
 
 
+def part_name(split: str) -> str:
+    """What a split is called in messages."""
+    return PARTS.get(split, split)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _DataFolder:
     """Which data set is read; a class of its own, so that its setting stands before how."""
 
     data: str = ""
-    """Folder of annotated images with a train and a val part, such as `nasface sample` writes: in
-    the form of WIDER FACE, COCO or YOLO, or another one of --data-format."""
+    """Folder of annotated images with a train and a val part, such as `nasface sample` writes, in
+    any form of --data-format; or its .json, .yaml, .csv or label.txt file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,7 @@ def read_split(root: Path, split: str, config: ReadConfig, progress: Progress) -
             if ``config.bad_images`` is "stop", or if no image can be read.
     """
     records = config.read(root, split, need_images=config.bad_images == "stop")
-    return check_images(records, config.bad_images, PARTS.get(split, split), progress)
+    return check_images(records, config.bad_images, part_name(split), progress)
 
 
 def check_images(

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 Exif = Literal["apply", "ignore"]
 """Whether images are turned the way their EXIF orientation asks for."""
 
-IGNORED_BY = ("invalid", "ignore", "iscrowd")
+IGNORED_BY = ("invalid", "ignore", "iscrowd", "difficult")
 """Attributes that take a face out of training and out of what is to be found: WIDER FACE's
-``invalid``, COCO's ``ignore`` and ``iscrowd``."""
+``invalid``, COCO's ``ignore`` and ``iscrowd``, Pascal VOC's ``difficult``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +34,17 @@ class ImageRecord:
     @property
     def valid_M(self) -> NDArray[np.bool_]:
         """Whether each face has an area and no attribute of :data:`IGNORED_BY`, bool (M,)."""
-        valid_M = np.all(self.boxes_M4[:, 2:] > self.boxes_M4[:, :2], axis=1)
+        has_area_M = np.all(self.boxes_M4[:, 2:] > self.boxes_M4[:, :2], axis=1)
+        return np.asarray(has_area_M & ~self.ignored_M)
+
+    @property
+    def ignored_M(self) -> NDArray[np.bool_]:
+        """Whether each face has an attribute of :data:`IGNORED_BY`, bool (M,)."""
+        ignored_M = np.zeros(len(self.boxes_M4), bool)
         for name in IGNORED_BY:
             if name in self.attributes:
-                valid_M = valid_M & (self.attributes[name] == 0)
-        return np.asarray(valid_M)
+                ignored_M |= self.attributes[name] != 0
+        return ignored_M
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,14 @@ for each face. An image without a face is written in three ways: count 1 with a 
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.data.layout import splits_of
 from nasface.data.names import check_image_name, excerpt
 from nasface.data.records import Exif, ImageRecord
 from nasface.errors import DataError
@@ -72,6 +73,11 @@ def read_wider_split(
     return records
 
 
+def wider_splits(root: Path) -> tuple[str, ...]:
+    """The parts that a folder has annotations of."""
+    return splits_of(root, lambda top, split: annotation_file(top, split).is_file())
+
+
 def annotation_file(root: Path, split: str) -> Path:
     """Return where the annotations of a split lie."""
     return root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
@@ -123,6 +129,14 @@ def write_wider_annotations(path: Path, entries: Iterable[tuple[str, NDArray[np.
     write_bytes(path, "".join(blocks.values()).encode())
 
 
+def write_wider(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
+    """Write the annotation file of each part: boxes in whole pixels, ignored faces as invalid."""
+    for split, records in parts.items():
+        path = annotation_file(root, split)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_wider_annotations(path, [(record.name, _rows(record)) for record in records])
+
+
 def split_halves(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]]:
     """Split records at random into two halves, each in the given order.
 
@@ -158,6 +172,18 @@ def _parse_rows(lines: list[str], at: int, source: str) -> tuple[NDArray[np.int6
     if count == 1 and _is_zeros(rows[0]):
         return np.zeros((0, _COLUMNS), np.int64), start + 1
     return np.array([row.split() for row in rows]).astype(np.int64), start + count
+
+
+def _rows(record: ImageRecord) -> NDArray[np.int64]:
+    """The rows of a record. The corners are rounded, so that whole pixels stay what they are."""
+    corners_M4 = np.rint(record.boxes_M4).astype(np.int64)
+    rows = np.zeros((len(corners_M4), _COLUMNS), np.int64)
+    rows[:, :2] = corners_M4[:, :2]
+    rows[:, 2:4] = corners_M4[:, 2:] - corners_M4[:, :2]
+    for at, key in enumerate(ATTRIBUTES, 4):
+        rows[:, at] = record.attributes.get(key, 0)
+    rows[:, 4 + ATTRIBUTES.index("invalid")] |= record.ignored_M
+    return rows
 
 
 def _is_zeros(line: str) -> bool:

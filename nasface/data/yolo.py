@@ -1,4 +1,5 @@
-"""Data sets in the text form of YOLO (Ultralytics): ``data.yaml``, ``images/`` and ``labels/``.
+"""Data sets in the text form of YOLO: ``data.yaml`` (Ultralytics, Roboflow), ``classes.txt`` (Label
+Studio) or ``obj.data`` (Darknet, CVAT), with ``images/`` and ``labels/``.
 
 A label file has a row per object: its class, then ``x y width height`` of the box with the centre
 at x, y, or the points of a polygon or turned box, in shares of the image as it is shown (turned by
@@ -6,41 +7,47 @@ its EXIF orientation).
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.classes import faces_among, split_names
+from nasface.data.classes import FACE, faces_among, split_names
 from nasface.data.image_size import image_size
+from nasface.data.layout import SPLITS, write_below
 from nasface.data.names import check_image_name, has_image_suffix, without_suffix
 from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text
-from nasface.io.yaml import parse_yaml
+from nasface.io.yaml import parse_yaml, to_yaml
 
+_FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", "classes.txt")
+_WHOLE = "all"
+"""The word for the images of a folder without splits."""
 _BOX = 5
 """Numbers in a row of a box, the class included."""
 
 
 def is_yolo(root: Path) -> bool:
-    """Whether a path is a ``.yaml`` file with class names and a split, or a folder of one."""
-    file = _settings_file(root)
-    if file is None:
-        return False
+    """Whether a path is a settings file with class names and a split, or a folder of one."""
     try:
-        values = parse_yaml(read_text(file, DataError, "settings"), str(file), DataError)
+        values = _settings(root)[1]
     except DataError:
         return False
-    return isinstance(values, dict) and "names" in values and ("train" in values or "val" in values)
+    return "names" in values and bool(_splits(values) or _WHOLE in values)
+
+
+def yolo_splits(root: Path) -> tuple[str, ...]:
+    """The parts that the settings name; none where there is one folder of images."""
+    return _splits(_settings(root)[1])
 
 
 def read_yolo(
     root: Path, split: str, classes: Sequence[str] = (), *, need_images: bool = True
 ) -> list[ImageRecord]:
-    """Read a split of the ``data.yaml`` that ``root`` is or holds.
+    """Read a split of the ``data.yaml`` (or the like) that ``root`` is or holds.
 
     An image without a label file has no face. Images are read as they are shown; their size is
     needed, so that they must be there, whatever ``need_images`` says.
@@ -48,14 +55,12 @@ def read_yolo(
     Raises:
         DataError: naming file and line.
     """
-    file = _settings_file(root)
-    if file is None:
-        raise DataError(f"{root}: has no data.yaml")
-    values = parse_yaml(read_text(file, DataError, "settings"), str(file), DataError)
-    if not isinstance(values, dict) or "names" not in values:
+    file, values = _settings(root)
+    if "names" not in values:
         raise DataError(f"{file}: has no 'names' of classes")
     faces = faces_among(_classes(values["names"], file), classes, str(file))
-    place = next((values[word] for word in split_names(split) if values.get(word)), None)
+    words = (*split_names(split), _WHOLE)
+    place = next((values[word] for word in words if values.get(word)), None)
     if place is None:
         raise DataError(f"{file}: has no split {split!r}; expected a folder of images under it")
     has_points = "kpt_shape" in values
@@ -74,11 +79,61 @@ def read_yolo(
     return list(records.values())
 
 
-def _settings_file(root: Path) -> Path | None:
-    if root.is_file():
-        return root if root.suffix.lower() in (".yaml", ".yml") else None
-    usual = [root / "data.yaml", root / "data.yml", root / "dataset.yaml"]
-    return next((path for path in usual if path.is_file()), None)
+def write_yolo(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
+    """Write ``data.yaml``, and ``labels/`` beside the ``images/`` of each part."""
+    for split, records in parts.items():
+        for record in records:
+            height, width = image_size(record.path, record.exif)
+            shares_M4 = record.boxes_M4 / np.array([width, height, width, height], np.float64)
+            sides_M2 = shares_M4[:, 2:] - shares_M4[:, :2]
+            rows_M4 = np.concatenate([shares_M4[:, :2] + sides_M2 / 2, sides_M2], axis=1)
+            lines = ["0 " + " ".join(f"{value:.10g}" for value in row) for row in rows_M4]
+            path = root / "labels" / split / f"{without_suffix(record.name)}.txt"
+            write_below(path, "".join(line + "\n" for line in lines))
+    content = {"path": ".", **{split: f"images/{split}" for split in parts}, "names": [FACE]}
+    write_below(root / "data.yaml", to_yaml(content))
+
+
+def _settings(root: Path) -> tuple[Path, dict[Any, Any]]:
+    """The settings file that a path is or holds, and its values in the words of ``data.yaml``.
+
+    Raises:
+        DataError: if there is none that can be read.
+    """
+    tried = [root] if root.is_file() else [root / name for name in _FILES]
+    file = next((path for path in tried if path.is_file()), None)
+    if file is None:
+        raise DataError(f"{root}: has no {', '.join(_FILES[:2])} or the like")
+    if file.suffix in (".yaml", ".yml"):
+        values = parse_yaml(read_text(file, DataError, "settings"), str(file), DataError)
+    elif file.name == "obj.data":
+        pairs = (line.split("=", 1) for line in _lines(file) if "=" in line)
+        values = {key.strip(): value.strip() for key, value in pairs}
+        names = next(iter(_tried(file, file.parent, str(values.get("names")))), file)
+        values["names"] = _lines(names)
+    elif file.name == "classes.txt" and (file.parent / "images").is_dir():
+        folder = file.parent / "images"
+        split = {
+            each: f"images/{word}"
+            for each in SPLITS
+            for word in split_names(each)
+            if (folder / word).is_dir()
+        }
+        values = {"names": _lines(file), **(split or {_WHOLE: "images"})}
+    else:
+        raise DataError(f"{file}: is no settings file of YOLO, expected data.yaml")
+    if not isinstance(values, dict):
+        raise DataError(f"{file}: has no 'names' of classes")
+    return file, values
+
+
+def _splits(values: Mapping[Any, Any]) -> tuple[str, ...]:
+    return tuple(split for split in SPLITS if any(values.get(word) for word in split_names(split)))
+
+
+def _lines(path: Path) -> list[str]:
+    lines = read_text(path, DataError, "names").split("\n")
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _classes(names: Any, file: Path) -> dict[int, str]:
@@ -88,28 +143,38 @@ def _classes(names: Any, file: Path) -> dict[int, str]:
     return {key: str(name) for key, name in found.items()}
 
 
+def _tried(file: Path, base: Path, place: str) -> list[Path]:
+    """What is there of the places that a settings file may mean by one.
+
+    Roboflow writes ``../train/images`` for the folder beside ``data.yaml``, CVAT ``data/train.txt``
+    for the file beside it, and absolute paths are those of another machine; so folders in front
+    are left out one by one.
+    """
+    parts = [part for part in place.replace("\\", "/").split("/") if part not in ("", ".")]
+    rest = parts[next((at for at, part in enumerate(parts) if part != ".."), 0) :]
+    tried = [base / place, file.parent / place, base / "/".join(parts)]
+    tried += [file.parent / "/".join(rest[at:]) for at in range(len(rest))]
+    return [path for path in tried if os.path.exists(path)]
+
+
 def _images(file: Path, base: Path, place: str) -> Iterator[tuple[str, Path]]:
     """Name and path of the images of a folder, or of those that a text file lists."""
-    tried = [base / place, file.parent / place]
-    # Roboflow writes ../train/images for the folder beside data.yaml.
-    while place.startswith("../"):
-        place = place.removeprefix("../")
-        tried.append(file.parent / place)
-    path = next((each for each in tried if each.exists()), None)
+    path = next(iter(_tried(file, base, place)), None)
     if path is None:
-        raise DataError(f"{tried[0]}: does not exist, expected the images that {file} names")
+        raise DataError(f"{base / place}: does not exist, expected the images that {file} names")
     if path.is_dir():
         for each in sorted(path.rglob("*")):
             if has_image_suffix(each.name) and not each.name.startswith(".") and each.is_file():
                 yield each.relative_to(path).as_posix(), each
         return
     for at, line in enumerate(read_text(path, DataError, "names of images").split("\n"), 1):
-        name = line.strip().removeprefix("./")
-        if name:
-            image = path.parent / name
-            if not os.path.isfile(image):
-                raise DataError(f"{path}:{at}: image {name!r} is missing")
-            yield name, image
+        if not line.strip():
+            continue
+        image = next(iter(_tried(path, path.parent, line.strip())), None)
+        if image is None or not image.is_file():
+            raise DataError(f"{path}:{at}: image {line.strip()!r} is missing")
+        inside = image.is_relative_to(path.parent)
+        yield image.relative_to(path.parent).as_posix() if inside else image.name, image
 
 
 def _label_file(image: Path) -> Path:

@@ -158,6 +158,12 @@ def load_train_inputs(
     shown = progress or Silent()
     train = read_training_images(config.data, config, shown)
     val = read_split(data_folder(config.data), "val", config, shown)
+    same = {each.path for each in train.records} & {each.path for each in val.records}
+    if same:
+        shown.note(
+            f"{len(same)} of the {len(val.records)} validation images are trained on, so that the "
+            "AP says nothing of new ones; --val-fraction or --split-file divides the data"
+        )
     torch.manual_seed(torch_seed(config.seed, Purpose.INITIAL_WEIGHTS))
     return TrainInputs(
         build_detector(config.detector, genotype),

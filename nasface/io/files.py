@@ -80,19 +80,31 @@ def write_bytes(path: Path, data: bytes | memoryview, *, sync: bool = False) -> 
                 os.fsync(file.fileno())
 
 
-def read_text(path: Path, error: type[NasfaceError], what: str) -> str:
+def read_text(
+    path: Path, error: type[NasfaceError], what: str, largest: int = _LARGEST_FILE
+) -> str:
     """The text of a file, whose lines end in ``\\n``; see :func:`decode_text`.
 
     Raises:
         NasfaceError: ``error``, which names the file and ``what`` is expected in it.
     """
+    return decode_text(read_bytes(path, error, what, largest), str(path), error, what)
+
+
+def read_bytes(
+    path: Path, error: type[NasfaceError], what: str, largest: int = _LARGEST_FILE
+) -> bytes:
+    """The content of a file of annotations, settings or the like, of at most ``largest`` bytes.
+
+    Raises:
+        NasfaceError: ``error``, which names the file and ``what`` is expected in it.
+    """
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise error(f"{path}: larger than {_LARGEST_FILE} bytes, expected {what}")
-        data = path.read_bytes()
+        if path.stat().st_size > largest:
+            raise error(f"{path}: larger than {largest} bytes, expected {what}")
+        return path.read_bytes()
     except OSError as problem:
         raise error(f"{path}: cannot read {what}: {problem.strerror}") from None
-    return decode_text(data, str(path), error, what)
 
 
 def decode_text(data: bytes, source: str, error: type[NasfaceError], what: str) -> str:

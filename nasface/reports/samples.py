@@ -38,6 +38,8 @@ def sample_detections(record: RunRecord, count: int) -> Samples | None:
         how = DataConfig(
             data_format=asked.get("data_format", ""),
             classes=tuple(asked.get("classes", ())),
+            val_fraction=asked.get("val_fraction", 0.0),
+            split_file=asked.get("split_file", ""),
             exif=asked.get("exif"),
         )
         part = asked.get("split", "val")

@@ -268,13 +268,19 @@ def test_boxes_of_ellipses_touch_them() -> None:
 def test_what_is_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist; expected the folder of a data set"):
         read_dataset(tmp_path / "absent")
-    with pytest.raises(DataError, match="is in no known format; expected one of: widerface: wider"):
+    with pytest.raises(
+        DataError, match="known format; it is empty; expected one of: widerface: wider"
+    ):
         read_dataset(tmp_path)
     (tmp_path / "notes.txt").touch()
+    with pytest.raises(
+        DataError, match=r"format; it holds 'notes\.txt'; expected one of: .* voc: A"
+    ):
+        read_dataset(tmp_path)
     with pytest.raises(DataError, match=r"notes\.txt: is in no known format"):
         read_dataset(tmp_path / "notes.txt")
-    with pytest.raises(ConfigError, match="unknown data format 'voc'; expected one of widerface"):
-        read_dataset(tmp_path, format="voc")
+    with pytest.raises(ConfigError, match="unknown data format 'vod'; expected one of widerface"):
+        read_dataset(tmp_path, format="vod")
     write_tiny(tmp_path)
     with pytest.raises(ConfigError, match="classes: widerface has faces only"):
         read_dataset(tmp_path, classes=["face"])

@@ -1,0 +1,60 @@
+"""``nasface convert``."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nasface.cli.console import console_progress, print_json, say
+from nasface.cli.options import parse
+from nasface.data.convert import ImageTransfer, convert
+from nasface.data.formats import DataConfig
+
+
+@dataclass(kw_only=True)
+class ConvertCommand:
+    """Write a data set in another form, with its images, and say what the form has no place for.
+
+    Reads whatever `--data` of the other commands does. All parts are taken; a data set without
+    parts is all for training, unless --val-fraction or --split-file divide it.
+    """
+
+    settings: Annotated[DataConfig, tyro.conf.arg(name="")]
+    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATA")]
+    """Folder of the data set, or its .json, .yaml, .csv or label.txt file."""
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
+    """New folder."""
+    to: str
+    """Form to write: widerface, coco, yolo, retinaface, voc or csv."""
+    images: ImageTransfer = "copy"
+    """copy the images, or link to them where they are."""
+    json: bool = False
+    """Print what was written and lost as JSON."""
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """YAML file of settings; options given here override it."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = parse(ConvertCommand, arguments, "convert")
+    settings = {key: value for key, value in asdict(command.settings).items() if value}
+    with console_progress() as progress:
+        found = convert(
+            command.source,
+            command.to,
+            command.out,
+            images=command.images,
+            progress=progress,
+            **settings,
+        )
+    if command.json:
+        print_json(found.figures())
+        return 0
+    for split, count in found.images.items():
+        say(f"{split:<10} {count} images, {found.faces[split]} faces")
+    for text in found.lost:
+        say(f"lost       {text}")
+    say(f"written    {found.out} ({found.format}, from {found.source_format})")
+    return 0

@@ -1,0 +1,254 @@
+"""From one form of a data set to another, and what is lost on the way."""
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from nasface.data.formats import (
+    DATASET_FORMATS,
+    DataConfig,
+    DatasetFormat,
+    DatasetWriter,
+    find_format,
+)
+from nasface.data.image_size import image_size
+from nasface.data.images import read_orientation
+from nasface.data.names import excerpt, without_suffix
+from nasface.data.orientation import boxes_as_shown, boxes_as_stored
+from nasface.data.records import IGNORED_BY, ImageRecord
+from nasface.errors import ConfigError, DataError, one_of
+from nasface.progress import Progress, Silent
+
+ImageTransfer = Literal["copy", "link"]
+"""How images come into a converted data set."""
+
+ALIASES = {"wider": "widerface"}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was written: images and faces of each part, and what was lost, in words."""
+
+    source: Path
+    source_format: str
+    out: Path
+    format: str
+    images: Mapping[str, int]
+    faces: Mapping[str, int]
+    lost: tuple[str, ...]
+
+    def figures(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "source": str(self.source),
+            "source_format": self.source_format,
+            "out": str(self.out),
+            "format": self.format,
+            "images": dict(self.images),
+            "faces": dict(self.faces),
+            "lost": list(self.lost),
+        }
+
+
+def convert(
+    source: str | Path,
+    to: str,
+    out: str | Path,
+    *,
+    images: ImageTransfer = "copy",
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Conversion:
+    """Write a data set in another form.
+
+    Args:
+        source: the data set, as of :func:`read_dataset`; all its parts are taken. Images of a data
+            set without parts are all for training, unless ``val_fraction`` or ``split_file`` say
+            otherwise.
+        to: name of a form of :data:`DATASET_FORMATS` that can be written: ``widerface`` (or
+            ``wider``), ``coco``, ``yolo``, ``retinaface``, ``voc``, ``csv``.
+        out: new folder; it is made beside and moved there when whole.
+        images: ``copy`` them, or ``link`` to them where they are.
+        progress: is told of every image.
+        settings: fields of :class:`DataConfig`, which say how ``source`` is read.
+
+    Returns:
+        What was written, and what the new form has no place for. A box in an image that EXIF turns
+        is moved to where the new form has it.
+
+    Raises:
+        ConfigError: for a form that is unknown or cannot be written. DataError: for a source that
+            cannot be read, images whose names the form cannot tell apart, or a folder that exists.
+    """
+    source, out = Path(source), Path(out)
+    config = DataConfig(**settings)
+    target, writer = _writer(to)
+    if out.exists():
+        raise DataError(f"{out}: exists; choose another folder")
+    form = find_format(source, config.data_format or None)
+    read = {split: list(config.read(source, split)) for split in config.splits(source)}
+    names = _names(read, target.name, writer)
+    shown = progress or Silent()
+    shown.start("convert", sum(map(len, read.values())))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    losses: Counter[str] = Counter()
+    try:
+        parts = {
+            split: [
+                _moved(record, names[split][record.name], split, making, writer, images, losses)
+                for record in _told(records, shown)
+            ]
+            for split, records in read.items()
+        }
+        writer.write(making, parts)
+        making.chmod(0o755)
+        making.rename(out)
+    except BaseException:
+        shutil.rmtree(making, ignore_errors=True)
+        raise
+    return Conversion(
+        source,
+        form.name,
+        out,
+        target.name,
+        {split: len(records) for split, records in parts.items()},
+        {split: sum(len(each.boxes_M4) for each in records) for split, records in parts.items()},
+        tuple(_in_words(losses, form, target.name, any(map(len, read.values())))),
+    )
+
+
+def _writer(name: str) -> tuple[DatasetFormat, DatasetWriter]:
+    known = [each for each, form in DATASET_FORMATS.items() if form.writer is not None]
+    form = DATASET_FORMATS.get(ALIASES.get(name, name))
+    if form is None or form.writer is None:
+        raise ConfigError(f"to: no form {name!r} to write; expected {one_of(name, known)}")
+    return form, form.writer
+
+
+def _told(records: Sequence[ImageRecord], progress: Progress) -> Iterator[ImageRecord]:
+    for record in records:
+        yield record
+        progress.advance()
+
+
+def _names(
+    parts: Mapping[str, Sequence[ImageRecord]], form: str, writer: DatasetWriter
+) -> dict[str, dict[str, str]]:
+    """Part -> name -> name in the new form: where parts share a folder and a name, each part has a
+    folder of its own in it."""
+
+    def key(name: str) -> str:
+        return without_suffix(name) if writer.stems else name
+
+    counts = Counter(key(each.name) for records in parts.values() for each in records)
+    several = writer.one_folder and max(counts.values(), default=0) > 1
+    found = {
+        split: {each.name: f"{split}/{each.name}" if several else each.name for each in records}
+        for split, records in parts.items()
+    }
+    for names in found.values():
+        taken: dict[str, str] = {}
+        for name in names.values():
+            if key(name) in taken:
+                raise DataError(
+                    f"images {excerpt(taken[key(name)])} and {excerpt(name)} cannot be told apart "
+                    f"in the form {form}; rename one of them"
+                )
+            taken[key(name)] = name
+    return found
+
+
+def _moved(
+    record: ImageRecord,
+    name: str,
+    split: str,
+    root: Path,
+    writer: DatasetWriter,
+    images: ImageTransfer,
+    losses: Counter[str],
+) -> ImageRecord:
+    """The record in the new data set, with its image; counts what is lost."""
+    path = root / writer.image.format(split=split, name=name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _transfer(record.path, path, images)
+    boxes = record.boxes_M4
+    if record.exif != writer.exif and (orientation := read_orientation(record.path)) != 1:
+        size = image_size(record.path, record.exif)
+        turn = boxes_as_stored if record.exif == "apply" else boxes_as_shown
+        boxes = turn(boxes, orientation, size)
+        losses["turned"] += 1
+    for key, values in record.attributes.items():
+        if key not in writer.keeps and key not in IGNORED_BY and key != "fold":
+            losses[f"attribute {key}"] += int((values != 0).sum())
+    kept = np.ones(len(boxes), bool)
+    if not writer.keeps_ignored:
+        kept = ~record.ignored_M
+        losses["ignored"] += int((~kept).sum())
+    if writer.cuts:
+        height, width = image_size(record.path, writer.exif)
+        cut = boxes.clip(0, np.array([width, height, width, height], np.float32))
+        losses["cut"] += int((cut != boxes).any(axis=1)[kept].sum())
+        boxes = cut
+        has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        losses["empty"] += int((kept & ~has_area).sum())
+        kept &= has_area
+    if writer.whole_pixels:
+        losses["rounded"] += int((np.rint(boxes) != boxes).any(axis=1)[kept].sum())
+    attributes = {key: values[kept] for key, values in record.attributes.items()}
+    return replace(
+        record,
+        name=name,
+        path=path,
+        boxes_M4=boxes[kept],
+        attributes=attributes,
+        exif=writer.exif,
+    )
+
+
+def _transfer(source: Path, path: Path, images: ImageTransfer) -> None:
+    try:
+        if images == "copy":
+            shutil.copyfile(source, path)
+        else:
+            _link(source.resolve(), path)
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise DataError(f"{source}: image cannot be taken over ({reason})") from None
+
+
+def _link(source: Path, path: Path) -> None:
+    """A symbolic link or, where a user may make none, as on Windows, a hard one."""
+    try:
+        path.symlink_to(source)
+    except (OSError, NotImplementedError):
+        os.link(source, path)
+
+
+_WORDS = {
+    "ignored": "{} ignored faces left out: the form cannot mark them",
+    "cut": "{} boxes cut at the border of their image",
+    "empty": "{} faces without an area inside their image left out",
+    "rounded": "{} boxes rounded to whole pixels",
+    "turned": "{} images are turned by EXIF: their boxes are turned the way the form has them",
+}
+
+
+def _in_words(
+    losses: Mapping[str, int], source: DatasetFormat, target: str, has_images: bool
+) -> Iterator[str]:
+    if source.unread and source.name != target and has_images:
+        yield source.unread
+    for key, count in losses.items():
+        if count and key in _WORDS:
+            yield _WORDS[key].format(count)
+    others = [f"{key.split()[1]} ({n} faces)" for key, n in losses.items() if n and " " in key]
+    if others:
+        yield f"attributes without a place: {', '.join(others)}"

@@ -1,0 +1,184 @@
+"""What the columns of a table of boxes mean, by the names that tools and public data give them.
+
+Names are compared in lower case, without blanks, signs and a word for box in front: ``bbox_x-min``
+is ``xmin``.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+_IMAGE = (
+    *("filename", "image", "imagename", "imageid", "imagepath", "path", "file", "filepath"),
+    *("imgname", "img", "imgpath", "imageurl"),
+)
+"""Column of the image: the first of these that a table has."""
+
+_CORNERS = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x0", "y0", "x1", "y1"),
+    ("x1", "y1", "x2", "y2"),
+    ("left", "top", "right", "bottom"),
+    ("xtl", "ytl", "xbr", "ybr"),
+)
+"""Columns of the corners of a box."""
+
+_SIDES = (
+    ("x", "y", "w", "h"),
+    ("x", "y", "width", "height"),
+    ("left", "top", "width", "height"),
+    ("xmin", "ymin", "width", "height"),
+    ("xmin", "ymin", "w", "h"),
+    ("x1", "y1", "width", "height"),
+    ("x1", "y1", "w", "h"),
+)
+"""Columns of a corner and the sides."""
+
+_CENTRES = (
+    ("xcenter", "ycenter", "width", "height"),
+    ("xcenter", "ycenter", "w", "h"),
+    ("cx", "cy", "width", "height"),
+    ("cx", "cy", "w", "h"),
+    ("xc", "yc", "w", "h"),
+)
+"""Columns of the centre and the sides."""
+
+_ONE_COLUMN = ("bbox", "box", "boundingbox")
+"""A column of ``[x, y, width, height]``."""
+
+_VIA_SHAPE, _VIA_CLASS = "regionshapeattributes", "regionattributes"
+"""Columns of JSON that VGG's Image Annotator writes."""
+
+_CLASS = ("class", "label", "classname", "labelname", "category", "categoryname", "classid")
+_SPLIT = ("split", "subset", "set", "usage")
+
+_FLAG_COLUMNS = {
+    "difficult": ("difficult", "isdifficult"),
+    "iscrowd": ("iscrowd", "crowd", "isgroupof"),
+    "ignore": ("ignore", "ignored", "isignored"),
+    "occluded": ("occluded", "isoccluded"),
+    "truncated": ("truncated", "istruncated"),
+}
+"""Attribute of a face -> columns that tell it."""
+
+_NUMBER = re.compile(r"[-+0-9.eE]+|nan|inf", re.IGNORECASE)
+_WORDS_OF_BOXES = re.compile(r"^(?:bounding)?box(?:es)?(?=.)|^bbox(?=.)")
+
+Row = Mapping[str, str]
+Corners = list[float]
+
+
+def plain_column(cell: str) -> str:
+    """A column's name in lower case, without blanks, signs and a word for box in front."""
+    name = re.sub(r"[^a-z0-9]", "", cell.lower())
+    return _WORDS_OF_BOXES.sub("", name)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns of a table, None for what it has not.
+
+    ``box`` makes corners ``x1 y1 x2 y2`` of a row, or None where it has no face; it raises
+    ValueError for what is no number. ``flags`` maps attributes of a face to their columns.
+    """
+
+    image: str | None
+    class_: str | None
+    split: str | None
+    box: Callable[[Row], Corners | None] | None
+    flags: Mapping[str, str]
+
+
+def columns_of(header: Sequence[str]) -> Columns:
+    """What the columns of a header mean, whose names are those of :func:`plain_column`."""
+    flags = {flag: _first(names, header) for flag, names in _FLAG_COLUMNS.items()}
+    return Columns(
+        _first(_IMAGE, header),
+        _first((*_CLASS, _VIA_CLASS), header),
+        _first(_SPLIT, header),
+        _box_reader(header),
+        {flag: name for flag, name in flags.items() if name is not None},
+    )
+
+
+def _first(names: Sequence[str], header: Sequence[str]) -> str | None:
+    return next((name for name in names if name in header), None)
+
+
+def _box_reader(header: Sequence[str]) -> Callable[[Row], Corners | None] | None:
+    """What makes corners of a row, None for a row of no face."""
+    for names in _CORNERS:
+        if set(names) <= set(header):
+            return lambda row: _numbers(row, names)
+    for names in _CENTRES:
+        if set(names) <= set(header):
+            return lambda row: _from_centre(_numbers(row, names))
+    for names in _SIDES:
+        if set(names) <= set(header):
+            return lambda row: _from_sides(_numbers(row, names))
+    if (column := _first(_ONE_COLUMN, header)) is not None:
+        return lambda row: _from_sides(_in_one(row.get(column, "")))
+    if _VIA_SHAPE in header:
+        return lambda row: _from_sides(_of_via(row.get(_VIA_SHAPE, "")))
+    return None
+
+
+def _numbers(row: Row, names: Sequence[str]) -> list[float] | None:
+    cells = [row.get(name, "") for name in names]
+    return [float(cell) for cell in cells] if any(cells) else None
+
+
+def _in_one(cell: str) -> list[float] | None:
+    numbers = [float(word) for word in _NUMBER.findall(cell)]
+    if numbers and len(numbers) != 4:
+        raise ValueError
+    return numbers or None
+
+
+def _of_via(cell: str) -> list[float] | None:
+    """The box of a shape; polygons have the least box round them."""
+    try:
+        shape = json.loads(cell or "{}")
+        if not shape:
+            return None
+        if "all_points_x" in shape:
+            x, y = map(float, shape["all_points_x"]), map(float, shape["all_points_y"])
+            xs, ys = list(x), list(y)
+            return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+        if "cx" in shape:
+            rx, ry = (float(shape.get(key, shape.get("r"))) for key in ("rx", "ry"))
+            return [float(shape["cx"]) - rx, float(shape["cy"]) - ry, 2 * rx, 2 * ry]
+        return [float(shape[key]) for key in ("x", "y", "width", "height")]
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError from error
+
+
+def _from_sides(values: list[float] | None) -> Corners | None:
+    if values is None:
+        return None
+    x, y, width, height = values
+    return [x, y, x + width, y + height]
+
+
+def _from_centre(values: list[float] | None) -> Corners | None:
+    if values is None:
+        return None
+    x, y, width, height = values
+    return [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+
+
+def class_in(cell: str) -> str:
+    """The name of a class; of attributes as JSON the first that is a text."""
+    if not cell.startswith("{"):
+        return cell
+    try:
+        values = json.loads(cell).values()
+    except (ValueError, RecursionError, AttributeError):
+        return cell
+    return next((each for each in values if isinstance(each, str) and each), "")
+
+
+def says_yes(cell: str) -> int:
+    """Whether a cell of a flag says so; -1 of Open Images means that it is not known."""
+    return int(cell.lower() not in ("", "0", "0.0", "-1", "false", "no", "f", "n"))

@@ -1,0 +1,222 @@
+"""Data sets as tables: a CSV file with a header, a row for each face.
+
+Columns are known by the names that tools and public data sets give to them, in any order and
+spelling: see :mod:`nasface.data.csv_columns`. A row without numbers is an image without a face.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from nasface.data.classes import FACE, faces_among, split_names
+from nasface.data.csv_columns import Corners, class_in, columns_of, plain_column, says_yes
+from nasface.data.image_size import image_size
+from nasface.data.layout import (
+    LARGEST_ANNOTATIONS,
+    SPLITS,
+    find_images,
+    full_names,
+    only_file,
+    plain_name,
+    splits_of,
+    write_below,
+)
+from nasface.data.names import check_image_name, has_image_suffix
+from nasface.data.records import ImageRecord
+from nasface.errors import DataError
+from nasface.io.files import read_text
+
+_HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax,difficult"
+_FAR = 1e9
+
+
+@dataclass
+class _Rows:
+    """Boxes ``x1 y1 x2 y2`` of an image, with the class and flags of each."""
+
+    boxes: list[Corners] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    flags: list[list[int]] = field(default_factory=list)
+
+
+def is_csv(root: Path) -> bool:
+    """Whether a path is a ``.csv`` file with columns of images and boxes, or a folder of such."""
+    if root.is_file():
+        if root.suffix.lower() != ".csv":
+            return False
+        try:
+            _Table(root)
+        except DataError:
+            return False
+        return True
+    files = [path for split in csv_splits(root) if (path := _file_of(root, split))]
+    whole = _whole_file(root)
+    return any(is_csv(path) for path in [*files, *([whole] if whole else [])])
+
+
+def csv_splits(root: Path) -> tuple[str, ...]:
+    """The parts that a folder has files of, or those that a column tells; none without either."""
+    found = splits_of(root, lambda top, split: _file_of(top, split) is not None)
+    whole = root if root.is_file() else _whole_file(root)
+    if found or whole is None:
+        return found
+    try:
+        return _Table(whole).splits
+    except DataError:
+        return ()
+
+
+def read_csv(
+    root: Path, split: str, classes: Sequence[str] = (), *, need_images: bool = True
+) -> list[ImageRecord]:
+    """Read a table, or that of a split in a folder; a column may tell the splits.
+
+    Boxes are in pixels, or all in shares of the image. Attributes of a face are those of
+    :data:`FLAG_COLUMNS` that the table has.
+
+    Raises:
+        DataError: naming file and line, or the columns that are missing.
+    """
+    path = root if root.is_file() else _file_of(root, split) or _whole_file(root)
+    if path is None or (root.is_dir() and split not in (csv_splits(root) or (split,))):
+        raise DataError(f"{root}: has no table of split {split!r}; expected {split}.csv")
+    table = _Table(path)
+    images = table.images(split)
+    if not images:
+        raise DataError(f"{path}: names no image of split {split!r}")
+    tops = list(dict.fromkeys((path.parent, root if root.is_dir() else path.parent.parent)))
+    places = find_images(path, tops, split, list(images), need_images)
+    full = full_names(places)
+    every = {name for rows in images.values() for name in rows.classes}
+    faces = (
+        faces_among({name: name for name in sorted(every)}, classes, str(path)) if every else set()
+    )
+    is_share = _are_shares([box for rows in images.values() for box in rows.boxes])
+    flags = tuple(table.columns.flags)
+    return [
+        _record(full[written], places[written], rows, faces, flags, is_share)
+        for written, rows in images.items()
+    ]
+
+
+def _record(
+    name: str, path: Path, rows: _Rows, faces: set[str], flags: Sequence[str], is_share: bool
+) -> ImageRecord:
+    kept = [at for at, class_ in enumerate(rows.classes) if class_ in faces]
+    boxes_M4 = np.array([rows.boxes[at] for at in kept], np.float64).reshape(-1, 4)
+    if is_share:
+        height, width = image_size(path)
+        boxes_M4 *= [width, height, width, height]
+    boxes_M4[:, 2:] = np.maximum(boxes_M4[:, 2:], boxes_M4[:, :2])
+    flags_MF = np.array([rows.flags[at] for at in kept], np.int64).reshape(len(kept), len(flags))
+    attributes = {flag: flags_MF[:, at] for at, flag in enumerate(flags)}
+    return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes)
+
+
+def write_csv(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
+    """Write ``train.csv``, ``val.csv``; an image without a face has a row without numbers."""
+    for split, records in parts.items():
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_HEADER.split(","))
+        for record in records:
+            height, width = image_size(record.path, record.exif)
+            for box, ignored in zip(record.boxes_M4, record.ignored_M, strict=True):
+                corners = [f"{value:.9g}" for value in box]
+                writer.writerow([record.name, width, height, FACE, *corners, int(ignored)])
+            if not len(record.boxes_M4):
+                writer.writerow([record.name, width, height, *[""] * 6])
+        write_below(root / f"{split}.csv", text.getvalue())
+
+
+class _Table:
+    """The rows of a file, and what its columns mean."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        text = read_text(path, DataError, "a table", LARGEST_ANNOTATIONS)
+        first = text.partition("\n")[0]
+        delimiter = max(",;\t|", key=first.count)
+        reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+        try:
+            rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        except csv.Error as error:
+            raise DataError(f"{path}:{reader.line_num}: is no row of a table ({error})") from None
+        header = [plain_column(cell) for cell in rows[0][1]] if rows else []
+        self.rows = [
+            (line, dict(zip(header, (cell.strip() for cell in row), strict=False)))
+            for line, row in rows[1:]
+        ]
+        self.columns = columns_of(header)
+        if self.columns.image is None or self.columns.box is None:
+            lacking = "image" if self.columns.image is None else "box"
+            raise DataError(
+                f"{path}: has columns {', '.join(header)!a:.200} and none of the {lacking}; "
+                "expected a header such as filename,xmin,ymin,xmax,ymax"
+            )
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The parts of :data:`~nasface.data.layout.SPLITS` that a column tells."""
+        column = self.columns.split
+        if column is None:
+            return ()
+        said = {row.get(column, "").lower() for _, row in self.rows}
+        return tuple(split for split in SPLITS if said & set(split_names(split)))
+
+    def images(self, split: str) -> dict[str, _Rows]:
+        """The rows of each image of a split, or of all where no column tells splits."""
+        columns = self.columns
+        assert columns.image is not None
+        assert columns.box is not None
+        words = split_names(split) if self.splits else ()
+        found: dict[str, _Rows] = {}
+        for line, row in self.rows:
+            place = f"{self.path}:{line}"
+            if words and row.get(columns.split or "", "").lower() not in words:
+                continue
+            name = plain_name(row.get(columns.image, ""), self.path.parent)
+            check_image_name(name if has_image_suffix(name) else f"{name}.jpg", place)
+            rows = found.setdefault(name, _Rows())
+            try:
+                corners = columns.box(row)
+            except ValueError:
+                corners = [_FAR]
+            if corners is None:
+                continue
+            if not all(abs(value) < _FAR for value in corners):
+                raise DataError(f"{place}: has no box, expected four numbers")
+            rows.boxes.append(corners)
+            rows.classes.append(class_in(row.get(columns.class_ or "", "")) or FACE)
+            rows.flags.append([says_yes(row.get(each, "")) for each in columns.flags.values()])
+        return found
+
+
+def _are_shares(boxes: Sequence[Corners]) -> bool:
+    """Whether boxes are in shares of their images: within 0 to 1, and not only corners of it."""
+    values = np.array(boxes, np.float64).reshape(-1)
+    inside = len(values) > 0 and values.min() >= 0 and values.max() <= 1
+    return bool(inside and (values % 1 != 0).any())
+
+
+def _file_of(root: Path, split: str) -> Path | None:
+    """The table of a part of a folder."""
+    for word in split_names(split):
+        folder = root / word
+        tried = [root / f"{word}.csv", root / f"{word}_labels.csv", folder / "_annotations.csv"]
+        tried += [folder / f"{word}.csv", root / "annotations" / f"{word}.csv"]
+        found = next((path for path in tried if path.is_file()), None)
+        found = found or (only_file(folder, ".csv") if folder.is_dir() else None)
+        if found is not None:
+            return found
+    return None
+
+
+def _whole_file(root: Path) -> Path | None:
+    usual = (root / "_annotations.csv", root / "annotations.csv", root / "labels.csv")
+    found = next((path for path in usual if path.is_file()), None)
+    return found or only_file(root, ".csv")

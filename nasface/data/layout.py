@@ -1,0 +1,119 @@
+"""Where the files of a data set lie: its parts, and its images beside the annotations."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from nasface.data.classes import split_names
+from nasface.data.names import excerpt, has_image_suffix, locate_images
+from nasface.errors import DataError
+from nasface.io.files import write_text
+
+SPLITS = ("train", "val", "test")
+"""Parts that data sets have, by the names that this package calls them."""
+
+LARGEST_ANNOTATIONS = 2**30
+"""Bytes of the largest file that holds the annotations of a whole data set."""
+
+
+def split_folder(root: Path, split: str, below: Sequence[str] = ("",)) -> Path | None:
+    """The folder of a part, ``root/valid`` say, or one in a folder ``below`` the root."""
+    tried = (root / part / name for part in below for name in split_names(split))
+    return next((path for path in tried if path.is_dir()), None)
+
+
+def splits_of(root: Path, has_split: Callable[[Path, str], bool]) -> tuple[str, ...]:
+    """The parts of :data:`SPLITS` that a data set has."""
+    return tuple(split for split in SPLITS if has_split(root, split))
+
+
+def plain_name(written: str, root: Path) -> str:
+    """The name of an image from a path that a tool wrote on its own machine.
+
+    Separators become ``/``; of an absolute path below ``root`` the rest is left, of another one and
+    of an address only what is behind the last separator.
+    """
+    name = written.replace("\\", "/").removeprefix("file://")
+    while name.startswith("./"):
+        name = name[2:]
+    if not (name.startswith("/") or PureWindowsPath(name).drive or "://" in name):
+        return name
+    base = root.resolve().as_posix() + "/"
+    return name.removeprefix(base) if name.startswith(base) else name.rpartition("/")[2]
+
+
+def find_images(
+    file: Path, tops: Sequence[Path], split: str, names: Sequence[str], need_images: bool = True
+) -> dict[str, Path]:
+    """The images that an annotation file names, each with its path.
+
+    They lie below one of ``tops``, or in a folder there that tools give to images, or to those of
+    the split that the file's own name tells, else of ``split``. Without ``need_images``, some or
+    all may be missing, and have the path where one would expect them.
+
+    Raises:
+        DataError: naming images that are missing.
+    """
+    words = [
+        word for name in split_names(_split_of(file) or split) for word in (name, f"{name}2017")
+    ]
+    usual = ("images", "data", "JPEGImages", "imgs")
+    below = ["", *usual, *words, *(f"images/{word}" for word in words), "images/default"]
+    below += [f"{word}/images" for word in words]
+    folders = list(dict.fromkeys(each / part for each in tops for part in below))
+    whole = all(has_image_suffix(name) for name in names)
+
+    def found(folder: Path) -> Mapping[str, Path]:
+        return locate_images(folder, names, any_suffix=not whole) if folder.is_dir() else {}
+
+    best, there = folders[0], found(folders[0])
+    for folder in folders[1:]:
+        if len(there) == len(names):
+            break
+        others = found(folder)
+        if len(others) > len(there):
+            best, there = folder, others
+    if names and not there and need_images:
+        raise DataError(f"{file}: image {excerpt(names[0])} is not below {tops[-1]} or its images/")
+    missing = [name for name in names if name not in there]
+    if missing and need_images:
+        raise DataError(
+            f"{best / missing[0]}: image is missing, as are {len(missing)} of the {len(names)} "
+            f"that {file} names, expected all of them"
+        )
+    return {name: there.get(name, best.joinpath(*name.split("/"))) for name in names}
+
+
+def _split_of(file: Path) -> str | None:
+    """The split that the name of a file, or that of its folder, tells."""
+    said = set(re.split("[^a-z]+", f"{file.stem} {file.parent.name}".lower()))
+    return next((split for split in SPLITS if said & set(split_names(split))), None)
+
+
+def full_names(paths: Mapping[str, Path]) -> dict[str, str]:
+    """Name as written -> name with the suffix of its file, where it is written without one."""
+    return {
+        name: name if has_image_suffix(name) else name + PurePosixPath(path.name).suffix
+        for name, path in paths.items()
+    }
+
+
+def write_below(path: Path, text: str) -> None:
+    """Write a text, and make the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+
+
+def only_file(folder: Path, suffix: str) -> Path | None:
+    """The file of a suffix in a folder, if there is exactly one."""
+    found = [path for path in _files(folder) if path.suffix.lower() == suffix]
+    return found[0] if len(found) == 1 else None
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(each.path) for each in entries if not each.name.startswith(".")]
+    except OSError:
+        return []

@@ -1,0 +1,42 @@
+"""Boxes in pictures that EXIF turns: from those of the picture as shown to those as stored."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from nasface.arrays import Float32
+
+Point = tuple[np.ndarray, np.ndarray]
+
+#: orientation -> a point x, y of the picture as shown and its width, height -> that as stored
+_STORED: Mapping[int, Callable[..., Point]] = MappingProxyType(
+    {
+        1: lambda x, y, w, h: (x, y),
+        2: lambda x, y, w, h: (w - x, y),
+        3: lambda x, y, w, h: (w - x, h - y),
+        4: lambda x, y, w, h: (x, h - y),
+        5: lambda x, y, w, h: (y, x),
+        6: lambda x, y, w, h: (y, w - x),
+        7: lambda x, y, w, h: (h - y, w - x),
+        8: lambda x, y, w, h: (h - y, x),
+    }
+)
+_INVERSE = {6: 8, 8: 6}
+
+
+def boxes_as_stored(boxes_M4: Float32, orientation: int, shown: tuple[int, int]) -> Float32:
+    """Boxes ``x1 y1 x2 y2`` in pixels of the stored picture.
+
+    ``orientation`` is EXIF's, 1 to 8, and ``shown`` is (height, width) of the turned picture, of
+    which ``boxes_M4`` are.
+    """
+    height, width = shown
+    x, y = _STORED[orientation](boxes_M4[:, ::2], boxes_M4[:, 1::2], width, height)
+    corners = (x.min(1), y.min(1), x.max(1), y.max(1))
+    return np.stack(corners, axis=1).astype(np.float32).reshape(-1, 4)
+
+
+def boxes_as_shown(boxes_M4: Float32, orientation: int, stored: tuple[int, int]) -> Float32:
+    """The same the other way round; ``stored`` is (height, width) of the stored picture."""
+    return boxes_as_stored(boxes_M4, _INVERSE.get(orientation, orientation), stored)

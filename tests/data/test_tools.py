@@ -1,0 +1,349 @@
+"""What annotation tools write, each with its own folders and habits: all are read the same."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nasface.data.formats import read_dataset
+from nasface.data.images import write_image
+from nasface.errors import DataError
+
+WIDTH, HEIGHT = 48, 32
+#: image -> boxes x y w h
+FACES = {"a.jpg": [(2.0, 3.0, 8.0, 10.0)], "b.jpg": [(5.0, 6.0, 10.0, 12.5), (20.0, 4.0, 6.0, 8.0)]}
+EMPTY = "none.jpg"
+Writer = Callable[[Path], None]
+
+
+def images(folder: Path, rename: Callable[[str], str] = str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*FACES, EMPTY):
+        write_image(folder / rename(name), np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def coco(path: Path, category: Any, names: Callable[[str], str] = str, **more: Any) -> None:
+    """Annotations with what all tools write, and ``more`` keys that some do."""
+    rows = [(at, box) for at, boxes in enumerate(FACES.values()) for box in boxes]
+    content = {
+        "images": [{"id": at, "file_name": names(name)} for at, name in enumerate((*FACES, EMPTY))],
+        "annotations": [
+            {"id": at, "image_id": image, "category_id": 1, "bbox": list(box), **more}
+            for at, (image, box) in enumerate(rows)
+        ],
+        "categories": category,
+    }
+    write(path, json.dumps(content))
+
+
+def cvat_coco(root: Path) -> None:
+    images(root / "images" / "default")
+    attributes = {"occluded": True, "rotation": 0.0}
+    category = [{"id": 1, "name": "face", "supercategory": ""}]
+    path = root / "annotations" / "instances_default.json"
+    coco(path, category, segmentation=[], iscrowd=0, area=80.0, attributes=attributes)
+
+
+def label_studio_coco(root: Path) -> None:
+    images(root / "images", lambda name: f"1f2e-{name}")
+    category = [{"id": 1, "name": "Face"}, {"id": 0, "name": "Other"}]
+    names = lambda name: f"images\\1f2e-{name}"  # noqa: E731
+    coco(root / "result.json", category, names, ignore=0, iscrowd=0)
+
+
+def roboflow_coco(root: Path) -> None:
+    images(root / "train", lambda name: name.replace(".jpg", "_jpg.rf.0f3.jpg"))
+    category = [
+        {"id": 0, "name": "people", "supercategory": "none"},
+        {"id": 1, "name": "head", "supercategory": "people"},
+    ]
+    names = lambda name: name.replace(".jpg", "_jpg.rf.0f3.jpg")  # noqa: E731
+    coco(root / "train" / "_annotations.coco.json", category, names, segmentation=[], iscrowd=0)
+
+
+def fiftyone_coco(root: Path) -> None:
+    images(root / "data")
+    coco(root / "labels.json", [{"id": 1, "name": "face", "supercategory": None}])
+
+
+def polygons_coco(root: Path) -> None:
+    """Polygons in the place of boxes, below a name that no tool is known by."""
+    images(root)
+    path = root / "my_faces.json"
+    coco(path, [{"id": 1, "name": "face"}])
+    content = json.loads(path.read_text())
+    for each in content["annotations"]:
+        x, y, w, h = each.pop("bbox")
+        each["segmentation"] = [[x, y + h / 2, x + w, y, x + w / 2, y + h]]
+    path.write_text(json.dumps(content))
+
+
+def labels(folder: Path, rename: Callable[[str], str] = str, end: str = "\n") -> None:
+    for name, boxes in FACES.items():
+        rows = [
+            f"0 {(x + w / 2) / WIDTH} {(y + h / 2) / HEIGHT} {w / WIDTH} {h / HEIGHT}"
+            for x, y, w, h in boxes
+        ]
+        write(folder / rename(name).replace(".jpg", ".txt"), end.join(rows))
+    write(folder / rename(EMPTY).replace(".jpg", ".txt"), "")
+
+
+def ultralytics_yolo(root: Path) -> None:
+    """The path of the data is below a folder of its own, elsewhere."""
+    images(root / "images" / "train")
+    labels(root / "labels" / "train")
+    text = "path: ../datasets/faces # root\ntrain: images/train\nval: images/val\ntest:\n"
+    write(root / "data.yaml", text + "names:\n  0: face\n")
+
+
+def roboflow_yolo(root: Path) -> None:
+    images(root / "train" / "images")
+    labels(root / "train" / "labels")
+    text = "train: ../train/images\nval: ../valid/images\nnc: 1\nnames: ['head']\n"
+    write(root / "data.yaml", text)
+
+
+def colab_yolo(root: Path) -> None:
+    """Absolute paths of another machine."""
+    images(root / "train" / "images")
+    labels(root / "train" / "labels", end="\r\n")
+    text = "train: /content/Faces-1/train/images\nval: /content/Faces-1/valid/images\n"
+    write(root / "data.yaml", text + "names: [face, hand]\n")
+
+
+def label_studio_yolo(root: Path) -> None:
+    images(root / "images", lambda name: f"1f2e-{name}")
+    labels(root / "labels", lambda name: f"1f2e-{name}")
+    write(root / "classes.txt", "Face\nOther\n")
+    write(root / "notes.json", '{"categories": []}')
+
+
+def cvat_yolo(root: Path) -> None:
+    images(root / "obj_train_data")
+    labels(root / "obj_train_data")
+    write(root / "obj.names", "face\n")
+    write(root / "obj.data", "classes = 1\ntrain = data/train.txt\nnames = data/obj.names\n")
+    names = (*FACES, EMPTY)
+    write(root / "train.txt", "".join(f"data/obj_train_data/{name}\n" for name in names))
+
+
+def voc(folder: Path, before: str, after: str, form: str = "d", shift: float = 0) -> None:
+    for name in (*FACES, EMPTY):
+        objects = ""
+        for x, y, w, h in FACES.get(name, []):
+            bounds = {"xmin": x, "ymin": y, "xmax": x + w, "ymax": y + h}
+            tags = "".join(f"<{key}>{value:{form}}</{key}>" for key, value in bounds.items())
+            objects += f"<object>{before}<bndbox>{tags}</bndbox>{after}</object>"
+        objects += "<object><name>hand</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3</xmax>"
+        objects += "<ymax>3</ymax></bndbox></object>"
+        text = f"<annotation><folder>x</folder><filename>{name}</filename>{objects}</annotation>"
+        write(folder / name.replace(".jpg", ".xml"), text)
+
+
+def label_img_voc(root: Path) -> None:
+    """Beside the images; the name of the image is that of the file."""
+    images(root)
+    voc(root, "<name>face</name><truncated>0</truncated><difficult>0</difficult>", "", "g")
+
+
+def cvat_voc(root: Path) -> None:
+    images(root / "JPEGImages")
+    more = "<attributes><attribute><name>rotation</name><value>0.0</value></attribute></attributes>"
+    voc(root / "Annotations", "<name>face</name><occluded>1</occluded>", more, ".2f")
+    write(root / "ImageSets" / "Main" / "default.txt", "a\nb\nnone\n")
+    write(root / "labelmap.txt", "# label:color_rgb:parts:actions\nface:0,0,0::\n")
+
+
+def roboflow_voc(root: Path) -> None:
+    images(root / "train")
+    voc(root / "train", "<name>face</name><pose>Unspecified</pose>", "<polygon/>", "g")
+
+
+def devkit_voc(root: Path) -> None:
+    images(root / "JPEGImages")
+    voc(root / "Annotations", "<name>Face</name>", "<part><name>nose</name></part>", "g")
+    write(root / "ImageSets" / "Main" / "train.txt", "a  1\nb -1\nnone\n")
+    write(root / "Annotations" / "other.xml", "<annotation/>")
+
+
+def table(path: Path, header: str, row: Callable[..., str], empty: str = "") -> None:
+    lines = [row(name, *box) for name, boxes in FACES.items() for box in boxes]
+    write(path, "\n".join([header, *lines, *([empty] if empty else [])]) + "\n")
+
+
+def roboflow_csv(root: Path) -> None:
+    images(root / "train")
+    path = root / "train" / "_annotations.csv"
+    row = lambda name, x, y, w, h: f"{name},48,32,face,{x:g},{y:g},{x + w:g},{y + h:g}"  # noqa: E731
+    table(path, "filename,width,height,class,xmin,ymin,xmax,ymax", row, "none.jpg,48,32,,,,,")
+
+
+def kaggle_csv(root: Path) -> None:
+    """Corners x0 to y1, as a known set of faces has them."""
+    images(root / "images")
+    row = lambda name, x, y, w, h: f"{name},48,32,{x},{y},{x + w},{y + h}"  # noqa: E731
+    table(root / "faces.csv", "Name,width,height,x0,y0,x1,y1".replace("Name", "image_name"), row)
+
+
+def one_column_csv(root: Path) -> None:
+    images(root / "train")
+    row = lambda name, x, y, w, h: f'{name[:-4]},48,32,"[{x}, {y}, {w}, {h}]",web'  # noqa: E731
+    table(root / "train.csv", "image_id,width,height,bbox,source", row, "none,48,32,,web")
+
+
+def makesense_csv(root: Path) -> None:
+    images(root)
+    row = lambda name, x, y, w, h: f"face;{x};{y};{w};{h};{name};48;32"  # noqa: E731
+    header = "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height"
+    table(root / "labels_my-project.csv", header.replace(",", ";"), row)
+
+
+def open_images_csv(root: Path) -> None:
+    """Shares of the image, names without a suffix, crowds."""
+    images(root / "data")
+
+    def row(name: str, x: float, y: float, w: float, h: float) -> str:
+        shares = (x / WIDTH, (x + w) / WIDTH, y / HEIGHT, (y + h) / HEIGHT)
+        return f"{name[:-4]},xclick,Human face,1,{','.join(map(str, shares))},0,0,0,0"
+
+    header = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated"
+    table(root / "train.csv", header + ",IsGroupOf,IsDepiction", row)
+
+
+def via_csv(root: Path) -> None:
+    images(root)
+
+    def row(name: str, x: float, y: float, w: float, h: float) -> str:
+        shape = json.dumps({"name": "rect", "x": x, "y": y, "width": w, "height": h})
+        cells = (name, "900", "{}", "1", "0", shape, '{"type":"face"}')
+        return ",".join('"' + cell.replace('"', '""') + '"' for cell in cells)
+
+    header = "filename,file_size,file_attributes,region_count,region_id,"
+    header += "region_shape_attributes,region_attributes"
+    table(root / "via_export.csv", header, row, 'none.jpg,900,"{}",0,0,"{}","{}"')
+
+
+def retinaface(path: Path, tail: str) -> None:
+    lines = []
+    for name in (*FACES, EMPTY):
+        lines += [f"# {name}", *(" ".join(map(str, box)) + tail for box in FACES.get(name, []))]
+    write(path, "\n".join(lines))
+
+
+def official_retinaface(root: Path) -> None:
+    images(root / "train" / "images")
+    retinaface(root / "train" / "label.txt", " 4.1 5.0 0.0" * 5 + " 0.82")
+
+
+def no_points_retinaface(root: Path) -> None:
+    images(root / "train" / "images")
+    retinaface(root / "train" / "label.txt", "")
+
+
+def one_file_retinaface(root: Path) -> None:
+    images(root / "images")
+    retinaface(root / "label.txt", " -1 -1 -1" * 5 + " -1")
+
+
+WRITERS: dict[str, tuple[Writer, ...]] = {
+    "coco": (cvat_coco, label_studio_coco, roboflow_coco, fiftyone_coco, polygons_coco),
+    "yolo": (ultralytics_yolo, roboflow_yolo, colab_yolo, label_studio_yolo, cvat_yolo),
+    "voc": (label_img_voc, cvat_voc, roboflow_voc, devkit_voc),
+    "csv": (
+        *(roboflow_csv, kaggle_csv, one_column_csv, makesense_csv),
+        *(open_images_csv, via_csv),
+    ),
+    "retinaface": (official_retinaface, no_points_retinaface, one_file_retinaface),
+}
+CASES = [(form, writer) for form, writers in WRITERS.items() for writer in writers]
+#: those that write nothing of an image without a face
+SPARSE = (kaggle_csv, makesense_csv, open_images_csv)
+
+
+@pytest.mark.parametrize(("form", "writer"), CASES, ids=lambda each: getattr(each, "__name__", ""))
+def test_what_tools_write(tmp_path: Path, form: str, writer: Writer) -> None:
+    writer(tmp_path)
+    found = read_dataset(tmp_path, "train")
+    assert found.format == form
+    assert read_dataset(tmp_path, "train", form).names == found.names
+    assert all(record.path.is_file() for record in found)
+    boxes = {record.name.rpartition("/")[2]: record for record in found}
+    if writer not in SPARSE:
+        assert any(name.removeprefix("1f2e-").startswith("none") for name in boxes)
+    for name, wanted in FACES.items():
+        record = next(boxes[each] for each in boxes if name[0] == each.removeprefix("1f2e-")[0])
+        corners = [[x, y, x + w, y + h] for x, y, w, h in wanted]
+        np.testing.assert_allclose(record.boxes_M4, corners, atol=1e-4)
+        assert record.valid_M.all()
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("difficult", False), ("occluded", True), ("truncated", True)],
+)
+def test_flags_of_voc(tmp_path: Path, name: str, wanted: bool) -> None:
+    images(tmp_path)
+    voc(tmp_path, f"<name>face</name><{name}>1</{name}>", "", "g")
+    found = read_dataset(tmp_path)
+    record = next(each for each in found if each.name == "a.jpg")
+    assert record.attributes[name].tolist() == [1]
+    assert record.valid_M.tolist() == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("column", "attribute", "wanted"),
+    [
+        ("IsGroupOf", "iscrowd", False),
+        ("difficult", "difficult", False),
+        ("ignore", "ignore", False),
+        ("occluded", "occluded", True),
+    ],
+)
+def test_flags_of_csv(tmp_path: Path, column: str, attribute: str, wanted: bool) -> None:
+    images(tmp_path)
+    header = f"filename,xmin,ymin,xmax,ymax,{column}"
+    write(tmp_path / "a.csv", f"{header}\na.jpg,1,2,3,4,True\na.jpg,5,6,7,8,0\n")
+    found = read_dataset(tmp_path / "a.csv")
+    assert found[0].attributes[attribute].tolist() == [1, 0]
+    assert found[0].valid_M.tolist() == [wanted, True]
+
+
+def test_classes_of_voc_and_csv(tmp_path: Path) -> None:
+    images(tmp_path / "voc")
+    voc(tmp_path / "voc", "<name>head</name>", "", "g")
+    assert read_dataset(tmp_path / "voc", classes=["head"]).faces == 3
+    assert read_dataset(tmp_path / "voc", classes=["head", "hand"]).faces == 6
+    images(tmp_path / "csv")
+    header = "filename,xmin,ymin,xmax,ymax,label"
+    write(tmp_path / "csv" / "a.csv", f"{header}\na.jpg,1,2,3,4,face\na.jpg,5,6,7,8,hand\n")
+    assert read_dataset(tmp_path / "csv").faces == 1
+    assert read_dataset(tmp_path / "csv", classes=["hand"])[0].boxes_M4.tolist() == [[5, 6, 7, 8]]
+
+
+def test_parts_that_a_column_tells(tmp_path: Path) -> None:
+    images(tmp_path)
+    header = "path,split,xmin,ymin,xmax,ymax"
+    rows = "a.jpg,train,1,2,3,4\nb.jpg,validation,5,6,7,8\nnone.jpg,valid,,,,"
+    write(tmp_path / "all.csv", f"{header}\n{rows}\n")
+    assert read_dataset(tmp_path, "train").names == ["a.jpg"]
+    with pytest.raises(DataError, match="has no table of split 'test'"):
+        read_dataset(tmp_path, "test")
+
+
+def test_absolute_paths(tmp_path: Path) -> None:
+    """Below the folder they are names; of another machine only the last part is one."""
+    images(tmp_path / "images" / "deep")
+    coco(tmp_path / "a.json", [{"id": 1, "name": "face"}], lambda n: f"{tmp_path}/images/deep/{n}")
+    assert read_dataset(tmp_path / "a.json").names[0] == "images/deep/a.jpg"
+    images(tmp_path / "images")
+    for place in ("C:\\data\\faces\\", "/home/me/", "file:///srv/", "https://host/x/"):
+        coco(tmp_path / "a.json", [{"id": 1, "name": "face"}], place.__add__)
+        assert read_dataset(tmp_path / "a.json").names[0] == "a.jpg"
