@@ -7,10 +7,10 @@ import numpy as np
 
 from nasface.arrays import Float32
 
-Point = tuple[np.ndarray, np.ndarray]
+_Point = tuple[np.ndarray, np.ndarray]
 
 #: orientation -> a point x, y of the picture as shown and its width, height -> that as stored
-_STORED: Mapping[int, Callable[..., Point]] = MappingProxyType(
+_STORED: Mapping[int, Callable[..., _Point]] = MappingProxyType(
     {
         1: lambda x, y, w, h: (x, y),
         2: lambda x, y, w, h: (w - x, y),
