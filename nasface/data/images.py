@@ -58,9 +58,11 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
             if picture is None:
                 raise DataError(f"{path}: {kind} data is cut short, expected a complete image")
             data = picture
-    orientation = 0 if exif else cv2.IMREAD_IGNORE_ORIENTATION
+    # Decoded as RGB, not converted: OpenCV 5.0 keeps some 900 bytes for every thread that has ever
+    # converted colours, and images are checked in threads that come and go.
+    how = cv2.IMREAD_COLOR_RGB if exif else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | orientation)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     except cv2.error:
         image = None
     if image is None:
@@ -69,7 +71,7 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
             raise DataError(f"{path}: TIFF of {samples}, expected 8 or 16 bits per channel")
         accepted = " ".join(IMAGE_SUFFIXES)
         raise DataError(f"{path}: is damaged or no image, expected one of {accepted}")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(image, np.uint8)
 
 
 def read_orientation(path: Path) -> int:
