@@ -56,6 +56,19 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                 ("For a program", "nasface check-data data --json"),
             )
         ),
+        "convert": Guide(
+            (
+                ("For pycocotools, MMDetection and others", "nasface convert data coco --to coco"),
+                (
+                    "Without a copy of the images",
+                    "nasface convert data yolo --to yolo --images link",
+                ),
+                (
+                    "Divide a file into two parts",
+                    "nasface convert faces.json data --to wider --val-fraction 0.1",
+                ),
+            )
+        ),
         "presets": Guide(
             (
                 ("List them", "nasface presets"),

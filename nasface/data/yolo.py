@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nasface.data.classes import FACE, faces_among, split_names
 from nasface.data.image_size import image_size
 from nasface.data.layout import SPLITS, write_below
-from nasface.data.names import check_image_name, has_image_suffix, without_suffix
+from nasface.data.names import check_image_name, excerpt, has_image_suffix, without_suffix
 from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text
@@ -161,7 +161,7 @@ def _images(file: Path, base: Path, place: str) -> Iterator[tuple[str, Path]]:
     """Name and path of the images of a folder, or of those that a text file lists."""
     path = next(iter(_tried(file, base, place)), None)
     if path is None:
-        raise DataError(f"{base / place}: does not exist, expected the images that {file} names")
+        raise DataError(f"{file}: {excerpt(place)} does not exist, expected a place of images")
     if path.is_dir():
         for each in sorted(path.rglob("*")):
             if has_image_suffix(each.name) and not each.name.startswith(".") and each.is_file():
@@ -172,7 +172,7 @@ def _images(file: Path, base: Path, place: str) -> Iterator[tuple[str, Path]]:
             continue
         image = next(iter(_tried(path, path.parent, line.strip())), None)
         if image is None or not image.is_file():
-            raise DataError(f"{path}:{at}: image {line.strip()!r} is missing")
+            raise DataError(f"{path}:{at}: image {excerpt(line.strip())} is missing")
         inside = image.is_relative_to(path.parent)
         yield image.relative_to(path.parent).as_posix() if inside else image.name, image
 

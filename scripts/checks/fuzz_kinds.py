@@ -16,6 +16,18 @@ import cv2
 import numpy as np
 import torch
 from damage import damage_bytes, damage_text
+from fuzz_datasets import (
+    CSV,
+    LABELS,
+    PARTS,
+    RETINAFACE,
+    SETTINGS,
+    VOC,
+    encoded,
+    json_samples,
+    read_parts,
+    reader,
+)
 from scipy.io import savemat
 from torch import nn
 
@@ -484,6 +496,8 @@ PYTHON = _words(
     import('os') '\d' 1j True b'' f'{x}' # ' \ : = np.int64( list( {'a':_ "normal/op_2_0":
     [[ ~0|+|"""
 )
+XML = _words("<!DOCTYPE_a> <!ENTITY_b_'c'> &b; </a> <object> <bndbox> <name/> ]]> &#0; <?x?> ../")
+CELLS = _words(""" , ; " "" {} [ filename xmin bbox split train \t """)
 ROWS = _words(r"0 1 1000000 . nan inf 1e400 a/b.jpg ../x.jpg /etc/x.jpg \ ")
 
 KINDS: Mapping[str, Kind] = {
@@ -531,6 +545,25 @@ KINDS: Mapping[str, Kind] = {
     ),
     "checked image": Kind(
         "fuzz/WIDER_val/images/0--Parade/one.jpg", _images, _read_checked_set, damage_bytes
+    ),
+    "COCO annotations": Kind(
+        "fuzz/a.json", json_samples, reader("coco", "."), _text((*JSON, "[]", "-1", "bbox"))
+    ),
+    "Pascal VOC annotations": Kind(
+        "fuzz/Annotations/a.xml", encoded([VOC]), reader("voc", "../JPEGImages"), _text(XML)
+    ),
+    "CSV annotations": Kind("fuzz/a.csv", encoded(CSV), reader("csv", "."), _text((*ROWS, *CELLS))),
+    "RetinaFace annotations": Kind(
+        "fuzz/label.txt", encoded(RETINAFACE), reader("retinaface", "images"), _text((*ROWS, "#"))
+    ),
+    "YOLO settings": Kind(
+        "fuzz/data.yaml", encoded(SETTINGS), reader("yolo", "images"), _text((*YAML, "images"))
+    ),
+    "YOLO labels": Kind(
+        "fuzz/labels/a.txt", encoded([LABELS]), reader("labels", "../images"), _text(ROWS)
+    ),
+    "parts of a data set": Kind(
+        "fuzz/parts.yaml", encoded(PARTS), read_parts, _text((*YAML, "val", "a.jpg"))
     ),
     "detected image": Kind("fuzz/image.png", _images, _detect, damage_bytes),
     "ground truth .mat": Kind("fuzz/wider_face_val.mat", _truths, _read_truth, damage_bytes),

@@ -218,7 +218,7 @@ def test_malformed_labels_of_yolo(tmp_path: Path, label: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train: images/none\nnames: [face]\n", "none: does not exist"),
+        ("train: images/none\nnames: [face]\n", "data.yaml: 'images/none' does not exist"),
         ("val: images/train\nnames: [face]\n", "has no split 'train'"),
         ("train: images/train\nnames: 3\n", "'names' is no list"),
         ("train: images/train\nnames: [hand, head]\n", "which class is a face"),
