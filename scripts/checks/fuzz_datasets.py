@@ -100,8 +100,7 @@ def _read(root: Path, form: str, split_file: str) -> None:
     target = TARGETS[len(found.names[0]) % len(TARGETS)] if len(found) else "coco"
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "out"
-        settings = {"data_format": form, "split_file": split_file}
-        made = convert(root, target, out, images="link", **settings)
+        made = convert(root, target, out, images="link", data_format=form, split_file=split_file)
         for file in out.rglob("*.json"):
             json.loads(file.read_text("utf-8"), parse_constant=_refuse)
         for split in made.images:
