@@ -26,7 +26,7 @@ class _DataFolder:
 
     data: str = ""
     """Folder of annotated images with a train and a val part, such as `nasface sample` writes, in
-    any form of --data-format; or its .json, .yaml, .csv or label.txt file."""
+    any form of --data-format."""
 
 
 @dataclass(frozen=True, kw_only=True)
