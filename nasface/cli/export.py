@@ -10,7 +10,6 @@ import tyro
 from nasface.api.detector import load_detector
 from nasface.cli.console import console_progress, say
 from nasface.cli.options import parse
-from nasface.errors import ConfigError
 from nasface.export.config import ExportConfig
 from nasface.export.registry import export_format
 
@@ -39,14 +38,12 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse(ExportCommand, arguments, "export")
     settings = command.settings
-    if not settings.weights:
-        raise ConfigError("weights: is missing; expected a .safetensors file of nasface train")
     form = export_format(command.out)
     detector = load_detector(settings.weights, "cpu")
     with console_progress() as progress:
         worst = detector.export(
             command.out, settings, overwrite=command.overwrite, report=progress.note
         )
-    say(f"wrote      {', '.join(map(str, form.files(command.out)))}")
+    say(f"wrote      {', '.join(map(str, form.files(command.out, settings.outputs)))}")
     say(f"agrees     greatest relative difference {worst}")
     return 0

@@ -8,7 +8,7 @@ from torch import Tensor
 
 CENTRE_VARIANCE = 0.1
 SIZE_VARIANCE = 0.2
-_MAX_LOG_SIZE = math.log(1000.0)
+LARGEST_LOG_SIZE = math.log(1000.0)
 _SMALLEST_SIDE = 1e-6
 _SMALLEST_AREA = 1e-7
 _SUPPRESSION_BLOCK = 128
@@ -75,7 +75,7 @@ def decode(deltas_A4: Tensor, anchors_A4: Tensor) -> Tensor:
     anchor_size = anchors_A4[:, 2:] - anchors_A4[:, :2]
     centre = (anchors_A4[:, :2] + anchors_A4[:, 2:]) / 2
     centre = centre + deltas_A4[..., :2] * CENTRE_VARIANCE * anchor_size
-    size = anchor_size * (deltas_A4[..., 2:] * SIZE_VARIANCE).clamp(max=_MAX_LOG_SIZE).exp()
+    size = anchor_size * (deltas_A4[..., 2:] * SIZE_VARIANCE).clamp(max=LARGEST_LOG_SIZE).exp()
     return torch.cat([centre - size / 2, centre + size / 2], dim=-1)
 
 

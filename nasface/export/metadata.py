@@ -28,11 +28,15 @@ def describe_export(loaded: LoadedDetector, config: ExportConfig) -> dict[str, s
         "offsets": "SSD: centre shift over anchor size, log of size ratio",
         "variances": [CENTRE_VARIANCE, SIZE_VARIANCE],
     }
+    height, width, batch = config.fixed or ("height", "width", "batch")
+    shape = f"({batch}, 3, {height}, {width})"
     about = {
         "nasface": nasface.__version__,
         "outputs": config.outputs,
+        "size": config.size or "any",
+        "precision": config.precision,
         "classes": to_json(CLASSES, indent=None),
-        "input": "float32 (batch, 3, height, width), RGB, any size",
+        "input": f"float32 {shape}, RGB",
         "preprocessing": PREPROCESSING,
         "mean": to_json(IMAGE_MEAN, indent=None),
         "standard_deviation": to_json(IMAGE_STD, indent=None),

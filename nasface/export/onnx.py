@@ -1,26 +1,43 @@
-"""ONNX files: the traced graph, suppression behind it where asked for, and what the file says."""
+"""ONNX files: the recorded network, what is behind it, and what the file says."""
 
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from nasface.detection.checkpoint import LoadedDetector
+from nasface.errors import ConfigError
 from nasface.export.config import ExportConfig
+from nasface.export.decoding_files import draft_decoding
 from nasface.export.metadata import describe_export
-from nasface.export.onnx_suppression import CANDIDATES, compare_suppressed, with_suppression
-from nasface.export.parity import ParityDifference, ReportProgress, check
-from nasface.export.traceable import Graph, dynamic_shapes, trace
+from nasface.export.onnx_graph.builder import Dimension, GraphBuilder
+from nasface.export.onnx_graph.decoding import add_anchors, add_decoding, add_scores, anchors_of
+from nasface.export.onnx_graph.operators import Emitter
+from nasface.export.onnx_graph.recording import NotRecordableError, record
+from nasface.export.onnx_graph.suppression import CANDIDATES, compare_suppressed, with_suppression
+from nasface.export.parity import (
+    HALF_TOLERANCE,
+    INPUTS,
+    TOLERANCE,
+    ParityDifference,
+    ReportProgress,
+    check,
+)
+from nasface.export.traceable import Graph, dynamic_shapes, inference_graph, trace
 from nasface.inference.onnx_runtime import ONNX_FORMAT, OUTPUT_NAMES, runner
 from nasface.io.files import draft
 from nasface.optional import need
 
 if TYPE_CHECKING:
     import onnx
+
+# Between the two runs every level has an odd side once and an even one once, and none of one
+# position: so what depends on the size shows.
+_SIZES = ((2, 3, 257, 384), (3, 3, 256, 129))
 
 
 def export_onnx(
@@ -37,34 +54,101 @@ def export_onnx(
     """
     report("tracing")
     model = to_onnx(loaded, config)
-    with draft(path) as temporary:
+    beside = draft_decoding(path, loaded, config) if config.outputs == "heads" else nullcontext()
+    with beside, draft(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
         report("comparing with the detector")
         return _compare(loaded, temporary, config)
 
 
 def to_onnx(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
-    """The model of a detector, with its metadata."""
-    names = CANDIDATES if config.outputs == "detections" else OUTPUT_NAMES[config.outputs]
-    program = trace(loaded.detector, config.outputs)
+    """The model of a detector, with its metadata.
+
+    Raises:
+        ConfigError: for fp16, if the network has operators that only torch's exporter knows.
+    """
+    try:
+        model = _recorded(loaded, config)
+    except NotRecordableError as problem:
+        if config.precision == "fp16":
+            raise ConfigError(f"precision: fp16 is not to be had: {problem}") from None
+        model = _traced(loaded, config)
+    if config.outputs == "detections":
+        model = with_suppression(model, config.suppression, config.opset)
+    about = {"format": ONNX_FORMAT, **describe_export(loaded, config)}
+    need("onnx", "nasface[export]").helper.set_model_props(model, about)
+    model.doc_string = f"Face detector {loaded.name}"
+    return model
+
+
+def _recorded(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
+    """The network as it was recorded, and anchors, boxes and scores behind it."""
+    fixed, outputs = config.fixed, config.outputs
+    sizes = _SIZES
+    if fixed is not None:
+        height, width, batch = fixed
+        sizes = ((batch, 3, height, width), (batch, 3, height, width))
+    recording = record(inference_graph(loaded.detector, "heads"), sizes)
+    graph = GraphBuilder()
+    half = graph.half = config.precision == "fp16"
+    images = graph.cast("images", "FLOAT16") if half else "images"
+    found = Emitter(recording, graph, images).emit()
+    graph.half = False
+    logits, deltas = [graph.cast(each, "FLOAT") if half else each for each in found]
+    anchors = anchors_of(loaded.config, *fixed[:2]) if fixed else None
+    if outputs == "heads":
+        results = [logits, deltas]
+    elif outputs == "predictions":
+        made = add_anchors(graph, "images", loaded.config) if anchors is None else anchors
+        results = [logits, deltas, made if isinstance(made, str) else graph.floats(made)]
+    else:
+        made = add_anchors(graph, "images", loaded.config) if anchors is None else anchors
+        results = [add_decoding(graph, deltas, made), add_scores(graph, logits)]
+    names = _names(config)
+    for result, name in zip(results, names, strict=True):
+        graph.name(result, name)
+    return graph.model("detector", *_dimensions(config, names, anchors), config.opset)
+
+
+def _names(config: ExportConfig) -> tuple[str, ...]:
+    """What the outputs are called before suppression."""
+    return CANDIDATES if config.outputs == "detections" else OUTPUT_NAMES[config.outputs]
+
+
+def _dimensions(
+    config: ExportConfig, names: tuple[str, ...], anchors: torch.Tensor | None
+) -> tuple[dict[str, list[Dimension]], dict[str, list[Dimension]]]:
+    """Dimensions of the input, and of the outputs by name."""
+    batch: Dimension = config.batch if config.fixed else "batch"
+    number: Dimension = "anchors" if anchors is None else len(anchors)
+    sides: tuple[Dimension, ...] = config.fixed[:2] if config.fixed else ("height", "width")
+    last: dict[str, list[Dimension]] = {
+        "logits": [batch, number, 2],
+        "deltas": [batch, number, 4],
+        "anchors": [number, 4],
+        "boxes": [batch, number, 4],
+        "scores": [batch, number],
+    }
+    outputs = {name: last[name.removeprefix("candidate_")] for name in names}
+    return {"images": [batch, 3, *sides]}, outputs
+
+
+def _traced(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
+    """The whole graph by torch's exporter, which takes longer and knows all operators."""
+    program = trace(loaded.detector, config.outputs, config.fixed)
     with _quiet():
         exported = torch.onnx.export(
             program,
             (),
             input_names=["images"],
-            output_names=names,
-            dynamic_shapes=dynamic_shapes(),
+            output_names=_names(config),
+            dynamic_shapes=None if config.fixed else dynamic_shapes(),
             opset_version=config.opset,
             verbose=False,
         )
     assert exported is not None
     model: onnx.ModelProto = exported.model_proto
     _tidy(model)
-    if config.outputs == "detections":
-        model = with_suppression(model, config.suppression, config.opset)
-    about = {"format": ONNX_FORMAT, **describe_export(loaded, config)}
-    need("onnx", "nasface[export]").helper.set_model_props(model, about)
-    model.doc_string = f"Face detector {loaded.name}"
     return model
 
 
@@ -82,11 +166,13 @@ def _tidy(model: "onnx.ModelProto") -> None:
 
 def _compare(loaded: LoadedDetector, path: Path, config: ExportConfig) -> ParityDifference:
     """The greatest difference of a file from the detector; see :func:`export_onnx`."""
+    inputs = [config.fixed] if config.fixed else INPUTS
+    tolerance = HALF_TOLERANCE if config.precision == "fp16" else TOLERANCE
     if config.outputs == "detections":
-        return compare_suppressed(loaded.detector, path, config.suppression)
+        return compare_suppressed(loaded.detector, path, config.suppression, inputs, tolerance)
     names = OUTPUT_NAMES[config.outputs]
     run = runner(path.read_bytes(), names)
-    return check(Graph(loaded.detector, config.outputs), run, names)
+    return check(Graph(loaded.detector, config.outputs), run, names, inputs, tolerance=tolerance)
 
 
 @contextmanager

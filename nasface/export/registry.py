@@ -7,10 +7,12 @@ from pathlib import Path
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, ExportError
 from nasface.export.config import ExportConfig
+from nasface.export.decoding_files import decoding_files
 from nasface.export.onnx import export_onnx
 from nasface.export.parity import ParityDifference, ReportProgress
 from nasface.export.python_source.file import export_python
 from nasface.export.torch_export import export_program
+from nasface.inference.onnx_runtime import Outputs
 from nasface.optional import require
 from nasface.registry import Registry
 
@@ -33,9 +35,10 @@ class ExportFormat:
     needs: tuple[str, ...] = ()
     install: str = ""
 
-    def files(self, path: Path) -> list[Path]:
+    def files(self, path: Path, outputs: Outputs = "boxes") -> list[Path]:
         """Return the files that an export to ``path`` writes."""
-        return [path, *(path.with_suffix(suffix) for suffix in self.beside)]
+        files = [path, *(path.with_suffix(suffix) for suffix in self.beside)]
+        return files + (decoding_files(path) if outputs == "heads" else [])
 
 
 FORMATS: Registry[ExportFormat] = Registry("export format")
@@ -100,7 +103,7 @@ def write_export(
         OutputError: if the file cannot be written.
     """
     form, config = export_format(path), config or ExportConfig()
-    for file in form.files(path):
+    for file in form.files(path, config.outputs):
         if config.weights and file.resolve() == Path(config.weights).resolve():
             raise ConfigError(f"{file}: holds the weights to export; expected another file name")
         if file.is_dir() or (file.exists() and not overwrite):

@@ -1,5 +1,6 @@
 """Programs of torch.export: the graph without the code that made it, run by torch alone."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -7,8 +8,9 @@ import torch
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
 from nasface.export.config import ExportConfig
+from nasface.export.decoding_files import draft_decoding
 from nasface.export.metadata import describe_export
-from nasface.export.parity import ParityDifference, ReportProgress, check
+from nasface.export.parity import INPUTS, ParityDifference, ReportProgress, check
 from nasface.export.traceable import SMALLEST_TRACED, Graph, trace
 from nasface.inference.onnx_runtime import OUTPUT_NAMES
 from nasface.io.files import draft
@@ -34,15 +36,22 @@ def export_program(
         OutputError: if the file cannot be written.
     """
     if config.outputs == "detections":
-        raise ExportError("outputs: a program gives predictions or boxes; detections ends .onnx")
+        raise ExportError(
+            "outputs: a program gives heads, predictions or boxes; detections ends .onnx"
+        )
+    if config.precision != "fp32":
+        raise ExportError("precision: a program is fp32; fp16 ends .onnx")
     report("tracing")
-    program = trace(loaded.detector, config.outputs)
+    program = trace(loaded.detector, config.outputs, config.fixed)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # holds paths of this machine
     about = {_ABOUT: to_json(describe_export(loaded, config), indent=None)}
-    with draft(path) as temporary:
+    beside = draft_decoding(path, loaded, config) if config.outputs == "heads" else nullcontext()
+    with beside, draft(path) as temporary:
         torch.export.save(program, temporary, extra_files=about)
         report("comparing with the detector")
         run = torch.export.load(temporary).module()
         original = Graph(loaded.detector, config.outputs)
-        return check(original, run, OUTPUT_NAMES[config.outputs], least=SMALLEST_TRACED)
+        open_inputs = [each for each in INPUTS if min(each[:2]) >= SMALLEST_TRACED]
+        inputs = [config.fixed] if config.fixed else open_inputs
+        return check(original, run, OUTPUT_NAMES[config.outputs], inputs)

@@ -10,6 +10,7 @@ from torch.export import Dim, ExportedProgram
 from nasface.detection.boxes import decode
 from nasface.detection.pyramid import STRIDES
 from nasface.inference.onnx_runtime import Outputs
+from nasface.nn.combine import fold_weights
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.structures import Predictions
 
@@ -21,36 +22,48 @@ row or column, which torch.export takes for a case of its own."""
 class Graph(nn.Module):
     """Images (B, 3, H, W) -> what ``outputs`` names, without suppression.
 
-    predictions: logits (B, A, 2), offsets (B, A, 4), anchors (A, 4); boxes: boxes (B, A, 4) in
-    pixels of the input, scores (B, A).
+    heads: logits (B, A, 2), offsets (B, A, 4); predictions: these and anchors (A, 4); boxes: boxes
+    (B, A, 4) in pixels of the input, scores (B, A).
     """
 
     def __init__(self, detector: nn.Module, outputs: Outputs) -> None:
         super().__init__()
         self.detector = detector
-        self.decoded = outputs != "predictions"
+        self.outputs = outputs
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
         found: Predictions = self.detector(images)
-        if not self.decoded:
+        if self.outputs == "heads":
+            return found.logits_BA2, found.deltas_BA4
+        if self.outputs == "predictions":
             return found.logits_BA2, found.deltas_BA4, found.anchors_A4
         boxes_BA4 = decode(found.deltas_BA4, found.anchors_A4)
         return boxes_BA4, found.logits_BA2.softmax(dim=2)[..., 1]
 
 
-def trace(detector: nn.Module, outputs: Outputs) -> ExportedProgram:
-    """The graph of a detector, its normalisations folded, with dynamic batch, height and width."""
-    graph = Graph(fuse_conv_bn(detector).to("cpu"), outputs).eval().requires_grad_(False)
-    for each in graph.parameters():
+def inference_graph(detector: nn.Module, outputs: Outputs) -> Graph:
+    """The graph on the CPU, its normalisations folded and its fusion weights constant."""
+    graph = Graph(fold_weights(fuse_conv_bn(detector)).to("cpu"), outputs).eval()
+    for each in graph.requires_grad_(False).parameters():
         # torch.export cannot save weights in channels-last memory.
         each.data = each.data.clone(memory_format=torch.contiguous_format)
+    return graph
+
+
+def trace(
+    detector: nn.Module, outputs: Outputs, fixed: tuple[int, int, int] | None = None
+) -> ExportedProgram:
+    """The program of a detector's graph, for images of one height, width and batch or of any."""
+    graph = inference_graph(detector, outputs)
     # Not square, and large enough for several rows and columns on the coarsest level.
-    example = torch.zeros(2, 3, 5 * STRIDES[-1] // 2, 7 * STRIDES[-1] // 2)
+    height, width, batch = fixed or (5 * STRIDES[-1] // 2, 7 * STRIDES[-1] // 2, 2)
+    example = torch.zeros(batch, 3, height, width)
     with warnings.catch_warnings():
         # torch warns of its own internals.
         warnings.simplefilter("ignore")
-        return torch.export.export(graph, (example,), dynamic_shapes=dynamic_shapes())
+        shapes = None if fixed else dynamic_shapes()
+        return torch.export.export(graph, (example,), dynamic_shapes=shapes)
 
 
 def dynamic_shapes() -> dict[str, Any]:

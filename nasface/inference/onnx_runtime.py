@@ -11,18 +11,20 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from nasface.arch.io import parse_genotype
+from nasface.detection.anchors import make_anchors
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.config import DetectorConfig
-from nasface.errors import RunError
+from nasface.errors import ConfigError, RunError
 from nasface.io.yaml import parse_dataclass, parse_yaml
 from nasface.optional import need
 from nasface.structures import Candidates, Predictions
 
-Outputs = Literal["predictions", "boxes", "detections"]
+Outputs = Literal["heads", "predictions", "boxes", "detections"]
 
 #: names of the tensors that a graph gives
 OUTPUT_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "heads": ("logits", "deltas"),
         "predictions": ("logits", "deltas", "anchors"),
         "boxes": ("boxes", "scores"),
         "detections": ("image", "boxes", "scores"),
@@ -38,13 +40,39 @@ class OnnxDetector(nn.Module):
     Of a file with suppression, the candidates are what that leaves of each image.
     """
 
-    def __init__(self, run: Callable[[Tensor], tuple[Tensor, ...]], outputs: str) -> None:
+    def __init__(
+        self,
+        run: Callable[[Tensor], tuple[Tensor, ...]],
+        outputs: str,
+        config: DetectorConfig | None = None,
+        only: tuple[int, ...] | None = None,
+    ) -> None:
+        """``config`` says which anchors belong to bare heads; ``only`` is the one shape taken."""
         super().__init__()
         self.run = run
         self.outputs = outputs
+        self.config = config
+        self.only = only
 
     def forward(self, images_B3HW: Tensor) -> Predictions | Candidates:
-        """See the class."""
+        """See the class.
+
+        Raises:
+            ConfigError: for images of another shape than the file takes.
+        """
+        if self.only is not None and tuple(images_B3HW.shape) != self.only:
+            batch, _, height, width = self.only
+            raise ConfigError(
+                f"images: {len(images_B3HW)} of {images_B3HW.shape[3]}x{images_B3HW.shape[2]}; the "
+                f"ONNX file takes {batch} of {width}x{height} only, expected one exported without "
+                "size"
+            )
+        if self.outputs == "heads" and self.config is not None:
+            logits, deltas = self.run(images_B3HW)
+            strides = [2**level for level in self.config.levels]
+            sides = images_B3HW.shape[2:]
+            sizes = [(-(-sides[0] // each), -(-sides[1] // each)) for each in strides]
+            return Predictions(logits, deltas, make_anchors(sizes, strides, self.config.anchors))
         if self.outputs == "predictions":
             logits, deltas, anchors = self.run(images_B3HW)
             return Predictions(logits, deltas, anchors)
@@ -81,10 +109,13 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
             "(a file written by nasface export)"
         )
     values = parse_yaml(about["config"], f"{path}: config", RunError)
+    config = parse_dataclass(DetectorConfig, values, f"{path}: config", RunError)
     run = _run(searcher, OUTPUT_NAMES[about["outputs"]], ("images",))
+    shape = searcher.get_inputs()[0].shape
+    only = tuple(shape) if all(isinstance(each, int) for each in shape) else None
     return LoadedDetector(
-        OnnxDetector(run, about["outputs"]).eval(),
-        parse_dataclass(DetectorConfig, values, f"{path}: config", RunError),
+        OnnxDetector(run, about["outputs"], config, only).eval(),
+        config,
         parse_genotype(about["genotype"], f"{path}: genotype") if "genotype" in about else None,
         json.loads(about.get("metrics", "{}")),
     )

@@ -64,6 +64,28 @@ class WeightedSum(nn.Module):
         return add_up(share[at] * value for at, value in enumerate(values))
 
 
+class ConstantWeightedSum(nn.Module):
+    """:class:`WeightedSum` with its shares as plain numbers, as it is exported."""
+
+    def __init__(self, shares: Sequence[float]) -> None:
+        super().__init__()
+        self.shares = tuple(shares)
+
+    def forward(self, values: Sequence[Tensor], numbers: Sequence[int] | None = None) -> Tensor:
+        """Values of the edges -> value of the node."""
+        return add_up(share * value for share, value in zip(self.shares, values, strict=True))
+
+
+def fold_weights(module: nn.Module) -> nn.Module:
+    """Replace fusion weights within a module by constants, in place; returns the module."""
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, WeightedSum):
+                shares = child.scale.detach().softmax(0).tolist()
+                setattr(parent, name, ConstantWeightedSum(shares))
+    return module
+
+
 class Concat(nn.Module):
     """A 1x1 convolution of the concatenation."""
 

@@ -24,7 +24,7 @@ from nasface.errors import ExportError, RunError
 from nasface.export import onnx as onnx_file
 from nasface.export.config import ExportConfig
 from nasface.export.onnx import export_onnx
-from nasface.export.onnx_suppression import (
+from nasface.export.onnx_graph.suppression import (
     CANDIDATES,
     random_candidates,
     suppression_model,
@@ -183,7 +183,10 @@ def test_nothing_is_overwritten_unasked(place: Path, tmp_path: Path, capsys: Out
     assert "unknown export format '.engine'; expected one of .onnx" in other
     assert "is no folder" in fails(f"{words} {tmp_path}/none/w.onnx", capsys)
     assert "opset: 9, expected 18 to 23" in fails(f"{words} {tmp_path}/w.onnx --opset 9", capsys)
-    assert "weights: is missing" in fails(f"export --out {tmp_path}/w.onnx", capsys)
+    assert "expected WIDTHxHEIGHT" in fails(f"{words} {tmp_path}/w.onnx --size 640", capsys)
+    assert "batch: 4, expected 1 or more, with size" in fails(
+        f"{words} {tmp_path}/w.onnx --batch 4", capsys
+    )
 
 
 def test_a_file_that_differs_is_not_written(

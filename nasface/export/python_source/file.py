@@ -33,6 +33,8 @@ def export_python(
             the detector; no file is then written.
         OutputError: if a file cannot be written.
     """
+    if config.size or config.precision != "fp32":
+        raise ExportError("size, precision: a Python file takes any size, in fp32")
     if not path.stem.isidentifier():
         raise ExportError(f"{path}: {path.stem!r} cannot be imported; expected a Python name")
     detector = cast(Detector, loaded.detector)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from nasface.errors import ExportError
-from nasface.export.parity import BATCHES, SIZES, ParityDifference, check, random_images
+from nasface.export.onnx_graph.builder import Dimension
+from nasface.export.parity import InputShapes, ParityDifference, check, random_images
 from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
 from nasface.inference.predict import SuppressionConfig, suppress
@@ -23,32 +24,44 @@ if TYPE_CHECKING:
 CANDIDATES = ("candidate_boxes", "candidate_scores")
 
 
-def suppression_model(config: SuppressionConfig, opset: int, ir_version: int) -> "onnx.ModelProto":
+def suppression_model(
+    config: SuppressionConfig,
+    opset: int,
+    ir_version: int,
+    shape: tuple[Dimension, Dimension] = ("batch", "anchors"),
+) -> "onnx.ModelProto":
     """Candidates of a batch -> image (N,), boxes (N, 4), scores (N,): image by image, best first.
 
     Which boxes stay is decided as in :func:`nasface.detection.boxes.non_maximum_suppression`, ties
-    included.
+    included. ``shape`` is that of the scores, names where it is open.
     """
     # The operator keeps scores above its threshold, we keep those from ours on.
     above = np.nextafter(np.float32(config.score_threshold), np.float32(-1)).item()
     boxes, scores = CANDIDATES
+    batch, anchors = shape
+    if isinstance(anchors, int):
+        number = min(config.pre_nms_top_k, anchors)
+        taken = f"nms_taken = Constant <value = int64[1] {{{number}}}> ()"
+    else:
+        taken = f"""nms_size = Shape ({scores})
+            nms_number = Gather <axis = 0> (nms_size, nms_second)
+            nms_taken = Min (nms_most, nms_number)"""
     # Inner names begin with nms_, so that no name of the detector's graph is one of them.
     text = f"""
         <ir_version: {ir_version}, opset_import: ["": {opset}]>
-        suppression (float[batch, anchors, 4] {boxes}, float[batch, anchors] {scores})
+        suppression (float[{batch}, {anchors}, 4] {boxes}, float[{batch}, {anchors}] {scores})
             => (int64[found] image, float[found, 4] boxes, float[found] scores)
         <int64[1] nms_most = {{{config.pre_nms_top_k}}},
              int64[1] nms_keep = {{{config.max_detections}}},
          float[1] nms_overlap = {{{config.nms_iou!r}}}, float[1] nms_above = {{{above!r}}},
          int64[1] nms_first = {{0}}, int64[1] nms_second = {{1}}, int64[1] nms_third = {{2}},
-         int64[3] nms_corners = {{1, 1, 4}}, int64[2] nms_columns = {{0, 2}}>
+         int64[2] nms_columns = {{0, 2}}>
         {{
-            nms_size = Shape ({scores})
-            nms_number = Gather <axis = 0> (nms_size, nms_second)
-            nms_taken = Min (nms_most, nms_number)
+            {taken}
             nms_best, nms_order = TopK <axis = 1> ({scores}, nms_taken)
             nms_position = Unsqueeze (nms_order, nms_third)
-            nms_positions = Expand (nms_position, nms_corners)
+            nms_pairs = Concat <axis = 2> (nms_position, nms_position)
+            nms_positions = Concat <axis = 2> (nms_pairs, nms_pairs)
             nms_boxes = GatherElements <axis = 1> ({boxes}, nms_positions)
             nms_faces = Unsqueeze (nms_best, nms_second)
             nms_kept = NonMaxSuppression (nms_boxes, nms_faces, nms_keep, nms_overlap, nms_above)
@@ -67,15 +80,23 @@ def with_suppression(
     model: "onnx.ModelProto", config: SuppressionConfig, opset: int
 ) -> "onnx.ModelProto":
     """A model that gives candidates, with suppression behind it."""
-    behind = suppression_model(config, opset, model.ir_version)
+    scores = model.graph.output[1].type.tensor_type.shape.dim
+    shape = tuple(each.dim_value or each.dim_param for each in scores)
+    behind = suppression_model(config, opset, model.ir_version, (shape[0], shape[1]))
     merged: onnx.ModelProto = need("onnx.compose", "nasface[export]").merge_models(
         model, behind, io_map=[(name, name) for name in CANDIDATES]
     )
+    # The inner sizes that are noted there contradict what some runtimes infer.
+    del merged.graph.value_info[:]
     return merged
 
 
 def compare_suppressed(
-    detector: nn.Module, path: Path, config: SuppressionConfig
+    detector: nn.Module,
+    path: Path,
+    config: SuppressionConfig,
+    inputs: InputShapes,
+    tolerance: float,
 ) -> ParityDifference:
     """The greatest difference of a file's candidates from the detector's.
 
@@ -89,8 +110,14 @@ def compare_suppressed(
     name_output = need("onnx.helper", "nasface[export]").make_empty_tensor_value_info
     model.graph.output.extend(name_output(name) for name in CANDIDATES)
     whole = runner(model.SerializeToString(), (*CANDIDATES, *OUTPUT_NAMES["detections"]))
-    found = check(Graph(detector, "boxes"), lambda images: whole(images)[:2], ("boxes", "scores"))
-    for (height, width), batch in ((size, batch) for size in SIZES for batch in BATCHES):
+    found = check(
+        Graph(detector, "boxes"),
+        lambda images: whole(images)[:2],
+        ("boxes", "scores"),
+        inputs,
+        tolerance=tolerance,
+    )
+    for height, width, batch in inputs:
         boxes, scores, *kept = whole(random_images(batch, height, width))
         _same(Candidates(boxes, scores), kept, config, f"at {height}x{width}, batch {batch}")
     opset, ir_version = model.opset_import[0].version, model.ir_version

@@ -1,0 +1,1 @@
+"""ONNX graphs: the recorded network, anchors, decoding and suppression behind it."""
