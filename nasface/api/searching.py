@@ -23,6 +23,7 @@ from nasface.errors import SpecError
 from nasface.io.settings import with_settings
 from nasface.progress import Progress
 from nasface.search.coverage import Decision
+from nasface.search.verdict import Verdict, judge
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,6 +54,11 @@ class SearchResult:
         """
         return Table(asdict(each) for each in self.nodes)
 
+    @property
+    def verdict(self) -> Verdict:
+        """What the search is worth: how many choices are decided, and what would help."""
+        return judge(self.nodes, self.history.changed_late(), self.history.late_epochs)
+
     def plot(self, path: str | Path) -> Path:
         """Draw how the architecture parameters moved, as .svg, .png or .pdf.
 
@@ -70,13 +76,8 @@ class SearchResult:
         lines = [f"SearchResult: {state} after {steps} steps in space {self.space.name}"]
         lines.append(f"genotype {self.genotype.name!r}, cells {', '.join(self.genotype.cells)}")
         if self.nodes:
-            entropy = sum(each.entropy for each in self.nodes) / len(self.nodes)
-            margin = min(each.margin for each in self.nodes)
-            least = min(each.least for each in self.nodes)
-            lines.append(
-                f"{len(self.nodes)} nodes: mean entropy {entropy:.2f} (1 is undecided), least "
-                f"margin {margin:.3f}, each candidate trained {least} times or more"
-            )
+            least = self.verdict.least_visits
+            lines.append(f"{self.verdict}; each candidate trained {least} times or more")
         if self.folder is not None:
             lines.append(f"folder {self.folder}")
         return "\n  ".join(lines)

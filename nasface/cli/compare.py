@@ -1,22 +1,25 @@
 """``nasface compare``."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from nasface.cli.console import console_progress, print_json, say
+from nasface.cli.console import console_progress, duration, print_json, print_table, say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
 from nasface.presets import preset_path
+from nasface.studies.estimate import estimate_comparison
 from nasface.studies.figure import plot_comparison
-from nasface.studies.scheduler import run_comparison
-from nasface.studies.spec import load_plan
+from nasface.studies.scheduler import Rows, run_comparison
+from nasface.studies.spec import StudySpec, load_plan, runs_of
 from nasface.studies.tables import REPORT, RUNS, read_summary_rows, write_tables
 
 _PLOT = "summary.png"
+_SHARE_OF_TIME = 0.1
 
 
 @dataclass(kw_only=True)
@@ -24,20 +27,23 @@ class CompareCommand:
     """Search, train and evaluate all methods of a plan with all its seeds, and compare them.
 
     Runs what is missing in --out; a comparison that was stopped, in whatever way, goes on with the
-    same command. Writes runs.csv, a row a run, and summary.csv, .md and .png: means with intervals,
-    paired tests, cost. Several calls may share a folder, as the ranks of torchrun do.
+    same command. Says a line after each run and keeps up to date: runs.csv, a row a run, and
+    summary.csv, .md and .png: means with intervals, paired tests, cost. Several calls may share a
+    folder, as the ranks of torchrun do.
     """
 
     plan: tyro.conf.Positional[Path]
     """YAML file of the plan, or preset:NAME (see nasface presets)."""
-    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
-    """Folder of the comparison."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Folder of the comparison; needed except with --estimate."""
     data: str | None = None
-    """Folder in WIDER FACE layout, in the place of the plan's."""
+    """Folder of the data, in the place of the plan's."""
     workers: int = 1
     """Runs side by side."""
+    estimate: bool = False
+    """Time a few steps of each method, say what the comparison would take, and do not start it."""
     json: bool = False
-    """Print the summary as JSON."""
+    """Print the summary, or the estimate, as JSON."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -46,18 +52,76 @@ def run(arguments: Sequence[str]) -> int:
     if command.workers < 1:
         raise ConfigError(f"workers: {command.workers}, expected 1 or more")
     plan = load_plan(preset_path(command.plan, "compare"), command.data)
+    if command.estimate:
+        return _estimate(plan, command)
+    out = command.out
+    if out is None:
+        raise ConfigError("--out: is missing; expected a folder for the comparison")
+    tables = _Tables(plan, out)
     with console_progress() as progress:
-        outcome = run_comparison(plan, command.out, command.workers, progress)
+        outcome = run_comparison(plan, out, command.workers, progress, tables.update)
     if outcome.rows:
-        text = write_tables(plan, outcome.rows, command.out, outcome.total)
-        plot_comparison(outcome.rows, plan.metric, command.out / _PLOT)
+        text = tables.write(outcome.rows)
         if command.json:
-            print_json(read_summary_rows(command.out))
+            print_json(read_summary_rows(out))
         else:
             say(text)
-            say(f"runs       {command.out / RUNS}")
-            say(f"summary    {command.out / REPORT}, {command.out / _PLOT}")
+            say(f"runs       {out / RUNS}")
+            say(f"summary    {out / REPORT}, {out / _PLOT}")
     if outcome.stopped:
         progress.note("stopped; go on with the same command")
         return 130
     return 1 if outcome.failed else 0
+
+
+class _Tables:
+    """The tables and the figure of a comparison under way.
+
+    How much the cells of many seeds differ takes long to say, so that tables are not written again
+    before ten times the time has gone that it took the last time.
+    """
+
+    def __init__(self, plan: StudySpec, out: Path) -> None:
+        self.plan, self.out, self.total = plan, out, len(runs_of(plan))
+        self._next = 0.0
+
+    def update(self, rows: Rows) -> None:
+        """Write them, if it is time."""
+        started = time.monotonic()
+        if rows and started >= self._next:
+            self.write(rows)
+            self._next = time.monotonic() + (time.monotonic() - started) / _SHARE_OF_TIME
+
+    def write(self, rows: Rows) -> str:
+        """Write them; returns the text of summary.md."""
+        text = write_tables(self.plan, rows, self.out, self.total)
+        plot_comparison(rows, self.plan.metric, self.out / _PLOT)
+        return text
+
+
+def _estimate(plan: StudySpec, command: CompareCommand) -> int:
+    with console_progress() as progress:
+        found = estimate_comparison(plan, progress)
+    total = sum(each.seconds for each in found) / command.workers
+    if command.json:
+        print_json({"methods": [asdict(each) for each in found], "seconds": round(total, 1)})
+        return 0
+    print_table(
+        f"estimate for {plan.name}",
+        ("method", "runs", "search", "training", "all runs"),
+        [
+            [
+                each.label,
+                str(each.runs),
+                duration(each.search_seconds),
+                duration(each.train_seconds),
+                duration(each.seconds),
+            ]
+            for each in found
+        ],
+    )
+    say(
+        f"time       about {duration(total)} with --workers {command.workers}, if each of them has "
+        f"{plan.threads} core(s) to itself; the start of each run takes some seconds more"
+    )
+    return 0

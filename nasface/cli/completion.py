@@ -10,7 +10,8 @@ import tyro
 from nasface.arch.io import packaged_names
 from nasface.cli.commands import commands
 from nasface.cli.console import say
-from nasface.cli.main import DETAILS, VERBS
+from nasface.cli.detail import DETAILS
+from nasface.cli.main import VERBS
 from nasface.cli.option_list import Option, options
 from nasface.cli.options import parse_line
 from nasface.cli.presets import first_sentence

@@ -3,42 +3,28 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from nasface.api.progress import ConsoleProgress
+from nasface.cli.detail import detail
 from nasface.errors import MissingPackageError
 from nasface.io.strict_json import to_json
 from nasface.progress import Progress, Silent
 
-Detail = Literal["quiet", "usual", "verbose"]
-"""How much a command says beside its results."""
-
 out = Console()
 err = Console(stderr=True)
-_detail: Detail = "usual"
 _VERBOSE_INTERVAL = 1.0
-
-
-def set_detail(detail: Detail) -> None:
-    """Say how much the command of this process says beside its results."""
-    global _detail
-    _detail = detail
-
-
-def is_verbose() -> bool:
-    """Whether the whole story of an error was asked for."""
-    return _detail == "verbose"
 
 
 def console_progress() -> AbstractContextManager[Progress]:
     """Where a command reports its progress: a bar on a terminal, else a line every 20 seconds, or
     every second if verbose; nowhere if quiet."""
-    if _detail == "quiet":
+    if detail() == "quiet":
         return nullcontext(Silent())
-    return ConsoleProgress(_VERBOSE_INTERVAL) if is_verbose() else ConsoleProgress()
+    return ConsoleProgress(_VERBOSE_INTERVAL) if detail() == "verbose" else ConsoleProgress()
 
 
 def _plain(text: str) -> None:

@@ -12,10 +12,25 @@ class Guide:
 
     examples: tuple[tuple[str, str], ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: str = ""
 
 
 _RUN = ("data", "out", "config", "resume")
 _COMPUTER = ("device", "workers", "seed")
+
+PLAN_EXAMPLE = """\
+name: two-ways                  # of the comparison
+seeds: [0, 1, 2]                # one run of each method with each
+metric: ap                      # or easy, medium, hard of WIDER FACE
+data: DIR                       # or --data
+search: {space: autofem, epochs: 8, warmup_epochs: 3}   # settings of nasface search
+train: {epochs: 20, batch_size: 8}                      # settings of nasface train
+methods:
+  - {name: argmax, strategy: argmax}
+  - {name: PC-DARTS, strategy: softmax, search: {epochs: 4, warmup_epochs: 1}}
+  - {name: random, strategy: random}
+  - {name: BiFPN, strategy: fixed, train: {detector: {neck: bifpn}}}
+"""
 
 #: words of a command -> its guide
 GUIDES: Mapping[str, Guide] = MappingProxyType(
@@ -189,7 +204,6 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "optimizer.lr",
                     "augment.size",
                     "evaluate-every",
-                    "ema-decay",
                     "precision",
                 ),
                 "computer": _COMPUTER,
@@ -198,12 +212,16 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
         "compare": Guide(
             (
                 (
-                    "Table 2 of the paper, small, two runs at a time",
-                    "nasface compare preset:table2-small --data DIR --out table2 --workers 2",
+                    "A first comparison, some minutes long",
+                    "nasface compare preset:first-look --data data --out first --workers 2",
                 ),
-                ("A plan of your own", "nasface compare plan.yaml --out study"),
-                ("Its summary for a program", "nasface compare plan.yaml --out study --json"),
-            )
+                ("What a plan would take", "nasface compare plan.yaml --estimate"),
+                (
+                    "Table 2 of the paper, small",
+                    "nasface compare preset:table2-small --data DIR --out table2",
+                ),
+            ),
+            notes=f"a plan, all of which docs/comparisons.md explains:\n\n{PLAN_EXAMPLE}",
         ),
         "evaluate": Guide(
             (

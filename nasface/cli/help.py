@@ -32,6 +32,8 @@ def help_text(command: type[Any], words: str, default: object = None, *, full: b
         lines += _in_full(rest)
     else:
         lines += _in_short(rest, guide, words)
+    if guide.notes:
+        lines += ["", guide.notes]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import nasface
-from nasface.cli.console import Detail, is_verbose, set_detail
+from nasface.cli.detail import detail, take_detail
 from nasface.engine.malloc import keep_freed_memory
 from nasface.errors import NasfaceError, one_of
 from nasface.registry import EXTENSIONS, import_extensions
@@ -39,10 +39,6 @@ VERBS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-DETAILS: Mapping[str, Detail] = MappingProxyType(
-    {"-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
-)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 2 for a user's mistake, 130 after Ctrl-C."""
@@ -58,9 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    asked = [DETAILS[word] for word in words if word in DETAILS]
-    set_detail(asked[-1] if asked else "usual")
-    words = [word for word in words if word not in DETAILS]
+    words = take_detail(words)
     if not words or words[0] in ("-h", "--help"):
         print(_usage())
         return 0 if words else 2
@@ -83,7 +77,7 @@ def _run(words: list[str]) -> int:
         import_extensions()
         code: int = importlib.import_module(f"nasface.cli.{verb.replace('-', '_')}").run(words[1:])
     except NasfaceError as error:
-        if is_verbose():
+        if detail() == "verbose":
             traceback.print_exc()
         # An error of a data worker arrives with the worker's traceback in front of its message.
         message = str(error).rstrip().splitlines()[-1].removeprefix(f"{_name(error)}: ")

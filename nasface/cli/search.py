@@ -68,12 +68,16 @@ def run(arguments: Sequence[str]) -> int:
         progress.note(f"stopped; go on with: nasface search --out {out} --resume")
         return 130
     summary = read_summary(out)
+    verdict = result.verdict
     with pictures_if_possible():
         result.plot(out / HISTORY_PLOT)
     if command.json:
-        print_json({"folder": str(out), **summary})
+        print_json({"folder": str(out), **summary, "verdict": str(verdict)})
         return 0
     _print_choices(result.decisions())
+    say(f"verdict    {verdict}")
+    for each in verdict.advice:
+        say(f"           would help: {each}")
     visited = summary["candidates"] - summary["unvisited"]
     say(f"genotype   {out / 'genotype.yaml'}")
     if (out / DRAWING).is_file():

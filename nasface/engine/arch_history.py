@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,22 @@ class ArchHistory:
             )
             for at, epoch in enumerate(self.epochs)
         ]
+
+    @property
+    def late_epochs(self) -> int:
+        """The epochs that :meth:`changed_late` looks at: the last quarter, at least one."""
+        return max(1, len(self.epochs) // 4)
+
+    def changed_late(self) -> set[tuple[str, str]]:
+        """The nodes (cell, node) that changed the operations they keep in the last epochs."""
+        found = set()
+        for cell, scores in self.scores.items():
+            table = CandidateTable.of(self.space, cell)
+            kept = [select(table, each) for each in scores[-self.late_epochs - 1 :]]
+            for at, node in enumerate(table.graph.nodes):
+                if any(before[at] != after[at] for before, after in pairwise(kept)):
+                    found.add((cell, node.name))
+        return found
 
     def probabilities(self) -> dict[str, list[list[float | None]]]:
         """Of the last of :meth:`genotypes`: for each cell, each node and each of its edges the

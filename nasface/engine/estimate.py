@@ -1,6 +1,8 @@
-"""What a search will take in memory and time, before it starts."""
+"""What a search or training will take, before it starts."""
 
 import copy
+import math
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ import torch
 from nasface.data.dataset import make_loader
 from nasface.device import choose_device
 from nasface.engine.distributed.world import World
+from nasface.engine.evaluate import evaluate_ap
 from nasface.engine.job import RunContext
 from nasface.engine.memory_estimate import Footprint, available_mb, state_mb
 from nasface.engine.search import (
@@ -20,7 +23,9 @@ from nasface.engine.search import (
     make_search_job,
 )
 from nasface.engine.search_job import SearchJob
+from nasface.engine.train import TrainConfig, TrainInputs, make_train_job
 from nasface.nn.cost import count_saved_bytes
+from nasface.progress import Silent
 from nasface.search.policy import CellMixture
 
 _DRAWS = 4
@@ -90,6 +95,29 @@ def estimate_search(config: SearchConfig, inputs: SearchInputs | None = None) ->
     )
 
 
+def estimate_training(config: TrainConfig, inputs: TrainInputs) -> float:
+    """Seconds that a training and its evaluations will take, by timing a few steps and images.
+
+    The detector in ``inputs`` is changed by it.
+
+    Raises:
+        NasfaceError: for settings or data with which the training could not start.
+    """
+    job = make_train_job(config, inputs, RunContext(World(), choose_device(config.device)))
+    batches = iter(make_loader(job.loader.data, job.loader.batch, 0, _TIMED_STEPS + 1, 0))
+    step = _median_seconds(lambda: job.take_step(next(batches)))
+    seconds = step * job.total
+    if inputs.val:
+        images = iter(inputs.val[: _TIMED_STEPS + 1])
+        job.model.eval()
+        image = _median_seconds(
+            lambda: evaluate_ap(job.model, [next(images)], config.inference, Silent()),
+            min(_TIMED_STEPS, len(inputs.val) - 1),
+        )
+        seconds += image * len(inputs.val) * math.ceil(config.epochs / config.evaluate_every)
+    return seconds
+
+
 def _activations_mb(search: SearchJob) -> float:
     """The most that a weight or architecture step keeps, over a few draws of paths."""
     searcher, first_shot = search.searcher, search.loss.loss.uses_first_shot
@@ -120,15 +148,24 @@ def _activations_mb(search: SearchJob) -> float:
 
 
 def _seconds(search: SearchJob, *, with_arch_step: bool) -> float:
-    """Median time of a step with its data; the first one, which warms up, does not count."""
+    """Time of a step with its data."""
     loaders = [
         iter(make_loader(loader.data, loader.batch, 0, _TIMED_STEPS + 1, 0))
         for loader in search.loaders
     ]
-    times = []
-    for _ in range(_TIMED_STEPS + 1):
-        started = time.monotonic()
+
+    def step() -> None:
         batch = next(loaders[1]) if with_arch_step else None
         search.take_step(next(loaders[0]), batch)
+
+    return _median_seconds(step)
+
+
+def _median_seconds(act: Callable[[], object], count: int = _TIMED_STEPS) -> float:
+    """Median time of an act; the first one, which warms up, does not count unless it is alone."""
+    times = []
+    for _ in range(count + 1):
+        started = time.monotonic()
+        act()
         times.append(time.monotonic() - started)
-    return sorted(times[1:])[_TIMED_STEPS // 2]
+    return statistics.median(times[1:] or times)

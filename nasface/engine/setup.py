@@ -16,6 +16,7 @@ from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
 from nasface.detection.detector import Detector
 from nasface.detection.searchable import SearchableDetector
 from nasface.errors import ConfigError, DataError
+from nasface.models import weights_path
 from nasface.nn.blocks import channels_last
 from nasface.progress import Progress
 from nasface.structures import Targets
@@ -62,7 +63,7 @@ def start_backbone(
     """
     backbone = detector.trunk.backbone
     if weights:
-        load_backbone_weights(backbone, Path(weights))
+        load_backbone_weights(backbone, weights_path(weights))
     detector.fixed = tuple(freeze(backbone, freeze_stages, freeze_norms))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from nasface.arch.genotype import Genotype
 from nasface.detection.cost import detector_cost
 from nasface.drawing.draw import draw
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, RunError
 from nasface.plots.arch_history import plot_choice_history
 from nasface.plots.curves import plot_metric
 from nasface.plots.evaluation import plot_curves
@@ -19,6 +19,8 @@ from nasface.reports.html import Report, ReportPicture, ReportTable, RunSection
 from nasface.reports.reader import RunRecord, read_run
 from nasface.reports.samples import sample_detections
 from nasface.reports.themed import photograph_uri, picture_uri, themed_svg
+from nasface.search.coverage import Decision
+from nasface.search.verdict import judge
 
 COST_SIZE = (480, 640)
 """Height and width of the image at which a detector's multiply-adds are counted."""
@@ -159,6 +161,7 @@ def _section(run: RunRecord, before: Sequence[RunRecord], samples: int) -> RunSe
         )
     if run.decisions:
         tables.append(_decisions(run.decisions))
+        notes += _verdict(run)
     if run.history is not None:
         found = run.history
         address = picture_uri(
@@ -236,6 +239,20 @@ def _decisions(decisions: Sequence[Mapping[str, Any]]) -> ReportTable:
     ]
     columns = ("choice", "candidates", "entropy", "margin", "visits of a candidate")
     return ReportTable("Choices (entropy: 1 is undecided)", columns, rows)
+
+
+def _verdict(run: RunRecord) -> list[str]:
+    """What the search is worth, and what would help."""
+    history = run.history
+    changed, epochs = (history.changed_late(), history.late_epochs) if history else (set(), 1)
+    try:
+        verdict = judge([Decision(**row) for row in run.decisions], changed, epochs)
+    except TypeError:
+        raise RunError(f"{run.path}: its decisions.json is of another form") from None
+    notes = [f"Choices {verdict}."]
+    if verdict.advice:
+        notes.append(f"Would help: {'; '.join(verdict.advice)}.")
+    return notes
 
 
 def _settings(runs: Sequence[RunRecord]) -> ReportTable:

@@ -5,4 +5,4 @@ Needs the extra ``studies``.
 
 from nasface.optional import require
 
-require("nasface[studies]", "matplotlib", "pandas", "scipy")
+require("nasface[studies]", "filelock", "matplotlib", "pandas", "scipy")

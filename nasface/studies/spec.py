@@ -19,6 +19,13 @@ from nasface.search.policies import POLICIES
 
 Figure = Literal["ap", "easy", "medium", "hard"]
 
+_FORM = (
+    "a plan has name, seeds [0, 1, ...] and methods [{name, strategy, and, where they differ, "
+    "nodes, seeds, search, train}], and may have metric, data, search, train, candidates, "
+    "threads, rank; "
+    "`nasface compare --help` shows one"
+)
+
 #: what each way of searching sets, before the settings of plan and method
 SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -138,7 +145,10 @@ def load_plan(path: Path, data: str | None = None) -> StudySpec:
     Raises:
         ConfigError: naming the file, the key and what would be accepted.
     """
-    plan = load_config(StudySpec, path)
+    try:
+        plan = load_config(StudySpec, path)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; {_FORM}") from None
     methods = tuple(replace(each, **_current(each)) for each in plan.methods)
     plan = replace(plan, methods=methods, **_current(plan))
     return plan if data is None else replace(plan, data=data)

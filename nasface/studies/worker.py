@@ -1,23 +1,25 @@
-"""One run of a comparison, phase by phase, each in a process of its own.
+"""The phases of a run of a comparison: search, training, and ranking by its supernet.
 
-    python -m nasface.studies.worker FOLDER search|train|rank
-
-So each phase has the memory peak to itself, can be stopped, and goes on from its checkpoint.
+Each can be stopped, and goes on from its checkpoint.
 """
 
 import json
+import os
 import platform
 import shutil
 import statistics
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from torch import nn
 
 import nasface
@@ -48,7 +50,9 @@ from nasface.studies.spec import StudyRun
 
 RUN, SEARCHED, RESULT, RANKED = "run.yaml", "search.json", "result.json", "rank.json"
 GENOTYPE_FILE = "genotype.yaml"
-STOPPED = 130
+LOCK = ".lock"
+STOPPED, TAKEN = 130, 75
+"""How a phase ends that was stopped, and one whose run another process works on."""
 _LATENCY_ROUNDS = 7
 
 
@@ -228,20 +232,46 @@ class _Lines:
         print(text, flush=True)
 
 
-def run_worker(arguments: list[str]) -> int:
-    """Run a phase; 0 done, 130 stopped, 2 for a mistake, whose line is the last of the log."""
-    folder = Path(arguments[0])
+def begin_phase(log: str) -> int:
+    """Make this process one that computes a phase; returns its number.
+
+    What it prints goes to the end of a file. It has a session of its own, so that Ctrl-C on the
+    terminal reaches the comparison alone, which passes it on.
+    """
+    if hasattr(os, "setsid"):
+        os.setsid()
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(file, sys.stdout.fileno())
+    os.dup2(file, sys.stderr.fileno())
+    os.close(file)
     keep_freed_memory()
+    return os.getpid()
+
+
+def run_phase(folder: str, phase: str) -> int:
+    """Run a phase, unless another process holds the lock of the run.
+
+    Returns 0 for done, 130 for stopped, :data:`TAKEN`, and 1 for a mistake, the line of which is
+    the last of the log.
+    """
     try:
-        import_extensions()
-        done = PHASES[arguments[1]](load_config(StudyRun, folder / RUN), folder, _Lines())
+        with FileLock(Path(folder) / LOCK, blocking=False):
+            import_extensions()
+            run = load_config(StudyRun, Path(folder) / RUN)
+            code = 0 if PHASES[phase](run, Path(folder), _Lines()) else STOPPED
+    except Timeout:
+        code = TAKEN
+    except KeyboardInterrupt:
+        code = STOPPED
     except NasfaceError as error:
         print(error, flush=True)
-        return 2
-    except KeyboardInterrupt:
-        return STOPPED
-    return 0 if done else STOPPED
-
-
-if __name__ == "__main__":
-    sys.exit(run_worker(sys.argv[1:]))
+        code = 1
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    finally:
+        sys.stdout.flush()
+    parent = parent_process()
+    if parent is not None and not parent.is_alive():
+        os._exit(code)  # the comparison was killed: nobody waits for this process
+    return code

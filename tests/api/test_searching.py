@@ -65,7 +65,8 @@ def test_result_tells_what_was_found(found: nasface.SearchResult) -> None:
     space = nasface.load_search_space("autofem-fpn")
     assert found.genotype.space.digest == space.digest
     table = found.decisions()
-    assert table.columns == ["cell", "node", "candidates", "entropy", "margin", "least", "most"]
+    assert table.columns == ["cell", "node", "candidates", "entropy", "margin", "least", "most",
+                             "what"]  # fmt: skip
     assert {row["cell"] for row in table} == {"fpn"}
     assert all(0 <= row["entropy"] <= 1.000001 and row["least"] <= row["most"] for row in table)
     assert found.history.epochs == [1, 2]
@@ -74,7 +75,8 @@ def test_result_tells_what_was_found(found: nasface.SearchResult) -> None:
     assert found.metrics.column("step") == [1, 2, 3, 4]
     text = repr(found)
     assert "finished after 4 steps in space autofem-fpn" in text
-    assert f"{len(table)} nodes: mean entropy " in text
+    assert f"of {len(table)} choices are open" in text
+    assert found.verdict.is_undecided
 
 
 def test_search_with_out_is_the_search_of_its_settings(

@@ -7,10 +7,11 @@ import pytest
 
 import nasface
 from nasface.cli.commands import commands
-from nasface.cli.guides import GUIDES
+from nasface.cli.guides import GUIDES, PLAN_EXAMPLE
 from nasface.cli.help import help_text
 from nasface.cli.main import main
 from nasface.cli.option_list import options
+from nasface.studies.spec import load_plan, runs_of
 
 Output = pytest.CaptureFixture[str]
 COMMANDS = dict(commands())
@@ -50,6 +51,19 @@ def test_examples_and_groups_name_what_there_is(words: str) -> None:
     own = [each for each in COMMANDS if each.split()[0] == words.split()[0]]
     known = {each.name for command in own for each in options(COMMANDS[command])}
     assert {name for names in GUIDES[words].groups.values() for name in names} <= known
+
+
+def test_compare_shows_a_plan_that_can_be_used(tmp_path: Path, capsys: Output) -> None:
+    assert main(["compare", "--help"]) == 0
+    assert PLAN_EXAMPLE in capsys.readouterr().out
+    (tmp_path / "plan.yaml").write_text(PLAN_EXAMPLE)
+    plan = load_plan(tmp_path / "plan.yaml")
+    assert len(runs_of(plan)) == 12
+    (tmp_path / "wrong.yaml").write_text(PLAN_EXAMPLE.replace("methods", "ways"))
+    assert main(["compare", str(tmp_path / "wrong.yaml"), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "wrong.yaml: " in said
+    assert "a plan has name, seeds [0, 1, ...] and methods" in said
 
 
 def test_options_left_out_are_named(capsys: Output) -> None:

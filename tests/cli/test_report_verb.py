@@ -45,7 +45,9 @@ def test_report_of_three_runs_is_written_side_by_side(
     assert str(out) in capsys.readouterr().out
     text = out.read_text()
     for words in ("Training loss", "Search: loss of weight steps", "How the choices moved",
-                  "Choices (entropy: 1 is undecided)", "Cells of search", "Cost at 640 x 480",
+                  "Choices (entropy: 1 is undecided)",
+                  "Choices undecided: close to random; ", "Would help: ", "Cells of search",
+                  "Cost at 640 x 480",
                   "Protocol ap, by height", "Worst", "Missed",
                   "processor", "nasface train --config"):  # fmt: skip
         assert words in text, words

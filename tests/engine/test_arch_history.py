@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from nasface.arch.io import load_search_space
-from nasface.engine.arch_history import arch_history
+from nasface.engine.arch_history import ArchHistory, arch_history
+from nasface.search.candidates import CandidateTable
 
 
 def test_probabilities_are_those_of_the_derived_operations() -> None:
@@ -43,3 +44,18 @@ def test_what_a_space_fixes_has_no_probability() -> None:
         next(edge for edge in space.cells["fpn"].edges if len(edge.operations) > 1).operations
     )
     assert found["td6"] == [pytest.approx(1 / count)]
+
+
+def test_nodes_that_changed_in_the_last_quarter_are_named() -> None:
+    space = load_search_space("darts", {"nodes": 2, "keep": 1})
+    table = CandidateTable.of(space, "normal")
+    scores = np.where(table.offered_EO, 1.0, np.nan)[None].repeat(8, axis=0).astype(np.float32)
+    first, second = (edges[0] for edges in table.graph.edges_into)
+    skip = space.operations.index("skip")
+    names = [node.name for node in table.graph.nodes]
+    scores[3:, first, skip] = 3.0  # early
+    scores[7:, second, skip] = 3.0  # in the last of two epochs that are looked at
+    history = ArchHistory(space, list(range(1, 9)), {"normal": scores})
+    assert history.late_epochs == 2
+    assert history.changed_late() == {("normal", names[1])}
+    assert ArchHistory(space, [1], {"normal": scores[:1]}).changed_late() == set()

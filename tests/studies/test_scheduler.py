@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 from tiny import write_tiny
 
 from nasface.arch.io import load_genotype
@@ -20,13 +21,14 @@ from nasface.errors import ConfigError, RunError
 from nasface.io.yaml import to_yaml
 from nasface.progress import Silent
 from nasface.search.sampling import random_genotype
+from nasface.studies.estimate import estimate_comparison
 from nasface.studies.figure import plot_comparison
 from nasface.studies.one_shot import OneShotScorer
-from nasface.studies.scheduler import _lock, run_comparison
+from nasface.studies.scheduler import row_text, run_comparison
 from nasface.studies.spec import MethodSpec, StudySpec, runs_of
 from nasface.studies.statistics import mean_of
 from nasface.studies.tables import summarise, write_tables
-from nasface.studies.worker import search_phase
+from nasface.studies.worker import LOCK, search_phase
 
 SMALL: dict[str, Any] = {
     "batch_size": 2,
@@ -85,13 +87,65 @@ def test_runs_are_made_once_and_mean_what_train_means(data: Path, tmp_path: Path
     assert time.monotonic() - started < 2  # no process was started
 
 
+def test_rows_are_reported_one_by_one_and_said(data: Path, tmp_path: Path) -> None:
+    made, told, progress = plan(data, FPN, RANDOM), [], Notes()
+    outcome = run_comparison(made, tmp_path / "out", 1, progress, lambda rows: told.append(rows))
+    assert [len(rows) for rows in told] == [1, 2]
+    assert told[-1] == outcome.rows
+    said = [row_text(row, run) for row, run in zip(outcome.rows, runs_of(made), strict=True)]
+    assert progress.notes == said
+    assert said[0].startswith("fpn, seed 0: ap 0.")
+    assert said[0].endswith(" s")
+
+
+class Notes(Silent):
+    """Keeps the lines that stay."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """See :class:`Progress`."""
+        self.notes.append(text)
+
+
+def test_a_run_whose_process_is_killed_goes_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deaths").touch()
+    (tmp_path / "deadly.py").write_text(
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from nasface.studies import worker\n"
+        f"deaths = Path({str(tmp_path / 'deaths')!r})\n"
+        "def train(run, folder, progress, before=worker.PHASES['train']):\n"
+        "    if len(deaths.read_text()) < 2:\n"
+        "        deaths.write_text(deaths.read_text() + 'x')\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return before(run, folder, progress)\n"
+        "worker.PHASES['train'] = train\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("NASFACE_IMPORT", "deadly")
+    outcome = run_comparison(plan(data, FPN), tmp_path / "out", 1, Silent())
+    assert outcome.complete
+    assert (tmp_path / "deaths").read_text() == "xx"
+
+
+def test_an_estimate_names_every_method(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = plan(data, FPN, RANDOM, seeds=(0, 1))
+    fpn, random = estimate_comparison(made, Silent())
+    assert (fpn.label, fpn.runs, fpn.search_seconds) == ("fpn", 2, 0.0)
+    assert (random.label, random.search_seconds) == ("random 4", 0.0)
+    assert fpn.seconds == 2 * fpn.train_seconds > 0
+
+
 def test_what_another_holds_is_left_alone(data: Path, tmp_path: Path) -> None:
     made, out = plan(data, FPN), tmp_path / "out"
     folder = out / runs_of(made)[0].path
     folder.mkdir(parents=True)
     (out / "plan.yaml").write_text("")
-    with _lock(folder) as lock:
-        assert lock is not None
+    with FileLock(folder / LOCK):
         outcome = run_comparison(made, out, 1, Silent())
     assert (outcome.rows, outcome.failed, outcome.complete) == ([], {}, False)
 
