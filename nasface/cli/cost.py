@@ -15,6 +15,7 @@ from nasface.cli.options import parse
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import FRAME, detector_cost
+from nasface.detection.latency import load_latency_table
 from nasface.detection.necks.registry import GENOTYPE, NECK_PARTS, NONE, is_hand_made, uses_genotype
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
 from nasface.errors import ConfigError, one_of
@@ -37,6 +38,9 @@ class CostCommand:
     """Genotype of a member of the family, or of all."""
     size: str = "640x480"
     """Width and height of the image."""
+    latency: Annotated[Path | None, tyro.conf.arg(metavar="TABLE.yaml")] = None
+    """Table of `nasface latency measure`: the milliseconds of a genotype's detector by it, whose
+    detector and image size are the table's."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """YAML file of detector settings; options given here override it."""
     json: bool = False
@@ -52,6 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     if match is None:
         raise ConfigError(f"size: {command.size!r}, expected WIDTHxHEIGHT such as 640x480")
     width, height = int(match[1]), int(match[2])
+    if command.latency is not None:
+        return _latency(command)
     if command.model == "family":
         return _family(load_genotype(command.genotype), (height, width), command.json)
     if command.model == "necks":
@@ -90,6 +96,26 @@ def run(arguments: Sequence[str]) -> int:
         f"{title} at {command.size}",
         ("part", "parameters", "MACs"),
         [[row.part, f"{row.parameters:,}", f"{row.macs:,}"] for row in rows],
+    )
+    return 0
+
+
+def _latency(command: CostCommand) -> int:
+    """The predicted time of a genotype in the detector of a latency table."""
+    table = load_latency_table(command.latency or Path())
+    name = command.genotype if command.model in MODELS else command.model
+    genotype = load_genotype(name)
+    cells = {cell: table.of_cell(genotype, cell) for cell in genotype.cells}
+    whole = table.predict(genotype)
+    parts = {"total": whole, "trunk": whole - sum(cells.values()), **cells}
+    if command.json:
+        print_json({"runtime": table.runtime, "size": table.size, "milliseconds": parts})
+        return 0
+    print_table(
+        f"{genotype.name} at {table.size[0]}x{table.size[1]} by {command.latency}, "
+        f"{table.runtime} on {table.machine}, {table.threads} thread(s)",
+        ("part", "ms"),
+        [[part, f"{value:.3f}"] for part, value in parts.items()],
     )
     return 0
 

@@ -36,6 +36,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "draw": "draw a genotype, what two share, or how the choices of a search moved",
         "cost": "parameters and multiply-adds of a detector",
         "completion": "print what makes a shell complete these commands and their options",
+        "latency": "measure how long the parts of detectors take on this machine",
     }
 )
 

@@ -11,11 +11,18 @@ from nasface.arch.space import SearchSpace
 from nasface.arrays import Float32
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
+from nasface.detection.latency import LatencyTable
 from nasface.detection.necks.registry import neck_paths
 from nasface.detection.pyramid import LEVELS
 from nasface.nn.cost import Cost, measure_cost
 from nasface.search.candidates import CandidateTable, select
-from nasface.search.cost_penalty import CostPenalty, Measure, operation_costs
+from nasface.search.cost_penalty import (
+    CostOf,
+    CostPenalty,
+    Measure,
+    counted_cost,
+    operation_costs,
+)
 from nasface.search.derive import genotype_of_paths
 
 FRAME: Mapping[str, str] = MappingProxyType(
@@ -47,19 +54,28 @@ def detector_cost_penalty(
     config: DetectorConfig,
     space: SearchSpace,
     size: tuple[int, int],
-    measure: Measure,
+    measure: Measure | LatencyTable,
     before: Genotype | None = None,
 ) -> CostPenalty:
-    """The size of the derived detector as a function of the choices, at images of (height, width).
+    """The cost of the derived detector as a function of the choices, at images of (height, width).
 
+    ``measure`` is what is counted, or a table of measured times, whose milliseconds are the cost.
     What does not depend on the operations is measured on one derived detector; the projections of
-    cat-leaf, which vary a little with the leaves, count as they are there.
+    cat-leaf, which vary a little with the leaves, and combine rules count as they are there.
+
+    Raises:
+        ConfigError: for a table of another detector or image size.
     """
     height, width = size
+    if isinstance(measure, LatencyTable):
+        measure.check_made_for(config, (width, height))
+        cost_of: CostOf = measure.operation_time
+    else:
+        cost_of = counted_cost(config.channels, measure)
     sizes = {level: (-(-height // 2**level), -(-width // 2**level)) for level in LEVELS}
     costs: dict[str, Float32] = {}
     for cell in space.cells:
-        own = operation_costs(space, cell, config.channels, sizes, measure)
+        own = operation_costs(space, cell, sizes, cost_of)
         leader = space.leader(cell)
         costs[leader] = costs[leader] + own if leader in costs else own
     paths = {}
@@ -68,8 +84,12 @@ def detector_cost_penalty(
         paths[cell] = select(table, np.zeros(table.offered_EO.shape, np.float32))
     example = genotype_of_paths(space, paths)
     whole = example if before is None else cascade(before, example)
-    total = detector_cost(config, whole, height, width)[0]
+    if isinstance(measure, LatencyTable):
+        total = measure.predict(whole)
+    else:
+        counted = detector_cost(config, whole, height, width)[0]
+        total = counted.macs if measure == "macs" else counted.parameters
     searched = sum(
         float(costs[cell][pair]) for cell, path in paths.items() for node in path for pair in node
     )
-    return CostPenalty((total.macs if measure == "macs" else total.parameters) - searched, costs)
+    return CostPenalty(total - searched, costs)

@@ -16,6 +16,7 @@ from nasface.data.reading import check_images, describe_data
 from nasface.data.records import ImageRecord
 from nasface.data.widerface import split_halves
 from nasface.detection.cost import detector_cost_penalty
+from nasface.detection.latency import load_latency_table
 from nasface.detection.losses import DetectionLoss
 from nasface.detection.pyramid import LEVELS
 from nasface.detection.searchable import build_searchable
@@ -49,7 +50,7 @@ class SearchConfig(BilevelConfig, JobConfig):
     """Genotype built as a fixed module in front of the searched one; its cells open the result
     (the paper searches autofem-fpn first, then autofem-cpm behind it)."""
     cost_penalty_size: tuple[int, int] = (640, 480)
-    """Width and height of the image at which the cost penalty counts multiply-adds."""
+    """Width and height of the image at which the cost penalty counts multiply-adds or time."""
 
     def __post_init__(self) -> None:
         JobConfig.__post_init__(self)
@@ -212,8 +213,14 @@ def _cost_penalty(config: SearchConfig, inputs: SearchInputs) -> CostPenalty | N
     if not config.cost_penalty.weight:
         return None
     width, height = config.cost_penalty_size
+    penalty = config.cost_penalty
+    measure = (
+        load_latency_table(Path(penalty.latency_table))
+        if penalty.measure == "latency"
+        else penalty.measure
+    )
     return detector_cost_penalty(
-        config.detector, inputs.space, (height, width), config.cost_penalty.measure, inputs.prefix
+        config.detector, inputs.space, (height, width), measure, inputs.prefix
     )
 
 

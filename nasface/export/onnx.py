@@ -136,7 +136,7 @@ def _dimensions(
 def _traced(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
     """The whole graph by torch's exporter, which takes longer and knows all operators."""
     program = trace(loaded.detector, config.outputs, config.fixed)
-    with _quiet():
+    with quiet_export():
         exported = torch.onnx.export(
             program,
             (),
@@ -176,7 +176,7 @@ def _compare(loaded: LoadedDetector, path: Path, config: ExportConfig) -> Parity
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_export() -> Iterator[None]:
     """Silence what torch's exporter says of packages that we do not use."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level

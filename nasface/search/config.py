@@ -14,8 +14,10 @@ class CostPenaltyConfig:
 
     weight: float = 0.0
     """Weight of the term max(0, expected / target - 1); 0 switches it off."""
-    measure: Literal["macs", "parameters"] = "macs"
-    """What is counted."""
+    measure: Literal["macs", "parameters", "latency"] = "macs"
+    """What is counted; latency in milliseconds, by the table in latency_table."""
+    latency_table: str = ""
+    """File that `nasface latency measure` wrote, for the measure latency."""
     target: float = 0.0
     """Size of the whole network up to which nothing is added; see `nasface cost`."""
 
@@ -24,6 +26,11 @@ class CostPenaltyConfig:
             raise ConfigError(
                 f"cost_penalty: weight {self.weight}, target {self.target}: expected a weight of "
                 "0, or a weight and a target above 0"
+            )
+        if (self.measure == "latency") != bool(self.latency_table):
+            raise ConfigError(
+                f"cost_penalty: measure {self.measure}, latency_table {self.latency_table!r}: "
+                "expected a table for the measure latency, and for no other"
             )
 
 

@@ -4,9 +4,9 @@ parameters.
 Shape letters: E edge of a cell, O operation (column of the space's operation order).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -23,18 +23,20 @@ from nasface.search.supernet import ArchitectureParameters
 
 Measure = Literal["macs", "parameters"]
 
+CostOf: TypeAlias = Callable[[str, int, tuple[int, int]], float]
+"""(operation, stride, height and width of its input) -> what it costs."""
+
 
 def operation_costs(
     space: SearchSpace,
     cell: str,
-    channels: int,
     sizes: Mapping[int, tuple[int, int]],
-    measure: Measure,
+    cost_of: CostOf,
 ) -> Float32:
     """What each candidate (E, O) of a cell costs in the derived cell; 0 where none is offered.
 
-    ``sizes`` gives the height and width of each level for one image; multiply-adds are those of
-    convolutions. Projections and combinations of nodes are not part of it.
+    ``sizes`` gives the height and width of each level for one image. Projections and combinations
+    of nodes are not part of it.
     """
     graph = space.cells[cell]
     level = {each.name: each.level for each in graph.inputs}
@@ -48,16 +50,21 @@ def operation_costs(
         for name in edge.operations:
             key = (name, 2 if strided else 1, size)
             if key not in known:
-                known[key] = _cost(name, channels, key[1], size, measure)
+                known[key] = cost_of(*key)
             costs[at, space.operations.index(name)] = known[key]
     return costs
 
 
-def _cost(name: str, channels: int, stride: int, size: tuple[int, int], measure: Measure) -> float:
-    with torch.device("meta"):
-        operation = build_operation(name, channels, stride)
-        (whole,) = measure_cost(operation, (torch.empty(1, channels, *size),))
-    return whole.macs if measure == "macs" else whole.parameters
+def counted_cost(channels: int, measure: Measure) -> CostOf:
+    """Multiply-adds (those of convolutions) or parameters of an operation."""
+
+    def cost_of(name: str, stride: int, size: tuple[int, int]) -> float:
+        with torch.device("meta"):
+            operation = build_operation(name, channels, stride)
+            (whole,) = measure_cost(operation, (torch.empty(1, channels, *size),))
+        return whole.macs if measure == "macs" else whole.parameters
+
+    return cost_of
 
 
 def expected_cost(

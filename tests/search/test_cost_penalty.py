@@ -18,7 +18,13 @@ from nasface.nn.cell import FixedModule
 from nasface.nn.cost import count_parameters
 from nasface.search.candidates import CandidateTable
 from nasface.search.config import CostPenaltyConfig
-from nasface.search.cost_penalty import CostPenalty, Measure, expected_cost, operation_costs
+from nasface.search.cost_penalty import (
+    CostPenalty,
+    Measure,
+    counted_cost,
+    expected_cost,
+    operation_costs,
+)
 from nasface.search.derive import derive
 from nasface.search.supernet import ArchitectureParameters
 
@@ -48,7 +54,7 @@ def test_parameters_of_a_decided_cell_are_those_of_the_built_one(
     for cell, graph in space.cells.items():
         if any(node.kept < len(node.edges) for node in graph.nodes):
             continue  # the best operations of two edges are tied at a probability of one
-        costs = operation_costs(space, cell, 8, SIZES, "parameters")
+        costs = operation_costs(space, cell, SIZES, counted_cost(8, "parameters"))
         table = CandidateTable.of(space, cell)
         found = expected_cost(table, alphas[cell], None, torch.from_numpy(costs))
         built = module.get_submodule(f"cells.{cell}.edges")
@@ -104,7 +110,9 @@ def test_the_penalty_pulls_down_to_the_target_only() -> None:
     space = load_search_space("darts", {"nodes": 2})
     arch_parameters = ArchitectureParameters(space)
     sizes = {0: (8, 8), 1: (4, 4)}
-    costs = {cell: operation_costs(space, cell, 8, sizes, "macs") for cell in space.cells}
+    costs = {
+        cell: operation_costs(space, cell, sizes, counted_cost(8, "macs")) for cell in space.cells
+    }
     cost_penalty = CostPenalty(1000.0, costs)
     start = float(cost_penalty.expected(arch_parameters).detach())
     config = CostPenaltyConfig(weight=2.0, target=start / 3)

@@ -13,7 +13,7 @@ from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import SearchClassifier
 from nasface.errors import ConfigError
 from nasface.search.config import BilevelConfig, CostPenaltyConfig, policy_at
-from nasface.search.cost_penalty import CostPenalty, operation_costs
+from nasface.search.cost_penalty import CostPenalty, counted_cost, operation_costs
 from nasface.search.policy import GumbelPath, Mixture
 from nasface.search.searcher import BilevelSearcher, Schedule, searched_skips
 from nasface.search.supernet import ArchitectureParameters
@@ -37,7 +37,9 @@ class Toy:
         self.network = SearchClassifier(SPACE, NetworkConfig(channels=4, classes=3, layers=3))
         weights = list(self.network.weights())
         costs = {
-            cell: operation_costs(SPACE, cell, 4, {0: (8, 8), 1: (4, 4)}, "parameters")
+            cell: operation_costs(
+                SPACE, cell, {0: (8, 8), 1: (4, 4)}, counted_cost(4, "parameters")
+            )
             for cell in SPACE.cells
         }
         self.searcher: BilevelSearcher[Batch] = BilevelSearcher(

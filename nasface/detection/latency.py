@@ -1,0 +1,230 @@
+"""How long a detector takes, added up from measured times of its parts.
+
+Multiply-adds say little about time on a CPU: a depthwise 5x5 has few of them and passes over memory
+as often as a dense convolution. So the parts of which detectors of a search space consist are
+measured once on a machine, each by itself, and a detector is predicted as the sum of its parts
+(:mod:`nasface.export.latency` measures them; "LatencyTable" after Dai et al., ChamNet, CVPR 2019).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from nasface.arch.genotype import CellGene, Genotype
+from nasface.arch.graph import CellGraph, Transform
+from nasface.arch.space import SearchSpace
+from nasface.detection.config import DetectorConfig
+from nasface.errors import ConfigError
+from nasface.io.files import read_text, write_text
+from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
+
+PartKind = Literal["trunk", "operation", "transform", "combine", "projection"]
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class LatencyPart:
+    """A part of a detector, measured by itself.
+
+    Args:
+        kind: what it is a part of; ``trunk`` is all that is not the neck.
+        name: operation, transform, combine rule, form of the projection; empty for the trunk.
+        height, width: of the map that enters it, or leaves it if it is a transform; of the image
+            for the trunk.
+        channels: of that map.
+        stride: of an operation.
+        inputs: maps that a combine rule or a projection takes.
+    """
+
+    kind: PartKind
+    name: str
+    height: int
+    width: int
+    channels: int
+    stride: int = 1
+    inputs: int = 1
+
+
+@dataclass(frozen=True)
+class LatencyEntry:
+    """A part and the median time, in milliseconds of processor time, of running it once."""
+
+    part: LatencyPart
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Measured times of all parts that detectors of a space may have, on one machine.
+
+    ``detector`` are the settings around the neck; ``factor`` is what the sum of the neck's parts is
+    multiplied by, the ratio of measured to added-up times of a few whole detectors.
+    """
+
+    format: Literal[1]
+    runtime: str
+    machine: str
+    threads: int
+    size: Size
+    """Width and height of the image."""
+    detector: DetectorConfig
+    entries: tuple[LatencyEntry, ...]
+    factor: float = 1.0
+
+    @cached_property
+    def times(self) -> Mapping[LatencyPart, float]:
+        """Part -> milliseconds."""
+        return {each.part: each.milliseconds for each in self.entries}
+
+    def time_of(self, part: LatencyPart) -> float:
+        """Milliseconds of a part, as the table has it; identities take none.
+
+        Raises:
+            ConfigError: for a part that was not measured.
+        """
+        if _is_free(part):
+            return 0.0
+        if part not in self.times:
+            found = ", ".join(f"{key} {value}" for key, value in asdict(part).items())
+            raise ConfigError(
+                f"latency table of {self.runtime}: has no {found}; expected a table of the same "
+                "space, detector and image size"
+            )
+        return self.times[part]
+
+    def predict(self, genotype: Genotype) -> float:
+        """Milliseconds of the detector of a genotype.
+
+        Raises:
+            ConfigError: if it has parts that were not measured.
+        """
+        parts = genotype_parts(genotype, self.detector.channels, self.size)
+        trunk = self.time_of(trunk_part(self.detector, self.size))
+        return trunk + self.factor * sum(map(self.time_of, parts))
+
+    def operation_time(self, name: str, stride: int, size: Size) -> float:
+        """Milliseconds that an operation of the neck takes, by height and width of its input."""
+        part = LatencyPart("operation", name, *size, self.detector.channels, stride)
+        return self.factor * self.time_of(part)
+
+    def check_made_for(self, detector: DetectorConfig, size: Size) -> None:
+        """Raise :class:`ConfigError` unless the table is of a detector at (width, height)."""
+        if (self.detector, self.size) != (detector, size):
+            raise ConfigError(
+                f"latency table of {self.runtime}: was measured for another detector or at "
+                f"{self.size[0]}x{self.size[1]}; expected the detector of the settings at "
+                f"{size[0]}x{size[1]}"
+            )
+
+    def of_cell(self, genotype: Genotype, cell: str) -> float:
+        """Milliseconds that a cell of a genotype adds to its detector."""
+        alone = replace(genotype, cells={cell: genotype.cells[cell]})
+        parts = genotype_parts(alone, self.detector.channels, self.size)
+        return self.factor * sum(map(self.time_of, parts))
+
+
+def load_latency_table(path: Path) -> LatencyTable:
+    """Read a table that ``nasface latency measure`` wrote.
+
+    Raises:
+        ConfigError: for a file that is not there or no table.
+    """
+    values = parse_yaml(read_text(path, ConfigError, "latency table"), str(path), ConfigError)
+    return parse_dataclass(LatencyTable, values, str(path), ConfigError)
+
+
+def save_latency_table(table: LatencyTable, path: Path) -> None:
+    """Write a table as YAML."""
+    write_text(path, to_yaml(table))
+
+
+def trunk_part(detector: DetectorConfig, size: Size) -> LatencyPart:
+    """All of a detector but its neck, at images of (width, height)."""
+    return LatencyPart("trunk", "", size[1], size[0], detector.channels)
+
+
+def genotype_parts(genotype: Genotype, channels: int, size: Size) -> Iterator[LatencyPart]:
+    """The parts of the neck of a genotype, at images of (width, height)."""
+    for cell in genotype.cells.values():
+        level = _levels(cell)
+        for node in cell.nodes:
+            for edge in node.edges:
+                yield from edge_parts(
+                    edge.operation, edge.transform, level[edge.source], node.level, channels, size
+                )
+            yield combine_part(node.combine, len(node.edges), node.level, channels, size)
+        for output in cell.outputs:
+            if cell.projection != "none":
+                here = level_size(output.level, size)
+                inputs = len(output.sources)
+                yield LatencyPart("projection", cell.projection, *here, channels, inputs=inputs)
+
+
+def space_parts(space: SearchSpace, channels: int, size: Size) -> list[LatencyPart]:
+    """All parts that necks of a space may have, each once; identities are left out."""
+    found: dict[LatencyPart, None] = {}
+    for graph in space.cells.values():
+        found.update(dict.fromkeys(_graph_parts(graph, channels, size)))
+    return [part for part in found if not _is_free(part)]
+
+
+def edge_parts(
+    operation: str, transform: Transform, source: int, target: int, channels: int, size: Size
+) -> Iterator[LatencyPart]:
+    """What an edge from one level to another runs: its resampling, its operation."""
+    strided = transform == "stride"
+    here = level_size(target, size)
+    if transform in ("up2", "down2"):
+        yield LatencyPart("transform", transform, *here, channels)
+    entering = level_size(source, size) if strided else here
+    yield LatencyPart("operation", operation, *entering, channels, 2 if strided else 1)
+
+
+def combine_part(rule: str, inputs: int, level: int, channels: int, size: Size) -> LatencyPart:
+    """The combination of the inputs of a node at a level."""
+    return LatencyPart("combine", rule, *level_size(level, size), channels, inputs=inputs)
+
+
+def level_size(level: int, size: Size) -> Size:
+    """Height and width of a level for an image of (width, height)."""
+    width, height = size
+    return -(-height // 2**level), -(-width // 2**level)
+
+
+def without_neck(detector: DetectorConfig) -> DetectorConfig:
+    """The settings of the trunk."""
+    return replace(detector, neck="none")
+
+
+def _graph_parts(graph: CellGraph, channels: int, size: Size) -> Iterator[LatencyPart]:
+    level = _levels(graph)
+    for node in graph.nodes:
+        for edge in node.edges:
+            for name in edge.operations:
+                if name != "none":
+                    source = level[edge.source]
+                    yield from edge_parts(name, edge.transform, source, node.level, channels, size)
+        for rule in node.rules:
+            yield combine_part(rule, node.kept, node.level, channels, size)
+    if graph.output.projection == "none":
+        return
+    for output in graph.output_levels:
+        most = sum(node.level == output for node in graph.nodes)
+        for inputs in range(1, most + 1):
+            here = level_size(output, size)
+            yield LatencyPart("projection", graph.output.projection, *here, channels, inputs=inputs)
+
+
+def _levels(cell: CellGraph | CellGene) -> dict[str, int]:
+    """Level of each input and node by name."""
+    inputs = {each.name: each.level for each in cell.inputs}
+    return inputs | {node.name: node.level for node in cell.nodes}
+
+
+def _is_free(part: LatencyPart) -> bool:
+    """Whether nothing is computed."""
+    if part.kind == "combine":
+        return part.inputs == 1 and part.name in ("sum", "product")
+    return part.kind == "operation" and part.name == "skip" and part.stride == 1
