@@ -16,6 +16,7 @@ ACTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
             action: ("genotype", f"Genotype{action.capitalize()}Command")
             for action in ("show", "diff", "validate", "import", "export")
         },
+        "latency": {"measure": ("latency", "LatencyMeasureCommand")},
     }
 )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from nasface.api.latency import LatencyConfig, measure_table
-from nasface.cli.console import ConsoleProgress, print_json, say
+from nasface.cli.console import console_progress, print_json, say
 from nasface.cli.options import check_new, parse
 from nasface.detection.latency import save_latency_table
 from nasface.errors import ConfigError, one_of
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigError(f"unknown action {action!r}; expected {one_of(action, ACTIONS)}")
     command = parse(LatencyMeasureCommand, rest, "latency measure")
     check_new(command.out, (".yaml",))
-    with ConsoleProgress() as progress:
+    with console_progress() as progress:
         table, check = measure_table(command.settings, progress)
     save_latency_table(table, command.out)
     figures: dict[str, Any] = {

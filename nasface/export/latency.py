@@ -81,7 +81,7 @@ class LatencyCheck:
         if len(self.measured) < 2:
             return math.nan
         ranks = np.argsort(np.argsort([self.measured, self.predicted], axis=1), axis=1)
-        return float(np.corrcoef(ranks)[0, 1])
+        return float(np.asarray(np.corrcoef(ranks))[0, 1])
 
 
 def measure_latency(

@@ -1,5 +1,7 @@
 """Measuring latency tables."""
 
+from typing import Any, cast
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.latency import LatencyPart, space_parts
 from nasface.errors import ConfigError
 from nasface.export.latency import (
+    RUNTIMES,
     Copies,
     LatencyCheck,
     build_part,
@@ -35,11 +38,26 @@ def test_copies_have_inputs_of_their_own() -> None:
     assert [float(each) for each in found] == [0 + 1, 2 + 3]
 
 
-@pytest.mark.parametrize("runtime", ["torch"])
-def test_a_measured_table_predicts_the_detectors_of_its_space(runtime: str) -> None:
+def test_onnxruntime_runs_what_torch_runs() -> None:
+    x = torch.randn(1, 8, 6, 4)
+    part = build_part(LatencyPart("operation", "narrow_3x3", 6, 4, 8))[0].eval()
+    (found,) = cast(list[Any], RUNTIMES["onnxruntime"](Copies([part]), [x])())
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(found), part(x), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_table_of_onnxruntime() -> None:
+    table = measure_latency(DETECTOR, SPACE, size=(96, 64), rounds=2)
+    assert table.runtime == "onnxruntime"
+    assert len(table.entries) == 1 + len(space_parts(SPACE, 8, (96, 64)))
+    assert table.entries[0].milliseconds > 0
+
+
+def test_a_measured_table_predicts_the_detectors_of_its_space() -> None:
     examples = [random_genotype(SPACE, 0, at) for at in range(2)]
     table = measure_latency(
-        DETECTOR, SPACE, size=(96, 64), runtime=runtime, rounds=2, examples=examples
+        DETECTOR, SPACE, size=(96, 64), runtime="torch", rounds=2, examples=examples
     )
     parts = space_parts(SPACE, 8, (96, 64))
     assert [each.part for each in table.entries[1:]] == parts
