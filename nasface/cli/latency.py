@@ -13,7 +13,7 @@ from nasface.cli.options import check_new, parse
 from nasface.detection.latency import save_latency_table
 from nasface.errors import ConfigError, one_of
 
-ACTIONS = ("measure",)
+_ACTIONS = ("measure",)
 
 
 @dataclass(kw_only=True)
@@ -41,8 +41,8 @@ def run(arguments: Sequence[str]) -> int:
         say("usage: nasface latency measure [options]; --help behind measure explains them")
         return 0 if arguments else 2
     action, *rest = arguments
-    if action not in ACTIONS:
-        raise ConfigError(f"unknown action {action!r}; expected {one_of(action, ACTIONS)}")
+    if action not in _ACTIONS:
+        raise ConfigError(f"unknown action {action!r}; expected {one_of(action, _ACTIONS)}")
     command = parse(LatencyMeasureCommand, rest, "latency measure")
     check_new(command.out, (".yaml",))
     with console_progress() as progress:
