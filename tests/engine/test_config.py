@@ -1,9 +1,16 @@
 import math
 
 import pytest
+import torch
 
 from nasface.data.augment import AugmentConfig
-from nasface.engine.optim import OptimizerConfig
+from nasface.detection.backbones.registry import build_backbone
+from nasface.engine.optim import (
+    LearningRateSchedule,
+    OptimizerConfig,
+    layer_scales,
+    make_optimizer,
+)
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
 from nasface.errors import ConfigError
@@ -61,3 +68,21 @@ def test_a_batch_that_cannot_be_normalised_is_refused() -> None:
     with pytest.raises(ConfigError, match="batch_size: 1 with crops of 128"):
         TrainConfig(batch_size=1, augment=AugmentConfig(size=128))
     assert TrainConfig(batch_size=1, augment=AugmentConfig(size=160)).batch_size == 1
+
+
+def test_stages_of_a_backbone_learn_by_falling_rates() -> None:
+    backbone = build_backbone("mobilenet_v2:0.25")
+    head = torch.nn.Linear(3, 2)
+    scales = layer_scales(backbone.freezable_stages(), 0.5)
+    config = OptimizerConfig(name="adamw", lr=0.1, warmup_steps=0)
+    optimizer = make_optimizer(config, [*backbone.parameters(), *head.parameters()], scales)
+    LearningRateSchedule(optimizer, config, 10).apply(0)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert len(rates) == len([*backbone.parameters(), *head.parameters()])
+    assert rates[id(head.weight)] == pytest.approx(0.1)
+    for at, stage in enumerate(backbone.freezable_stages()):
+        for module in stage:
+            for parameter in module.parameters():
+                assert rates[id(parameter)] == pytest.approx(0.1 * 0.5 ** (5 - at))
+    with pytest.raises(ConfigError, match="layer_decay: 0"):
+        OptimizerConfig(layer_decay=0)

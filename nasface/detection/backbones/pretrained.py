@@ -1,17 +1,22 @@
 """Weights that a backbone starts from, and parts of it that training leaves alone."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 from torch import Tensor, nn
 
 from nasface.detection.backbones.base import Backbone
+from nasface.detection.backbones.inverted_residual import InvertedResiduals
+from nasface.detection.backbones.narrowing import has_more_channels, narrowed
+from nasface.detection.backbones.packages import PACKAGED_WEIGHTS
 from nasface.errors import ConfigError, RunError
 from nasface.io.safetensors_file import load_safetensors_file
 from nasface.io.torch_file import load_torch_file
+from nasface.optional import PACKAGE, packaged_file
 
-CLASSIFIER = ("fc.weight", "fc.bias")
-"""What torchvision's ResNets have and a backbone has not."""
+CLASSIFIER = ("fc.", "classifier.", "features.18.")
+"""What names begin with that torchvision's ResNets and MobileNetV2 have and a backbone has not."""
 
 _PREFIX = "trunk.backbone."
 """What the names of a backbone's weights begin with in those of a detector."""
@@ -19,18 +24,34 @@ _PREFIX = "trunk.backbone."
 _NAMED = 5
 
 
-def load_backbone_weights(backbone: nn.Module, path: Path) -> None:
-    """Load a state dict into a backbone: ``.safetensors``, or a torch file of tensors alone.
+def load_backbone_weights(backbone: nn.Module, source: str | Path) -> None:
+    """Load a state dict into a backbone: ``.safetensors``, a torch file of tensors alone, or
+    ``package:NAME`` for one of :data:`PACKAGED_WEIGHTS`, whose code is not run.
 
     Of the weights of a whole detector, as ``nasface train`` writes them, the backbone's are taken;
-    a classifier is left out. Everything else must be there, in its shape, and nothing more.
+    a classifier is left out. Everything else must be there, in its shape, and nothing more. Those
+    of a wider MobileNetV2 or EfficientNet-Lite0 are narrowed, see :func:`narrowed`.
 
     Raises:
         RunError: naming the file and what is missing, surplus or of another shape.
+        ConfigError: for an unknown package. MissingPackageError: for one that is not installed.
     """
-    state = {key: value for key, value in _read(path).items() if key not in CLASSIFIER}
+    name = str(source)
+    if name.startswith(PACKAGE):
+        packaged = PACKAGED_WEIGHTS.get(name.removeprefix(PACKAGE))
+        if packaged is None:
+            known = ", ".join(PACKAGE + each for each in PACKAGED_WEIGHTS)
+            raise ConfigError(f"backbone_weights: unknown {name!r}; expected a file, or {known}")
+        path = packaged_file(packaged.install, packaged.package, packaged.path)
+        found: Mapping[str, Tensor] = packaged.convert(_read(path))
+    else:
+        path = Path(source)
+        found = _read(path)
+    state = {key: value for key, value in found.items() if not key.startswith(CLASSIFIER)}
     if any(key.startswith(_PREFIX) for key in state):
         state = {key[len(_PREFIX) :]: state[key] for key in state if key.startswith(_PREFIX)}
+    if isinstance(backbone, InvertedResiduals) and has_more_channels(state, backbone):
+        state = narrowed(state, backbone)
     own = backbone.state_dict()
     # Counters of batches are absent from old files and mean nothing here.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]

@@ -4,10 +4,15 @@ from collections.abc import Callable
 from functools import partial
 
 from nasface.detection.backbones.base import Backbone
+from nasface.detection.backbones.inverted_residual import PLANS, InvertedResiduals
 from nasface.detection.backbones.mobilenet import MobileNetV1
 from nasface.detection.backbones.resnet import DEPTHS, ResNet
 from nasface.detection.backbones.thin_resnet import WIDTHS, ThinResNet
+from nasface.errors import ConfigError
 from nasface.registry import Registry
+
+LEAST_WIDTH, MOST_WIDTH = 0.1, 4.0
+"""Limits of a multiplier of channels."""
 
 BACKBONES: Registry[Callable[[], Backbone]] = Registry("backbone")
 """Name -> what builds the backbone, with random weights."""
@@ -25,12 +30,56 @@ def register_backbone(name: str, build: Callable[[], Backbone]) -> None:
     BACKBONES.add(name, build)
 
 
+BACKBONE_FAMILIES: Registry[Callable[[str], Callable[[], Backbone]]] = Registry("backbone family")
+"""What stands before the colon of a name such as ``mobilenet_v2:0.5`` -> what makes of the rest
+what builds the backbone."""
+
+
+def _of_width(
+    name: str, build: Callable[[float], Backbone]
+) -> Callable[[str], Callable[[], Backbone]]:
+    """A family whose names end in a multiplier of all channels."""
+
+    def find(width: str) -> Callable[[], Backbone]:
+        try:
+            number = float(width)
+        except ValueError:
+            number = 0.0
+        if not LEAST_WIDTH <= number <= MOST_WIDTH:
+            raise ConfigError(
+                f"backbone: {name}:{width}, expected a width from {LEAST_WIDTH} to {MOST_WIDTH}, "
+                f"such as {name}:0.5"
+            )
+        return partial(build, number)
+
+    return find
+
+
 register_backbone("mobilenet_v1_0.25", partial(MobileNetV1, 0.25))
 register_backbone("mobilenet_v1", partial(MobileNetV1, 1.0))
+for _plan in PLANS:
+    register_backbone(_plan, partial(InvertedResiduals, _plan))
 for _depth in DEPTHS:
     register_backbone(f"resnet{_depth}", partial(ResNet, _depth))
 for _name, _widths in WIDTHS.items():
     register_backbone(_name, partial(ThinResNet, _widths))
+
+
+BACKBONE_FAMILIES.add("mobilenet_v1", _of_width("mobilenet_v1", MobileNetV1))
+for _plan in PLANS:
+    BACKBONE_FAMILIES.add(_plan, _of_width(_plan, partial(InvertedResiduals, _plan)))
+
+
+def find_backbone(name: str) -> Callable[[], Backbone]:
+    """What builds the backbone of a name, or of a family and the rest behind a colon.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    family, colon, rest = name.partition(":")
+    if colon and family in BACKBONE_FAMILIES:
+        return BACKBONE_FAMILIES[family](rest)
+    return BACKBONES.find(name)
 
 
 def build_backbone(name: str) -> Backbone:
@@ -39,4 +88,4 @@ def build_backbone(name: str) -> Backbone:
     Raises:
         ConfigError: for an unknown name.
     """
-    return BACKBONES.find(name)()
+    return find_backbone(name)()

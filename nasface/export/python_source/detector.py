@@ -9,7 +9,7 @@ from torch import nn
 import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
 from nasface.detection import anchors, boxes
-from nasface.detection.backbones.registry import BACKBONES
+from nasface.detection.backbones.registry import find_backbone
 from nasface.detection.checkpoint import LICENCE
 from nasface.detection.detector import Detector
 from nasface.detection.heads import Head, head_arguments
@@ -70,7 +70,7 @@ def write_source(
         )
     copier = SourceCopier(_IMPORTS, _DEFINED)
     copier.section = "Backbone"
-    backbone = copier.call(BACKBONES.find(config.backbone))
+    backbone = copier.call(find_backbone(config.backbone))
     copier.section = "Pyramid"
     widths = [cast(nn.Conv2d, cast(nn.Sequential, each)[0]) for each in found.trunk.laterals]
     extra = copier.call(ExtraLevels, widths[3].in_channels, config.extra_channels, config.extra)
