@@ -1,6 +1,7 @@
 """Differentiable neural architecture search for face detectors."""
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from nasface.metrics.registry import register_protocol
     from nasface.runs.logger import register_logger
     from nasface.search.policies import register_policy
+
+if sys.platform == "darwin":  # read when torch is imported: what MPS cannot do is done by the CPU
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 __version__ = "0.2.0.dev0"
 

@@ -2,11 +2,13 @@
 
 import torch
 
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, one_of
+
+_KINDS = ("cpu", "cuda", "mps")
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
-    """The device of a setting; ``auto`` is a GPU where there is one.
+    """The device of a setting; ``auto`` is a CUDA GPU where there is one, else the CPU.
 
     Raises:
         ConfigError: for a device that is not there.
@@ -15,6 +17,24 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
         return name
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu" or (name.split(":")[0] == "cuda" and torch.cuda.is_available()):
+    kind = name.split(":")[0]
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device: {name!r} is not there: torch {torch.__version__} finds no GPU")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError(
+            f"device: {name!r} is not there; expected a Mac with Apple's GPU and macOS 14 or later"
+        )
+    if kind not in _KINDS:
+        raise ConfigError(f"device: no device {name!r}; expected {one_of(name, ('auto', *_KINDS))}")
+    try:
         return torch.device(name)
-    raise ConfigError(f"device: {name!r} is not there; expected cpu, auto, or cuda with a GPU")
+    except RuntimeError:
+        raise ConfigError(f"device: no device {name!r}; expected such as cuda:0") from None
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done what it was given, so that a clock tells the truth."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

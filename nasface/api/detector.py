@@ -236,7 +236,7 @@ def load_detector(
     ``nasface train`` or :meth:`FaceDetector.save`, or of an ONNX file of ``nasface export``, which
     can detect and be evaluated only.
 
-    ``device`` is cpu, cuda, or auto: a GPU where there is one.
+    ``device`` is cpu, cuda, mps, or auto: a CUDA GPU where there is one.
 
     Raises:
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.

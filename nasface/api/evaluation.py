@@ -45,7 +45,7 @@ class EvaluateConfig:
     detections: str = ""
     """Detections to score, instead of weights."""
     device: str = "auto"
-    """cpu, cuda, or auto: a GPU where there is one."""
+    """cpu, cuda, mps (Apple), or auto: a CUDA GPU where there is one."""
     inference: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied; does not concern given detections."""
     bad_images: BadImages = "stop"

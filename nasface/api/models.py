@@ -42,7 +42,7 @@ def create_detector(
         model: a name of :func:`list_models`, or settings of a detector.
         genotype: of its cells: a genotype, a packaged name or a YAML file; by default
             ``asfd-ref``. A hand-made neck (``neck="bifpn"``, say) has none.
-        device: cpu, cuda, or auto: a GPU where there is one.
+        device: cpu, cuda, mps, or auto: a CUDA GPU where there is one.
         seed: of the weights, which are then those that ``nasface train`` with it starts from;
             torch's random state is left alone. None draws them from torch's random state.
         overrides: settings of :class:`~nasface.detection.config.DetectorConfig`, such as

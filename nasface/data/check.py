@@ -4,7 +4,6 @@ Boxes are compared with the pictures: with their size, and with the way in which
 """
 
 import hashlib
-import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from nasface.data.images import read_image, read_orientation
 from nasface.data.jpeg import JPEG_START, has_all_data
 from nasface.data.records import ImageRecord
 from nasface.errors import DataError
+from nasface.machine import cores
 from nasface.progress import Progress
 
 BadImages = Literal["stop", "skip"]
@@ -189,7 +189,7 @@ def _inspect(
     found: list[ImageFacts] = []
     # Each thread silences Pillow for a moment; what they leave of the filters ends here.
     with warnings.catch_warnings():
-        pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        pool = ThreadPoolExecutor(min(8, cores()))
         try:
             for facts in pool.map(lambda record: inspect_image(record, thorough), records):
                 found.append(facts)

@@ -63,7 +63,8 @@ class Batches:
 
     def _start(self) -> Iterator[Batch]:
         loader = make_loader(self.data, self.batch, self.step, self.last, self.workers, self.shard)
-        if not self.workers or threading.current_thread() is not threading.main_thread():
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if not self.workers or not in_main_thread or not hasattr(signal, "SIGCHLD"):  # Windows
             return iter(loader)
         # torch has a worker's death raise wherever the main process happens to be; without its
         # handler the death shows when the next batch is fetched, and no step is torn.

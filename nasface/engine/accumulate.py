@@ -68,8 +68,9 @@ class GradientAccumulator:
         """Add the gradient of the loss of a part."""
         figures = figures_of(loss)
         (figures["loss"] / self.parts).backward()
-        # Together, so that a GPU is waited for once.
-        values = torch.stack([each.detach().double() for each in figures.values()]) / self.parts
+        # Together, so that a GPU is waited for once; in float64 on the CPU, as MPS has none.
+        values = torch.stack([each.detach() for each in figures.values()]).cpu().double()
+        values = values / self.parts
         for name, value in zip(figures, values.tolist(), strict=True):
             self.figures[name] = self.figures.get(name, 0.0) + value
 

@@ -48,7 +48,7 @@ class DetectConfig:
     frames: int = 0
     """Frames to take of each video or camera; 0 takes all."""
     device: str = "auto"
-    """cpu, cuda, or auto: a GPU where there is one."""
+    """cpu, cuda, mps (Apple), or auto: a CUDA GPU where there is one."""
     inference: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied."""
 

@@ -46,7 +46,7 @@ class JobConfig(ReadConfig):
     this, in the memory of `batch`. Normalisation sees one batch at a time; under torchrun the
     processes share these batches."""
     device: str = "auto"
-    """cpu, cuda, or auto: a GPU where there is one."""
+    """cpu, cuda, mps (Apple), or auto: a CUDA GPU where there is one."""
     workers: int = 0
     """Processes that load images beside the main one; the batches do not depend on it."""
     image_cache_mb: float = 0.0

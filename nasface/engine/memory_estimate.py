@@ -1,7 +1,6 @@
 """The memory that the steps of a job will take, before the first of them."""
 
 import copy
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nasface.machine import free_memory_mb
 from nasface.nn.cost import count_parameters, count_saved_bytes
 
 
@@ -60,4 +60,4 @@ def available_mb(device: torch.device) -> float:
     """Memory that is free now, of the GPU where the job runs on one."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] / 1e6
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return free_memory_mb()

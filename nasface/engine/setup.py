@@ -1,7 +1,5 @@
 """What jobs need before their first step: device, data folder, backbone; and resources used."""
 
-import resource
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -16,8 +14,9 @@ from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
 from nasface.detection.detector import Detector
 from nasface.detection.searchable import SearchableDetector
 from nasface.errors import ConfigError, DataError
+from nasface.machine import peak_process_mb
 from nasface.models import weights_path
-from nasface.nn.blocks import channels_last
+from nasface.nn.blocks import channels_last, memory_format
 from nasface.progress import Progress
 from nasface.structures import Targets
 
@@ -68,13 +67,13 @@ def start_backbone(
 
 
 def prepare(module: Module, device: torch.device) -> Module:
-    """The module on its device, in channels-last memory."""
+    """The module on its device, in the memory format that it is fastest in there."""
     return channels_last(module.to(device))
 
 
 def images_to(images_B3HW: Tensor, device: torch.device) -> Tensor:
-    """Images on a device, in channels-last memory."""
-    return images_B3HW.to(device).contiguous(memory_format=torch.channels_last)
+    """Images on a device, in the memory format of its networks."""
+    return images_B3HW.to(device).contiguous(memory_format=memory_format(device))
 
 
 def to_device(targets: Sequence[Targets], device: torch.device) -> list[Targets]:
@@ -86,5 +85,4 @@ def peak_memory_mb(device: torch.device) -> float:
     """Peak memory so far in MB: of the process, or of the GPU where the job runs on one."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+    return peak_process_mb()

@@ -22,6 +22,7 @@ from nasface.inference.tta import (
     filter_by_size,
     views_of,
 )
+from nasface.nn.blocks import memory_format
 from nasface.structures import Candidates, Detections, Predictions
 
 
@@ -114,7 +115,7 @@ def _detect_view(
         batch = torch.stack([to_tensor(image) for image in scaled]).to(device)
         batch = batch.flip(3) if view.flip else batch
         output: Predictions | Candidates = detector(
-            batch.contiguous(memory_format=torch.channels_last)
+            batch.contiguous(memory_format=memory_format(device))
         )
         found = [suppress(output, config, at) for at in range(len(images))]
     ratio = torch.tensor([width / columns, height / rows]).repeat(2)

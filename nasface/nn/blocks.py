@@ -44,10 +44,17 @@ def depthwise_separable(in_channels: int, out_channels: int, stride: int = 1) ->
 Module = TypeVar("Module", bound=nn.Module)
 
 
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Channels last, on CPU more than twice as fast here; on MPS, whose kernels are made so,
+    the usual format."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
 def channels_last(module: Module) -> Module:
-    """The module with its weights in channels-last memory: on CPU more than twice as fast here."""
+    """The module with its weights in the memory format of its device, as :func:`memory_format`."""
+    device = next((each.device for each in module.parameters()), torch.device("cpu"))
     # torch's stubs know the memory format of tensors only.
-    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return module.to(memory_format=memory_format(device))  # type: ignore[call-overload,no-any-return]
 
 
 class FactorizedReduce(nn.Module):

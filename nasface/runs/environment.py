@@ -1,6 +1,5 @@
 """Where and how a run was made: command, versions, hardware."""
 
-import os
 import platform
 import shlex
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 
 import nasface
+from nasface.machine import cores
 
 ENVIRONMENT = "environment.json"
 """Name of the file in a run folder."""
@@ -26,7 +26,7 @@ def describe_environment() -> dict[str, str]:
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": str(os.cpu_count()),
+        "cores": str(cores()),
         "threads": str(torch.get_num_threads()),
     }
     if torch.cuda.is_available():

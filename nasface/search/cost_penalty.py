@@ -109,7 +109,7 @@ class CostPenalty:
             alpha, beta = arch_parameters.of(cell)
             costs = torch.from_numpy(self.costs_EO[cell]).to(alpha.device)
             found = expected_cost(table, alpha, beta, costs)
-            total = total + found.double().cpu()
+            total = total + found.cpu().double()
         return total
 
     def penalty(self, arch_parameters: ArchitectureParameters, config: CostPenaltyConfig) -> Tensor:

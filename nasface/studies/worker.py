@@ -31,7 +31,7 @@ from nasface.data.widerface_truth import read_ground_truth
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.cost import detector_cost
 from nasface.detection.zoo import TABLE_SIZE
-from nasface.device import choose_device
+from nasface.device import choose_device, wait_for
 from nasface.engine.evaluate import Evaluation, evaluate_ap
 from nasface.engine.malloc import keep_freed_memory
 from nasface.engine.search import run_search
@@ -134,7 +134,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         "train_steps": summary["steps"],
         "inference": config.inference.describe(),
         "images": len(records),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -211,8 +211,7 @@ def _latency_ms(detector: nn.Module, device: torch.device) -> float:
     for _ in range(_LATENCY_ROUNDS + 1):
         started = time.perf_counter()
         network(image)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        wait_for(device)
         times.append(1e3 * (time.perf_counter() - started))
     return statistics.median(times[1:])
 

@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from tiny import write_tiny
 
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import FaceDataset, StepSampler, collate, make_loader
+from nasface.data.formats import read_dataset
 from nasface.data.images import write_image
 from nasface.data.records import ImageRecord
 from nasface.data.widerface import ATTRIBUTES
@@ -181,3 +183,16 @@ def test_unreadable_image_is_named(tmp_path: Path, workers: int) -> None:
     loader = make_loader(dataset, 1, 0, 1, workers)
     with pytest.raises(DataError, match=re.escape(str(path))):
         next(iter(loader))
+
+
+def test_worker_processes_may_be_started_afresh(tmp_path: Path) -> None:
+    """As on Windows and macOS: nothing is inherited, all is sent; the batches are the same."""
+    records = read_dataset(write_tiny(tmp_path), "train")
+    dataset = FaceDataset(records, AugmentConfig(size=64), seed=0)
+    here = list(make_loader(dataset, 4, 0, 2, workers=0))
+    loader = make_loader(dataset, 4, 0, 2, workers=1)
+    loader.multiprocessing_context = "spawn"
+    for one, other in zip(here, loader, strict=True):
+        torch.testing.assert_close(one[0], other[0], rtol=0, atol=0)
+        for a, b in zip(one[1], other[1], strict=True):
+            torch.testing.assert_close(a.boxes_M4, b.boxes_M4, rtol=0, atol=0)
