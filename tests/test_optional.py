@@ -22,7 +22,7 @@ PLAIN = (
 #: import names of the packages that only extras bring
 OPTIONAL = (
     "pygraphviz", "matplotlib", "pandas", "scipy", "jinja2", "skimage", "sklearn", "onnx",
-    "onnxscript", "onnxruntime", "tensorboard", "wandb", "mlflow",
+    "onnxscript", "onnxruntime", "tensorboard", "wandb", "mlflow", "huggingface_hub",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Face detectors: one class to detect with, train, evaluate, save and export."""
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -193,6 +193,39 @@ class FaceDetector(nn.Module):
         save_detector(path, self.trainable, self.genotype, self.metrics)
         return path
 
+    def save_pretrained(
+        self, folder: str | Path, *, runs: Sequence[str | Path] = (), licence: str = "other"
+    ) -> Path:
+        """Write a new folder in the form of the Hugging Face Hub; :func:`load_detector` takes it.
+
+        It holds ``model.safetensors``, a model card ``README.md`` and, where there is a genotype
+        and the extra ``plots``, its drawing. The card is written from ``runs``, the folders of
+        ``nasface train`` and ``nasface evaluate`` that the weights come from; by default from the
+        one that they were loaded from. ``licence`` is the Hub's name of one, such as apache-2.0.
+
+        Raises:
+            RunError: if something is in the folder, or a run cannot be read.
+            ConfigError: for a detector of an ONNX file.
+        """
+        from nasface.api.hub import save_pretrained
+
+        return save_pretrained(self, folder, runs=runs, licence=licence)
+
+    def push_to_hub(self, repository: str, **options: Any) -> str:
+        """Publish it on the Hugging Face Hub as ``owner/name``; returns its ``hf://`` address.
+
+        ``runs`` and ``licence`` are those of :meth:`save_pretrained`; ``private``, ``token`` and
+        ``message`` (of the commit) are the Hub's. The environment's ``HF_TOKEN`` and what ``hf auth
+        login`` keeps stand for a token.
+
+        Raises:
+            RunError: if the Hub cannot be reached or refuses. ConfigError: for another form of
+                name. MissingPackageError: without the extra ``hub``.
+        """
+        from nasface.api.hub import push_to_hub
+
+        return push_to_hub(self, repository, **options)
+
     def export(
         self,
         path: str | Path,
@@ -233,8 +266,10 @@ def load_detector(
     path: str | Path = DEFAULT_MODEL, device: str | torch.device = "auto"
 ) -> FaceDetector:
     """Load a detector: a released one by name (``nasface models`` lists them), of weights of
-    ``nasface train`` or :meth:`FaceDetector.save`, or of an ONNX file of ``nasface export``, which
-    can detect and be evaluated only.
+    ``nasface train`` or :meth:`FaceDetector.save`, of a folder of
+    :meth:`FaceDetector.save_pretrained`, from the Hugging Face Hub (``hf://owner/name``, or
+    ``hf://owner/name@revision``), or of an ONNX file of ``nasface export``, which can detect and be
+    evaluated only.
 
     ``device`` is cpu, cuda, mps, or auto: a CUDA GPU where there is one.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasface.errors import ConfigError, did_you_mean
+from nasface.models.hub import WEIGHTS, download_weights, is_hub_address, parse_hub_address
 
 _FOLDER = Path(__file__).parent
 DEFAULT_MODEL = "asfd-nano"
@@ -47,6 +48,17 @@ def released_model(name: str) -> ReleasedModel:
 
 
 def weights_path(name: str | Path) -> Path:
-    """Return the weights of a released detector for its name, and any other path as it is."""
+    """Return the file of weights that a name stands for.
+
+    That is a released detector, an address of the Hugging Face Hub (``hf://owner/name``, whose
+    weights are fetched), a folder in the Hub's form (``model.safetensors`` in it), or a path.
+
+    Raises:
+        ConfigError, RunError: for an address that leads to no weights.
+    """
+    if is_hub_address(name):
+        return download_weights(parse_hub_address(name))
+    if (Path(name) / WEIGHTS).is_file():
+        return Path(name) / WEIGHTS
     models = released_models()
     return models[str(name)].weights if str(name) in models else Path(name)
