@@ -24,8 +24,9 @@ from nasface.engine.search import (
 )
 from nasface.engine.search_job import SearchJob
 from nasface.engine.train import TrainConfig, TrainInputs, make_train_job
-from nasface.nn.cost import count_saved_bytes
+from nasface.nn.cost import count_saved_bytes, light_norms
 from nasface.progress import Silent
+from nasface.search.policies import POLICIES
 from nasface.search.policy import CellMixture
 
 _DRAWS = 4
@@ -123,6 +124,8 @@ def _activations_mb(search: SearchJob) -> float:
     searcher, first_shot = search.searcher, search.loss.loss.uses_first_shot
     warmup = searcher.schedule.warmup
     steps = [*range(_DRAWS), *range(warmup, warmup + _DRAWS)]
+    if not POLICIES[searcher.config.policy].runs_paths:
+        steps = steps[:1]  # all candidates run in each step
 
     def mixture(step: int) -> dict[str, CellMixture]:
         policy = searcher.policy(step)
@@ -135,7 +138,8 @@ def _activations_mb(search: SearchJob) -> float:
     images = torch.empty(search.input_shape, device="meta")
 
     def kept(run: Callable[[], object]) -> float:
-        with count_saved_bytes(*model.parameters(), *model.buffers(), images) as saved:
+        known = (*model.parameters(), *model.buffers(), images)
+        with light_norms(model), count_saved_bytes(*known) as saved:
             run()
         return saved.total / 1e6
 

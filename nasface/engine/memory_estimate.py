@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.machine import free_memory_mb
-from nasface.nn.cost import count_parameters, count_saved_bytes
+from nasface.nn.cost import count_parameters, count_saved_bytes, light_norms
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def footprint(
     """Count what ``run`` keeps of a model and a batch, on the meta device; takes no memory."""
     ghost = copy.deepcopy(model).to("meta")
     images = torch.empty(input_shape, device="meta")
-    with count_saved_bytes(*ghost.parameters(), *ghost.buffers(), images) as saved:
+    known = (*ghost.parameters(), *ghost.buffers(), images)
+    with light_norms(ghost), count_saved_bytes(*known) as saved:
         run(ghost, images)
     return Footprint(saved.total / 1e6, state_mb(model), available_mb(device))
 

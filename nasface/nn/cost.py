@@ -1,8 +1,10 @@
 """What a module costs: parameters, multiply-adds, bytes kept for the backward pass."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +38,7 @@ def measure_cost(
     in_training = [each for each in module.modules() if each.training]
     module.eval()
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), light_norms(module), FlopCounterMode(display=False) as counter:
             module(*inputs)
     finally:
         for each in in_training:
@@ -55,6 +57,39 @@ def _flops(flops: Mapping[str, int], key: str, module: nn.Module) -> int:
     if key in flops:
         return flops[key]
     return sum(_flops(flops, f"{key}.{name}", child) for name, child in module.named_children())
+
+
+class _LightNorm(torch.autograd.Function):
+    """Returns values without meaning; keeps its input, and mean and deviation in training."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, _weight: Tensor | None, keeps_statistics: bool) -> Tensor:
+        statistics = [x.new_empty(x.shape[1]) for _ in range(2)] if keeps_statistics else []
+        ctx.save_for_backward(x, *statistics)
+        return torch.empty_like(x)
+
+
+def _light_forward(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    apply: Callable[..., Tensor] = _LightNorm.apply
+    return apply(x, norm.weight, norm.training)
+
+
+@contextmanager
+def light_norms(module: nn.Module) -> Iterator[None]:
+    """Let the batch normalisations of a module on the meta device return at once.
+
+    They keep what real ones keep for the backward pass. Torch computes them there in Python, step
+    by step, which would take longer than all the rest. Modules on other devices stay as they are.
+    """
+    norms = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d)]
+    norms = [each for each in norms if each.running_mean is not None and each.running_mean.is_meta]
+    for norm in norms:
+        vars(norm)["forward"] = partial(_light_forward, norm)
+    try:
+        yield
+    finally:
+        for norm in norms:
+            del vars(norm)["forward"]
 
 
 @dataclass

@@ -17,7 +17,7 @@ from nasface.classification.layout import NETWORKS, NetworkConfig, plan_layers
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.errors import ConfigError, SpecError
 from nasface.nn.blocks import DropPath
-from nasface.nn.cost import count_parameters, count_saved_bytes
+from nasface.nn.cost import count_parameters, count_saved_bytes, light_norms
 from nasface.search.bilevel import arch_step, gradient_of
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, Policy, Softmax, UniformPath
@@ -230,7 +230,8 @@ SAVED = {4: (2009, 638), 6: (3771, 1160), 8: (6050, 1830)}
 
 def saved_mb(network: SearchClassifier, mixture: Mixture) -> float:
     images = torch.empty(16, 3, 32, 32, device="meta")
-    with count_saved_bytes(*network.parameters(), *network.buffers(), images) as saved:
+    known = (*network.parameters(), *network.buffers(), images)
+    with light_norms(network), count_saved_bytes(*known) as saved:
         network(images, mixture)
     return saved.total / 1e6
 

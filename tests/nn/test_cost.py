@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasface.nn.cost import Cost, count_parameters, count_saved_bytes, measure_cost
+from nasface.nn.cost import (
+    Cost,
+    count_parameters,
+    count_saved_bytes,
+    light_norms,
+    measure_cost,
+)
 
 
 class Small(nn.Module):
@@ -94,3 +100,30 @@ def test_storages_that_are_freed_are_not_taken_for_one() -> None:
         for _ in range(10):
             (torch.ones(1000, requires_grad=True) ** 2).sum()
     assert saved.total == 10 * 4000
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("learns", [True, False])
+def test_light_norms_keep_what_real_ones_keep(affine: bool, training: bool, learns: bool) -> None:
+    saved = {}
+    for device in ("cpu", "meta"):
+        with torch.device(device):
+            module = nn.Sequential(
+                nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8, affine=affine), nn.ReLU(), nn.Conv2d(8, 4, 1)
+            )
+            x = torch.zeros(2, 3, 6, 4)
+        module.train(training).requires_grad_(learns)
+        known = (*module.parameters(), *module.buffers(), x)
+        with light_norms(module), count_saved_bytes(*known) as saved[device]:
+            module(x)
+    assert saved["meta"].total == saved["cpu"].total
+    assert (saved["cpu"].total > 0) == learns
+
+
+def test_light_norms_are_on_the_meta_device_and_in_the_block_only() -> None:
+    for device in ("cpu", "meta"):
+        norm = nn.BatchNorm2d(4, device=device)
+        with light_norms(norm):
+            assert ("forward" in vars(norm)) == (device == "meta")
+        assert "forward" not in vars(norm)
