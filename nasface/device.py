@@ -8,7 +8,7 @@ _KINDS = ("cpu", "cuda", "mps")
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
-    """The device of a setting; ``auto`` is a CUDA GPU where there is one, else the CPU.
+    """Return the device of a setting; ``auto`` is a CUDA GPU where there is one, else the CPU.
 
     Raises:
         ConfigError: for a device that is not there.

@@ -23,7 +23,7 @@ def one_of(word: str, known: Iterable[str]) -> str:
 
 
 class NasfaceError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and correct."""
 
 
 class SpecError(NasfaceError, ValueError):

@@ -15,7 +15,7 @@ _NO_LIMIT = 1 << 60
 
 
 def cores() -> int:
-    """The cores that this process may use, at least 1.
+    """Return the cores that this process may use, at least 1.
 
     Where it is tied to some of them, or its control group has a quota, that is less than all.
     """
@@ -45,7 +45,7 @@ def free_memory_mb() -> float:
 
 
 def peak_process_mb() -> float:
-    """The most memory that this process has held so far, in millions of bytes."""
+    """Return the most memory that this process has held so far, in millions of bytes."""
     try:
         import resource
     except ImportError:  # Windows

@@ -17,7 +17,7 @@ EXTENSIONS = "NASFACE_IMPORT"
 class Registry(Mapping[str, Entry], Generic[Entry]):
     """Entries by name, in the order in which they were added; none can be replaced.
 
-    ``kind`` is what the entries are, such as ``operation``; it stands in messages.
+    ``kind`` is what the entries are, such as ``operation``, for messages.
     """
 
     def __init__(self, kind: str, error: type[NasfaceError] = ConfigError) -> None:

@@ -14,7 +14,8 @@ READING = ("data", *(each.name for each in fields(DataConfig)))
 
 
 def source_of_settings(data: Sequence[ImageRecord] | str | Path) -> str:
-    """The folder that annotated images come from, for the settings of a run; empty for others."""
+    """Return the folder that annotated images come from, for the settings of a run; empty for
+    others."""
     if isinstance(data, str | Path):
         return str(data)
     return str(data.root) if isinstance(data, AnnotatedDataset) else ""

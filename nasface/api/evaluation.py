@@ -54,7 +54,7 @@ class EvaluateConfig:
 
 
 def evaluate_config(protocol: str) -> type[EvaluateConfig]:
-    """The settings of an evaluation by a protocol: those of all, and the protocol's own.
+    """Return the settings of an evaluation by a protocol: those of all, and the protocol's own.
 
     Raises:
         ConfigError: for an unknown protocol.
@@ -192,7 +192,7 @@ def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, S
 
 
 def is_weights(path: Path) -> bool:
-    """Whether a path is that of a detector, and not of detections."""
+    """Return whether a path is that of a detector, and not of detections."""
     return weights_path(path).suffix.lower() in (".safetensors", ".onnx")
 
 

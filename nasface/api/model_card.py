@@ -40,7 +40,7 @@ class CardFacts:
 
 
 def write_card(facts: CardFacts, repository: str = "") -> str:
-    """The card as Markdown behind the front matter that the Hugging Face Hub reads.
+    """Return the card as Markdown behind the front matter that the Hugging Face Hub reads.
 
     ``repository`` is ``owner/name``, where it is known.
 

@@ -23,8 +23,8 @@ from nasface.random_streams import Purpose, torch_seed
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the detectors of the family that match a pattern such as ``"*-dense"``, smallest
-    first."""
+    """Return the names of the detectors of the family that match a pattern such as ``"*-dense"``,
+    smallest first."""
     return [name for name in MODELS if fnmatch(name, pattern)]
 
 

@@ -56,7 +56,7 @@ class ConsoleProgress:
         self.bar.stop()
 
     def start(self, title: str, total: int, done: int = 0) -> None:
-        """Show a new phase in the place of the last."""
+        """Show a new phase instead of the last."""
         if self.task is not None:
             self.bar.remove_task(self.task)
         self.task = self.bar.add_task(title, total=total, completed=done, shown="")
@@ -129,8 +129,8 @@ class NotebookProgress:
 
 @contextmanager
 def shown_progress(progress: bool | Progress | None) -> Iterator[Progress]:
-    """What to report to: ``progress`` itself, nothing where it is False, a bar or lines where True;
-    None stands for a bar on a terminal or in a notebook, and for nothing elsewhere."""
+    """Give the object to report to: ``progress`` itself; one that shows nothing for False, or a bar
+    or lines for True. None means True on a terminal or in a notebook, and False elsewhere."""
     if progress is None:
         progress = in_notebook() or sys.stderr.isatty()
     if not isinstance(progress, bool):
@@ -143,7 +143,7 @@ def shown_progress(progress: bool | Progress | None) -> Iterator[Progress]:
 
 
 def in_notebook() -> bool:
-    """Whether this runs in the cell of a notebook."""
+    """Return whether this runs in the cell of a notebook."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return type(shell).__name__ == "ZMQInteractiveShell"
 

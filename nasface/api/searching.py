@@ -46,7 +46,7 @@ class SearchResult:
     nodes: tuple[Decision, ...] = ()
 
     def decisions(self) -> Table:
-        """How decided each node is, a row each.
+        """Return how decided each node is, a row each.
 
         ``entropy`` of the probabilities of its candidates, 0 (decided) to 1 (undecided);
         ``margin`` by which the probability of what was kept is ahead of the next; ``least`` and
@@ -56,7 +56,7 @@ class SearchResult:
 
     @property
     def verdict(self) -> Verdict:
-        """What the search is worth: how many choices are decided, and what would help."""
+        """How many choices are decided, and what would help."""
         return judge(self.nodes, self.history.changed_late(), self.history.late_epochs)
 
     def plot(self, path: str | Path) -> Path:

@@ -6,12 +6,13 @@ from nasface.arch import io
 
 
 def list_search_spaces(pattern: str = "*") -> list[str]:
-    """Names of the packaged search spaces that match a pattern such as ``"autofem*"``, sorted."""
+    """Return the names of packaged search spaces that match a pattern such as ``"autofem*"``,
+    sorted."""
     return _matching("nasface.search_spaces", pattern)
 
 
 def list_genotypes(pattern: str = "*") -> list[str]:
-    """Names of the packaged genotypes that match a pattern such as ``"asfd*"``, sorted."""
+    """Return the names of packaged genotypes that match a pattern such as ``"asfd*"``, sorted."""
     return _matching("nasface.genotypes", pattern)
 
 

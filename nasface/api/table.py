@@ -26,7 +26,7 @@ class Table(list[dict[str, Any]]):
         return list(dict.fromkeys(name for row in self for name in row))
 
     def column(self, name: str) -> list[Any]:
-        """The values of a column; None where a row has none.
+        """Return the values of a column; None where a row has none.
 
         Raises:
             KeyError: if no row has it.

@@ -56,7 +56,7 @@ DartsPair = tuple[str, int]
 
 
 def read_darts_fields(fields: Mapping[str, ast.expr]) -> tuple[dict[str, CellGene], list[str]]:
-    """The two cells in the fields of a ``Genotype``, and notes on what was ignored.
+    """Return the two cells in the fields of a ``Genotype``, and notes on what was ignored.
 
     Raises:
         SpecError: naming the field and what would be accepted.
@@ -78,7 +78,7 @@ def read_darts_fields(fields: Mapping[str, ast.expr]) -> tuple[dict[str, CellGen
 
 
 def darts_cell(name: str, nodes: Sequence[Sequence[DartsPair]], concat: Sequence[int]) -> CellGene:
-    """The normal or reduction cell of pairs per node.
+    """Return the normal or reduction cell of pairs per node.
 
     Raises:
         SpecError: naming the pair or the field and what would be accepted.
@@ -116,14 +116,14 @@ def darts_cell(name: str, nodes: Sequence[Sequence[DartsPair]], concat: Sequence
 
 
 def darts_genotype(name: str, cells: Mapping[str, CellGene], origin: str) -> Genotype:
-    """The genotype of two cells, in the packaged space if that could have given them."""
+    """Return the genotype of two cells, in the packaged space if that could have given them."""
     return Genotype(
         GENOTYPE_FORMAT, name, _space(cells), cells, Provenance(note=f"Imported from {origin}.")
     )
 
 
 def write_darts_text(genotype: Genotype) -> str:
-    """The genotype as DARTS prints it, on one line without a name.
+    """Return the genotype as DARTS prints it, on one line without a name.
 
     Raises:
         SpecError: if that form cannot express it.

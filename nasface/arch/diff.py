@@ -19,7 +19,7 @@ class Difference:
 
 
 def diff_genotypes(first: Genotype, second: Genotype) -> list[Difference]:
-    """All differences of the cells, in their order; empty if they build the same modules.
+    """Return all differences of the cells, in their order; empty if they build the same modules.
 
     The number of differences is an edit distance: an edge with another operation or source counts
     one on each side. Names, provenance and the order of edges do not count.

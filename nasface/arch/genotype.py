@@ -97,7 +97,7 @@ class CellGene:
         return "\n".join(lines)
 
     def to_networkx(self) -> "nx.MultiDiGraph":
-        """The cell as a graph of networkx; :mod:`nasface.arch.networkx_graph` describes it."""
+        """Return the cell as a networkx graph; :mod:`nasface.arch.networkx_graph` describes it."""
         from nasface.arch.networkx_graph import graph_of_cell
 
         return graph_of_cell(self)
@@ -219,7 +219,8 @@ class Genotype:
             return None
 
     def to_networkx(self) -> "nx.MultiDiGraph":
-        """The cells beside each other as one graph of networkx, vertices named ``CELL.NODE``.
+        """Return the cells beside each other as one graph of networkx, vertices named
+        ``CELL.NODE``.
 
         :mod:`nasface.arch.networkx_graph` describes its attributes; ``cells[name].to_networkx()``
         is the graph of one cell.
@@ -284,7 +285,7 @@ def _carries(edge: Edge, gene: EdgeGene) -> bool:
 
 
 def repeat(genotype: Genotype, times: int) -> Genotype:
-    """The cells ``times`` over, one round behind the other; ``name`` becomes ``name_2``, ...
+    """Return the cells ``times`` over, one round behind the other; ``name`` becomes ``name_2``, ...
 
     Raises:
         SpecError: if a cell has such a name already.
@@ -303,8 +304,8 @@ def repeat(genotype: Genotype, times: int) -> Genotype:
 
 
 def cascade(first: Genotype, second: Genotype) -> Genotype:
-    """The cells of ``first`` followed by those of ``second``; name, space and provenance of the
-    latter.
+    """Return the cells of ``first`` followed by those of ``second``; name, space and provenance of
+    the latter.
 
     Raises:
         SpecError: if both have a cell of the same name.

@@ -72,7 +72,7 @@ class GenotypeText:
         }
 
     def choose(self, name: str = "") -> tuple[Genotype, list[str]]:
-        """The genotype of a name, and notes for a person; without a name, the only one.
+        """Return the genotype of a name, and notes for a person; without a name, the only one.
 
         ``name`` may leave out what comes before a dot, if that leaves no doubt. Entries of one name
         are taken for the epochs of a search: the last counts, and a note says so.
@@ -124,7 +124,8 @@ class GenotypeText:
 
 
 def read_genotype_text(text: str, place: str, space: SearchSpace | None = None) -> GenotypeText:
-    """The genotypes in a text, such as DARTS' ``genotypes.py``, nni's JSON or the log of a search.
+    """Return the genotypes in a text, such as DARTS' ``genotypes.py``, nni's JSON or the log of a
+    search.
 
     A name is that of the variable assigned to, with the keys and numbers that lead to it in maps
     and lists (``FOUND.best``, ``FOUND.0``), or ``genotype`` without one. ``space`` is that of cells

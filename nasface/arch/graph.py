@@ -131,7 +131,7 @@ class CellGraph:
         return tuple(sorted({node.level for node in self.nodes}))
 
     def to_networkx(self, active_edges: frozenset[int] | None = None) -> "nx.MultiDiGraph":
-        """The inputs and nodes as a graph of networkx, with ``active_edges`` or all edges.
+        """Return the inputs and nodes as a graph of networkx, with ``active_edges`` or all edges.
 
         :mod:`nasface.arch.networkx_graph` describes its attributes.
         """

@@ -47,7 +47,7 @@ def load_search_space(
 
 
 def load_genotype(name: str | Path) -> Genotype:
-    """The genotype of a packaged name or a YAML file.
+    """Return the genotype of a packaged name or a YAML file.
 
     Raises:
         SpecError: naming the file, the place in it and what would be accepted.
@@ -57,7 +57,7 @@ def load_genotype(name: str | Path) -> Genotype:
 
 
 def parse_genotype(text: str, place: str) -> Genotype:
-    """The genotype in a YAML text; ``place`` names it in messages."""
+    """Return the genotype in a YAML text; ``place`` names it in messages."""
     return parse_dataclass(Genotype, parse_yaml(text, place, SpecError), place, SpecError)
 
 
@@ -101,7 +101,7 @@ def save_search_space(space: SearchSpace, path: str | Path) -> None:
 
 
 def check_membership(genotype: Genotype) -> str:
-    """What is known of the genotype's place in its space, for a person to read.
+    """Return what is known of the genotype's place in its space, for a person to read.
 
     Raises:
         SpecError: if the space is a packaged one and does not hold the genotype's cells.
@@ -126,7 +126,8 @@ def check_membership(genotype: Genotype) -> str:
 
 
 def packaged_names(package: str) -> list[str]:
-    """Names of the YAML files of ``nasface.search_spaces`` or ``nasface.genotypes``, sorted."""
+    """Return the names of the YAML files of ``nasface.search_spaces`` or ``nasface.genotypes``,
+    sorted."""
     return sorted(e.name[:-5] for e in files(package).iterdir() if e.name.endswith(".yaml"))
 
 

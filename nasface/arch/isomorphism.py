@@ -38,7 +38,7 @@ class ChangedCell:
 
 
 def changed_cells(first: Genotype, second: Genotype) -> list[ChangedCell]:
-    """The cells that both genotypes have and that are not the same."""
+    """Return the cells that both genotypes have and that are not the same."""
     found = []
     for name, cell in first.cells.items():
         if name in second.cells:
@@ -49,7 +49,7 @@ def changed_cells(first: Genotype, second: Genotype) -> list[ChangedCell]:
 
 
 def renaming(first: CellGene, second: CellGene) -> dict[str, str] | None:
-    """Which node of the second cell stands for each of the first; ``None`` if they differ.
+    """Return which node of the second cell stands for each of the first; ``None`` if they differ.
 
     Of several ways the first that networkx finds (VF2).
     """
@@ -62,7 +62,8 @@ def renaming(first: CellGene, second: CellGene) -> dict[str, str] | None:
 
 
 def edit_distance(first: CellGene, second: CellGene, seconds: float = 2.0) -> EditDistance:
-    """The graph edit distance of two cells: an edit adds, removes or relabels a vertex or an edge.
+    """Return the graph edit distance of two cells: an edit adds, removes or relabels a vertex or an
+    edge.
 
     Where the cells have the same inputs, nodes and outputs, as cells of one space do, a vertex
     stands for that of the same name: what is counted are edges. Else any vertex may stand for any
@@ -85,7 +86,7 @@ def edit_distance(first: CellGene, second: CellGene, seconds: float = 2.0) -> Ed
 
 
 def shared_edges(first: Genotype, second: Genotype) -> float:
-    """The share of edges, of those in either genotype, that both have: 0 to 1.
+    """Return the share of edges, of those in either genotype, that both have: 0 to 1.
 
     Edges are the same with the same cell, names of source and target, operation and transform.
     Those that a space leaves no choice are in both.
@@ -103,7 +104,8 @@ def shared_edges(first: Genotype, second: Genotype) -> float:
 
 
 def same_cells(first: Genotype, second: Genotype) -> float:
-    """The share of cells, of those in either genotype, equal up to the names of nodes: 0 to 1."""
+    """Return the share of cells, of those in either genotype, equal up to the names of nodes: 0 to
+    1."""
     names = first.cells.keys() | second.cells.keys()
     both = first.cells.keys() & second.cells.keys()
     return sum(renaming(first.cells[n], second.cells[n]) is not None for n in both) / len(names)

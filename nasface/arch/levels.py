@@ -9,7 +9,7 @@ from nasface.errors import SpecError
 
 
 def read_levels(text: str) -> range:
-    """The levels that a text such as ``3-5`` names.
+    """Return the levels that a text such as ``3-5`` names.
 
     Raises:
         SpecError: for another text.
@@ -23,7 +23,7 @@ def read_levels(text: str) -> range:
 def at_levels(
     inputs: Sequence[Input], nodes: Sequence[Node], levels: range
 ) -> tuple[tuple[Input, ...], tuple[Node, ...]]:
-    """The inputs and nodes at some levels, without the edges from what is left out.
+    """Return the inputs and nodes at some levels, without the edges from what is left out.
 
     A node that loses all its edges is left out as well; one that keeps more edges than it has left
     keeps them all.

@@ -14,7 +14,7 @@ _SHOWN = 60
 
 
 def parse_expression(source: str) -> ast.expr | None:
-    """The syntax tree of an expression; ``None`` for a text that is none."""
+    """Return the syntax tree of an expression; ``None`` for a text that is none."""
     tree = parse_module(source)
     if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
         return None
@@ -22,7 +22,7 @@ def parse_expression(source: str) -> ast.expr | None:
 
 
 def parse_module(source: str) -> ast.Module | None:
-    """The syntax tree of a Python file; ``None`` for a text that is none."""
+    """Return the syntax tree of a Python file; ``None`` for a text that is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's advice on how to write literals
@@ -32,8 +32,8 @@ def parse_module(source: str) -> ast.Module | None:
 
 
 def read_literal(node: ast.expr) -> Literal:
-    """The value of a text, number, ``None``, list or tuple, ``range(...)``, ``list(...)``, or of
-    one number or text in the type of another library, such as ``np.int64(3)``.
+    """Return the value of a text, number, ``None``, list or tuple, ``range(...)``, ``list(...)``,
+    or of one number or text in the type of another library, such as ``np.int64(3)``.
 
     Raises:
         ValueError: with the expression, if it is anything else.
@@ -79,19 +79,19 @@ def _read_range(node: ast.Call, values: list[Literal]) -> Literal:
 
 
 def called_name(node: ast.Call) -> str:
-    """The last part of the name of what is called; empty for other expressions."""
+    """Return the last part of the name of what is called; empty for other expressions."""
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
 def elements(node: ast.expr) -> list[ast.expr]:
-    """The elements of a list or tuple; of anything else none."""
+    """Return the elements of a list or tuple; of anything else none."""
     return node.elts if isinstance(node, ast.List | ast.Tuple) else []
 
 
 def shown(node: ast.expr) -> str:
-    """The beginning of an expression, to show in a message."""
+    """Return the beginning of an expression, to show in a message."""
     try:
         text = " ".join(ast.unparse(node).split())
     except RecursionError:

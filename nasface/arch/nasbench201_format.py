@@ -37,7 +37,7 @@ CELL = re.compile(r"\|\w{1,100}~0\|(?:\+(?:\|\w{1,100}~\d{1,3})+\|)+")
 
 
 def read_nasbench201(text: str, name: str, space: SearchSpace | None) -> Genotype:
-    """The genotype in which every cell of the space is that of the text.
+    """Return the genotype in which every cell of the space is that of the text.
 
     Raises:
         SpecError: without a space, or if the space does not hold such a cell.

@@ -25,7 +25,8 @@ from nasface.arch.graph import CellGraph
 def graph_of_space_cell(
     cell: CellGraph, active_edges: Container[int] | None = None
 ) -> nx.MultiDiGraph:
-    """The inputs and nodes of a cell to search; not its outputs, whose sources a search may decide.
+    """Return the inputs and nodes of a cell to search; not its outputs, whose sources a search may
+    decide.
 
     ``active_edges`` are the indices of the edges to take, all by default. The key of an edge is
     its index; its ``operations`` are the names of the candidates, joined by spaces, and so is
@@ -44,7 +45,7 @@ def graph_of_space_cell(
 
 
 def graph_of_cell(cell: CellGene) -> nx.MultiDiGraph:
-    """A cell of a genotype; its output at level 3 is the vertex ``output 3``."""
+    """Return a cell of a genotype; its output at level 3 is the vertex ``output 3``."""
     graph = _vertices_of(cell)
     for node in cell.nodes:
         for edge in node.edges:
@@ -61,8 +62,8 @@ def graph_of_cell(cell: CellGene) -> nx.MultiDiGraph:
 
 
 def graph_of_genotype(genotype: Genotype) -> nx.MultiDiGraph:
-    """All cells of a genotype beside each other: the vertex ``fpn.td6`` is ``td6`` of cell ``fpn``,
-    which is its attribute ``cell``.
+    """Return all cells of a genotype beside each other: the vertex ``fpn.td6`` is ``td6`` of cell
+    ``fpn``, which is its attribute ``cell``.
 
     How cells follow one another is up to the model that is built of them, and not in the graph.
     """

@@ -38,12 +38,12 @@ Fields = Mapping[str, ast.expr]
 
 
 def is_nni(fields: Fields) -> bool:
-    """Whether a key of the map is one of nni's."""
+    """Return whether a key of the map is one of nni's."""
     return any(_KEY.fullmatch(key) for key in fields)
 
 
 def read_nni_fields(fields: Fields) -> tuple[dict[str, CellGene], list[str]]:
-    """The two cells, and notes on what was assumed or ignored.
+    """Return the two cells, and notes on what was assumed or ignored.
 
     Raises:
         SpecError: naming the key and what would be accepted.

@@ -35,7 +35,7 @@ MOST_NODES = 64
 """Nodes of a dense block: their edges grow with the square."""
 
 ANY = "any"
-"""In the place of a combine rule: the rules of the space, between which a search chooses."""
+"""Instead of a combine rule: the rules of the space, between which a search chooses."""
 
 Combine: TypeAlias = str | tuple[str, ...]
 """The combine rule of a node, or those between which a search chooses."""
@@ -151,7 +151,7 @@ class SearchSpace:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
     def leader(self, cell: str) -> str:
-        """The cell whose choices a cell takes: the first of its group, or itself."""
+        """Return the cell whose choices a cell takes: the first of its group, or itself."""
         return next((group[0] for group in self.tied if cell in group), cell)
 
     @cached_property
@@ -160,7 +160,7 @@ class SearchSpace:
         return tuple(cell for cell in self.cells if self.leader(cell) == cell)
 
     def candidates(self, cell: str) -> tuple[tuple[int, ...], ...]:
-        """The columns allowed on each edge of a cell."""
+        """Return the columns allowed on each edge of a cell."""
         column = {name: at for at, name in enumerate(self.operations)}
         return tuple(
             tuple(column[name] for name in edge.operations) for edge in self.cells[cell].edges
@@ -168,7 +168,7 @@ class SearchSpace:
 
 
 def expand(document: SpaceDocument, parameters: Mapping[str, ParameterValue]) -> SearchSpace:
-    """The explicit space of a document whose parameters have been filled in.
+    """Return the explicit space of a document whose parameters have been filled in.
 
     Raises:
         SpecError: naming the place in the document and what would be accepted.

@@ -74,7 +74,7 @@ class StackedCell(nn.Module):
         self.cell = cell
 
     def forward(self, before_last: Tensor, last: Tensor, mixture: Sequence[Any] = ()) -> Tensor:
-        """The cell's output from rectified inputs; a search cell takes its mixture as well."""
+        """Compute the output from rectified inputs; a search cell takes its mixture as well."""
         inputs = [self.first(before_last), self.second(last)]
         outputs: Mapping[int, Tensor] = self.cell(inputs, *mixture)
         return next(iter(outputs.values()))

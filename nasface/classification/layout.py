@@ -67,7 +67,7 @@ class Layer:
 
 
 def plan_layers(config: NetworkConfig, concatenated: Mapping[str, int]) -> list[Layer]:
-    """The stack, where ``concatenated`` is the number of nodes in the output of each cell."""
+    """Return the stack; ``concatenated`` is the number of nodes in the output of each cell."""
     stem = config.stem_multiplier * config.channels
     widths, channels = (stem, stem), config.channels
     # The second stem of the ImageNet network halves the resolution, as a reduction cell would.
@@ -84,12 +84,12 @@ def plan_layers(config: NetworkConfig, concatenated: Mapping[str, int]) -> list[
 
 
 def reductions(layers: int) -> tuple[int, int]:
-    """The positions of the two reduction cells."""
+    """Return the positions of the two reduction cells."""
     return layers // 3, 2 * layers // 3
 
 
 def layer_cells(source: SearchSpace | Genotype) -> dict[str, CellGraph | CellGene]:
-    """The two cells of a space or a genotype.
+    """Return the two cells of a space or a genotype.
 
     Raises:
         SpecError: if it has other cells, or one that does not fit into the stack.

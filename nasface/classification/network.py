@@ -121,7 +121,7 @@ class SearchClassifier(nn.Module):
         self.head = ClassifierHead(nodes[plan[-1].cell] * plan[-1].channels, config.classes)
 
     def weights(self) -> Iterator[nn.Parameter]:
-        """The parameters other than architecture parameters."""
+        """Give the parameters other than architecture parameters."""
         for part in (self.stem, self.layers, self.head):
             yield from part.parameters()
 

@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def completions() -> Completions:
-    """What can follow what in the commands of this version, extensions included."""
+    """Return which words may follow each other in the commands, extensions included."""
     found = {words: _words(command) for words, command in commands()}
     actions = {
         verb: [words.split()[1] for words in found if words.startswith(f"{verb} ")]

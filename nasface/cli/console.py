@@ -20,8 +20,8 @@ _VERBOSE_INTERVAL = 1.0
 
 
 def console_progress() -> AbstractContextManager[Progress]:
-    """Where a command reports its progress: a bar on a terminal, else a line every 20 seconds, or
-    every second if verbose; nowhere if quiet."""
+    """Return where a command reports its progress: a bar on a terminal, else a line every 20
+    seconds, or every second if verbose; nowhere if quiet."""
     if detail() == "quiet":
         return nullcontext(Silent())
     return ConsoleProgress(_VERBOSE_INTERVAL) if detail() == "verbose" else ConsoleProgress()
@@ -53,7 +53,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def duration(seconds: float) -> str:
-    """A time in the unit that suits it, such as ``3.4 h``."""
+    """Return a time in the unit that suits it, such as ``3.4 h``."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:.1f} {unit}"

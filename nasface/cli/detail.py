@@ -22,6 +22,6 @@ def take_detail(words: Sequence[str]) -> list[str]:
 
 
 def detail() -> Detail:
-    """What was asked for. quiet: results, warnings and errors only; verbose: a line of progress a
-    second, and the traceback of an error."""
+    """Return what was asked for. quiet: results, warnings and errors only; verbose: a line of
+    progress a second, and the traceback of an error."""
     return _asked

@@ -39,7 +39,7 @@ class EvaluateOptions:
 
 
 def evaluate_command(protocol: str) -> type[Any]:
-    """The command line of an evaluation by a protocol.
+    """Return the command line of an evaluation by a protocol.
 
     Raises:
         ConfigError: for an unknown protocol.

@@ -81,8 +81,8 @@ class GenotypeValidateCommand:
 class GenotypeDiffCommand:
     """Compare two genotypes; the exit code is 0 if their cells are the same and 1 otherwise.
 
-    Behind the differences stands for each changed cell how many edits apart the two are, or that
-    they are isomorphic: equal up to the names of nodes.
+    Below the differences, each changed cell has a line that says how many edits apart the two are,
+    or that they are isomorphic: equal up to the names of nodes.
     """
 
     first: tyro.conf.Positional[str]

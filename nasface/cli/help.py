@@ -14,7 +14,7 @@ _NO_DEFAULT = ("", "none", "no")
 
 
 def help_text(command: type[Any], words: str, default: object = None, *, full: bool) -> str:
-    """The help of the command of a dataclass, whose words are such as ``evaluate fddb``.
+    """Return the help of the command of a dataclass, whose words are such as ``evaluate fddb``.
 
     In short (``full`` is false) it has the groups of the command's guide, a sentence for each
     option, and names the rest. ``default`` holds defaults that are not the dataclass's own.

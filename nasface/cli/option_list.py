@@ -46,8 +46,8 @@ class Option:
 def options(
     command: type[Any], prefix: str = "", base: object = None, section: str = ""
 ) -> Iterator[Option]:
-    """The options of a command, those of nested settings included; ``base`` holds defaults that are
-    not the dataclass's own."""
+    """Give the options of a command, those of nested settings included; ``base`` holds defaults
+    that are not the dataclass's own."""
     hints = get_type_hints(command, include_extras=True)
     texts = field_texts(command)
     for each in fields(command):
@@ -80,7 +80,7 @@ def options(
 
 
 def field_texts(kind: type[Any]) -> dict[str, str]:
-    """The string below each field of a dataclass and its bases."""
+    """Return the string below each field of a dataclass and its bases."""
     texts: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         if not is_dataclass(each) or each.__module__ == "types":  # made by make_dataclass

@@ -23,7 +23,7 @@ Command = TypeVar("Command")
 def parse(
     command: type[Command], arguments: Sequence[str], verb: str, base: object = None
 ) -> Command:
-    """The command with its settings.
+    """Return the command with its settings.
 
     Settings come from the file of ``--config`` (with ``--resume``, from the run folder of
     ``--out``), else from ``base`` or their defaults, and each can be overridden by an option.
@@ -49,7 +49,7 @@ def parse(
 def parse_line(
     command: type[Command], arguments: Sequence[str], verb: str, default: Any = tyro.MISSING_NONPROP
 ) -> Command:
-    """The command of a command line; ``default`` holds what options override.
+    """Return the command of a command line; ``default`` holds what options override.
 
     Raises:
         ConfigError: for options that cannot be understood. SystemExit: 0 after ``--help``.
@@ -109,7 +109,8 @@ def check_new(path: Path, suffixes: Sequence[str]) -> None:
 
 
 def settings_file(arguments: Sequence[str], verb: str) -> Path | None:
-    """The file that the settings of a command line come from; ``preset:NAME`` is a packaged one.
+    """Return the file that the settings of a command line come from; ``preset:NAME`` is a packaged
+    one.
 
     Raises:
         ConfigError: if two are asked for, or for a preset that the command does not have.
@@ -128,7 +129,7 @@ def _has_default(field: Field[Any]) -> bool:
 
 
 def peek(arguments: Sequence[str], option: str) -> str | None:
-    """The value of an option before the whole line is parsed."""
+    """Return the value of an option before the whole line is parsed."""
     for at, argument in enumerate(arguments):
         if argument == option and at + 1 < len(arguments):
             return arguments[at + 1]

@@ -18,9 +18,9 @@ class Word:
 
 @dataclass(frozen=True)
 class Completions:
-    """What can follow what: ``verbs`` with their texts, ``first`` what may be the first argument of
-    a verb, ``actions`` the words that belong to the name of a command (``genotype show``), and the
-    options of each command."""
+    """The words that may follow another: ``verbs`` with their texts, ``first`` arguments of a verb,
+    ``actions``, words that belong to the name of a command (``genotype show``), and the options of
+    each command."""
 
     verbs: Mapping[str, str]
     first: Mapping[str, Sequence[str]]
@@ -83,7 +83,7 @@ end
 
 
 def bash_script(found: Completions) -> str:
-    """The script of bash."""
+    """Return the script of bash."""
     places = {
         "@VERBS@": " ".join((*found.verbs, "--help", "--version")),
         "@FIRST@": _cases({verb: ("names", names) for verb, names in found.first.items()}),
@@ -113,7 +113,7 @@ def bash_script(found: Completions) -> str:
 
 
 def zsh_script(found: Completions) -> str:
-    """The script of zsh, which knows that of bash."""
+    """Return the script of zsh, which knows that of bash."""
     loaded = (
         "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -u; }\n"
         "autoload -Uz bashcompinit && bashcompinit\n"
@@ -122,7 +122,7 @@ def zsh_script(found: Completions) -> str:
 
 
 def fish_script(found: Completions) -> str:
-    """The script of fish."""
+    """Return the script of fish."""
     actions = [f"{verb} {each}" for verb, names in found.actions.items() for each in names]
     cases = [f"        case {shlex.quote(each)}\n            echo {each}" for each in actions]
     script = _title("fish") + _filled(_FISH, {"@ACTIONS@": "\n".join(cases)})

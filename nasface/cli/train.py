@@ -21,7 +21,7 @@ class TrainCommand:
     """Train a detector on the training images of a data folder: that of a genotype, or a member of
     the family by --model.
 
-    --neck, short for --detector.neck, takes a hand-made neck in the place of the genotype's
+    --neck, short for --detector.neck, takes a hand-made neck instead of the genotype's
     cells.
 
     The run folder holds config.yaml, genotype.yaml, metrics.jsonl and its plot, checkpoint.pt, and

@@ -1,4 +1,4 @@
-"""What may be wrong with an annotated data set, found before a training or a figure depends on it.
+"""Checks of an annotated data set, before a training or a figure depends on it.
 
 Boxes are compared with the pictures: with their size, and with the way in which EXIF turns them.
 """
@@ -97,7 +97,7 @@ class Finding:
         return f"{self.text}{names}"
 
     def figures(self) -> dict[str, Any]:
-        """The finding as plain values."""
+        """Return the finding as plain values."""
         return {
             "kind": self.kind,
             "problem": self.is_problem,

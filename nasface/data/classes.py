@@ -11,7 +11,7 @@ FACE = "face"
 
 
 def faces_among(names: Mapping[Key, str], wanted: Sequence[str], source: str) -> set[Key]:
-    """The keys of the classes called as ``wanted``; without any, the only one, or ``face``.
+    """Return the keys of the classes called as ``wanted``; without any, the only one, or ``face``.
 
     Raises:
         DataError: naming ``source`` and its classes, if there is no such class.
@@ -30,7 +30,7 @@ def faces_among(names: Mapping[Key, str], wanted: Sequence[str], source: str) ->
 
 
 def split_names(split: str) -> tuple[str, ...]:
-    """The words by which data sets call a split: ``val`` may be ``valid`` or ``validation``."""
+    """Return the names that data sets give a split: ``val`` may be ``valid`` or ``validation``."""
     others = ("val", "valid", "validation")
     return (split, *(each for each in others if each != split)) if split in others else (split,)
 

@@ -41,14 +41,14 @@ _START = 1 << 16
 
 
 def is_coco(root: Path) -> bool:
-    """Whether a path is a ``.json`` file, or a folder where one of COCO's names lies."""
+    """Return whether a path is a ``.json`` file, or a folder where one of COCO's names lies."""
     if root.is_file():
         return root.suffix.lower() == ".json"
     return bool(coco_splits(root)) or _whole_file(root) is not None
 
 
 def coco_splits(root: Path) -> tuple[str, ...]:
-    """The parts that a folder has files of; none where all is in one file."""
+    """Return the parts that a folder has files of; none where all is in one file."""
     return splits_of(root, lambda top, split: _file_of(top, split) is not None)
 
 

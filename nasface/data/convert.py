@@ -45,7 +45,7 @@ class Conversion:
     lost: tuple[str, ...]
 
     def figures(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """Return the same as plain values."""
         return {
             "source": str(self.source),
             "source_format": self.source_format,

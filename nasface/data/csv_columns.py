@@ -70,7 +70,7 @@ Corners = list[float]
 
 
 def plain_column(cell: str) -> str:
-    """A column's name in lower case, without blanks, signs and a word for box in front."""
+    """Return a column's name in lower case, without blanks, signs and a word for box in front."""
     name = re.sub(r"[^a-z0-9]", "", cell.lower())
     return _WORDS_OF_BOXES.sub("", name)
 
@@ -91,7 +91,7 @@ class Columns:
 
 
 def columns_of(header: Sequence[str]) -> Columns:
-    """What the columns of a header mean, whose names are those of :func:`plain_column`."""
+    """Return what the columns of a header mean, whose names are those of :func:`plain_column`."""
     flags = {flag: _first(names, header) for flag, names in _FLAG_COLUMNS.items()}
     return Columns(
         _first(_IMAGE, header),
@@ -169,7 +169,7 @@ def _from_centre(values: list[float] | None) -> Corners | None:
 
 
 def class_in(cell: str) -> str:
-    """The name of a class; of attributes as JSON the first that is a text."""
+    """Return the name of a class; of attributes as JSON the first that is a text."""
     if not cell.startswith("{"):
         return cell
     try:
@@ -180,5 +180,5 @@ def class_in(cell: str) -> str:
 
 
 def says_yes(cell: str) -> int:
-    """Whether a cell of a flag says so; -1 of Open Images means that it is not known."""
+    """Return whether a cell of a flag says so; -1 of Open Images means that it is not known."""
     return int(cell.lower() not in ("", "0", "0.0", "-1", "false", "no", "f", "n"))

@@ -44,7 +44,8 @@ class _Rows:
 
 
 def is_csv(root: Path) -> bool:
-    """Whether a path is a ``.csv`` file with columns of images and boxes, or a folder of such."""
+    """Return whether a path is a ``.csv`` file with columns of images and boxes, or a folder of
+    such."""
     if root.is_file():
         if root.suffix.lower() != ".csv":
             return False
@@ -59,7 +60,8 @@ def is_csv(root: Path) -> bool:
 
 
 def csv_splits(root: Path) -> tuple[str, ...]:
-    """The parts that a folder has files of, or those that a column tells; none without either."""
+    """Return the parts that a folder has files of, or those that a column tells; none without
+    either."""
     found = splits_of(root, lambda top, split: _file_of(top, split) is not None)
     whole = root if root.is_file() else _whole_file(root)
     if found or whole is None:
@@ -169,7 +171,7 @@ class _Table:
         return tuple(split for split in SPLITS if said & set(split_names(split)))
 
     def images(self, split: str) -> dict[str, _Rows]:
-        """The rows of each image of a split, or of all where no column tells splits."""
+        """Return the rows of each image of a split, or of all where no column tells splits."""
         columns = self.columns
         assert columns.image is not None
         assert columns.box is not None

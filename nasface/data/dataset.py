@@ -84,7 +84,7 @@ class ImageCache:
         self.kept: dict[Path, Image] = {}
 
     def read(self, record: ImageRecord) -> Image:
-        """The image of a record, which must not be written to. Raises as of ``read_image``."""
+        """Return the image of a record, not to be written to. Raises as ``read_image`` does."""
         image = self.kept.get(record.path)
         if image is None:
             image = read_image(record.path, exif=record.exif == "apply")

@@ -34,7 +34,7 @@ class ScoredBoxes(NamedTuple):
 
     @classmethod
     def of_rows(cls, rows: NDArray[np.floating]) -> "ScoredBoxes":
-        """Those of rows ``x y w h score``, (N, 5), or of ellipses with a score, (N, 6)."""
+        """Return those of rows ``x y w h score``, (N, 5), or of ellipses with a score, (N, 6)."""
         if rows.shape[1] == _ELLIPSE + 1:
             return cls(rows[:, :_ELLIPSE], rows[:, _ELLIPSE])
         corners, sides = rows[:, :2], rows[:, 2:4]
@@ -91,7 +91,7 @@ def read_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBoxes]:
 
 
 def parse_detections(data: bytes, source: str) -> ScoredBoxes:
-    """The boxes and scores of one file, float64.
+    """Return the boxes and scores of one file, float64.
 
     Raises:
         DataError: with ``source`` and the line.
@@ -176,7 +176,7 @@ def _of_archive(path: Path) -> Iterator[tuple[str, bytes, str]]:
             yield name, data(), source
     except DataError:
         raise
-    except Exception as error:  # whatever a damaged archive makes of the reader
+    except Exception as error:  # a damaged archive can raise anything
         raise DataError(
             f"{path}: is no tar or zip archive that can be read ({str(error)!a:.200})"
         ) from None

@@ -67,7 +67,7 @@ def read_fddb_truth(root: Path) -> list[FddbImage]:
 
 
 def is_fddb(root: Path) -> bool:
-    """Whether a folder holds the folds of FDDB."""
+    """Return whether a folder holds the folds of FDDB."""
     folder = root / "FDDB-folds" if (root / "FDDB-folds").is_dir() else root
     return any(folder.glob("FDDB-fold-*-ellipseList.txt"))
 
@@ -104,7 +104,7 @@ def read_fddb(root: Path, split: str = "all", *, need_images: bool = True) -> li
 
 
 def boxes_of_ellipses(ellipses_M5: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The least upright boxes ``x1 y1 x2 y2`` round ellipses, (M, 4)."""
+    """Return the least upright boxes ``x1 y1 x2 y2`` round ellipses, (M, 4)."""
     major, minor, angle, x, y = ellipses_M5.T
     width = np.hypot(major * np.cos(angle), minor * np.sin(angle))
     height = np.hypot(major * np.sin(angle), minor * np.cos(angle))
@@ -114,7 +114,7 @@ def boxes_of_ellipses(ellipses_M5: NDArray[np.float64]) -> NDArray[np.float64]:
 def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBoxes]:
     """Read detections of images from a file, or from all ``.txt`` files of a folder.
 
-    ``names`` are those of the images. In the files they may have a suffix, ``_`` in the place of
+    ``names`` are those of the images. In the files they may have a suffix, ``_`` instead of
     ``/``, and folders in front, such as ``originalPics/``.
 
     Returns image -> boxes ``x1 y1 x2 y2`` or ellipses (N, 5), with scores; all of a set of files

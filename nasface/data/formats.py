@@ -95,7 +95,7 @@ def register_dataset_format(entry: DatasetFormat) -> None:
 
 
 def find_format(root: Path, name: str | None = None) -> DatasetFormat:
-    """The format of a name, or that in which a folder or file is recognised.
+    """Return the format of a name, or that in which a folder or file is recognised.
 
     Raises:
         ConfigError: for an unknown name. DataError: saying what was looked for, if the path does
@@ -195,7 +195,7 @@ class DataConfig:
         )
 
     def splits(self, root: Path) -> tuple[str, ...]:
-        """The parts that there are: of a data set without any, all images are ``train``.
+        """Return the parts that there are: of a data set without any, all images are ``train``.
 
         Raises:
             ConfigError, DataError: as :func:`find_format`.

@@ -18,18 +18,18 @@ LARGEST_ANNOTATIONS = 2**30
 
 
 def split_folder(root: Path, split: str, below: Sequence[str] = ("",)) -> Path | None:
-    """The folder of a part, ``root/valid`` say, or one in a folder ``below`` the root."""
+    """Return the folder of a part, ``root/valid`` say, or one in a folder ``below`` the root."""
     tried = (root / part / name for part in below for name in split_names(split))
     return next((path for path in tried if path.is_dir()), None)
 
 
 def splits_of(root: Path, has_split: Callable[[Path, str], bool]) -> tuple[str, ...]:
-    """The parts of :data:`SPLITS` that a data set has."""
+    """Return the parts of :data:`SPLITS` that a data set has."""
     return tuple(split for split in SPLITS if has_split(root, split))
 
 
 def plain_name(written: str, root: Path) -> str:
-    """The name of an image from a path that a tool wrote on its own machine.
+    """Return the name of an image from a path that a tool wrote on its own machine.
 
     Separators become ``/``; of an absolute path below ``root`` the rest is left, of another one and
     of an address only what is behind the last separator.
@@ -46,7 +46,7 @@ def plain_name(written: str, root: Path) -> str:
 def find_images(
     file: Path, tops: Sequence[Path], split: str, names: Sequence[str], need_images: bool = True
 ) -> dict[str, Path]:
-    """The images that an annotation file names, each with its path.
+    """Return the images that an annotation file names, each with its path.
 
     They lie below one of ``tops``, or in a folder there that tools give to images, or to those of
     the split that the file's own name tells, else of ``split``. Without ``need_images``, some or
@@ -106,7 +106,7 @@ def write_below(path: Path, text: str) -> None:
 
 
 def only_file(folder: Path, suffix: str) -> Path | None:
-    """The file of a suffix in a folder, if there is exactly one."""
+    """Return the file of a suffix in a folder, if there is exactly one."""
     found = [path for path in _files(folder) if path.suffix.lower() == suffix]
     return found[0] if len(found) == 1 else None
 

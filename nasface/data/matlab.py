@@ -29,7 +29,7 @@ _TEXT = MappingProxyType({2: "utf-8", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18
 
 
 def read_matlab(data: bytes) -> dict[str, Any]:
-    """The variables in the bytes of a file: name -> value.
+    """Return the variables in the bytes of a file: name -> value.
 
     Numbers become float64 arrays in their shape, text a ``str``, a cell array the list of its
     elements in MATLAB's order (the first index runs fastest), anything else None.

@@ -32,7 +32,7 @@ def draw_sample(
     *,
     mixes: bool,
 ) -> Sample:
-    """The training sample of the image at ``position`` of so many ``images``.
+    """Return the training sample of the image at ``position`` of so many ``images``.
 
     ``load`` gives an image with its faces. Without ``mixes`` no other image has a part in it.
     """

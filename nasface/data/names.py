@@ -60,7 +60,7 @@ def excerpt(line: str) -> str:
 class ImageNames:
     """The images of a data set, to be found by the names of a format that has no suffixes.
 
-    ``joined`` also takes ``_`` in the place of ``/``, as files of FDDB in one folder have it.
+    ``joined`` also takes ``_`` instead of ``/``, as files of FDDB in one folder have it.
 
     Raises:
         DataError: naming two images that differ in their suffix only, which such a format cannot

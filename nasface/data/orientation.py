@@ -26,7 +26,7 @@ _INVERSE = {6: 8, 8: 6}
 
 
 def boxes_as_stored(boxes_M4: Float32, orientation: int, shown: tuple[int, int]) -> Float32:
-    """Boxes ``x1 y1 x2 y2`` in pixels of the stored picture.
+    """Return boxes ``x1 y1 x2 y2`` in pixels of the stored picture.
 
     ``orientation`` is EXIF's, 1 to 8, and ``shown`` is (height, width) of the turned picture, of
     which ``boxes_M4`` are.
@@ -38,5 +38,5 @@ def boxes_as_stored(boxes_M4: Float32, orientation: int, shown: tuple[int, int])
 
 
 def boxes_as_shown(boxes_M4: Float32, orientation: int, stored: tuple[int, int]) -> Float32:
-    """The same the other way round; ``stored`` is (height, width) of the stored picture."""
+    """Return the same the other way round; ``stored`` is (height, width) of the stored picture."""
     return boxes_as_stored(boxes_M4, _INVERSE.get(orientation, orientation), stored)

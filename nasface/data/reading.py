@@ -16,7 +16,7 @@ PARTS = {"train": "training", "val": "validation"}
 
 
 def part_name(split: str) -> str:
-    """What a split is called in messages."""
+    """Return what a split is called in messages."""
     return PARTS.get(split, split)
 
 
@@ -67,7 +67,7 @@ def check_images(
     if bad and (rule == "stop" or not check.readable):
         hint = ", or leave them out by --bad-images skip" if check.readable else ""
         raise DataError(
-            f"{bad[0][1]}; {len(bad)} of {len(check.records)} {part} images cannot be read; mend "
+            f"{bad[0][1]}; {len(bad)} of {len(check.records)} {part} images cannot be read; repair "
             f"them{hint}"
         )
     for finding in check.findings:
@@ -78,7 +78,7 @@ def check_images(
 
 
 def describe_data(parts: Mapping[str, DataCheck]) -> dict[str, Any]:
-    """What a job reads, as plain values for its run folder."""
+    """Return what a job reads, as plain values for its run folder."""
     return {
         part: {
             "images": len(check.readable),

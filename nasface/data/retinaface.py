@@ -32,14 +32,14 @@ _FAR = 1e9
 
 
 def is_retinaface(root: Path) -> bool:
-    """Whether a path is a ``label.txt``, or a folder that holds one, itself or in its parts."""
+    """Return whether a path is a ``label.txt``, or a folder with one, itself or in its parts."""
     if root.is_file():
         return root.name.lower() == LABELS
     return (root / LABELS).is_file() or bool(retinaface_splits(root))
 
 
 def retinaface_splits(root: Path) -> tuple[str, ...]:
-    """The parts that a folder has; none where all is in one file."""
+    """Return the parts that a folder has; none where all is in one file."""
     return splits_of(root, lambda top, split: _labels_of(top, split) is not None)
 
 

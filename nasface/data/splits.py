@@ -21,7 +21,7 @@ def check_fraction(fraction: float) -> None:
 def part_by_fraction(
     records: Sequence[ImageRecord], split: str, fraction: float
 ) -> list[ImageRecord]:
-    """The ``train`` or ``val`` part, where ``fraction`` of the images are for validation.
+    """Return the ``train`` or ``val`` part, where ``fraction`` of the images are for validation.
 
     They are those whose names come first by their SHA-256, so that they are spread evenly and are
     the same whatever the order of the images.
@@ -43,7 +43,8 @@ def part_by_fraction(
 
 
 def part_by_file(records: Sequence[ImageRecord], split: str, path: Path) -> list[ImageRecord]:
-    """The ``train`` or ``val`` part by a file of names of images, with or without their suffix.
+    """Return the ``train`` or ``val`` part by a file of names of images, with or without their
+    suffix.
 
     The file is a map ``{train: [...], val: [...]}`` in YAML or JSON, or a list, a name in a line,
     of those for validation; all others are for training then.

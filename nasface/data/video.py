@@ -26,7 +26,8 @@ _GREATEST_RATE = 1000.0
 
 
 def is_stream(name: str) -> bool:
-    """Whether a name is that of a camera, ``camera:0``, or the address of a stream, ``rtsp://``."""
+    """Return whether a name is that of a camera, ``camera:0``, or the address of a stream,
+    ``rtsp://``."""
     return name.startswith(_CAMERA) or _ADDRESS.match(name) is not None
 
 

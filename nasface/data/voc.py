@@ -37,7 +37,7 @@ _FAR = 1e9
 
 
 def is_voc(root: Path) -> bool:
-    """Whether a path is a folder with XML files whose root is ``annotation``."""
+    """Return whether a path is a folder with XML files whose root is ``annotation``."""
     if not root.is_dir():
         return False
     first = next((path for folder in _places(root) for path in _xml_files(folder)), None)
@@ -49,7 +49,8 @@ def is_voc(root: Path) -> bool:
 
 
 def voc_splits(root: Path) -> tuple[str, ...]:
-    """The parts that a folder has, by lists in ``ImageSets`` or folders; none without either."""
+    """Return the parts that a folder has, by lists in ``ImageSets`` or folders; none without
+    either."""
     return splits_of(root, lambda top, split: bool(_list_of(top, split) or _folder_of(top, split)))
 
 

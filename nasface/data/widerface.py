@@ -33,7 +33,7 @@ Record = TypeVar("Record")
 
 
 def is_wider(root: Path) -> bool:
-    """Whether a folder is laid out as WIDER FACE is distributed."""
+    """Return whether a folder is laid out as WIDER FACE is distributed."""
     return (root / "wider_face_split").is_dir()
 
 
@@ -74,7 +74,7 @@ def read_wider_split(
 
 
 def wider_splits(root: Path) -> tuple[str, ...]:
-    """The parts that a folder has annotations of."""
+    """Return the parts that a folder has annotations of."""
     return splits_of(root, lambda top, split: annotation_file(top, split).is_file())
 
 

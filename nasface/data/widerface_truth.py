@@ -106,7 +106,7 @@ def read_text_truth(path: Path) -> list[WiderGroundTruth]:
 
 
 def select_images(images: Sequence[WiderGroundTruth], listing: Path) -> list[WiderGroundTruth]:
-    """The images that a text file lists, in their own order.
+    """Return the images that a text file lists, in their own order.
 
     The file has an ``event/name.jpg`` or ``event/name`` a line, or is an annotation file in WIDER
     FACE's text form.
@@ -160,11 +160,11 @@ class _Annotations:
         self.events = self._names(self._cells("event_list"))
 
     def files(self, event: int) -> list[str]:
-        """Names of the images of an event, without a suffix."""
+        """Return the names of the images of an event, without a suffix."""
         return self._names(self._cells("file_list", event))
 
     def image(self, key: str, event: int, at: int, columns: int) -> NDArray[np.float64]:
-        """An array (M, columns) of one image, finite."""
+        """Return an array (M, columns) of one image, finite."""
         try:
             values = np.asarray(self._cells(key, event)[at], np.float64).reshape(-1, columns)
             if (np.abs(values) < _FAR).all():
@@ -177,7 +177,7 @@ class _Annotations:
         )
 
     def integers(self, key: str, event: int, at: int) -> NDArray[np.int64]:
-        """An array (M,) of one image."""
+        """Return an array (M,) of one image."""
         return self.image(key, event, at, 1)[:, 0].astype(np.int64)
 
     def _cells(self, key: str, event: int | None = None) -> list[Any]:

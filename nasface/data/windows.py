@@ -94,7 +94,7 @@ def anchor_window(scene: Scene, config: "AugmentConfig", generator: Generator) -
 
 
 def whole_window(scene: Scene, config: "AugmentConfig", generator: Generator) -> Window:
-    """The whole image, as a square with a border."""
+    """Return the whole image, as a square with a border."""
     side = max(scene.height, scene.width)
     x = _draw_start(0, scene.width, side, scene.width, generator)
     y = _draw_start(0, scene.height, side, scene.height, generator)

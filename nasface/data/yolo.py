@@ -31,7 +31,7 @@ _BOX = 5
 
 
 def is_yolo(root: Path) -> bool:
-    """Whether a path is a settings file with class names and a split, or a folder of one."""
+    """Return whether a path is a settings file with class names and a split, or a folder of one."""
     try:
         values = _settings(root)[1]
     except DataError:
@@ -40,7 +40,7 @@ def is_yolo(root: Path) -> bool:
 
 
 def yolo_splits(root: Path) -> tuple[str, ...]:
-    """The parts that the settings name; none where there is one folder of images."""
+    """Return the parts that the settings name; none where there is one folder of images."""
     return _splits(_settings(root)[1])
 
 

@@ -52,7 +52,7 @@ def assign_adaptively(
     exists_BM: Tensor,
     nearest: int = NEAREST,
 ) -> Tensor:
-    """The face that each anchor belongs to, or -1: (B, A) int64.
+    """Return the face that each anchor belongs to, or -1: (B, A) int64.
 
     ``anchors_A4`` are those of :func:`make_anchors` for maps of ``sizes`` (rows, columns);
     ``exists_BM`` tells faces from padding. On each level, the ``nearest`` anchors by their centres

@@ -48,7 +48,7 @@ def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def clip(boxes_N4: Tensor, height: float, width: float) -> Tensor:
-    """Boxes (N, 4) cut at the borders of an image of ``height`` x ``width`` pixels."""
+    """Return boxes (N, 4) cut at the borders of an image of ``height`` x ``width`` pixels."""
     limits = boxes_N4.new_tensor([width, height, width, height])
     return torch.minimum(boxes_N4.clamp(min=0), limits)
 
@@ -68,7 +68,7 @@ def encode(boxes_A4: Tensor, anchors_A4: Tensor) -> Tensor:
 
 
 def decode(deltas_A4: Tensor, anchors_A4: Tensor) -> Tensor:
-    """Boxes (A, 4) from offsets coded as SSD does; offsets (B, A, 4) give boxes (B, A, 4).
+    """Return boxes (A, 4) from offsets coded as SSD does; offsets (B, A, 4) give boxes (B, A, 4).
 
     A side grows to at most 1000 times the anchor's, so that no offset overflows.
     """
@@ -83,7 +83,7 @@ OverlapLoss = Literal["giou", "diou", "ciou"]
 
 
 def overlap_loss(boxes_N4: Tensor, targets_N4: Tensor, kind: OverlapLoss = "diou") -> Tensor:
-    """A loss (N,) of each box and its target that is 0 where they agree.
+    """Return a loss (N,) of each box and its target that is 0 where they agree.
 
     ``giou`` (Rezatofighi et al., arXiv 1902.09630), in [0, 2]: 1 - IoU + the share of the enclosing
     box that neither covers. ``diou`` (Zheng et al., arXiv 1911.08287), in [0, 2]: 1 - IoU +

@@ -84,7 +84,7 @@ def save_detector(
 
 
 def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
-    """The detector of a file written by :func:`save_detector`, in evaluation mode.
+    """Return the detector of a file written by :func:`save_detector`, in evaluation mode.
 
     Raises:
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.

@@ -41,7 +41,8 @@ class JointHead(nn.Module):
         return self.predict(self.body(x_BCHW))
 
     def predict(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """What the last convolution makes of the features of the layers; see :meth:`forward`."""
+        """Return what the last convolution makes of the features of the layers; see
+        :meth:`forward`."""
         n = self.anchors
         x_BKHW = self.last(x_BCHW)
         batch, _, height, width = x_BKHW.shape

@@ -141,12 +141,12 @@ def save_latency_table(table: LatencyTable, path: Path) -> None:
 
 
 def trunk_part(detector: DetectorConfig, size: Size) -> LatencyPart:
-    """All of a detector but its neck, at images of (width, height)."""
+    """Return all of a detector but its neck, at images of (width, height)."""
     return LatencyPart("trunk", "", size[1], size[0], detector.channels)
 
 
 def genotype_parts(genotype: Genotype, channels: int, size: Size) -> Iterator[LatencyPart]:
-    """The parts of the neck of a genotype, at images of (width, height)."""
+    """Give the parts of the neck of a genotype, at images of (width, height)."""
     for cell in genotype.cells.values():
         level = _levels(cell)
         for node in cell.nodes:
@@ -163,7 +163,7 @@ def genotype_parts(genotype: Genotype, channels: int, size: Size) -> Iterator[La
 
 
 def space_parts(space: SearchSpace, channels: int, size: Size) -> list[LatencyPart]:
-    """All parts that necks of a space may have, each once; identities are left out."""
+    """Return all parts that necks of a space may have, each once; identities are left out."""
     found: dict[LatencyPart, None] = {}
     for graph in space.cells.values():
         found.update(dict.fromkeys(_graph_parts(graph, channels, size)))
@@ -173,7 +173,7 @@ def space_parts(space: SearchSpace, channels: int, size: Size) -> list[LatencyPa
 def edge_parts(
     operation: str, transform: Transform, source: int, target: int, channels: int, size: Size
 ) -> Iterator[LatencyPart]:
-    """What an edge from one level to another runs: its resampling, its operation."""
+    """Give what an edge from one level to another runs: its resampling, its operation."""
     strided = transform == "stride"
     here = level_size(target, size)
     if transform in ("up2", "down2"):
@@ -183,7 +183,7 @@ def edge_parts(
 
 
 def combine_part(rule: str, inputs: int, level: int, channels: int, size: Size) -> LatencyPart:
-    """The combination of the inputs of a node at a level."""
+    """Return the combination of the inputs of a node at a level."""
     return LatencyPart("combine", rule, *level_size(level, size), channels, inputs=inputs)
 
 
@@ -194,7 +194,7 @@ def level_size(level: int, size: Size) -> Size:
 
 
 def without_neck(detector: DetectorConfig) -> DetectorConfig:
-    """The settings of the trunk."""
+    """Return the settings of the trunk."""
     return replace(detector, neck="none")
 
 

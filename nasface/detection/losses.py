@@ -86,7 +86,7 @@ class LossParts(NamedTuple):
     teacher: Tensor | None = None
 
     def figures(self) -> dict[str, Tensor]:
-        """The parts by the names under which they are logged."""
+        """Return the parts by the names under which they are logged."""
         found = {
             "classification_loss": self.classification,
             "box_loss": self.box,
@@ -137,7 +137,7 @@ def shot_loss(
     targets: Sequence[Targets],
     config: LossConfig,
 ) -> ShotLoss:
-    """The loss of one shot on a batch of B images with as many matches and targets.
+    """Return the loss of one shot on a batch of B images with as many matches and targets.
 
     The classification loss that the settings name, and the box loss over the positive anchors,
     summed or, where the classification loss has it so, averaged with the predicted probabilities as

@@ -51,7 +51,7 @@ def draw_frames(genotypes: Sequence[Genotype], path: Path, *, cells: Sequence[st
 
 
 def frame_pictures(genotypes: Sequence[Genotype]) -> list[list[CellPicture]]:
-    """The cells of each genotype, every cell laid out once for all of them."""
+    """Return the cells of each genotype, every cell laid out once for all of them."""
     whole = {
         name: _whole_cell(name, [each.cells[name] for each in genotypes])
         for name in genotypes[0].cells

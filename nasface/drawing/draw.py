@@ -1,7 +1,7 @@
 """Drawings of genotypes and of what two of them share, by Graphviz.
 
 Inputs, nodes, leaves (nodes that enter an output) and outputs are told apart by colour and shape;
-the operation stands on its edge in a colour of its own; fixed connections are grey.
+each operation is written on its edge in its own colour; fixed connections are grey.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,8 @@ class Drawing:
         return whole[whole.index("<svg") :]
 
     def render(self, form: str, dpi: int = _DPI) -> bytes:
-        """The drawing as ``svg``, ``png`` or ``pdf``; ``dpi`` is the resolution of a ``png``."""
+        """Return the drawing as ``svg``, ``png`` or ``pdf``; ``dpi`` is the resolution of a
+        ``png``."""
         from pygraphviz import AGraph
 
         prepare_fonts()
@@ -60,7 +61,7 @@ class Drawing:
         return data
 
     def pixels(self, dpi: int = _DPI) -> NDArray[np.uint8]:
-        """The drawing as an array (H, W, 3) in RGB."""
+        """Return the drawing as an array (H, W, 3) in RGB."""
         picture = Image.open(BytesIO(self.render("png", dpi)))
         return np.asarray(picture.convert("RGB"))
 

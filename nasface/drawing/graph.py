@@ -88,7 +88,7 @@ class Arrow:
 
 
 def operation_colours() -> Mapping[str, str]:
-    """A fixed colour for each operation."""
+    """Return a fixed colour for each operation."""
     return colours_of(tuple(name for name in OPERATIONS if name not in ("none", "skip")))
 
 
@@ -119,7 +119,7 @@ def _unlike(taken: Iterable[str]) -> str:
 def cell_graph(
     gene: CellGene, probabilities: NodeProbabilities = ()
 ) -> tuple[list[Vertex], list[Arrow]]:
-    """The vertices of a cell in the order in which they are computed, and its arrows.
+    """Return the vertices of a cell in the order in which they are computed, and its arrows.
 
     ``probabilities``, if any, are those of the edges into each node.
     """

@@ -36,7 +36,7 @@ def keyed(arrows: Sequence[Arrow]) -> dict[NodeKey, Arrow]:
 
 
 def new_graph(**attributes: str) -> "AGraph":
-    """An empty graph of Graphviz in the style of all drawings."""
+    """Return an empty graph of Graphviz in the style of all drawings."""
     from pygraphviz import AGraph
 
     prepare_fonts()
@@ -48,7 +48,8 @@ def new_graph(**attributes: str) -> "AGraph":
 
 
 def lay_out(vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> "AGraph":
-    """A cell with all places given, in points: ``pos`` of vertices and edges, ``bb`` of the whole.
+    """Return a cell with all places given, in points: ``pos`` of vertices and edges, ``bb`` of the
+    whole.
 
     :func:`label_name` names the vertex that carries an arrow's label, :func:`segments` its edges.
     """
@@ -68,7 +69,7 @@ def lay_out(vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> "AGraph":
 
 
 def label_name(key: NodeKey) -> str:
-    """The name of the vertex that carries an arrow's label."""
+    """Return the name of the vertex that carries an arrow's label."""
     source, target, number = key
     return f"{source} > {target}" + (f" {number + 1}" if number else "")
 
@@ -82,7 +83,7 @@ def segments(key: NodeKey, arrow: Arrow) -> Iterator[tuple[str, str, str]]:
 
 
 def columns(vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> dict[str, int]:
-    """The column of each vertex, from 0 at the left.
+    """Return the column of each vertex, from 0 at the left.
 
     That is its layer: the longest path that leads to it; outputs are in the last. In a cell with
     outputs on several levels, vertices whose names differ by their number only (``td3``, ``td4``)
@@ -103,12 +104,12 @@ def columns(vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> dict[str, in
 
 
 def is_pyramid(vertices: Sequence[Vertex]) -> bool:
-    """Whether a cell has outputs on several levels."""
+    """Return whether a cell has outputs on several levels."""
     return len({vertex.level for vertex in vertices if vertex.role == "output"}) > 1
 
 
 def stride_name(level: int) -> str:
-    """The text, and name, in front of the row of a level."""
+    """Return the text, and name, in front of the row of a level."""
     return f"stride {2**level}"
 
 

@@ -1,4 +1,4 @@
-"""What stands in the legend of a drawn genotype."""
+"""The legend of a drawn genotype."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +24,8 @@ class LegendEntry:
 def legend(
     vertices: Iterable[Vertex], arrows: Iterable[Arrow], compares: tuple[str, str] | None = None
 ) -> list[LegendEntry]:
-    """The entries that a drawing needs: operations or the two genotypes compared, then vertices."""
+    """Return the entries that a drawing needs: operations or the two genotypes compared, then
+    vertices."""
     shown = list(vertices)
     if compares:
         first, second = compares
@@ -52,7 +53,7 @@ def legend(
 
 
 def legend_table(entries: list[LegendEntry], columns: int = 3) -> str:
-    """The legend as a table in Graphviz' HTML, filled column by column."""
+    """Return the legend as a table in Graphviz' HTML, filled column by column."""
     rows = -(-len(entries) // columns)
     body = "".join(
         f"<tr>{''.join(_cells(each) for each in entries[row::rows])}</tr>" for row in range(rows)

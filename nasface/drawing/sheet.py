@@ -59,7 +59,7 @@ class CellPicture:
 
 
 def picture_cell(name: str, vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> CellPicture:
-    """A cell, laid out."""
+    """Return a cell, laid out."""
     levels = sorted({vertex.level for vertex in vertices if vertex.role == "output"})
     strides = ", ".join(str(2**level) for level in levels)
     title = f"{name} (stride{'s' if len(levels) > 1 else ''} {strides})"
@@ -86,7 +86,7 @@ def choose_cells(genotype: Genotype, names: Sequence[str]) -> Genotype:
 def genotype_sheet(
     genotype: Genotype, probabilities: Mapping[str, NodeProbabilities] | None = None
 ) -> "AGraph":
-    """All cells of a genotype, with the probabilities of their operations if they are given."""
+    """Draw all cells of a genotype, with the probabilities of their operations if given."""
     known = probabilities or {}
     cells = [
         picture_cell(name, *cell_graph(gene, known.get(name, ())))
@@ -96,7 +96,8 @@ def genotype_sheet(
 
 
 def comparison_sheet(first: Genotype, second: Genotype) -> "AGraph":
-    """All cells of two genotypes, one over the other: arrows of both, of the first, the second."""
+    """Return all cells of two genotypes, one over the other: arrows of both, of the first, the
+    second."""
     names = dict.fromkeys([*first.cells, *second.cells])
     cells = [
         picture_cell(name, *compare_cells(first.cells.get(name), second.cells.get(name)))
@@ -111,7 +112,7 @@ def comparison_sheet(first: Genotype, second: Genotype) -> "AGraph":
 def entries_of(
     cells: Sequence[CellPicture], compares: tuple[str, str] | None = None
 ) -> list[LegendEntry]:
-    """The legend that some cells need."""
+    """Return the legend that some cells need."""
     return legend(
         [vertex for cell in cells for vertex in cell.vertices],
         [arrow for cell in cells for arrow in cell.arrows.values()],
@@ -139,9 +140,8 @@ def sheet(
 
 
 def arrange(cells: Sequence[CellPicture]) -> tuple[list[Point], float, float]:
-    """The lower left corners of cells, and width and height of all: from left to right and from the
-    top down, as many beside each other as fit.
-    """
+    """Return the lower left corners of cells, and width and height of all: from left to right and
+    from the top down, as many beside each other as fit."""
     width = max(_WIDTH if len(cells) > 1 else 0.0, *(cell.width for cell in cells))
     bands: list[list[CellPicture]] = []
     for cell in cells:

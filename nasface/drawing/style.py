@@ -25,7 +25,7 @@ _BOX = {"shape": "box", "style": "filled,rounded", "width": 0.42, "margin": "0.0
 
 
 def vertex_style(vertex: Vertex) -> Style:
-    """An input, node or output: its shape by its role."""
+    """Return an input, node or output: its shape by its role."""
     shape: Style = {"height": 0.28, **_SHAPES.get(vertex.role, _BOX)}
     if vertex.role == "symbol":
         shape["height"] = shape["width"] = max(0.28, 0.1 + 0.1 * len(vertex.label))
@@ -33,7 +33,7 @@ def vertex_style(vertex: Vertex) -> Style:
 
 
 def label_style(arrow: Arrow) -> Style:
-    """What stands on an arrow: in a frame of the arrow's colour, but for a mark alone."""
+    """Return what stands on an arrow: in a frame of the arrow's colour, but for a mark alone."""
     return {
         "label": arrow.label,
         "fontsize": 8,
@@ -49,7 +49,7 @@ def label_style(arrow: Arrow) -> Style:
 
 
 def line_style(arrow: Arrow) -> Style:
-    """An arrow, or the part of it on one side of its label."""
+    """Return an arrow, or the part of it on one side of its label."""
     return {"color": arrow.colour, "penwidth": 0.9 if arrow.is_thin else 1.7}
 
 

@@ -32,7 +32,7 @@ class ArchHistory:
     rules: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
     def genotypes(self) -> list[Genotype]:
-        """What would be derived after each epoch: the searched cells alone."""
+        """Return the genotype that would be derived after each epoch: the searched cells alone."""
         tables = {cell: CandidateTable.of(self.space, cell) for cell in self.space.deciding}
         return [
             genotype_of_paths(
@@ -50,7 +50,7 @@ class ArchHistory:
         return max(1, len(self.epochs) // 4)
 
     def changed_late(self) -> set[tuple[str, str]]:
-        """The nodes (cell, node) that changed the operations they keep in the last epochs."""
+        """Return the nodes (cell, node) whose kept operations changed in the last epochs."""
         found = set()
         for cell, scores in self.scores.items():
             table = CandidateTable.of(self.space, cell)
@@ -76,7 +76,7 @@ class ArchHistory:
 
 
 def arch_history(space: SearchSpace, entries: list[dict[str, Any]]) -> ArchHistory:
-    """The history in the entries of a checkpoint."""
+    """Return the history in the entries of a checkpoint."""
     if not entries:
         return ArchHistory(
             space, [], {cell: np.empty((0, 0, 0), np.float32) for cell in space.deciding}
@@ -85,7 +85,7 @@ def arch_history(space: SearchSpace, entries: list[dict[str, Any]]) -> ArchHisto
 
 
 def read_history(folder: Path, space: SearchSpace) -> ArchHistory:
-    """The history in the folder of a search of a space.
+    """Return the history in the folder of a search of a space.
 
     Raises:
         RunError: if there is none, or none of that space.

@@ -32,7 +32,7 @@ class DeriveConfig:
 
 
 def derive_run(config: DeriveConfig, name: str) -> Genotype:
-    """The genotype of a search run.
+    """Return the genotype of a search run.
 
     Raises:
         ConfigError: without a run folder. RunError: for one that holds no search, or not that
@@ -70,7 +70,7 @@ def derive_run(config: DeriveConfig, name: str) -> Genotype:
 
 
 def load_history(run: Path) -> ArchHistory:
-    """How the architecture parameters of a search run moved.
+    """Return how the architecture parameters of a search run moved.
 
     Raises:
         NasfaceError: if the folder holds no history, or none of the space that the run names.

@@ -88,7 +88,7 @@ class Found:
         return [row | size for row, size in zip(found, sizes, strict=True)]
 
     def coco(self) -> dict[str, Any]:
-        """The same in the form of COCO: boxes ``x y width height`` with their score."""
+        """Return the same in the form of COCO: boxes ``x y width height`` with their score."""
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for number, row in enumerate(self.rows(), 1):

@@ -31,7 +31,7 @@ DETECTIONS = "detections"
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What detections are worth by a protocol.
+    """Figures of detections by a protocol.
 
     The protocol's own figures are attributes: ``ap``, or ``easy``, ``medium`` and ``hard``, None
     where there is no face to find. ``result`` is what the protocol made of the detections,
@@ -62,7 +62,7 @@ class Evaluation:
         return self.protocol.curves(self.result)
 
     def table(self) -> "pd.DataFrame":
-        """The figures as a frame with the columns group, name, faces and value."""
+        """Return the figures as a frame with the columns group, name, faces and value."""
         frame: pd.DataFrame = need("pandas", "nasface[plots]").DataFrame(
             [(row.group, row.name, row.faces, row.value) for row in self.rows],
             columns=["group", "name", "faces", self.protocol.value],

@@ -1,4 +1,5 @@
-"""What goes wrong while a job runs: what it bears, and what ends it with a message."""
+"""Guards of a running job: non-finite steps are skipped; memory and disk errors end it with a
+message."""
 
 import math
 from collections.abc import Iterator, Mapping

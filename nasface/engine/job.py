@@ -129,7 +129,7 @@ class StepLoader:
     shard: Shard = WHOLE
 
     def batches(self, first: int, last: int, note: Callable[[str], None]) -> Batches:
-        """The batches of steps ``first`` to ``last`` (excluded)."""
+        """Return the batches of steps ``first`` to ``last`` (excluded)."""
         return Batches(self.data, self.batch, first, last, self.workers, self.shard, note)
 
 
@@ -186,7 +186,7 @@ class Job(ABC):
 
     @abstractmethod
     def footprint(self) -> Footprint:
-        """The memory that its steps take."""
+        """Return the memory that its steps take."""
 
     @abstractmethod
     def write_results(self, folder: RunFolder) -> None:
@@ -194,7 +194,7 @@ class Job(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """What a checkpoint needs beside the network."""
+        """Return what a checkpoint needs beside the network."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -202,10 +202,10 @@ class Job(ABC):
 
     @abstractmethod
     def drawn_genotype(self) -> Genotype | None:
-        """The genotype whose picture is logged, if there is one."""
+        """Return the genotype whose picture is logged, if there is one."""
 
     def digest(self) -> str:
-        """A word that differs where a weight does."""
+        """Return a word that differs where a weight does."""
         return digest_of(self.model.state_dict().values())
 
     def save(self) -> None:

@@ -1,4 +1,4 @@
-"""What loggers are told of a job: its settings at the start, its results at the end."""
+"""What loggers get from a job: its settings at the start, its results at the end."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""How this process keeps memory. Knows nothing of torch, so that commands can call it first."""
+"""The allocator of this process. Imports no torch, so that commands can call it first."""
 
 import ctypes
 

@@ -14,7 +14,7 @@ from nasface.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """How the weights of a network are optimised."""
+    """The optimiser of the network's weights."""
 
     name: Literal["sgd", "adamw"] = "sgd"
     """SGD with momentum 0.9, or AdamW."""
@@ -43,7 +43,7 @@ class OptimizerConfig:
             )
 
     def rate(self, step: int, total: int) -> float:
-        """The learning rate at a step of ``total``, counted from 0."""
+        """Return the learning rate at a step of ``total``, counted from 0."""
         if step < self.warmup_steps:
             return 1e-6 + (self.lr - 1e-6) * step / self.warmup_steps
         if self.schedule == "steps":
@@ -68,7 +68,7 @@ def make_optimizer(
     parameters: Sequence[nn.Parameter],
     scales: Mapping[nn.Parameter, float] = MappingProxyType({}),
 ) -> torch.optim.Optimizer:
-    """The optimiser, without decay on scales and biases of normalisations and other vectors.
+    """Return the optimiser, without decay on scales and biases of normalisations and other vectors.
 
     ``scales``: factors of the learning rate of some parameters. AdamW is fused: with hundreds of
     small weights, calls take longer than arithmetic. SGD is not, since fused momentum fails on

@@ -65,7 +65,7 @@ class SearchConfig(BilevelConfig, JobConfig):
             )
 
     def bilevel(self) -> BilevelConfig:
-        """The settings of the method, apart from the job's."""
+        """Return the settings of the method, apart from the job's."""
         return BilevelConfig(
             **{each.name: getattr(self, each.name) for each in fields(BilevelConfig)}
         )

@@ -127,7 +127,7 @@ class SearchJob(Job):
         return {"rate": rate, **self.searcher.take_step(weight_batch, arch_batch)}
 
     def genotype(self) -> Genotype:
-        """What the architecture parameters stand for, behind the cells of ``prefix``."""
+        """Derive the genotype from the architecture parameters, behind the cells of ``prefix``."""
         entry = None if self.result_epoch is None else self.history[self.result_epoch - 1]
         alphas, betas, gammas = self.searcher.arrays() if entry is None else entry_arrays(entry)
         provenance = replace(self.provenance, step=self.step if entry is None else entry["step"])
@@ -192,7 +192,7 @@ class SearchJob(Job):
         self.history, self.result_epoch = state["history"], state["result_epoch"]
 
     def load_weights(self) -> None:
-        """Take weights and architecture parameters from the checkpoint, and leave the run as it is.
+        """Load weights and architecture parameters from the checkpoint; the run stays unchanged.
 
         Raises:
             RunError: if there is none or the space has changed since.

@@ -1,4 +1,4 @@
-"""What jobs need before their first step: device, data folder, backbone; and resources used."""
+"""What jobs need before their first step (device, data folder, backbone), and memory used."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def data_folder(data: str) -> Path:
-    """The data folder of a setting.
+    """Return the data folder of a setting.
 
     Raises:
         ConfigError: if it is empty.
@@ -67,7 +67,7 @@ def start_backbone(
 
 
 def prepare(module: Module, device: torch.device) -> Module:
-    """The module on its device, in the memory format that it is fastest in there."""
+    """Return the module on its device, in the memory format that it is fastest in there."""
     return channels_last(module.to(device))
 
 

@@ -55,7 +55,7 @@ class Teaching:
 class TrainJob(Job):
     """The state of a training and its steps. :func:`nasface.engine.train.run_training` runs it.
 
-    From step ``freeze_bn_at`` on, normalisations go by their running statistics; ``half`` computes
+    From step ``freeze_bn_at`` on, batch norm uses its running statistics; ``half`` computes
     convolutions in bfloat16; ``labels`` are written into the metadata of weights.
     """
 
@@ -180,7 +180,7 @@ class TrainJob(Job):
             save_detector(path, self.released, self.genotype, self.metadata())
 
     def metadata(self) -> dict[str, Any]:
-        """What weights say of themselves: labels, step, and what the last evaluation gave."""
+        """Return the metadata of saved weights: labels, step and the last evaluation."""
         return {**self.labels, "step": self.step, **brief(self.metrics)}
 
     def footprint(self) -> Footprint:

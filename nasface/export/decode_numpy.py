@@ -11,14 +11,14 @@ Array = np.ndarray[Any, Any]
 
 
 def normalise(recipe: dict[str, Any], image: Array) -> Array:
-    """An RGB image uint8 (H, W, 3) as the detector takes it: float32 (1, 3, H, W)."""
+    """Return an RGB image uint8 (H, W, 3) as the detector takes it: float32 (1, 3, H, W)."""
     mean, deviation = (np.float32(recipe[key]) for key in ("mean", "standard_deviation"))
     values = (image.astype(np.float32) / 255 - mean) / deviation
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
 
 
 def anchor_boxes(recipe: dict[str, Any], height: int, width: int) -> Array:
-    """The anchors (A, 4) for images of a height and width, in the order of the heads."""
+    """Return the anchors (A, 4) for images of a height and width, in the order of the heads."""
     root = np.sqrt(recipe["height_over_width"])
     levels = []
     for stride, sides in zip(recipe["strides"], recipe["sides"], strict=True):
@@ -32,7 +32,7 @@ def anchor_boxes(recipe: dict[str, Any], height: int, width: int) -> Array:
 
 
 def decode_boxes(recipe: dict[str, Any], deltas: Array, anchors: Array) -> Array:
-    """Boxes (A, 4) from the offsets (A, 4) of one image."""
+    """Return boxes (A, 4) from the offsets (A, 4) of one image."""
     size = anchors[:, 2:] - anchors[:, :2]
     centre = (anchors[:, :2] + anchors[:, 2:]) / 2
     centre = centre + deltas[:, :2] * np.float32(recipe["centre_variance"]) * size
@@ -67,7 +67,7 @@ def suppress_boxes(recipe: dict[str, Any], boxes: Array, scores: Array) -> list[
 def decode_heads(
     recipe: dict[str, Any], logits: Array, deltas: Array, height: int, width: int
 ) -> tuple[Array, Array]:
-    """Boxes (N, 4) and scores (N,) of an image of ``height`` x ``width``, best first.
+    """Return boxes (N, 4) and scores (N,) of an image of ``height`` x ``width``, best first.
 
     ``logits`` (A, 2) and ``deltas`` (A, 4) are the detector's outputs for it.
     """

@@ -1,4 +1,4 @@
-"""What stands beside a file of heads: how to decode them, as data and as code."""
+"""Files beside an export of heads: how to decode them, as data and as code."""
 
 import inspect
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def decoding_recipe(loaded: LoadedDetector, config: ExportConfig) -> dict[str, A
 
 
 def decoding_files(path: Path) -> list[Path]:
-    """The files that stand beside a file of heads: recipe, NumPy and JavaScript."""
+    """Return the files that stand beside a file of heads: recipe, NumPy and JavaScript."""
     code = [path.with_name(f"{path.stem}_decode{suffix}") for suffix in (".py", ".mjs")]
     return [path.with_suffix(".json"), *code]
 
@@ -60,10 +60,10 @@ def draft_decoding(path: Path, loaded: LoadedDetector, config: ExportConfig) -> 
 
 
 def numpy_code() -> str:
-    """The text of :mod:`nasface.export.decode_numpy`, which imports NumPy alone."""
+    """Return the text of :mod:`nasface.export.decode_numpy`, which imports NumPy alone."""
     return inspect.getsource(decode_numpy)
 
 
 def javascript_code() -> str:
-    """The same as a module of JavaScript."""
+    """Return the same as a module of JavaScript."""
     return files("nasface.export").joinpath("templates/decode.mjs").read_text("utf-8")

@@ -214,7 +214,7 @@ class _Resampled(nn.Module):
 
 
 def build_part(part: LatencyPart) -> tuple[nn.Module, list[tuple[int, ...]]]:
-    """The module of a part of a neck, and the shapes of its inputs."""
+    """Return the module of a part of a neck, and the shapes of its inputs."""
     height, width, channels = part.height, part.width, part.channels
     if part.kind == "operation":
         module = build_operation(part.name, channels, part.stride)

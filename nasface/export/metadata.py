@@ -1,4 +1,4 @@
-"""What an exported file says of itself, as text by key."""
+"""Metadata of exported files, as text by key."""
 
 import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD

@@ -74,7 +74,7 @@ def check(
 def differences(
     original: Function, exported: Function, names: Sequence[str], inputs: InputShapes = INPUTS
 ) -> Iterator[ParityDifference]:
-    """The difference of each output at each size and batch."""
+    """Give the difference of each output at each size and batch."""
     for height, width, batch in inputs:
         images = random_images(batch, height, width)
         with torch.inference_mode():

@@ -17,7 +17,7 @@ from nasface.io.files import draft
 from nasface.io.strict_json import to_json
 
 _ABOUT = "about.json"
-"""Name under which a program carries what it says of itself."""
+"""Name under which a program carries its metadata."""
 
 
 def export_program(

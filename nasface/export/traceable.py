@@ -43,7 +43,7 @@ class Graph(nn.Module):
 
 
 def inference_graph(detector: nn.Module, outputs: Outputs) -> Graph:
-    """The graph on the CPU, its normalisations folded and its fusion weights constant."""
+    """Return the graph on the CPU, its normalisations folded and its fusion weights constant."""
     graph = Graph(fold_weights(fuse_conv_bn(detector)).to("cpu"), outputs).eval()
     for each in graph.requires_grad_(False).parameters():
         # torch.export cannot save weights in channels-last memory.
@@ -54,7 +54,8 @@ def inference_graph(detector: nn.Module, outputs: Outputs) -> Graph:
 def trace(
     detector: nn.Module, outputs: Outputs, fixed: tuple[int, int, int] | None = None
 ) -> ExportedProgram:
-    """The program of a detector's graph, for images of one height, width and batch or of any."""
+    """Return the program of a detector's graph, for images of one height, width and batch or of
+    any."""
     graph = inference_graph(detector, outputs)
     # Not square, and large enough for several rows and columns on the coarsest level.
     height, width, batch = fixed or (5 * STRIDES[-1] // 2, 7 * STRIDES[-1] // 2, 2)
@@ -67,6 +68,6 @@ def trace(
 
 
 def dynamic_shapes() -> dict[str, Any]:
-    """The dimensions of ``images`` that vary."""
+    """Return the dimensions of ``images`` that vary."""
     height, width = (Dim(name, min=SMALLEST_TRACED) for name in ("height", "width"))
     return {"images": {0: Dim("batch"), 2: height, 3: width}}

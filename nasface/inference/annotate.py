@@ -14,7 +14,7 @@ ANNOTATED = (40, 200, 255)
 def draw_boxes(
     image: Image, boxes_N4: Floats, scores_N: Floats | None = None, truth_M4: Floats | None = None
 ) -> Image:
-    """A copy with detections (with their scores) and, below them, annotated faces drawn."""
+    """Return a copy with detections (with their scores) and, below them, annotated faces drawn."""
     canvas = np.ascontiguousarray(image).copy()
     width = max(1, round(max(canvas.shape[:2]) / 400))
     for box in () if truth_M4 is None else truth_M4:

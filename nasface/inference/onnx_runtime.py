@@ -1,4 +1,4 @@
-"""Detectors from ONNX files, run by onnxruntime in the place of trained weights."""
+"""Detectors from ONNX files, run by onnxruntime instead of torch."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -88,7 +88,7 @@ class OnnxDetector(nn.Module):
 
 
 def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
-    """The detector of an ONNX file that ``nasface export`` wrote.
+    """Return the detector of an ONNX file that ``nasface export`` wrote.
 
     Runs where ``device`` says if onnxruntime has a provider for it, else on the CPU.
 
@@ -124,12 +124,12 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
 def runner(
     model: bytes, outputs: Sequence[str], inputs: Sequence[str] = ("images",)
 ) -> Callable[..., tuple[Tensor, ...]]:
-    """A serialised model as a function of tensors on the CPU."""
+    """Return a serialised model as a function of tensors on the CPU."""
     return _run(open_session(model), outputs, inputs)
 
 
 def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
-    """An onnxruntime session with as many threads as torch.
+    """Return an onnxruntime session with as many threads as torch.
 
     Raises:
         MissingPackageError: without onnxruntime. RunError: for what is no model.

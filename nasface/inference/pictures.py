@@ -1,4 +1,4 @@
-"""What can be given as a picture, as the array that a detector takes."""
+"""Pictures in any accepted form, as the array that a detector takes."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +34,7 @@ def each_picture(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
 
 
 def source_of(picture: Picture) -> Path | None:
-    """The file of a picture, where it is one."""
+    """Return the file of a picture, where it is one."""
     return Path(picture) if isinstance(picture, str | os.PathLike) else None
 
 
@@ -53,7 +53,7 @@ def batches(
 
 
 def as_image(picture: object) -> Image:
-    """A picture as uint8 (H, W, 3).
+    """Return a picture as uint8 (H, W, 3).
 
     Raises:
         DataError: for a file that cannot be read. ValueError: for what is no picture.

@@ -74,12 +74,12 @@ class InferenceConfig(SuppressionConfig):
             raise ConfigError(f"longer_side: {self.longer_side} is below 32 pixels")
 
     def describe(self) -> str:
-        """The test sizes in words."""
+        """Return the test sizes in words."""
         return describe(self.preset, self.longer_side)
 
 
 def detect(detector: nn.Module, image_HW3: Image, config: InferenceConfig) -> Detections:
-    """The faces of one RGB image, in its own pixels.
+    """Return the faces of one RGB image, in its own pixels.
 
     ``detector`` maps images (B, 3, H, W) to :class:`Predictions` or :class:`Candidates`, in
     evaluation mode.
@@ -90,7 +90,7 @@ def detect(detector: nn.Module, image_HW3: Image, config: InferenceConfig) -> De
 def detect_batch(
     detector: nn.Module, images: Sequence[Image], config: InferenceConfig
 ) -> list[Detections]:
-    """The faces of RGB images of one size, seen as a batch."""
+    """Return the faces of RGB images of one size, seen as a batch."""
     height, width = images[0].shape[:2]
     views = views_of(config.preset, height, width, config.longer_side)
     by_view = [_detect_view(detector, images, view, config) for view in views]
@@ -133,7 +133,7 @@ def _detect_view(
 def suppress(
     output: Predictions | Candidates, config: SuppressionConfig, image: int = 0
 ) -> Detections:
-    """The detections of one image of a batch, in pixels of the network's input."""
+    """Return the detections of one image of a batch, in pixels of the network's input."""
     if isinstance(output, Candidates):
         scores_A = output.scores_BA[image]
     else:

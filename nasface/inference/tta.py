@@ -41,7 +41,7 @@ class View:
 
 
 def views_of(preset: Preset, height: int, width: int, longer_side: int | None) -> list[View]:
-    """The views of an image; ``longer_side`` is a fixed size instead of the original one."""
+    """Return the views of an image; ``longer_side`` is a fixed size instead of the original one."""
     if preset == "pyramid":
         return _pyramid(height, width)
     side = VGA_SIDE if preset == "vga" else longer_side
@@ -50,7 +50,7 @@ def views_of(preset: Preset, height: int, width: int, longer_side: int | None) -
 
 
 def describe(preset: Preset, longer_side: int | None) -> str:
-    """The preset in words, for printing beside a figure."""
+    """Return the preset in words, for printing beside a figure."""
     size = f"longer side {longer_side} px" if longer_side else "original size"
     return {
         "original": f"single scale, {size}",
@@ -61,7 +61,7 @@ def describe(preset: Preset, longer_side: int | None) -> str:
 
 
 def filter_by_size(found: Detections, view: View) -> Detections:
-    """The detections, in pixels of the original image, for which a view answers."""
+    """Return the detections, in pixels of the original image, for which a view answers."""
     sides_N2 = found.boxes_N4[:, 2:] - found.boxes_N4[:, :2]
     kept_N = (sides_N2.amax(1) > view.above) & (sides_N2.amin(1) < view.below)
     return Detections(found.boxes_N4[kept_N], found.scores_N[kept_N])
@@ -105,7 +105,7 @@ def _pyramid(height: int, width: int) -> list[View]:
 
 
 def concatenate(parts: list[Detections]) -> Detections:
-    """The detections of several views together."""
+    """Return the detections of several views together."""
     return Detections(
         torch.cat([each.boxes_N4 for each in parts]), torch.cat([each.scores_N for each in parts])
     )

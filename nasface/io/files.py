@@ -58,7 +58,7 @@ def draft_path(path: Path) -> Path:
 
 
 def is_draft(path: Path) -> bool:
-    """Whether a file is an unfinished one, left behind by a process that was killed."""
+    """Return whether a file is an unfinished one, left behind by a process that was killed."""
     return _DRAFT.fullmatch(path.name) is not None
 
 
@@ -83,7 +83,7 @@ def write_bytes(path: Path, data: bytes | memoryview, *, sync: bool = False) -> 
 def read_text(
     path: Path, error: type[NasfaceError], what: str, largest: int = _LARGEST_FILE
 ) -> str:
-    """The text of a file, whose lines end in ``\\n``; see :func:`decode_text`.
+    """Return the text of a file, whose lines end in ``\n``; see :func:`decode_text`.
 
     Raises:
         NasfaceError: ``error``, which names the file and ``what`` is expected in it.
@@ -94,7 +94,8 @@ def read_text(
 def read_bytes(
     path: Path, error: type[NasfaceError], what: str, largest: int = _LARGEST_FILE
 ) -> bytes:
-    """The content of a file of annotations, settings or the like, of at most ``largest`` bytes.
+    """Return the content of a file of annotations, settings or the like, of at most ``largest``
+    bytes.
 
     Raises:
         NasfaceError: ``error``, which names the file and ``what`` is expected in it.

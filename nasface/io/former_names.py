@@ -1,4 +1,4 @@
-"""Settings as version 0.1 named them: still read, under the names that they have now."""
+"""Settings of version 0.1: read under their present names."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass

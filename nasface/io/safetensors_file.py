@@ -10,7 +10,7 @@ from nasface.errors import RunError
 
 
 def load_safetensors_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a file, on the CPU, and its metadata.
+    """Return the tensors of a file, on the CPU, and its metadata.
 
     Read at once, not by ``safe_open``: in safetensors 0.8 that keeps some memory for every tensor.
 
@@ -21,7 +21,7 @@ def load_safetensors_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]
         data = path.read_bytes()
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    except Exception as problem:  # whatever a damaged file makes of the reader
+    except Exception as problem:  # a damaged file can raise anything
         raise RunError(
             f"{path}: cannot read weights: {str(problem)!a:.200}; expected a .safetensors file"
         ) from None

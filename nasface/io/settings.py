@@ -77,7 +77,7 @@ def _plain(value: Any) -> Any:
 
 
 def read_config(path: Path) -> Any:
-    """The plain values of a file of settings.
+    """Return the plain values of a file of settings.
 
     Raises:
         ConfigError: naming the file, if it cannot be read or is no YAML.

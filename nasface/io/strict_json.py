@@ -14,7 +14,7 @@ REASONS = "reasons"
 
 
 def to_json(value: Any, indent: int | None = 2) -> str:
-    """The JSON text of plain values.
+    """Return the JSON text of plain values.
 
     In a map, or in each map of a list, that holds numbers which are infinite or not a number,
     ``reasons`` names them; what it says of a path already, it keeps.
@@ -35,7 +35,7 @@ def _with_reasons(value: Any) -> Any:
 
 
 def _plain(value: Any, path: str, found: dict[str, str]) -> Any:
-    """The value with null in the place of such numbers, whose paths and reasons go to ``found``."""
+    """The value with null instead of such numbers, whose paths and reasons go to ``found``."""
     if isinstance(value, float) and not math.isfinite(value):
         found[path] = "not a number" if math.isnan(value) else "infinite"
         return None

@@ -10,7 +10,7 @@ from nasface.errors import RunError
 
 
 def load_torch_file(path: Path) -> Any:
-    """What a file of ``torch.save`` holds, on the CPU; nothing in it is run.
+    """Return what a file of ``torch.save`` holds, on the CPU; nothing in it is run.
 
     Raises:
         RunError: naming the file, if it cannot be read or holds anything but tensors and plain
@@ -22,7 +22,7 @@ def load_torch_file(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as problem:
         raise RunError(f"{path}: cannot be read: {problem.strerror or problem}") from None
-    except Exception as problem:  # whatever a damaged file makes of the reader
+    except Exception as problem:  # a damaged file can raise anything
         # Torch's own words are a page of advice, among it to load the file without this check.
         reason = type(problem).__name__
         raise RunError(

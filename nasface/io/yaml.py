@@ -77,7 +77,7 @@ _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
 
 def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
-    """The plain values of a YAML text; ``place`` names it in the message of ``error``."""
+    """Return the plain values of a YAML text; ``place`` names it in the message of ``error``."""
     if len(text) > _MOST_CHARACTERS:
         raise error(f"{place}: larger than {_MOST_CHARACTERS} characters")
     try:
@@ -122,13 +122,13 @@ def check_finite(values: Any, place: str, error: type[NasfaceError]) -> None:
 
 
 def to_yaml(value: Any) -> str:
-    """The canonical YAML text of a dataclass instance."""
+    """Return the canonical YAML text of a dataclass instance."""
     plain = plain_values(value)
     return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
 
 
 def plain_values(value: Any) -> Any:
-    """A dataclass instance as maps, lists, texts and numbers."""
+    """Return a dataclass instance as maps, lists, texts and numbers."""
     return json.loads(_adapter(type(value)).dump_json(value))
 
 

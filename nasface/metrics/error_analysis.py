@@ -1,4 +1,4 @@
-"""What became of the faces of single images at one score: for a look at the best and the worst."""
+"""Faces found and missed in single images at one score, to pick the best and the worst images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ def image_outcome(
     score: float,
     iou_threshold: float = 0.5,
 ) -> Outcome:
-    """The outcome of detections ``(boxes_N4, scores_N)`` of at least a score on an image with faces
-    ``(boxes_M4, ignore_M)``, counted as :func:`average_precision` does."""
+    """Return the outcome of detections ``(boxes_N4, scores_N)`` of at least a score on an image
+    with faces ``(boxes_M4, ignore_M)``, counted as :func:`average_precision` does."""
     boxes, scores = detections
     truth, ignore = faces
     kept = scores >= score
@@ -47,7 +47,8 @@ def image_outcome(
 
 
 def best_score(result: AveragePrecision) -> float:
-    """The score at which precision and recall have the greatest harmonic mean; 0.5 without any."""
+    """Return the score at which precision and recall have the greatest harmonic mean; 0.5 without
+    any."""
     total = result.precision + result.recall
     if not len(total) or not np.isfinite(total).all() or not total.any():
         return 0.5

@@ -51,7 +51,7 @@ class FddbResult:
     unknown: tuple[str, ...]
 
     def rates_at(self, false_positives: int) -> tuple[float, float]:
-        """The greatest discontinuous and continuous rate at no more than so many."""
+        """Return the greatest discontinuous and continuous rate at no more than so many."""
         allowed = self.false_positives <= false_positives
         disc, cont = (
             float(rate[allowed].max(initial=0.0)) for rate in (self.discontinuous, self.continuous)

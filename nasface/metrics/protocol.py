@@ -45,7 +45,7 @@ class TableRow:
 
     @classmethod
     def of(cls, group: str, name: str, faces: int, value: float) -> "TableRow":
-        """A row whose value is None if it is no number."""
+        """Return a row whose value is None if it is no number."""
         return cls(group, name, faces, None if math.isnan(value) else value)
 
 
@@ -112,10 +112,11 @@ class Protocol:
 
 
 def folder_of(source: Source) -> Path:
-    """Where the files of a data set lie."""
+    """Return where the files of a data set lie."""
     return source.root if isinstance(source, AnnotatedDataset) else source
 
 
 def listed(source: Source) -> frozenset[str] | None:
-    """Names of the images of a data set that was read; None for a folder, all of which counts."""
+    """Return the names of the images of a data set that was read; None for a folder, all of which
+    counts."""
     return frozenset(source.names) if isinstance(source, AnnotatedDataset) else None

@@ -68,7 +68,7 @@ class SetResult:
 
 @dataclass(frozen=True, eq=False)
 class WiderResult:
-    """What detections are worth by the protocol.
+    """Score detections by the protocol.
 
     ``sets`` maps easy, medium, hard (or what the ground truth has) to its result; ``by`` maps
     height, the attributes and event to the results of their values, over the faces of the last and
@@ -157,7 +157,7 @@ class _Pool:
         return cls(np.concatenate(scores), face_D, first_D, np.concatenate(images))
 
     def score(self, wanted_F: Flags, images: NDArray[np.int64] | None = None) -> SetResult:
-        """The result for a set of faces, on some of the images where given."""
+        """Return the result for a set of faces, on some of the images where given."""
         asked_D = np.append(wanted_F, False)[self.face_D]  # -1 is the one appended
         counted_D = asked_D | (self.face_D < 0)
         if images is not None:

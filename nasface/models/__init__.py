@@ -48,7 +48,7 @@ def released_model(name: str) -> ReleasedModel:
 
 
 def weights_path(name: str | Path) -> Path:
-    """Return the file of weights that a name stands for.
+    """Return the file of weights of a name.
 
     That is a released detector, an address of the Hugging Face Hub (``hf://owner/name``, whose
     weights are fetched), a folder in the Hub's form (``model.safetensors`` in it), or a path.

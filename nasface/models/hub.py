@@ -32,12 +32,12 @@ class HubAddress:
 
 
 def is_hub_address(name: str | Path) -> bool:
-    """Whether a name of weights begins like an address of the Hub."""
+    """Return whether a name of weights begins like an address of the Hub."""
     return str(name).startswith("hf:/")
 
 
 def parse_hub_address(name: str | Path) -> HubAddress:
-    """The parts of an address.
+    """Return the parts of an address.
 
     Raises:
         ConfigError: unless it has the form ``hf://owner/name`` or ``hf://owner/name@revision``.

@@ -122,7 +122,7 @@ class FixedModule(nn.Module):
 def build_module(
     genotype: Genotype, channels: int, levels: Sequence[int], *, dense: bool = False
 ) -> FixedModule:
-    """The module of a genotype for a pyramid with the given levels, all ``channels`` wide.
+    """Return the module of a genotype for a pyramid with the given levels, all ``channels`` wide.
 
     ``dense`` realises each cell with one input as a bottleneck: 1x1 to a quarter of the channels,
     dense convolutions instead of separable ones, and the projection back.

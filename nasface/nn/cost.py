@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Number of parameters, buffers not counted."""
+    """Return the number of parameters, buffers not counted."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
@@ -28,7 +28,7 @@ class Cost:
 def measure_cost(
     module: nn.Module, inputs: tuple[object, ...], parts: Mapping[str, str] | None = None
 ) -> list[Cost]:
-    """Cost of one forward pass: the whole (first row, ``total``) and each of ``parts``.
+    """Return the cost of one forward pass: the whole (first row, ``total``) and each of ``parts``.
 
     ``parts`` maps the name of a row to the path of a submodule, such as ``frame.backbone``. With
     module and inputs on the meta device it takes neither data nor memory. Multiply-adds are those

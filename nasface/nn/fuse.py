@@ -12,7 +12,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def fuse_conv_bn(module: Module) -> Module:
-    """A copy of a module, in evaluation mode, that computes the same without normalisations.
+    """Return a copy of a module, in evaluation mode, that computes the same without normalisations.
 
     A normalisation is folded into the convolution that stands before it in a Sequential, or that
     has its number, as ``conv1`` and ``bn1`` of a ResNet do; others stay. In evaluation mode both

@@ -45,7 +45,7 @@ def none(channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
 
 
 def skip(channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
-    """The input; at stride 2 ReLU and two strided 1x1 convolutions."""
+    """Return the input; at stride 2 ReLU and two strided 1x1 convolutions."""
     if stride == 1:
         return nn.Identity()
     return nn.Sequential(nn.ReLU(), FactorizedReduce(channels, channels, affine))

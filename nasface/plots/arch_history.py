@@ -60,7 +60,7 @@ class NodeHistory:
 
 
 def node_histories(space: SearchSpace, cell: str, scores_TEO: Floats) -> list[NodeHistory]:
-    """The histories of the nodes of a cell that the space leaves a choice."""
+    """Return the histories of the nodes of a cell that the space leaves a choice."""
     table = CandidateTable.of(space, cell)
     chosen = [select(table, scores) for scores in scores_TEO]
     found = []

@@ -1,4 +1,4 @@
-"""What a data set is made of."""
+"""Plots of the contents of a data set."""
 
 from collections.abc import Mapping
 from pathlib import Path

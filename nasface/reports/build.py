@@ -27,7 +27,7 @@ COST_SIZE = (480, 640)
 
 
 def make_report(folders: Sequence[Path], title: str = "", samples: int = 6) -> Report:
-    """The report of some runs, with so many sample detections of each sort.
+    """Return the report of some runs, with so many sample detections of each sort.
 
     Raises:
         NasfaceError: for a folder that is of no run, or files in it that cannot be read.

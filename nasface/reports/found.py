@@ -16,7 +16,7 @@ _SCORES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def found_result(run: RunRecord) -> str:
-    """How many faces there are, in words."""
+    """Return how many faces there are, in words."""
     faces = sum(len(row["scores"]) for row in run.found)
     return f"{_count(faces, 'face')} in {_count(len(run.found), 'image')}"
 
@@ -45,8 +45,8 @@ def found_tables(run: RunRecord) -> list[ReportTable]:
 
 
 def found_pictures(run: RunRecord, count: int) -> dict[str, list[ReportPicture]]:
-    """The drawn pictures with most faces, and those with the least certain face; ``count`` of
-    each. Frames of videos have none."""
+    """Return the drawn pictures with most faces, and those with the least certain face; ``count``
+    of each. Frames of videos have none."""
     drawn = _drawn(run)
     rows = [row for row in run.found if row["scores"] and row["image"] in drawn]
     sorts: dict[str, Callable[[dict[str, Any]], float]] = {

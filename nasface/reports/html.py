@@ -59,7 +59,7 @@ class Report:
 
 
 def render_report(report: Report) -> str:
-    """The report as HTML; texts are escaped, the SVG of charts is not."""
+    """Return the report as HTML; texts are escaped, the SVG of charts is not."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nasface.reports", "templates"),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""A run folder read back: whatever search, training or evaluation left in it."""
+"""Reading run folders: what a search, training or evaluation has left in one."""
 
 import json
 from dataclasses import dataclass
@@ -137,7 +137,7 @@ class RunRecord:
 
 
 def read_run(path: Path, name: str) -> RunRecord:
-    """The record of a run folder.
+    """Return the record of a run folder.
 
     Raises:
         RunError: if it is none.
@@ -156,7 +156,7 @@ def read_run(path: Path, name: str) -> RunRecord:
 
 
 def _kind(path: Path, settings: Any) -> Kind | None:
-    """What the run folder says of itself; of an older one, what its settings tell."""
+    """Return the kind that the run folder records; for an older one, as its settings suggest."""
     environment = _read_json(path / ENVIRONMENT, {})
     named = environment.get("kind") if isinstance(environment, dict) else None
     if named in get_args(Kind):

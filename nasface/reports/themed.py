@@ -30,7 +30,8 @@ _STYLE: dict[Any, Any] = {
 
 
 def themed_svg(draw: Callable[[Path], object], key: str) -> str:
-    """The figure that ``draw`` writes to a path, as an SVG element without a colour of its own.
+    """Return the figure that ``draw`` writes to a path, as an SVG element without a colour of its
+    own.
 
     ``key`` tells its identifiers from those of other figures in the page.
     """
@@ -40,12 +41,13 @@ def themed_svg(draw: Callable[[Path], object], key: str) -> str:
 
 
 def picture_uri(draw: Callable[[Path], object]) -> str:
-    """The figure that ``draw`` writes to a path, as a ``data:`` address for an image element."""
+    """Return the figure that ``draw`` writes to a path, as a ``data:`` address for an image
+    element."""
     return _uri("image/svg+xml", _drawn(draw).encode())
 
 
 def photograph_uri(image_HW3: NDArray[np.uint8], longest: int = 480) -> str:
-    """An RGB image, made smaller, as a ``data:`` address."""
+    """Return an RGB image, made smaller, as a ``data:`` address."""
     ratio = min(1.0, longest / max(image_HW3.shape[:2]))
     size = (max(1, int(image_HW3.shape[1] * ratio)), max(1, int(image_HW3.shape[0] * ratio)))
     small = cv2.resize(image_HW3, size, interpolation=cv2.INTER_AREA)

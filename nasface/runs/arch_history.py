@@ -26,7 +26,7 @@ def history_entry(
     betas: Mapping[str, Float32],
     gammas: Mapping[str, Float32] | None = None,
 ) -> dict[str, Any]:
-    """The architecture parameters after an epoch in a form that a checkpoint takes."""
+    """Return the architecture parameters after an epoch in a form that a checkpoint takes."""
     return {
         "epoch": epoch,
         "step": step,
@@ -39,7 +39,7 @@ def history_entry(
 def entry_arrays(
     entry: Mapping[str, Any],
 ) -> tuple[dict[str, Float32], dict[str, Float32], dict[str, Float32]]:
-    """The alphas, betas and gammas of an entry."""
+    """Return the alphas, betas and gammas of an entry."""
     alphas, betas, gammas = (
         {cell: value.numpy() for cell, value in entry.get(kind, {}).items()}
         for kind in PARAMETER_KINDS
@@ -69,7 +69,7 @@ def history_arrays(history: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def load_history_arrays(folder: Path) -> dict[str, Any]:
-    """The arrays that :func:`save_history` wrote.
+    """Return the arrays that :func:`save_history` wrote.
 
     Raises:
         RunError: if there are none.

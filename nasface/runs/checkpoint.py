@@ -26,7 +26,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, kind: str) -> dict[str, Any]:
-    """The state of a checkpoint whose ``kind`` entry is as given.
+    """Return the state of a checkpoint whose ``kind`` entry is as given.
 
     Raises:
         RunError: naming the file, if it is missing, unreadable or of another kind.

@@ -130,13 +130,13 @@ class RunFolder:
 
 
 def is_run_folder(path: Path) -> bool:
-    """Whether a folder is that of a run or of results, whole or not."""
+    """Return whether a folder is that of a run or of results, whole or not."""
     return all((path / name).is_file() for name in (CONFIG, ENVIRONMENT))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The figures in a ``metrics.jsonl``, None for those that were not finite; an unfinished last
-    line (a killed run) is left out."""
+    """Return the figures in a ``metrics.jsonl``, None for those that were not finite; an unfinished
+    last line (a killed run) is left out."""
     return [
         {name: value for name, value in row.items() if name != REASONS} for row in _read_rows(path)
     ]
@@ -155,7 +155,7 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """The figures of a finished run.
+    """Return the figures of a finished run.
 
     Raises:
         RunError: if there are none.

@@ -89,7 +89,7 @@ class MetricsLog:
         self._started = {}
 
     def rows(self) -> list[dict[str, Any]]:
-        """All rows of the run so far, those from before it was resumed included."""
+        """Return all rows of the run so far, those from before it was resumed included."""
         return self.held if self.folder is None else read_metrics(self.folder.metrics)
 
     def _tell(self, what: str, tell: Callable[[Logger], None]) -> None:

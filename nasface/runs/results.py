@@ -24,7 +24,7 @@ _FIRST = ["set", "score"]
 
 
 def describe_curves(curves: Curves) -> dict[str, Any]:
-    """What the file of curves does not say, as plain values."""
+    """Return what the file of curves does not say, as plain values."""
     return {
         "x": curves.x,
         "y": curves.y,
@@ -74,7 +74,7 @@ def read_result_curves(path: Path) -> Curves:
 
 
 def label_of(path: Path) -> str:
-    """What to call a result: the name of its folder, or of its file."""
+    """Return what to call a result: the name of its folder, or of its file."""
     file = path.resolve()
     return file.parent.name if file.name == CURVES else file.stem if file.is_file() else file.name
 

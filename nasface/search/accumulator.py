@@ -58,7 +58,7 @@ class WholeBatch(Generic[Batch]):
 
 
 def figures_of(loss: Tensor | SupportsLossParts) -> dict[str, Tensor]:
-    """A loss, as ``loss``, and its parts."""
+    """Return a loss, as ``loss``, and its parts."""
     if isinstance(loss, Tensor):
         return {"loss": loss}
     return {"loss": loss.total, **loss.figures()}

@@ -32,7 +32,7 @@ does not depend on one, and returns the loss."""
 
 
 def gradient_of(loss: Callable[[], Tensor]) -> Gradient:
-    """The gradient of a loss that is computed in one piece."""
+    """Return the gradient of a loss that is computed in one piece."""
 
     def gradient(_parameters: Sequence[nn.Parameter]) -> float:
         value = loss()

@@ -38,7 +38,7 @@ class CandidateTable:
 
     @classmethod
     def of(cls, space: SearchSpace, cell: str) -> "CandidateTable":
-        """The table of a cell of a space."""
+        """Return the table of a cell of a space."""
         graph = space.cells[cell]
         offered = np.zeros((len(graph.edges), len(space.operations)), dtype=bool)
         for edge, columns in enumerate(space.candidates(cell)):

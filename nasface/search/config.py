@@ -91,8 +91,8 @@ class BilevelConfig:
 
 
 def policy_at(config: BilevelConfig, step: int, warmup: int, total: int) -> Policy:
-    """The policy of a weight or architecture step of ``total``, ``warmup`` of them with frozen
-    choices.
+    """Return the policy of a weight or architecture step of ``total``, ``warmup`` of them with
+    frozen choices.
 
     While the architecture parameters are frozen, path policies visit all candidates in turn, so
     that none is later compared before it was trained.

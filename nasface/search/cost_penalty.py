@@ -33,7 +33,8 @@ def operation_costs(
     sizes: Mapping[int, tuple[int, int]],
     cost_of: CostOf,
 ) -> Float32:
-    """What each candidate (E, O) of a cell costs in the derived cell; 0 where none is offered.
+    """Return what each candidate (E, O) of a cell costs in the derived cell; 0 where none is
+    offered.
 
     ``sizes`` gives the height and width of each level for one image. Projections and combinations
     of nodes are not part of it.
@@ -113,5 +114,5 @@ class CostPenalty:
         return total
 
     def penalty(self, arch_parameters: ArchitectureParameters, config: CostPenaltyConfig) -> Tensor:
-        """The term of the architecture loss: weight * max(0, expected / target - 1)."""
+        """Return the term of the architecture loss: weight * max(0, expected / target - 1)."""
         return config.weight * (self.expected(arch_parameters) / config.target - 1).clamp(min=0)

@@ -44,7 +44,7 @@ class Coverage:
                 self.counts[cell] += self.tables[cell].offered_EO
 
     def unvisited(self) -> int:
-        """Number of candidates, over all cells, that no weight step has executed."""
+        """Return the number of candidates, over all cells, that no weight step has executed."""
         return sum(
             int((table.open_EO & (self.counts[cell] == 0)).sum())
             for cell, table in self.tables.items()
@@ -54,14 +54,14 @@ class Coverage:
         )
 
     def candidates(self) -> int:
-        """Number of candidates between which the space leaves a choice."""
+        """Return the number of candidates between which the space leaves a choice."""
         return sum(
             int(table.open_EO.sum()) + int(_open_rules(table).sum())
             for table in self.tables.values()
         )
 
     def state(self) -> dict[str, list[list[int]]]:
-        """The counts as plain lists, for a checkpoint."""
+        """Return the counts as plain lists, for a checkpoint."""
         rules = {f"{cell}{_RULES}": counts for cell, counts in self.rule_counts.items()}
         return {name: counts.tolist() for name, counts in (self.counts | rules).items()}
 
@@ -111,7 +111,7 @@ def decisions(
     betas: Mapping[str, Float32],
     gammas: Mapping[str, Float32],
 ) -> list[Decision]:
-    """A row for every node of every cell that leaves a choice."""
+    """Return a row for every node of every cell that leaves a choice."""
     rows = []
     for cell, table in coverage.tables.items():
         scores = pair_scores(table, alphas[cell], betas.get(cell))

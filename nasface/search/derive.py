@@ -35,7 +35,7 @@ def derive(
     name: str = "derived",
     provenance: Provenance | None = None,
 ) -> Genotype:
-    """The genotype that architecture parameters stand for.
+    """Return the genotype that architecture parameters stand for.
 
     Per node the edges with the largest score are kept, where an edge's score is that of its best
     operation except ``none``: softmax(alpha), times softmax(beta) over the edges into the node
@@ -77,8 +77,8 @@ def genotype_of_paths(
     name: str = "derived",
     provenance: Provenance | None = None,
 ) -> Genotype:
-    """The genotype in which each node has exactly the given pairs, and combines them by the given
-    rule.
+    """Return the genotype in which each node has exactly the given pairs, and combines them by the
+    given rule.
 
     ``paths`` and ``rules`` are those of :attr:`SearchSpace.deciding` cells; where a cell has no
     rules, each node takes its first.

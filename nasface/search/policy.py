@@ -19,7 +19,7 @@ slot, ``none`` left out. That gradient alone says little: behind a normalisation
 change with the scale of an operation's output, so <dL/dy, y> is close to zero. ``probes`` therefore
 runs, in architecture steps only, that many competitors per slot without a graph and with a gate of
 value zero. The gate's gradient is then the first-order change of the loss if the competitor were
-put in the place of the chosen pair, and p is normalised over the pairs that were run (as
+put instead of the chosen pair, and p is normalised over the pairs that were run (as
 ProxylessNAS does with two candidates). Zero probes is the paper's form.
 """
 
@@ -101,7 +101,7 @@ class StepRandom:
     purpose: Purpose = Purpose.WEIGHT_PATHS
 
     def generator(self, *key: int) -> np.random.Generator:
-        """A generator that depends on seed, purpose, cell and ``key`` only."""
+        """Return a generator that depends on seed, purpose, cell and ``key`` only."""
         return stream(self.seed, self.purpose, self.cell, *key)
 
 
@@ -111,7 +111,7 @@ class Policy(Protocol):
     def mix(
         self, table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: StepRandom
     ) -> CellMixture:
-        """The mixture; differentiable in alpha and beta where these require a gradient."""
+        """Return the mixture; differentiable in alpha and beta where these require a gradient."""
         ...
 
 
@@ -120,7 +120,7 @@ class RulePolicy(Protocol):
     """What a policy does besides in spaces whose nodes choose their combine rule."""
 
     def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
-        """How the nodes with a choice combine their edges; differentiable in gamma where it
+        """Return how the nodes with a choice combine their edges; differentiable in gamma where it
         requires a gradient."""
         ...
 

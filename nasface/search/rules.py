@@ -1,6 +1,6 @@
 """The choice of a node's combine rule: its candidates, what a policy makes of them, its module.
 
-It goes by the same ways as the choice of operations (:mod:`nasface.search.policy`): one
+It is made in the same way as the choice of operations (:mod:`nasface.search.policy`): one
 architecture parameter, ``gamma``, for each rule that a node may have; straight-through gates and
 probes on a path; all rules, weighted, in a mixture.
 
@@ -36,7 +36,7 @@ class RuleTable:
 
     @classmethod
     def of(cls, graph: CellGraph) -> "RuleTable":
-        """The table of a cell."""
+        """Return the table of a cell."""
         names = tuple(dict.fromkeys(rule for node in graph.nodes for rule in node.rules))
         offered = np.array([[name in node.rules for name in names] for node in graph.nodes])
         return cls(tuple(node.name for node in graph.nodes), names, offered)
@@ -73,7 +73,7 @@ RuleMixture: TypeAlias = Mapping[str, tuple[GatedRule, ...]]
 
 
 def weighted_rules(table: RuleTable, gamma_NR: Tensor) -> RuleMixture:
-    """All rules of each node, weighted by softmax(gamma)."""
+    """Return all rules of each node, weighted by softmax(gamma)."""
     weights = _log_probabilities(table, gamma_NR).exp()
     return {
         table.nodes[at]: tuple(
@@ -111,7 +111,7 @@ def sampled_rules(
 def given_rules(
     table: RuleTable, columns: Mapping[int, int], gamma_NR: Tensor, generator: np.random.Generator
 ) -> RuleMixture:
-    """The rules that are named, position of the node -> column, gated where gamma wants a
+    """Return the rules that are named, position of the node -> column, gated where gamma wants a
     gradient."""
     logits = _log_probabilities(table, gamma_NR)
     return {

@@ -16,7 +16,7 @@ from nasface.search.rules import GatedRule
 def random_genotype(
     space: SearchSpace, seed: int, index: int = 0, name: str = "random"
 ) -> Genotype:
-    """A genotype whose nodes each have a pair drawn with equal probabilities.
+    """Return a genotype whose nodes each have a pair drawn with equal probabilities.
 
     A node that keeps several of its edges, but not all, draws the others with equal probabilities
     as well, and an operation on each. Where nodes choose their combine rule, it is drawn likewise.
@@ -55,7 +55,7 @@ def _random_pairs(
 
 
 def mixture_of(space: SearchSpace, genotype: Genotype) -> dict[str, PathMixture]:
-    """What a supernet of the space executes to compute what the genotype stands for.
+    """Return the path by which a supernet of the space computes the cells of a genotype.
 
     Cells of the genotype that are not the space's, such as those in front of it, are left out.
 

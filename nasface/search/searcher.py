@@ -108,7 +108,7 @@ class BilevelSearcher(Generic[Batch]):
         return self.step >= self.schedule.warmup
 
     def policy(self, step: int) -> Policy:
-        """The policy of a step, counted from 0."""
+        """Return the policy of a step, counted from 0."""
         return policy_at(self.config, step, self.schedule.warmup, self.schedule.total)
 
     def take_step(self, weight_batch: Batch, arch_batch: Batch | None) -> dict[str, float]:
@@ -178,7 +178,7 @@ class BilevelSearcher(Generic[Batch]):
         return self.mixture
 
     def executed(self) -> Iterator[Tensor | str]:
-        """The step, the architecture parameters, and what was executed last."""
+        """Give the step, the architecture parameters, and what was executed last."""
         yield str(self.step)
         yield from self.arch_parameters.parameters()
         for mixture in self.mixture.values():
@@ -199,7 +199,7 @@ class BilevelSearcher(Generic[Batch]):
         return alpha, beta, gamma
 
     def genotype(self, name: str, provenance: Provenance | None = None) -> Genotype:
-        """What the current architecture parameters stand for."""
+        """Derive the genotype of the current architecture parameters."""
         alphas, betas, gammas = self.arrays()
         return derive(self.space, alphas, betas or None, gammas, name=name, provenance=provenance)
 
@@ -208,7 +208,7 @@ class BilevelSearcher(Generic[Batch]):
         return decisions(self.coverage, *self.arrays())
 
     def too_many_skips(self, genotype: Genotype) -> str | None:
-        """The first cell with more skip connections than ``max_skip_connections`` allows, if
+        """Return the first cell with more skip connections than ``max_skip_connections`` allows, if
         any."""
         most = self.config.max_skip_connections
         if most is None or self.step <= self.schedule.warmup:
@@ -219,7 +219,7 @@ class BilevelSearcher(Generic[Batch]):
         return None
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint needs beside the network with its architecture parameters."""
+        """Return what a checkpoint needs beside the network with its architecture parameters."""
         return {
             "step": self.step,
             "weight_optimizer": self.optimizer.state_dict(),
@@ -236,7 +236,8 @@ class BilevelSearcher(Generic[Batch]):
 
 
 def searched_skips(space: SearchSpace, cell: str, gene: CellGene) -> int:
-    """Number of skip connections of a derived cell that were chosen, not fixed by the space."""
+    """Return the number of skip connections of a derived cell that were chosen, not fixed by the
+    space."""
     open_edges = {
         (node.name, edge.source)
         for node in space.cells[cell].nodes

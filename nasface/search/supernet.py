@@ -71,7 +71,8 @@ class ArchitectureParameters(nn.Module):
         step: int,
         purpose: Purpose = Purpose.WEIGHT_PATHS,
     ) -> dict[str, CellMixture]:
-        """What each cell executes in a step; differentiable unless gradients are switched off."""
+        """Return what each cell executes in a step; differentiable unless gradients are switched
+        off."""
         found: dict[str, CellMixture] = {}
         for at, (cell, table) in enumerate(self.tables.items()):
             draw = StepRandom(seed, at, step, purpose)
@@ -108,7 +109,7 @@ class SearchEdge(nn.Module):
             self.operations[module_key(name)] = operation
 
     def path(self, x_BCHW: Tensor, column: int, size: tuple[int, int] | None) -> Tensor:
-        """The edge with one of its operations; no other is executed."""
+        """Return the edge with one of its operations; no other is executed."""
         x = resample(x_BCHW, self.transform, size)
         name = self.column_names[column]
         inside, around = self._divide(x)
@@ -118,7 +119,8 @@ class SearchEdge(nn.Module):
         return self._join(self.operations[module_key(name)](inside), around)
 
     def mixed(self, x_BCHW: Tensor, weights_O: Tensor, size: tuple[int, int] | None) -> Tensor:
-        """The edge with all operations, weighted; ``weights_O`` over the columns of the space."""
+        """Return the edge with all operations, weighted; ``weights_O`` over the columns of the
+        space."""
         if len(self.column_names) == 1:
             return self.path(x_BCHW, next(iter(self.column_names)), size)
         x = resample(x_BCHW, self.transform, size)
@@ -300,7 +302,7 @@ class Supernet(nn.Module):
         )
 
     def weights(self) -> Iterator[nn.Parameter]:
-        """The parameters other than architecture parameters."""
+        """Give the parameters other than architecture parameters."""
         return self.cells.parameters()
 
     def forward(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:

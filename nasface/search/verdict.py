@@ -50,7 +50,7 @@ class Verdict:
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What would help, most useful first; empty for a search that is decided."""
+        """Advice, most useful first; empty for a search that is decided."""
         if not self.open_choices:
             return ()
         found = []
@@ -68,8 +68,8 @@ class Verdict:
 def judge(
     decisions: Sequence[Decision], changed: Collection[tuple[str, str]] = (), epochs: int = 1
 ) -> Verdict:
-    """The verdict on the choices of a search; ``changed`` are those (cell, node) that changed what
-    they keep in the last ``epochs`` epochs.
+    """Return the verdict on the choices of a search; ``changed`` are those (cell, node) that
+    changed what they keep in the last ``epochs`` epochs.
 
     >>> row = Decision("c3", "n1", candidates=10, entropy=0.9999, margin=0.0002, least=40, most=50)
     >>> str(judge([row])).split(";")[0]

@@ -1,4 +1,4 @@
-"""What a supernet thinks of a cell: the loss with the weights that the cell inherits from it.
+"""One-shot score of a cell: the loss with the weights that it inherits from a supernet.
 
 Normalisation statistics of a supernet are those of a mixture of cells, so they are taken anew for
 each cell (as SPOS does, Guo et al., ECCV 2020).

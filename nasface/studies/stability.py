@@ -22,7 +22,7 @@ class Stability:
 
 
 def stability(genotypes: Sequence[Genotype]) -> Stability | None:
-    """How much genotypes of one space differ; ``None`` of fewer than two."""
+    """Return how much genotypes of one space differ; ``None`` of fewer than two."""
     pairs = list(combinations(genotypes, 2))
     if not pairs:
         return None

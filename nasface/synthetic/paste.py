@@ -24,7 +24,8 @@ class Pasted:
     pose: int
 
     def row(self) -> list[int]:
-        """The annotation row: x y w h, blur, expression, illumination, invalid, occlusion, pose."""
+        """Return the annotation row: x y w h, blur, expression, illumination, invalid, occlusion,
+        pose."""
         x1, y1, x2, y2 = (round(float(value)) for value in self.box)
         return [
             x1, y1, x2 - x1, y2 - y1, self.blur, 0, self.illumination, 0, self.occlusion, self.pose

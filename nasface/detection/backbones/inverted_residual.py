@@ -131,15 +131,15 @@ class InvertedResiduals(Backbone):
         return found
 
     def freezable_stages(self) -> list[list[nn.Module]]:
-        """The modules of the stem and of each stage, as they can be frozen."""
+        """Return the modules of the stem and of each stage, as they can be frozen."""
         bounds = [0, 1, *self.ends.values()]
         layers = list(self.features)
         return [layers[first:end] for first, end in pairwise(bounds)]
 
 
 def round_channels(channels: float) -> int:
-    """A multiple of 8 near a number of channels, at least 8 and not below nine tenths of it, as in
-    the authors' code."""
+    """Return a multiple of 8 near a number of channels, at least 8 and not below nine tenths of it,
+    as in the authors' code."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded
 

@@ -12,7 +12,7 @@ _NORM_FIELDS = ("weight", "bias", "running_mean", "running_var")
 
 
 def has_more_channels(state: Mapping[str, Tensor], backbone: InvertedResiduals) -> bool:
-    """Whether a state dict is of the same plan as a backbone, and has more channels."""
+    """Return whether a state dict is of the same plan as a backbone, and has more channels."""
     own = backbone.state_dict()
     names = {key for key in own if not key.endswith("num_batches_tracked")}
     if not names <= state.keys():
@@ -26,7 +26,7 @@ def has_more_channels(state: Mapping[str, Tensor], backbone: InvertedResiduals) 
 
 
 def narrowed(wide: Mapping[str, Tensor], backbone: InvertedResiduals) -> dict[str, Tensor]:
-    """The state dict of ``backbone`` made of that of a wider one with the same plan.
+    """Return the state dict of ``backbone`` made of that of a wider one with the same plan.
 
     Of each layer those outputs stay whose filters have the greatest L1 norm (Li et al., ICLR 2017,
     arXiv 1608.08710), times the scale of their normalisation. Blocks that a shortcut joins keep the

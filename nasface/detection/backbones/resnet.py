@@ -89,7 +89,7 @@ class ResNet(Backbone):
         return features
 
     def freezable_stages(self) -> list[list[nn.Module]]:
-        """The modules of the stem and of each stage, as they can be frozen."""
+        """Return the modules of the stem and of each stage, as they can be frozen."""
         stages = [[self.get_submodule(f"layer{at}")] for at in range(1, 5)]
         return [[self.conv1, self.bn1], *stages]
 

@@ -123,7 +123,7 @@ class BackboneWithNeck(nn.Module):
 
 
 def levels_of(genotype: Genotype) -> list[int]:
-    """The levels that the cells of a genotype take or give, finest first."""
+    """Return the levels that the cells of a genotype take or give, finest first."""
     genes = genotype.cells.values()
     taken = {each.level for gene in genes for each in gene.inputs}
     return sorted(taken | {each.level for gene in genes for each in gene.outputs})

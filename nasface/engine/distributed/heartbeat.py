@@ -1,4 +1,4 @@
-"""How the processes of one job notice that one of them was killed, hangs, or has gone astray.
+"""How the processes of one job notice that one of them was killed, hangs, or has diverged.
 
 Each process has a pulse, a counter that a thread of its own writes into the store through which the
 processes found one another. Before they exchange tensors they meet: each leaves a word in the store
@@ -105,7 +105,8 @@ class RankMonitor:
                 )
 
     def diagnose(self, problem: Exception) -> RunError:
-        """The error to raise after an exchange of tensors failed: who is gone, if that shows."""
+        """Return the error to raise after an exchange of tensors failed: who is gone, if that
+        shows."""
         others = [rank for rank in range(self.size) if rank != self.rank]
         until = time.monotonic() + SILENCE + 3 * _BEAT
         try:

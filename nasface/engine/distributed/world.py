@@ -46,7 +46,7 @@ class World:
             )
 
     def shard(self, parts: int) -> Shard:
-        """What this process loads of batches in ``parts``."""
+        """Return what this process loads of batches in ``parts``."""
         return Shard(self.rank, self.size, parts)
 
     def device(self, device: torch.device) -> torch.device:
@@ -78,7 +78,7 @@ class World:
         return [float(value) for value in pieces[-1]]
 
     def any(self, answer: bool) -> bool:
-        """Whether any process says yes; all must ask."""
+        """Return whether any process says yes; all must ask."""
         return (
             answer
             if self.monitor is None
@@ -104,7 +104,7 @@ class World:
 
 
 def digest_of(values: Iterable[Tensor | str]) -> str:
-    """A short word that differs where tensors, or words among them, differ in a bit."""
+    """Return a short word that differs where tensors, or words among them, differ in a bit."""
     found = blake2b(digest_size=8)
     for value in values:
         if isinstance(value, str):
@@ -118,7 +118,7 @@ def digest_of(values: Iterable[Tensor | str]) -> str:
 
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
-    """The processes that ``torchrun`` started together with this one; without it, one alone.
+    """Give the processes that ``torchrun`` started together with this one; without it, one alone.
 
     Raises:
         RunError: if they do not find one another.

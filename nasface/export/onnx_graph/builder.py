@@ -49,20 +49,20 @@ class GraphBuilder:
         self._nodes.append(self._helper.make_node("Identity", [value], [output], name=output))
 
     def floats(self, values: "Tensor | Sequence[float] | float") -> str:
-        """A constant of float32, or of float16 where ``half`` says so."""
+        """Return a constant of float32, or of float16 where ``half`` says so."""
         array = torch.as_tensor(values, dtype=torch.float32).contiguous().numpy()
         return self._constant(array.astype(np.float16) if self.half else array)
 
     def integers(self, *values: int) -> str:
-        """A constant of int64, one-dimensional."""
+        """Return a constant of int64, one-dimensional."""
         return self._constant(np.array(values, np.int64))
 
     def integer(self, value: int) -> str:
-        """A constant of int64 without dimensions."""
+        """Return a constant of int64 without dimensions."""
         return self._constant(np.array(value, np.int64))
 
     def cast(self, value: str, kind: str) -> str:
-        """A value as ``FLOAT``, ``FLOAT16`` or another type of ONNX."""
+        """Return a value as ``FLOAT``, ``FLOAT16`` or another type of ONNX."""
         return self.add(
             "Cast", value, to=getattr(need("onnx", "nasface[export]").TensorProto, kind)
         )
@@ -74,7 +74,7 @@ class GraphBuilder:
         outputs: Mapping[str, Sequence[Dimension]],
         opset: int,
     ) -> "onnx.ModelProto":
-        """The model; inputs and outputs are float32, by their dimensions."""
+        """Return the model; inputs and outputs are float32, by their dimensions."""
         info, kind = (
             self._helper.make_tensor_value_info,
             need("onnx", "nasface[export]").TensorProto,

@@ -12,7 +12,7 @@ from nasface.export.onnx_graph.builder import GraphBuilder
 
 
 def anchors_of(config: DetectorConfig, height: int, width: int) -> Tensor:
-    """The anchors (A, 4) of a detector for images of one size."""
+    """Return the anchors (A, 4) of a detector for images of one size."""
     strides = [2**level for level in config.levels]
     sizes = [(-(-height // stride), -(-width // stride)) for stride in strides]
     return make_anchors(sizes, strides, config.anchors)
@@ -40,7 +40,7 @@ def add_anchors(graph: GraphBuilder, images: str, config: DetectorConfig) -> str
 
 
 def add_decoding(graph: GraphBuilder, deltas: str, anchors: str | Tensor) -> str:
-    """Boxes (B, A, 4) from offsets; see :func:`nasface.detection.boxes.decode`.
+    """Return boxes (B, A, 4) from offsets; see :func:`nasface.detection.boxes.decode`.
 
     Anchors (A, 4) are a value of the graph or, for images of one size, constants.
     """

@@ -48,7 +48,7 @@ class Emitter:
         return [self.name(each) for each in self.recording.outputs]
 
     def name(self, value: "Value | Varying | Tensor | float") -> str:
-        """The name of a value or constant."""
+        """Return the name of a value or constant."""
         if isinstance(value, Value):
             return self._names[value]
         if isinstance(value, Varying):
@@ -56,7 +56,7 @@ class Emitter:
         return self.graph.floats(value)
 
     def shape_of(self, sides: Sequence[int | Varying]) -> str:
-        """The shape of a map (B, C, H, W) that has the wanted height and width.
+        """Return the shape of a map (B, C, H, W) that has the wanted height and width.
 
         Raises:
             NotRecordableError: if there is no such map so far.

@@ -91,7 +91,7 @@ class _Reference:
 
 
 class _Run(TorchDispatchMode):
-    """One run: its calls, with references in the place of tensors, and the shapes of those."""
+    """One run: its calls, with references instead of tensors, and the shapes of those."""
 
     def __init__(self, network: Callable[[Tensor], Sequence[Tensor]], size: Shape) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # as torch has it

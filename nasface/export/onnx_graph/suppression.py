@@ -79,7 +79,7 @@ def suppression_model(
 def with_suppression(
     model: "onnx.ModelProto", config: SuppressionConfig, opset: int
 ) -> "onnx.ModelProto":
-    """A model that gives candidates, with suppression behind it."""
+    """Return a model that gives candidates, with suppression behind it."""
     scores = model.graph.output[1].type.tensor_type.shape.dim
     shape = tuple(each.dim_value or each.dim_param for each in scores)
     behind = suppression_model(config, opset, model.ir_version, (shape[0], shape[1]))
@@ -98,7 +98,7 @@ def compare_suppressed(
     inputs: InputShapes,
     tolerance: float,
 ) -> ParityDifference:
-    """The greatest difference of a file's candidates from the detector's.
+    """Return the greatest difference of a file's candidates from the detector's.
 
     A difference in the last digit may turn the order of two candidates. So suppression is compared
     on the file's own candidates, and on random ones, where it must agree to the last digit.
@@ -130,7 +130,7 @@ def compare_suppressed(
 
 
 def random_candidates(number: int, batch: int = 4) -> Candidates:
-    """Boxes that overlap often, some of them twice, and scores, some of them equal."""
+    """Return boxes that overlap often, some of them twice, and scores, some of them equal."""
     generator = torch.Generator().manual_seed(torch_seed(0, Purpose.PARITY, number))
     low = torch.rand(batch, number, 2, generator=generator) * 200
     boxes = torch.cat([low, low + 5 + 60 * torch.rand(batch, number, 2, generator=generator)], 2)

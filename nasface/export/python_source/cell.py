@@ -43,7 +43,7 @@ class CellSource:
         self._outputs()
 
     def source(self) -> str:
-        """The text of the class."""
+        """Return the text of the class."""
         levels_in = _levels(each.level for each in self.gene.inputs)
         levels_out = _levels(each.level for each in self.gene.outputs)
         arguments = [f"{self._given[each.name]}: Tensor" for each in self.gene.inputs]

@@ -95,7 +95,7 @@ class SourceCopier:
         return found
 
     def import_lines(self) -> str:
-        """The import statements, sorted as ruff sorts them."""
+        """Return the import statements, sorted as ruff sorts them."""
         modules: dict[bool, list[str]] = {True: [], False: []}
         members: dict[tuple[bool, str], list[str]] = {}
         for name, (module, attribute) in self._imports.items():
@@ -116,7 +116,7 @@ class SourceCopier:
         return "\n\n".join(filter(None, groups))
 
     def packages(self) -> list[str]:
-        """What has to be installed for the imports, sorted."""
+        """Return what has to be installed for the imports, sorted."""
         found = {module.partition(".")[0] for module, _ in self._imports.values()}
         return sorted(found - sys.stdlib_module_names)
 

@@ -56,7 +56,7 @@ def export_python(
 
 
 def load_module(path: Path) -> ModuleType:
-    """The module of a Python file, wherever it lies."""
+    """Return the module of a Python file, wherever it lies."""
     specification = importlib.util.spec_from_file_location(f"exported_{path.stem}", path)
     assert specification is not None
     assert specification.loader is not None

@@ -64,7 +64,7 @@ def read_module(name: str) -> ModuleSource:
 
 
 def names_used(node: ast.stmt) -> set[tuple[str, int, int]]:
-    """The names that a definition takes from its module, with line and column of each place."""
+    """Return the names that a definition takes from its module, with line and column of each."""
     code = compile(ast.Module([node], []), "<definition>", "exec")
     found = set(_global_names(code))
     # Annotations inside functions are never evaluated.

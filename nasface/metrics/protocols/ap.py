@@ -26,7 +26,7 @@ class DataOptions(DataConfig):
 
 
 def read_annotated(source: Source, options: DataOptions) -> AnnotatedDataset:
-    """A data set as it is, or that of a folder.
+    """Return a data set as it is, or that of a folder.
 
     Raises:
         DataError, ConfigError: as :func:`read_dataset`.
@@ -37,12 +37,12 @@ def read_annotated(source: Source, options: DataOptions) -> AnnotatedDataset:
 
 
 def annotated_truth(records: Sequence[ImageRecord], about: str = _ABOUT) -> Truth:
-    """All valid faces of annotated images, as truth."""
+    """Return all valid faces of annotated images, as truth."""
     return Truth(tuple(record.name for record in records), records, records, about)
 
 
 def read_annotated_truth(source: Source, options: DataOptions, about: str = _ABOUT) -> Truth:
-    """The same of a data set or the folder of one, which must have a valid face.
+    """Return the same of a data set or the folder of one, which must have a valid face.
 
     Raises:
         DataError, ConfigError: as :func:`read_dataset`; DataError without a valid face.
