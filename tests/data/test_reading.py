@@ -41,7 +41,7 @@ def test_bad_images_stop_or_are_left_out(root: Path) -> None:
     with pytest.raises(DataError, match=r"1\.jpg: JPEG .*; 2 of 3 training .*-images skip"):
         read_split(root, "train", ReadConfig(), Notes())
     (root / "WIDER_train" / "images" / "0--Squares" / "0.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"3 of 3 training images cannot be read; mend them$"):
+    with pytest.raises(DataError, match=r"3 of 3 training images cannot be read; repair them$"):
         read_split(root, "train", SKIP, Notes())
 
 
