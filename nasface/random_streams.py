@@ -37,6 +37,8 @@ class Purpose(IntEnum):
     """Images of the sample data set: (part, index)."""
     PARITY = 9
     """Inputs on which an export is compared: sizes."""
+    TRAININGS = 10
+    """Seeds of further trainings of what a search found: (training)."""
 
 
 def stream(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:
@@ -48,6 +50,15 @@ def torch_seed(seed: int, purpose: Purpose, *place: int) -> int:
     """The seed of a torch generator for the same."""
     high, low = _sequence(seed, purpose, place).generate_state(2)
     return int(high) << 32 | int(low)
+
+
+def further_seed(seed: int, training: int) -> int:
+    """The seed of the training of that number, from 1, of what was found with a seed.
+
+    Below 2**31, and spread over all of them, so that no two searches share one.
+    """
+    (word,) = _sequence(seed, Purpose.TRAININGS, (training,)).generate_state(1)
+    return int(word) >> 1
 
 
 def _sequence(seed: int, purpose: Purpose, place: tuple[int, ...]) -> np.random.SeedSequence:

@@ -15,6 +15,7 @@ from nasface.errors import ConfigError
 from nasface.io.former_names import with_current_names
 from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, plain_values
+from nasface.random_streams import further_seed
 from nasface.search.policies import POLICIES
 
 Figure = Literal["ap", "easy", "medium", "hard"]
@@ -51,13 +52,15 @@ class MethodSpec:
     cell drawn at random,
     ``random-search`` for the best of ``candidates`` random cells by the loss of a supernet that
     was trained on uniform paths, or ``fixed`` for what ``train`` names. ``seeds``, where given,
-    stand in the place of the plan's.
+    stand in the place of the plan's. What a seed finds is trained ``trainings`` times, each with a
+    seed of its own, which tells the spread of cells from that of trainings.
     """
 
     name: str
     strategy: str
     nodes: tuple[int, ...] = ()
     seeds: tuple[int, ...] = ()
+    trainings: int = 1
     search: dict[str, Any] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
 
@@ -69,7 +72,10 @@ class StudySpec:
     ``search`` and ``train`` are settings of ``nasface search`` and ``nasface train`` that all
     methods share; a method's own go over them, and the seed of a run over all. The first method is
     what the others are tested against. The supernets of the methods in ``rank`` score every cell of
-    their space that the plan trains. Each run computes in ``threads`` threads.
+    their space that the plan trains. Each run computes in ``threads`` threads. ``contrasts`` are
+    pairs of rows, named by their labels, whose difference is tested, with Holm's correction for
+    their number: what the comparison is for, written down before it runs. ``spread`` are groups of
+    rows, and for each the variance is divided between what seeds find and how it is trained.
     """
 
     name: str
@@ -82,6 +88,8 @@ class StudySpec:
     candidates: int = 16
     threads: int = 1
     rank: tuple[str, ...] = ()
+    contrasts: tuple[tuple[str, str], ...] = ()
+    spread: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         for what, values in (("methods", [m.name for m in self.methods]), ("seeds", self.seeds)):
@@ -95,6 +103,10 @@ class StudySpec:
             if not re.fullmatch(r"[\w.+ -]+", method.name):
                 raise ConfigError(
                     f"methods: name {method.name!r}, expected letters, digits, space and . + - _"
+                )
+            if method.trainings < 1:
+                raise ConfigError(
+                    f"methods: {method.name}: trainings {method.trainings}, expected 1 or more"
                 )
             known = dict.fromkeys((*SETTINGS, *POLICIES, "fixed"))
             if method.strategy not in known:
@@ -112,11 +124,22 @@ class StudySpec:
                 raise ConfigError(
                     f"rank: {name!r}, expected methods that search: {', '.join(sorted(searched))}"
                 )
+        labels = {label_of(m, nodes) for m in self.methods for nodes in m.nodes or (None,)}
+        for what, named in (
+            ("contrasts", [label for pair in self.contrasts for label in pair]),
+            ("spread", [label for group in self.spread for label in group]),
+        ):
+            for label in named:
+                if label not in labels:
+                    raise ConfigError(
+                        f"{what}: {label!r} is no row; expected {', '.join(sorted(labels))}"
+                    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRun:
-    """A search, where there is one, and the training of what it found. ``label`` names the row."""
+    """A search, where there is one, and a training of what it found, the first of which is number
+    0. ``label`` names the row."""
 
     label: str
     method: str
@@ -127,11 +150,13 @@ class StudyRun:
     candidates: int
     search: SearchConfig | None
     train: TrainConfig
+    training: int = 0
 
     @property
     def path(self) -> str:
         """Its folder within that of the comparison."""
-        return f"runs/{re.sub(r'[^A-Za-z0-9.+-]+', '-', self.label)}/seed-{self.seed}"
+        again = f"-training-{self.training}" if self.training else ""
+        return f"runs/{re.sub(r'[^A-Za-z0-9.+-]+', '-', self.label)}/seed-{self.seed}{again}"
 
     def difference(self, other: "StudyRun") -> str:
         """Where two runs have other settings, such as ``train.epochs``; where the data lie does not
@@ -172,14 +197,20 @@ def runs_of(plan: StudySpec) -> list[StudyRun]:
     rows = [(method, nodes) for method in plan.methods for nodes in method.nodes or (None,)]
     every = dict.fromkeys([*plan.seeds, *(seed for m in plan.methods for seed in m.seeds)])
     runs = [
-        _run(plan, method, nodes, seed)
+        _run(plan, method, nodes, seed, training)
         for seed in every
         for method, nodes in rows
         if seed in (method.seeds or plan.seeds)
+        for training in range(method.trainings)
     ]
     if len({run.path for run in runs}) < len(runs):
         raise ConfigError("methods: two names differ only in characters that no folder can have")
     return runs
+
+
+def label_of(method: MethodSpec, nodes: int | None) -> str:
+    """The name of a row."""
+    return method.name if nodes is None else f"{method.name} {nodes}"
 
 
 def _neck_of(train: Mapping[str, Any]) -> Any:
@@ -197,7 +228,9 @@ def _differences(ours: Any, theirs: Any, place: str = "") -> Iterator[str]:
         yield place
 
 
-def _run(plan: StudySpec, method: MethodSpec, nodes: int | None, seed: int) -> StudyRun:
+def _run(
+    plan: StudySpec, method: MethodSpec, nodes: int | None, seed: int, training: int
+) -> StudyRun:
     common = {"seed": seed, "data": plan.data}
     place = f"{plan.name}: method {method.name}"
     search = None
@@ -212,6 +245,8 @@ def _run(plan: StudySpec, method: MethodSpec, nodes: int | None, seed: int) -> S
             values["warmup_epochs"] = values.get("epochs", SearchConfig().epochs)
         search = parse_dataclass(SearchConfig, values, f"{place}: search", ConfigError)
         load_search_space(search.space, search.parameters)
+    if training:
+        common["seed"] = further_seed(seed, training)
     values = merged(merged(plan.train, method.train), common)
     if values.get("model"):
         base = plain_values(train_config_of(str(values["model"])))
@@ -229,7 +264,7 @@ def _run(plan: StudySpec, method: MethodSpec, nodes: int | None, seed: int) -> S
             f"{place}: genotype {train.genotype}: strategy {method.strategy} finds its own"
         )
     return StudyRun(
-        label=method.name if nodes is None else f"{method.name} {nodes}",
+        label=label_of(method, nodes),
         method=method.name,
         strategy=method.strategy,
         nodes=nodes,
@@ -238,4 +273,5 @@ def _run(plan: StudySpec, method: MethodSpec, nodes: int | None, seed: int) -> S
         candidates=plan.candidates,
         search=search,
         train=train,
+        training=training,
     )

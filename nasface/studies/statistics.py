@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,103 @@ def paired(ours: Sequence[float], others: Sequence[float]) -> Paired:
         float(stats.ttest_rel(ours, others).pvalue),
         float(stats.wilcoxon(differences).pvalue),
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p corrected for the number of tests (Holm 1979): whatever the tests have to do with each
+    other, the chance of one false finding stays at its level. nan stays nan and counts as a test.
+    """
+    order = np.argsort(np.nan_to_num(np.asarray(p_values, float), nan=np.inf))
+    corrected, least = [math.nan] * len(p_values), 0.0
+    for rank, at in enumerate(order):
+        if math.isnan(p_values[at]):
+            continue
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[at]))
+        corrected[at] = least
+    return corrected
+
+
+def runs_needed(gain: float, spread: float, *, power: float = 0.8, level: float = 0.05) -> int:
+    """Pairs that a paired t test needs to find a mean difference of ``gain`` with that power, where
+    differences have the standard deviation ``spread``; two-sided.
+
+    Raises:
+        ValueError: unless both are above 0.
+    """
+    if not (gain > 0 and spread > 0):
+        raise ValueError(f"gain {gain}, spread {spread}: expected numbers above 0")
+    pairs = 2
+    while _power(pairs, gain / spread, level) < power:
+        pairs += 1
+    return pairs
+
+
+def _power(pairs: int, effect: float, level: float) -> float:
+    bound = stats.t.ppf(1 - level / 2, pairs - 1)
+    return float(stats.nct.sf(bound, pairs - 1, effect * math.sqrt(pairs)))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviations between groups and within them, with a 95 % interval of the former."""
+
+    between: float
+    within: float
+    low: float
+    high: float
+    groups: int
+    count: int
+
+
+def spread_of(groups: Sequence[Sequence[float]]) -> Spread:
+    """How much of the spread of values lies between groups of them: a mixed model.
+
+    A value is a mean, plus a normal effect of its group, plus a normal effect of its own; the two
+    variances are those of the greatest restricted likelihood (REML, Patterson and Thompson 1971),
+    the interval that of the profile likelihood. Groups may have different sizes; some need two or
+    more values, or the variances cannot be told apart.
+
+    Raises:
+        ValueError: for fewer than two groups, or no group with two values.
+    """
+    arrays = [np.asarray(each, float) for each in groups if len(each)]
+    if len(arrays) < 2 or max(map(len, arrays)) < 2:
+        raise ValueError("expected two groups or more, and one with two values or more")
+    scale = float(np.concatenate(arrays).std()) or 1.0
+    arrays = [each / scale for each in arrays]
+    grid = np.concatenate([[0.0], np.geomspace(1e-3, 30, 400)])
+    fits = [_best_within(arrays, between) for between in grid]
+    losses = np.array([loss for loss, _ in fits])
+    at = int(losses.argmin())
+    inside = grid[losses <= losses[at] + stats.chi2.ppf(0.95, 1) / 2]
+    return Spread(
+        between=float(grid[at]) * scale,
+        within=fits[at][1] * scale,
+        low=float(inside.min()) * scale,
+        high=float(inside.max()) * scale,
+        groups=len(arrays),
+        count=sum(map(len, arrays)),
+    )
+
+
+def _best_within(groups: Sequence[Float64], between: float) -> tuple[float, float]:
+    """The least loss, minus the logarithm of the restricted likelihood, and its deviation within
+    groups, for a deviation between them."""
+    found = optimize.minimize_scalar(
+        lambda log: _loss(groups, between**2, math.exp(2 * log)), bounds=(-8, 3), method="bounded"
+    )
+    return float(found.fun), math.exp(float(found.x))
+
+
+def _loss(groups: Sequence[Float64], between: float, within: float) -> float:
+    sizes = np.array([len(each) for each in groups])
+    means = np.array([each.mean() for each in groups])
+    inner = sum(float(((each - each.mean()) ** 2).sum()) for each in groups)
+    weights = sizes / (within + sizes * between)
+    mean = float((weights * means).sum() / weights.sum())
+    determinant = ((sizes - 1) * math.log(within) + np.log(within + sizes * between)).sum()
+    squares = inner / within + float((weights * (means - mean) ** 2).sum())
+    return float(determinant + squares + math.log(weights.sum())) / 2
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> RankCorrelation:

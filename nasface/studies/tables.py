@@ -15,6 +15,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.io.files import write_text
 from nasface.io.strict_json import REASONS
+from nasface.studies.planned import planned_tables
 from nasface.studies.scheduler import cells_of
 from nasface.studies.spec import StudySpec, runs_of
 from nasface.studies.stability import Stability, stability
@@ -137,7 +138,8 @@ def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.Data
 
 
 def write_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path, total: int) -> str:
-    """Write runs.csv, summary.csv, summary.md and, where supernets were ranked, ranks.csv.
+    """Write runs.csv, summary.csv, summary.md and, where the plan asks for them, ranks.csv,
+    contrasts.csv and spread.csv.
 
     Returns the text of summary.md.
     """
@@ -149,6 +151,7 @@ def write_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path, tot
     if len(agreement):
         write_text(out / RANKS, agreement.to_csv(index=False, float_format="%.6g"))
         parts.append(_rank_markdown(agreement))
+    parts += planned_tables(plan, rows, out)
     text = "\n".join(parts)
     write_text(out / REPORT, text)
     return text
@@ -248,12 +251,17 @@ def _stability(plan: StudySpec, out: Path) -> dict[str, Stability | None]:
 
 
 def _by_seed(runs: pd.DataFrame, label: str, figure: str) -> pd.Series:
+    """Mean over the trainings of each seed."""
     own = runs[runs["label"] == label]
-    return own.set_index("seed")[figure].astype(float)
+    return own.groupby("seed", sort=False)[figure].mean().astype(float)
 
 
 def _is_row_of(row: dict[str, Any], run: Any) -> bool:
-    return (row["label"], row["seed"]) == (run.label, run.seed)
+    return (row["label"], row["seed"], row.get("training", 0)) == (
+        run.label,
+        run.seed,
+        run.training,
+    )
 
 
 def _with_half(value: Any, half: Any, sign: str = "") -> str:

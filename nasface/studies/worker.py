@@ -59,6 +59,11 @@ _LATENCY_ROUNDS = 7
 def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Find the run's genotype; whether it was found, or the search was stopped on the way."""
     assert run.search is not None
+    first = folder.parent / Path(replace(run, training=0).path).name
+    if run.training and (first / SEARCHED).is_file():
+        for name in (GENOTYPE_FILE, SEARCHED):
+            shutil.copyfile(first / name, folder / name)
+        return True
     cost = {"search_seconds": 0.0, "search_peak_mb": 0.0}
     if run.strategy == "random":
         space = load_search_space(run.search.space, run.search.parameters)
@@ -123,6 +128,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         "strategy": run.strategy,
         "nodes": run.nodes,
         "seed": run.seed,
+        "training": run.training,
         **accuracies(evaluation, records, Path(config.data)),
         **_search_cost(run, folder),
         "train_seconds": summary["seconds"],

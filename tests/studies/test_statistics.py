@@ -6,7 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from nasface.studies.statistics import mean_of, paired, rank_correlation
+from nasface.studies.statistics import (
+    holm,
+    mean_of,
+    paired,
+    rank_correlation,
+    runs_needed,
+    spread_of,
+)
 
 
 def test_interval_of_four_values() -> None:
@@ -71,3 +78,56 @@ def test_a_constant_has_no_order() -> None:
     assert math.isnan(found.rho)
     assert math.isnan(found.tau)
     assert found.count == 3
+
+
+def test_holm_by_hand() -> None:
+    """Three tests: .01 x 3, .02 x 2, .2 x 1; none becomes less than one before it."""
+    assert holm([0.02, 0.2, 0.01]) == pytest.approx([0.04, 0.2, 0.03])
+    assert holm([0.02, 0.021]) == pytest.approx([0.04, 0.04])
+    assert holm([0.6, 0.7]) == pytest.approx([1.0, 1.0])
+    found = holm([math.nan, 0.03])
+    assert math.isnan(found[0])
+    assert found[1] == pytest.approx(0.06)
+
+
+@pytest.mark.parametrize(("spread", "gain", "pairs"), [(0.0605, 0.03, 34), (0.045, 0.02, 42)])
+def test_runs_needed_by_tables_of_the_t_test(spread: float, gain: float, pairs: int) -> None:
+    """Cohen's d of .496 and .444: 34 and 42 pairs, as G*Power and statsmodels have it."""
+    assert runs_needed(gain, spread) == pytest.approx(pairs, abs=1)
+
+
+def test_the_spread_of_equal_groups_is_that_of_the_analysis_of_variance() -> None:
+    """Where groups have one size and differ enough, REML is the ANOVA estimate."""
+    generator = np.random.default_rng(0)
+    groups = (
+        0.5 + 0.03 * generator.standard_normal((24, 1)) + 0.02 * generator.standard_normal((24, 3))
+    )
+    found = spread_of(groups.tolist())
+    within = groups.var(axis=1, ddof=1).mean()
+    between = groups.mean(axis=1).var(ddof=1) - within / 3
+    assert found.within == pytest.approx(math.sqrt(within), rel=0.02)
+    assert found.between == pytest.approx(math.sqrt(between), rel=0.03)
+    assert found.low < found.between < found.high
+    assert found.low < 0.03 < found.high
+
+
+def test_groups_that_do_not_differ_have_no_spread_between_them() -> None:
+    generator = np.random.default_rng(1)
+    values = generator.standard_normal((16, 3))
+    values -= values.mean(axis=1, keepdims=True)
+    found = spread_of(values.tolist())
+    assert found.between == found.low == 0
+
+
+def test_single_values_count_in_the_spread() -> None:
+    """16 groups of three and 48 of one are all of the same spread."""
+    generator = np.random.default_rng(2)
+    groups = [
+        (generator.normal(0, 2) + generator.normal(0, 1, size)).tolist()
+        for size in [3] * 16 + [1] * 48
+    ]
+    found = spread_of(groups)
+    assert (found.groups, found.count) == (64, 96)
+    assert found.low < 2 < found.high
+    with pytest.raises(ValueError, match="two values"):
+        spread_of([[1.0], [2.0]])

@@ -1,0 +1,109 @@
+"""What a plan asks of its runs beforehand: contrasts, and where the spread of a row comes from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nasface.io.files import write_text
+from nasface.studies.spec import StudySpec
+from nasface.studies.statistics import holm, paired, runs_needed, spread_of
+
+CONTRASTS, SPREAD = "contrasts.csv", "spread.csv"
+
+
+def planned_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> list[str]:
+    """Write what the plan asks for; its texts for summary.md."""
+    runs = pd.DataFrame(rows)
+    texts = []
+    for name, table, text in (
+        (CONTRASTS, contrasts(plan, runs), _CONTRASTS),
+        (SPREAD, spreads(plan, runs), _SPREAD),
+    ):
+        if len(table):
+            write_text(out / name, table.to_csv(index=False, float_format="%.6g"))
+            texts.append(f"{text}\n\n{_markdown(table)}\n")
+    return texts
+
+
+def contrasts(plan: StudySpec, runs: pd.DataFrame) -> pd.DataFrame:
+    """The differences that the plan names, over the seeds that both rows have: a row for each, with
+    p by a paired t test, and by Holm's correction for their number.
+
+    ``pairs_needed`` says how many seeds would find a difference of .02 in four of five cases, at
+    the spread that was found.
+    """
+    found = []
+    for first, second in plan.contrasts:
+        ours, theirs = (_means(runs, label, plan.metric) for label in (first, second))
+        seeds = [seed for seed in ours.index if seed in theirs.index]
+        if not seeds:
+            continue
+        test = paired(ours[seeds].tolist(), theirs[seeds].tolist())
+        spread = float((ours[seeds] - theirs[seeds]).std())
+        found.append(
+            {
+                "contrast": f"{first} - {second}",
+                "seeds": len(seeds),
+                "difference": test.difference.value,
+                "half_95": test.difference.half,
+                "p": test.p_t,
+                "pairs_needed": runs_needed(0.02, spread) if spread > 0 else None,
+            }
+        )
+    table = pd.DataFrame(found)
+    if len(table):
+        # Contrasts that could not be tested yet count as tests, too.
+        missing = [float("nan")] * (len(plan.contrasts) - len(table))
+        table["p_holm"] = holm([*table["p"].tolist(), *missing])[: len(table)]
+    return table
+
+
+def spreads(plan: StudySpec, runs: pd.DataFrame) -> pd.DataFrame:
+    """Standard deviations between what seeds find and within, of its trainings: a row for each
+    group of rows in ``spread``, such as those that differ in the number of trainings alone."""
+    found = []
+    for labels in plan.spread:
+        own = runs[runs["label"].isin(labels)].groupby(["label", "seed"])[plan.metric]
+        groups = [group.astype(float).tolist() for _, group in own]
+        if len(groups) < 2 or max(map(len, groups)) < 2:
+            continue
+        spread = spread_of(groups)
+        found.append(
+            {
+                "rows": " + ".join(labels),
+                "cells": spread.groups,
+                "trainings": spread.count,
+                "sd_cells": spread.between,
+                "low_95": spread.low,
+                "high_95": spread.high,
+                "sd_trainings": spread.within,
+            }
+        )
+    return pd.DataFrame(found)
+
+
+_CONTRASTS = (
+    "## Planned contrasts\n\n"
+    "Mean difference over seeds with the half of its 95 % interval, paired t test, Holm's correction "
+    "for all contrasts of the plan; pairs_needed: seeds that would find a difference of .02 in four "
+    "of five cases."
+)
+_SPREAD = (
+    "## Spread of cells and of trainings\n\n"
+    "Standard deviations by a mixed model (REML), with the 95 % interval of that between cells "
+    "(profile likelihood)."
+)
+
+
+def _means(runs: pd.DataFrame, label: str, figure: str) -> pd.Series:
+    return runs[runs["label"] == label].groupby("seed")[figure].mean().astype(float)
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
+    for row in table.to_dict("records"):
+        cells = [f"{each:.4g}" if isinstance(each, float) else str(each) for each in row.values()]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
