@@ -86,9 +86,9 @@ def spreads(plan: StudySpec, runs: pd.DataFrame) -> pd.DataFrame:
 
 _CONTRASTS = (
     "## Planned contrasts\n\n"
-    "Mean difference over seeds with the half of its 95 % interval, paired t test, Holm's correction "
-    "for all contrasts of the plan; pairs_needed: seeds that would find a difference of .02 in four "
-    "of five cases."
+    "Mean difference over seeds with the half of its 95 % interval, paired t test, Holm's "
+    "correction for all contrasts of the plan; pairs_needed: seeds that would find a difference of "
+    ".02 in four of five cases."
 )
 _SPREAD = (
     "## Spread of cells and of trainings\n\n"
