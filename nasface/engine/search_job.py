@@ -76,6 +76,8 @@ class SearchJob(Job):
     provenance: Provenance
     kept: frozenset[str] = frozenset()
     history: list[dict[str, Any]] = field(default_factory=list, init=False)
+    warned: bool = field(default=False, init=False)
+    """Whether it was said which choices have no gradient."""
     result_epoch: int | None = field(default=None, init=False)
     """The epoch whose genotype is the result, where ``max_skip_connections`` ended the search."""
 
@@ -154,10 +156,22 @@ class SearchJob(Job):
                 f"is the genotype of epoch {self.result_epoch}"
                 + ("" if learnt else ", from before the choices were learnt")
             )
+        self._warn_of_blind_choices(progress)
         output = self.context.output
         if output is not None:
             save_genotype(self.genotype(), output.path / "genotype.yaml")
             output.write_json("decisions.json", [asdict(row) for row in self.searcher.report()])
+
+    def _warn_of_blind_choices(self, progress: Progress) -> None:
+        """Say once which choices the loss does not see."""
+        blind = self.searcher.sensitivity.blind()
+        if blind and not self.warned and self.context.world.is_first:
+            self.warned = True
+            cells = "; ".join(f"{cell}: {', '.join(nodes)}" for cell, nodes in blind.items())
+            progress.note(
+                f"no gradient reaches these choices, which are made at random: {cells}. Larger "
+                "crops (augment.size), or fewer levels, would let faces reach them"
+            )
 
     def footprint(self) -> Footprint:
         """Memory of a weight step under the policy that comes after the warm-up."""

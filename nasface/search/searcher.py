@@ -21,6 +21,7 @@ from nasface.search.cost_penalty import CostPenalty
 from nasface.search.coverage import Coverage, Decision, decisions
 from nasface.search.derive import derive
 from nasface.search.policy import Mixture, PathMixture, Policy
+from nasface.search.sensitivity import Sensitivity
 from nasface.search.supernet import ArchitectureParameters
 
 Batch = TypeVar("Batch")
@@ -98,6 +99,8 @@ class BilevelSearcher(Generic[Batch]):
         )
         self.accumulator: Accumulator[Batch] = WholeBatch() if accumulator is None else accumulator
         self.coverage = Coverage(arch_parameters.tables)
+        #: of the architecture steps since the searcher was made
+        self.sensitivity = Sensitivity(arch_parameters)
         self.step = 0
         #: what was executed last
         self.mixture: Mixture = {}
@@ -158,6 +161,7 @@ class BilevelSearcher(Generic[Batch]):
             for part in self.accumulator(batch, parameters):
                 mixture = self._mixture(Purpose.ARCH_PATHS)
                 self.accumulator.backward(self.loss(part, mixture, arch_step=True))
+            self.sensitivity.add(self.arch_parameters)
             return self.accumulator.figures["loss"] + self._add_penalty()
 
         return gradient

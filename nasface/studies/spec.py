@@ -124,7 +124,7 @@ class StudySpec:
                 raise ConfigError(
                     f"rank: {name!r}, expected methods that search: {', '.join(sorted(searched))}"
                 )
-        labels = {label_of(m, nodes) for m in self.methods for nodes in m.nodes or (None,)}
+        labels = {_row_label(m, nodes) for m in self.methods for nodes in m.nodes or (None,)}
         for what, named in (
             ("contrasts", [label for pair in self.contrasts for label in pair]),
             ("spread", [label for group in self.spread for label in group]),
@@ -208,7 +208,7 @@ def runs_of(plan: StudySpec) -> list[StudyRun]:
     return runs
 
 
-def label_of(method: MethodSpec, nodes: int | None) -> str:
+def _row_label(method: MethodSpec, nodes: int | None) -> str:
     """The name of a row."""
     return method.name if nodes is None else f"{method.name} {nodes}"
 
@@ -264,7 +264,7 @@ def _run(
             f"{place}: genotype {train.genotype}: strategy {method.strategy} finds its own"
         )
     return StudyRun(
-        label=label_of(method, nodes),
+        label=_row_label(method, nodes),
         method=method.name,
         strategy=method.strategy,
         nodes=nodes,

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, stats
 
-Float64 = NDArray[np.float64]
+from nasface.arrays import Float64
 
 
 @dataclass(frozen=True)
