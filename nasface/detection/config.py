@@ -17,7 +17,9 @@ class DetectorConfig:
     """The parts of a detector around its feature neck."""
 
     backbone: str = "mobilenet_v1_0.25"
-    """Name of the backbone."""
+    """Name of the backbone; mobilenet_v1, mobilenet_v2 and efficientnet_lite0 take a width, as in
+    mobilenet_v2:0.5; timm:NAME and torchvision:NAME are those of these packages, for search,
+    training and .onnx and .pt2 files."""
     levels: tuple[int, ...] = LEVELS
     """Levels of the pyramid, one after the other; level l has a stride of 2**l pixels. 2 to 7 are
     the paper's; 3 to 5 (strides 8 to 32) cost far less. In a search all that the space has."""

@@ -25,8 +25,15 @@ def build(genotype: str, channels: int = 64) -> nn.Module:
     neck = Neck(genotype, in_channels=[64, 128, 256, 512], out_channels=channels)
     sizes = tuple((4 * 2**level,) for level in neck.levels)
     anchors = AnchorGenerator(sizes, ((1.5,),) * len(sizes))
+    # An untrained model gives every anchor a score of 0.01; with a threshold below it, boxes reach
+    # suppression.
     model: nn.Module = RetinaNet(
-        BackboneWithNeck(body, neck), num_classes=2, anchor_generator=anchors, min_size=320
+        BackboneWithNeck(body, neck),
+        num_classes=2,
+        anchor_generator=anchors,
+        min_size=320,
+        score_thresh=0.005,
+        detections_per_img=100,
     )
     return model
 
@@ -45,10 +52,12 @@ def main() -> None:
     losses: dict[str, Tensor] = model(images, targets)
     sum(losses.values(), torch.zeros(())).backward()
     optimizer.step()
-    print("  ".join(f"{name} {float(value):.3f}" for name, value in losses.items()))
+    print("  ".join(f"{name} {float(value.detach()):.3f}" for name, value in losses.items()))
     with torch.inference_mode():
         (found,) = model.eval()([images[0]])
-    print(f"{len(found['boxes'])} boxes, best first: {found['scores'][:3].tolist()}")
+    print(f"{len(found['boxes'])} boxes, best first:")
+    for box, score in list(zip(found["boxes"].tolist(), found["scores"].tolist(), strict=True))[:3]:
+        print(f"  {score:.4f}  {' '.join(f'{each:.1f}' for each in box)}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,10 @@ class Backbone(nn.Module, ABC):
     def freezable_stages(self) -> list[list[nn.Module]]:
         """The modules of the stem and of each stage, as they can be frozen."""
 
+    def named_by_files(self) -> nn.Module:
+        """The module whose names files of pretrained weights have."""
+        return self
+
 
 class StagedBackbone(Backbone):
     """A stem, then one stage for each level, named after it."""

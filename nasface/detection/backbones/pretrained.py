@@ -15,8 +15,8 @@ from nasface.io.safetensors_file import load_safetensors_file
 from nasface.io.torch_file import load_torch_file
 from nasface.optional import PACKAGE, packaged_file
 
-CLASSIFIER = ("fc.", "classifier.", "features.18.")
-"""What names begin with that torchvision's ResNets and MobileNetV2 have and a backbone has not."""
+CLASSIFIER = ("fc.", "classifier.", "head.", "features.18.")
+"""What names begin with that files of whole networks have and a backbone may have not."""
 
 _PREFIX = "trunk.backbone."
 """What the names of a backbone's weights begin with in those of a detector."""
@@ -47,12 +47,15 @@ def load_backbone_weights(backbone: nn.Module, source: str | Path) -> None:
     else:
         path = Path(source)
         found = _read(path)
-    state = {key: value for key, value in found.items() if not key.startswith(CLASSIFIER)}
-    if any(key.startswith(_PREFIX) for key in state):
-        state = {key[len(_PREFIX) :]: state[key] for key in state if key.startswith(_PREFIX)}
+    state = {key[len(_PREFIX) :]: found[key] for key in found if key.startswith(_PREFIX)}
+    target = backbone
+    if not state:
+        target = backbone.named_by_files() if isinstance(backbone, Backbone) else backbone
+        own = target.state_dict()
+        state = {k: each for k, each in found.items() if k in own or not k.startswith(CLASSIFIER)}
     if isinstance(backbone, InvertedResiduals) and has_more_channels(state, backbone):
         state = narrowed(state, backbone)
-    own = backbone.state_dict()
+    own = target.state_dict()
     # Counters of batches are absent from old files and mean nothing here.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     surplus = [ascii(key)[1:-1] for key in state if key not in own]
@@ -68,7 +71,7 @@ def load_backbone_weights(backbone: nn.Module, source: str | Path) -> None:
     ]
     if problems:
         raise RunError(f"{path}: does not fit the backbone; {'; '.join(problems)}")
-    backbone.load_state_dict(state, strict=False)
+    target.load_state_dict(state, strict=False)
 
 
 def freeze(backbone: Backbone, stages: int, norms: bool) -> list[nn.Module]:

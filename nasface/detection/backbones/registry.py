@@ -6,6 +6,7 @@ from functools import partial
 from nasface.detection.backbones.base import Backbone
 from nasface.detection.backbones.inverted_residual import PLANS, InvertedResiduals
 from nasface.detection.backbones.mobilenet import MobileNetV1
+from nasface.detection.backbones.outside import TimmBackbone, TorchvisionBackbone
 from nasface.detection.backbones.resnet import DEPTHS, ResNet
 from nasface.detection.backbones.thin_resnet import WIDTHS, ThinResNet
 from nasface.errors import ConfigError
@@ -68,6 +69,9 @@ for _name, _widths in WIDTHS.items():
 BACKBONE_FAMILIES.add("mobilenet_v1", _of_width("mobilenet_v1", MobileNetV1))
 for _plan in PLANS:
     BACKBONE_FAMILIES.add(_plan, _of_width(_plan, partial(InvertedResiduals, _plan)))
+
+BACKBONE_FAMILIES.add("timm", lambda name: partial(TimmBackbone, name))
+BACKBONE_FAMILIES.add("torchvision", lambda name: partial(TorchvisionBackbone, name))
 
 
 def find_backbone(name: str) -> Callable[[], Backbone]:

@@ -1,0 +1,167 @@
+"""Backbones of timm and torchvision, their feature maps taken by stride."""
+
+from itertools import pairwise
+from types import ModuleType
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from nasface.detection.backbones.base import Backbone
+from nasface.errors import ConfigError, MissingPackageError
+from nasface.optional import need
+
+LEVELS_OF_BACKBONE = (2, 3, 4, 5)
+
+_HEADS = ("avgpool", "fc", "classifier", "head", "heads", "dropout", "AuxLogits", "aux1", "aux2")
+_PROBE = 128
+_CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
+
+
+def import_beside_torch(name: str) -> ModuleType:
+    """Import timm or torchvision.
+
+    Raises:
+        MissingPackageError: if it is not installed, or if torchvision's build does not fit torch's:
+            the one on PyPI is built for CUDA and cannot be imported beside the CPU build of torch.
+    """
+    try:
+        return need(name, "nasface[backbones]")
+    except (RuntimeError, OSError) as problem:
+        if "torchvision" not in str(problem):
+            raise
+        raise MissingPackageError(
+            f"{name}: torchvision is installed, but not the build for torch {torch.__version__} "
+            f"({str(problem).splitlines()[0]}); expected, beside the CPU build of torch: "
+            f"pip install --force-reinstall --no-deps torchvision --index-url {_CPU_WHEELS}"
+        ) from None
+
+
+class TimmBackbone(Backbone):
+    """A network of timm, ``timm:NAME``, without its classifier; random weights.
+
+    Weights have the names of timm's files. Its levels are those of ``feature_info``.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        timm = import_beside_torch("timm")
+        if not timm.is_model(name):
+            near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5])
+            raise ConfigError(f"backbone: timm has no {name!r}; expected a name such as {near}")
+        body: Any = timm.create_model(name, pretrained=False, num_classes=0)
+        if not hasattr(body, "forward_intermediates"):
+            raise ConfigError(f"backbone: timm:{name} gives no feature maps")
+        reductions = {each["reduction"]: at for at, each in enumerate(body.feature_info)}
+        self.indices = [
+            _of_level(reductions, level, f"timm:{name}") for level in LEVELS_OF_BACKBONE
+        ]
+        widths = [body.feature_info[at]["num_chs"] for at in self.indices]
+        self.channels = dict(zip(LEVELS_OF_BACKBONE, widths, strict=True))
+        self.body: nn.Module = body
+
+    def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        body = cast(Any, self.body)
+        maps = body.forward_intermediates(
+            images_B3HW, indices=self.indices, intermediates_only=True
+        )
+        return dict(zip(LEVELS_OF_BACKBONE, maps, strict=True))
+
+    def freezable_stages(self) -> list[list[nn.Module]]:
+        """The whole network, as it can be frozen: timm's networks name their stages differently."""
+        return [[self.body]]
+
+    def named_by_files(self) -> nn.Module:
+        """The network itself."""
+        return self.body
+
+
+class TorchvisionBackbone(Backbone):
+    """A network of torchvision, ``torchvision:NAME``, without its classifier; random weights.
+
+    It must be a chain of layers, as ResNets, MobileNets, EfficientNets, RegNets and ConvNeXts are;
+    a level is the last map of its stride. Weights have the names of torchvision's files.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        models = import_beside_torch("torchvision").models
+        if name not in models.list_models(module=models):
+            near = ", ".join(models.list_models(module=models, include=f"{name[:4]}*")[:5])
+            raise ConfigError(
+                f"backbone: torchvision has no {name!r}; expected a name such as {near}"
+            )
+        self.body: nn.Module = models.get_model(name, weights=None)
+        for head in _HEADS:
+            if hasattr(self.body, head):
+                setattr(self.body, head, nn.Identity())
+        self.layers = _chain(self.body)
+        ends = self._ends(f"torchvision:{name}")
+        self.ends = {level: ends[level][0] for level in LEVELS_OF_BACKBONE}
+        self.channels = {level: ends[level][1] for level in LEVELS_OF_BACKBONE}
+
+    def _ends(self, name: str) -> dict[int, tuple[int, int]]:
+        """Level -> number of its last layer, and its channels."""
+        found: dict[int, tuple[int, int]] = {}
+        mode = self.body.training
+        x = torch.zeros(1, 3, _PROBE, _PROBE)
+        try:
+            with torch.no_grad():
+                self.body.eval()
+                for at, path in enumerate(self.layers):
+                    x = self.body.get_submodule(path)(x)
+                    stride = _PROBE // x.shape[-1]
+                    found[stride.bit_length() - 1] = (at, x.shape[1])
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+            raise ConfigError(
+                f"backbone: {name} is no chain of layers with maps; expected a network such as "
+                "torchvision:resnet18 or torchvision:mobilenet_v3_large"
+            ) from None
+        finally:
+            self.body.train(mode)
+        for level in LEVELS_OF_BACKBONE:
+            _of_level({2**each: each for each in found}, level, name)
+        return found
+
+    def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        x, found = images_B3HW, {}
+        levels = {end: level for level, end in self.ends.items()}
+        for at, path in enumerate(self.layers[: self.ends[5] + 1]):
+            x = self.body.get_submodule(path)(x)
+            if at in levels:
+                found[levels[at]] = x
+        return found
+
+    def freezable_stages(self) -> list[list[nn.Module]]:
+        """The stem and C2 as one, then each stage, as they can be frozen."""
+        bounds = [0, *(end + 1 for end in self.ends.values())]
+        return [
+            [self.body.get_submodule(path) for path in self.layers[first:end]]
+            for first, end in pairwise(bounds)
+        ]
+
+    def named_by_files(self) -> nn.Module:
+        """The network itself."""
+        return self.body
+
+
+def _chain(body: nn.Module) -> list[str]:
+    """Paths of the layers that follow one another; those in a sequence count one by one."""
+    paths = []
+    for name, child in body.named_children():
+        if name in _HEADS:
+            continue
+        is_sequence = isinstance(child, nn.Sequential) and name in ("features", "trunk_output")
+        inner = [f"{name}.{each}" for each, _ in child.named_children()] if is_sequence else [name]
+        paths += inner
+    return paths
+
+
+def _of_level(reductions: dict[int, int], level: int, name: str) -> int:
+    if 2**level not in reductions:
+        raise ConfigError(
+            f"backbone: {name} has maps of strides {sorted(reductions)}; expected 4, 8, 16 and 32"
+        )
+    return reductions[2**level]
