@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     figures: dict[str, Any] = {
         "folder": str(command.folder),
         "format": next(iter(records.values())).format,
-        "exif": command.settings.exif,
+        "exif": ", ".join(sorted({each.exif for part in records.values() for each in part})),
         **{split: check.figures() for split, check in checks.items()},
         "duplicates": [each.figures() for each in shared],
     }

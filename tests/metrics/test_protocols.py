@@ -1,10 +1,14 @@
 """Protocols as a table, and COCO's figures against pairs that are known."""
 
+import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import write_lively_weights, write_tiny
 
+import nasface
 from nasface.data.detections import ScoredBoxes
 from nasface.data.fddb import read_fddb_detections, read_fddb_truth
 from nasface.data.records import AnnotatedDataset, ImageRecord
@@ -93,3 +97,30 @@ def test_fddb_rates_stand_in_the_table(nasface_data: Path) -> None:
         (curve,) = official.curves
         assert curve.name == kind
         assert rows[kind] == pytest.approx(curve.value, abs=0.001)
+
+
+def test_files_of_coco_are_taken_by_its_tools(tmp_path: Path) -> None:
+    """``loadRes`` takes the results as they are, and the figures are the same."""
+    tools = pytest.importorskip("faster_coco_eval", reason="the extra coco is not installed")
+    weights = write_lively_weights(tmp_path / "w.safetensors")
+    data = write_tiny(tmp_path / "data")
+    result = nasface.evaluate(weights, data, "coco", out=tmp_path / "out", progress=False)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = tools.COCO(str(tmp_path / "out" / "coco_annotations.json"))
+        found = truth.loadRes(str(tmp_path / "out" / "coco_results.json"))
+        scored = tools.COCOeval_faster(truth, found, iouType="bbox", print_function=print)
+        scored.params.maxDets = [1, 10, 1000]
+        scored.evaluate()
+        scored.accumulate()
+    assert len(found.anns) == result.figures()["detections"] > 0
+    np.testing.assert_array_equal(scored.eval["precision"][:, :, 0, :, -1], result.result.precision)
+
+
+def test_detections_of_one_run_are_scored_by_several_protocols(tmp_path: Path) -> None:
+    pytest.importorskip("faster_coco_eval", reason="the extra coco is not installed")
+    weights = write_lively_weights(tmp_path / "w.safetensors")
+    data = write_tiny(tmp_path / "data")
+    nasface.evaluate(weights, data, out=tmp_path / "out", progress=False)
+    again = nasface.evaluate(tmp_path / "out" / "detections", data, "coco", progress=False)
+    direct = nasface.evaluate(weights, data, "coco", progress=False)
+    assert again.ap == pytest.approx(direct.ap, abs=1e-6)

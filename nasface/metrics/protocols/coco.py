@@ -4,6 +4,7 @@ import contextlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,14 @@ from numpy.typing import NDArray
 
 from nasface.data.detections import ScoredBoxes
 from nasface.data.records import ImageRecord
+from nasface.io.files import write_text
+from nasface.io.strict_json import to_json
 from nasface.metrics.protocol import Curve, Curves, Protocol, Source, TableRow, Truth
 from nasface.metrics.protocols.ap import DataOptions, read_annotated_truth
 from nasface.optional import need
+
+TRUTH_FILE, RESULTS_FILE = "coco_annotations.json", "coco_results.json"
+"""Written beside the usual detections: what ``COCO`` and ``loadRes`` of pycocotools take."""
 
 LIMIT = 1000
 """Detections of an image that count, best first: COCO's own limit of 100 is below the number of
@@ -160,6 +166,12 @@ def _curves(result: CocoResult) -> Curves:
     )
 
 
+def _write(folder: Path, truth: Truth, found: Mapping[str, ScoredBoxes]) -> None:
+    data: Sequence[ImageRecord] = truth.faces
+    write_text(folder / TRUTH_FILE, to_json(_annotations(data), None))
+    write_text(folder / RESULTS_FILE, to_json(_detections(data, found), None))
+
+
 COCO = Protocol(
     "coco",
     _read_truth,
@@ -171,4 +183,5 @@ COCO = Protocol(
 At IoU 0.5 and 0.75 and by area as well (up to 32 x 32 pixels, up to 96 x 96, above), with the mean
 recall. Ignored faces are crowds. Needs faster-coco-eval: pip install 'nasface[coco]'.""",
     options=DataOptions,
+    write_detections=_write,
 )
