@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ClassificationLoss,
         register_classification_loss,
     )
+    from nasface.detection.head_layers import register_head
     from nasface.detection.necks.registry import register_neck
     from nasface.drawing.draw import Drawing, draw
     from nasface.engine.estimate import estimate_search
@@ -90,6 +91,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "register_combine": "nasface.arch.combine",
         "register_dataset_format": "nasface.data.formats",
         "register_export_format": "nasface.export.registry",
+        "register_head": "nasface.detection.head_layers",
         "register_logger": "nasface.runs.logger",
         "register_neck": "nasface.detection.necks.registry",
         "register_operation": "nasface.arch.operations",
@@ -144,6 +146,7 @@ __all__ = [
     "register_combine",
     "register_dataset_format",
     "register_export_format",
+    "register_head",
     "register_logger",
     "register_neck",
     "register_operation",

@@ -12,6 +12,7 @@ from nasface.arch.operations import OPERATIONS
 from nasface.cli.commands import commands
 from nasface.cli.option_list import Option, options
 from nasface.detection.backbones.registry import BACKBONES
+from nasface.detection.head_layers import HEAD_LAYERS
 from nasface.detection.necks.registry import NECK_PARTS
 from nasface.export.registry import FORMATS
 from nasface.search.policies import POLICIES
@@ -54,6 +55,7 @@ def _names() -> str:
         ("Policies", POLICIES),
         ("Backbones", BACKBONES),
         ("Hand-made necks", NECK_PARTS),
+        ("Layers of heads", HEAD_LAYERS),
     ):
         lines += [f"{title}: {', '.join(f'`{name}`' for name in names)}.", ""]
     return "\n".join(lines[:-1]) + "\n"

@@ -268,8 +268,9 @@ def load_detector(
     """Load a detector: a released one by name (``nasface models`` lists them), of weights of
     ``nasface train`` or :meth:`FaceDetector.save`, of a folder of
     :meth:`FaceDetector.save_pretrained`, from the Hugging Face Hub (``hf://owner/name``, or
-    ``hf://owner/name@revision``), or of an ONNX file of ``nasface export``, which can detect and be
-    evaluated only.
+    ``hf://owner/name@revision``), of an ONNX file of ``nasface export``, which can detect and be
+    evaluated only, or of RetinaFace's weights as its common torch port publishes them (``.pth``),
+    without landmarks.
 
     ``device`` is cpu, cuda, mps, or auto: a CUDA GPU where there is one.
 

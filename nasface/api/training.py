@@ -11,8 +11,15 @@ from nasface.api.progress import shown_progress
 from nasface.api.table import Table
 from nasface.data.formats import read_dataset
 from nasface.data.records import ImageRecord
+from nasface.detection.zoo import MODELS
 from nasface.engine.evaluate import Evaluation
-from nasface.engine.train import TrainConfig, TrainInputs, TrainOutcome, run_training
+from nasface.engine.train import (
+    TrainConfig,
+    TrainInputs,
+    TrainOutcome,
+    run_training,
+    train_config_of,
+)
 from nasface.io.settings import with_settings
 from nasface.progress import Progress
 
@@ -88,7 +95,8 @@ def train(
         progress: False shows nothing, True a bar or lines; by default a bar on a terminal or in a
             notebook. An object with the methods of :class:`nasface.progress.Progress` is told.
         settings: fields of :class:`~nasface.engine.train.TrainConfig`, such as ``batch_size=8`` or
-            ``optimizer={"lr": 0.002}``.
+            ``optimizer={"lr": 0.002}``. Assignment and loss are by default those of the model in
+            the zoo.
 
     Ctrl-C ends the training after the step, with what there is.
 
@@ -99,12 +107,14 @@ def train(
     if epochs is not None:
         settings = {**settings, "epochs": epochs}
     module, genotype = detector.trainable, detector.genotype
+    model = str(detector.metrics.get("model", ""))
+    base = train_config_of(model) if model in MODELS else TrainConfig()
     config = replace(
-        with_settings(TrainConfig(), settings, "train"),
+        with_settings(base, settings, "train"),
         data=source_of_settings(train),
         detector=detector.config,
         genotype="" if genotype is None else genotype.name,
-        model=str(detector.metrics.get("model", "")),
+        model=model,
     )
     inputs = TrainInputs(
         module,

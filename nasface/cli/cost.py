@@ -1,7 +1,7 @@
 """``nasface cost``."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,13 +17,14 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import FRAME, detector_cost
 from nasface.detection.latency import load_latency_table
 from nasface.detection.necks.registry import GENOTYPE, NECK_PARTS, NONE, is_hand_made, uses_genotype
-from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
+from nasface.detection.zoo import FAMILY, MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
+from nasface.detection.zoo_peers import PEERS, ModelSpec
 from nasface.errors import ConfigError, one_of
 
 
 @dataclass(kw_only=True)
 class CostCommand:
-    """Parameters and multiply-adds of a detector, or of the whole family beside the paper's table.
+    """Parameters and multiply-adds of a detector, or of several beside the published figures.
 
     Multiply-adds are those of convolutions in one inference on one image; normalisation, activation
     and resampling are not counted.
@@ -31,9 +32,10 @@ class CostCommand:
 
     settings: Annotated[DetectorConfig, tyro.conf.arg(name="")]
     model: tyro.conf.Positional[str]
-    """Member of the family (d0 to d6, d0-dense to d6-dense), `family` for all of them, genotype
-    (packaged name or YAML file), hand-made neck (fpn, fem-fpn+ssh), `necks` for all of these in
-    one detector, or weights (.safetensors), which carry their own settings."""
+    """Detector of the zoo (d0 to d6, d0-dense to d6-dense, retinaface-r50), `family` for all of D0
+    to D6, `peers` for all others, genotype (packaged name or YAML file), hand-made neck (fpn,
+    fem-fpn+ssh), `necks` for all of these in one detector, or weights (.safetensors), which carry
+    their own settings."""
     genotype: str = REFERENCE_GENOTYPE
     """Genotype of a member of the family, or of all."""
     size: str = "640x480"
@@ -58,11 +60,14 @@ def run(arguments: Sequence[str]) -> int:
     width, height = int(match[1]), int(match[2])
     if command.latency is not None:
         return _latency(command)
+    genotype: Genotype | None
     if command.model == "family":
-        return _family(load_genotype(command.genotype), (height, width), command.json)
+        genotype = load_genotype(command.genotype)
+        return _several(FAMILY, genotype, (height, width), command.json)
+    if command.model == "peers":
+        return _several(PEERS, None, (height, width), command.json)
     if command.model == "necks":
         return _necks(command, (height, width))
-    genotype: Genotype | None
     if command.model.endswith(".safetensors"):
         loaded = read_checkpoint(Path(command.model))
         config, genotype, title = loaded.config, loaded.genotype, loaded.name
@@ -151,34 +156,44 @@ def _necks(command: CostCommand, size: tuple[int, int]) -> int:
     return 0
 
 
-def _family(genotype: Genotype, size: tuple[int, int], as_json: bool) -> int:
-    """All models; at the size of the paper's table, beside its figures."""
+def _several(
+    models: Mapping[str, ModelSpec],
+    genotype: Genotype | None,
+    size: tuple[int, int],
+    as_json: bool,
+) -> int:
+    """Detectors; at the size of the paper's table, beside the published figures."""
     found: list[dict[str, Any]] = []
-    for name, row in MODELS.items():
+    for name, row in models.items():
         total = detector_cost(row.detector, genotype, *size)[0]
         figures = {"model": name, "parameters": total.parameters, "macs": total.macs}
-        if size == TABLE_SIZE:
+        if size == TABLE_SIZE and row.parameters and row.macs:
             figures |= {
-                "paper_parameters_m": row.parameters,
-                "paper_macs_g": row.macs,
-                "parameters_to_paper": round(total.parameters / row.parameters / 1e6, 4),
-                "macs_to_paper": round(total.macs / row.macs / 1e9, 4),
+                "published_parameters_m": row.parameters,
+                "published_macs_g": row.macs,
+                "parameters_to_published": round(total.parameters / row.parameters / 1e6, 4),
+                "macs_to_published": round(total.macs / row.macs / 1e9, 4),
             }
         found.append(figures)
     if as_json:
-        print_json({"genotype": genotype.name, "models": found})
+        named = {} if genotype is None else {"genotype": genotype.name}
+        print_json({**named, "models": found})
         return 0
     columns = ["model", "parameters M", "MACs G"]
     rows = [
-        [each["model"], f"{each['parameters'] / 1e6:.2f}", f"{each['macs'] / 1e9:.2f}"]
+        [each["model"], f"{each['parameters'] / 1e6:.3f}", f"{each['macs'] / 1e9:.3f}"]
         for each in found
     ]
     if size == TABLE_SIZE:
-        columns += ["paper's", "paper's", "to it, %", "to it, %"]
+        columns += ["published", "published", "to it, %", "to it, %"]
         for cells, each in zip(rows, found, strict=True):
-            cells += [f"{each['paper_parameters_m']:.2f}", f"{each['paper_macs_g']:.2f}"]
+            if "published_macs_g" not in each:
+                cells += ["-"] * 4
+                continue
+            cells += [f"{each['published_parameters_m']:g}", f"{each['published_macs_g']:g}"]
             cells += [
-                f"{100 * each[f'{key}_to_paper'] - 100:+.1f}" for key in ("parameters", "macs")
+                f"{100 * each[f'{key}_to_published'] - 100:+.1f}" for key in ("parameters", "macs")
             ]
-    print_table(f"family with {genotype.name} at {size[1]}x{size[0]}", columns, rows)
+    title = "published detectors" if genotype is None else f"family with {genotype.name}"
+    print_table(f"{title} at {size[1]}x{size[0]}", columns, rows)
     return 0

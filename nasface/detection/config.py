@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nasface.detection.anchors import AnchorConfig
+from nasface.detection.head_layers import HEAD_LAYERS
 from nasface.detection.necks.registry import GENOTYPE, neck_parts
-from nasface.detection.pyramid import LEVELS, Form
+from nasface.detection.pyramid import LEVELS, ExtraForm, Form
 from nasface.errors import ConfigError
 
 MOST_CHANNELS, MOST_LAYERS = 4096, 64
@@ -26,18 +27,26 @@ class DetectorConfig:
     channels: int = 24
     """Width of the pyramid, of the searched cells and of the heads. In a search it must be
     divisible by the space's partial_channels."""
+    laterals: Literal["projected", "none"] = "projected"
+    """1x1 convolutions to `channels` between backbone and neck; or none, where the neck takes the
+    maps at the backbone's widths. In a search projected."""
     neck: str = GENOTYPE
     """What enhances the pyramid: genotype, the cells of one; none; or hand-made parts joined by +,
-    such as fpn or fem-fpn+fem-cpm: fpn, fem-fpn, bifpn, pan, then fem-cpm, ssh, rfe. One of the
-    parts may be genotype. In a search genotype."""
+    such as fpn or fem-fpn+fem-cpm. One of the parts may be genotype. `nasface cost necks` lists
+    them. In a search genotype."""
     repeats: int = 1
     """How often the cells of the genotype, and each hand-made part, follow one another. In a search
     1."""
     context: Form = "separable"
     """Cells on a single level: as in the genotype, or dense, bottlenecks of dense convolutions at a
     quarter of the width. In a search separable."""
-    head: Form = "separable"
-    """The layers of the heads: depthwise 3x3 and 1x1, or dense 3x3."""
+    head: str = "separable"
+    """The layers of the heads: separable, depthwise 3x3 and 1x1; dense, 3x3; or rfe, 3x3 without
+    normalisations and a receptive field module in their middle (SRN)."""
+    head_kernel: Literal[1, 3] = 1
+    """Side of the last convolution of each branch."""
+    shared_head: bool = False
+    """One head serves all levels."""
     classifier: Literal["linear", "cosine"] = "linear"
     """Class logits: a 1x1 convolution, or scaled cosines between features and class vectors, on
     which a margin in the loss is an angle's."""
@@ -46,16 +55,27 @@ class DetectorConfig:
     max_in_out: bool = False
     """Several logits stand for a class and the greatest counts: 3 for background on the finest
     level, 3 for faces on the others."""
+    max_out_background: bool = False
+    """Three logits stand for background on the finest level and the greatest counts; all else has
+    one (S3FD)."""
     head_layers: int = 2
     """Layers in each branch of the heads, before the last convolution."""
     head_branches: Literal["separate", "joint"] = "separate"
     """Classes and boxes have branches of their own, or share one of dense 3x3 layers."""
     head_channels: int | None = None
-    """Width of joint branches; null is that of the pyramid."""
-    extra: Form = "separable"
-    """C6 and C7: depthwise 3x3 and 1x1, or dense, 1x1 to a quarter and 3x3."""
+    """Width of the layers of the branches; null is that of the pyramid."""
+    first_shot: Literal["shared", "two-step", "pyramid", "none"] = "shared"
+    """Predictions beside those of the enhanced pyramid. shared: of the same heads from the original
+    pyramid, in training alone (DSFD). two-step: these stay; those of the fine levels filter
+    background, those of the others move the anchors (SRN). pyramid: further outputs for the heads
+    around the faces, in training alone (PyramidBox). none."""
+    extra: ExtraForm = "separable"
+    """C6 and C7, unless the backbone has them: depthwise 3x3 and 1x1; dense, 1x1 to a quarter and
+    3x3; or plain, a 3x3."""
     extra_channels: tuple[int, int] = (256, 128)
     """Width of C6 and C7."""
+    negative_slope: float = 0.0
+    """Slope of the rectifiers below 0; above 0 they are leaky."""
     anchors: AnchorConfig = field(default_factory=AnchorConfig)
     """Sizes of the anchors."""
 
@@ -96,16 +116,28 @@ class DetectorConfig:
 
     def _check_head(self) -> None:
         """Settings of one kind of head are refused with the other."""
+        HEAD_LAYERS.find(self.head, "detector.head")
         joint = self.head_branches == "joint"
-        if joint and (self.max_in_out or self.classifier != "linear" or self.head != "dense"):
+        plain = (self.head, self.classifier, self.max_in_out, self.max_out_background)
+        more = (self.head_kernel, self.first_shot == "pyramid")
+        if joint and (plain != ("dense", "linear", False, False) or more != (1, False)):
             raise ConfigError(
                 f"head_branches joint with head {self.head}, classifier {self.classifier}, "
-                f"max_in_out {self.max_in_out}: expected dense, linear and false"
+                f"max_in_out {self.max_in_out}, max_out_background {self.max_out_background}, "
+                f"head_kernel {self.head_kernel}, first_shot {self.first_shot}: expected dense, "
+                "linear, false, false, 1 and not pyramid"
             )
-        if not joint and (self.head_channels is not None or self.anchors.at_position > 1):
+        if self.first_shot == "pyramid" and len(self.levels) < 2:
+            raise ConfigError(f"first_shot pyramid: levels {self.levels}, expected two or more")
+        if self.max_in_out and self.max_out_background:
+            raise ConfigError("max_in_out, max_out_background: expected at most one of the two")
+        cosine = self.classifier == "cosine"
+        if cosine and (self.anchors.at_position > 1 or self.first_shot == "pyramid"):
             raise ConfigError(
-                f"head_channels {self.head_channels}, {self.anchors.at_position} anchors at a "
-                "position: expected null and 1, or head_branches joint"
+                f"classifier cosine with {self.anchors.at_position} anchors at a position, "
+                f"first_shot {self.first_shot}: expected 1, and not pyramid"
             )
         if self.head_channels is not None and not 1 <= self.head_channels <= MOST_CHANNELS:
             raise ConfigError(f"head_channels: {self.head_channels}, expected 1 to {MOST_CHANNELS}")
+        if not 0 <= self.negative_slope < 1:
+            raise ConfigError(f"negative_slope: {self.negative_slope}, expected 0 to below 1")

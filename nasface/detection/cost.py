@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
+from torch import nn
 
 from nasface.arch.genotype import Genotype, cascade
 from nasface.arch.space import SearchSpace
@@ -40,8 +41,13 @@ def detector_cost(
     with torch.device("meta"):
         detector = build_detector(config, genotype)
         image = torch.empty(1, 3, height, width)
+    if config.first_shot != "two-step":
+        # Inference has no first shot.
+        detector.trunk.first_laterals = nn.ModuleList()
     trunk = {part: f"trunk.{path}" for part, path in FRAME.items()}
     heads = trunk.popitem()
+    if detector.trunk.first_laterals:
+        trunk["laterals of the first step"] = "trunk.first_laterals"
     parts = {
         **trunk,
         **{k: f"neck.{path}" for k, path in neck_paths(detector.neck).items()},

@@ -8,36 +8,51 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, normalize
 
 from nasface.detection.config import DetectorConfig
-from nasface.detection.pyramid import LEVELS, Form
-from nasface.nn.blocks import conv_norm_relu, separable_conv_norm_relu
+from nasface.detection.head_layers import HEAD_LAYERS, Layers
+from nasface.detection.pyramid import LEVELS
+from nasface.errors import ConfigError
 
 
 class Head(nn.Module):
-    """Two branches over one level: class logits and box offsets, one anchor per position.
+    """Two branches over one level: class logits and box offsets of ``anchors`` at a position.
 
-    ``layers`` of a ``form`` stand in front of the last 1x1 convolution of each branch. ``kinds``:
-    how many logits stand for background and for a face; the greatest counts. With ``cosine_scale``
-    logits are scaled cosines.
+    ``build`` makes the ``layers`` of a branch, ``width`` channels wide (``channels`` where it is
+    None), in front of its last convolution of side ``kernel``. ``kinds``: how many logits stand for
+    background and for a face; the greatest counts. With ``cosine_scale`` logits are scaled cosines.
+    ``companion``: kinds of a second set of outputs, that of PyramidBox's heads around the faces.
+
+    Raises:
+        ConfigError: for cosines behind layers that do not end with a normalisation and a ReLU.
     """
 
     def __init__(
         self,
         channels: int,
         layers: int,
-        form: Form,
+        build: Layers,
         kinds: tuple[int, int] = (1, 1),
         cosine_scale: float | None = None,
+        width: int | None = None,
+        anchors: int = 1,
+        kernel: int = 1,
+        companion: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
-        self.kinds = kinds
-        cosine = cosine_scale is not None
-        self.classify = _branch(channels, layers, form, 0 if cosine else sum(kinds))
-        self.regress = _branch(channels, layers, form, 4)
+        self.kinds, self.companion, self.anchors = kinds, companion, anchors
+        wide = (width or channels) if layers else channels
+        sets = (kinds, companion) if companion else (kinds,)
+        classes = anchors * sum(map(sum, sets))
+        classify = build(channels, wide, layers)
+        if cosine_scale is None:
+            classify.append(_last(wide, classes, kernel))
+        regress = build(channels, wide, layers)
+        regress.append(_last(wide, 4 * anchors * len(sets), kernel))
         if cosine_scale is not None:
             if layers:
                 # Rectified features of background can all be zero: no direction, and no gradient.
-                self.classify[-1] = cast(nn.Sequential, self.classify[-1])[:-1]
-            self.classify.append(Cosine(channels, sum(kinds), cosine_scale))
+                classify[-1] = _without_rectifier(classify[-1])
+            classify.append(Cosine(wide, classes, cosine_scale))
+        self.classify, self.regress = nn.Sequential(*classify), nn.Sequential(*regress)
         self._start_from_background()
 
     @torch.no_grad()
@@ -46,8 +61,9 @@ class Head(nn.Module):
         last, rare = self.classify[-1], math.log(0.01 / 0.99)
         if not isinstance(last, Cosine):
             bias = cast(Tensor, cast(nn.Conv2d, last).bias)
-            bias[: self.kinds[0]] = 0.0
-            bias[self.kinds[0] :] = rare
+            sets = (self.kinds, self.companion) if self.companion else (self.kinds,)
+            starts = [[0.0] * background + [rare] * face for background, face in sets]
+            bias.copy_(bias.new_tensor([x for each in starts for x in each * self.anchors]))
             return
         direction_C = normalize(torch.randn(last.weight.shape[1]), dim=0)
         last.weight.mul_(0.01)
@@ -66,30 +82,78 @@ class Head(nn.Module):
             norm.bias.copy_(math.sqrt(len(mean_C)) * mean_C)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W) -> logits (B, H * W, 2) and offsets (B, H * W, 4), row by row."""
-        logits = _flatten(self.classify(x_BCHW))
-        if sum(self.kinds) > 2:
-            logits = torch.stack([each.amax(2) for each in logits.split(self.kinds, dim=2)], dim=2)
-        return logits, _flatten(self.regress(x_BCHW))
+        """(B, C, H, W) -> logits (B, H * W * n, 2) and offsets (B, H * W * n, 4) of n anchors at a
+        position, row by row."""
+        return self.predict_sets(x_BCHW)[0]
+
+    def predict_sets(self, x_BCHW: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """What :meth:`forward` gives, and behind it the same of the companion, if there is one."""
+        logits, deltas = _flatten(self.classify(x_BCHW)), _flatten(self.regress(x_BCHW))
+        if self.companion is None:
+            return [self._anchor_by_anchor(logits, deltas, self.kinds)]
+        first = self.anchors * sum(self.kinds)
+        of_boxes = 4 * self.anchors
+        return [
+            self._anchor_by_anchor(logits[..., :first], deltas[..., :of_boxes], self.kinds),
+            self._anchor_by_anchor(logits[..., first:], deltas[..., of_boxes:], self.companion),
+        ]
+
+    def _anchor_by_anchor(
+        self, logits: Tensor, deltas: Tensor, kinds: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs (B, H * W, K) of a set as logits and offsets of its anchors."""
+        if self.anchors > 1:
+            logits = logits.unflatten(2, (self.anchors, sum(kinds))).flatten(1, 2)
+            deltas = deltas.unflatten(2, (self.anchors, 4)).flatten(1, 2)
+        if sum(kinds) > 2:
+            logits = torch.stack([each.amax(2) for each in logits.split(kinds, dim=2)], dim=2)
+        return logits, deltas
 
 
-def build_head(config: DetectorConfig, level: int) -> Head:
-    """Build the head of a level.
+def build_head(config: DetectorConfig, level: int, channels: int | None = None) -> Head:
+    """Build the head of a level whose map has ``channels``, those of the pyramid unless given.
 
-    Max-in-out (S3FD, PyramidBox): several logits stand for a class. On level 2, where false
-    positives abound, three are background and one is face, on the others the other way round.
+    Max-in-out: several logits stand for a class. On level 2, where false positives abound, three
+    are background and one is face, on the others the other way round (PyramidBox); or one of each
+    (S3FD's max-out background label).
     """
-    return Head(*head_arguments(config, level))
+    return Head(*head_arguments(config, level, channels))
 
 
 def head_arguments(
-    config: DetectorConfig, level: int
-) -> tuple[int, int, Form, tuple[int, int], float | None]:
+    config: DetectorConfig, level: int, channels: int | None = None
+) -> tuple[
+    int,
+    int,
+    Layers,
+    tuple[int, int],
+    float | None,
+    int | None,
+    int,
+    int,
+    tuple[int, int] | None,
+]:
     """Return the arguments of :class:`Head` for a level."""
-    background = 3 if level == LEVELS[0] else 1
-    kinds = (background, 4 - background) if config.max_in_out else (1, 1)
-    scale = config.cosine_scale if config.classifier == "cosine" else None
-    return config.channels, config.head_layers, config.head, kinds, scale
+    finest = level == LEVELS[0]
+    kinds = (1, 1)
+    if config.max_in_out:
+        kinds = (3, 1) if finest else (1, 3)
+    elif config.max_out_background and finest:
+        kinds = (3, 1)
+    companion = None
+    if config.first_shot == "pyramid":
+        companion = (3, 1) if finest and config.max_in_out else (1, 1)
+    return (
+        channels or config.channels,
+        config.head_layers,
+        HEAD_LAYERS.find(config.head),
+        kinds,
+        config.cosine_scale if config.classifier == "cosine" else None,
+        config.head_channels,
+        config.anchors.at_position,
+        config.head_kernel,
+        companion,
+    )
 
 
 class Cosine(nn.Module):
@@ -107,18 +171,23 @@ class Cosine(nn.Module):
         return self.scale * conv2d(features, normalize(self.weight, dim=1))
 
 
-def _branch(channels: int, layers: int, form: Form, outputs: int) -> nn.Sequential:
-    """Layers and the 1x1 convolution behind them; without outputs the layers alone."""
-    if form == "separable":
-        body = [separable_conv_norm_relu(channels) for _ in range(layers)]
-    else:
-        body = [conv_norm_relu(channels, channels, 3) for _ in range(layers)]
-    if not outputs:
-        return nn.Sequential(*body)
-    last = nn.Conv2d(channels, outputs, 1)
+def _last(channels: int, outputs: int, kernel: int) -> nn.Conv2d:
+    """The last convolution of a branch."""
+    last = nn.Conv2d(channels, outputs, kernel, 1, kernel // 2)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.zeros_(cast(Tensor, last.bias))
-    return nn.Sequential(*body, last)
+    return last
+
+
+def _without_rectifier(layer: nn.Module) -> nn.Sequential:
+    """A layer without the ReLU at its end."""
+    kept = [*layer.children()][:-1]
+    if not kept or not isinstance(kept[-1], nn.BatchNorm2d):
+        raise ConfigError(
+            "classifier cosine: expected layers of the head that end with a normalisation and a "
+            "ReLU, such as separable or dense"
+        )
+    return nn.Sequential(*kept)
 
 
 def _flatten(x_BKHW: Tensor) -> Tensor:

@@ -19,19 +19,26 @@ STRIDES = tuple(2**level for level in LEVELS)
 
 Form = Literal["separable", "dense"]
 
+ExtraForm = Literal["separable", "dense", "plain"]
+
 
 class ExtraLevels(nn.Module):
     """C6 and C7 from C5, each a 3x3 of stride 2.
 
     ``separable``: depthwise, then 1x1. ``dense``: 1x1 to a quarter of the channels (for C7 to no
-    fewer than 128 or all of them), then 3x3, as in the authors' detector.
+    fewer than 128 or all of them), then 3x3, as in the authors' detector. ``plain``: the 3x3 alone.
     """
 
-    def __init__(self, channels: int, widths: tuple[int, int], form: Form = "separable") -> None:
+    def __init__(
+        self, channels: int, widths: tuple[int, int], form: ExtraForm = "separable"
+    ) -> None:
         super().__init__()
         if form == "separable":
             self.c6 = depthwise_separable(channels, widths[0], 2)
             self.c7 = depthwise_separable(widths[0], widths[1], 2)
+        elif form == "plain":
+            self.c6 = conv_norm_relu(channels, widths[0], 3, 2)
+            self.c7 = conv_norm_relu(widths[0], widths[1], 3, 2)
         else:
             self.c6 = _bottleneck(channels, channels // 4, widths[0])
             narrow = max(widths[0] // 4, min(128, widths[0]))

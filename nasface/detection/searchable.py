@@ -11,6 +11,7 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import DetectorTrunk, TwoShotDetector
 from nasface.detection.necks.registry import GENOTYPE
 from nasface.errors import ConfigError, SpecError
+from nasface.nn.blocks import soften_rectifiers
 from nasface.nn.cell import FixedModule, build_module
 from nasface.search.policy import Mixture
 from nasface.search.supernet import Supernet
@@ -32,7 +33,8 @@ class SearchableDetector(TwoShotDetector[Supernet]):
 
     def forward(self, images_B3HW: Tensor, mixture: Mixture) -> Predictions:
         """The second shot of the network that the mixture describes."""
-        return self.trunk.predict(self._neck(self.trunk.pyramid(images_B3HW), mixture))
+        original = self.trunk.pyramid(images_B3HW)
+        return self.trunk.detect(original, self._neck(original, mixture))
 
     def forward_train(
         self, images_B3HW: Tensor, mixture: Mixture, *, first_shot: bool = True
@@ -69,6 +71,8 @@ def build_searchable(
             f"repeats {config.repeats}, context {config.context}, module {config.neck}: a search "
             f"has 1, separable and {GENOTYPE}"
         )
+    if config.laterals != "projected":
+        raise ConfigError(f"laterals: {config.laterals}, a search has projected")
     if config.channels % space.partial_channels:
         raise ConfigError(
             f"channels: {config.channels} is not divisible by partial_channels "
@@ -94,4 +98,7 @@ def build_searchable(
         )
     fixed = None if before is None else build_module(before, config.channels, config.levels)
     supernet = Supernet(space, config.channels)
-    return SearchableDetector(DetectorTrunk(config), supernet, fixed)
+    detector = SearchableDetector(DetectorTrunk(config), supernet, fixed)
+    if config.negative_slope:
+        soften_rectifiers(detector, config.negative_slope)
+    return detector

@@ -1,4 +1,4 @@
-"""The detectors ASFD D0 to D6 (ASFD, Table 4), as data.
+"""The detectors that have names, as data: ASFD D0 to D6 (ASFD, Table 4) and published ones.
 
 The paper publishes the size of each model, not its widths and depths. These rows are worked out
 from the sizes: backbones by what is left of the budget, the rest so that parameters and
@@ -9,27 +9,19 @@ dense form is plainer to export.
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from nasface.arch.genotype import Genotype
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.pyramid import Form
+from nasface.detection.zoo_peers import PEERS, ModelSpec
 from nasface.errors import ConfigError, one_of
 
 REFERENCE_GENOTYPE = "asfd-ref"
 TABLE_SIZE = (480, 640)
 """Height and width at which the paper's table counts."""
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """A member of the family; ``parameters`` (millions) and ``macs`` (10^9) are the paper's."""
-
-    detector: DetectorConfig
-    parameters: float
-    macs: float
 
 
 def _row(
@@ -54,7 +46,7 @@ def _row(
     )
 
 
-MODELS: Mapping[str, ModelSpec] = MappingProxyType(
+FAMILY: Mapping[str, ModelSpec] = MappingProxyType(
     {
         "d0": ModelSpec(_row("mobilenet_v1_0.25", 24, 1, 5, (512, 256)), 0.62, 0.73),
         "d1": ModelSpec(_row("mobilenet_v1", 32, 1, 3, (64, 64)), 3.90, 4.27),
@@ -75,6 +67,11 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType(
     }
 )
 
+"""ASFD D0 to D6; ``parameters`` and ``macs`` are the paper's."""
+
+MODELS: Mapping[str, ModelSpec] = MappingProxyType({**FAMILY, **PEERS})
+"""All detectors that have names."""
+
 
 def get_model_spec(name: str) -> ModelSpec:
     """The row of a name.
@@ -94,8 +91,8 @@ def scale_to_macs(macs: float, genotype: Genotype, form: Form = "separable") -> 
     budget is not above the given one (of the smallest, below it); the width is the largest multiple
     of 4, from 8 to 1024, that stays within the budget, and 8 where none does.
     """
-    rows = [row for name, row in MODELS.items() if name.endswith("-dense") == (form == "dense")]
-    row = next((each for each in reversed(rows) if each.macs <= macs), rows[0])
+    rows = [row for name, row in FAMILY.items() if name.endswith("-dense") == (form == "dense")]
+    row = next((each for each in reversed(rows) if each.macs and each.macs <= macs), rows[0])
 
     def config(channels: int) -> DetectorConfig:
         widths = row.detector.extra_channels

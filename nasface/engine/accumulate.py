@@ -94,6 +94,8 @@ class GradientAccumulator:
 
 def _copy(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
     with torch.no_grad():
+        if not targets:
+            return  # a network without normalisations
         torch._foreach_copy_(list(targets), list(sources))
 
 

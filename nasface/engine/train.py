@@ -45,8 +45,9 @@ class TrainConfig(JobConfig):
     """Training of the detector that a genotype describes."""
 
     model: str = ""
-    """Member of the family, d0 to d6 or d0-dense to d6-dense: where the detector's settings and the
-    genotype start from. Empty: a detector of its own."""
+    """Detector of the zoo, such as d0, d0-dense or retinaface-r50: where the detector's settings
+    and the genotype start from, and of a published one the assignment and the loss. Empty: a
+    detector of its own."""
     genotype: str = ""
     """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named.
     Hand-made necks (detector.neck) have none."""
@@ -87,13 +88,19 @@ class TrainConfig(JobConfig):
 
 
 def train_config_of(name: str) -> TrainConfig:
-    """The settings from which the training of a member of the family starts.
+    """The settings from which the training of a detector of the zoo starts.
 
     Raises:
         ConfigError: for an unknown name.
     """
     row = get_model_spec(name)
-    return TrainConfig(model=name, detector=row.detector, genotype=REFERENCE_GENOTYPE)
+    return TrainConfig(
+        model=name,
+        detector=row.detector,
+        genotype=REFERENCE_GENOTYPE if uses_genotype(row.detector.neck) else "",
+        match=row.match,
+        loss=row.loss,
+    )
 
 
 @dataclass(frozen=True)

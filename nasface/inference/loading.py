@@ -7,10 +7,12 @@ import torch
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.checkpoint import read_checkpoint as load_weights
 from nasface.inference.onnx_runtime import load_onnx
+from nasface.inference.retinaface_weights import read_retinaface_weights
 
 
 def read_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
-    """The detector of weights of ``nasface train``, or of an ONNX file of ``nasface export``.
+    """The detector of weights of ``nasface train``, of an ONNX file of ``nasface export``, or of
+    published weights of RetinaFace (``.pth``).
 
     Raises:
         RunError: naming the file, if it is no such detector. ExportError: for an ONNX
@@ -18,4 +20,6 @@ def read_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     """
     if path.suffix.lower() == ".onnx":
         return load_onnx(path, device)
+    if path.suffix.lower() == ".pth":
+        return read_retinaface_weights(path, device)
     return load_weights(path, device)

@@ -57,6 +57,14 @@ def channels_last(module: Module) -> Module:
     return module.to(memory_format=memory_format(device))  # type: ignore[call-overload,no-any-return]
 
 
+def soften_rectifiers(module: nn.Module, slope: float) -> None:
+    """Make each layer :class:`torch.nn.ReLU` of a module leaky: a ``slope`` below 0. In place."""
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.ReLU):
+                setattr(parent, name, nn.LeakyReLU(slope, inplace=child.inplace))
+
+
 class FactorizedReduce(nn.Module):
     """Halves the resolution without losing positions (as in DARTS).
 

@@ -12,7 +12,8 @@ from nasface.errors import ConfigError, SpecError
 def test_list_models_by_pattern() -> None:
     assert nasface.list_models() == list(MODELS)
     assert nasface.list_models("d?-dense") == [f"d{at}-dense" for at in range(7)]
-    assert nasface.list_models("e*") == []
+    assert nasface.list_models("extd-*") == ["extd-32", "extd-48", "extd-64"]
+    assert nasface.list_models("z*") == []
 
 
 def test_create_detector_is_the_model_of_the_zoo() -> None:

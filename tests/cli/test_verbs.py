@@ -214,7 +214,7 @@ def test_cost_of_the_family(capsys: Output) -> None:
     models = json.loads(capsys.readouterr().out)["models"]
     assert [each["model"] for each in models] == list(MODELS)
     assert models[0]["parameters"] == total["parameters"]
-    assert 0.97 < models[0]["macs_to_paper"] < 1.03
+    assert 0.97 < models[0]["macs_to_published"] < 1.03
     assert main(["cost", "family", "--size", "320x256", "--genotype", "autofem-widerface"]) == 0
     assert "paper" not in capsys.readouterr().out
 

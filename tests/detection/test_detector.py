@@ -235,9 +235,17 @@ def test_joint_head_looks_at_the_position_of_its_anchor() -> None:
         {"levels": (2, 10**12)},
         {"levels": (3, 4)},
         {"head": "separable"},
-        {"head_branches": "separate"},
+        {"head": "rfe"},
+        {"head": "thick"},
         {"head_channels": 0},
         {"max_in_out": True},
+        {"max_out_background": True},
+        {"head_kernel": 3},
+        {"first_shot": "pyramid"},
+        {"negative_slope": 1.0},
+        {"head_branches": "separate", "classifier": "cosine"},
+        {"head_branches": "separate", "first_shot": "pyramid", "levels": (3,)},
+        {"head_branches": "separate", "max_in_out": True, "max_out_background": True},
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any]) -> None:

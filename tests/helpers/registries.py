@@ -10,6 +10,7 @@ from nasface.data.formats import DATASET_FORMATS
 from nasface.detection.assignment import ASSIGNERS
 from nasface.detection.backbones.registry import BACKBONES
 from nasface.detection.classification_losses import CLASSIFICATION_LOSSES
+from nasface.detection.head_layers import HEAD_LAYERS
 from nasface.detection.necks.registry import NECK_PARTS
 from nasface.export.registry import FORMATS
 from nasface.metrics.registry import PROTOCOLS
@@ -25,6 +26,7 @@ TABLES: tuple[Registry[Any], ...] = (
     NECK_PARTS,
     ASSIGNERS,
     CLASSIFICATION_LOSSES,
+    HEAD_LAYERS,
     FORMATS,
     LOGGERS,
     DATASET_FORMATS,

@@ -7,13 +7,18 @@ from torch import Tensor, nn
 
 
 class Backbone(nn.Module, ABC):
-    """Images in, feature maps C2..C5 out; ``channels`` has the width of each level 2..5."""
+    """Images in, feature maps C2..C5 out; ``channels`` has the width of each level.
+
+    A backbone may give levels 6 and 7 as well; the detector then makes none.
+    """
 
     channels: Mapping[int, int]
+    added: tuple[str, ...] = ()
+    """What the names begin with of layers that published weights of the backbone do not have."""
 
     @abstractmethod
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        """Images (B, 3, H, W) -> level -> (B, channels[level], H / 2**level, W / 2**level)."""
 
     @abstractmethod
     def freezable_stages(self) -> list[list[nn.Module]]:

@@ -29,8 +29,9 @@ def load_backbone_weights(backbone: nn.Module, source: str | Path) -> None:
     ``package:NAME`` for one of :data:`PACKAGED_WEIGHTS`, whose code is not run.
 
     Of the weights of a whole detector, as ``nasface train`` writes them, the backbone's are taken;
-    a classifier is left out. Everything else must be there, in its shape, and nothing more. Those
-    of a wider MobileNetV2 or EfficientNet-Lite0 are narrowed, see :func:`narrowed`.
+    a classifier is left out. Everything else must be there, in its shape, and nothing more; only
+    layers that a backbone adds to the network of its name may be missing, and stay as they are.
+    Weights of a wider MobileNetV2 or EfficientNet-Lite0 are narrowed, see :func:`narrowed`.
 
     Raises:
         RunError: naming the file and what is missing, surplus or of another shape.
@@ -58,6 +59,9 @@ def load_backbone_weights(backbone: nn.Module, source: str | Path) -> None:
     own = target.state_dict()
     # Counters of batches are absent from old files and mean nothing here.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    added: tuple[str, ...] = getattr(backbone, "added", ())
+    if all(key.startswith(added) for key in missing):
+        missing = []
     surplus = [ascii(key)[1:-1] for key in state if key not in own]
     other = [
         f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"

@@ -7,8 +7,10 @@ from nasface.detection.backbones.base import Backbone
 from nasface.detection.backbones.inverted_residual import PLANS, InvertedResiduals
 from nasface.detection.backbones.mobilenet import MobileNetV1
 from nasface.detection.backbones.outside import TimmBackbone, TorchvisionBackbone
+from nasface.detection.backbones.recurrent import RecurrentMobileFace
 from nasface.detection.backbones.resnet import DEPTHS, ResNet
 from nasface.detection.backbones.thin_resnet import WIDTHS, ThinResNet
+from nasface.detection.backbones.vgg import VGG16
 from nasface.errors import ConfigError
 from nasface.registry import Registry
 
@@ -64,6 +66,12 @@ for _depth in DEPTHS:
     register_backbone(f"resnet{_depth}", partial(ResNet, _depth))
 for _name, _widths in WIDTHS.items():
     register_backbone(_name, partial(ThinResNet, _widths))
+register_backbone("vgg16", VGG16)
+register_backbone("recurrent_mobileface_32", partial(RecurrentMobileFace, 32, (2, 2, 4, 4, 2, 2)))
+for _width in (48, 64):
+    register_backbone(
+        f"recurrent_mobileface_{_width}", partial(RecurrentMobileFace, _width, (2, 2, 4, 4))
+    )
 
 
 BACKBONE_FAMILIES.add("mobilenet_v1", _of_width("mobilenet_v1", MobileNetV1))

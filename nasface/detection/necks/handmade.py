@@ -34,6 +34,12 @@ def conv_norm(
     )
 
 
+def conv_bias(in_channels: int, out_channels: int, kernel: int | tuple[int, int] = 1) -> nn.Conv2d:
+    """Convolution with a bias, output as large as the input."""
+    sides = (kernel, kernel) if isinstance(kernel, int) else kernel
+    return nn.Conv2d(in_channels, out_channels, sides, padding=(sides[0] // 2, sides[1] // 2))
+
+
 def enlarge(x_BCHW: Tensor, like_BCHW: Tensor, mode: str = "nearest") -> Tensor:
     """A map at the size of another one."""
     corners = True if mode == "bilinear" else None
@@ -153,17 +159,17 @@ class FemContext(nn.Module):
     of them dilated by 2, that give 1/2, 1/4 and 1/4 of the channels; widths as in the authors'
     code."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
         half, quarter = channels // 2, channels // 4
-        self.first = _conv_relu(channels, half)
-        self.dilated = _conv_relu(channels, half, 2)
+        self.first = _conv_relu(in_channels, half)
+        self.dilated = _conv_relu(in_channels, half, 2)
         self.second = _conv_relu(half, quarter)
         self.twice_dilated = _conv_relu(half, quarter, 2)
         self.third = _conv_relu(quarter, quarter)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, C, H, W) -> the same."""
+        """(B, in_channels, H, W) -> (B, channels, H, W)."""
         wide = self.dilated(x_BCHW)
         branches = [self.first(x_BCHW), self.second(wide), self.third(self.twice_dilated(wide))]
         return torch.cat(branches, dim=1)
@@ -173,16 +179,16 @@ class SshContext(nn.Module):
     """The detection module of SSH with its context (Najibi et al., ICCV 2017, section 3.3): a 3x3
     of half the channels beside two and three 3x3 of a quarter, which share their first."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
         quarter = channels // 4
-        self.near = conv_norm(channels, channels // 2, 3)
-        self.shared = _conv_relu(channels, quarter)
+        self.near = conv_norm(in_channels, channels // 2, 3)
+        self.shared = _conv_relu(in_channels, quarter)
         self.middle = conv_norm(quarter, quarter, 3)
         self.far = nn.Sequential(_conv_relu(quarter, quarter), conv_norm(quarter, quarter, 3))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, C, H, W) -> the same."""
+        """(B, in_channels, H, W) -> (B, channels, H, W)."""
         shared = self.shared(x_BCHW)
         branches = [self.near(x_BCHW), self.middle(shared), self.far(shared)]
         return F.relu(torch.cat(branches, dim=1))
@@ -190,28 +196,52 @@ class SshContext(nn.Module):
 
 class RFE(nn.Module):
     """Receptive field neck (SRN, Chi et al., AAAI 2019, section 3.4): four branches of a
-    quarter of the channels with 1x3, 3x1, 1x5 and 5x1 between 1x1s, a 1x1, and the shortcut."""
+    quarter of the channels with 1x3, 3x1, 1x5 and 5x1 between 1x1s, a 1x1, and the shortcut.
 
-    def __init__(self, channels: int) -> None:
+    Not ``normalised``, its convolutions have biases, as in the paper.
+    """
+
+    def __init__(self, channels: int, normalised: bool = True) -> None:
         super().__init__()
         quarter = channels // 4
+        convolve = conv_norm if normalised else conv_bias
         self.branches = nn.ModuleList(
             nn.Sequential(
-                conv_norm(channels, quarter),
+                convolve(channels, quarter),
                 nn.ReLU(),
-                conv_norm(quarter, quarter, kernel),
+                convolve(quarter, quarter, kernel),
                 nn.ReLU(),
-                conv_norm(quarter, quarter),
+                convolve(quarter, quarter),
                 nn.ReLU(),
             )
             for kernel in ((1, 3), (3, 1), (1, 5), (5, 1))
         )
-        self.join = conv_norm(channels, channels)
+        self.join = convolve(channels, channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> the same."""
         joined = self.join(torch.cat([branch(x_BCHW) for branch in self.branches], dim=1))
         return F.relu(x_BCHW + joined)
+
+
+class ContextOnLevels(nn.Module):
+    """A context module for each level, with its own weights, that gives all levels one width.
+
+    ``build``: (channels of the input, of the output) -> module; ``widths``: level -> channels.
+    """
+
+    def __init__(
+        self, build: Callable[[int, int], nn.Module], widths: Mapping[int, int], channels: int
+    ) -> None:
+        super().__init__()
+        self.widths = dict.fromkeys(sorted(widths), channels)
+        self.levels = nn.ModuleDict(
+            {str(level): build(widths[level], channels) for level in self.widths}
+        )
+
+    def forward(self, features: Features) -> dict[int, Tensor]:
+        """Level -> map (B, its width, H, W), to (B, channels, H, W)."""
+        return {level: self.levels[str(level)](x) for level, x in features.items()}
 
 
 class OnEachLevel(nn.Module):

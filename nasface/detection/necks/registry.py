@@ -5,10 +5,10 @@ A neck is named by its parts in their order, joined by ``+``: ``fem-fpn+fem-cpm`
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -18,11 +18,15 @@ from nasface.detection.necks.handmade import (
     PAN,
     RFE,
     BiFPN,
+    ContextOnLevels,
     FemContext,
     FemFPN,
     OnEachLevel,
     SshContext,
 )
+from nasface.detection.necks.pyramidbox import PyramidBoxContext
+from nasface.detection.necks.scales import L2NormLevels
+from nasface.detection.necks.top_down import LFPN, ExtdFPN, RetinaFaceFPN, SrnFPN
 from nasface.errors import ConfigError, did_you_mean
 from nasface.nn.cell import build_module
 from nasface.nn.keys import module_key, name_of
@@ -37,12 +41,15 @@ class NeckPart:
     """A hand-made neck, or a part of one.
 
     ``build``: (channels, levels) -> module that maps {level: (B, channels, H, W)} to the same.
+    With ``any_widths``: (widths, channels) -> module whose levels may differ in width; ``widths``
+    maps levels to channels, and so does the module's attribute ``widths`` for what it gives.
     Plain Python export copies the source: a function or class of a module, or a
     ``functools.partial`` of one. ``divisor``: the channels must be a multiple of it.
     """
 
-    build: Callable[[int, Sequence[int]], nn.Module]
+    build: Callable[[Any, Any], nn.Module]
     divisor: int = 1
+    any_widths: bool = False
 
 
 NECK_PARTS: Registry[NeckPart] = Registry("neck")
@@ -50,7 +57,11 @@ NECK_PARTS: Registry[NeckPart] = Registry("neck")
 
 
 def register_neck(
-    name: str, build: Callable[[int, Sequence[int]], nn.Module], *, divisor: int = 1
+    name: str,
+    build: Callable[[Any, Any], nn.Module],
+    *,
+    divisor: int = 1,
+    any_widths: bool = False,
 ) -> None:
     """Add a hand-made neck; ``--detector.neck`` may then name it, alone or joined to others.
 
@@ -64,7 +75,7 @@ def register_neck(
             f"neck {name!r}: expected letters, digits, hyphens and underscores, and not "
             f"{GENOTYPE} or {NONE}"
         )
-    NECK_PARTS.add(name, NeckPart(build, divisor))
+    NECK_PARTS.add(name, NeckPart(build, divisor, any_widths))
 
 
 # What joins levels.
@@ -72,22 +83,40 @@ register_neck("fpn", FPN)
 register_neck("fem-fpn", FemFPN)
 register_neck("bifpn", BiFPN)
 register_neck("pan", PAN)
+register_neck("retinaface-fpn", RetinaFaceFPN)
+register_neck("extd-fpn", ExtdFPN)
+register_neck("lfpn", LFPN, any_widths=True)
+register_neck("srn-fpn", SrnFPN, any_widths=True)
 # What looks at the surroundings within a level.
-register_neck("fem-cpm", partial(OnEachLevel, FemContext), divisor=4)
-register_neck("ssh", partial(OnEachLevel, SshContext), divisor=4)
+register_neck("fem-cpm", partial(ContextOnLevels, FemContext), divisor=4, any_widths=True)
+register_neck("ssh", partial(ContextOnLevels, SshContext), divisor=4, any_widths=True)
 register_neck("rfe", partial(OnEachLevel, RFE), divisor=4)
+register_neck(
+    "pyramidbox-cpm", partial(ContextOnLevels, PyramidBoxContext), divisor=4, any_widths=True
+)
+# What brings the levels to one scale.
+register_neck("l2norm", L2NormLevels, any_widths=True)
 
 
-def build_neck_part(name: str, channels: int, levels: Sequence[int]) -> nn.Module:
-    """Build a hand-made part for a pyramid with consecutive levels.
+def build_neck_part(name: str, channels: int, widths: Mapping[int, int]) -> nn.Module:
+    """Build a hand-made part for maps of ``widths``, by consecutive levels.
 
     Raises:
-        ConfigError: for an unknown name, or a width that is no multiple of the part's divisor.
+        ConfigError: for an unknown name, a width that is no multiple of the part's divisor, or maps
+            of several widths before a part that takes one.
     """
     part = NECK_PARTS.find(name)
     if channels % part.divisor:
         raise ConfigError(f"neck {name}: channels {channels} is not divisible by {part.divisor}")
-    return part.build(channels, levels)
+    if part.any_widths:
+        return part.build(widths, channels)
+    if set(widths.values()) != {channels}:
+        able = ", ".join(each for each, other in NECK_PARTS.items() if other.any_widths)
+        raise ConfigError(
+            f"neck {name}: maps of {', '.join(map(str, widths.values()))} channels; expected "
+            f"{channels} on each level, by laterals projected or a part before it, or one of {able}"
+        )
+    return part.build(channels, tuple(widths))
 
 
 class SequentialNeck(nn.Module):
@@ -139,15 +168,18 @@ def build_neck(
     neck: str,
     genotype: Genotype | None,
     channels: int,
-    levels: Sequence[int],
+    widths: Mapping[int, int],
     repeats: int,
     *,
     dense: bool,
 ) -> nn.Module:
     """The neck of a name, with random weights; each part stands there ``repeats`` times.
 
+    It takes maps of ``widths``, by level, and works with ``channels``.
+
     Raises:
-        ConfigError: for an unknown name, or a genotype that is missing or has no place.
+        ConfigError: for an unknown name, a genotype that is missing or has no place, or a part that
+            does not take maps of these widths.
         SpecError: if the genotype does not fit the pyramid.
     """
     names = neck_parts(neck)
@@ -158,10 +190,25 @@ def build_neck(
     parts: dict[str, nn.Module] = {}
     for key, name in neck_keys(neck, repeats).items():
         if genotype is not None and name == GENOTYPE:
-            parts[key] = build_module(repeat(genotype, repeats), channels, levels, dense=dense)
+            if set(widths.values()) != {channels}:
+                raise ConfigError(
+                    f"neck {neck}: the cells of a genotype take maps of {channels} channels on "
+                    "each level; expected laterals projected, or a part that gives them before it"
+                )
+            parts[key] = build_module(repeat(genotype, repeats), channels, [*widths], dense=dense)
         else:
-            parts[key] = build_neck_part(name, channels, levels)
+            parts[key] = build_neck_part(name, channels, widths)
+            widths = widths_given(parts[key], widths)
     return parts[GENOTYPE] if names == (GENOTYPE,) else SequentialNeck(parts)
+
+
+def widths_given(neck: nn.Module, widths: Mapping[int, int]) -> Mapping[int, int]:
+    """Channels by level of what a neck, or a part of one, makes of maps of ``widths``."""
+    if isinstance(neck, SequentialNeck):
+        for part in neck.parts.values():
+            widths = widths_given(part, widths)
+        return widths
+    return cast(Mapping[int, int], getattr(neck, "widths", widths))
 
 
 def neck_keys(neck: str, repeats: int) -> dict[str, str]:

@@ -11,6 +11,7 @@ from nasface.data.images import IMAGE_MEAN, IMAGE_STD
 from nasface.detection import anchors, boxes
 from nasface.detection.backbones.registry import find_backbone
 from nasface.detection.checkpoint import LICENCE
+from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
 from nasface.detection.heads import Head, head_arguments
 from nasface.detection.necks.registry import GENOTYPE, uses_genotype
@@ -63,17 +64,15 @@ def write_source(
             added from outside the package, whose source cannot be copied.
     """
     config = found.trunk.config
-    if config.levels != LEVELS or config.head_branches != "separate" or config.anchors.sides:
-        raise ExportError(
-            f"levels {config.levels}, head_branches {config.head_branches}, anchors.sides "
-            f"{config.anchors.sides}: have no form in plain Python; .onnx and .pt2 files take them"
-        )
+    _check_form(config)
     copier = SourceCopier(_IMPORTS, _DEFINED)
     copier.section = "Backbone"
     backbone = copier.call(find_backbone(config.backbone))
     copier.section = "Pyramid"
     widths = [cast(nn.Conv2d, cast(nn.Sequential, each)[0]) for each in found.trunk.laterals]
-    extra = copier.call(ExtraLevels, widths[3].in_channels, config.extra_channels, config.extra)
+    extra = "nn.Identity()"
+    if isinstance(found.trunk.extra, ExtraLevels):
+        extra = copier.call(ExtraLevels, widths[3].in_channels, config.extra_channels, config.extra)
     lateral = copier.call(conv_norm_relu, Code("width"), config.channels)
     copier.section = "Neck"
     neck = NeckSource(found.neck, config, copier)
@@ -103,6 +102,24 @@ def write_source(
     )
     trunk = {f"trunk.{part}": part for part in ("backbone", "extra", "laterals", "heads")}
     return PythonSource(text, {**trunk, **neck.weights})
+
+
+def _check_form(config: DetectorConfig) -> None:
+    """Raise :class:`ExportError` for settings that plain Python has no form for."""
+    here: dict[str, tuple[object, object]] = {
+        "levels": (config.levels, LEVELS),
+        "laterals": (config.laterals, "projected"),
+        "head_branches": (config.head_branches, "separate"),
+        "shared_head": (config.shared_head, False),
+        "negative_slope": (config.negative_slope, 0.0),
+        "anchors.sides": (config.anchors.sides, ()),
+    }
+    other = {name: value for name, (value, expected) in here.items() if value != expected}
+    if config.first_shot in ("two-step", "pyramid"):
+        other["first_shot"] = config.first_shot
+    if other:
+        listed = ", ".join(f"{name} {value}" for name, value in other.items())
+        raise ExportError(f"{listed}: have no form in plain Python; .onnx and .pt2 files take them")
 
 
 def _heads(calls: list[str]) -> list[str]:

@@ -77,7 +77,13 @@ class NeckSource:
             self.forward.append(f"levels = dict(zip(LEVELS, ({MAPS}), strict=True))")
             self._as_dict = True
         at = self._attribute(name_of(key).replace("-", "_"))
-        made = self.copier.call(NECK_PARTS[name].build, self.config.channels, Code("LEVELS"))
+        part, channels = NECK_PARTS[name], self.config.channels
+        arguments = (
+            (Code(f"dict.fromkeys(LEVELS, {channels})"), channels)
+            if part.any_widths
+            else (channels, Code("LEVELS"))
+        )
+        made = self.copier.call(part.build, *arguments)
         self.init.append(f"self.{at} = {made}")
         self.forward.append(f"levels = self.{at}(levels)")
         self.weights[f"neck.parts.{key}"] = at

@@ -45,6 +45,15 @@ CONVOLUTIONS: dict[str, Callable[[int], float]] = {
     "fem-cpm": lambda c: 6 * 9 * (2 * c**2 / 2 + 2 * c**2 / 8 + c**2 / 16),
     "ssh": lambda c: 6 * 9 * (c**2 / 2 + c**2 / 4 + 3 * c**2 / 16),
     "rfe": lambda c: 6 * (4 * c**2 / 4 + (2 * 3 + 2 * 5 + 4) * c**2 / 16 + c**2),
+    "retinaface-fpn": lambda c: 5 * 9 * c**2,
+    "extd-fpn": lambda c: 5 * (9 * c + c**2),
+    "lfpn": lambda c: 3 * 2 * c**2,
+    "srn-fpn": lambda c: 4 * (1 + 9) * c**2 + 2 * 9 * c**2,
+    "pyramidbox-cpm": lambda c: (
+        6 * (c**2 / 2 + 9 * c**2 / 4 + c**2 + 2 * c**2)
+        + 6 * 9 * (2 * c * c / 2 + 2 * c * c / 4 + 3 * c**2 / 16)
+    ),
+    "l2norm": lambda c: 0,
 }
 #: scales and shifts of the normalisations, and learned weights
 REST: dict[str, Callable[[int], float]] = {
@@ -55,7 +64,18 @@ REST: dict[str, Callable[[int], float]] = {
     "fem-cpm": lambda c: 6 * 2 * (2 * c / 2 + 3 * c / 4),
     "ssh": lambda c: 6 * 2 * (c / 2 + 4 * c / 4),
     "rfe": lambda c: 6 * 2 * (4 * 3 * c / 4 + c),
+    "retinaface-fpn": lambda c: 5 * 2 * c,
+    "extd-fpn": lambda c: 5 * 2 * c,
+    "lfpn": lambda c: 6 * 2 * c,
+    "srn-fpn": lambda c: 10 * 2 * c,
+    "pyramidbox-cpm": lambda c: 6 * 2 * (c / 2 + c / 2 + 4 * c + c / 2 + 4 * c / 4),
+    "l2norm": lambda c: 3 * c,
 }
+
+
+def uniform(channels: int) -> dict[int, int]:
+    """The same width on each level."""
+    return dict.fromkeys(LEVELS, channels)
 
 
 def pyramid(channels: int, height: int, width: int) -> dict[int, torch.Tensor]:
@@ -72,14 +92,14 @@ def pyramid(channels: int, height: int, width: int) -> dict[int, torch.Tensor]:
 @pytest.mark.parametrize("channels", [8, 24])
 def test_parameters_by_closed_form(name: str, channels: int) -> None:
     expected = CONVOLUTIONS[name](channels) + REST[name](channels)
-    assert count_parameters(build_neck_part(name, channels, LEVELS)) == expected
+    assert count_parameters(build_neck_part(name, channels, uniform(channels))) == expected
 
 
 @pytest.mark.parametrize("name", [*CONTEXTS, "fpn"])
 def test_macs_by_closed_form(name: str) -> None:
     """Where each level has the same convolutions, at its own resolution."""
     channels, sizes = 8, pyramid(8, 256, 384)
-    module = build_neck_part(name, channels, LEVELS)
+    module = build_neck_part(name, channels, uniform(channels))
     positions = sum(x.shape[-1] * x.shape[-2] for x in sizes.values())
     images = {level: x[:1] for level, x in sizes.items()}
     assert measure_cost(module, (images,))[0].macs == CONVOLUTIONS[name](channels) / 6 * positions
@@ -89,7 +109,7 @@ def test_macs_by_closed_form(name: str) -> None:
 @pytest.mark.parametrize("size", [(256, 256), (129, 391)])
 def test_shapes_stay(name: str, size: tuple[int, int]) -> None:
     features = pyramid(8, *size)
-    found = build_neck_part(name, 8, LEVELS)(features)
+    found = build_neck_part(name, 8, uniform(8))(features)
     assert list(sorted(found)) == list(LEVELS)
     assert all(found[level].shape == features[level].shape for level in LEVELS)
 
@@ -132,7 +152,7 @@ def test_who_sees_whom() -> None:
 def test_field_of_view_of_contexts(name: str, width: int) -> None:
     """FEM: 3x3 dilated by 2, again, 3x3: 1 + 4 + 4 + 2. SSH: three 3x3. RFE: lines of 5."""
     torch.manual_seed(0)
-    seen = reach(build_neck_part(name, 32, LEVELS), 2)
+    seen = reach(build_neck_part(name, 32, uniform(32)), 2)
     assert seen == {level: width if level == 2 else 0 for level in LEVELS}
 
 
@@ -169,7 +189,7 @@ def test_unknown_modules_are_refused(module: str) -> None:
 
 def test_widths_that_cannot_be_quartered_are_refused() -> None:
     with pytest.raises(ConfigError, match="channels 10 is not divisible by 4"):
-        build_neck_part("rfe", 10, LEVELS)
+        build_neck_part("rfe", 10, uniform(10))
 
 
 def test_genotype_and_module_have_to_agree() -> None:
@@ -183,7 +203,7 @@ def test_genotype_and_module_have_to_agree() -> None:
 
 def test_parts_stand_in_their_order_and_repeat() -> None:
     assert neck_parts("none") == ()
-    built = build_neck("fem-fpn+genotype", tiny_genotype(), 8, LEVELS, 2, dense=False)
+    built = build_neck("fem-fpn+genotype", tiny_genotype(), 8, uniform(8), 2, dense=False)
     assert isinstance(built, SequentialNeck)
     assert list(built.parts) == ["fem-fpn", "fem-fpn_2", "genotype"]
 

@@ -1,0 +1,66 @@
+"""What the branches of a head are made of, by name."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from torch import nn
+
+from nasface.detection.necks.handmade import RFE
+from nasface.nn.blocks import conv_norm_relu
+from nasface.registry import Registry
+
+Layers = Callable[[int, int, int], list[nn.Module]]
+"""(channels, width, layers) -> modules, one behind the other, that map (B, channels, H, W) to
+(B, width, H, W)."""
+
+HEAD_LAYERS: Registry[Layers] = Registry("head")
+"""Name -> layers of a branch."""
+
+
+def register_head(name: str, build: Layers) -> None:
+    """Add layers of heads; ``--detector.head`` may then name them.
+
+    Plain Python export copies the source of ``build``: a function of a module.
+
+    Raises:
+        ConfigError: if the name is taken.
+    """
+    HEAD_LAYERS.add(name, build)
+
+
+def separable_layers(channels: int, width: int, layers: int) -> list[nn.Module]:
+    """Depthwise 3x3, 1x1, normalisation, ReLU: each layer the light form of a 3x3."""
+    widths = [channels, *[width] * layers]
+    return [
+        nn.Sequential(
+            nn.Conv2d(before, before, 3, 1, 1, groups=before, bias=False),
+            *conv_norm_relu(before, after),
+        )
+        for before, after in pairwise(widths)
+    ]
+
+
+def dense_layers(channels: int, width: int, layers: int) -> list[nn.Module]:
+    """3x3, normalisation, ReLU."""
+    widths = [channels, *[width] * layers]
+    return [conv_norm_relu(before, after, 3) for before, after in pairwise(widths)]
+
+
+def rfe_layers(channels: int, width: int, layers: int) -> list[nn.Module]:
+    """3x3 and ReLU, with a receptive field module in the middle of them (SRN, Chi et al., AAAI
+    2019, section 3.4).
+
+    Without normalisations, so that one head can serve all levels, whose features differ in scale.
+    """
+    found: list[nn.Module] = []
+    for at in range(layers):
+        convolution = nn.Conv2d(channels if at == 0 else width, width, 3, 1, 1)
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        found.append(nn.Sequential(convolution, nn.ReLU()))
+    found.insert((layers + 1) // 2, RFE(width, normalised=False))
+    return found
+
+
+register_head("separable", separable_layers)
+register_head("dense", dense_layers)
+register_head("rfe", rfe_layers)

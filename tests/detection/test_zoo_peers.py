@@ -1,0 +1,174 @@
+"""Published detectors: their size, and that each is whole."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from registries import restored
+from tiny import write_tiny
+
+import nasface
+from nasface.detection.anchors import AnchorConfig
+from nasface.detection.backbones.recurrent import RecurrentMobileFace
+from nasface.detection.backbones.registry import BACKBONES, register_backbone
+from nasface.detection.backbones.vgg import VGG16
+from nasface.detection.config import DetectorConfig
+from nasface.detection.cost import detector_cost
+from nasface.detection.detector import build_detector
+from nasface.detection.zoo import TABLE_SIZE
+from nasface.detection.zoo_peers import PEERS
+from nasface.nn.cost import Cost, count_parameters
+
+COUNTED = [name for name, row in PEERS.items() if row.macs is not None]
+
+
+def total(name: str) -> Cost:
+    return detector_cost(PEERS[name].detector, None, *TABLE_SIZE)[0]
+
+
+@pytest.mark.parametrize("name", [each for each in COUNTED if not each.startswith("retinaface")])
+def test_sizes_are_those_of_the_published_networks(name: str) -> None:
+    found = total(name)
+    assert found.parameters / 1e6 == pytest.approx(PEERS[name].parameters, rel=0.005)
+    assert found.macs / 1e9 == pytest.approx(PEERS[name].macs, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "published"),
+    [("retinaface-mobilenet0.25", 64, 426_608), ("retinaface-r50", 256, 27_293_600)],
+)
+def test_retinaface_lacks_its_landmarks_and_nothing_else(
+    name: str, channels: int, published: int
+) -> None:
+    """A 1x1 convolution with a bias for five points of two anchors on each of three levels."""
+    found, row = total(name), PEERS[name]
+    positions = 60 * 80 + 30 * 40 + 15 * 20
+    assert found.parameters + 3 * (channels * 20 + 20) == published
+    assert row.macs is not None
+    assert (found.macs + positions * channels * 20) / 1e9 == pytest.approx(row.macs, abs=5e-4)
+
+
+def test_s3fd_by_closed_form() -> None:
+    vgg = sum(
+        9 * a * b + b
+        for a, b in (
+            (3, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 256),
+            (256, 512), (512, 512), (512, 512), (512, 512), (512, 512), (512, 512), (512, 1024),
+            (256, 512), (128, 256),
+        )
+    ) + sum(a * b + b for a, b in ((1024, 1024), (1024, 256), (512, 128)))  # fmt: skip
+    widths = (256, 512, 512, 1024, 512, 256)
+    heads = sum(9 * width * 6 + 6 for width in widths) + 9 * 256 * 2 + 2
+    assert total("s3fd-vgg16").parameters == vgg + 256 + 512 + 512 + heads
+
+
+def test_refineface_is_srn_on_a_deeper_backbone() -> None:
+    deeper = [count_parameters(BACKBONES[f"resnet{depth}"]()) for depth in (50, 152)]
+    grown = total("refineface-r152").parameters - total("srn-r50").parameters
+    assert grown == deeper[1] - deeper[0]
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    with torch.device("meta"):
+        detector = build_detector(PEERS[name].detector, None).train()
+        shots = detector.forward_train(torch.empty(2, 3, 128, 128))
+        both = [each for each in (shots.first, shots.second) if each is not None]
+        outputs = [x.sum() for each in both for x in (each.logits_BA2, each.deltas_BA4)]
+        torch.stack(outputs).sum().backward()
+    assert (shots.first is None) == (PEERS[name].detector.first_shot == "none")
+    assert [key for key, value in detector.named_parameters() if value.grad is None] == []
+
+
+def narrow(config: DetectorConfig) -> DetectorConfig:
+    """The same parts with few channels."""
+    backbones = {"vgg16": "narrow_vgg", "resnet50": "thin_resnet_n", "resnet152": "thin_resnet_n"}
+    backbone = backbones.get(config.backbone, config.backbone)
+    if backbone.startswith("recurrent"):
+        backbone = "narrow_recurrent"
+    return replace(
+        config,
+        backbone=backbone,
+        channels=8,
+        head_channels=config.head_channels and 8,
+        extra_channels=(16, 8),
+    )
+
+
+@pytest.fixture
+def narrow_backbones() -> Iterator[None]:
+    with restored():
+        register_backbone("narrow_vgg", partial(VGG16, 1 / 32))
+        register_backbone("narrow_recurrent", partial(RecurrentMobileFace, 8, (2, 4)))
+        yield
+
+
+@pytest.mark.usefixtures("narrow_backbones")
+@pytest.mark.parametrize("name", PEERS)
+def test_trains_evaluates_and_detects(name: str, tmp_path: Path) -> None:
+    """Every row, on narrow backbones: what differs between them is all there."""
+    row = PEERS[name]
+    data = write_tiny(tmp_path / "data", train=4, val=2)
+    detector = nasface.create_detector(narrow(row.detector), device="cpu")
+    result = nasface.train(
+        detector,
+        data,
+        data,
+        out=tmp_path / "run",
+        epochs=1,
+        progress=False,
+        batch_size=2,
+        match=row.match,
+        loss=row.loss,
+        augment={"size": 64},
+        optimizer={"lr": 1e-3, "warmup_steps": 1},
+    )
+    assert result.finished
+    detector = nasface.load_detector(tmp_path / "run" / "last.safetensors", device="cpu")
+    assert detector.config == narrow(row.detector)
+    image = torch.randint(0, 256, (97, 131, 3), dtype=torch.uint8).numpy()
+    (found,) = detector.detect(image, score_threshold=0.0)
+    assert len(found) > 0
+
+
+SLOW = pytest.mark.slow
+KINDS = [
+    "srn-r50",
+    *(
+        pytest.param(name, marks=SLOW)
+        for name in ("retinaface-mobilenet0.25", "s3fd-vgg16", "extd-32", "pyramidbox-vgg16")
+    ),
+    pytest.param("dsfd-r50", marks=SLOW),
+]
+
+
+@pytest.mark.usefixtures("narrow_backbones")
+@pytest.mark.parametrize("name", KINDS)
+def test_exports(name: str, tmp_path: Path) -> None:
+    detector = nasface.create_detector(narrow(PEERS[name].detector), device="cpu", seed=0)
+    detector.export(tmp_path / "found.onnx")
+    again = nasface.load_detector(tmp_path / "found.onnx", device="cpu")
+    assert again.config == detector.config
+
+
+def test_parts_combine_with_others() -> None:
+    """Heads, necks, anchors and shots of one paper on the backbone of another."""
+    config = DetectorConfig(
+        levels=(3, 4, 5),
+        channels=16,
+        laterals="none",
+        neck="lfpn+pyramidbox-cpm+bifpn",
+        head="rfe",
+        head_layers=1,
+        shared_head=True,
+        first_shot="two-step",
+        anchors=AnchorConfig(aspect=1.0, sides=((16, 32), (64, 128), (256, 512))),
+    )
+    detector = build_detector(config, None).train()
+    first, second = detector.forward_train(torch.randn(2, 3, 96, 64))
+    assert first is not None
+    assert first.anchors_A4.shape == second.anchors_A4.shape == (2 * (96 + 24 + 6), 4)
+    assert second.deltas_BA4.shape == (2, 252, 4)
