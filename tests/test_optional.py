@@ -25,8 +25,8 @@ OPTIONAL = (
     "onnxscript", "onnxruntime", "tensorboard", "wandb", "mlflow", "huggingface_hub",
 )  # fmt: skip
 
-#: extras for other systems, of many or large packages, that "all" leaves out
-BY_NAME = ("wandb", "mlflow")
+#: extras that "all" leaves out; setup.cfg says why
+BY_NAME = ("backbones", "wandb", "mlflow")
 
 
 @pytest.fixture(scope="module")
