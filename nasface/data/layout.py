@@ -74,6 +74,8 @@ def find_images(
         others = found(folder)
         if len(others) > len(there):
             best, there = folder, others
+    if names and not there:
+        there = _without_folders(folders, names)
     if names and not there and need_images:
         raise DataError(f"{file}: image {excerpt(names[0])} is not below {tops[-1]} or its images/")
     missing = [name for name in names if name not in there]
@@ -83,6 +85,21 @@ def find_images(
             f"that {file} names, expected all of them"
         )
     return {name: there.get(name, best.joinpath(*name.split("/"))) for name in names}
+
+
+def _without_folders(folders: Sequence[Path], names: Sequence[str]) -> Mapping[str, Path]:
+    """The images by their names without the first folders, which are those of another place; none
+    unless all are there."""
+    deepest = max(name.count("/") for name in names)
+    for left_out in range(1, deepest + 1):
+        short = {name: "/".join(name.split("/")[left_out:]) or name for name in names}
+        if len(set(short.values())) < len(names):
+            break
+        for folder in folders:
+            there = locate_images(folder, short.values(), any_suffix=False)
+            if len(there) == len(names):
+                return {name: there[each] for name, each in short.items()}
+    return {}
 
 
 def _split_of(file: Path) -> str | None:

@@ -126,7 +126,10 @@ def _list_of(root: Path, split: str) -> Path | None:
 
 def _folder_of(root: Path, split: str) -> Path | None:
     folder = split_folder(root, split, ("", *_FOLDERS))
-    return folder if folder is not None and any(_xml_files(folder)) else None
+    if folder is None:
+        return None
+    tried = (*(folder / each for each in _FOLDERS if (folder / each).is_dir()), folder)
+    return next((each for each in tried if any(_xml_files(each))), None)
 
 
 def _listed(listing: Path, folder: Path) -> Iterator[tuple[str, Path]]:

@@ -74,6 +74,13 @@ def fiftyone_coco(root: Path) -> None:
     coco(root / "labels.json", [{"id": 1, "name": "face", "supercategory": None}])
 
 
+def labelme_coco(root: Path) -> None:
+    """Paths from the folder in which the tool was run."""
+    images(root / "train")
+    category = [{"id": 1, "name": "face", "supercategory": "face"}]
+    coco(root / "train.json", category, "work/faces/train/".__add__, segmentation=[], iscrowd=0)
+
+
 def polygons_coco(root: Path) -> None:
     """Polygons in the place of boxes, below a name that no tool is known by."""
     images(root)
@@ -167,6 +174,12 @@ def roboflow_voc(root: Path) -> None:
     voc(root / "train", "<name>face</name><pose>Unspecified</pose>", "<polygon/>", "g")
 
 
+def supervision_voc(root: Path) -> None:
+    """A folder of images and one of annotations in that of each part."""
+    images(root / "train" / "images")
+    voc(root / "train" / "Annotations", "<name>face</name>", "", "g")
+
+
 def devkit_voc(root: Path) -> None:
     images(root / "JPEGImages")
     voc(root / "Annotations", "<name>Face</name>", "<part><name>nose</name></part>", "g")
@@ -254,9 +267,16 @@ def one_file_retinaface(root: Path) -> None:
 
 
 WRITERS: dict[str, tuple[Writer, ...]] = {
-    "coco": (cvat_coco, label_studio_coco, roboflow_coco, fiftyone_coco, polygons_coco),
+    "coco": (
+        cvat_coco,
+        label_studio_coco,
+        roboflow_coco,
+        fiftyone_coco,
+        labelme_coco,
+        polygons_coco,
+    ),
     "yolo": (ultralytics_yolo, roboflow_yolo, colab_yolo, label_studio_yolo, cvat_yolo),
-    "voc": (label_img_voc, cvat_voc, roboflow_voc, devkit_voc),
+    "voc": (label_img_voc, cvat_voc, roboflow_voc, supervision_voc, devkit_voc),
     "csv": (
         *(roboflow_csv, kaggle_csv, one_column_csv, makesense_csv),
         *(open_images_csv, via_csv),
