@@ -36,7 +36,7 @@ class EvaluateConfig:
     """
 
     protocol: str = "ap"
-    """What is measured: ap, widerface, fddb, coco or a protocol that was registered."""
+    """Protocol: ap, widerface, fddb, coco or a registered one."""
     data: str = ""
     """Folder of the data, or its .json, .yaml, .csv or label.txt file."""
     weights: str = ""
@@ -49,8 +49,8 @@ class EvaluateConfig:
     inference: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied; does not concern given detections."""
     bad_images: BadImages = "stop"
-    """stop: an image that cannot be read ends the command before it begins; skip: it is left out,
-    which is said and counted, and its faces count as not found."""
+    """stop: an image that cannot be read ends the command before it begins; skip: such images are
+    left out and reported, and their faces count as not found."""
 
 
 def evaluate_config(protocol: str) -> type[EvaluateConfig]:

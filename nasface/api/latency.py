@@ -30,11 +30,11 @@ class LatencyConfig:
     size: tuple[int, int] = (640, 480)
     """Width and height of the image."""
     runtime: str = "onnxruntime"
-    """What runs the detectors: onnxruntime or torch."""
+    """Runtime of the detectors: onnxruntime or torch."""
     threads: int = 1
     """Threads that it may use."""
     rounds: int = 30
-    """How often each part is run; the median counts."""
+    """Runs of each part, of which the median is taken."""
     calibrate: int = 6
     """Random detectors that are measured as wholes for the factor between a part by itself and
     within a network; 0 for a factor of 1."""

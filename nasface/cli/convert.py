@@ -15,7 +15,7 @@ from nasface.data.formats import DataConfig
 
 @dataclass(kw_only=True)
 class ConvertCommand:
-    """Write a data set in another form, with its images, and say what the form has no place for.
+    """Convert a data set to another format, with its images; report what the format cannot hold.
 
     Reads whatever `--data` of the other commands does. All parts are taken; a data set without
     parts is all for training, unless --val-fraction or --split-file divide it.

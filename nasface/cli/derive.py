@@ -18,7 +18,7 @@ from nasface.io.yaml import to_yaml
 
 @dataclass(kw_only=True)
 class DeriveCommand:
-    """Write the genotype that the architecture parameters of a search stand for.
+    """Derive the genotype from the architecture parameters of a search, and write it.
 
     Reads the run folder of a search, running, stopped or finished. Beside the genotype it writes a
     drawing and the settings.

@@ -15,7 +15,7 @@ from nasface.presets import PRESET_PREFIX, presets
 class PresetsCommand:
     """List the files of settings that come with nasface, or print one.
 
-    A preset stands in place of a file: --config preset:NAME, and nasface compare preset:NAME.
+    Use a preset instead of a file: --config preset:NAME, and nasface compare preset:NAME.
     """
 
     name: tyro.conf.Positional[str] = ""

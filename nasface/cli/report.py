@@ -30,8 +30,8 @@ class ReportCommand:
     title: str = ""
     """Title; by default the names of the runs."""
     samples: int = 6
-    """Pictures of each sort (best, worst, missed) of an evaluation, (most faces, least certain) of
-    what detect found; 0 leaves them out."""
+    """Pictures of each kind: best, worst and missed for an evaluation, most faces and least certain
+    for detections; 0: none."""
     overwrite: bool = False
     """Replace a report that exists."""
 

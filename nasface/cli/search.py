@@ -31,9 +31,9 @@ DRAWING, HISTORY_PLOT = "genotype.svg", "arch_history.png"
 class SearchCommand:
     """Search an architecture on the training images of a data folder.
 
-    One half of the images trains the network's weights, the other half its choices. The run folder
-    holds config.yaml, metrics.jsonl, checkpoint.pt, and genotype.yaml with its drawing. Ctrl-C
-    stops with a checkpoint, and --resume goes on.
+    One half of the images trains the network's weights, the other half its architecture parameters.
+    The run folder holds config.yaml, metrics.jsonl, checkpoint.pt, and genotype.yaml with its
+    drawing. Ctrl-C stops with a checkpoint, and --resume goes on.
     """
 
     settings: Annotated[SearchConfig, tyro.conf.arg(name="")]
@@ -44,7 +44,7 @@ class SearchCommand:
     resume: bool = False
     """Go on with the stopped run in --out, with its settings."""
     estimate: bool = False
-    """Say what the search would take in memory and time, and do not start it."""
+    """Estimate memory and time of the search, without starting it."""
     json: bool = False
     """Print the figures of the search as JSON."""
 

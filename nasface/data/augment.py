@@ -31,14 +31,15 @@ class AugmentConfig:
     face_crop: float = 0.4
     """Probability of a crop that brings a face to the size of an anchor (DSFD: 2 of 5)."""
     whole: float = 0.2
-    """Probability of the whole image with a mean-coloured border; what is left of 1 is squares."""
+    """Probability of the whole image with a mean-coloured border; the rest to 1 is that of square
+    crops at random."""
     face_size_crop: float = 0.0
-    """Probability of a crop that brings a face to a side drawn by octaves from face_sides, so that
-    small faces are as frequent as large ones."""
+    """Probability of a crop that brings a face to a side drawn log-uniformly from face_sides, so
+    that small faces are as frequent as large ones."""
     face_sides: tuple[float, float] = (8.0, 280.0)
     """Least and greatest side in output pixels that such a crop gives its face."""
     scale_crop: float = 0.0
-    """Probability of large-scale jitter: a crop at a scale drawn by octaves from scales."""
+    """Probability of large-scale jitter: a crop at a scale drawn log-uniformly from scales."""
     scales: tuple[float, float] = (0.22, 3.0)
     """Least and greatest scale of these crops, and of those by face_sides."""
     aspect_jitter: float = 0.0

@@ -164,8 +164,8 @@ class DataConfig:
     """How a data set is read."""
 
     data_format: str = ""
-    """Form of the data: widerface, fddb, coco, yolo, retinaface, voc, csv or one that was
-    registered. Empty: recognised by itself."""
+    """Data format: widerface, fddb, coco, yolo, retinaface, voc, csv or a registered one. Empty:
+    recognised automatically."""
     classes: tuple[str, ...] = ()
     """Classes that are faces, where the data have several. Empty: face, or the only one."""
     val_fraction: float = 0.0
@@ -175,8 +175,8 @@ class DataConfig:
     YAML or JSON map {train: [...], val: [...]}."""
     exif: Exif | None = None
     """apply: images are turned as their EXIF orientation asks for; ignore: they are read as stored.
-    None: as the form of the data has it, applied in YOLO only. `nasface check-data` tells which of
-    the two the boxes fit."""
+    None: as the data format has it; only YOLO applies it. `nasface check-data` tells which of the
+    two the boxes fit."""
 
     def __post_init__(self) -> None:
         check_fraction(self.val_fraction)

@@ -34,8 +34,8 @@ class ReadConfig(DataConfig, _DataFolder):
     """Which data set is read, and how."""
 
     bad_images: BadImages = "stop"
-    """stop: an image that cannot be read ends the command before it begins; skip: it is left out,
-    which is said and counted. In an evaluation its faces count as not found."""
+    """stop: an image that cannot be read ends the command before it begins; skip: such images are
+    left out and reported. In an evaluation their faces count as not found."""
 
 
 def read_split(root: Path, split: str, config: ReadConfig, progress: Progress) -> DataCheck:

@@ -19,8 +19,8 @@ class AnchorConfig:
     aspect: float = 1.5
     """Height over width."""
     sides: tuple[tuple[float, ...], ...] = ()
-    """Sides in pixels of the anchors at a position, level by level and as many on each, in the
-    place of `scale`: two on each of three levels are SCRFD's. Empty: one of `scale`."""
+    """Sides in pixels of the anchors at a position, level by level and as many on each, instead of
+    `scale`; SCRFD has two on each of three levels. Empty: one by `scale`."""
 
     def __post_init__(self) -> None:
         if len({len(each) for each in self.sides}) > 1 or not all(

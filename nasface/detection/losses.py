@@ -32,23 +32,23 @@ class LossConfig:
     quality_focal: focal loss towards the overlap of the predicted box, with boxes weighted by their
     score."""
     logit_margin: float = 0.0
-    """Taken off the logit of the true class, on the scale of a cosine (with the classifier `cosine`
-    it is multiplied by its scale); DRMC has 0.2. Hard negatives are chosen without it."""
+    """Margin subtracted from the logit of the true class, on the scale of a cosine (the classifier
+    `cosine` multiplies it by its scale); DRMC has 0.2. Hard negatives are chosen without it."""
     box: BoxLoss = "diou"
     """Loss of the boxes of positive anchors: by overlap, or smooth L1 of their coded offsets."""
     box_weight: float = 2.0
-    """Weight of the box loss beside the classification loss."""
+    """Weight of the box loss relative to the classification loss."""
     negatives_per_positive: float = 3.0
     """Hardest negatives per positive anchor."""
     min_negatives: int = 16
-    """Fewest negatives per image of a batch, so that images without faces teach too."""
+    """Fewest negatives per image of a batch, so that images without faces contribute too."""
     first_shot_weight: float = 1.0
-    """Weight of the first shot beside the second; at 0 it is not computed, which takes a
-    quarter off the steps of the small models."""
+    """Weight of the first shot's loss relative to the second's; at 0 it is not computed, which
+    makes the steps of the small models a quarter faster."""
     focal_gamma: float = 2.0
-    """Exponent with which the focal losses fade anchors that are already right."""
+    """Exponent by which the focal losses reduce the weight of anchors that are already right."""
     focal_alpha: float = 0.75
-    """Weight of positives in the focal loss; negatives have the rest."""
+    """Weight of positives in the focal loss; that of negatives is 1 minus it."""
 
     def __post_init__(self) -> None:
         CLASSIFICATION_LOSSES.find(self.classification, "loss.classification")

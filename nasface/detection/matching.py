@@ -24,8 +24,8 @@ class MatchConfig:
 
     assignment: str = "overlap"
     """Rule of assignment. overlap: by IoU with the anchors, the paper's; atss: by the statistics of
-    a face's nearest anchors, and simota: by the cost of what is predicted, which of the settings
-    below read `positive` alone, for ignored faces."""
+    a face's nearest anchors, and simota: by the cost of the predictions. Of the settings below,
+    both read only `positive`, for ignored faces."""
     positive: float = 0.4
     """IoU from which an anchor belongs to the face it overlaps most."""
     negative: float | None = None

@@ -28,7 +28,7 @@ class DeriveConfig:
     run: str = ""
     """Run folder of a search."""
     epoch: int | None = None
-    """Epoch after which to look, from 1; null for the result, or that of the newest checkpoint."""
+    """Epoch to derive from, counted from 1; null: the result, or the newest checkpoint."""
 
 
 def derive_run(config: DeriveConfig, name: str) -> Genotype:

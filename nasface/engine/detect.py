@@ -43,8 +43,8 @@ class DetectConfig:
     score_threshold: float = 0.5
     """Score from which a detection is written and drawn."""
     bad_images: BadImages = "skip"
-    """skip: an image or video that cannot be read is left out, which is said and counted; stop: it
-    ends the command, for an image before it begins."""
+    """skip: images and videos that cannot be read are left out and reported; stop: one of them ends
+    the command. Images are checked before it begins."""
     frames: int = 0
     """Frames to take of each video or camera; 0 takes all."""
     device: str = "auto"

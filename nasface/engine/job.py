@@ -42,21 +42,21 @@ class JobConfig(ReadConfig):
     batch_size: int = 48
     """Images that go through the network together."""
     accumulate: int = 1
-    """Batches whose gradients are summed into one step: the batch of the optimiser is `batch` times
-    this, in the memory of `batch`. Normalisation sees one batch at a time; under torchrun the
+    """Batches whose gradients are accumulated into one step: the effective batch size is batch_size
+    times this, at the memory of one batch. Batch norm sees one batch at a time; under torchrun the
     processes share these batches."""
     device: str = "auto"
     """cpu, cuda, mps (Apple), or auto: a CUDA GPU where there is one."""
     workers: int = 0
     """Processes that load images beside the main one; the batches do not depend on it."""
     image_cache_mb: float = 0.0
-    """Decoded images that each process which loads images keeps in memory, in MB, so that a CPU
-    core need not decode them in each epoch; the batches do not depend on it."""
+    """Memory in MB in which each loading process keeps decoded images, so that they are not decoded
+    anew in each epoch; the batches do not depend on it."""
     checkpoint_minutes: float = 5.0
     """Time between checkpoints; one is also written after each epoch and on Ctrl-C."""
     log: Annotated[tuple[str, ...], BeforeValidator(logger_names)] = ()
-    """Loggers beside metrics.jsonl: tensorboard, wandb, mlflow, csv or one that was registered;
-    several with spaces or commas between them."""
+    """Loggers beside metrics.jsonl: tensorboard, wandb, mlflow, csv or a registered one; several
+    are separated by spaces or commas."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     """The detector around the searched cells."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -76,7 +76,7 @@ class JobConfig(ReadConfig):
     freeze_stages: int = 0
     """Stages of the backbone that are not trained: 1 its stem, 2 C2 as well, up to 5."""
     freeze_norms: bool = False
-    """Keep the statistics of the backbone's normalisations as they were loaded."""
+    """Keep the batch norm statistics of the backbone as they were loaded."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "log", logger_names(self.log))

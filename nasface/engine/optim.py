@@ -28,7 +28,7 @@ class OptimizerConfig:
     """After the warm-up: a cosine to zero, or a tenth at 1/2 and a hundredth at 4/5 of all steps
     (the paper's epochs 25 and 40 of 50)."""
     clip: float = 10.0
-    """Largest norm of the gradient."""
+    """Largest gradient norm; larger gradients are scaled down to it."""
     layer_decay: float = 1.0
     """Factor of the learning rate from each stage of the backbone to the one before it, for one
     that starts from pretrained weights; 1 trains all at one rate."""

@@ -19,7 +19,7 @@ class CostPenaltyConfig:
     latency_table: str = ""
     """File that `nasface latency measure` wrote, for the measure latency."""
     target: float = 0.0
-    """Size of the whole network up to which nothing is added; see `nasface cost`."""
+    """Size of the whole network below which there is no penalty; see `nasface cost`."""
 
     def __post_init__(self) -> None:
         if self.weight < 0 or (self.weight > 0 and self.target <= 0):
@@ -51,7 +51,7 @@ class BilevelConfig:
     """Gumbel noise on the log-probabilities of the argmax path after the warm-up, falling linearly
     to 0 at noise_until."""
     noise_until: float = 0.8
-    """Share of the steps after the warm-up at which the noise has gone."""
+    """Share of the steps after the warm-up at which the noise reaches 0."""
     probes: int = 1
     """Competitors run without a graph for each edge on the path in architecture steps (see
     nasface.search.policy); 0 is the paper's single path."""
