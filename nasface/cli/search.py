@@ -31,9 +31,9 @@ DRAWING, HISTORY_PLOT = "genotype.svg", "arch_history.png"
 class SearchCommand:
     """Search an architecture on the training images of a data folder.
 
-    One half of the images trains the network's weights, the other half its architecture parameters.
-    The run folder holds config.yaml, metrics.jsonl, checkpoint.pt, and genotype.yaml with its
-    drawing. Ctrl-C stops with a checkpoint, and --resume goes on.
+    One half of the images trains the weights, the other half the architecture parameters. The run
+    folder holds config.yaml, metrics.jsonl, checkpoint.pt, and genotype.yaml with its drawing.
+    Ctrl-C stops with a checkpoint, and --resume goes on.
     """
 
     settings: Annotated[SearchConfig, tyro.conf.arg(name="")]

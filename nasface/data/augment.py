@@ -27,7 +27,7 @@ class AugmentConfig:
     """Settings of training samples. Raises ConfigError for values out of range."""
 
     size: int = 320
-    """Side of the square output in pixels, a multiple of 32."""
+    """Side of the crops in pixels, a multiple of 32."""
     face_crop: float = 0.4
     """Probability of a crop that brings a face to the size of an anchor (DSFD: 2 of 5)."""
     whole: float = 0.2

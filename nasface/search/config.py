@@ -60,14 +60,14 @@ class BilevelConfig:
     every_edge: bool = False
     """Whether the gumbel policy runs an operation on every edge (GDAS) or a path into each node."""
     arch_lr: float = 0.01
-    """Learning rate of the architecture parameters (Adam)."""
+    """Learning rate of architecture parameters (Adam)."""
     arch_weight_decay: float = 5e-4
     """Weight decay of the architecture parameters, as part of their gradient (as in DARTS and
     PC-DARTS)."""
     cost_penalty: CostPenaltyConfig = field(default_factory=CostPenaltyConfig)
     """Limit on the size of the derived network."""
     max_skip_connections: int | None = None
-    """Stop the search when a cell would be derived with more skip connections than this, and keep
+    """Stop when a cell would be derived with more skip connections than this, and keep
     the genotype of the epoch before (DARTS+)."""
 
     def __post_init__(self) -> None:
