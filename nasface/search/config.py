@@ -67,8 +67,8 @@ class BilevelConfig:
     cost_penalty: CostPenaltyConfig = field(default_factory=CostPenaltyConfig)
     """Limit on the size of the derived network."""
     max_skip_connections: int | None = None
-    """Stop when a cell would be derived with more skip connections than this, and keep
-    the genotype of the epoch before (DARTS+)."""
+    """Stop when a cell would be derived with more skip connections than this, and keep the genotype
+    of the epoch before (DARTS+)."""
 
     def __post_init__(self) -> None:
         POLICIES.find(self.policy)
