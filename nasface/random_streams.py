@@ -39,6 +39,8 @@ class Purpose(IntEnum):
     """Inputs on which an export is compared: sizes."""
     TRAININGS = 10
     """Seeds of further trainings of what a search found: (training)."""
+    SELECTION = 11
+    """Which cells a supernet is asked about: (index)."""
 
 
 def stream(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:

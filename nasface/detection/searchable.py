@@ -1,6 +1,6 @@
 """The detector in which a search space is searched."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 from torch import Tensor, nn
@@ -33,8 +33,26 @@ class SearchableDetector(TwoShotDetector[Supernet]):
 
     def forward(self, images_B3HW: Tensor, mixture: Mixture) -> Predictions:
         """The second shot of the network that the mixture describes."""
+        return self.detect(*self.features(images_B3HW), mixture)
+
+    def features(self, images_B3HW: Tensor) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+        """The pyramid, and what of it enters the searched cells: level -> (B, C, H, W) each. No
+        choice has a part in them."""
         original = self.trunk.pyramid(images_B3HW)
-        return self.trunk.detect(original, self._neck(original, mixture))
+        return original, original if self.before is None else self.before(original)
+
+    def detect(
+        self, original: Mapping[int, Tensor], entering: Mapping[int, Tensor], mixture: Mixture
+    ) -> Predictions:
+        """The second shot for what :meth:`features` gave."""
+        return self.trunk.detect(original, self.neck(entering, mixture))
+
+    def after_features(self) -> Iterator[nn.Module]:
+        """The parts that come after :meth:`features`."""
+        yield self.neck
+        for name, part in self.trunk.named_children():
+            if name not in ("backbone", "extra", "laterals"):
+                yield part
 
     def forward_train(
         self, images_B3HW: Tensor, mixture: Mixture, *, first_shot: bool = True

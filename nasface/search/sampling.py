@@ -30,7 +30,7 @@ def random_genotype(
         table = CandidateTable.of(space, cell)
         generator = stream(seed, Purpose.RANDOM_CELLS, index, at)
         paths[cell] = tuple(
-            _random_pairs(edges, node.kept, generator)
+            random_pairs(edges, node.kept, generator)
             for node, edges in zip(table.graph.nodes, table.slots, strict=True)
         )
         # Behind the pairs, so that spaces that differ in their rules alone have the same pairs.
@@ -41,7 +41,7 @@ def random_genotype(
     return genotype_of_paths(space, paths, rules, name=name, provenance=provenance)
 
 
-def _random_pairs(
+def random_pairs(
     edges: tuple[tuple[Pair, ...], ...], kept: int, generator: np.random.Generator
 ) -> tuple[Pair, ...]:
     """A pair on each edge that a node keeps, of the pairs that each edge into it may carry."""

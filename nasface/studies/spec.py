@@ -1,5 +1,6 @@
 """Plans of comparisons: methods, node counts and seeds, and the runs that they amount to."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, plain_values
 from nasface.random_streams import further_seed
 from nasface.search.policies import POLICIES
+from nasface.search.selection import SELECTIONS
 
 Figure = Literal["ap", "easy", "medium", "hard"]
 
@@ -38,10 +40,25 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "policy": "softmax",
             "parameters": {"rule": "cat-all", "partial": 1, "edge_normalisation": False},
         },
-        "random-search": {"policy": "uniform"},
         "random": {},
     }
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyLimit:
+    """Cells whose detector takes longer are left out.
+
+    ``table`` is a file of ``nasface latency measure`` for the plan's detector, ``milliseconds`` the
+    longest time that it may predict.
+    """
+
+    table: str
+    milliseconds: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.milliseconds < math.inf:
+            raise ConfigError(f"limit: {self.milliseconds} milliseconds, expected more than 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +66,11 @@ class MethodSpec:
     """A row of the comparison, or one for each of ``nodes``.
 
     ``strategy`` is a way of searching (:data:`SETTINGS`), the name of a policy, ``random`` for a
-    cell drawn at random,
-    ``random-search`` for the best of ``candidates`` random cells by the loss of a supernet that
-    was trained on uniform paths, or ``fixed`` for what ``train`` names. ``seeds``, where given,
-    stand in the place of the plan's. What a seed finds is trained ``trainings`` times, each with a
-    seed of its own, which tells the spread of cells from that of trainings.
+    cell drawn at random, ``random-search``, ``evolution`` and ``swaps`` for the best of
+    ``candidates`` cells by the loss of a supernet that was trained on uniform paths
+    (:mod:`nasface.search.selection`), or ``fixed`` for what ``train`` names. ``seeds``, where
+    given, stand in the place of the plan's. What a seed finds is trained ``trainings`` times, each
+    with a seed of its own, which tells the spread of cells from that of trainings.
     """
 
     name: str
@@ -72,7 +89,9 @@ class StudySpec:
     ``search`` and ``train`` are settings of ``nasface search`` and ``nasface train`` that all
     methods share; a method's own go over them, and the seed of a run over all. The first method is
     what the others are tested against. The supernets of the methods in ``rank`` score every cell of
-    their space that the plan trains. Each run computes in ``threads`` threads. ``contrasts`` are
+    their space that the plan trains. A score is the loss on ``score_images`` images, or the next
+    multiple of the batch. ``limit`` holds for the cells of ``random`` and of the selections by
+    scores. Each run computes in ``threads`` threads. ``contrasts`` are
     pairs of rows, named by their labels, whose difference is tested, with Holm's correction for
     their number: what the comparison is for, written down before it runs. ``spread`` are groups of
     rows, and for each the variance is divided between what seeds find and how it is trained.
@@ -86,6 +105,8 @@ class StudySpec:
     search: dict[str, Any] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
     candidates: int = 16
+    score_images: int = 64
+    limit: LatencyLimit | None = None
     threads: int = 1
     rank: tuple[str, ...] = ()
     contrasts: tuple[tuple[str, str], ...] = ()
@@ -95,9 +116,10 @@ class StudySpec:
         for what, values in (("methods", [m.name for m in self.methods]), ("seeds", self.seeds)):
             if not values or len(set(values)) < len(values):
                 raise ConfigError(f"{what}: {list(values)}, expected one or more, all different")
-        if min(self.candidates, self.threads) < 1:
+        if min(self.candidates, self.threads, self.score_images) < 1:
             raise ConfigError(
-                f"candidates {self.candidates}, threads {self.threads}: expected 1 or more"
+                f"candidates {self.candidates}, threads {self.threads}, score_images "
+                f"{self.score_images}: expected 1 or more"
             )
         for method in self.methods:
             if not re.fullmatch(r"[\w.+ -]+", method.name):
@@ -108,7 +130,7 @@ class StudySpec:
                 raise ConfigError(
                     f"methods: {method.name}: trainings {method.trainings}, expected 1 or more"
                 )
-            known = dict.fromkeys((*SETTINGS, *POLICIES, "fixed"))
+            known = dict.fromkeys((*SETTINGS, *SELECTIONS, *POLICIES, "fixed"))
             if method.strategy not in known:
                 raise ConfigError(
                     f"methods: {method.name}: unknown strategy {method.strategy!r}; expected one "
@@ -151,6 +173,8 @@ class StudyRun:
     search: SearchConfig | None
     train: TrainConfig
     training: int = 0
+    score_images: int = 64
+    limit: LatencyLimit | None = None
 
     @property
     def path(self) -> str:
@@ -235,12 +259,13 @@ def _run(
     place = f"{plan.name}: method {method.name}"
     search = None
     if method.strategy != "fixed":
-        settings = SETTINGS.get(method.strategy, {"policy": method.strategy})
+        policy = "uniform" if method.strategy in SELECTIONS else method.strategy
+        settings = SETTINGS.get(method.strategy, {"policy": policy})
         values = merged(merged(plan.search, settings), method.search)
         if nodes is not None:
             values = merged(values, {"parameters": {"nodes": nodes}})
         values = merged(values, common)
-        if method.strategy == "random-search":
+        if method.strategy in SELECTIONS:
             # Every epoch trains weights on uniform paths; there are no choices to learn.
             values["warmup_epochs"] = values.get("epochs", SearchConfig().epochs)
         search = parse_dataclass(SearchConfig, values, f"{place}: search", ConfigError)
@@ -274,4 +299,6 @@ def _run(
         search=search,
         train=train,
         training=training,
+        score_images=plan.score_images,
+        limit=plan.limit,
     )

@@ -25,11 +25,14 @@ from torch import nn
 import nasface
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, load_search_space, save_genotype
+from nasface.arch.space import SearchSpace
 from nasface.data.reading import read_split
 from nasface.data.records import ImageRecord
 from nasface.data.widerface_truth import read_ground_truth
 from nasface.detection.checkpoint import read_checkpoint
+from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
+from nasface.detection.latency import load_latency_table
 from nasface.detection.zoo import TABLE_SIZE
 from nasface.device import choose_device, wait_for
 from nasface.engine.evaluate import Evaluation, evaluate_ap
@@ -37,7 +40,7 @@ from nasface.engine.malloc import keep_freed_memory
 from nasface.engine.search import run_search
 from nasface.engine.setup import peak_memory_mb
 from nasface.engine.train import run_training
-from nasface.errors import NasfaceError
+from nasface.errors import ConfigError, NasfaceError
 from nasface.io.settings import load_config
 from nasface.metrics.widerface import score_wider
 from nasface.nn.fuse import fuse_conv_bn
@@ -45,8 +48,9 @@ from nasface.progress import Progress
 from nasface.registry import import_extensions
 from nasface.runs.folder import RunFolder
 from nasface.search.sampling import random_genotype
+from nasface.search.selection import SELECTIONS, Judge
 from nasface.studies.one_shot import OneShotScorer
-from nasface.studies.spec import StudyRun
+from nasface.studies.spec import LatencyLimit, StudyRun
 
 RUN, SEARCHED, RESULT, RANKED = "run.yaml", "search.json", "result.json", "rank.json"
 GENOTYPE_FILE = "genotype.yaml"
@@ -54,6 +58,8 @@ LOCK = ".lock"
 STOPPED, TAKEN = 130, 75
 """How a phase ends that was stopped, and one whose run another process works on."""
 _LATENCY_ROUNDS = 7
+_DRAWS = 1000
+"""Random cells that are looked at for one that keeps a limit."""
 
 
 def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
@@ -67,7 +73,7 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     cost = {"search_seconds": 0.0, "search_peak_mb": 0.0}
     if run.strategy == "random":
         space = load_search_space(run.search.space, run.search.parameters)
-        genotype = random_genotype(space, run.seed)
+        genotype = _first_allowed(space, run)
     else:
         place = folder / "search"
         result = run_search(run.search, place, progress, resume=_can_resume(place))
@@ -79,22 +85,46 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
             "search_seconds": summary["seconds"],
             "search_peak_mb": summary["peak_memory_mb"],
         }
-        if run.strategy == "random-search":
+        if run.strategy in SELECTIONS:
             started = time.monotonic()
-            genotype = _best_of_random(run, place)
+            genotype = _selected(run, place)
             cost["search_seconds"] += round(time.monotonic() - started, 1)
     save_genotype(genotype, folder / GENOTYPE_FILE)
     RunFolder(folder).write_json(SEARCHED, cost)
     return True
 
 
-def _best_of_random(run: StudyRun, place: Path) -> Genotype:
+def _selected(run: StudyRun, place: Path) -> Genotype:
     assert run.search is not None
-    score = OneShotScorer(place, run.search.data)
-    space = score.search.space
-    # The first of a seed, 0, is that of the strategy ``random``.
-    drawn = (random_genotype(space, run.seed, at) for at in range(1, run.candidates + 1))
-    return max(drawn, key=score)
+    score = OneShotScorer(place, run.search.data, run.score_images)
+    allowed = within(run.limit, run.train.detector)
+    judge = Judge(score.search.space, score, run.candidates, allowed, run.seed)
+    return SELECTIONS[run.strategy](judge)
+
+
+def _first_allowed(space: SearchSpace, run: StudyRun) -> Genotype:
+    """The first random cell of a seed that keeps the limit."""
+    allowed = within(run.limit, run.train.detector)
+    for at in range(_DRAWS):
+        genotype = random_genotype(space, run.seed, at)
+        if allowed(genotype):
+            return genotype
+    raise ConfigError(
+        f"limit: {_DRAWS} random cells of space {space.name} exceed it; expected a higher one"
+    )
+
+
+def within(limit: LatencyLimit | None, detector: DetectorConfig) -> Callable[[Genotype], bool]:
+    """Whether the predicted time of a detector with given cells keeps a limit; all keep none.
+
+    Raises:
+        ConfigError: for a table that cannot be read, or is of another detector.
+    """
+    if limit is None:
+        return lambda genotype: True
+    table = load_latency_table(Path(limit.table))
+    table.check_made_for(detector, table.size)
+    return lambda genotype: table.predict(genotype) <= limit.milliseconds
 
 
 def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
@@ -170,7 +200,7 @@ def accuracies(
 def rank_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Score the cells that ``cells.json`` lists (paths of genotypes) by the run's supernet."""
     assert run.search is not None
-    score = OneShotScorer(folder / "search", run.search.data)
+    score = OneShotScorer(folder / "search", run.search.data, run.score_images)
     paths = json.loads((folder / "cells.json").read_text("utf-8"))
     progress.start("rank", len(paths))
     scores = {}
