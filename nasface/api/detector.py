@@ -231,6 +231,7 @@ class FaceDetector(nn.Module):
         path: str | Path,
         config: "ExportConfig | None" = None,
         *,
+        to: str = "",
         overwrite: bool = False,
         report: Callable[[str], None] = lambda text: None,
         **options: Any,
@@ -238,7 +239,7 @@ class FaceDetector(nn.Module):
         """Write it in a form that runs without nasface; see :func:`nasface.export`."""
         from nasface.api.exporting import export
 
-        return export(self, path, config, overwrite=overwrite, report=report, **options)
+        return export(self, path, config, to=to, overwrite=overwrite, report=report, **options)
 
     def loaded(self) -> LoadedDetector:
         """A copy on the CPU in evaluation mode, as what writes and exports takes it.

@@ -1,6 +1,7 @@
 """Detectors in forms that run without nasface."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from nasface.api.detector import FaceDetector
 from nasface.export import registry
 from nasface.export.config import ExportConfig
 from nasface.export.parity import ParityDifference
+from nasface.export.runtimes.registry import write_runtime
 from nasface.io.settings import with_settings
 
 
@@ -17,6 +19,7 @@ def export(
     path: str | Path,
     config: ExportConfig | None = None,
     *,
+    to: str = "",
     overwrite: bool = False,
     report: Callable[[str], None] = lambda text: None,
     **options: Any,
@@ -24,8 +27,11 @@ def export(
     """Write a detector in the form of the file's suffix, after comparing the file with it.
 
     ``.onnx`` is ONNX, ``.pt2`` a program of torch.export, ``.py`` plain Python with its weights
-    beside it. ``options`` are settings of :class:`~nasface.export.config.ExportConfig`, such as
-    ``outputs="detections"``, and override those of ``config``. ``report`` is told of each step.
+    beside it. With ``to``, the name of a runtime in
+    :data:`nasface.export.runtimes.registry.RUNTIMES`, ``path`` is a new folder: the runtime's own
+    files, a card and a program. ``options`` are settings of
+    :class:`~nasface.export.config.ExportConfig`, such as ``outputs="detections"``, and override
+    those of ``config``. ``report`` is told of each step.
 
     Returns:
         The greatest difference of the file's outputs from the detector's.
@@ -38,6 +44,11 @@ def export(
     """
     refuse(options, ("weights",))
     settings = with_settings(config or ExportConfig(), options, "export")
+    settings = replace(settings, weights=str(detector.source or ""))
+    if to:
+        return write_runtime(
+            detector.loaded(), to, Path(path), settings, overwrite=overwrite, report=report
+        )
     return registry.write_export(
         detector.loaded(), Path(path), settings, overwrite=overwrite, report=report
     )

@@ -277,8 +277,11 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "nasface export --weights train/best.safetensors --out detector.py",
                 ),
                 ("A released detector", "nasface export --weights asfd-nano --out nano.onnx"),
+                ("For OpenVINO", "nasface export --to openvino --out face-openvino"),
+                ("A page for the browser", "nasface export --to web --out page"),
             )
         ),
+        "serve": Guide((("Show a page", "nasface serve page"),)),
         "draw": Guide(
             (
                 ("The cells of a genotype", "nasface draw asfd-ref --out cells.svg"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nasface.errors import ConfigError
+from nasface.export.parity import HALF_TOLERANCE, TOLERANCE
 from nasface.inference.onnx_runtime import Outputs
 from nasface.inference.predict import SuppressionConfig
 from nasface.models import DEFAULT_MODEL
@@ -45,6 +46,16 @@ class ExportConfig:
             raise ConfigError(f"size: {self.size!r}, expected WIDTHxHEIGHT such as 640x480")
         if self.batch < 1 or (self.batch > 1 and not self.size):
             raise ConfigError(f"batch: {self.batch}, expected 1 or more, with size")
+
+    @property
+    def is_half(self) -> bool:
+        """Whether weights and features are float16."""
+        return self.precision == "fp16"
+
+    @property
+    def tolerance(self) -> float:
+        """By how much outputs may differ from the detector's, over their greatest magnitude."""
+        return HALF_TOLERANCE if self.is_half else TOLERANCE
 
     @property
     def fixed(self) -> tuple[int, int, int] | None:

@@ -20,9 +20,7 @@ from nasface.export.onnx_graph.operators import Emitter
 from nasface.export.onnx_graph.recording import NotRecordableError, record
 from nasface.export.onnx_graph.suppression import CANDIDATES, compare_suppressed, with_suppression
 from nasface.export.parity import (
-    HALF_TOLERANCE,
     INPUTS,
-    TOLERANCE,
     ParityDifference,
     ReportProgress,
     check,
@@ -167,7 +165,7 @@ def _tidy(model: "onnx.ModelProto") -> None:
 def _compare(loaded: LoadedDetector, path: Path, config: ExportConfig) -> ParityDifference:
     """The greatest difference of a file from the detector; see :func:`export_onnx`."""
     inputs = [config.fixed] if config.fixed else INPUTS
-    tolerance = HALF_TOLERANCE if config.precision == "fp16" else TOLERANCE
+    tolerance = config.tolerance
     if config.outputs == "detections":
         return compare_suppressed(loaded.detector, path, config.suppression, inputs, tolerance)
     names = OUTPUT_NAMES[config.outputs]

@@ -1,0 +1,26 @@
+"""python detect.py photograph.jpg: prints score, left, top, right and bottom of each face."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from decode import decode_heads, normalise
+from MNN import expr, nn
+from PIL import Image
+
+here = Path(__file__).parent
+recipe = json.loads((here / "detector.json").read_text())
+photograph = Image.open(sys.argv[1]).convert("RGB")
+if recipe["size"]:
+    photograph = photograph.resize(recipe["size"][1::-1])
+image = np.asarray(photograph)
+net = nn.load_module_from_file(str(here / "detector.mnn"), ["images"], ["logits", "deltas"])
+images = normalise(recipe, image)
+given = expr.placeholder(list(images.shape), expr.NCHW)
+given.write(images)
+logits, deltas = (expr.convert(each, expr.NCHW).read()[0] for each in net.forward([given]))
+boxes, scores = decode_heads(recipe, logits, deltas, *image.shape[:2])
+for box, score in zip(boxes, scores, strict=True):
+    if score >= 0.5:
+        print(f"{score:.3f}", *(f"{value:.1f}" for value in box))

@@ -1,0 +1,28 @@
+"""python detect.py photograph.jpg: prints score, left, top, right and bottom of each face."""
+
+import json
+import sys
+from pathlib import Path
+
+import ncnn
+import numpy as np
+from decode import decode_heads, normalise
+from PIL import Image
+
+here = Path(__file__).parent
+recipe = json.loads((here / "detector.json").read_text())
+photograph = Image.open(sys.argv[1]).convert("RGB")
+if recipe["size"]:
+    photograph = photograph.resize(recipe["size"][1::-1])
+image = np.asarray(photograph)
+net = ncnn.Net()
+net.load_param(str(here / "detector.ncnn.param"))
+net.load_model(str(here / "detector.ncnn.bin"))
+extractor = net.create_extractor()
+images = normalise(recipe, image)
+extractor.input("in0", ncnn.Mat(images[0]).clone())
+logits, deltas = (np.array(extractor.extract(name)[1]) for name in ("out0", "out1"))
+boxes, scores = decode_heads(recipe, logits, deltas, *image.shape[:2])
+for box, score in zip(boxes, scores, strict=True):
+    if score >= 0.5:
+        print(f"{score:.3f}", *(f"{value:.1f}" for value in box))

@@ -1,0 +1,22 @@
+"""python detect.py photograph.jpg: prints score, left, top, right and bottom of each face."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from decode import normalise
+from PIL import Image
+
+here = Path(__file__).parent
+recipe = json.loads((here / "detector.json").read_text())
+photograph = Image.open(sys.argv[1]).convert("RGB")
+if recipe["size"]:
+    photograph = photograph.resize(recipe["size"][1::-1])
+session = onnxruntime.InferenceSession(here / "detector.onnx")
+images = normalise(recipe, np.asarray(photograph))
+_, boxes, scores = session.run(None, {"images": images})
+for box, score in zip(boxes, scores, strict=True):
+    if score >= 0.5:
+        print(f"{score:.3f}", *(f"{value:.1f}" for value in box))
