@@ -272,16 +272,17 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "As ONNX",
                     "nasface export --weights train/best.safetensors --out detector.onnx",
                 ),
-                (
-                    "As one plain Python file",
-                    "nasface export --weights train/best.safetensors --out detector.py",
-                ),
-                ("A released detector", "nasface export --weights asfd-nano --out nano.onnx"),
-                ("For OpenVINO", "nasface export --to openvino --out face-openvino"),
+                ("A released detector for OpenVINO", "nasface export --to openvino --out face"),
                 ("A page for the browser", "nasface export --to web --out page"),
             )
         ),
-        "serve": Guide((("Show a page", "nasface serve page"),)),
+        "serve": Guide(
+            (
+                ("Show a page of export --to web", "nasface serve page"),
+                ("At another port", "nasface serve page --port 9000"),
+                ("To the whole network", "nasface serve page --host 0.0.0.0"),
+            )
+        ),
         "draw": Guide(
             (
                 ("The cells of a genotype", "nasface draw asfd-ref --out cells.svg"),

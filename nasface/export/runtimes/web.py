@@ -16,7 +16,7 @@ from nasface.export.parity import ParityDifference, ReportProgress
 from nasface.export.runtimes.card import title_of
 from nasface.io.strict_json import to_json
 
-PACKAGE = "onnxruntime-web"
+_PACKAGE = "onnxruntime-web"
 PACKAGE_PLACE = "NASFACE_ONNXRUNTIME_WEB"
 """Variable of the environment that names the folder of the npm package onnxruntime-web."""
 
@@ -51,7 +51,7 @@ def write_web(
         "file": "detector.onnx",
         "mean": IMAGE_MEAN,
         "standard_deviation": IMAGE_STD,
-        "runtime": f"{PACKAGE} {_version(package)}",
+        "runtime": f"{_PACKAGE} {_version(package)}",
     }
     (folder / "detector.json").write_text(to_json(about), "utf-8")
     for name in ("index.html", "app.mjs"):
@@ -71,12 +71,12 @@ def runtime_package(start: Path) -> Path:
     """
     named = os.environ.get(PACKAGE_PLACE)
     places = [start, *start.parents]
-    folders = [Path(named)] if named else [each / "node_modules" / PACKAGE for each in places]
+    folders = [Path(named)] if named else [each / "node_modules" / _PACKAGE for each in places]
     for folder in folders:
         if all((folder / "dist" / name).is_file() for name in _FILES):
             return folder
     raise MissingPackageError(
-        f"{PACKAGE} is not installed; expected: npm install {PACKAGE}, in this folder or one above "
+        f"{_PACKAGE} is not installed; expected: npm install {_PACKAGE}, in this folder or one above "
         f"it, or {PACKAGE_PLACE} to name the package's folder"
     )
 
