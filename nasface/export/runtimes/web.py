@@ -76,8 +76,8 @@ def runtime_package(start: Path) -> Path:
         if all((folder / "dist" / name).is_file() for name in _FILES):
             return folder
     raise MissingPackageError(
-        f"{_PACKAGE} is not installed; expected: npm install {_PACKAGE}, in this folder or one above "
-        f"it, or {PACKAGE_PLACE} to name the package's folder"
+        f"{_PACKAGE} is not installed; expected: npm install {_PACKAGE}, in this folder or one "
+        f"above it, or {PACKAGE_PLACE} to name the package's folder"
     )
 
 
