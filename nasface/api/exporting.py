@@ -10,7 +10,7 @@ from nasface.api.detector import FaceDetector
 from nasface.export import registry
 from nasface.export.config import ExportConfig
 from nasface.export.parity import ParityDifference
-from nasface.export.runtimes.registry import write_runtime
+from nasface.export.runtimes.registry import write_target
 from nasface.io.settings import with_settings
 
 
@@ -28,7 +28,7 @@ def export(
 
     ``.onnx`` is ONNX, ``.pt2`` a program of torch.export, ``.py`` plain Python with its weights
     beside it. With ``to``, the name of a runtime in
-    :data:`nasface.export.runtimes.registry.RUNTIMES`, ``path`` is a new folder: the runtime's own
+    :data:`nasface.export.runtimes.registry.TARGETS`, ``path`` is a new folder: the runtime's own
     files, a card and a program. ``options`` are settings of
     :class:`~nasface.export.config.ExportConfig`, such as ``outputs="detections"``, and override
     those of ``config``. ``report`` is told of each step.
@@ -46,7 +46,7 @@ def export(
     settings = with_settings(config or ExportConfig(), options, "export")
     settings = replace(settings, weights=str(detector.source or ""))
     if to:
-        return write_runtime(
+        return write_target(
             detector.loaded(), to, Path(path), settings, overwrite=overwrite, report=report
         )
     return registry.write_export(

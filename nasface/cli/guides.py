@@ -276,6 +276,16 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                 ("A page for the browser", "nasface export --to web --out page"),
             )
         ),
+        "benchmark": Guide(
+            (
+                ("Both released detectors", "nasface benchmark asfd-nano asfd-small"),
+                (
+                    "What was exported",
+                    "nasface benchmark face.onnx face/detector.xml --size 320x320",
+                ),
+                ("With a figure", "nasface benchmark asfd-nano nano.onnx --figure bars.png"),
+            )
+        ),
         "serve": Guide(
             (
                 ("Show a page of export --to web", "nasface serve page"),

@@ -19,16 +19,16 @@ from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.config import DetectorConfig
 from nasface.errors import ConfigError, ExportError
 from nasface.export.config import ExportConfig
-from nasface.export.runtimes.registry import RUNTIMES, Runtime, register_runtime, write_runtime
+from nasface.export.runtimes.registry import TARGETS, Target, register_target, write_target
 
 Output = pytest.CaptureFixture[str]
 SMALL = DetectorConfig(channels=8, head_layers=0, extra_channels=(16, 16))
 
 
 def need(name: str) -> None:
-    for package in RUNTIMES[name].needs:
+    for package in TARGETS[name].needs:
         if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed: pip install '{RUNTIMES[name].install}'")
+            pytest.skip(f"{package} is not installed: pip install '{TARGETS[name].install}'")
 
 
 @pytest.fixture(scope="module")
@@ -94,18 +94,18 @@ def test_a_runtime_can_be_added_and_one_that_fails_leaves_nothing(tmp_path: Path
     def write(*_: object) -> None:
         raise ExportError("does not work")
 
-    register_runtime(Runtime("other", "", write))  # type: ignore[arg-type]
+    register_target(Target("other", "", write))  # type: ignore[arg-type]
     try:
         with pytest.raises(ExportError, match="new: not written: does not work"):
-            write_runtime(loaded, "other", tmp_path / "new")
+            write_target(loaded, "other", tmp_path / "new")
     finally:
-        RUNTIMES.remove("other")
+        TARGETS.remove("other")
     assert [each.name for each in tmp_path.iterdir()] == ["w.safetensors"]
 
 
 def test_what_a_runtime_cannot_do_is_said(tmp_path: Path) -> None:
     loaded = read_checkpoint(write_lively_weights(tmp_path / "w.safetensors", SMALL))
-    with pytest.raises(ConfigError, match="unknown runtime 'tpu'; expected"):
-        write_runtime(loaded, "tpu", tmp_path / "new")
+    with pytest.raises(ConfigError, match="unknown target 'tpu'; expected"):
+        write_target(loaded, "tpu", tmp_path / "new")
     with pytest.raises(ConfigError, match="a page takes pictures of any size"):
-        write_runtime(loaded, "web", tmp_path / "new", ExportConfig(size="64x64"))
+        write_target(loaded, "web", tmp_path / "new", ExportConfig(size="64x64"))

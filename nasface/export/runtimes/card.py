@@ -18,7 +18,7 @@ def title_of(loaded: LoadedDetector, config: ExportConfig) -> str:
     return next(released, loaded.name)
 
 
-def write_card(
+def write_readme(
     title: str, runtime: str, runs_with: str, metrics: Mapping[str, Any], worst: ParityDifference
 ) -> str:
     """Markdown: what the folder holds, how it is run, how far it is from the detector."""

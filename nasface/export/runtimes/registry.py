@@ -14,7 +14,7 @@ from nasface.errors import ExportError
 from nasface.export.config import ExportConfig
 from nasface.export.decoding_files import decoding_recipe, numpy_code
 from nasface.export.parity import ParityDifference, ReportProgress
-from nasface.export.runtimes.card import title_of, write_card
+from nasface.export.runtimes.card import title_of, write_readme
 from nasface.io.strict_json import to_json
 from nasface.optional import require
 from nasface.registry import Lazy, Registry
@@ -28,7 +28,7 @@ Opener = Callable[[Path, int], Callable[[Tensor], tuple[Tensor, ...]]]
 
 
 @dataclass(frozen=True)
-class Runtime:
+class Target:
     """Something that runs exported detectors.
 
     ``program`` is the file of ``nasface/export/templates`` that runs it on a photograph, empty
@@ -51,22 +51,22 @@ class Runtime:
 MARK = "README.md"
 """The card, by which a folder is known as one of ours."""
 
-RUNTIMES: Registry[Runtime] = Registry("runtime")
+TARGETS: Registry[Target] = Registry("target")
 """Name -> runtime."""
 
 
-def register_runtime(entry: Runtime) -> None:
+def register_target(entry: Target) -> None:
     """Add a runtime.
 
     Raises:
         ConfigError: if its name is taken.
     """
-    RUNTIMES.add(entry.name, entry)
+    TARGETS.add(entry.name, entry)
 
 
 _ROOM = "nasface.export.runtimes"
 for _entry in (
-    Runtime(
+    Target(
         "onnx",
         "ONNX Runtime, on servers, desktops and phones",
         Lazy(f"{_ROOM}.onnx_runtime:write_onnx_runtime"),
@@ -77,7 +77,7 @@ for _entry in (
         "nasface[export]",
         "pip install numpy onnxruntime pillow",
     ),
-    Runtime(
+    Target(
         "openvino",
         "OpenVINO, on processors and graphics of Intel",
         Lazy(f"{_ROOM}.openvino:write_openvino"),
@@ -88,7 +88,7 @@ for _entry in (
         "nasface[openvino]",
         "pip install numpy openvino pillow",
     ),
-    Runtime(
+    Target(
         "mnn",
         "MNN, on phones",
         Lazy(f"{_ROOM}.mnn:write_mnn"),
@@ -99,7 +99,7 @@ for _entry in (
         "nasface[mnn]",
         "pip install numpy MNN pillow",
     ),
-    Runtime(
+    Target(
         "ncnn",
         "ncnn, on phones and small boards",
         Lazy(f"{_ROOM}.ncnn:write_ncnn"),
@@ -110,7 +110,7 @@ for _entry in (
         "nasface[ncnn]",
         "pip install numpy ncnn pillow",
     ),
-    Runtime(
+    Target(
         "torch",
         "torch, a program of torch.export",
         Lazy(f"{_ROOM}.torch_program:write_torch"),
@@ -119,14 +119,14 @@ for _entry in (
         Lazy(f"{_ROOM}.torch_program:open_torch"),
         runs_with="pip install numpy pillow torch",
     ),
-    Runtime(
+    Target(
         "python",
         "torch, one plain Python file to read and change",
         Lazy(f"{_ROOM}.torch_program:write_plain"),
         "detect_python.py",
         runs_with="pip install numpy pillow safetensors torch",
     ),
-    Runtime(
+    Target(
         "web",
         "a page in the browser, with onnxruntime-web",
         Lazy(f"{_ROOM}.web:write_web"),
@@ -135,10 +135,10 @@ for _entry in (
         runs_with="nasface serve FOLDER, or any static host",
     ),
 ):
-    register_runtime(_entry)
+    register_target(_entry)
 
 
-def write_runtime(
+def write_target(
     loaded: LoadedDetector,
     name: str,
     folder: Path,
@@ -155,11 +155,11 @@ def write_runtime(
         The greatest difference of its outputs from the detector's.
 
     Raises:
-        ConfigError: for an unknown runtime. ExportError: if the folder is there already (without
+        ConfigError: for an unknown target. ExportError: if the folder is there already (without
             ``overwrite``), or its files do not agree with the detector. Nothing is written then.
         MissingPackageError: if a package is missing.
     """
-    entry, config = RUNTIMES.find(name, "to"), config or ExportConfig()
+    entry, config = TARGETS.find(name, "to"), config or ExportConfig()
     if folder.exists() and not overwrite:
         raise ExportError(f"{folder}: is there already; expected a new folder, or overwrite")
     if folder.exists() and not (folder / MARK).is_file():
@@ -178,7 +178,7 @@ def write_runtime(
             text = files("nasface.export").joinpath("templates", entry.program).read_text("utf-8")
             (draft / "detect.py").write_text(text, "utf-8")
         title = title_of(loaded, config)
-        card = write_card(title, entry.text, entry.runs_with, loaded.metrics, worst)
+        card = write_readme(title, entry.text, entry.runs_with, loaded.metrics, worst)
         (draft / MARK).write_text(card, "utf-8")
         if folder.exists():
             shutil.rmtree(folder)

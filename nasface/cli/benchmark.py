@@ -1,0 +1,76 @@
+"""``nasface benchmark``."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nasface.cli.console import console_progress, print_json, print_table, say
+from nasface.cli.options import parse_line
+from nasface.errors import ConfigError
+from nasface.export.benchmark import BenchmarkConfig, LatencyRow, benchmark
+from nasface.optional import require
+
+
+@dataclass(kw_only=True)
+class BenchmarkCommand:
+    """Measure latency and memory of detectors in any form, side by side.
+
+    Files of nasface export (.onnx, .pt2, .mnn, .xml of OpenVINO, .param of ncnn), weights, and
+    released detectors by name. Each runs in a process of its own, and they take turns. Times are
+    those of the network on random images, with decoding where the file has it.
+    """
+
+    files: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="FILE ...")]
+    """What is measured; times are also given over those of the first."""
+    settings: Annotated[BenchmarkConfig, tyro.conf.arg(name="")]
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """File of a figure: .png, .svg or .pdf."""
+    json: bool = False
+    """Print the figures as JSON."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    command = parse_line(BenchmarkCommand, arguments, "benchmark")
+    settings = command.settings
+    if not command.files:
+        raise ConfigError("files: is empty; expected files of nasface export or detectors")
+    if command.figure is not None:
+        require("nasface[plots]", "matplotlib", "pandas")
+        from nasface.plots.save import check_suffix
+
+        check_suffix(command.figure)
+    with console_progress() as progress:
+        rows = benchmark(command.files, settings, progress)
+    if command.json:
+        print_json([asdict(each) for each in rows])
+    else:
+        print_table(
+            f"{settings.batch} x {settings.size}, {settings.repeats} times",
+            ("", "runtime", "threads", "median ms", "fastest", "slowest", "of first", "MiB", "MB"),
+            [_cells(each) for each in rows],
+        )
+    if command.figure is not None:
+        from nasface.plots.latency import plot_latencies
+
+        bars = [(_name(each), each.threads, each.median) for each in rows]
+        path = plot_latencies(bars, f"{settings.batch} x {settings.size}", command.figure)
+        if not command.json:
+            say(f"figure     {path}")
+    return 0
+
+
+def _name(row: LatencyRow) -> str:
+    """The file as it is known: with its folder, and its runtime."""
+    path = Path(row.file)
+    return f"{path.parent.name}/{path.name} ({row.runtime})"
+
+
+def _cells(row: LatencyRow) -> list[str]:
+    memory = "-" if row.memory is None else f"{row.memory:.0f}"
+    times = [f"{each:.1f}" for each in (row.median, row.fastest, row.slowest)]
+    size = f"{row.megabytes:.2f}"
+    return [row.file, row.runtime, str(row.threads), *times, f"{row.relative:.2f}", memory, size]
