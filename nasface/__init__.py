@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from nasface.metrics.registry import register_protocol
     from nasface.runs.logger import register_logger
     from nasface.search.policies import register_policy
+    from nasface.studies.executors import register_executor
 
 if sys.platform == "darwin":  # read when torch is imported: what MPS cannot do is done by the CPU
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
@@ -93,6 +94,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "register_export_format": "nasface.export.registry",
         "register_head": "nasface.detection.head_layers",
         "register_logger": "nasface.runs.logger",
+        "register_executor": "nasface.studies.executors",
         "register_neck": "nasface.detection.necks.registry",
         "register_operation": "nasface.arch.operations",
         "register_policy": "nasface.search.policies",
@@ -145,6 +147,7 @@ __all__ = [
     "register_classification_loss",
     "register_combine",
     "register_dataset_format",
+    "register_executor",
     "register_export_format",
     "register_head",
     "register_logger",

@@ -22,7 +22,7 @@ PLAIN = (
 #: import names of the packages that only extras bring
 OPTIONAL = (
     "pygraphviz", "matplotlib", "pandas", "scipy", "jinja2", "skimage", "sklearn", "onnx",
-    "onnxscript", "onnxruntime", "tensorboard", "wandb", "mlflow", "huggingface_hub",
+    "onnxscript", "onnxruntime", "tensorboard", "wandb", "mlflow", "huggingface_hub", "submitit",
 )  # fmt: skip
 
 #: extras that "all" leaves out; setup.cfg says why

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
 from nasface.presets import preset_path
 from nasface.studies.estimate import estimate_comparison
+from nasface.studies.executors import EXECUTORS
 from nasface.studies.figure import plot_comparison
 from nasface.studies.scheduler import Rows, run_comparison
 from nasface.studies.spec import StudySpec, load_plan, runs_of
@@ -40,6 +42,11 @@ class CompareCommand:
     """Folder of the data, in the place of the plan's."""
     workers: int = 1
     """Runs side by side."""
+    on: str = "local"
+    """Where runs are computed: local, or slurm, a job each (pip install 'nasface[slurm]')."""
+    job: dict[str, int | str] = field(default_factory=dict)
+    """Settings of the jobs of --on slurm, as submitit has them: timeout_min 240 slurm_partition gpu
+    gpus_per_node 1."""
     estimate: bool = False
     """Time a few steps of each method, say what the comparison would take, and do not start it."""
     json: bool = False
@@ -57,9 +64,10 @@ def run(arguments: Sequence[str]) -> int:
     out = command.out
     if out is None:
         raise ConfigError("--out: is missing; expected a folder for the comparison")
+    make = partial(EXECUTORS.find(command.on, "--on"), out, plan.threads, command.job)
     tables = _Tables(plan, out)
     with console_progress() as progress:
-        outcome = run_comparison(plan, out, command.workers, progress, tables.update)
+        outcome = run_comparison(plan, out, command.workers, progress, tables.update, make)
     if outcome.rows:
         text = tables.write(outcome.rows)
         if command.json:

@@ -314,6 +314,33 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                 "the detector": ("backbone", "levels", "channels", "neck", "repeats", "head"),
             },
         ),
+        "latency measure": Guide(
+            (
+                ("The default space on this machine", "nasface latency measure --out table.yaml"),
+                (
+                    "For another image size",
+                    "nasface latency measure --size 320 240 --out small.yaml",
+                ),
+                (
+                    "What a detector takes by the table",
+                    "nasface cost search/genotype.yaml --latency table.yaml",
+                ),
+            ),
+            {
+                "common": ("out", "config", "json"),
+                "what is measured, and how": (
+                    "space",
+                    "parameters",
+                    "size",
+                    "runtime",
+                    "threads",
+                    "rounds",
+                    "calibrate",
+                    "check",
+                ),
+                "the detector": ("detector.backbone", "detector.channels"),
+            },
+        ),
         "completion": Guide(
             (
                 (

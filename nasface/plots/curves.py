@@ -34,6 +34,7 @@ def plot_metric(runs: Mapping[str, pd.DataFrame], name: str, path: Path) -> Path
     if len(runs) > 1:
         axes.legend()
     axes.set(xlabel="step", ylabel=name)
+    axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return save_figure(figure, path)
 

@@ -5,14 +5,13 @@ So each phase has the memory peak to itself, and one that is killed takes no oth
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
-from nasface.progress import StopRequest
 from nasface.studies.worker import STOPPED, TAKEN, begin_phase, run_phase
 
 LOG = "log.txt"
@@ -30,7 +29,7 @@ _OF_TORCHRUN = (
 )
 
 
-def run_phases(folder: Path, phases: Mapping[str, str], stop: StopRequest) -> str | None:
+def run_phases(folder: Path, phases: Mapping[str, str], stopped: Callable[[], bool]) -> str | None:
     """Go through the phases (name -> file that it leaves) that a run still needs.
 
     Returns None when all are done, else why the run failed: empty if another process works on it,
@@ -40,13 +39,13 @@ def run_phases(folder: Path, phases: Mapping[str, str], stop: StopRequest) -> st
         restarts = 0
         while not (folder / result).is_file():
             try:
-                code = _in_own_process(folder, phase, stop)
+                code = _in_own_process(folder, phase, stopped)
             except BrokenProcessPool:
                 restarts += 1
-                if stop.asked or restarts > RESTARTS:
-                    return "" if stop.asked else f"its process was killed {restarts} times"
+                if stopped() or restarts > RESTARTS:
+                    return "" if stopped() else f"its process was killed {restarts} times"
                 continue
-            if code in (STOPPED, TAKEN) or (code and stop.asked):
+            if code in (STOPPED, TAKEN) or (code and stopped()):
                 return ""
             if code:
                 lines = (folder / LOG).read_text("utf-8").splitlines()
@@ -54,7 +53,7 @@ def run_phases(folder: Path, phases: Mapping[str, str], stop: StopRequest) -> st
     return None
 
 
-def _in_own_process(folder: Path, phase: str, stop: StopRequest) -> int:
+def _in_own_process(folder: Path, phase: str, stopped: Callable[[], bool]) -> int:
     """Compute a phase; a stop reaches it as Ctrl-C, upon which it writes a checkpoint.
 
     Raises:
@@ -65,7 +64,7 @@ def _in_own_process(folder: Path, phase: str, stop: StopRequest) -> int:
         phase_end: Future[int] = pool.submit(run_phase, str(folder.resolve()), phase)
         asked = False
         while not wait([phase_end], _POLL_SECONDS).done:
-            if stop.asked and not asked:
+            if not asked and stopped():
                 os.kill(process, signal.SIGINT)
                 asked = True
         return phase_end.result()

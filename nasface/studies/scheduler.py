@@ -24,6 +24,7 @@ from nasface.io.strict_json import REASONS, to_json
 from nasface.io.yaml import to_yaml
 from nasface.models import weights_path
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
+from nasface.studies.executors import StudyExecutor
 from nasface.studies.processes import run_environment, run_phases
 from nasface.studies.spec import StudyRun, StudySpec, runs_of
 from nasface.studies.worker import GENOTYPE_FILE, LOCK, RANKED, RESULT, RUN, SEARCHED
@@ -55,11 +56,13 @@ def run_comparison(
     workers: int,
     progress: Progress,
     report: Callable[[Rows], object] = lambda _rows: None,
+    make_executor: Callable[[], StudyExecutor] = lambda: run_phases,
 ) -> StudyOutcome:
     """Run what is missing; Ctrl-C stops all runs with a checkpoint, and a later call goes on.
 
     A run that fails is reported and does not keep the others from running. Under ``torchrun`` each
-    rank calls this, on its own GPU. ``report`` is told all rows after each run.
+    rank calls this, on its own GPU. ``report`` is told all rows after each run; what
+    ``make_executor`` gives, once the folder is there, computes a run.
 
     Raises:
         ConfigError: for a plan that cannot be used, or names weights that are not there. RunError:
@@ -84,7 +87,7 @@ def run_comparison(
             progress.advance()
             report(rows())
 
-        work = partial(_work, out, stop=stop, workers=workers)
+        work = partial(_work, out, make_executor(), stop=stop, workers=workers)
         failed |= work([(run, _phases(run)) for run in runs], each)
         found = rows()
         if len(found) == len(runs) and plan.rank and not stop.asked:
@@ -149,6 +152,7 @@ def _check_weights(run: StudyRun) -> None:
 
 def _work(
     out: Path,
+    execute: StudyExecutor,
     tasks: Iterable[tuple[StudyRun, Mapping[str, str]]],
     done: Callable[[StudyRun], None],
     *,
@@ -164,7 +168,7 @@ def _work(
         for run, phases in tasks:
             folder = out / run.path
             if not all((folder / result).is_file() for result in phases.values()):
-                waiting[pool.submit(_take, folder, run, phases, stop)] = run
+                waiting[pool.submit(_take, execute, folder, run, phases, stop)] = run
         while waiting:
             # With a timeout, so that Ctrl-C is seen in between.
             for each in wait(waiting, _POLL_SECONDS, FIRST_COMPLETED).done:
@@ -176,14 +180,20 @@ def _work(
     return failed
 
 
-def _take(folder: Path, run: StudyRun, phases: Mapping[str, str], stop: StopRequest) -> str | None:
+def _take(
+    execute: StudyExecutor,
+    folder: Path,
+    run: StudyRun,
+    phases: Mapping[str, str],
+    stop: StopRequest,
+) -> str | None:
     """Work on a run: None if it is finished, else why it failed; empty if another has it, or after
     a stop."""
     if stop.asked:
         return ""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RUN, to_yaml(run))
-    return run_phases(folder, phases, stop)
+    return execute(folder, phases, lambda: stop.asked)
 
 
 def _phases(run: StudyRun) -> dict[str, str]:

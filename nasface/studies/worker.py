@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import sys
 import time
@@ -275,6 +276,9 @@ def begin_phase(log: str) -> int:
     """
     if hasattr(os, "setsid"):
         os.setsid()
+    if hasattr(signal, "SIGUSR2"):
+        # Slurm sends it to all processes of a job before the time is up; the job's own sees to it.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(file, sys.stdout.fileno())
     os.dup2(file, sys.stderr.fileno())
