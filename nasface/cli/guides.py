@@ -118,7 +118,6 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "policy",
                     "warmup-epochs",
                     "arch-lr",
-                    "max-skip-connections",
                 ),
                 "training of the supernet": (
                     "epochs",
@@ -126,7 +125,6 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "optimizer.lr",
                     "augment.size",
                     "detector.backbone",
-                    "backbone-weights",
                     "detector.channels",
                 ),
                 "computer": _COMPUTER,
@@ -194,9 +192,7 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "model",
                     "detector.neck",
                     "detector.backbone",
-                    "detector.channels",
                     "backbone-weights",
-                    "start-weights",
                 ),
                 "how": (
                     "epochs",
@@ -204,7 +200,6 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "optimizer.lr",
                     "augment.size",
                     "evaluate-every",
-                    "precision",
                 ),
                 "computer": _COMPUTER,
             },

@@ -17,6 +17,7 @@ from nasface.metrics.registry import PROTOCOLS
 from nasface.registry import Registry
 from nasface.runs.logger import LOGGERS
 from nasface.search.policies import POLICIES
+from nasface.studies.executors import EXECUTORS
 
 TABLES: tuple[Registry[Any], ...] = (
     OPERATIONS,
@@ -31,6 +32,7 @@ TABLES: tuple[Registry[Any], ...] = (
     LOGGERS,
     DATASET_FORMATS,
     PROTOCOLS,
+    EXECUTORS,
 )
 
 
