@@ -122,7 +122,23 @@ def check_membership(genotype: Genotype) -> str:
             check_derivable(graph, genotype.cells[name])
         except SpecError as error:
             raise SpecError(f"genotype {genotype.name!r}: cells.{name}: {error}") from None
+    _check_tied(space, genotype)
     return f"holds cells of space {space.name} ({space.digest})"
+
+
+def _check_tied(space: SearchSpace, genotype: Genotype) -> None:
+    """Raise :class:`SpecError` unless cells that share their choices in the space are alike."""
+    for group in space.tied:
+        first, *others = (
+            [(node.name, node.combine, node.edges) for node in genotype.cells[name].nodes]
+            for name in group
+        )
+        for name, nodes in zip(group[1:], others, strict=True):
+            if nodes != first:
+                raise SpecError(
+                    f"genotype {genotype.name!r}: cells.{name}: differs from {group[0]}, with "
+                    f"which it shares its choices in space {space.name}"
+                )
 
 
 def packaged_names(package: str) -> list[str]:

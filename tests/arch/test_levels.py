@@ -1,14 +1,16 @@
 """Parts of a pyramid, and cells that share their choices."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from strategies import space_of
 
 from nasface.arch.graph import Edge, Input, Node
-from nasface.arch.io import load_search_space, save_search_space
+from nasface.arch.io import check_membership, load_search_space, save_search_space
 from nasface.arch.levels import at_levels, read_levels
 from nasface.errors import SpecError
+from nasface.search.sampling import random_genotype
 
 
 def two_cells(**changes: Any) -> dict[str, Any]:
@@ -108,3 +110,12 @@ def test_the_context_cells_of_autofem2_by_grouping() -> None:
     assert found["one"] == ("cpm_c2",)
     assert found["two"] == ("cpm_c2", "cpm_c5")
     assert len(found["each"]) == 6
+
+
+def test_a_genotype_whose_tied_cells_differ_is_none_of_the_space() -> None:
+    space = load_search_space("autofem2-cpm", levels="3-5")
+    one, other = random_genotype(space, 0), random_genotype(space, 1)
+    check_membership(one)
+    mixed = replace(one, cells={**one.cells, "cpm_c5": other.cells["cpm_c5"]})
+    with pytest.raises(SpecError, match=r"cells\.cpm_c5: differs from cpm_c3"):
+        check_membership(mixed)
