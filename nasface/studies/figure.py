@@ -36,6 +36,8 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], figure: str, path: Path) 
         axes.errorbar(mean.value, at, xerr=half, fmt="|", color="black", ms=14, capsize=4, lw=1.2)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
+    left, right = axes.get_xlim()
+    axes.set_xlim(max(0.0, left), min(1.0, right))  # an interval may leave what the figure can be
     axes.set_xlabel(f"{figure}; mean and its 95 % interval in black")
     axes.grid(axis="x", alpha=0.3)
     if 1 < len(seeds) <= 10:
