@@ -34,7 +34,7 @@ class AnchorScores:
         """Cross-entropy of each anchor."""
         background_K, face_K = self.logits_K2.unbind(1)
         wrong_K = torch.where(self.face_K >= 0, background_K - face_K, face_K - background_K)
-        # Of two classes, log(1 + exp(wrong - right)): a tenth of the time of a softmax over them.
+        # Of two classes, log(1 + exp(wrong - right)): a quarter of the time of a softmax over them.
         return softplus(wrong_K + self.margin if with_margin else wrong_K)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.detection.backbones.base import Backbone
-from nasface.errors import ConfigError, MissingPackageError
+from nasface.errors import ConfigError, MissingPackageError, did_you_mean
 from nasface.optional import need
 
 LEVELS_OF_BACKBONE = (2, 3, 4, 5)
@@ -47,8 +47,8 @@ class TimmBackbone(Backbone):
         super().__init__()
         timm = import_beside_torch("timm")
         if not timm.is_model(name):
-            near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5])
-            raise ConfigError(f"backbone: timm has no {name!r}; expected a name such as {near}")
+            near = did_you_mean(name, timm.list_models())
+            raise ConfigError(f"backbone: timm has no {name!r}; expected one of its models{near}")
         body: Any = timm.create_model(name, pretrained=False, num_classes=0)
         if not hasattr(body, "forward_intermediates"):
             raise ConfigError(f"backbone: timm:{name} gives no feature maps")
@@ -87,10 +87,11 @@ class TorchvisionBackbone(Backbone):
     def __init__(self, name: str) -> None:
         super().__init__()
         models = import_beside_torch("torchvision").models
-        if name not in models.list_models(module=models):
-            near = ", ".join(models.list_models(module=models, include=f"{name[:4]}*")[:5])
+        known = models.list_models(module=models)
+        if name not in known:
+            near = did_you_mean(name, known)
             raise ConfigError(
-                f"backbone: torchvision has no {name!r}; expected a name such as {near}"
+                f"backbone: torchvision has no {name!r}; expected one of its models{near}"
             )
         self.body: nn.Module = models.get_model(name, weights=None)
         for head in _HEADS:
@@ -113,7 +114,7 @@ class TorchvisionBackbone(Backbone):
                     x = self.body.get_submodule(path)(x)
                     stride = _PROBE // x.shape[-1]
                     found[stride.bit_length() - 1] = (at, x.shape[1])
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+        except (AssertionError, AttributeError, IndexError, RuntimeError, TypeError, ValueError):
             raise ConfigError(
                 f"backbone: {name} is no chain of layers with maps; expected a network such as "
                 "torchvision:resnet18 or torchvision:mobilenet_v3_large"

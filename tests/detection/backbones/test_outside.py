@@ -114,10 +114,12 @@ def test_exported(name: str, tmp_path: Path) -> None:
 def test_networks_that_do_not_fit_are_named() -> None:
     need_torchvision("timm")
     with pytest.raises(
-        ConfigError, match=r"timm has no 'resnet17'; expected a name such as resnet"
+        ConfigError, match=r"timm has no 'resnet17'; expected .* did you mean 'resnet1"
     ):
         build_backbone("timm:resnet17")
-    with pytest.raises(ConfigError, match=r"torchvision has no 'resnet17'; expected .*resnet"):
+    with pytest.raises(
+        ConfigError, match=r"torchvision has no 'resnet17'; expected .* did you mean 'resnet1"
+    ):
         build_backbone("torchvision:resnet17")
     with pytest.raises(ConfigError, match="timm:vit_tiny_patch16_224 has maps of strides"):
         build_backbone("timm:vit_tiny_patch16_224")
