@@ -1,0 +1,61 @@
+"""Time of a training step on a CPU, with what it reads: loading a batch, and the step itself.
+
+    python scripts/benchmarks/training_step.py --data DIR [--model d0] [--size 320] [--batch 8]
+
+Medians of whole steps as ``nasface train`` takes them (both shots, optimiser, moving average), in
+processor time, so that other work on the machine counts little with one thread.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from statistics import median
+
+import torch
+
+from nasface.data.augment import AugmentConfig
+from nasface.detection.zoo import MODELS
+from nasface.engine.distributed.world import World
+from nasface.engine.job import RunContext
+from nasface.engine.malloc import keep_freed_memory
+from nasface.engine.train import load_train_inputs, make_train_job, train_config_of
+from nasface.progress import Silent
+
+
+def main() -> None:
+    """Print both medians."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--model", choices=MODELS, default="d0")
+    parser.add_argument("--size", type=int, default=320)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=4, help="behind two that warm up")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    config = replace(
+        train_config_of(options.model),
+        data=options.data,
+        batch_size=options.batch,
+        ema_decay=0.998,
+        augment=AugmentConfig(size=options.size),
+    )
+    context = RunContext(World(), torch.device("cpu"))
+    job = make_train_job(config, load_train_inputs(config), context)
+    job.start(Silent())
+    loading, stepping = [], []
+    for _ in range(options.steps + 2):
+        started = time.process_time()
+        batch = next(job.batches)
+        loaded = time.process_time()
+        job.take_step(batch)
+        loading.append(loaded - started)
+        stepping.append(time.process_time() - loaded)
+    print(f"loading {1000 * median(loading[2:]):.0f} ms, step {1000 * median(stepping[2:]):.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
