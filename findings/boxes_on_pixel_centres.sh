@@ -13,8 +13,7 @@
 #
 # Why it matters: a face 4 px wide has an IoU of 0.60 with its own place after one flip; on average
 # half of all targets are off, always to the same side, and the smallest faces of a WIDER-like set no
-# longer match their anchors. Add the pixel back after a
-# flip, or flip boxes yourself.
+# longer match their anchors. Add the pixel back after a flip, or flip boxes yourself.
 # nasface: has its own transforms of boxes, on edges.
 set -euo pipefail
 folder=$(mktemp -d)
