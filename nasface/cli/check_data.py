@@ -21,13 +21,12 @@ PROBLEMS = 1
 
 @dataclass(kw_only=True)
 class CheckDataCommand:
-    """Look for what is wrong with a data set before it is trained or scored on.
+    """Check a data set for mistakes before it is trained or evaluated on.
 
     Reads every image and compares it with its boxes: images that cannot be read or are cut short,
     EXIF turns and which way of reading the boxes fit, boxes outside of their image, faces without
-    an area, rows of another form than x y w h, no valid face, images that are there twice. Counts
-    the faces by height and per image. Exit code: 0 nothing is wrong, 1 something is, 2 the data set
-    cannot be read.
+    an area, boxes that are not x y w h, no valid face, duplicate images. Counts the faces by height
+    and per image. Exit code: 0 nothing is wrong, 1 something is, 2 the data set cannot be read.
     """
 
     settings: Annotated[DataConfig, tyro.conf.arg(name="")]

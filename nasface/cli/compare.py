@@ -28,10 +28,10 @@ _SHARE_OF_TIME = 0.1
 class CompareCommand:
     """Search, train and evaluate all methods of a plan with all its seeds, and compare them.
 
-    Runs what is missing in --out; a comparison that was stopped, in whatever way, goes on with the
-    same command. Says a line after each run and keeps up to date: runs.csv, a row a run, and
-    summary.csv, .md and .png: means with intervals, paired tests, cost. Several calls may share a
-    folder, as the ranks of torchrun do.
+    Runs what is missing in --out; a comparison that was stopped goes on with the same command.
+    After each run it prints a line and updates runs.csv, with a row for each run, and summary.csv,
+    .md and .png: means with intervals, paired tests, cost. Several calls may share a folder, as the
+    ranks of torchrun do.
     """
 
     plan: tyro.conf.Positional[Path]
@@ -39,7 +39,7 @@ class CompareCommand:
     out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Folder of the comparison; needed except with --estimate."""
     data: str | None = None
-    """Folder of the data, in the place of the plan's."""
+    """Folder of the data, instead of the plan's."""
     workers: int = 1
     """Runs side by side."""
     on: str = "local"
@@ -48,7 +48,7 @@ class CompareCommand:
     """Settings of the jobs of --on slurm, as submitit has them: timeout_min 240 slurm_partition gpu
     gpus_per_node 1."""
     estimate: bool = False
-    """Time a few steps of each method, say what the comparison would take, and do not start it."""
+    """Time a few steps of each method and estimate the comparison, without starting it."""
     json: bool = False
     """Print the summary, or the estimate, as JSON."""
 

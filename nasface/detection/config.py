@@ -31,12 +31,11 @@ class DetectorConfig:
     """1x1 convolutions to `channels` between backbone and neck; or none, where the neck takes the
     maps at the backbone's widths. In a search projected."""
     neck: str = GENOTYPE
-    """What enhances the pyramid: genotype, the cells of one; none; or hand-made parts joined by +,
-    such as fpn or fem-fpn+fem-cpm. One of the parts may be genotype. `nasface cost necks` lists
-    them. In a search genotype."""
+    """Neck, which refines the pyramid: genotype, the cells of one; none; or hand-made parts joined
+    by +, such as fpn or fem-fpn+fem-cpm. One of the parts may be genotype. `nasface cost necks`
+    lists them. In a search genotype."""
     repeats: int = 1
-    """How often the cells of the genotype, and each hand-made part, follow one another. In a search
-    1."""
+    """Repetitions of the genotype's cells and of each hand-made part. In a search 1."""
     context: Form = "separable"
     """Cells on a single level: as in the genotype, or dense, bottlenecks of dense convolutions at a
     quarter of the width. In a search separable."""
@@ -53,15 +52,15 @@ class DetectorConfig:
     cosine_scale: float = 10.0
     """Factor of the cosines."""
     max_in_out: bool = False
-    """Several logits stand for a class and the greatest counts: 3 for background on the finest
-    level, 3 for faces on the others."""
+    """Several logits per class, of which the greatest counts: 3 for background on the finest level,
+    3 for faces on the others."""
     max_out_background: bool = False
     """Three logits stand for background on the finest level and the greatest counts; all else has
     one (S3FD)."""
     head_layers: int = 2
     """Layers in each branch of the heads, before the last convolution."""
     head_branches: Literal["separate", "joint"] = "separate"
-    """Classes and boxes have branches of their own, or share one of dense 3x3 layers."""
+    """separate: a branch for classes and one for boxes; joint: one of dense 3x3 layers for both."""
     head_channels: int | None = None
     """Width of the layers of the branches; null is that of the pyramid."""
     first_shot: Literal["shared", "two-step", "pyramid", "none"] = "shared"

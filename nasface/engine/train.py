@@ -68,12 +68,12 @@ class TrainConfig(JobConfig):
     inference: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied in these evaluations."""
     ema_decay: float = 0.0
-    """Decay of an exponential moving average of the weights, such as 0.998, which is then what is
-    evaluated and saved; 0 switches it off."""
+    """Decay of an exponential moving average of the weights, such as 0.998; the averaged weights
+    are then evaluated and saved. 0: no average."""
     freeze_bn_after: float = 1.0
-    """Share of the steps in which normalisations go by the statistics of their batch; in the rest
-    they go by their running statistics, as in detection. Small batches can hide that features of
-    unusual images grow from layer to layer once their own share of the statistics is gone."""
+    """Share of the steps in which batch norm uses the statistics of the batch; in the rest it uses
+    running statistics, as in detection. Small batches can hide that features of unusual images grow
+    from layer to layer once their own share of the statistics is gone."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -28,10 +28,10 @@ class ExportConfig:
     scores of all anchors; detections: what suppression leaves. A Python file has functions for
     each."""
     size: str = ""
-    """Width x height in pixels, such as 640x480, of the only images that are taken: sizes and
-    anchors become constants. Empty: any size."""
+    """Fixed image size, width x height in pixels, such as 640x480: sizes and anchors become
+    constants. Empty: any size."""
     batch: int = 1
-    """Images seen together, with a fixed size; without one any number."""
+    """Batch size of a fixed image size; without one it is free."""
     precision: Precision = "fp32"
     """fp32, or fp16: weights and features of half the bytes, boxes decoded in fp32. ONNX files."""
     opset: int = OPSETS[-1]
