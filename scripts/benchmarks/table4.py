@@ -5,15 +5,14 @@
 Each of D0 to D4 alternates with the detector that the table sets beside it, in torch and in ONNX
 Runtime, with one image of 640 x 480, random weights, normalisations folded and without
 suppression. One thread; milliseconds are of processor time, medians over the rounds, ratios medians
-of those within a round. The profile is torch's: the share of a pass that dense convolutions,
-depthwise ones and all else take, and the rate of each. Rows are written as they come, so that a
+of those within a round. The profile is torch's: the share of a pass that convolutions of 3x3 and
+more, 1x1, depthwise ones and all else take. Rows are written as they come, so that a
 measurement can be stopped; ONNX files in DIR are used again.
 """
 
 import argparse
 import gc
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -79,21 +78,21 @@ def step_of(module: nn.Module, images: Tensor) -> Step:
     return step
 
 
-def shares(step: Step) -> dict[str, float]:
-    """Share of the time of one pass that each kind of operation takes."""
+def shares(step: Step, passes: int = 3) -> dict[str, float]:
+    """Share of the time of a few passes that each kind of convolution takes, and all else."""
     with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as seen:
-        step()
-    times: dict[str, float] = defaultdict(float)
+        for _ in range(passes):
+            step()
+    times = dict.fromkeys(("dense", "pointwise", "depthwise", "other"), 0.0)
     for event in seen.key_averages(group_by_input_shape=True):
-        kind = "other"
-        if "convolution" in event.key:
-            weight = event.input_shapes[1]
-            kind = "depthwise" if len(weight) == 4 and weight[1] == 1 else "dense"
-        times[kind] += event.self_cpu_time_total
+        times["other"] += event.self_cpu_time_total
+        if event.key == "aten::conv2d":
+            _, per_group, side, _ = event.input_shapes[1]
+            kind = "depthwise" if per_group == 1 else "pointwise" if side == 1 else "dense"
+            times[kind] += event.cpu_time_total
+            times["other"] -= event.cpu_time_total
     total = sum(times.values())
-    return {
-        f"{kind}_share": round(times[kind] / total, 3) for kind in ("dense", "depthwise", "other")
-    }
+    return {f"{kind}_share": round(each / total, 3) for kind, each in times.items()}
 
 
 def measure(name: str, peer: str, folder: Path, repeats: int) -> list[dict[str, object]]:
