@@ -24,8 +24,10 @@ from measuring import Step, alternate, ratio, write_rows
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
+from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.detection.checkpoint import LoadedDetector
+from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
 from nasface.detection.necks.registry import uses_genotype
@@ -35,6 +37,7 @@ from nasface.export.onnx import to_onnx
 from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
 from nasface.nn.blocks import channels_last
+from nasface.nn.cost import Cost
 from nasface.nn.fuse import fuse_conv_bn
 
 PAIRS: Mapping[str, tuple[str, float, float]] = {
@@ -47,11 +50,21 @@ PAIRS: Mapping[str, tuple[str, float, float]] = {
 """Model -> its peer in the table, and the milliseconds of both on the paper's GPU (P40)."""
 
 
+def parts_of(name: str) -> tuple[DetectorConfig, Genotype | None]:
+    """The settings of a detector of the zoo, and its genotype."""
+    config = MODELS[name].detector
+    return config, load_genotype(REFERENCE_GENOTYPE) if uses_genotype(config.neck) else None
+
+
+def cost_of(name: str) -> Cost:
+    """Parameters and multiply-adds of a detector of the zoo."""
+    return detector_cost(*parts_of(name), *TABLE_SIZE)[0]
+
+
 def build(name: str) -> LoadedDetector:
     """A detector of the zoo with random weights."""
     torch.manual_seed(0)
-    config = MODELS[name].detector
-    genotype = load_genotype(REFERENCE_GENOTYPE) if uses_genotype(config.neck) else None
+    config, genotype = parts_of(name)
     return LoadedDetector(build_detector(config, genotype).eval(), config, genotype, {})
 
 
@@ -114,9 +127,7 @@ def measure(name: str, peer: str, folder: Path, repeats: int) -> list[dict[str, 
         times[each, "onnxruntime"] = seconds
     rows: list[dict[str, object]] = []
     for each in (name, peer):
-        loaded = MODELS[each].detector
-        genotype = load_genotype(REFERENCE_GENOTYPE) if uses_genotype(loaded.neck) else None
-        cost = detector_cost(loaded, genotype, *TABLE_SIZE)[0]
+        cost = cost_of(each)
         row: dict[str, object] = {
             "model": each,
             "beside": name,

@@ -15,7 +15,8 @@ from nasface.arch.io import load_genotype, save_genotype
 from nasface.cli.main import VERBS, main
 from nasface.data.images import read_image
 from nasface.detection.checkpoint import read_checkpoint
-from nasface.detection.zoo import MODELS
+from nasface.detection.zoo import FAMILY, MODELS
+from nasface.detection.zoo_peers import PEERS
 from nasface.engine.train import TrainConfig
 from nasface.io.files import is_draft
 from nasface.io.settings import load_config
@@ -212,11 +213,20 @@ def test_cost_of_the_family(capsys: Output) -> None:
     assert json.loads(capsys.readouterr().out)["parts"][0]["macs"] > total["macs"]
     assert main(["cost", "family", "--json"]) == 0
     models = json.loads(capsys.readouterr().out)["models"]
-    assert [each["model"] for each in models] == list(MODELS)
+    assert [each["model"] for each in models] == list(FAMILY)
     assert models[0]["parameters"] == total["parameters"]
     assert 0.97 < models[0]["macs_to_published"] < 1.03
     assert main(["cost", "family", "--size", "320x256", "--genotype", "autofem-widerface"]) == 0
-    assert "paper" not in capsys.readouterr().out
+    assert "published" not in capsys.readouterr().out
+
+
+def test_cost_of_published_detectors(capsys: Output) -> None:
+    capsys.readouterr()
+    assert main(["cost", "peers", "--json"]) == 0
+    models = {each["model"]: each for each in json.loads(capsys.readouterr().out)["models"]}
+    assert list(models) == list(PEERS)
+    assert 0.995 < models["s3fd-vgg16"]["macs_to_published"] < 1.005
+    assert "macs_to_published" not in models["refineface-r152"], "none is published"
 
 
 def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) -> None:
