@@ -169,6 +169,8 @@ class _Worker:
 
 def _work(connection: Connection, path: Path, threads: int, shape: tuple[int, int, int]) -> None:
     """What a worker does until it is ended."""
+    # Some runtimes greet on the standard output, which belongs to the figures.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     torch.set_num_threads(threads)
     height, width, batch = shape
     images = random_images(batch, height, width)
