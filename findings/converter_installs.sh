@@ -14,7 +14,7 @@
 # Why it matters: a conversion in a CI job or on a shared machine changes packages of an environment
 # that has nothing to do with it, and pinned versions are passed over. Run it where no `pip` is on
 # PATH, or call the compiled converter that the command wraps: `_tools.mnnconvert(arguments)`.
-# nasface: does not run the converter.
+# nasface: `export --to mnn` calls the compiled converter.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -18,7 +18,9 @@ from nasface.export.runtimes.registry import write_decoding
 from nasface.export.traceable import Graph
 from nasface.optional import need
 
-_CONVERT = "from MNN.tools.mnnconvert import main; main()"
+# The compiled converter itself. MNN's command around it (3.6.1) installs a client with whatever pip
+# is on PATH and reports the conversion to its makers; see findings/converter_installs.sh.
+_CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 
 
 def write_mnn(
