@@ -15,6 +15,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import NullFormatter
 from table4 import cost_of
 
 FAMILY = {"d0": 0.744, "d1": 0.820, "d2": 0.836, "d3": 0.848, "d4": 0.858}
@@ -53,6 +54,8 @@ def main() -> None:
                 at = (values[name], aps[name])
                 panel.annotate(name, at, (4, -10), textcoords="offset points", fontsize=7)
         panel.set(xscale="log", xlabel=label)
+        panel.margins(x=0.25)
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("reported AP, hard")
     figure.savefig(options.out, dpi=150)

@@ -2,9 +2,23 @@
 
 from itertools import pairwise
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nasface.detection.backbones.base import Backbone
+
+
+class HalvingPool(nn.MaxPool2d):
+    """2x2 max pooling of rectified maps to ceil(H / 2), ceil(W / 2).
+
+    A border of zeros, which change no maximum, stands for the mode of rounding up, of which torch's
+    exporter makes conditions on the size of the image.
+    """
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Apply the module."""
+        halved: Tensor = super().forward(F.pad(x_BCHW, (0, 1, 0, 1)))
+        return halved
 
 
 class VGG16(Backbone):
@@ -37,7 +51,7 @@ class VGG16(Backbone):
             if stage >= 2:
                 self.taken[len(layers) - 1] = stage
                 self.channels = {**self.channels, stage: channels}
-            layers.append(nn.MaxPool2d(2, 2, ceil_mode=True))
+            layers.append(HalvingPool(2, 2))
         self.features = nn.Sequential(*layers)
         fully, c6, c7 = (int(each * width) for each in (1024, 512, 256))
         self.fc6 = _conv_relu(channels, fully, 3, dilation=6)
