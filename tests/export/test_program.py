@@ -39,5 +39,5 @@ def test_suppression_is_no_part_of_it(tmp_path: Path, capsys: Output) -> None:
     weights = write_lively_weights(tmp_path / "w.safetensors")
     words = f"export --weights {weights} --out {tmp_path}/w.pt2 --outputs detections"
     assert main(words.split()) == 2
-    assert "a program gives predictions or boxes" in capsys.readouterr().err
+    assert "a program gives heads, predictions or boxes" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [weights]
