@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nasface.api.detector import FaceDetector, load_detector
+from nasface.api.engines import ONNX_FROM
 from nasface.data.inputs import list_inputs
 from nasface.data.reading import check_images
 from nasface.data.records import ImageRecord
@@ -34,7 +35,9 @@ def detect_files(
     ``detector``, that of ``config.weights`` is loaded: a released one unless set.
 
     Raises:
-        ConfigError: without a detector and weights. DataError: for an input that does not exist.
+        ConfigError: without a detector and weights, or for an engine that cannot run it.
+        MissingPackageError: for engine onnxruntime, without it.
+        DataError: for an input that does not exist.
         RunError: for a folder that is not empty, or weights that cannot be used.
     """
     config, progress = config or DetectConfig(), progress or Silent()
@@ -49,9 +52,12 @@ def detect_files(
         detector = load_detector(config.weights, config.device)
     elif detector.source is not None:
         config = replace(config, weights=str(detector.source))
+    frames = (config.frames or ONNX_FROM) * len(found.videos)
+    network, engine = detector.network_by(config.engine, len(found.images) + frames)
     folder = RunFolder(Path(out))
     folder.create(config, "detection")
-    finder = Finder(detector.network(), config, folder)
+    finder = Finder(network, config, folder)
+    finder.found.engine = engine
     with stop_on_interrupt() as stop:
         for result in found.results:
             progress.note(f"not looked at: {result}, which holds results")

@@ -2,13 +2,14 @@
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from nasface.api.engines import DetectingCopies
 from nasface.api.faces import Faces
 from nasface.arch.genotype import Genotype
 from nasface.detection.checkpoint import LoadedDetector, save_detector
@@ -17,11 +18,11 @@ from nasface.detection.detector import Detector
 from nasface.device import choose_device
 from nasface.errors import ConfigError, RunError
 from nasface.inference.loading import read_detector
+from nasface.inference.onnx_runtime import Engine
 from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
 from nasface.inference.predict import InferenceConfig, detect_batch
 from nasface.models import DEFAULT_MODEL, weights_path
 from nasface.nn.blocks import channels_last
-from nasface.nn.fuse import fuse_conv_bn
 from nasface.structures import Candidates, Predictions
 
 if TYPE_CHECKING:
@@ -29,20 +30,6 @@ if TYPE_CHECKING:
     from nasface.engine.evaluate import Evaluation
     from nasface.export.config import ExportConfig
     from nasface.export.parity import ParityDifference
-
-
-@dataclass(frozen=True)
-class _Fused:
-    """A network for detection, and the tensors it was made of, as they were then."""
-
-    network: nn.Module
-    state: list[tuple[Tensor, int, int]]
-
-    def fits(self, state: list[tuple[Tensor, int, int]]) -> bool:
-        return len(state) == len(self.state) and all(
-            new[0] is old[0] and new[1:] == old[1:]
-            for new, old in zip(state, self.state, strict=True)
-        )
 
 
 class FaceDetector(nn.Module):
@@ -69,7 +56,7 @@ class FaceDetector(nn.Module):
         self.metrics: dict[str, Any] = metrics or {}
         self.source = source
         self.training = module.training
-        self._fused: _Fused | None = None
+        self._copies = DetectingCopies()
 
     @property
     def name(self) -> str:
@@ -109,11 +96,11 @@ class FaceDetector(nn.Module):
         """
         if mode:
             _ = self.trainable
-        self._fused = None
+        self._copies = DetectingCopies()
         return super().train(mode)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self._fused = None
+        self._copies = DetectingCopies()
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # as torch has it
         return self
 
@@ -125,11 +112,28 @@ class FaceDetector(nn.Module):
         """
         if not isinstance(self.module, Detector):
             return self.module
-        tensors = [*self.module.parameters(), *self.module.buffers()]
-        state = [(each, each._version, each.data_ptr()) for each in tensors]
-        if self._fused is None or not self._fused.fits(state):
-            self._fused = _Fused(channels_last(fuse_conv_bn(self.module)), state)
-        return self._fused.network
+        return self._copies.fused(self.module)
+
+    def network_by(self, engine: Engine, pictures: int) -> tuple[nn.Module, str]:
+        """Return the network as an engine detects with it, and what to call that engine.
+
+        ``pictures`` is how many are to come: auto takes ONNX Runtime for several on the CPU,
+        those seen before with the same weights included, where it is installed and knows the
+        network's operators.
+
+        Raises:
+            ConfigError: for an engine that cannot run it. MissingPackageError: for onnxruntime,
+                without it.
+        """
+        if isinstance(self.module, Detector):
+            return self._copies.chosen(self.module, self.config, engine, pictures)
+        if engine == "torch":
+            raise ConfigError("engine: torch cannot run an ONNX file, expected onnxruntime or auto")
+        return self.module, "ONNX Runtime"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A session of ONNX Runtime cannot be copied.
+        return {**self.__dict__, "_copies": DetectingCopies()}
 
     def detect(
         self,
@@ -138,6 +142,7 @@ class FaceDetector(nn.Module):
         *,
         inference: InferenceConfig | None = None,
         batch_size: int = 8,
+        engine: Engine = "auto",
     ) -> list[Faces]:
         """Find the faces of each picture, in order, boxes ``x1 y1 x2 y2`` in its own pixels.
 
@@ -149,9 +154,14 @@ class FaceDetector(nn.Module):
         are seen and how detections are suppressed; its own ``score_threshold``, 0.02 or a lower
         ``score_threshold`` unless given, is the least that enters suppression.
 
+        ``engine`` runs the network. auto is ONNX Runtime on the CPU, where it is installed, from
+        the eighth picture seen with the same weights; boxes and scores of the two engines agree to
+        rounding.
+
         Raises:
             DataError: for a file that cannot be read. ValueError: for another kind of picture, or a
-                batch of none.
+                batch of none. ConfigError: for an engine that cannot run it. MissingPackageError:
+                for onnxruntime, without it.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
@@ -161,8 +171,10 @@ class FaceDetector(nn.Module):
             inference = replace(inference, score_threshold=least)
         images = ((source_of(each), as_image(each)) for each in each_picture(pictures))
         found: list[Faces] = []
-        network = self.network()
+        known = len(pictures) if isinstance(pictures, list | tuple) else 0
         for batch in batches(images, batch_size):
+            network, _ = self.network_by(engine, max(known - len(found), len(batch)))
+            self._copies.seen += len(batch)
             results = detect_batch(network, [image for _, image in batch], inference)
             for (source, _), each in zip(batch, results, strict=True):
                 kept = each.scores_N >= score_threshold

@@ -10,6 +10,7 @@ import tyro
 
 from nasface.api.detecting import detect_files
 from nasface.cli.console import console_progress, print_json, say
+from nasface.cli.detail import detail
 from nasface.cli.options import parse
 from nasface.engine.detect import LEFT_OUT, SHEET, DetectConfig
 from nasface.errors import ConfigError
@@ -56,6 +57,8 @@ def run(arguments: Sequence[str]) -> int:
     if command.json:
         print_json(found.rows())
     else:
+        if detail() == "verbose":
+            say(f"engine     {found.engine}")
         say(f"{found.total} faces in {len(found.faces)} images, {len(found.unread)} left out")
         if found.unread or found.notes:
             say(f"left out   {out / LEFT_OUT}")

@@ -16,6 +16,7 @@ from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile, is_stream, shown_name
 from nasface.errors import ConfigError, DataError, NasfaceError
 from nasface.inference.annotate import contact_sheet, draw_boxes
+from nasface.inference.onnx_runtime import Engine
 from nasface.inference.predict import InferenceConfig, detect, detections_as_rows
 from nasface.io.files import write_text
 from nasface.models import DEFAULT_MODEL
@@ -49,6 +50,9 @@ class DetectConfig:
     """Frames to take of each video or camera; 0 takes all."""
     device: str = "auto"
     """cpu, cuda, mps (Apple), or auto: a CUDA GPU where there is one."""
+    engine: Engine = "auto"
+    """What runs the network: torch, onnxruntime (CPU), or auto, which is onnxruntime where it is
+    installed and there are enough pictures that it saves time."""
     inference: InferenceConfig = field(default_factory=InferenceConfig)
     """How the detector is applied."""
 
@@ -64,7 +68,7 @@ class DetectConfig:
 class Found:
     """Faces by image, in the order in which they were looked at; ``unread`` says what could not be
     read, and why, ``notes`` what else was wrong, ``shown`` are small pictures of the first, and
-    ``stopped`` whether Ctrl-C ended it.
+    ``stopped`` whether Ctrl-C ended it, and ``engine`` what ran the network.
 
     A frame of a video is named ``file#number``, from 0.
     """
@@ -75,6 +79,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
     shown: list[Image] = field(default_factory=list)
     stopped: bool = False
+    engine: str = ""
 
     @property
     def total(self) -> int:

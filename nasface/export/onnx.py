@@ -66,7 +66,7 @@ def to_onnx(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
         ConfigError: for fp16, if the network has operators that only torch's exporter knows.
     """
     try:
-        model = _recorded(loaded, config)
+        model = recorded_model(loaded, config)
     except NotRecordableError as problem:
         if config.precision == "fp16":
             raise ConfigError(f"precision: fp16 is not to be had: {problem}") from None
@@ -79,8 +79,14 @@ def to_onnx(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
     return model
 
 
-def _recorded(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
-    """The network as it was recorded, and anchors, boxes and scores behind it."""
+def recorded_model(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
+    """Return the network as it was recorded, and anchors, boxes and scores behind it.
+
+    It has neither suppression nor metadata; see :func:`to_onnx`.
+
+    Raises:
+        NotRecordableError: if the network has operators that only torch's exporter knows.
+    """
     fixed, outputs = config.fixed, config.outputs
     sizes = _SIZES
     if fixed is not None:

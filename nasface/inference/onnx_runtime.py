@@ -20,6 +20,8 @@ from nasface.optional import need
 from nasface.structures import Candidates, Predictions
 
 Outputs = Literal["heads", "predictions", "boxes", "detections"]
+Engine = Literal["auto", "torch", "onnxruntime"]
+"""What runs a network: auto is ONNX Runtime where it is installed and saves time, else torch."""
 
 #: names of the tensors that a graph gives
 OUTPUT_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -152,7 +152,7 @@ def test_pictures_are_taken_a_batch_at_a_time(detector: FaceDetector) -> None:
 
     network = detector.network()
     handle = network.register_forward_pre_hook(lambda *_: calls.append(len(seen)))
-    detector.detect(endless(), inference=TEST, batch_size=2)
+    detector.detect(endless(), inference=TEST, batch_size=2, engine="torch")
     handle.remove()
     assert len(calls) == 3
     assert all(taken <= 2 * at + 3 for at, taken in enumerate(calls))
