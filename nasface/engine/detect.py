@@ -3,7 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from nasface.arrays import Image
 from nasface.data.check import BadImages
 from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile, is_stream, shown_name
+from nasface.engine.pipeline import Behind, ahead
 from nasface.errors import ConfigError, DataError, NasfaceError
 from nasface.inference.annotate import contact_sheet, draw_boxes
 from nasface.inference.onnx_runtime import Engine
@@ -120,7 +123,8 @@ class Finder:
     """Looks for faces and draws them into a folder.
 
     What is wrong with a single picture or video does no harm to the others: it is noted. Call
-    ``finish`` in any case, so that the lists of what was found are written.
+    ``finish`` in any case, so that the lists of what was found are written. Files are read ahead
+    and pictures drawn and written behind, in a thread each, while the detector looks.
     """
 
     def __init__(self, detector: nn.Module, config: DetectConfig, folder: RunFolder) -> None:
@@ -128,28 +132,29 @@ class Finder:
         self.found = Found()
         self._names: set[str] = set()
         self._labels: set[str] = set()
+        self._looked_at = 0
 
     def images(self, paths: Sequence[Path], progress: Progress, stop: StopRequest) -> None:
         """Go through image files; one that cannot be read is noted and left out."""
         if not paths:
             return
         progress.start("detect", len(paths))
-        for at, path in enumerate(paths):
-            if stop.asked:
-                return
-            label = _text(path)
-            try:
-                drawn = self._look(label, read_image(path))
-            except DataError as error:
-                self._leave_out(error, progress)
-                progress.advance()
-                continue
-            name = self._free_name(f"{at:05d}_{path.stem}")
-            try:
-                write_image(self.folder.path / f"{name}.jpg", drawn)
-            except NasfaceError as error:
-                self._note_undrawn(label, error, progress)
-            progress.advance({"faces": len(self.found.faces[label])})
+        with (
+            closing(ahead(map(_read, paths))) as pictures,
+            Behind[_Drawn](partial(self._keep, progress)) as drawing,
+        ):
+            for at, (path, picture) in enumerate(zip(paths, pictures, strict=True)):
+                if stop.asked:
+                    return
+                if isinstance(picture, DataError):
+                    self._leave_out(picture, progress)
+                    progress.advance()
+                    continue
+                label = _text(path)
+                name = self._free_name(f"{at:05d}_{path.stem}")
+                write = partial(write_image, self.folder.path / f"{name}.jpg")
+                drawing.do(self._look(label, picture, write))
+                progress.advance({"faces": len(self.found.faces[label])})
 
     def video(self, name: str, progress: Progress, stop: StopRequest) -> None:
         """Go through a video, camera or stream, and write it with its faces drawn; one that cannot
@@ -162,22 +167,26 @@ class Finder:
             self._leave_out(error, progress)
             return
         stem = self._free_name(_stem(label))
-        drawing = _Drawing(VideoFile(self.folder.path / f"{stem}.mp4", video.rate))
+        file = _Drawing(VideoFile(self.folder.path / f"{stem}.mp4", video.rate))
         wanted = min(video.frames or self.config.frames, self.config.frames or video.frames)
         progress.start(f"detect {stem}", wanted)
         frames = 0
         try:
-            for at, frame in enumerate(_limited(video, self.config.frames)):
-                if stop.asked:
-                    break
-                drawing.append(self._look(f"{label}#{at}", frame))
-                frames = at + 1
-                progress.advance({"faces": len(self.found.faces[f"{label}#{at}"])})
+            with (
+                closing(ahead(_limited(video, self.config.frames))) as images,
+                Behind[_Drawn](partial(self._keep, progress)) as drawing,
+            ):
+                for at, frame in enumerate(images):
+                    if stop.asked:
+                        break
+                    drawing.do(self._look(f"{label}#{at}", frame, file.append))
+                    frames = at + 1
+                    progress.advance({"faces": len(self.found.faces[f"{label}#{at}"])})
         finally:
             video.close()
-            drawing.close()
-            if drawing.error is not None:
-                self._note_undrawn(label, drawing.error, progress)
+            file.close()
+            if file.error is not None:
+                self._note_undrawn(label, file.error, progress)
         if not frames and not stop.asked:
             self._leave_out(DataError(f"{label}: holds no frame that can be read"), progress)
         elif frames < _MOST_OF_IT * wanted and not stop.asked:
@@ -211,16 +220,50 @@ class Finder:
         short = _UNSAFE.sub("_", _text(stem)).encode()[:_LONGEST_STEM].decode("utf-8", "ignore")
         return _distinct(short.rstrip(". ") or "video", self._names)
 
-    def _look(self, name: str, image: Image) -> Image:
+    def _look(self, name: str, image: Image, write: "_Write") -> "Callable[[], _Drawn]":
+        """Note the faces of an image; returns what draws them and writes the picture."""
         every = detect(self.detector, image, self.config.inference)
         kept = every.scores_N >= self.config.score_threshold
         faces = Detections(every.boxes_N4[kept], every.scores_N[kept])
         self.found.faces[name] = faces
         self.found.sizes[name] = (image.shape[0], image.shape[1])
-        drawn = draw_boxes(image, faces.boxes_N4.numpy(), faces.scores_N.numpy())
-        if len(self.found.shown) < OVERVIEW:
-            self.found.shown.append(contact_sheet([drawn], 1, _CELL))
-        return drawn
+        self._looked_at += 1
+        return partial(_draw, name, image, faces, write, self._looked_at <= OVERVIEW)
+
+    def _keep(self, progress: Progress, drawn: "_Drawn") -> None:
+        if drawn.small is not None:
+            self.found.shown.append(drawn.small)
+        if drawn.error is not None:
+            self._note_undrawn(drawn.name, drawn.error, progress)
+
+
+_Write = Callable[[Image], None]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A picture that was written, or not by an ``error``; ``small`` is for the overview."""
+
+    name: str
+    small: Image | None
+    error: NasfaceError | None = None
+
+
+def _read(path: Path) -> Image | DataError:
+    try:
+        return read_image(path)
+    except DataError as error:
+        return error
+
+
+def _draw(name: str, image: Image, faces: Detections, write: _Write, is_shown: bool) -> _Drawn:
+    drawn = draw_boxes(image, faces.boxes_N4.numpy(), faces.scores_N.numpy())
+    small = contact_sheet([drawn], 1, _CELL) if is_shown else None
+    try:
+        write(drawn)
+    except NasfaceError as error:
+        return _Drawn(name, small, error)
+    return _Drawn(name, small)
 
 
 class _Drawing:

@@ -264,3 +264,23 @@ def test_user_names_and_passwords_are_not_shown(
              and path.suffix != ".jpg"]  # fmt: skip
     assert not any("pw" in text for text in texts)
     assert "http://nowhere/: OpenCV cannot open it" in "".join(texts)
+
+
+def test_many_pictures_keep_their_order(tmp_path: Path) -> None:
+    """Read ahead and written behind, one of them broken and one that cannot be drawn."""
+    for at in range(12):
+        write_image(tmp_path / f"{at:02d}.png", np.full((30, 40 + at, 3), 20 * at, np.uint8))
+    (tmp_path / "05.png").write_bytes(b"broken")
+    find = finder(tmp_path / "new")
+    (tmp_path / "new" / "00003_03.jpg").mkdir()
+    find.images(sorted(tmp_path.glob("*.png")), Silent(), StopRequest())
+    find.finish()
+    left = [at for at in range(12) if at != 5]
+    assert [Path(name).stem for name in find.found.faces] == [f"{at:02d}" for at in left]
+    assert [size[1] for size in find.found.sizes.values()] == [40 + at for at in left]
+    shown = [int(each[len(each) // 2 + 20, each.shape[1] // 2, 0]) for each in find.found.shown]
+    assert shown == pytest.approx([20 * at for at in left], abs=2)
+    assert [note.partition(":")[0] for note in find.found.notes] == [str(tmp_path / "03.png")]
+    for at in left:
+        drawn = tmp_path / "new" / f"{at:05d}_{at:02d}.jpg"
+        assert drawn.is_dir() if at == 3 else read_image(drawn).shape == (30, 40 + at, 3)
