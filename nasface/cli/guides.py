@@ -271,6 +271,22 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                 ("A page for the browser", "nasface export --to web --out page"),
             )
         ),
+        "quantize": Guide(
+            (
+                (
+                    "A released detector, with AP before and after",
+                    "nasface quantize --data wider --out int8.onnx",
+                ),
+                (
+                    "With photographs that have no annotations",
+                    "nasface quantize --images holiday --out int8.onnx",
+                ),
+                (
+                    "For processors without VNNI",
+                    "nasface quantize --data wider --reduce-range yes --out int8.onnx",
+                ),
+            )
+        ),
         "benchmark": Guide(
             (
                 ("Both released detectors", "nasface benchmark asfd-nano asfd-small"),

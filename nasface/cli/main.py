@@ -33,6 +33,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "plot": "draw the curves of evaluations in one figure",
         "report": "write a report of runs, side by side, as one HTML file",
         "export": "write a detector for another runtime, or as a page for the browser",
+        "quantize": "write a detector as ONNX that computes with 8-bit integers",
         "benchmark": "latency and memory of exported detectors, side by side",
         "serve": "show a detector's page in the browser",
         "draw": "draw a genotype, what two share, or how the choices of a search moved",

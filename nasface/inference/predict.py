@@ -107,7 +107,7 @@ def _detect_view(
 ) -> list[Detections]:
     """What a view shows of each image, in pixels of the image."""
     height, width = images[0].shape[:2]
-    scaled = [_resize(image, view.scale) for image in images]
+    scaled = [resize_by(image, view.scale) for image in images]
     rows, columns = scaled[0].shape[:2]
     # A detector of another runtime, which has no parameters, takes its images from memory.
     device = next((each.device for each in detector.parameters()), torch.device("cpu"))
@@ -155,7 +155,8 @@ def suppress(
     return Detections(boxes[kept], scores_A[candidates][kept])
 
 
-def _resize(image_HW3: Image, scale: float) -> Image:
+def resize_by(image_HW3: Image, scale: float) -> Image:
+    """Return an image uint8 (H, W, 3) as the detector sees it at a scale, at least 1 x 1."""
     height, width = (max(1, round(side * scale)) for side in image_HW3.shape[:2])
     if (height, width) == image_HW3.shape[:2]:
         return image_HW3

@@ -88,6 +88,11 @@ def with_suppression(
     )
     # The inner sizes that are noted there contradict what some runtimes infer.
     del merged.graph.value_info[:]
+    # Merging states the operator set once for each part.
+    versions = {each.domain: each.version for each in merged.opset_import}
+    del merged.opset_import[:]
+    for domain, version in versions.items():
+        merged.opset_import.add(domain=domain, version=version)
     return merged
 
 

@@ -1,0 +1,254 @@
+"""Detectors as ONNX files that compute with 8-bit integers, beside the same in float32."""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from nasface.api.arguments import refuse
+from nasface.api.detector import FaceDetector, load_detector
+from nasface.api.evaluation import evaluate
+from nasface.api.progress import shown_progress
+from nasface.data.formats import DataConfig
+from nasface.data.images import read_image, to_tensor
+from nasface.data.inputs import list_inputs
+from nasface.data.records import AnnotatedDataset
+from nasface.engine.evaluate import Evaluation
+from nasface.errors import ConfigError, DataError, ExportError, RunError
+from nasface.export.benchmark import BenchmarkConfig, LatencyRow, benchmark
+from nasface.export.config import ExportConfig
+from nasface.export.onnx import to_onnx
+from nasface.export.quantization import QuantizationConfig, quantize_model, uses_reduced_range
+from nasface.inference.predict import InferenceConfig, SuppressionConfig, resize_by
+from nasface.inference.tta import views_of
+from nasface.io.files import draft
+from nasface.io.settings import with_settings
+from nasface.models import DEFAULT_MODEL, weights_path
+from nasface.optional import need, require
+from nasface.progress import Progress
+
+FORMS = ("float32", "int8")
+"""What is compared, in this order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizeConfig(QuantizationConfig, DataConfig):
+    """What is quantised, with which images, and what is measured."""
+
+    weights: str = DEFAULT_MODEL
+    """A released detector by name, or weights that `nasface train` wrote."""
+    data: str = ""
+    """Folder of annotated images, or its .json, .yaml, .csv or label.txt file: training images
+    calibrate, on validation images AP is measured before and after."""
+    images: tuple[str, ...] = ()
+    """Photographs, folders or patterns to calibrate with, instead of training images."""
+    samples: int = 32
+    """Images to calibrate with at most, spread over all."""
+    longer_side: int | None = None
+    """Images are seen with a longer side of so many pixels; null: at their size."""
+    outputs: Literal["boxes", "detections"] = "boxes"
+    """What the file gives, as of `nasface export`."""
+    suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
+    """The suppression of outputs detections."""
+    timing: BenchmarkConfig = field(default_factory=BenchmarkConfig)
+    """How the time of both files is measured."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.samples < 1:
+            raise ConfigError(f"samples: {self.samples}, expected 1 or more")
+        InferenceConfig(longer_side=self.longer_side)
+
+    @property
+    def inference(self) -> InferenceConfig:
+        """How images are seen where AP is measured."""
+        return InferenceConfig(longer_side=self.longer_side)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """An 8-bit file beside the same detector in float32, both run by ONNX Runtime.
+
+    ``before`` and ``after`` are the evaluations of the two, None without annotated validation
+    images. ``times`` has two rows for each number of threads, float32 first. ``samples`` images
+    calibrated; ``reduced_range`` says whether weights have 7 bits.
+    """
+
+    path: Path
+    samples: int
+    reduced_range: bool
+    before: Evaluation | None
+    after: Evaluation | None
+    times: Sequence[LatencyRow]
+
+    @property
+    def slower_with(self) -> list[int]:
+        """Numbers of threads with which 8 bits are slower than float32 here."""
+        return [row.threads for row in self.times[1::2] if row.relative > 1]
+
+    @property
+    def average_precisions(self) -> list[dict[str, Any]]:
+        """AP ``before`` and ``after`` of all faces and by height, with ``name`` and ``faces``."""
+        if self.before is None or self.after is None:
+            return []
+        pairs = zip(self.before.rows, self.after.rows, strict=True)
+        return [
+            {"name": old.name, "faces": old.faces, "before": old.value, "after": new.value}
+            for old, new in pairs
+        ]
+
+    def figures(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "file": str(self.path),
+            "samples": self.samples,
+            "reduced_range": self.reduced_range,
+            "ap": self.average_precisions,
+            "times": [{**asdict(row), "file": FORMS[at % 2]} for at, row in enumerate(self.times)],
+            "slower_with_threads": self.slower_with,
+        }
+
+
+def quantize(
+    detector: FaceDetector,
+    path: str | Path,
+    data: str | Path = "",
+    *,
+    images: Sequence[str | Path] = (),
+    config: QuantizeConfig | None = None,
+    overwrite: bool = False,
+    progress: bool | Progress | None = None,
+    **options: Any,
+) -> Quantized:
+    """Write a detector as an ``.onnx`` file whose convolutions compute with 8-bit integers.
+
+    Weights are int8, one scale per output channel, activations uint8; see
+    :mod:`nasface.export.quantization`. Training images of the data set ``data``, or else
+    ``images`` (files, folders or patterns), say in which ranges activations lie. On the data set's
+    validation images, if it has any, AP is measured before and after. ``options`` are settings of
+    :class:`QuantizeConfig`, such as ``calibration="entropy"``, and override those of ``config``.
+
+    Raises:
+        ConfigError: for an unknown option, no images, or a detector of an ONNX file.
+        DataError: naming images or annotations that cannot be read.
+        ExportError: if the file is there already, a package is missing, or onnxruntime cannot
+            quantise or run it. OutputError: if it cannot be written. No file is written then.
+    """
+    refuse(options, ("weights", "data", "images"))
+    settings = with_settings(config or QuantizeConfig(), options, "quantize")
+    settings = replace(
+        settings,
+        weights=str(detector.source or ""),
+        data=str(data),
+        images=tuple(map(str, images)),
+    )
+    path = Path(path)
+    _check_place(path, settings, overwrite)
+    require("nasface[export]", "onnx", "onnxruntime")
+    samples = _samples(settings)
+    validation = _validation(settings)
+    exported = ExportConfig(outputs=settings.outputs, suppression=settings.suppression)
+    model = to_onnx(detector.loaded(), exported)
+    with shown_progress(progress) as shown, tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "float32.onnx"
+        whole.write_bytes(model.SerializeToString())
+        before = _evaluate(whole, validation, settings, shown)
+        made = quantize_model(model, samples, settings, shown)
+        reduced = uses_reduced_range(settings.reduce_range)
+        _describe(made, settings, len(samples), reduced)
+        with draft(path) as temporary:
+            temporary.write_bytes(made.SerializeToString())
+            _check_runs(temporary, samples[0]())
+            after = _evaluate(temporary, validation, settings, shown)
+            times = benchmark([whole, temporary], settings.timing, shown)
+    return Quantized(path, len(samples), reduced, before, after, times)
+
+
+def _check_place(path: Path, settings: QuantizeConfig, overwrite: bool) -> None:
+    """Raise unless the file can be made there."""
+    if path.suffix != ".onnx":
+        raise ConfigError(f"{path}: expected a file with suffix .onnx")
+    if settings.weights and path.resolve() == weights_path(settings.weights).resolve():
+        raise ConfigError(f"{path}: holds the weights to quantise; expected another file name")
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise ExportError(f"{path}: is there already; expected a new file, or overwrite")
+    if not path.parent.is_dir():
+        raise ExportError(f"{path}: {path.parent} is no folder")
+
+
+def _samples(settings: QuantizeConfig) -> list[Callable[[], Tensor]]:
+    """What reads each calibration image."""
+    if settings.images:
+        files = [(each, True) for each in list_inputs(settings.images, lambda path: False).images]
+    elif settings.data:
+        if "train" not in settings.splits(Path(settings.data)):
+            raise DataError(
+                f"{settings.data}: has no training images to calibrate with; expected images too"
+            )
+        training = settings.read(settings.data, "train")
+        files = [(each.path, each.exif == "apply") for each in training]
+    else:
+        raise ConfigError("data, images: expected one of them, to calibrate with")
+    if not files:
+        raise DataError(f"{settings.data or ' '.join(settings.images)}: has no image")
+    count = min(settings.samples, len(files))
+    chosen = [files[at * len(files) // count] for at in range(count)]
+    return [partial(_read, file, exif, settings.longer_side) for file, exif in chosen]
+
+
+def _read(path: Path, exif: bool, longer_side: int | None) -> Tensor:
+    """An image as the detector sees it, float32 (1, 3, H, W)."""
+    image = read_image(path, exif=exif)
+    height, width = image.shape[:2]
+    view = views_of("original", height, width, longer_side)[0]
+    return to_tensor(resize_by(image, view.scale))[None]
+
+
+def _validation(settings: QuantizeConfig) -> AnnotatedDataset | None:
+    """Images to measure AP on, if there are any with a face."""
+    if not settings.data or "val" not in settings.splits(Path(settings.data)):
+        return None
+    validation = settings.read(settings.data, "val")
+    return validation if validation.faces else None
+
+
+def _evaluate(
+    file: Path, validation: AnnotatedDataset | None, settings: QuantizeConfig, progress: Progress
+) -> Evaluation | None:
+    if validation is None:
+        return None
+    detector = load_detector(file, "cpu")
+    return evaluate(detector, validation, inference=settings.inference, progress=progress)
+
+
+def _check_runs(file: Path, image: Tensor) -> None:
+    """Raise unless a file loads and gives finite numbers."""
+    try:
+        found = load_detector(file, "cpu")(image)
+    except RunError as problem:
+        raise ExportError(f"not written: onnxruntime does not take it: {problem}") from None
+    if not all(torch.isfinite(each).all() for each in (found.boxes_BA4, found.scores_BA)):
+        raise ExportError(f"not written: {file.name} gives values that are not finite")
+
+
+def _describe(model: Any, settings: QuantizeConfig, samples: int, reduced: bool) -> None:
+    """Say in the file's metadata how it was made."""
+    about = {each.key: each.value for each in model.metadata_props}
+    about["precision"] = "int8"
+    about["quantization"] = json.dumps(
+        {
+            "calibration": settings.calibration,
+            "images": samples,
+            "weights": "int8 per channel" + ", 7 bits" * reduced,
+            "activations": "uint8",
+            "kept_float": settings.keep_float,
+        }
+    )
+    del model.metadata_props[:]
+    need("onnx", "nasface[export]").helper.set_model_props(model, about)
