@@ -64,7 +64,8 @@ def quantize_model(
     the other.
 
     Raises:
-        MissingPackageError: without onnxruntime. ExportError: if onnxruntime cannot quantise it.
+        ConfigError: without images. MissingPackageError: without onnxruntime.
+        ExportError: if onnxruntime cannot quantise it.
     """
     quantization = need("onnxruntime.quantization", "nasface[export]")
     quantizer = need("onnxruntime.quantization.qdq_quantizer", "nasface[export]")
