@@ -65,8 +65,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _name(row: LatencyRow) -> str:
     """The file as it is known: with its folder, and its runtime."""
-    path = Path(row.file)
-    return f"{path.parent.name}/{path.name} ({row.runtime})"
+    return f"{'/'.join(Path(row.file).parts[-2:])} ({row.runtime})"
 
 
 def _cells(row: LatencyRow) -> list[str]:

@@ -1,7 +1,8 @@
 """``nasface search``."""
 
+import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,8 +21,11 @@ from nasface.cli.console import (
     say,
 )
 from nasface.cli.options import parse
+from nasface.data.reading import ReadConfig
+from nasface.engine.log import flat_parameters
 from nasface.engine.search import SearchConfig
 from nasface.errors import ConfigError
+from nasface.io.yaml import plain_values
 from nasface.runs.folder import read_summary
 
 DRAWING, HISTORY_PLOT = "genotype.svg", "arch_history.png"
@@ -91,9 +95,29 @@ def run(arguments: Sequence[str]) -> int:
     )
     say(
         f"next       nasface train --genotype {out / 'genotype.yaml'} "
-        f"--data {command.settings.data} --out FOLDER"
+        f"{shlex.join(_training_options(command.settings))} --out FOLDER"
     )
+    if command.settings.detector.anchors.sides:
+        say("           with detector.anchors.sides in a file of settings, --config FILE")
     return 0
+
+
+def _training_options(settings: SearchConfig) -> list[str]:
+    """Options that train in the detector of a search, on its images as it read them."""
+    usual, chosen = (flat_parameters(plain_values(each)) for each in (SearchConfig(), settings))
+    reading = [each.name for each in fields(ReadConfig)]
+    words = []
+    for name, value in chosen.items():
+        is_detector = name.startswith("detector.")
+        # Lists of lists have no form on the command line.
+        if name == "detector.anchors.sides" or not (is_detector or name in reading):
+            continue
+        if value != usual[name]:
+            words.append(f"--{name.replace('_', '-')}")
+            if not isinstance(value, bool):
+                is_list = is_detector or name == "classes"
+                words += str(value).split(",") if is_list else [str(value)]
+    return words
 
 
 def _estimate(command: SearchCommand) -> int:

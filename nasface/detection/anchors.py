@@ -20,7 +20,8 @@ class AnchorConfig:
     """Height over width."""
     sides: tuple[tuple[float, ...], ...] = ()
     """Sides in pixels of the anchors at a position, level by level and as many on each, instead of
-    `scale`; SCRFD has two on each of three levels. Empty: one by `scale`."""
+    `scale`, as [[16, 32], [64, 128], [256, 512]] in a file of settings; SCRFD has two on each of
+    three levels. Empty: one by `scale`."""
 
     def __post_init__(self) -> None:
         if len({len(each) for each in self.sides}) > 1 or not all(

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from nasface.detection.checkpoint import read_checkpoint
-from nasface.errors import ConfigError, ExportError
+from nasface.errors import ConfigError, ExportError, did_you_mean
 from nasface.export.parity import random_images
 from nasface.export.runtimes.registry import TARGETS, Opener
 from nasface.models import released_models
@@ -64,7 +64,7 @@ class BenchmarkConfig:
 
 @dataclass(frozen=True)
 class LatencyRow:
-    """What one file took with some threads.
+    """What one file took with some threads; ``file`` is as it was given.
 
     ``median``, ``fastest`` and ``slowest`` are milliseconds of a batch, ``relative`` the median
     over that of the first file. ``memory`` is by how many MiB the process grew at most since the
@@ -91,20 +91,20 @@ def benchmark(
         ConfigError: for a file of a kind that nothing opens. ExportError: naming a file that does
             not run with images of this size.
     """
-    paths = [_path(each) for each in files]
-    for path in paths:
+    named = [(str(each), _path(each)) for each in files]
+    for _, path in named:
         _opener(path)
     numbers = config.threads or tuple(dict.fromkeys((1, os.cpu_count() or 1)))
     progress.start("benchmark", len(numbers) * config.repeats)
-    return [row for threads in numbers for row in _measure(paths, threads, config, progress)]
+    return [row for threads in numbers for row in _measure(named, threads, config, progress)]
 
 
 def _measure(
-    paths: Sequence[Path], threads: int, config: BenchmarkConfig, progress: Progress
+    files: Sequence[tuple[str, Path]], threads: int, config: BenchmarkConfig, progress: Progress
 ) -> list[LatencyRow]:
-    times: list[list[float]] = [[] for _ in paths]
+    times: list[list[float]] = [[] for _ in files]
     with ExitStack() as stack:
-        workers = [stack.enter_context(_Worker(path, threads, config)) for path in paths]
+        workers = [stack.enter_context(_Worker(path, threads, config)) for _, path in files]
         for turn in range(_WARM + config.repeats):
             for at in range(len(workers)):
                 # Another one begins each time.
@@ -118,7 +118,7 @@ def _measure(
     first = statistics.median(times[0])
     return [
         LatencyRow(
-            file=str(path),
+            file=name,
             runtime=_opener(path)[0],
             threads=threads,
             median=round(1000 * statistics.median(taken), 3),
@@ -128,7 +128,7 @@ def _measure(
             memory=None if grown is None else round(grown, 1),
             megabytes=round(_bytes(path) / 1e6, 3),
         )
-        for path, taken, grown in zip(paths, times, memory, strict=True)
+        for (name, path), taken, grown in zip(files, times, memory, strict=True)
     ]
 
 
@@ -195,13 +195,18 @@ def _work(connection: Connection, path: Path, threads: int, shape: tuple[int, in
 
 def _opener(path: Path) -> tuple[str, Opener]:
     """The runtime that opens a file, and how."""
-    if path.suffix == _WEIGHTS:
-        return "nasface", _open_weights
     known = {each.suffix: each for each in TARGETS.values() if each.open is not None}
     entry = known.get(path.suffix)
-    if entry is None or entry.open is None or not path.is_file():
+    if path.suffix != _WEIGHTS and (entry is None or entry.open is None):
         accepted = ", ".join([*known, _WEIGHTS])
-        raise ConfigError(f"{path}: expected a file with suffix {accepted}, or a released detector")
+        raise ConfigError(
+            f"{path}: expected a file with suffix {accepted}, or a released detector"
+            f"{did_you_mean(str(path), released_models())}"
+        )
+    if not path.is_file():
+        raise ConfigError(f"{path}: does not exist")
+    if entry is None or entry.open is None:
+        return "nasface", _open_weights
     return entry.name, entry.open
 
 

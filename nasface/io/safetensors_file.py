@@ -21,6 +21,8 @@ def load_safetensors_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]
         data = path.read_bytes()
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    except OSError as problem:
+        raise RunError(f"{path}: cannot read weights: {problem.strerror}") from None
     except Exception as problem:  # a damaged file can raise anything
         raise RunError(
             f"{path}: cannot read weights: {str(problem)!a:.200}; expected a .safetensors file"

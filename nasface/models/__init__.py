@@ -54,11 +54,18 @@ def weights_path(name: str | Path) -> Path:
     weights are fetched), a folder in the Hub's form (``model.safetensors`` in it), or a path.
 
     Raises:
-        ConfigError, RunError: for an address that leads to no weights.
+        ConfigError, RunError: for an address that leads to no weights. ConfigError: for a single
+            word that is no file, but nearly the name of a released detector.
     """
     if is_hub_address(name):
         return download_weights(parse_hub_address(name))
     if (Path(name) / WEIGHTS).is_file():
         return Path(name) / WEIGHTS
     models = released_models()
-    return models[str(name)].weights if str(name) in models else Path(name)
+    if str(name) in models:
+        return models[str(name)].weights
+    path = Path(name)
+    near = did_you_mean(str(name), models)
+    if near and path.name == str(name) and not path.suffix and not path.exists():
+        raise ConfigError(f"{name}: is no file and no released detector{near}")
+    return path

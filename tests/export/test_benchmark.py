@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from tiny import DETECTOR, write_lively_weights
 
+from nasface.cli.benchmark import _name
 from nasface.cli.main import main
 from nasface.errors import ConfigError
-from nasface.export.benchmark import BenchmarkConfig
+from nasface.export.benchmark import BenchmarkConfig, benchmark
+from nasface.progress import Silent
 
 Output = pytest.CaptureFixture[str]
 
@@ -45,6 +47,17 @@ def test_what_does_not_run_is_named(place: Path, capsys: Output) -> None:
     assert "w.onnx: does not run with 1 images of 64x64" in capsys.readouterr().err
     assert main(f"benchmark {place}/none.tflite".split()) == 2
     assert "expected a file with suffix .onnx" in capsys.readouterr().err
+    assert main(f"benchmark {place}/none.onnx".split()) == 2
+    assert "none.onnx: does not exist" in capsys.readouterr().err
+    assert main(["benchmark", "asfd-nanno"]) == 2
+    assert "did you mean 'asfd-nano'?" in capsys.readouterr().err
+
+
+def test_a_released_detector_keeps_its_name() -> None:
+    config = BenchmarkConfig(size="96x96", repeats=1, threads=(1,))
+    rows = benchmark(["asfd-nano", "asfd-nano"], config, Silent())
+    assert [each.file for each in rows] == ["asfd-nano", "asfd-nano"]
+    assert _name(rows[0]) == "asfd-nano (nasface)"
 
 
 def test_settings_are_checked() -> None:
