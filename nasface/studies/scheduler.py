@@ -23,6 +23,7 @@ from nasface.io.settings import load_config
 from nasface.io.strict_json import REASONS, to_json
 from nasface.io.yaml import to_yaml
 from nasface.models import weights_path
+from nasface.optional import PACKAGE
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.studies.executors import StudyExecutor
 from nasface.studies.processes import run_environment, run_phases
@@ -140,7 +141,7 @@ def _check_weights(run: StudyRun) -> None:
     """Before the first run starts, not once in each that fails."""
     named = {"train.start_weights": run.train.start_weights}
     for phase, config in (("search", run.search), ("train", run.train)):
-        if config is not None:
+        if config is not None and not config.backbone_weights.startswith(PACKAGE):
             named[f"{phase}.backbone_weights"] = config.backbone_weights
     for key, file in named.items():
         if file and not weights_path(file).is_file():

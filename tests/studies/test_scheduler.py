@@ -170,6 +170,15 @@ def test_weights_that_are_not_there_are_named_before_any_run(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_backbone_may_start_from_a_package(data: Path, tmp_path: Path) -> None:
+    train = {**PAN.train, "backbone_weights": "package:mobilenet_v2"}
+    made = plan(data, MethodSpec(name="pan", strategy="fixed", train=train))
+    outcome = run_comparison(
+        made, tmp_path / "out", 1, Silent(), make_executor=lambda: lambda *_: "reached"
+    )
+    assert list(outcome.failed.values()) == ["reached"]
+
+
 def test_rows_of_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
     run = runs_of(plan(data, FPN))[0]
     folder = tmp_path / "out" / run.path
