@@ -285,7 +285,13 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "For processors without VNNI",
                     "nasface quantize --data wider --reduce-range yes --out int8.onnx",
                 ),
-            )
+            ),
+            {
+                "common": ("out", "weights", "data", "images", "overwrite", "json"),
+                "how it is quantised": ("calibration", "samples", "reduce-range", "keep-float"),
+                "how images are seen": ("longer-side",),
+                "what the file gives": ("outputs",),
+            },
         ),
         "benchmark": Guide(
             (
