@@ -155,8 +155,8 @@ class FaceDetector(nn.Module):
         ``score_threshold`` unless given, is the least that enters suppression.
 
         ``engine`` runs the network. auto is ONNX Runtime on the CPU, where it is installed, from
-        the eighth picture seen with the same weights; boxes and scores of the two engines agree to
-        rounding.
+        the twentieth picture seen with the same weights; boxes and scores of the two engines agree
+        to rounding.
 
         Raises:
             DataError: for a file that cannot be read. ValueError: for another kind of picture, or a
