@@ -85,6 +85,9 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
             str(row["detector"]), (x, float(str(y))), xytext=(6, -3), textcoords="offset points"
         )
     axes.set_xscale("log")
+    axes.set_xticks([20, 50, 100, 200, 500], minor=False)
+    axes.minorticks_off()
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("ms of one thread for a call on 640 x 480")
     axes.set_ylabel("average precision: easy ▲, medium ●, hard ▼")
     figure.savefig(path, dpi=130)
