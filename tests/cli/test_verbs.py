@@ -265,7 +265,7 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
         ("train --epochs x --out x", "Error parsing --epochs"),
         ("train --optimizer.lr nan --out x", "optimizer: lr: is nan, expected a finite number"),
         ("train --detector.channels 1 --out x", "channels 1"),
-        ("compare", "--out FOLDER"),
+        ("compare", "Missing from nasface compare: PATH"),
         ("genotype show a b", "Unrecognized options: b"),
     ],
 )
