@@ -38,5 +38,7 @@ def test_kind_of_an_older_folder_is_told_by_its_settings(
 
 def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("colour: red\n")
-    with pytest.raises(RunError, match="is not of a search, a training, an evaluation or a detection"):
+    with pytest.raises(
+        RunError, match="is not of a search, a training, an evaluation or a detection"
+    ):
         read_run(tmp_path, "run")
