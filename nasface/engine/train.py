@@ -17,6 +17,7 @@ from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.detector import Detector, build_detector
 from nasface.detection.distillation import DistillationLoss
 from nasface.detection.losses import DetectionLoss
+from nasface.detection.necks.adapter import levels_of
 from nasface.detection.necks.registry import uses_genotype
 from nasface.detection.zoo import REFERENCE_GENOTYPE, get_model_spec
 from nasface.engine.accumulate import GradientAccumulator
@@ -163,6 +164,12 @@ def load_train_inputs(
         held = folder / "genotype.yaml" if folder is not None else None
         genotype = load_genotype(held if held is not None and held.exists() else config.genotype)
     shown = progress or Silent()
+    without_cell = set(config.detector.levels) - set(levels_of(genotype) if genotype else ())
+    if genotype and without_cell:
+        shown.note(
+            f"levels {', '.join(map(str, sorted(without_cell)))} of the detector have no cell in "
+            f"genotype {genotype.name}; --detector.levels sets those of the detector"
+        )
     train = read_training_images(config.data, config, shown)
     val = read_split(data_folder(config.data), "val", config, shown)
     same = {each.path for each in train.records} & {each.path for each in val.records}

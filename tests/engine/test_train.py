@@ -116,6 +116,23 @@ def test_a_teacher_adds_to_the_loss_by_its_weight(train: TrainConfig, tmp_path: 
             assert row["teacher_loss"] > 0
 
 
+def test_levels_without_a_cell_are_named(train: TrainConfig, tmp_path: Path) -> None:
+    whole = tiny_genotype("autofem-cpm")
+    cells = {name: whole.cells[name] for name in ("cpm_c3", "cpm_c4", "cpm_c5")}
+    save_genotype(replace(whole, cells=cells), tmp_path / "fewer.yaml")
+    fewer = replace(train, genotype=str(tmp_path / "fewer.yaml"))
+    levels = replace(train.detector, levels=(3, 4, 5))
+    for config, notes in (
+        (train, []),
+        (replace(fewer, detector=levels), []),
+        (fewer, ["levels 2, 6, 7 of the detector have no cell in genotype tiny; "
+                 "--detector.levels sets those of the detector"]),
+    ):  # fmt: skip
+        shown = Notes()
+        load_train_inputs(config, progress=shown)
+        assert shown.notes == notes
+
+
 def test_a_batch_without_a_finite_loss_is_left_out(
     train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
