@@ -252,7 +252,7 @@ for _form in (
         has_classes=True,
         splits=coco_splits,
         writer=DatasetWriter(write_coco, keeps=(*ATTRIBUTES, "difficult", "occluded", "truncated")),
-        unread="masks and key points: only boxes are read",
+        unread="masks and key points, if there are any: only boxes are read",
     ),
     DatasetFormat(
         "yolo",
@@ -271,7 +271,7 @@ for _form in (
         _faces_only(read_retinaface),
         splits=retinaface_splits,
         writer=DatasetWriter(write_retinaface, "{split}/images/{name}", keeps_ignored=False),
-        unread="the five points of each face",
+        unread="the five points of each face, if there are any",
     ),
     DatasetFormat(
         "voc",
