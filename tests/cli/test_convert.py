@@ -21,7 +21,7 @@ def test_what_is_written_and_lost_is_said(tmp_path: Path, capsys: Output) -> Non
     words = f"convert {tmp_path}/coco --to wider {tmp_path}/back --images link --json"
     assert main(words.split()) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert figures["lost"] == ["masks and key points: only boxes are read"]
+    assert figures["lost"] == ["masks and key points, if there are any: only boxes are read"]
     assert read_dataset(tmp_path / "back", "val").faces == 4
 
 
