@@ -1,6 +1,5 @@
 """Detectors as ONNX files that compute with 8-bit integers, beside the same in float32."""
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -29,6 +28,7 @@ from nasface.inference.predict import InferenceConfig, SuppressionConfig, resize
 from nasface.inference.tta import views_of
 from nasface.io.files import draft
 from nasface.io.settings import with_settings
+from nasface.io.strict_json import to_json
 from nasface.models import DEFAULT_MODEL, weights_path
 from nasface.optional import need, require
 from nasface.progress import Progress
@@ -241,14 +241,15 @@ def _describe(model: Any, settings: QuantizeConfig, samples: int, reduced: bool)
     """Say in the file's metadata how it was made."""
     about = {each.key: each.value for each in model.metadata_props}
     about["precision"] = "int8"
-    about["quantization"] = json.dumps(
+    about["quantization"] = to_json(
         {
             "calibration": settings.calibration,
             "images": samples,
             "weights": "int8 per channel" + ", 7 bits" * reduced,
             "activations": "uint8",
             "kept_float": settings.keep_float,
-        }
+        },
+        indent=None,
     )
     del model.metadata_props[:]
     need("onnx", "nasface[export]").helper.set_model_props(model, about)
