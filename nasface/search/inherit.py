@@ -20,7 +20,7 @@ from nasface.search.supernet import SearchCell, SearchEdge, Supernet
 def inherit_weights(supernet: Supernet, genotype: Genotype, module: FixedModule) -> None:
     """Give the cells of a module the weights and statistics that they have in a supernet.
 
-    The module then computes what the supernet computes on the path of the genotype, exactly, in
+    The module then computes what the supernet does on the path of the genotype, up to rounding, in
     training and in evaluation mode: operations, combine rules, projections and normalisations are
     the same functions there. Candidates of a supernet without learned scales get scales of one.
     Cells that are not of the supernet's space, such as those of a prefix, stay as they are.

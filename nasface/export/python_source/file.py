@@ -49,7 +49,7 @@ def export_python(
         report("comparing with the detector")
         try:
             plain = load_module(code).load(weights)
-        except Exception as problem:
+        except Exception as problem:  # code may raise anything, that of an extension above all
             raise ExportError(f"the file does not run: {problem!r:.300}") from problem
         names = OUTPUT_NAMES["predictions"]
         return check(Graph(detector, "predictions"), plain, names, tolerance=0)
