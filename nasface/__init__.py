@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nasface.data.convert import convert
     from nasface.data.formats import DatasetFormat, read_dataset, register_dataset_format
     from nasface.data.records import ImageRecord
+    from nasface.deploy.registry import ExportFormat, register_export_format
     from nasface.detection.assignment import register_assigner
     from nasface.detection.backbones.registry import register_backbone
     from nasface.detection.classification_losses import (
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from nasface.engine.search import SearchConfig
     from nasface.engine.train import TrainConfig
     from nasface.errors import NasfaceError
-    from nasface.export.registry import ExportFormat, register_export_format
     from nasface.metrics.protocol import Protocol
     from nasface.metrics.registry import register_protocol
     from nasface.runs.logger import register_logger
@@ -57,7 +57,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "CombineRule": "nasface.arch.combine",
         "DatasetFormat": "nasface.data.formats",
         "Drawing": "nasface.drawing.draw",
-        "ExportFormat": "nasface.export.registry",
+        "ExportFormat": "nasface.deploy.registry",
         "FaceDetector": "nasface.api.detector",
         "Genotype": "nasface.arch.genotype",
         "ImageRecord": "nasface.data.records",
@@ -92,7 +92,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "register_classification_loss": "nasface.detection.classification_losses",
         "register_combine": "nasface.arch.combine",
         "register_dataset_format": "nasface.data.formats",
-        "register_export_format": "nasface.export.registry",
+        "register_export_format": "nasface.deploy.registry",
         "register_head": "nasface.detection.head_layers",
         "register_logger": "nasface.runs.logger",
         "register_executor": "nasface.studies.executors",

@@ -11,10 +11,10 @@ from nasface.arch.combine import COMBINE_RULES
 from nasface.arch.operations import OPERATIONS
 from nasface.cli.commands import commands
 from nasface.cli.option_list import Option, options
+from nasface.deploy.registry import FORMATS
 from nasface.detection.backbones.registry import BACKBONES
 from nasface.detection.head_layers import HEAD_LAYERS
 from nasface.detection.necks.registry import NECK_PARTS
-from nasface.export.registry import FORMATS
 from nasface.search.policies import POLICIES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"

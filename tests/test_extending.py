@@ -19,6 +19,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, write_tiny
 import nasface
 from nasface.arch.genotype import Genotype
 from nasface.arch.operations import OPERATIONS
+from nasface.deploy.registry import write_export
 from nasface.detection.checkpoint import LoadedDetector, read_checkpoint
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
@@ -26,7 +27,6 @@ from nasface.detection.detector import build_detector
 from nasface.engine.search import SearchConfig, run_search
 from nasface.engine.train import TrainConfig, run_training
 from nasface.errors import ConfigError, ExportError, NasfaceError, SpecError
-from nasface.export.registry import write_export
 from nasface.nn.cost import count_parameters
 from nasface.progress import Silent
 from nasface.runs.folder import read_metrics

@@ -27,9 +27,9 @@ from nasface.structures import Candidates, Predictions
 
 if TYPE_CHECKING:
     from nasface.data.records import AnnotatedDataset
+    from nasface.deploy.config import ExportConfig
+    from nasface.deploy.parity import ParityDifference
     from nasface.engine.evaluate import Evaluation
-    from nasface.export.config import ExportConfig
-    from nasface.export.parity import ParityDifference
 
 
 class FaceDetector(nn.Module):

@@ -2,12 +2,12 @@
 
 from torch import Tensor, nn
 
+from nasface.deploy.config import OPSETS, ExportConfig
+from nasface.deploy.onnx_graph.recording import NotRecordableError
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
 from nasface.errors import ConfigError, MissingPackageError, RunError
-from nasface.export.config import OPSETS, ExportConfig
-from nasface.export.onnx_graph.recording import NotRecordableError
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, Engine, OnnxDetector, runner
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fuse_conv_bn
@@ -84,7 +84,7 @@ def _is_same(one: list[tuple[Tensor, int, int]], other: list[tuple[Tensor, int, 
 def _onnx_copy(network: nn.Module, config: DetectorConfig) -> OnnxDetector:
     """The network in a session of ONNX Runtime, which takes images of any size."""
     require("nasface[export]", "onnx", "onnxruntime")
-    from nasface.export.onnx import recorded_model  # takes a while
+    from nasface.deploy.onnx import recorded_model  # takes a while
 
     form = ExportConfig(outputs="heads", opset=OPSETS[0])
     model = recorded_model(LoadedDetector(network, config, None, {}), form)

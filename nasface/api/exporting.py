@@ -7,10 +7,10 @@ from typing import Any
 
 from nasface.api.arguments import refuse
 from nasface.api.detector import FaceDetector
-from nasface.export import registry
-from nasface.export.config import ExportConfig
-from nasface.export.parity import ParityDifference
-from nasface.export.runtimes.registry import write_target
+from nasface.deploy import registry
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.parity import ParityDifference
+from nasface.deploy.runtimes.registry import write_target
 from nasface.io.settings import with_settings
 
 
@@ -28,9 +28,9 @@ def export(
 
     ``.onnx`` is ONNX, ``.pt2`` a program of torch.export, ``.py`` plain Python with its weights
     beside it. With ``to``, the name of a runtime in
-    :data:`nasface.export.runtimes.registry.TARGETS`, ``path`` is a new folder: the runtime's own
+    :data:`nasface.deploy.runtimes.registry.TARGETS`, ``path`` is a new folder: the runtime's own
     files, a card and a program. ``options`` are settings of
-    :class:`~nasface.export.config.ExportConfig`, such as ``outputs="detections"``, and override
+    :class:`~nasface.deploy.config.ExportConfig`, such as ``outputs="detections"``, and override
     those of ``config``. ``report`` is told of each step.
 
     Returns:

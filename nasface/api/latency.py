@@ -6,10 +6,10 @@ import torch
 
 from nasface.arch.io import load_search_space
 from nasface.arch.space import ParameterValue
+from nasface.deploy.latency import LatencyCheck, check_latency, measure_latency
 from nasface.detection.config import DetectorConfig
 from nasface.detection.latency import LatencyTable
 from nasface.errors import ConfigError
-from nasface.export.latency import LatencyCheck, check_latency, measure_latency
 from nasface.progress import Progress, Silent
 from nasface.search.sampling import random_genotype
 

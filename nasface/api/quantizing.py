@@ -18,12 +18,12 @@ from nasface.data.formats import DataConfig
 from nasface.data.images import read_image, to_tensor
 from nasface.data.inputs import list_inputs
 from nasface.data.records import AnnotatedDataset
+from nasface.deploy.benchmark import BenchmarkConfig, LatencyRow, benchmark
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.onnx import to_onnx
+from nasface.deploy.quantization import QuantizationConfig, quantize_model, uses_reduced_range
 from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError, DataError, ExportError, RunError
-from nasface.export.benchmark import BenchmarkConfig, LatencyRow, benchmark
-from nasface.export.config import ExportConfig
-from nasface.export.onnx import to_onnx
-from nasface.export.quantization import QuantizationConfig, quantize_model, uses_reduced_range
 from nasface.inference.predict import InferenceConfig, SuppressionConfig, resize_by
 from nasface.inference.tta import views_of
 from nasface.io.files import draft
@@ -129,7 +129,7 @@ def quantize(
     """Write a detector as an ``.onnx`` file whose convolutions compute with 8-bit integers.
 
     Weights are int8, one scale per output channel, activations uint8; see
-    :mod:`nasface.export.quantization`. Training images of the data set ``data``, or else
+    :mod:`nasface.deploy.quantization`. Training images of the data set ``data``, or else
     ``images`` (files, folders or patterns), say in which ranges activations lie. On the data set's
     validation images, if it has any, AP is measured before and after. ``options`` are settings of
     :class:`QuantizeConfig`, such as ``calibration="entropy"``, and override those of ``config``.

@@ -9,8 +9,8 @@ import tyro
 
 from nasface.cli.console import console_progress, print_json, print_table, say
 from nasface.cli.options import parse_line
+from nasface.deploy.benchmark import BenchmarkConfig, LatencyRow, benchmark
 from nasface.errors import ConfigError
-from nasface.export.benchmark import BenchmarkConfig, LatencyRow, benchmark
 from nasface.optional import require
 
 

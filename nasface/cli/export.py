@@ -10,8 +10,8 @@ import tyro
 from nasface.api.detector import load_detector
 from nasface.cli.console import console_progress, say
 from nasface.cli.options import parse
-from nasface.export.config import ExportConfig
-from nasface.export.registry import export_format
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.registry import export_format
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ import tyro
 
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
-from nasface.export.serving import make_server
+from nasface.deploy.serving import make_server
 
 
 @dataclass(kw_only=True)

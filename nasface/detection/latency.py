@@ -3,7 +3,7 @@
 Multiply-adds say little about time on a CPU: a depthwise 5x5 has few of them and passes over memory
 as often as a dense convolution. So the parts of which detectors of a search space consist are
 measured once on a machine, each by itself, and a detector is predicted as the sum of its parts
-(:mod:`nasface.export.latency` measures them; "LatencyTable" after Dai et al., ChamNet, CVPR 2019).
+(:mod:`nasface.deploy.latency` measures them; "LatencyTable" after Dai et al., ChamNet, CVPR 2019).
 """
 
 from collections.abc import Iterator, Mapping

@@ -19,9 +19,9 @@ import torch
 from measuring import alternate, ratio, write_rows
 from onnx_latency import HEIGHT, WIDTH, build
 
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.onnx import to_onnx
 from nasface.detection.zoo import MODELS
-from nasface.export.config import ExportConfig
-from nasface.export.onnx import to_onnx
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
 
 

@@ -19,12 +19,12 @@ import torch
 from measuring import Step, alternate, ratio, write_rows
 
 from nasface.arch.io import load_genotype
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.onnx import to_onnx
+from nasface.deploy.traceable import Graph
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.detector import build_detector
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
-from nasface.export.config import ExportConfig
-from nasface.export.onnx import to_onnx
-from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fuse_conv_bn

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.onnx import export_onnx
+from nasface.deploy.parity import random_images, relative
+from nasface.deploy.runtimes.registry import TARGETS, write_target
 from nasface.detection.boxes import decode
 from nasface.detection.checkpoint import LoadedDetector
-from nasface.export.config import ExportConfig
-from nasface.export.onnx import export_onnx
-from nasface.export.parity import random_images, relative
-from nasface.export.runtimes.registry import TARGETS, write_target
 from nasface.inference.loading import read_detector
 from nasface.models import weights_path
 from nasface.structures import Predictions

@@ -26,15 +26,15 @@ from torch.profiler import ProfilerActivity, profile
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.onnx import to_onnx
+from nasface.deploy.traceable import Graph
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
 from nasface.detection.necks.registry import uses_genotype
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
-from nasface.export.config import ExportConfig
-from nasface.export.onnx import to_onnx
-from nasface.export.traceable import Graph
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
 from nasface.nn.blocks import channels_last
 from nasface.nn.cost import Cost

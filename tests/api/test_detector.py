@@ -285,7 +285,7 @@ def test_unknown_forms_and_options_of_an_export(tmp_path: Path) -> None:
 
 
 def test_the_room_of_exports_does_not_hide_the_function() -> None:
-    importlib.import_module("nasface.export.registry")
+    importlib.import_module("nasface.deploy.registry")
     assert callable(nasface.export)
 
 

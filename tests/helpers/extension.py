@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import nasface
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.parity import ParityDifference, ReportProgress
 from nasface.detection.backbones.base import Backbone
 from nasface.detection.checkpoint import LoadedDetector
-from nasface.export.config import ExportConfig
-from nasface.export.parity import ParityDifference, ReportProgress
 from nasface.io.files import write_text
 from nasface.nn.blocks import separable_conv_norm_relu
 from nasface.runs.logger import LoggedRun, Status

@@ -7,12 +7,12 @@ from typing import Any
 from nasface.arch.combine import COMBINE_RULES
 from nasface.arch.operations import OPERATIONS
 from nasface.data.formats import DATASET_FORMATS
+from nasface.deploy.registry import FORMATS
 from nasface.detection.assignment import ASSIGNERS
 from nasface.detection.backbones.registry import BACKBONES
 from nasface.detection.classification_losses import CLASSIFICATION_LOSSES
 from nasface.detection.head_layers import HEAD_LAYERS
 from nasface.detection.necks.registry import NECK_PARTS
-from nasface.export.registry import FORMATS
 from nasface.metrics.registry import PROTOCOLS
 from nasface.registry import Registry
 from nasface.runs.logger import LOGGERS

@@ -14,9 +14,9 @@ from onnx_latency import build
 from nasface.arrays import Image
 from nasface.data.detections import ScoredBoxes
 from nasface.data.images import MEAN_COLOUR, to_tensor
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.onnx import to_onnx
 from nasface.detection.checkpoint import LoadedDetector, read_checkpoint
-from nasface.export.config import ExportConfig
-from nasface.export.onnx import to_onnx
 from nasface.inference.loading import read_detector
 from nasface.inference.predict import InferenceConfig, SuppressionConfig, detect
 from nasface.inference.teacher import Teacher, load_teacher

@@ -12,6 +12,7 @@ import torch
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, write_tiny
 from torchvision_shim import need_torchvision
 
+from nasface.deploy.registry import write_export
 from nasface.detection.backbones import outside
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.backbones.registry import build_backbone
@@ -20,7 +21,6 @@ from nasface.detection.detector import build_detector
 from nasface.engine.search import SearchConfig, run_search
 from nasface.engine.train import TrainConfig, run_training
 from nasface.errors import ConfigError, MissingPackageError
-from nasface.export.registry import write_export
 from nasface.progress import Silent
 
 SMALL = "mobilenetv3_small_050"

@@ -1,0 +1,243 @@
+"""Latency and memory of exported detectors, side by side.
+
+Each file runs in a process of its own. The files take turns, image by image, so that what else the
+machine does meets all of them alike.
+"""
+
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nasface.deploy.parity import random_images
+from nasface.deploy.runtimes.registry import TARGETS, Opener
+from nasface.detection.checkpoint import read_checkpoint
+from nasface.errors import ConfigError, ExportError, did_you_mean
+from nasface.models import released_models
+from nasface.nn.blocks import channels_last
+from nasface.nn.fuse import fuse_conv_bn
+from nasface.progress import Progress
+
+_WEIGHTS = ".safetensors"
+_WARM = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    """What is measured."""
+
+    size: str = "640x480"
+    """Width x height of the images in pixels."""
+    batch: int = 1
+    """Images seen together."""
+    repeats: int = 20
+    """Times that each file runs, after two that do not count."""
+    threads: tuple[int, ...] = ()
+    """Numbers of threads; by default one, and all."""
+
+    def __post_init__(self) -> None:
+        sides = self.size.split("x")
+        if len(sides) != 2 or not all(each.isdecimal() and int(each) for each in sides):
+            raise ConfigError(f"size: {self.size!r}, expected WIDTHxHEIGHT such as 640x480")
+        if min(self.batch, self.repeats, *self.threads, 1) < 1:
+            raise ConfigError(
+                f"batch {self.batch}, repeats {self.repeats}, threads {self.threads}: "
+                "expected 1 or more"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and batch."""
+        width, height = map(int, self.size.split("x"))
+        return height, width, self.batch
+
+
+@dataclass(frozen=True)
+class LatencyRow:
+    """What one file took with some threads; ``file`` is as it was given.
+
+    ``median``, ``fastest`` and ``slowest`` are milliseconds of a batch, ``relative`` the median
+    over that of the first file. ``memory`` is by how many MiB the process grew at most since the
+    file was opened (None where the system does not say), ``megabytes`` the size on disk.
+    """
+
+    file: str
+    runtime: str
+    threads: int
+    median: float
+    fastest: float
+    slowest: float
+    relative: float
+    memory: float | None
+    megabytes: float
+
+
+def benchmark(
+    files: Sequence[Path | str], config: BenchmarkConfig, progress: Progress
+) -> list[LatencyRow]:
+    """Measure files, all with the same threads at a time; a released detector is named alone.
+
+    Raises:
+        ConfigError: for a file of a kind that nothing opens. ExportError: naming a file that does
+            not run with images of this size.
+    """
+    named = [(str(each), _path(each)) for each in files]
+    for _, path in named:
+        _opener(path)
+    numbers = config.threads or tuple(dict.fromkeys((1, os.cpu_count() or 1)))
+    progress.start("benchmark", len(numbers) * config.repeats)
+    return [row for threads in numbers for row in _measure(named, threads, config, progress)]
+
+
+def _measure(
+    files: Sequence[tuple[str, Path]], threads: int, config: BenchmarkConfig, progress: Progress
+) -> list[LatencyRow]:
+    times: list[list[float]] = [[] for _ in files]
+    with ExitStack() as stack:
+        workers = [stack.enter_context(_Worker(path, threads, config)) for _, path in files]
+        for turn in range(_WARM + config.repeats):
+            for at in range(len(workers)):
+                # Another one begins each time.
+                at = (at + turn) % len(workers)
+                seconds = workers[at].ask("run")
+                if turn >= _WARM:
+                    times[at].append(seconds)
+            if turn >= _WARM:
+                progress.advance()
+        memory = [each.ask("memory") for each in workers]
+    first = statistics.median(times[0])
+    return [
+        LatencyRow(
+            file=name,
+            runtime=_opener(path)[0],
+            threads=threads,
+            median=round(1000 * statistics.median(taken), 3),
+            fastest=round(1000 * min(taken), 3),
+            slowest=round(1000 * max(taken), 3),
+            relative=round(statistics.median(taken) / first, 3),
+            memory=None if grown is None else round(grown, 1),
+            megabytes=round(_bytes(path) / 1e6, 3),
+        )
+        for (name, path), taken, grown in zip(files, times, memory, strict=True)
+    ]
+
+
+class _Worker:
+    """A process with one file open, that runs it when asked."""
+
+    def __init__(self, path: Path, threads: int, config: BenchmarkConfig) -> None:
+        self.path = path
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self.process = context.Process(
+            target=_work, args=(other, path, threads, config.shape), daemon=True
+        )
+
+    def __enter__(self) -> "_Worker":
+        self.process.start()
+        return self
+
+    def ask(self, what: str) -> Any:
+        """Have something done; what comes back.
+
+        Raises:
+            ExportError: with what went wrong there.
+        """
+        self.connection.send(what)
+        try:
+            found = self.connection.recv()
+        except EOFError:
+            found = "its process ended"
+        if isinstance(found, str):
+            raise ExportError(f"{self.path}: {found}")
+        return found
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.join()
+
+
+def _work(connection: Connection, path: Path, threads: int, shape: tuple[int, int, int]) -> None:
+    """What a worker does until it is ended."""
+    # Some runtimes greet on the standard output, which belongs to the figures.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    torch.set_num_threads(threads)
+    height, width, batch = shape
+    images = random_images(batch, height, width)
+    run: Callable[[Tensor], object] | None = None
+    before = _peak()
+    while True:
+        what = connection.recv()
+        try:
+            if what == "memory":
+                after = _peak()
+                connection.send(None if after is None or before is None else after - before)
+                continue
+            if run is None:
+                run = _opener(path)[1](path, threads)
+            start = time.perf_counter()
+            run(images)
+            connection.send(time.perf_counter() - start)
+        except Exception as problem:  # runtimes share no base of their errors
+            text = " ".join(str(problem).split())[:200]
+            connection.send(f"does not run with {batch} images of {width}x{height}: {text}")
+
+
+def _opener(path: Path) -> tuple[str, Opener]:
+    """The runtime that opens a file, and how."""
+    known = {each.suffix: each for each in TARGETS.values() if each.open is not None}
+    entry = known.get(path.suffix)
+    if path.suffix != _WEIGHTS and (entry is None or entry.open is None):
+        accepted = ", ".join([*known, _WEIGHTS])
+        raise ConfigError(
+            f"{path}: expected a file with suffix {accepted}, or a released detector"
+            f"{did_you_mean(str(path), released_models())}"
+        )
+    if not path.is_file():
+        raise ConfigError(f"{path}: does not exist")
+    if entry is None or entry.open is None:
+        return "nasface", _open_weights
+    return entry.name, entry.open
+
+
+def _open_weights(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    torch.set_num_threads(threads)
+    network = channels_last(fuse_conv_bn(read_checkpoint(path).detector))
+
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        with torch.inference_mode():
+            found = network(images.contiguous(memory_format=torch.channels_last))
+            return found.logits_BA2, found.deltas_BA4
+
+    return run
+
+
+def _path(name: Path | str) -> Path:
+    released = released_models()
+    return released[str(name)].weights if str(name) in released else Path(name)
+
+
+def _bytes(path: Path) -> int:
+    """The size of a file and of what holds its weights beside it."""
+    beside = path.with_suffix(".bin") if path.suffix in (".xml", ".param") else path
+    return sum(each.stat().st_size for each in {path, beside} if each.is_file())
+
+
+def _peak() -> float | None:
+    """The most memory that this process had so far, in MiB."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,0 +1,66 @@
+"""What an exported detector gives, in which form, and how it suppresses."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nasface.deploy.parity import HALF_TOLERANCE, TOLERANCE
+from nasface.errors import ConfigError
+from nasface.inference.onnx_runtime import Outputs
+from nasface.inference.predict import SuppressionConfig
+from nasface.models import DEFAULT_MODEL
+
+OPSETS = range(18, 24)
+"""ONNX opsets that are written."""
+
+Precision = Literal["fp32", "fp16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """What is exported, and in which form."""
+
+    weights: str = DEFAULT_MODEL
+    """A released detector by name, or weights that `nasface train` wrote."""
+    outputs: Outputs = "boxes"
+    """What the exported graph gives. heads: class logits and box offsets, with a file beside them
+    that says how to decode them; predictions: the same and the anchors; boxes: decoded boxes and
+    scores of all anchors; detections: what suppression leaves. A Python file has functions for
+    each."""
+    size: str = ""
+    """Fixed image size, width x height in pixels, such as 640x480: sizes and anchors become
+    constants. Empty: any size."""
+    batch: int = 1
+    """Batch size of a fixed image size; without one it is free."""
+    precision: Precision = "fp32"
+    """fp32, or fp16: weights and features of half the bytes, boxes decoded in fp32. ONNX files."""
+    opset: int = OPSETS[-1]
+    """ONNX operator set; an old runtime may ask for an older one."""
+    suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
+    """The suppression of outputs detections, and what a Python file starts from."""
+
+    def __post_init__(self) -> None:
+        if self.opset not in OPSETS:
+            raise ConfigError(f"opset: {self.opset}, expected {OPSETS[0]} to {OPSETS[-1]}")
+        if self.size and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", self.size):
+            raise ConfigError(f"size: {self.size!r}, expected WIDTHxHEIGHT such as 640x480")
+        if self.batch < 1 or (self.batch > 1 and not self.size):
+            raise ConfigError(f"batch: {self.batch}, expected 1 or more, with size")
+
+    @property
+    def is_half(self) -> bool:
+        """Whether weights and features are float16."""
+        return self.precision == "fp16"
+
+    @property
+    def tolerance(self) -> float:
+        """By how much outputs may differ from the detector's, over their greatest magnitude."""
+        return HALF_TOLERANCE if self.is_half else TOLERANCE
+
+    @property
+    def fixed(self) -> tuple[int, int, int] | None:
+        """Height, width and batch of the only images that are taken; None for any."""
+        if not self.size:
+            return None
+        width, height = map(int, self.size.split("x"))
+        return height, width, self.batch

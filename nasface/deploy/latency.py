@@ -1,0 +1,294 @@
+"""Measures how long the parts of detectors take: a latency table of this machine.
+
+Every part is run in several copies beside each other in one graph, so that the call of the runtime
+weighs little, and what that call takes by itself is subtracted. Parts take turns, round by round,
+and the median over rounds of the processor time of the process counts: other work on the machine
+makes neither longer than it has to.
+"""
+
+import math
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nasface.arch.genotype import Genotype
+from nasface.arch.graph import Transform
+from nasface.arch.space import SearchSpace
+from nasface.deploy.onnx import quiet_export
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import build_detector
+from nasface.detection.latency import (
+    LatencyEntry,
+    LatencyPart,
+    LatencyTable,
+    Size,
+    space_parts,
+    trunk_part,
+    without_neck,
+)
+from nasface.inference.onnx_runtime import open_session
+from nasface.nn.blocks import conv_norm_relu, resample
+from nasface.nn.combine import build_combine
+from nasface.nn.fuse import fuse_conv_bn
+from nasface.nn.operations import build_operation
+from nasface.progress import Progress, Silent
+from nasface.registry import Registry
+
+COPIES = 4
+"""Copies of a part in its graph."""
+
+Run = Callable[[], object]
+Prepare = Callable[[nn.Module, Sequence[Tensor]], Run]
+"""(module without normalisations, its inputs) -> a function that runs it once."""
+
+RUNTIMES: Registry[Prepare] = Registry("runtime")
+"""Name -> how it runs a module."""
+
+
+def register_runtime(name: str, prepare: Prepare) -> None:
+    """Add a runtime, for which ``nasface latency measure`` then makes tables.
+
+    Raises:
+        ConfigError: if the name is taken.
+    """
+    RUNTIMES.add(name, prepare)
+
+
+@dataclass(frozen=True)
+class LatencyCheck:
+    """Measured and predicted milliseconds of detectors, in the same order."""
+
+    measured: tuple[float, ...]
+    predicted: tuple[float, ...]
+
+    @property
+    def mean_error(self) -> float:
+        """Mean of the absolute differences, as a share of what was measured."""
+        pairs = zip(self.predicted, self.measured, strict=True)
+        return statistics.mean(abs(guess / true - 1) for guess, true in pairs)
+
+    @property
+    def rank_correlation(self) -> float:
+        """Spearman's rho of the two; nan for fewer than two detectors."""
+        if len(self.measured) < 2:
+            return math.nan
+        ranks = np.argsort(np.argsort([self.measured, self.predicted], axis=1), axis=1)
+        return float(np.asarray(np.corrcoef(ranks))[0, 1])
+
+
+def measure_latency(
+    detector: DetectorConfig,
+    space: SearchSpace,
+    *,
+    size: Size = (640, 480),
+    runtime: str = "onnxruntime",
+    rounds: int = 30,
+    examples: Sequence[Genotype] = (),
+    progress: Progress | None = None,
+) -> LatencyTable:
+    """Measure all parts of the detectors of a space in as many threads as torch has.
+
+    ``examples`` are genotypes of the space whose whole detectors are measured besides; they give
+    the factor between a part by itself and within a network. Without them it is 1.
+
+    Raises:
+        ConfigError: for an unknown runtime. MissingPackageError: if its package is missing.
+    """
+    prepare = RUNTIMES.find(runtime, "runtime")
+    shown = progress or Silent()
+    parts = space_parts(space, detector.channels, size)
+    shown.start("latency", len(parts) + len(examples) + 2)
+    empty = _prepared([nn.Identity()] * COPIES, [(1, 1, 1, 1)], prepare)
+    shown.advance()
+    runs = []
+    for part in parts:
+        copies = [build_part(part) for _ in range(COPIES)]
+        runs.append(_prepared([module for module, _ in copies], copies[0][1], prepare))
+        shown.advance()
+    whole = [_whole(without_neck(detector), None, size, prepare)]
+    shown.advance()
+    for genotype in examples:
+        whole.append(_whole(detector, genotype, size, prepare))
+        shown.advance()
+    call, *times = measure_interleaved([empty, *runs, *whole], rounds)
+    own = [max(0.0, each - call) / COPIES for each in times[: len(parts)]]
+    trunk, *measured = times[len(parts) :]
+    entries = [LatencyEntry(trunk_part(detector, size), trunk)]
+    entries += [LatencyEntry(part, each) for part, each in zip(parts, own, strict=True)]
+    table = LatencyTable(
+        format=1,
+        runtime=runtime,
+        machine=_machine(),
+        threads=torch.get_num_threads(),
+        size=size,
+        detector=detector,
+        entries=tuple(entries),
+    )
+    if not measured:
+        return table
+    necks = [table.predict(genotype) - trunk for genotype in examples]
+    return replace(table, factor=(sum(measured) - trunk * len(measured)) / sum(necks))
+
+
+def check_latency(
+    table: LatencyTable,
+    genotypes: Sequence[Genotype],
+    *,
+    rounds: int = 15,
+    progress: Progress | None = None,
+) -> LatencyCheck:
+    """Measure whole detectors and predict them by a table of the same machine."""
+    shown = progress or Silent()
+    shown.start("check", len(genotypes))
+    prepare = RUNTIMES.find(table.runtime, "runtime")
+    runs = []
+    for genotype in genotypes:
+        runs.append(_whole(table.detector, genotype, table.size, prepare))
+        shown.advance()
+    measured = measure_interleaved(runs, rounds)
+    return LatencyCheck(tuple(measured), tuple(map(table.predict, genotypes)))
+
+
+def measure_interleaved(runs: Sequence[Run], rounds: int) -> list[float]:
+    """Median milliseconds of processor time of each function, which take turns."""
+    times: list[list[float]] = [[] for _ in runs]
+    for round_ in range(rounds + 1):
+        for run, own in zip(runs, times, strict=True):
+            started = time.process_time()
+            run()
+            if round_:  # the first one warms up
+                own.append(1e3 * (time.process_time() - started))
+    return [statistics.median(own) for own in times]
+
+
+class Copies(nn.Module):
+    """Copies of a part, each with weights of its own, on inputs of their own."""
+
+    def __init__(self, copies: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.copies = nn.ModuleList(copies)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Maps, the inputs of the first copy first -> one for each copy."""
+        each = len(inputs) // len(self.copies)
+        return tuple(
+            cast(Tensor, copy(*inputs[at * each : (at + 1) * each]))
+            for at, copy in enumerate(self.copies)
+        )
+
+
+class _Combined(nn.Module):
+    def __init__(self, rule: str, channels: int, inputs: int) -> None:
+        super().__init__()
+        self.rule = build_combine(rule, channels, inputs)
+
+    def forward(self, *values: Tensor) -> Tensor:
+        return cast(Tensor, self.rule(list(values)))
+
+
+class _Projected(nn.Module):
+    def __init__(self, form: str, channels: int, inputs: int) -> None:
+        super().__init__()
+        layers: nn.Module = nn.Conv2d(channels * inputs, channels, 1, bias=False)
+        self.layers = conv_norm_relu(channels * inputs, channels) if "relu" in form else layers
+
+    def forward(self, *values: Tensor) -> Tensor:
+        return cast(Tensor, self.layers(torch.cat(values, dim=1)))
+
+
+class _Resampled(nn.Module):
+    def __init__(self, transform: Transform, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.transform, self.size = transform, size
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return resample(x_BCHW, self.transform, self.size)
+
+
+def build_part(part: LatencyPart) -> tuple[nn.Module, list[tuple[int, ...]]]:
+    """Return the module of a part of a neck, and the shapes of its inputs."""
+    height, width, channels = part.height, part.width, part.channels
+    if part.kind == "operation":
+        module = build_operation(part.name, channels, part.stride)
+        return module, [(1, channels, height, width)]
+    if part.kind == "transform":
+        transform = cast(Transform, part.name)
+        scale = {"up2": (-(-height // 2), -(-width // 2)), "down2": (2 * height, 2 * width)}
+        return _Resampled(transform, (height, width)), [(1, channels, *scale[part.name])]
+    shapes: list[tuple[int, ...]] = [(1, channels, height, width)] * part.inputs
+    if part.kind == "combine":
+        return _Combined(part.name, channels, part.inputs), shapes
+    return _Projected(part.name, channels, part.inputs), shapes
+
+
+def _prepared(
+    copies: Sequence[nn.Module], shapes: Sequence[tuple[int, ...]], prepare: Prepare
+) -> Run:
+    inputs = [torch.randn(shape) for _ in copies for shape in shapes]
+    return prepare(fuse_conv_bn(Copies(copies)), inputs)
+
+
+def _whole(
+    detector: DetectorConfig, genotype: Genotype | None, size: Size, prepare: Prepare
+) -> Run:
+    image = torch.rand(1, 3, size[1], size[0])
+    return prepare(_Plain(fuse_conv_bn(build_detector(detector, genotype))), [image])
+
+
+class _Plain(nn.Module):
+    """A detector whose predictions are a tuple of logits and offsets."""
+
+    def __init__(self, detector: nn.Module) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
+        found = self.detector(images_B3HW)
+        return found.logits_BA2, found.deltas_BA4
+
+
+def _torch(module: nn.Module, inputs: Sequence[Tensor]) -> Run:
+    @torch.inference_mode()
+    def run() -> Any:
+        return module(*inputs)
+
+    return run
+
+
+def _onnxruntime(module: nn.Module, inputs: Sequence[Tensor]) -> Run:
+    names = [f"x{at}" for at in range(len(inputs))]
+    with quiet_export():
+        exported = torch.onnx.export(
+            module.eval().requires_grad_(False),
+            tuple(inputs),
+            input_names=names,
+            verbose=False,
+        )
+    assert exported is not None
+    session = open_session(exported.model_proto.SerializeToString())
+    given = MappingProxyType({name: each.numpy() for name, each in zip(names, inputs, strict=True)})
+    return lambda: session.run(None, dict(given))
+
+
+register_runtime("onnxruntime", _onnxruntime)
+register_runtime("torch", _torch)
+
+
+def _machine() -> str:
+    """The processor, as the system names it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,254 @@
+"""A detector as the source of one Python file that needs torch and safetensors alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from torch import nn
+
+import nasface
+from nasface.data.images import IMAGE_MEAN, IMAGE_STD
+from nasface.deploy.python_source.extract import LAYERS, Code, SourceCopier
+from nasface.deploy.python_source.neck import MAPS, NeckSource
+from nasface.detection import anchors, boxes
+from nasface.detection.backbones.registry import find_backbone
+from nasface.detection.checkpoint import LICENCE
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import Detector
+from nasface.detection.heads import Head, head_arguments
+from nasface.detection.necks.registry import GENOTYPE, uses_genotype
+from nasface.detection.pyramid import LEVELS, STRIDES, ExtraLevels
+from nasface.errors import ExportError
+from nasface.inference.predict import SuppressionConfig
+from nasface.nn.blocks import conv_norm_relu
+from nasface.nn.cost import count_parameters
+
+_IMPORTS = {
+    "Path": ("pathlib", "Path"),
+    "Tensor": ("torch", "Tensor"),
+    "load_file": ("safetensors.torch", "load_file"),
+    "nn": ("torch", "nn"),
+    "torch": ("torch", ""),
+}
+_DEFINED = (
+    "WEIGHTS", "MEAN", "STD", "LEVELS", "STRIDES", "SIDE", "ASPECT",
+    "Detector", "anchors_of", "load", "prepare", "detect",
+)  # fmt: skip
+"""What the file imports, and defines, in any case."""
+
+
+@dataclass(frozen=True)
+class PythonSource:
+    """The text of a file, and where each weight goes: the start of its name, old -> new."""
+
+    text: str
+    weights: Mapping[str, str]
+
+    def rename(self, key: str) -> str:
+        """The name of a weight of the detector in the file."""
+        for old, new in self.weights.items():
+            if key == old or key.startswith(f"{old}."):
+                return new + key[len(old) :]
+        return key
+
+
+def write_source(
+    found: Detector, name: str, suppression: SuppressionConfig, module: str
+) -> PythonSource:
+    """The file of a detector; ``name`` is the genotype's or, without one, the neck's.
+
+    ``module`` is the name under which the file will be imported.
+
+    Raises:
+        ExportError: for levels or a head that have no such form, or for a part of the detector,
+            added from outside the package, whose source cannot be copied.
+    """
+    config = found.trunk.config
+    _check_form(config)
+    copier = SourceCopier(_IMPORTS, _DEFINED)
+    copier.section = "Backbone"
+    backbone = copier.call(find_backbone(config.backbone))
+    copier.section = "Pyramid"
+    widths = [cast(nn.Conv2d, cast(nn.Sequential, each)[0]) for each in found.trunk.laterals]
+    extra = "nn.Identity()"
+    if isinstance(found.trunk.extra, ExtraLevels):
+        extra = copier.call(ExtraLevels, widths[3].in_channels, config.extra_channels, config.extra)
+    lateral = copier.call(conv_norm_relu, Code("width"), config.channels)
+    copier.section = "Neck"
+    neck = NeckSource(found.neck, config, copier)
+    copier.section = "Heads"
+    heads = [copier.call(Head, *head_arguments(config, level)) for level in LEVELS]
+    init = [
+        f"self.backbone = {backbone}",
+        f"self.extra = {extra}",
+        f"widths = ({', '.join(str(each.in_channels) for each in widths)})",
+        f"self.laterals = nn.ModuleList({lateral} for width in widths)",
+        *neck.init,
+        *_heads(heads),
+    ]
+    copier.section = "Boxes"
+    functions = (boxes.decode, boxes.clip, boxes.non_maximum_suppression)
+    names = [copier.copy(each) for each in functions]
+    level_anchors = copier.copy(anchors.level_anchors)
+    sections = copier.sections
+    sections["Cells"] = neck.cells
+    sections["Detector"] = [_detector(init, neck.forward), _anchors(level_anchors)]
+    sections["Use"] = [_use(suppression, *names)]
+    order = (LAYERS, "Backbone", "Pyramid", "Neck", "Cells", "Heads", "Detector", "Boxes", "Use")
+    parts = [_section(title, sections[title]) for title in order if sections.get(title)]
+    code = "\n\n\n".join([_constants(found), *parts])
+    text = (
+        f"{_opening(found, name, module, copier.packages())}\n\n{copier.import_lines()}\n\n{code}\n"
+    )
+    trunk = {f"trunk.{part}": part for part in ("backbone", "extra", "laterals", "heads")}
+    return PythonSource(text, {**trunk, **neck.weights})
+
+
+def _check_form(config: DetectorConfig) -> None:
+    """Raise :class:`ExportError` for settings that plain Python has no form for."""
+    here: dict[str, tuple[object, object]] = {
+        "levels": (config.levels, LEVELS),
+        "laterals": (config.laterals, "projected"),
+        "head_branches": (config.head_branches, "separate"),
+        "shared_head": (config.shared_head, False),
+        "negative_slope": (config.negative_slope, 0.0),
+        "anchors.sides": (config.anchors.sides, ()),
+    }
+    other = {name: value for name, (value, expected) in here.items() if value != expected}
+    if config.first_shot in ("two-step", "pyramid"):
+        other["first_shot"] = config.first_shot
+    if other:
+        listed = ", ".join(f"{name} {value}" for name, value in other.items())
+        raise ExportError(f"{listed}: have no form in plain Python; .onnx and .pt2 files take them")
+
+
+def _heads(calls: list[str]) -> list[str]:
+    if len(set(calls)) == 1:
+        return [f"self.heads = nn.ModuleList({calls[0]} for _ in LEVELS)"]
+    each_on_a_line = [f"        {each}," for each in calls]
+    return ["self.heads = nn.ModuleList(", "    [", *each_on_a_line, "    ]", ")"]
+
+
+def _opening(found: Detector, name: str, module: str, packages: list[str]) -> str:
+    needs = f"{', '.join(packages[:-1])} and {packages[-1]}"
+    config = found.trunk.config
+    millions = count_parameters(found) / 1e6
+    made_of = f"Genotype {name}" if config.neck == GENOTYPE else f"Neck {config.neck}"
+    if uses_genotype(config.neck) and config.neck != GENOTYPE:
+        made_of += f", genotype {name}"
+    return f'''"""A face detector, {millions:.2f} M parameters.
+
+{made_of}, backbone {config.backbone}.
+
+Written by nasface {nasface.__version__}, without which it runs: it needs {needs},
+and {module}.safetensors beside it.
+Its {LICENCE}.
+
+    import torch
+    from {module} import detect, load
+
+    detector = load()
+    image = torch.from_numpy(array)  # uint8 (height, width, 3), RGB
+    boxes, scores = detect(detector, image)  # x1 y1 x2 y2 in pixels, best first
+
+Letters at the end of a name are the shape: B image, C channel, H row, W column, A anchor, N box.
+Level l has a stride of 2**l pixels.
+"""'''
+
+
+def _constants(found: Detector) -> str:
+    size = found.trunk.config.anchors
+    return f"""WEIGHTS = Path(__file__).with_suffix(".safetensors")
+
+#: mean and standard deviation of R, G, B over ImageNet, where white is 1
+MEAN, STD = {IMAGE_MEAN}, {IMAGE_STD}
+
+LEVELS = {LEVELS}
+#: pixels from one anchor to the next, level by level
+STRIDES = {STRIDES}
+#: side of an anchor in strides, and its height over its width
+SIDE, ASPECT = {size.scale}, {size.aspect}"""
+
+
+def _section(title: str, parts: list[str]) -> str:
+    """Parts under a heading; constants, which have one line, stand close together."""
+    text = ""
+    for part, after in zip(parts, [*parts[1:], ""], strict=True):
+        constants = "\n" not in part and after and "\n" not in after
+        text += part + ("\n" if constants else "\n\n\n")
+    return f"# --- {title}\n\n\n{text.rstrip()}"
+
+
+def _detector(init: list[str], forward: list[str]) -> str:
+    body = "\n".join(f"        {line}" for line in init)
+    passes = "".join(f"        {line}\n" for line in forward)
+    return f'''class Detector(nn.Module):
+    """Images (B, 3, H, W), normalised -> logits (B, A, 2), offsets (B, A, 4), anchors (A, 4)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+{body}
+
+    def forward(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = self.extra(self.backbone(images_B3HW))
+        {MAPS} = (
+            lateral(features[level]) for level, lateral in zip(LEVELS, self.laterals, strict=True)
+        )
+{passes}        maps = ({MAPS})
+        found = [head(x) for head, x in zip(self.heads, maps, strict=True)]
+        logits = torch.cat([each for each, _ in found], dim=1)
+        offsets = torch.cat([each for _, each in found], dim=1)
+        return logits, offsets, anchors_of(maps)'''
+
+
+def _anchors(level_anchors: str) -> str:
+    return f'''def anchors_of(maps: tuple[Tensor, ...]) -> Tensor:
+    """Anchors (A, 4), x1 y1 x2 y2 in pixels: level by level, row by row, one per position."""
+    anchors = [
+        {level_anchors}(*x.shape[-2:], stride, SIDE * stride, ASPECT, x.device)
+        for x, stride in zip(maps, STRIDES, strict=True)
+    ]
+    return torch.cat(anchors)'''
+
+
+def _use(suppression: SuppressionConfig, decode: str, clip: str, suppress: str) -> str:
+    return f'''def load(weights: Path = WEIGHTS, device: torch.device | str = "cpu") -> Detector:
+    """The detector with its weights, for inference."""
+    detector = Detector()
+    detector.load_state_dict(load_file(weights))
+    # On a CPU channels-last memory is twice as fast here.
+    return detector.eval().to(device, memory_format=torch.channels_last)
+
+
+def prepare(image_HW3: Tensor) -> Tensor:
+    """An image uint8 (H, W, 3), RGB -> float32 (3, H, W) as the detector takes it."""
+    mean, std = (torch.tensor(each).mul(255).view(3, 1, 1) for each in (MEAN, STD))
+    return (image_HW3.permute(2, 0, 1).float() - mean) / std
+
+
+@torch.inference_mode()
+def detect(
+    detector: Detector,
+    image_HW3: Tensor,
+    *,
+    score_threshold: float = {suppression.score_threshold},
+    nms_iou: float = {suppression.nms_iou},
+    pre_nms_top_k: int = {suppression.pre_nms_top_k},
+    max_detections: int = {suppression.max_detections},
+) -> tuple[Tensor, Tensor]:
+    """Boxes (N, 4), x1 y1 x2 y2 in pixels, and scores (N,) of the faces in an image, best first.
+
+    The ``pre_nms_top_k`` best anchors that score ``score_threshold`` or more enter suppression,
+    which drops the weaker of two boxes whose IoU is above ``nms_iou``; at most ``max_detections``
+    faces stay.
+    """
+    device = next(detector.parameters()).device
+    images = prepare(image_HW3.cpu())[None].to(device, memory_format=torch.channels_last)
+    logits, offsets, anchors = detector(images)
+    scores = logits[0].softmax(dim=1)[:, 1]
+    chosen = torch.nonzero(scores >= score_threshold).squeeze(1)
+    boxes, scores = {decode}(offsets[0, chosen], anchors[chosen]), scores[chosen]
+    kept = {suppress}(
+        boxes, scores, nms_iou, before=pre_nms_top_k, keep=max_detections
+    )
+    return {clip}(boxes[kept], *image_HW3.shape[:2]), scores[kept]'''

@@ -1,0 +1,117 @@
+"""Export formats by the suffix of the file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.decoding_files import decoding_files
+from nasface.deploy.onnx import export_onnx
+from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.python_source.file import export_python
+from nasface.deploy.torch_export import export_program
+from nasface.detection.checkpoint import LoadedDetector
+from nasface.errors import ConfigError, ExportError
+from nasface.inference.onnx_runtime import Outputs
+from nasface.optional import require
+from nasface.registry import Registry
+
+Writer = Callable[[LoadedDetector, Path, ExportConfig, ReportProgress], ParityDifference]
+"""Writes a detector to a file that agrees with it, or no file; returns the greatest difference."""
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """A form of a detector that runs without this toolkit.
+
+    ``beside``: suffixes of the files that are written beside the first. ``needs``: packages without
+    which it cannot be written; ``install`` is what to give to pip for them.
+    """
+
+    suffix: str
+    text: str
+    write: Writer
+    beside: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    install: str = ""
+
+    def files(self, path: Path, outputs: Outputs = "boxes") -> list[Path]:
+        """Return the files that an export to ``path`` writes."""
+        files = [path, *(path.with_suffix(suffix) for suffix in self.beside)]
+        return files + (decoding_files(path) if outputs == "heads" else [])
+
+
+FORMATS: Registry[ExportFormat] = Registry("export format")
+"""Suffix -> format."""
+
+
+def register_export_format(entry: ExportFormat) -> None:
+    """Add an export format.
+
+    Raises:
+        ConfigError: for a suffix without its dot, or one that has a format.
+    """
+    if not entry.suffix.startswith("."):
+        raise ConfigError(f"export format {entry.suffix!r}: expected a suffix such as .abc")
+    FORMATS.add(entry.suffix, entry)
+
+
+register_export_format(
+    ExportFormat(
+        ".onnx",
+        "ONNX, for ONNX Runtime and others",
+        export_onnx,
+        needs=("onnx", "onnxscript", "onnxruntime"),
+        install="nasface[export]",
+    )
+)
+register_export_format(ExportFormat(".pt2", "a program of torch.export", export_program))
+register_export_format(
+    ExportFormat(".py", "plain Python, to read and change", export_python, (".safetensors",))
+)
+
+
+def export_format(path: Path) -> ExportFormat:
+    """Return the format that a file name asks for.
+
+    Raises:
+        ConfigError: if there is none of its suffix.
+    """
+    return FORMATS.find(path.suffix, str(path))
+
+
+def write_export(
+    loaded: LoadedDetector,
+    path: Path,
+    config: ExportConfig | None = None,
+    *,
+    overwrite: bool = False,
+    report: ReportProgress = lambda text: None,
+) -> ParityDifference:
+    """Write a detector in the format of the file's suffix, after comparing the file with it.
+
+    ``report`` is told of each step.
+
+    Returns:
+        The greatest difference of the file's outputs from the detector's.
+
+    Raises:
+        ConfigError: for an unknown suffix, or a file that would replace the weights in use.
+        ExportError: if a file is there already (without ``overwrite``), or does not agree with the
+            detector. No file is written then.
+        MissingPackageError: if a package that the format needs is missing.
+        OutputError: if the file cannot be written.
+    """
+    form, config = export_format(path), config or ExportConfig()
+    for file in form.files(path, config.outputs):
+        if config.weights and file.resolve() == Path(config.weights).resolve():
+            raise ConfigError(f"{file}: holds the weights to export; expected another file name")
+        if file.is_dir() or (file.exists() and not overwrite):
+            raise ExportError(f"{file}: is there already; expected a new file, or overwrite")
+        if not file.parent.is_dir():
+            raise ExportError(f"{file}: {file.parent} is no folder")
+    require(form.install or " ".join(form.needs), *form.needs)
+    try:
+        return form.write(loaded, path, config, report)
+    except ExportError as error:
+        raise ExportError(f"{path}: not written: {error}") from None

@@ -1,0 +1,193 @@
+"""What ``nasface export --to`` can be given."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from torch import Tensor
+
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.decoding_files import decoding_recipe, numpy_code
+from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.runtimes.card import title_of, write_readme
+from nasface.detection.checkpoint import LoadedDetector
+from nasface.errors import ExportError
+from nasface.io.strict_json import to_json
+from nasface.optional import require
+from nasface.registry import Lazy, Registry
+
+FolderWriter = Callable[[LoadedDetector, Path, ExportConfig, ReportProgress], ParityDifference]
+"""Writes the runtime's own files into a new folder and compares what they give."""
+
+
+Opener = Callable[[Path, int], Callable[[Tensor], tuple[Tensor, ...]]]
+"""Opens a file to run with so many threads; gives a function of images (B, 3, H, W)."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something that runs exported detectors.
+
+    ``program`` is the file of ``nasface/deploy/templates`` that runs it on a photograph, empty
+    where the folder is one itself. ``open`` opens a file with ``suffix`` to run it here. ``needs``
+    are the packages that convert, ``install`` is what to give to pip for them, and ``runs_with``
+    what it takes to run the folder.
+    """
+
+    name: str
+    text: str
+    write: FolderWriter
+    program: str = ""
+    suffix: str = ""
+    open: Opener | None = None
+    needs: tuple[str, ...] = ()
+    install: str = ""
+    runs_with: str = ""
+
+
+MARK = "README.md"
+"""The card, by which a folder is known as one of ours."""
+
+TARGETS: Registry[Target] = Registry("target")
+"""Name -> runtime."""
+
+
+def register_target(entry: Target) -> None:
+    """Add a runtime.
+
+    Raises:
+        ConfigError: if its name is taken.
+    """
+    TARGETS.add(entry.name, entry)
+
+
+_ROOM = "nasface.deploy.runtimes"
+for _entry in (
+    Target(
+        "onnx",
+        "ONNX Runtime, on servers, desktops and phones",
+        Lazy(f"{_ROOM}.onnx_runtime:write_onnx_runtime"),
+        "detect_onnx.py",
+        ".onnx",
+        Lazy(f"{_ROOM}.onnx_runtime:open_onnx_runtime"),
+        ("onnx", "onnxruntime"),
+        "nasface[export]",
+        "pip install numpy onnxruntime pillow",
+    ),
+    Target(
+        "openvino",
+        "OpenVINO, on processors and graphics of Intel",
+        Lazy(f"{_ROOM}.openvino:write_openvino"),
+        "detect_openvino.py",
+        ".xml",
+        Lazy(f"{_ROOM}.openvino:open_openvino"),
+        ("onnx", "onnxruntime", "openvino"),
+        "nasface[openvino]",
+        "pip install numpy openvino pillow",
+    ),
+    Target(
+        "mnn",
+        "MNN, on phones",
+        Lazy(f"{_ROOM}.mnn:write_mnn"),
+        "detect_mnn.py",
+        ".mnn",
+        Lazy(f"{_ROOM}.mnn:open_mnn"),
+        ("onnx", "onnxruntime", "MNN"),
+        "nasface[mnn]",
+        "pip install numpy MNN pillow",
+    ),
+    Target(
+        "ncnn",
+        "ncnn, on phones and small boards",
+        Lazy(f"{_ROOM}.ncnn:write_ncnn"),
+        "detect_ncnn.py",
+        ".param",
+        Lazy(f"{_ROOM}.ncnn:open_ncnn"),
+        ("onnx", "onnxruntime", "ncnn", "pnnx"),
+        "nasface[ncnn]",
+        "pip install numpy ncnn pillow",
+    ),
+    Target(
+        "torch",
+        "torch, a program of torch.export",
+        Lazy(f"{_ROOM}.torch_program:write_torch"),
+        "detect_torch.py",
+        ".pt2",
+        Lazy(f"{_ROOM}.torch_program:open_torch"),
+        runs_with="pip install numpy pillow torch",
+    ),
+    Target(
+        "python",
+        "torch, one plain Python file to read and change",
+        Lazy(f"{_ROOM}.torch_program:write_plain"),
+        "detect_python.py",
+        runs_with="pip install numpy pillow safetensors torch",
+    ),
+    Target(
+        "web",
+        "a page in the browser, with onnxruntime-web",
+        Lazy(f"{_ROOM}.web:write_web"),
+        needs=("onnx", "onnxruntime"),
+        install="nasface[export]",
+        runs_with="nasface serve FOLDER, or any static host",
+    ),
+):
+    register_target(_entry)
+
+
+def write_target(
+    loaded: LoadedDetector,
+    name: str,
+    folder: Path,
+    config: ExportConfig | None = None,
+    *,
+    overwrite: bool = False,
+    report: ReportProgress = lambda text: None,
+) -> ParityDifference:
+    """Write a folder that runs a detector in a runtime, after comparing what it gives.
+
+    ``report`` is told of each step.
+
+    Returns:
+        The greatest difference of its outputs from the detector's.
+
+    Raises:
+        ConfigError: for an unknown target. ExportError: if the folder is there already (without
+            ``overwrite``), or its files do not agree with the detector. Nothing is written then.
+        MissingPackageError: if a package is missing.
+    """
+    entry, config = TARGETS.find(name, "to"), config or ExportConfig()
+    if folder.exists() and not overwrite:
+        raise ExportError(f"{folder}: is there already; expected a new folder, or overwrite")
+    if folder.exists() and not (folder / MARK).is_file():
+        raise ExportError(f"{folder}: is no folder of an export; it is not replaced")
+    if not folder.absolute().parent.is_dir():
+        raise ExportError(f"{folder}: {folder.absolute().parent} is no folder")
+    require(entry.install or " ".join(entry.needs), *entry.needs)
+    with tempfile.TemporaryDirectory(prefix=".nasface-", dir=folder.absolute().parent) as place:
+        draft = Path(place) / "draft"
+        draft.mkdir()
+        try:
+            worst = entry.write(loaded, draft, config, report)
+        except ExportError as error:
+            raise ExportError(f"{folder}: not written: {error}") from None
+        if entry.program:
+            text = files("nasface.export").joinpath("templates", entry.program).read_text("utf-8")
+            (draft / "detect.py").write_text(text, "utf-8")
+        title = title_of(loaded, config)
+        card = write_readme(title, entry.text, entry.runs_with, loaded.metrics, worst)
+        (draft / MARK).write_text(card, "utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        draft.replace(folder)
+    return worst
+
+
+def write_decoding(loaded: LoadedDetector, folder: Path, config: ExportConfig) -> None:
+    """Write ``detector.json`` and ``decode.py``, for a runtime that gives bare heads."""
+    recipe = {**decoding_recipe(loaded, config), "size": config.fixed}
+    (folder / "detector.json").write_text(to_json(recipe), "utf-8")
+    (folder / "decode.py").write_text(numpy_code(), "utf-8")

@@ -1,0 +1,67 @@
+"""Latency and memory of exported detectors, side by side."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny import DETECTOR, write_lively_weights
+
+from nasface.cli.benchmark import _name
+from nasface.cli.main import main
+from nasface.deploy.benchmark import BenchmarkConfig, benchmark
+from nasface.errors import ConfigError
+from nasface.progress import Silent
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights, and an ONNX file that takes one size."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    write_lively_weights(folder / "w.safetensors", DETECTOR)
+    words = f"export --weights {folder}/w.safetensors --out {folder}/w.onnx --size 160x131"
+    assert main(words.split()) == 0
+    return folder
+
+
+def test_files_are_measured_side_by_side(place: Path, capsys: Output) -> None:
+    files = f"{place}/w.safetensors {place}/w.onnx"
+    words = f"benchmark {files} --size 160x131 --repeats 3 --threads 1 --json"
+    words += f" --figure {place}/bars.svg"
+    capsys.readouterr()
+    assert main(words.split()) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [each["runtime"] for each in rows] == ["nasface", "onnx"]
+    assert rows[0]["relative"] == 1
+    for row in rows:
+        assert 0 < row["fastest"] <= row["median"] <= row["slowest"]
+        assert row["threads"] == 1
+        assert row["megabytes"] == pytest.approx(Path(row["file"]).stat().st_size / 1e6, abs=1e-3)
+    assert "w.onnx (onnx)" in (place / "bars.svg").read_text()
+
+
+def test_what_does_not_run_is_named(place: Path, capsys: Output) -> None:
+    words = f"benchmark {place}/w.onnx --size 64x64 --repeats 1 --threads 1"
+    assert main(words.split()) == 2
+    assert "w.onnx: does not run with 1 images of 64x64" in capsys.readouterr().err
+    assert main(f"benchmark {place}/none.tflite".split()) == 2
+    assert "expected a file with suffix .onnx" in capsys.readouterr().err
+    assert main(f"benchmark {place}/none.onnx".split()) == 2
+    assert "none.onnx: does not exist" in capsys.readouterr().err
+    assert main(["benchmark", "asfd-nanno"]) == 2
+    assert "did you mean 'asfd-nano'?" in capsys.readouterr().err
+
+
+def test_a_released_detector_keeps_its_name() -> None:
+    config = BenchmarkConfig(size="96x96", repeats=1, threads=(1,))
+    rows = benchmark(["asfd-nano", "asfd-nano"], config, Silent())
+    assert [each.file for each in rows] == ["asfd-nano", "asfd-nano"]
+    assert _name(rows[0]) == "asfd-nano (nasface)"
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(ConfigError, match="size: '640', expected WIDTHxHEIGHT"):
+        BenchmarkConfig(size="640")
+    with pytest.raises(ConfigError, match="repeats 0"):
+        BenchmarkConfig(repeats=0)

@@ -1,0 +1,170 @@
+"""The plain Python file of a detector: same bits, readable, and free of this package."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import CHANNELS, features, random_choices, spaces
+from tiny import DETECTOR, write_lively_weights
+
+from nasface.arch.io import parse_genotype
+from nasface.arch.space import SearchSpace
+from nasface.cli.main import main
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.python_source.cell import CellSource
+from nasface.deploy.python_source.detector import PythonSource
+from nasface.deploy.python_source.extract import LAYERS, SourceCopier
+from nasface.deploy.python_source.file import export_python
+from nasface.detection.checkpoint import LoadedDetector, read_checkpoint
+from nasface.detection.detector import build_detector
+from nasface.errors import ExportError
+from nasface.inference.predict import InferenceConfig, detect
+from nasface.io.yaml import to_yaml
+from nasface.nn.blocks import channels_last
+from nasface.nn.cell import FixedCell
+from nasface.search.derive import derive
+
+Output = pytest.CaptureFixture[str]
+
+#: settings that, between them, use every part of a detector
+FORMS = {
+    "mobilenet": DETECTOR,
+    "dense": replace(DETECTOR, context="dense", head="dense", extra="dense", repeats=2),
+    "max-in-out": replace(DETECTOR, max_in_out=True),
+    "cosine": replace(DETECTOR, classifier="cosine", max_in_out=True, head_layers=0),
+    "resnet18": replace(DETECTOR, backbone="resnet18"),
+    "resnet50": replace(DETECTOR, backbone="resnet50"),
+    **{
+        module: replace(DETECTOR, neck=module)
+        for module in ("none", "fem-fpn+fem-cpm", "bifpn+ssh", "pan+rfe")
+    },
+    "fpn+genotype": replace(DETECTOR, neck="fpn+genotype", repeats=2),
+}
+
+ALONE = """
+import sys
+sys.modules["nasface"] = None  # importing it fails
+sys.path.insert(0, {folder!r})
+import torch
+import face
+torch.set_num_threads({threads})  # other numbers give other bits
+images, image = torch.load({inputs!r}, weights_only=True)
+detector = face.load()
+with torch.inference_mode():
+    outputs = detector(images)
+assert not any(name.startswith("nasface.") for name in sys.modules)
+faces = face.detect(detector, image, score_threshold=0.0, max_detections=30)
+torch.save([*outputs, *faces], {results!r})
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=pytest.mark.slow) if each == "resnet50" else each for each in FORMS],
+)
+def test_every_form_gives_the_same_bits(name: str, tmp_path: Path) -> None:
+    weights = write_lively_weights(tmp_path / "w.safetensors", FORMS[name])
+    path = tmp_path / "face.py"
+    worst = export_python(read_checkpoint(weights), path, ExportConfig())
+    assert worst.relative == 0
+    assert sorted(tmp_path.iterdir()) == [path, path.with_suffix(".safetensors"), weights]
+    text = path.read_text()
+    assert "nasface" not in text.split('"""')[2]
+    for tool in (["format", "--check"], ["check", "--select", "E,F,I,UP,B,SIM"]):
+        command = [sys.executable, "-m", "ruff", *tool, "--isolated", "--line-length", "100"]
+        lint = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+        assert lint.returncode == 0, lint.stdout
+
+
+def test_it_runs_where_there_is_no_nasface(tmp_path: Path, capsys: Output) -> None:
+    weights = write_lively_weights(tmp_path / "w.safetensors")
+    words = f"export --weights {weights} --out {tmp_path}/face.py"
+    assert main(words.split()) == 0
+    assert "face.py" in capsys.readouterr().out
+    image = np.random.default_rng(0).integers(0, 256, (75, 90, 3), dtype=np.uint8)
+    images = torch.randn(2, 3, 97, 131)
+    inputs, results = tmp_path / "inputs.pt", tmp_path / "results.pt"
+    torch.save([images, torch.from_numpy(image)], inputs)
+    code = ALONE.format(
+        folder=str(tmp_path),
+        inputs=str(inputs),
+        results=str(results),
+        threads=torch.get_num_threads(),
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    found = torch.load(results, weights_only=True)
+    detector = read_checkpoint(weights).detector
+    with torch.inference_mode():
+        wanted = detector(images)
+    faces = detect(detector, image, InferenceConfig(score_threshold=0.0, max_detections=30))
+    assert len(faces) == 30
+    for one, other in zip(found, [*wanted[:3], faces.boxes_N4, faces.scores_N], strict=True):
+        assert torch.equal(one, other)
+
+
+@settings(deadline=None, max_examples=40)
+@given(space=spaces(), seed=st.integers(0, 99), narrow=st.booleans())
+def test_any_cell_is_written_out(space: SearchSpace, seed: int, narrow: bool) -> None:
+    alphas, betas = random_choices(space, seed, ties=False)
+    for name, gene in derive(space, alphas, betas, name="random").cells.items():
+        bottleneck = CHANNELS // 4 if narrow and gene.projection != "none" else None
+        cell = FixedCell(gene, CHANNELS, bottleneck).eval()
+        for norm in (each for each in cell.modules() if isinstance(each, torch.nn.BatchNorm2d)):
+            torch.nn.init.uniform_(norm.weight, 0.5, 2)
+            torch.nn.init.normal_(norm.bias)
+        imports = {"torch": ("torch", ""), "nn": ("torch", "nn"), "Tensor": ("torch", "Tensor")}
+        copier = SourceCopier(imports)
+        source = CellSource(copier.name("Written"), cell, copier)
+        written = PythonSource(source.source(), source.weights)
+        parts = [copier.import_lines(), *copier.sections[LAYERS], written.text]
+        namespace: dict[str, Any] = {}
+        exec("\n\n\n".join(parts), namespace)
+        module = namespace["Written"]().eval()
+        state = {written.rename(key): value for key, value in cell.state_dict().items()}
+        assert len(state) == len(cell.state_dict())
+        module.load_state_dict(state)
+        inputs = [features(seed=at)[each.level] for at, each in enumerate(gene.inputs)]
+        wanted, found = list(cell(inputs).values()), module(*inputs)
+        found = [found] if len(wanted) == 1 else list(found)
+        assert all(map(torch.equal, wanted, found)), name
+
+
+def test_the_weights_themselves_are_safe(tmp_path: Path, capsys: Output) -> None:
+    weights = write_lively_weights(tmp_path / "face.safetensors")
+    before = weights.read_bytes()
+    words = f"export --weights {weights} --out {tmp_path}/face.py"
+    assert main([*words.split(), "--overwrite"]) == 2
+    assert "holds the weights to export" in capsys.readouterr().err
+    assert main(words.split()) == 2
+    assert weights.read_bytes() == before
+
+
+def test_odd_names_are_refused(tmp_path: Path) -> None:
+    loaded = read_checkpoint(write_lively_weights(tmp_path / "w.safetensors"))
+    with pytest.raises(ExportError, match="'my-face' cannot be imported"):
+        export_python(loaded, tmp_path / "my-face.py", ExportConfig())
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_words_of_the_language_and_names_of_the_file_are_no_trouble(tmp_path: Path) -> None:
+    weights = write_lively_weights(tmp_path / "w.safetensors")
+    loaded = read_checkpoint(weights)
+    assert loaded.genotype is not None
+    words = ["heads", "backbone", "none", "class", "fpn", "tensor", "c6"]
+    renamed = dict(zip(words, loaded.genotype.cells.values(), strict=True))
+    text = to_yaml(replace(loaded.genotype, cells=renamed))
+    for old, new in (("n1", "class"), ("n2", "lambda"), ("n3", "self")):
+        text = re.sub(rf"\b{old}\b", new, text)
+    genotype = parse_genotype(text, "text")
+    detector = channels_last(build_detector(DETECTOR, genotype).eval())
+    renamed_loaded = LoadedDetector(detector, DETECTOR, genotype, {})
+    worst = export_python(renamed_loaded, tmp_path / "face.py", ExportConfig())
+    assert worst.relative == 0

@@ -1,0 +1,202 @@
+"""Files that compute with 8-bit integers: near the detector, measured beside it, or not written."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from tiny import write_lively_weights, write_tiny
+
+import nasface
+from nasface.api.quantizing import Quantized
+from nasface.cli.main import main
+from nasface.data.images import to_tensor
+from nasface.deploy import quantization
+from nasface.deploy.benchmark import LatencyRow
+from nasface.deploy.quantization import has_wide_dot_product, uses_reduced_range
+from nasface.detection.config import DetectorConfig
+from nasface.errors import ConfigError, DataError, ExportError
+
+Output = pytest.CaptureFixture[str]
+SMALL = DetectorConfig(channels=8, head_layers=0, extra_channels=(16, 16))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """Times that are made up, the second half as long again, as processes take long to start."""
+
+    def rows(files: Sequence[Path], *_: object) -> list[LatencyRow]:
+        times = zip(files, (1.0, 1.5), strict=True)
+        sizes = [(file, time, file.stat().st_size / 1e6) for file, time in times]
+        return [LatencyRow(str(f), "onnx", 1, t, t, t, t, None, size) for f, t, size in sizes]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nasface.api.quantizing.benchmark", rows)
+        yield
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights and a data set."""
+    folder = tmp_path_factory.mktemp("quantization")
+    write_lively_weights(folder / "w.safetensors", SMALL)
+    write_tiny(folder / "data", train=3, val=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(place: Path) -> Quantized:
+    """The 8-bit file of these weights, calibrated and measured on this data set."""
+    detector = nasface.load_detector(place / "w.safetensors", "cpu")
+    found: Quantized = nasface.quantize(
+        detector, place / "int8.onnx", place / "data", progress=False
+    )
+    return found
+
+
+def test_figures_say_what_it_costs(result: Quantized) -> None:
+    figures = json.loads(json.dumps(result.figures()))
+    assert figures["samples"] == 3
+    assert [(each["name"], each["faces"]) for each in figures["ap"]][:1] == [("ap", 3)]
+    whole, quantised = figures["times"]
+    assert (whole["file"], quantised["file"]) == ("float32", "int8")
+    assert quantised["megabytes"] < 0.6 * whole["megabytes"]
+    assert quantised["megabytes"] == pytest.approx(result.path.stat().st_size / 1e6, abs=1e-3)
+    assert figures["slower_with_threads"] == [1]
+
+
+@pytest.mark.parametrize("size", [(64, 64), (97, 131)])
+def test_scores_are_near_the_detectors(
+    place: Path, result: Quantized, size: tuple[int, int]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 80, (*size, 3), dtype=np.uint8)
+    images = to_tensor(pixels)[None]
+    with torch.inference_mode():
+        wanted = nasface.load_detector(place / "w.safetensors", "cpu")(images)
+        found = nasface.load_detector(result.path, "cpu")(images)
+    difference = (found.scores_BA - wanted.logits_BA2.softmax(2)[..., 1]).abs()
+    assert 0 < difference.mean() < 0.05
+
+
+def test_behind_the_last_convolutions_all_is_float(result: Quantized) -> None:
+    model = onnx.load(result.path)
+    makers = {name: node for node in model.graph.node for name in node.output}
+    left = [each.name for each in model.graph.output]
+    met: set[str] = set()
+    while left:
+        node = makers.get(left.pop())
+        if node is not None and node.name not in met:
+            met.add(node.name)
+            assert node.op_type not in ("QuantizeLinear", "DequantizeLinear")
+            # Of what Shape reads, sizes alone go on.
+            left += [] if node.op_type in ("Conv", "Shape") else node.input
+    quantised = [
+        each for each in model.graph.initializer if each.data_type == onnx.TensorProto.INT8
+    ]
+    assert any(len(each.dims) == 4 for each in quantised)
+
+
+def test_the_file_says_how_it_was_made(result: Quantized) -> None:
+    about = {each.key: each.value for each in onnx.load(result.path).metadata_props}
+    assert about["precision"] == "int8"
+    assert json.loads(about["quantization"])["images"] == 3
+
+
+@pytest.mark.parametrize("calibration", ["entropy", "percentile"])
+def test_command_takes_photographs_alone(place: Path, calibration: str, capsys: Output) -> None:
+    out = place / f"{calibration}.onnx"
+    words = f"quantize --weights {place}/w.safetensors --images {place}/data/WIDER_val --samples 1"
+    words += f" --calibration {calibration} --reduce-range yes --longer-side 48 --out {out}"
+    assert main([*words.split(), "--outputs", "detections"]) == 0
+    said = capsys.readouterr().out
+    assert "calibrated with 1 images, weights of 7 bits" in said
+    assert "slower     than float32 on this machine, threads: 1" in said
+    assert "no annotated validation images" in said
+    weights = [
+        onnx.numpy_helper.to_array(each)
+        for each in onnx.load(out).graph.initializer
+        if each.data_type == onnx.TensorProto.INT8 and len(each.dims) == 4
+    ]
+    assert max(abs(each.astype(int)).max() for each in weights) == 64
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--out {0}/new.pt2 --data {0}/data", "new.pt2: expected a file with suffix .onnx"),
+        ("--out {0}/old.onnx --data {0}/data", "old.onnx: is there already"),
+        ("--out {0}/none/new.onnx --data {0}/data", "none is no folder"),
+        ("--out {0}/new.onnx", "data, images: expected one of them"),
+        ("--out {0}/new.onnx --images {0}/none", "none: does not exist"),
+        ("--out {0}/new.onnx --data {0}/data --samples 0", "samples: 0, expected 1 or more"),
+        ("--out {0}/new.onnx --data {0}/data --longer-side 8", "longer_side: 8 is below 32"),
+        ("--out {0}/new.onnx --images {0}/cut.jpg", "cut.jpg: JPEG data is cut short"),
+    ],
+)
+def test_mistakes_are_named_and_nothing_is_written(
+    place: Path, words: str, message: str, capsys: Output
+) -> None:
+    (place / "old.onnx").write_bytes(b"old")
+    whole = (place / "data/WIDER_val/images/0--Squares/0.jpg").read_bytes()
+    (place / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    line = f"quantize --quiet --weights {place}/w.safetensors {words.format(place)}"
+    assert main(line.split()) == 2
+    assert message in capsys.readouterr().err
+    assert not list(place.glob("*new*"))
+    assert (place / "old.onnx").read_bytes() == b"old"
+
+
+def test_a_file_that_is_onnx_already_is_refused(place: Path, result: Quantized) -> None:
+    detector = nasface.load_detector(result.path, "cpu")
+    with pytest.raises(ConfigError, match="is of an ONNX file"):
+        nasface.quantize(detector, place / "twice.onnx", place / "data", progress=False)
+
+
+def test_data_without_training_images_need_others(tmp_path: Path, place: Path) -> None:
+    write_tiny(tmp_path, train=0, val=1)
+    for each in (tmp_path / "WIDER_train", tmp_path / "wider_face_split"):
+        for file in each.glob("*train*"):
+            file.unlink()
+    detector = nasface.load_detector(place / "w.safetensors", "cpu")
+    with pytest.raises(DataError, match="has no training images to calibrate with"):
+        nasface.quantize(detector, tmp_path / "new.onnx", tmp_path, progress=False)
+
+
+def test_what_does_not_run_is_not_written(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> onnx.ModelProto:
+        return onnx.ModelProto()
+
+    monkeypatch.setattr("nasface.api.quantizing.quantize_model", broken)
+    detector = nasface.load_detector(place / "w.safetensors", "cpu")
+    with pytest.raises(ExportError, match="onnxruntime does not take it"):
+        nasface.quantize(
+            detector, place / "bad.onnx", images=[place / "data" / "WIDER_val"], progress=False
+        )
+    assert not list(place.glob("*bad*"))
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "wide"),
+    [
+        ("x86_64", "flags : sse2 avx2", False),
+        ("x86_64", "flags : avx2 avx512_vnni", True),
+        ("AMD64", "flags : avx2 avx_vnni", True),
+        ("x86_64", None, False),
+        ("aarch64", None, True),
+    ],
+)
+def test_weights_have_7_bits_where_8_would_overflow(
+    machine: str, flags: str | None, wide: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "cpuinfo"
+    if flags is not None:
+        info.write_text(flags)
+    monkeypatch.setattr(quantization, "_CPU_INFO", info)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert has_wide_dot_product() is wide
+    assert uses_reduced_range("auto") is not wide
+    assert uses_reduced_range("yes")
+    assert not uses_reduced_range("no")
