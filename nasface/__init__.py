@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from nasface.errors import NasfaceError
     from nasface.metrics.protocol import Protocol
     from nasface.metrics.registry import register_protocol
+    from nasface.nas.policies import register_policy
     from nasface.runs.logger import register_logger
-    from nasface.search.policies import register_policy
     from nasface.studies.executors import register_executor
 
 if sys.platform == "darwin":  # read when torch is imported: what MPS cannot do is done by the CPU
@@ -98,7 +98,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "register_executor": "nasface.studies.executors",
         "register_neck": "nasface.detection.necks.registry",
         "register_operation": "nasface.arch.operations",
-        "register_policy": "nasface.search.policies",
+        "register_policy": "nasface.nas.policies",
         "register_protocol": "nasface.metrics.registry",
         "save_genotype": "nasface.arch.io",
         "save_search_space": "nasface.arch.io",

@@ -15,7 +15,7 @@ from nasface.deploy.registry import FORMATS
 from nasface.detection.backbones.registry import BACKBONES
 from nasface.detection.head_layers import HEAD_LAYERS
 from nasface.detection.necks.registry import NECK_PARTS
-from nasface.search.policies import POLICIES
+from nasface.nas.policies import POLICIES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 

@@ -27,12 +27,12 @@ from nasface.detection.detector import build_detector
 from nasface.engine.search import SearchConfig, run_search
 from nasface.engine.train import TrainConfig, run_training
 from nasface.errors import ConfigError, ExportError, NasfaceError, SpecError
+from nasface.nas.config import BilevelConfig, policy_at
+from nasface.nas.policy import UniformPath
+from nasface.nas.sampling import random_genotype
 from nasface.nn.cost import count_parameters
 from nasface.progress import Silent
 from nasface.runs.folder import read_metrics
-from nasface.search.config import BilevelConfig, policy_at
-from nasface.search.policy import UniformPath
-from nasface.search.sampling import random_genotype
 from nasface.studies.spec import MethodSpec, StudySpec, runs_of
 
 SPACE = """

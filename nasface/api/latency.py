@@ -10,8 +10,8 @@ from nasface.deploy.latency import LatencyCheck, check_latency, measure_latency
 from nasface.detection.config import DetectorConfig
 from nasface.detection.latency import LatencyTable
 from nasface.errors import ConfigError
+from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress, Silent
-from nasface.search.sampling import random_genotype
 
 _CALIBRATION, _CHECK = 1, 2
 """Seeds of the random detectors, which are others for the factor and for the check."""

@@ -21,9 +21,9 @@ from nasface.engine.search import SearchConfig, SearchInputs, SearchOutcome, run
 from nasface.engine.search_job import PREFIX_GENOTYPE_FILE, SPACE
 from nasface.errors import SpecError
 from nasface.io.settings import with_settings
+from nasface.nas.coverage import Decision
+from nasface.nas.verdict import Verdict, judge
 from nasface.progress import Progress
-from nasface.search.coverage import Decision
-from nasface.search.verdict import Verdict, judge
 
 
 @dataclass(frozen=True, repr=False)

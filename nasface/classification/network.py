@@ -21,9 +21,9 @@ from nasface.classification.blocks import (
 )
 from nasface.classification.layout import NetworkConfig, layer_cells, plan_layers, reductions
 from nasface.errors import ConfigError
+from nasface.nas.policy import Mixture
+from nasface.nas.supernet import ArchitectureParameters, SearchCell
 from nasface.nn.cell import FixedCell
-from nasface.search.policy import Mixture
-from nasface.search.supernet import ArchitectureParameters, SearchCell
 
 
 class Logits(NamedTuple):

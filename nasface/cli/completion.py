@@ -20,8 +20,8 @@ from nasface.detection.backbones.registry import BACKBONES
 from nasface.errors import ConfigError, one_of
 from nasface.metrics.registry import PROTOCOLS
 from nasface.models import released_models
+from nasface.nas.policies import POLICIES
 from nasface.presets import presets
-from nasface.search.policies import POLICIES
 
 SCRIPTS: Mapping[str, Callable[[Completions], str]] = MappingProxyType(
     {"bash": bash_script, "zsh": zsh_script, "fish": fish_script}

@@ -15,16 +15,16 @@ from nasface.detection.detector import build_detector
 from nasface.detection.latency import LatencyTable
 from nasface.detection.necks.registry import neck_paths
 from nasface.detection.pyramid import LEVELS
-from nasface.nn.cost import Cost, measure_cost
-from nasface.search.candidates import CandidateTable, select
-from nasface.search.cost_penalty import (
+from nasface.nas.candidates import CandidateTable, select
+from nasface.nas.cost_penalty import (
     CostOf,
     CostPenalty,
     Measure,
     counted_cost,
     operation_costs,
 )
-from nasface.search.derive import genotype_of_paths
+from nasface.nas.derive import genotype_of_paths
+from nasface.nn.cost import Cost, measure_cost
 
 FRAME: Mapping[str, str] = MappingProxyType(
     {"backbone": "backbone", "C6, C7": "extra", "laterals": "laterals", "heads": "heads"}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nasface.data.dataset import Batch
 from nasface.engine.distributed.world import World, digest_of
-from nasface.search.accumulator import SupportsLossParts, figures_of
+from nasface.nas.accumulator import SupportsLossParts, figures_of
 
 
 class GradientAccumulator:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from nasface.arch.genotype import Genotype
 from nasface.arch.space import SearchSpace
 from nasface.errors import RunError
+from nasface.nas.candidates import CandidateTable, pair_scores, select
+from nasface.nas.derive import genotype_of_paths
 from nasface.runs.arch_history import HISTORY, history_arrays, load_history_arrays
-from nasface.search.candidates import CandidateTable, pair_scores, select
-from nasface.search.derive import genotype_of_paths
 
 
 @dataclass(frozen=True)

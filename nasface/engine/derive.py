@@ -14,11 +14,11 @@ from nasface.engine.search import SearchConfig
 from nasface.errors import ConfigError, RunError
 from nasface.io.settings import load_config
 from nasface.io.yaml import config_digest
+from nasface.nas.derive import derive
 from nasface.nn.keys import name_of
 from nasface.runs.arch_history import PARAMETER_KINDS, entry_arrays
 from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import RunFolder
-from nasface.search.derive import derive
 
 
 @dataclass(frozen=True, kw_only=True)

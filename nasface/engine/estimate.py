@@ -24,10 +24,10 @@ from nasface.engine.search import (
 )
 from nasface.engine.search_job import SearchJob
 from nasface.engine.train import TrainConfig, TrainInputs, make_train_job
+from nasface.nas.policies import POLICIES
+from nasface.nas.policy import CellMixture
 from nasface.nn.cost import count_saved_bytes, light_norms
 from nasface.progress import Silent
-from nasface.search.policies import POLICIES
-from nasface.search.policy import CellMixture
 
 _DRAWS = 4
 _TIMED_STEPS = 3

@@ -30,12 +30,12 @@ from nasface.engine.search_job import DetectorSearchLoss, SearchJob
 from nasface.engine.setup import check_faces, prepare, read_training_images, start_backbone
 from nasface.errors import ConfigError
 from nasface.io.yaml import config_digest
+from nasface.nas.config import BilevelConfig
+from nasface.nas.cost_penalty import CostPenalty
+from nasface.nas.coverage import Decision
+from nasface.nas.searcher import BilevelSearcher, Schedule
 from nasface.progress import Progress, Silent
 from nasface.random_streams import Purpose, torch_seed
-from nasface.search.config import BilevelConfig
-from nasface.search.cost_penalty import CostPenalty
-from nasface.search.coverage import Decision
-from nasface.search.searcher import BilevelSearcher, Schedule
 
 
 @dataclass(frozen=True, kw_only=True)

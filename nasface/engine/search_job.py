@@ -19,14 +19,14 @@ from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.optim import LearningRateSchedule
 from nasface.engine.setup import images_to, peak_memory_mb, to_device
 from nasface.errors import RunError
+from nasface.nas.derive import derive
+from nasface.nas.policy import Mixture
+from nasface.nas.searcher import BilevelSearcher
 from nasface.progress import Progress
 from nasface.runs.arch_history import entry_arrays, history_entry, save_history
 from nasface.runs.checkpoint import fitting, load_checkpoint
 from nasface.runs.folder import Kind, RunFolder
 from nasface.runs.metrics_log import MetricsLog
-from nasface.search.derive import derive
-from nasface.search.policy import Mixture
-from nasface.search.searcher import BilevelSearcher
 
 SPACE, PREFIX_GENOTYPE_FILE = "space.yaml", "prefix_genotype.yaml"
 """Files of a run folder that hold a search space and a genotype which settings cannot name."""
@@ -42,7 +42,7 @@ class DetectorSearchLoss:
     device: torch.device
 
     def __call__(self, batch: Batch, mixture: Mixture, *, arch_step: bool) -> LossParts:
-        """See :class:`nasface.search.searcher.SearchLoss`."""
+        """See :class:`nasface.nas.searcher.SearchLoss`."""
         images, targets = batch
         shots = self.model.forward_train(
             images_to(images, self.device),

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from nasface.arch.space import SearchSpace
 from nasface.arrays import Floats
+from nasface.nas.candidates import CandidateTable, Pair, select
 from nasface.plots.save import save_figure
-from nasface.search.candidates import CandidateTable, Pair, select
 
 LEADERS = 4
 """Candidates of a node that are shown in any case, those of the greatest share at the end."""

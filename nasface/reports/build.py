@@ -11,6 +11,8 @@ from nasface.arch.genotype import Genotype
 from nasface.detection.cost import detector_cost
 from nasface.drawing.draw import draw
 from nasface.errors import ConfigError, RunError
+from nasface.nas.coverage import Decision
+from nasface.nas.verdict import judge
 from nasface.plots.arch_history import plot_choice_history
 from nasface.plots.curves import plot_metric
 from nasface.plots.evaluation import plot_curves
@@ -19,8 +21,6 @@ from nasface.reports.html import Report, ReportPicture, ReportTable, RunSection
 from nasface.reports.reader import RunRecord, read_run
 from nasface.reports.samples import sample_detections
 from nasface.reports.themed import photograph_uri, picture_uri, themed_svg
-from nasface.search.coverage import Decision
-from nasface.search.verdict import judge
 
 COST_SIZE = (480, 640)
 """Height and width of the image at which a detector's multiply-adds are counted."""

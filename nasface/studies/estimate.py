@@ -8,8 +8,8 @@ from nasface.arch.io import load_search_space, save_genotype
 from nasface.engine.estimate import estimate_search, estimate_training
 from nasface.engine.train import load_train_inputs
 from nasface.errors import RunError
+from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress
-from nasface.search.sampling import random_genotype
 from nasface.studies.spec import StudyRun, StudySpec, runs_of
 
 

@@ -20,8 +20,8 @@ from nasface.engine.job import RunContext
 from nasface.engine.search import SearchConfig, load_search_inputs, make_search_job
 from nasface.engine.setup import images_to, to_device
 from nasface.io.settings import load_config
+from nasface.nas.sampling import mixture_of
 from nasface.runs.folder import RunFolder
-from nasface.search.sampling import mixture_of
 from nasface.structures import ShotPair
 
 

@@ -16,9 +16,9 @@ from nasface.errors import ConfigError
 from nasface.io.former_names import with_current_names
 from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, plain_values
+from nasface.nas.policies import POLICIES
+from nasface.nas.selection import SELECTIONS
 from nasface.random_streams import further_seed
-from nasface.search.policies import POLICIES
-from nasface.search.selection import SELECTIONS
 
 Figure = Literal["ap", "easy", "medium", "hard"]
 
@@ -68,7 +68,7 @@ class MethodSpec:
     ``strategy`` is a way of searching (:data:`SETTINGS`), the name of a policy, ``random`` for a
     cell drawn at random, ``random-search``, ``evolution`` and ``swaps`` for the best of
     ``candidates`` cells by the loss of a supernet that was trained on uniform paths
-    (:mod:`nasface.search.selection`), or ``fixed`` for what ``train`` names. ``seeds``, where
+    (:mod:`nasface.nas.selection`), or ``fixed`` for what ``train`` names. ``seeds``, where
     given, stand in the place of the plan's. What a seed finds is trained ``trainings`` times, each
     with a seed of its own, which tells the spread of cells from that of trainings.
     """

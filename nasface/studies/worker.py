@@ -44,12 +44,12 @@ from nasface.engine.train import run_training
 from nasface.errors import ConfigError, NasfaceError
 from nasface.io.settings import load_config
 from nasface.metrics.widerface import score_wider
+from nasface.nas.sampling import random_genotype
+from nasface.nas.selection import SELECTIONS, Judge
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.progress import Progress
 from nasface.registry import import_extensions
 from nasface.runs.folder import RunFolder
-from nasface.search.sampling import random_genotype
-from nasface.search.selection import SELECTIONS, Judge
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.spec import LatencyLimit, StudyRun
 

@@ -26,11 +26,10 @@ from nasface.arch.io import load_genotype, load_search_space
 from nasface.arch.space import SearchSpace
 from nasface.classification.layout import NETWORKS
 from nasface.classification.network import Classifier, SearchClassifier
-from nasface.nn.cost import count_saved_bytes
-from nasface.search.bilevel import arch_step, frozen, gradient_of, weight_step
-from nasface.search.candidates import CandidateTable, Pair
-from nasface.search.derive import genotype_of_paths
-from nasface.search.policy import (
+from nasface.nas.bilevel import arch_step, frozen, gradient_of, weight_step
+from nasface.nas.candidates import CandidateTable, Pair
+from nasface.nas.derive import genotype_of_paths
+from nasface.nas.policy import (
     ArgmaxPath,
     CellMixture,
     GatedOp,
@@ -41,6 +40,7 @@ from nasface.search.policy import (
     Softmax,
     StepRandom,
 )
+from nasface.nn.cost import count_saved_bytes
 
 CONFIG = NETWORKS["cifar-search"]
 PATTERN = load_genotype("pc_darts_cifar")
@@ -57,7 +57,7 @@ class GivenPath:
     def mix(
         self, table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None, draw: StepRandom
     ) -> CellMixture:
-        """See :class:`nasface.search.policy.Policy`."""
+        """See :class:`nasface.nas.policy.Policy`."""
         path = self.paths[table.cell]
         if not (torch.is_grad_enabled() and alpha_EO.requires_grad):
             return PathMixture(tuple((InputSlot(GatedOp(*pair)),) for pair in path))

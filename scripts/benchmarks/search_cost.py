@@ -17,10 +17,8 @@ from measuring import Step, alternate, ratio, write_rows
 from torch import Tensor, nn
 
 from nasface.arch.io import load_search_space
-from nasface.nn.cell import build_module
-from nasface.nn.cost import count_saved_bytes
-from nasface.search.derive import genotype_of_paths
-from nasface.search.policy import (
+from nasface.nas.derive import genotype_of_paths
+from nasface.nas.policy import (
     ArgmaxPath,
     GumbelPath,
     Mixture,
@@ -29,7 +27,9 @@ from nasface.search.policy import (
     Softmax,
     UniformPath,
 )
-from nasface.search.supernet import Supernet
+from nasface.nas.supernet import Supernet
+from nasface.nn.cell import build_module
+from nasface.nn.cost import count_saved_bytes
 
 LEVELS = range(2, 8)
 POLICIES: dict[str, Policy] = {

@@ -26,9 +26,9 @@ from nasface.arch.io import load_search_space
 from nasface.arch.space import ParameterValue, SearchSpace
 from nasface.detection.config import DetectorConfig
 from nasface.detection.searchable import build_searchable
+from nasface.nas.policy import ArgmaxPath, Policy, Softmax
+from nasface.nas.supernet import ArchitectureParameters, Supernet
 from nasface.nn.cost import count_parameters, count_saved_bytes
-from nasface.search.policy import ArgmaxPath, Policy, Softmax
-from nasface.search.supernet import ArchitectureParameters, Supernet
 
 GPU_BYTES = 32e9
 PER_GPU, BATCH = 12, 48

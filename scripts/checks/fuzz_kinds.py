@@ -60,10 +60,10 @@ from nasface.errors import DataError, SpecError
 from nasface.io.files import read_text
 from nasface.io.settings import load_config
 from nasface.io.yaml import to_yaml
+from nasface.nas.derive import derive
 from nasface.progress import Silent, StopRequest
 from nasface.runs.arch_history import HISTORY, history_entry, save_history
 from nasface.runs.folder import RunFolder
-from nasface.search.derive import derive
 from nasface.structures import Predictions
 
 Samples = Sequence[bytes]

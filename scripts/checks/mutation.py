@@ -31,7 +31,7 @@ from hypothesis import HealthCheck, Phase, settings
 ROOT = Path(__file__).resolve().parents[2]
 
 MODULES = {
-    "nasface.search.derive": "search/test_derive.py",
+    "nasface.nas.derive": "search/test_derive.py",
     "nasface.detection.boxes": "detection/test_boxes.py",
     "nasface.detection.losses": "detection/test_losses.py",
     "nasface.metrics.average_precision": "metrics/test_average_precision.py",

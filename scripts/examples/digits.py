@@ -32,11 +32,11 @@ from nasface.arch.io import load_search_space
 from nasface.arch.space import SearchSpace
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import Classifier, SearchClassifier
+from nasface.nas.config import BilevelConfig, policy_at
+from nasface.nas.derive import derive
+from nasface.nas.policy import Mixture, Softmax
+from nasface.nas.searcher import BilevelSearcher, Schedule
 from nasface.nn.cost import count_parameters, count_saved_bytes
-from nasface.search.config import BilevelConfig, policy_at
-from nasface.search.derive import derive
-from nasface.search.policy import Mixture, Softmax
-from nasface.search.searcher import BilevelSearcher, Schedule
 
 Batch = tuple[Tensor, Tensor]
 NODES, LAYERS, SEARCH_CHANNELS, BATCH = 4, 5, 8, 32

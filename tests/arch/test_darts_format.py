@@ -14,7 +14,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import check_membership, load_genotype, load_search_space
 from nasface.errors import SpecError
-from nasface.search.derive import derive
+from nasface.nas.derive import derive
 
 #: as printed in the two papers' repositories: (operation, source) per node, two each
 PUBLISHED = {

@@ -11,7 +11,7 @@ from nasface.arch.diff import Difference, diff_genotypes
 from nasface.arch.genotype import CellGene, EdgeGene, Genotype, NodeGene, SpaceReference
 from nasface.arch.io import check_membership, load_genotype, load_search_space
 from nasface.errors import SpecError
-from nasface.search.derive import derive
+from nasface.nas.derive import derive
 
 
 def random_genotype(seed: int, space: str = "darts") -> Genotype:

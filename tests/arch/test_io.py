@@ -19,7 +19,7 @@ from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError, NasfaceError, SpecError
 from nasface.io.settings import load_config
 from nasface.io.yaml import config_digest, parse_yaml, to_yaml
-from nasface.search.derive import derive
+from nasface.nas.derive import derive
 
 SPACE = """\
 format: 1

@@ -21,7 +21,7 @@ from nasface.arch.isomorphism import (
     same_cells,
     shared_edges,
 )
-from nasface.search.sampling import random_genotype
+from nasface.nas.sampling import random_genotype
 
 # Few operations, so that cells of two seeds are often the same up to names.
 SMALL = one_cell(

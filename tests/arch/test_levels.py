@@ -10,7 +10,7 @@ from nasface.arch.graph import Edge, Input, Node
 from nasface.arch.io import check_membership, load_search_space, save_search_space
 from nasface.arch.levels import at_levels, read_levels
 from nasface.errors import SpecError
-from nasface.search.sampling import random_genotype
+from nasface.nas.sampling import random_genotype
 
 
 def two_cells(**changes: Any) -> dict[str, Any]:

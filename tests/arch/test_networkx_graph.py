@@ -13,7 +13,7 @@ from strategies import spaces
 
 from nasface.arch.io import load_genotype, load_search_space, packaged_names
 from nasface.arch.space import SearchSpace
-from nasface.search.sampling import random_genotype
+from nasface.nas.sampling import random_genotype
 
 NAMES = packaged_names("nasface.genotypes")
 

@@ -16,11 +16,11 @@ from nasface.arch.io import load_genotype, load_search_space
 from nasface.classification.layout import NETWORKS, NetworkConfig, plan_layers
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.errors import ConfigError, SpecError
+from nasface.nas.bilevel import arch_step, gradient_of
+from nasface.nas.derive import derive
+from nasface.nas.policy import Mixture, Policy, Softmax, UniformPath
 from nasface.nn.blocks import DropPath
 from nasface.nn.cost import count_parameters, count_saved_bytes, light_norms
-from nasface.search.bilevel import arch_step, gradient_of
-from nasface.search.derive import derive
-from nasface.search.policy import Mixture, Policy, Softmax, UniformPath
 
 #: from DARTS' collection of cells: other node counts, concatenations and operations than DARTS'
 OTHERS = """

@@ -18,7 +18,7 @@ from nasface.deploy.latency import (
 from nasface.detection.config import DetectorConfig
 from nasface.detection.latency import LatencyPart, space_parts
 from nasface.errors import ConfigError
-from nasface.search.sampling import random_genotype
+from nasface.nas.sampling import random_genotype
 
 DETECTOR = DetectorConfig(channels=8, levels=(3, 4, 5))
 SPACE = load_search_space("autofem2-cpm", levels="3-5", nodes=2)

@@ -28,9 +28,9 @@ from nasface.detection.detector import build_detector
 from nasface.errors import ExportError
 from nasface.inference.predict import InferenceConfig, detect
 from nasface.io.yaml import to_yaml
+from nasface.nas.derive import derive
 from nasface.nn.blocks import channels_last
 from nasface.nn.cell import FixedCell
-from nasface.search.derive import derive
 
 Output = pytest.CaptureFixture[str]
 

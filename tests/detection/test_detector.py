@@ -16,7 +16,7 @@ from nasface.detection.joint_head import JointHead
 from nasface.detection.pyramid import LEVELS, STRIDES
 from nasface.detection.searchable import build_searchable
 from nasface.errors import ConfigError, SpecError
-from nasface.search.policy import ArgmaxPath
+from nasface.nas.policy import ArgmaxPath
 
 
 @pytest.mark.parametrize("size", [(64, 64), (97, 131)])

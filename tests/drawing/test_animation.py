@@ -6,7 +6,7 @@ from PIL import Image, ImageSequence
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_search_space
 from nasface.drawing.animation import draw_frames, frame_pictures
-from nasface.search.derive import derive
+from nasface.nas.derive import derive
 
 SPACE = load_search_space("darts", {"nodes": 2, "keep": 1})
 CELL = "normal"

@@ -19,7 +19,7 @@ from nasface.arch.space import SearchSpace
 from nasface.drawing.graph import cell_graph
 from nasface.drawing.layout import columns
 from nasface.drawing.sheet import comparison_sheet, genotype_sheet
-from nasface.search.sampling import random_genotype
+from nasface.nas.sampling import random_genotype
 
 POINTS = 72
 NAMES = packaged_names("nasface.genotypes")

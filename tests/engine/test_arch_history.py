@@ -4,7 +4,7 @@ import torch
 
 from nasface.arch.io import load_search_space
 from nasface.engine.arch_history import ArchHistory, arch_history
-from nasface.search.candidates import CandidateTable
+from nasface.nas.candidates import CandidateTable
 
 
 def test_probabilities_are_those_of_the_derived_operations() -> None:

@@ -16,11 +16,11 @@ from nasface.engine.estimate import estimate_search
 from nasface.engine.job import RunContext
 from nasface.engine.search import SearchConfig, load_search_inputs, make_search_job, run_search
 from nasface.errors import NasfaceError
+from nasface.nas.config import CostPenaltyConfig, policy_at
+from nasface.nas.policy import ArgmaxPath, Softmax, UniformPath
 from nasface.nn.cost import count_saved_bytes
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.search.config import CostPenaltyConfig, policy_at
-from nasface.search.policy import ArgmaxPath, Softmax, UniformPath
 
 
 @pytest.fixture(scope="module")

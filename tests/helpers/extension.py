@@ -17,11 +17,11 @@ from nasface.deploy.parity import ParityDifference, ReportProgress
 from nasface.detection.backbones.base import Backbone
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.io.files import write_text
+from nasface.nas.candidates import CandidateTable
+from nasface.nas.config import BilevelConfig
+from nasface.nas.policy import ArgmaxPath, CellMixture, Policy, StepRandom, UniformPath
 from nasface.nn.blocks import separable_conv_norm_relu
 from nasface.runs.logger import LoggedRun, Status
-from nasface.search.candidates import CandidateTable
-from nasface.search.config import BilevelConfig
-from nasface.search.policy import ArgmaxPath, CellMixture, Policy, StepRandom, UniformPath
 
 
 def conv_norm_relu(channels: int, stride: int) -> nn.Sequential:

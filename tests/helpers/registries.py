@@ -14,9 +14,9 @@ from nasface.detection.classification_losses import CLASSIFICATION_LOSSES
 from nasface.detection.head_layers import HEAD_LAYERS
 from nasface.detection.necks.registry import NECK_PARTS
 from nasface.metrics.registry import PROTOCOLS
+from nasface.nas.policies import POLICIES
 from nasface.registry import Registry
 from nasface.runs.logger import LOGGERS
-from nasface.search.policies import POLICIES
 from nasface.studies.executors import EXECUTORS
 
 TABLES: tuple[Registry[Any], ...] = (

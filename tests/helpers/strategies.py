@@ -19,8 +19,8 @@ from nasface.arch.graph import LEVEL_STEP
 from nasface.arch.io import load_search_space
 from nasface.arch.operations import OPERATIONS
 from nasface.arch.space import SearchSpace
-from nasface.search.derive import NodePaths
-from nasface.search.policy import (
+from nasface.nas.derive import NodePaths
+from nasface.nas.policy import (
     ArgmaxPath,
     CellMixture,
     GumbelPath,

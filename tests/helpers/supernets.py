@@ -7,10 +7,10 @@ from strategies import one_cell, random_choices
 from torch import Tensor
 
 from nasface.arch.space import SearchSpace
-from nasface.search.candidates import CandidateTable, Pair, pair_scores, select
-from nasface.search.derive import NodePaths
-from nasface.search.policy import GatedOp, InputSlot, PathMixture
-from nasface.search.supernet import SearchCell, SearchEdge, Supernet
+from nasface.nas.candidates import CandidateTable, Pair, pair_scores, select
+from nasface.nas.derive import NodePaths
+from nasface.nas.policy import GatedOp, InputSlot, PathMixture
+from nasface.nas.supernet import SearchCell, SearchEdge, Supernet
 
 
 def cell_of(supernet: Supernet, name: str) -> SearchCell:

@@ -21,8 +21,8 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.detection.necks.registry import uses_genotype
 from nasface.engine.optim import OptimizerConfig
+from nasface.nas.derive import derive
 from nasface.progress import Silent
-from nasface.search.derive import derive
 from nasface.structures import ShotPair
 
 DETECTOR = DetectorConfig(channels=8, head_layers=1, extra_channels=(16, 16))

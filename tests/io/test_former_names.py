@@ -19,7 +19,7 @@ from nasface.io.former_names import FORMER_NAMES, FORMER_VALUES, with_current_na
 from nasface.io.settings import load_config
 from nasface.io.yaml import parse_dataclass
 from nasface.metrics.protocols.widerface import WiderOptions
-from nasface.search.config import BilevelConfig
+from nasface.nas.config import BilevelConfig
 from nasface.studies.spec import MethodSpec, StudySpec, load_plan, runs_of
 
 OF_0_1 = """

@@ -23,10 +23,10 @@ from nasface.arch.io import load_genotype, load_search_space, parse_genotype
 from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError
 from nasface.io.yaml import to_yaml
+from nasface.nas.derive import derive
+from nasface.nas.supernet import Supernet
 from nasface.nn.cell import FixedCell, FixedModule, build_module
 from nasface.nn.combine import Concat, WeightedSum
-from nasface.search.derive import derive
-from nasface.search.supernet import Supernet
 
 
 def shapes(values: dict[int, Tensor]) -> dict[int, torch.Size]:

@@ -17,9 +17,9 @@ from nasface.arch.io import load_genotype, load_search_space
 from nasface.arch.operations import OPERATIONS
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import Classifier, SearchClassifier
+from nasface.nas.policy import Softmax
 from nasface.nn.blocks import FactorizedReduce, channels_last
 from nasface.nn.operations import build_operation
-from nasface.search.policy import Softmax
 
 SIZES = ((7, 9), (33, 17), (64, 64))
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 12, 16)

@@ -14,10 +14,10 @@ from nasface.arch.genotype import (
 )
 from nasface.arch.graph import Input
 from nasface.arch.space import SearchSpace
+from nasface.nas.policy import ArgmaxPath, Softmax
+from nasface.nas.supernet import Supernet
 from nasface.nn.cell import build_module
 from nasface.nn.keys import module_key, name_of
-from nasface.search.policy import ArgmaxPath, Softmax
-from nasface.search.supernet import Supernet
 
 TAKEN = sorted(
     name for name in {*dir(nn.ModuleDict()), *dir(nn.ParameterDict())} if not name.startswith("_")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nasface.arch.io import load_search_space
+from nasface.nas.candidates import CandidateTable
 from nasface.plots.arch_history import node_histories, plot_choice_history
-from nasface.search.candidates import CandidateTable
 
 SPACE = load_search_space("darts", {"nodes": 2, "keep": 1})
 CELL = "normal"

@@ -8,9 +8,9 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.engine.search import SearchConfig, run_search
 from nasface.errors import RunError, SpecError
+from nasface.nas.sampling import random_genotype
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.search.sampling import random_genotype
 from nasface.studies.one_shot import OneShotScorer
 
 

@@ -19,8 +19,8 @@ from nasface.arch.io import load_genotype
 from nasface.cli.main import main
 from nasface.errors import ConfigError, RunError
 from nasface.io.yaml import to_yaml
+from nasface.nas.sampling import random_genotype
 from nasface.progress import Silent
-from nasface.search.sampling import random_genotype
 from nasface.studies.estimate import estimate_comparison
 from nasface.studies.figure import plot_comparison
 from nasface.studies.one_shot import OneShotScorer

@@ -3,7 +3,7 @@ from dataclasses import astuple, replace
 import pytest
 
 from nasface.arch.io import load_genotype, load_search_space
-from nasface.search.sampling import random_genotype
+from nasface.nas.sampling import random_genotype
 from nasface.studies.stability import Stability, stability
 
 

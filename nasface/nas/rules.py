@@ -1,0 +1,173 @@
+"""The choice of a node's combine rule: its candidates, what a policy makes of them, its module.
+
+It is made in the same way as the choice of operations (:mod:`nasface.nas.policy`): one
+architecture parameter, ``gamma``, for each rule that a node may have; straight-through gates and
+probes on a path; all rules, weighted, in a mixture.
+
+Shape letters: N node of a cell, R combine rule.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from nasface.arch.graph import CellGraph
+from nasface.arrays import Float32
+from nasface.nn.combine import add_up, build_combine
+from nasface.nn.keys import module_key
+
+
+@dataclass(frozen=True)
+class RuleTable:
+    """Which rules each node of a cell offers.
+
+    ``names`` are the rules in the order of the columns, ``offered_NR`` says which of them a node
+    may have. ``nodes`` are the names of the nodes.
+    """
+
+    nodes: tuple[str, ...]
+    names: tuple[str, ...]
+    offered_NR: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, graph: CellGraph) -> "RuleTable":
+        """Return the table of a cell."""
+        names = tuple(dict.fromkeys(rule for node in graph.nodes for rule in node.rules))
+        offered = np.array([[name in node.rules for name in names] for node in graph.nodes])
+        return cls(tuple(node.name for node in graph.nodes), names, offered)
+
+    @property
+    def open(self) -> tuple[int, ...]:
+        """Positions of the nodes that have a choice."""
+        return tuple(int(at) for at in np.flatnonzero(self.offered_NR.sum(axis=1) > 1))
+
+    def probabilities(self, gamma_NR: Float32) -> Float32:
+        """softmax(gamma) over the rules of each node, zero where one is not offered."""
+        logits = np.where(self.offered_NR, gamma_NR, -np.inf).astype(np.float32)
+        result: Float32 = torch.from_numpy(logits).softmax(-1).numpy()
+        return result
+
+    def best(self, gamma_NR: Float32) -> tuple[str, ...]:
+        """For each node the rule with the largest gamma; ties go to the first."""
+        scores = self.probabilities(gamma_NR)
+        return tuple(self.names[int(at)] for at in scores.argmax(axis=1))
+
+
+@dataclass(frozen=True)
+class GatedRule:
+    """A rule that is executed. ``gate`` multiplies its result and is ``None`` for a plain one; a
+    probe is run without a graph."""
+
+    rule: str
+    gate: Tensor | None = None
+    is_probe: bool = False
+
+
+RuleMixture: TypeAlias = Mapping[str, tuple[GatedRule, ...]]
+"""Node that has a choice -> the rules that it executes, whose gated results are added up."""
+
+
+def weighted_rules(table: RuleTable, gamma_NR: Tensor) -> RuleMixture:
+    """Return all rules of each node, weighted by softmax(gamma)."""
+    weights = _log_probabilities(table, gamma_NR).exp()
+    return {
+        table.nodes[at]: tuple(
+            GatedRule(table.names[column], weights[at, column]) for column in _columns(table, at)
+        )
+        for at in table.open
+    }
+
+
+def sampled_rules(
+    table: RuleTable,
+    gamma_NR: Tensor,
+    generator: np.random.Generator,
+    *,
+    noise: float = 1.0,
+    probes: int = 0,
+    temperature: float | None = None,
+) -> RuleMixture:
+    """For each node the rule with the greatest log-probability plus ``noise`` times Gumbel noise.
+
+    Without noise that is the argmax. The gate's probability is softmax(gamma), or with a
+    ``temperature`` that of the noisy log-probabilities over it.
+    """
+    logits = _log_probabilities(table, gamma_NR)
+    drawn = torch.from_numpy(generator.gumbel(size=table.offered_NR.shape).astype(np.float32))
+    noisy = logits + noise * drawn.to(logits.device) if noise else logits
+    best = noisy.detach().argmax(dim=1).tolist()
+    shaped = logits if temperature is None else noisy / temperature
+    return {
+        table.nodes[at]: _gated(table, shaped[at], at, best[at], probes, generator)
+        for at in table.open
+    }
+
+
+def given_rules(
+    table: RuleTable, columns: Mapping[int, int], gamma_NR: Tensor, generator: np.random.Generator
+) -> RuleMixture:
+    """Return the rules that are named, position of the node -> column, gated where gamma wants a
+    gradient."""
+    logits = _log_probabilities(table, gamma_NR)
+    return {
+        table.nodes[at]: _gated(table, logits[at], at, column, 0, generator)
+        for at, column in columns.items()
+    }
+
+
+def _gated(
+    table: RuleTable,
+    logits_R: Tensor,
+    node: int,
+    chosen: int,
+    probes: int,
+    generator: np.random.Generator,
+) -> tuple[GatedRule, ...]:
+    """The chosen rule with a gate of value one, and probes with gates of value zero."""
+    if not logits_R.requires_grad:
+        return (GatedRule(table.names[chosen]),)
+    rivals = [column for column in _columns(table, node) if column != chosen]
+    drawn = [rivals[at] for at in generator.permutation(len(rivals))[:probes]]
+    compared = [chosen, *(drawn or rivals)]
+    probability = logits_R[compared].softmax(0)
+    gates = probability - probability.detach()
+    rivals_run = (GatedRule(table.names[c], gates[1 + at], True) for at, c in enumerate(drawn))
+    return (GatedRule(table.names[chosen], gates[0] + 1.0), *rivals_run)
+
+
+def _columns(table: RuleTable, node: int) -> list[int]:
+    return [int(column) for column in np.flatnonzero(table.offered_NR[node])]
+
+
+def _log_probabilities(table: RuleTable, gamma_NR: Tensor) -> Tensor:
+    offered = torch.from_numpy(table.offered_NR).to(gamma_NR.device)
+    return gamma_NR.masked_fill(~offered, -torch.inf).log_softmax(dim=1)
+
+
+class SearchedCombine(nn.Module):
+    """All the rules that a node may have."""
+
+    def __init__(self, rules: Sequence[str], channels: int, edges: int) -> None:
+        super().__init__()
+        self.rules = nn.ModuleDict(
+            {
+                module_key(name): build_combine(name, channels, edges, searched=True)
+                for name in rules
+            }
+        )
+
+    def forward(
+        self, values: Sequence[Tensor], numbers: Sequence[int], chosen: Sequence[GatedRule]
+    ) -> Tensor:
+        """Values of the edges, the edges' numbers and the rules to run -> value of the node."""
+        return add_up(self._run(each, values, numbers) for each in chosen)
+
+    def _run(self, each: GatedRule, values: Sequence[Tensor], numbers: Sequence[int]) -> Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not each.is_probe):
+            value = cast(Tensor, self.rules[module_key(each.rule)](values, numbers))
+        return value if each.gate is None else each.gate * value

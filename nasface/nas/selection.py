@@ -1,0 +1,254 @@
+"""Which cells to ask a supernet about, and which of them to take.
+
+A selection has a budget of scores and gives the best cell that it has seen. All of them look at
+cells that are allowed alone, such as those within a latency limit, and score none twice.
+
+Source of the evolution: SPOS (Guo et al., ECCV 2020, section 3.4), whose crossover and mutation are
+by layer, here by node. Swaps: selection by the true change of the loss, as perturbation-based
+selection (Wang et al., ICLR 2021) does with a candidate left out.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from nasface.arch.genotype import Genotype, Provenance, edges_of
+from nasface.arch.space import SearchSpace
+from nasface.errors import ConfigError
+from nasface.nas.candidates import CandidateTable, Pair
+from nasface.nas.derive import genotype_of_paths
+from nasface.nas.sampling import random_genotype, random_pairs
+from nasface.random_streams import Purpose, stream
+from nasface.registry import Registry
+
+NodeChoice: TypeAlias = tuple[tuple[Pair, ...], str]
+"""The kept (edge, column) pairs of a node, and its combine rule."""
+
+Choices: TypeAlias = Mapping[str, tuple[NodeChoice, ...]]
+"""Cell with choices of its own -> its nodes."""
+
+_TRIES = 1000
+"""Draws without a new or an allowed cell after which a selection gives up."""
+
+
+@dataclass
+class Judge:
+    """Scores cells, each once, as long as the budget lasts.
+
+    Args:
+        space: of the cells.
+        score: higher is better.
+        budget: how many cells may be scored.
+        allowed: whether a cell may be looked at; all may by default.
+        seed: of all draws.
+    """
+
+    space: SearchSpace
+    score: Callable[[Genotype], float]
+    budget: int
+    allowed: Callable[[Genotype], bool] = lambda genotype: True
+    seed: int = 0
+    scores: dict[tuple[object, ...], float] = field(default_factory=dict, init=False)
+    found: list[tuple[float, Choices]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.tables = {cell: CandidateTable.of(self.space, cell) for cell in self.space.deciding}
+        self.generator = stream(self.seed, Purpose.SELECTION)
+
+    @property
+    def spent(self) -> bool:
+        """Whether the budget is used up."""
+        return len(self.scores) >= self.budget
+
+    def consider(self, choices: Choices) -> float | None:
+        """The score of a cell; ``None`` if it is not allowed, or new and the budget is spent."""
+        key = tuple(choices.items())
+        if key in self.scores:
+            return self.scores[key]
+        genotype = self.genotype(choices)
+        if self.spent or not self.allowed(genotype):
+            return None
+        self.scores[key] = self.score(genotype)
+        self.found.append((self.scores[key], choices))
+        return self.scores[key]
+
+    def drawn(self) -> Iterator[Choices]:
+        """Random cells without end; the first of a seed is that of the strategy ``random``'s next.
+
+        Raises:
+            ConfigError: if no allowed cell turns up for long.
+        """
+        at, missed = 1, 0
+        while True:
+            genotype = random_genotype(self.space, self.seed, at)
+            at += 1
+            if self.allowed(genotype):
+                missed = 0
+                yield choices_of(self.space, genotype)
+            elif (missed := missed + 1) >= _TRIES:
+                raise ConfigError(
+                    f"{_TRIES} random cells of space {self.space.name} in a row exceed the limit; "
+                    "expected a higher one"
+                )
+
+    def changed(self, choices: Choices, share: float) -> Choices:
+        """A copy in which a share of the nodes is drawn anew, one at least."""
+        draw = self.generator
+        places = [(cell, at) for cell, nodes in choices.items() for at in range(len(nodes))]
+        moved = {places[int(draw.integers(len(places)))]}
+        moved |= {place for place in places if draw.random() < share}
+        return {
+            cell: tuple(
+                self._draw(cell, at) if (cell, at) in moved else node
+                for at, node in enumerate(nodes)
+            )
+            for cell, nodes in choices.items()
+        }
+
+    def crossed(self, one: Choices, other: Choices) -> Choices:
+        """Each node from one of two cells."""
+        return {
+            cell: tuple(
+                own if self.generator.random() < 0.5 else others
+                for own, others in zip(nodes, other[cell], strict=True)
+            )
+            for cell, nodes in one.items()
+        }
+
+    def best(self) -> Genotype:
+        """The cell with the highest score so far; the first of equals.
+
+        Raises:
+            ConfigError: if none has been scored.
+        """
+        if not self.found:
+            raise ConfigError("no cell has been scored; expected a budget of 1 or more")
+        return self.genotype(max(self.found, key=lambda each: each[0])[1])
+
+    def genotype(self, choices: Choices) -> Genotype:
+        """The genotype of choices."""
+        return genotype_of_paths(
+            self.space,
+            {cell: tuple(pairs for pairs, _ in nodes) for cell, nodes in choices.items()},
+            {cell: tuple(rule for _, rule in nodes) for cell, nodes in choices.items()},
+            name="selected",
+            provenance=Provenance(seed=self.seed, policy="selection"),
+        )
+
+    def _draw(self, cell: str, at: int) -> NodeChoice:
+        table, draw = self.tables[cell], self.generator
+        node = table.graph.nodes[at]
+        pairs = random_pairs(table.slots[at], node.kept, draw)
+        return pairs, node.rules[int(draw.integers(len(node.rules)))]
+
+    def swaps(self, choices: Choices) -> Iterator[tuple[str, int, list[NodeChoice]]]:
+        """For every node, in random order, what one swap makes of it: another pair in the place of
+        one, or another rule."""
+        places = [(cell, at) for cell, nodes in choices.items() for at in range(len(nodes))]
+        for index in self.generator.permutation(len(places)):
+            cell, at = places[int(index)]
+            yield cell, at, list(self._neighbours(cell, at, choices[cell][at]))
+
+    def _neighbours(self, cell: str, at: int, node: NodeChoice) -> Iterator[NodeChoice]:
+        pairs, rule = node
+        offered = [pair for each in self.tables[cell].slots[at] for pair in each]
+        for place, old in enumerate(pairs):
+            taken = {edge for edge, _ in pairs} - {old[0]}
+            for pair in offered:
+                if pair != old and pair[0] not in taken:
+                    yield (*pairs[:place], pair, *pairs[place + 1 :]), rule
+        for other in self.tables[cell].graph.nodes[at].rules:
+            if other != rule:
+                yield pairs, other
+
+
+def choices_of(space: SearchSpace, genotype: Genotype) -> Choices:
+    """What a genotype of the space chooses."""
+    columns = {name: at for at, name in enumerate(space.operations)}
+    found = {}
+    for cell in space.deciding:
+        gene = genotype.cells[cell]
+        kept = edges_of(space.cells[cell], gene)
+        found[cell] = tuple(
+            (
+                tuple(
+                    (at, columns[edge.operation])
+                    for at, edge in zip(edges, node.edges, strict=True)
+                ),
+                node.combine,
+            )
+            for edges, node in zip(kept, gene.nodes, strict=True)
+        )
+    return found
+
+
+Selection: TypeAlias = Callable[[Judge], Genotype]
+"""Spends the budget of a judge; the best cell."""
+
+SELECTIONS: Registry[Selection] = Registry("selection")
+"""Name -> how cells are picked by the scores of a supernet that was trained on uniform paths."""
+
+
+def register_selection(name: str, select: Selection) -> None:
+    """Add a way to pick cells by scores; methods of a comparison may have it as their strategy.
+
+    Raises:
+        ConfigError: if the name is taken.
+    """
+    SELECTIONS.add(name, select)
+
+
+def best_of_random(judge: Judge) -> Genotype:
+    """The best of as many random cells as the budget allows."""
+    drawn, repeated = judge.drawn(), 0
+    while not judge.spent and repeated < _TRIES:
+        before = len(judge.scores)
+        judge.consider(next(drawn))
+        repeated = 0 if len(judge.scores) > before else repeated + 1
+    return judge.best()
+
+
+def evolve(judge: Judge, *, population: int = 16, share: float = 0.1) -> Genotype:
+    """Parents are the better half of a population; of their children one half is crossed, the
+    other mutated, a ``share`` of the nodes each."""
+    drawn = judge.drawn()
+    for _ in range(population):
+        judge.consider(next(drawn))
+    for _ in range(_TRIES):
+        if judge.spent:
+            break
+        ranked = sorted(judge.found, key=lambda each: -each[0])[: max(2, population // 2)]
+        parents = [choices for _, choices in ranked]
+        for at in range(population):
+            first, second = (
+                parents[int(i)] for i in judge.generator.integers(len(parents), size=2)
+            )
+            child = judge.crossed(first, second) if at % 2 else judge.changed(first, share)
+            judge.consider(child)
+    return judge.best()
+
+
+def climb_by_swaps(judge: Judge) -> Genotype:
+    """From a random cell, node by node, the best of all that one swap makes of it; from another
+    cell once no swap is better."""
+    drawn = judge.drawn()
+    for _ in range(_TRIES):
+        if judge.spent:
+            break
+        here = next(drawn)
+        best = judge.consider(here)
+        better = best is not None
+        while better and not judge.spent:
+            better = False
+            for cell, at, nodes in judge.swaps(here):
+                for node in nodes:
+                    there = {**here, cell: (*here[cell][:at], node, *here[cell][at + 1 :])}
+                    score = judge.consider(there)
+                    if score is not None and best is not None and score > best:
+                        here, best, better = there, score, True
+    return judge.best()
+
+
+register_selection("random-search", best_of_random)
+register_selection("evolution", evolve)
+register_selection("swaps", climb_by_swaps)

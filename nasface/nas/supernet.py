@@ -1,0 +1,322 @@
+"""The supernet: modules for every candidate of a search space, run as a mixture says.
+
+A cell knows no policy, a supernet no optimiser and no loss. Architecture parameters are ordinary
+parameters and so part of every state dict.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from nasface.arch.graph import CellGraph, Edge
+from nasface.arch.operations import OPERATIONS
+from nasface.arch.space import SearchSpace
+from nasface.errors import ConfigError
+from nasface.nas.candidates import CandidateTable
+from nasface.nas.policy import (
+    CellMixture,
+    InputSlot,
+    Mixture,
+    PathMixture,
+    Policy,
+    RulePolicy,
+    StepRandom,
+)
+from nasface.nas.rules import SearchedCombine
+from nasface.nn.blocks import channel_shuffle, resample
+from nasface.nn.combine import add_up, build_combine
+from nasface.nn.keys import module_key
+from nasface.nn.operations import build_operation
+from nasface.random_streams import Purpose
+
+
+class ArchitectureParameters(nn.Module):
+    """The architecture parameters of a space: per cell ``alpha_EO``, with edge normalisation
+    ``beta_E``, and ``gamma_NR`` where nodes choose their combine rule.
+
+    All start as 1e-3 times a normal draw (as DARTS and PC-DARTS do). Cells that share their choices
+    have the parameters of the first of them.
+    """
+
+    def __init__(self, space: SearchSpace, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.space = space
+        self.tables = {cell: CandidateTable.of(space, cell) for cell in space.deciding}
+        self.alpha = nn.ParameterDict()
+        self.beta = nn.ParameterDict()
+        self.gamma = nn.ParameterDict()
+        for cell, table in self.tables.items():
+            shape = table.offered_EO.shape
+            key = module_key(cell)
+            self.alpha[key] = nn.Parameter(1e-3 * torch.randn(shape, generator=generator))
+            if space.edge_normalisation:
+                self.beta[key] = nn.Parameter(1e-3 * torch.randn(shape[0], generator=generator))
+            if table.rules.open:
+                rules = table.rules.offered_NR.shape
+                self.gamma[key] = nn.Parameter(1e-3 * torch.randn(rules, generator=generator))
+
+    def of(self, cell: str) -> tuple[nn.Parameter, nn.Parameter | None]:
+        """Return ``alpha_EO`` and, with edge normalisation, ``beta_E`` of a cell."""
+        key = module_key(cell)
+        return self.alpha[key], self.beta.get(key, None)
+
+    def mixture(
+        self,
+        policy: Policy,
+        *,
+        seed: int,
+        step: int,
+        purpose: Purpose = Purpose.WEIGHT_PATHS,
+    ) -> dict[str, CellMixture]:
+        """Return what each cell executes in a step; differentiable unless gradients are switched
+        off."""
+        found: dict[str, CellMixture] = {}
+        for at, (cell, table) in enumerate(self.tables.items()):
+            draw = StepRandom(seed, at, step, purpose)
+            found[cell] = policy.mix(table, *self.of(cell), draw)
+            gamma = self.gamma.get(module_key(cell), None)
+            if gamma is not None:
+                if not isinstance(policy, RulePolicy):
+                    raise ConfigError(
+                        f"space {self.space.name}: nodes choose their combine rule; expected a "
+                        f"policy with mix_rules, which {type(policy).__name__} lacks"
+                    )
+                rules = policy.mix_rules(table.rules, gamma, draw)
+                found[cell] = replace(found[cell], rules=rules)
+        return {cell: found[self.space.leader(cell)] for cell in self.space.cells}
+
+
+class SearchEdge(nn.Module):
+    """All candidates of an edge. With several of them only 1/K of the channels passes through."""
+
+    def __init__(
+        self, edge: Edge, columns: Mapping[str, int], channels: int, partial: int, affine: bool
+    ) -> None:
+        super().__init__()
+        self.partial = partial if len(edge.operations) > 1 else 1
+        self.transform = edge.transform
+        stride = 2 if edge.transform == "stride" else 1
+        width = channels // self.partial
+        self.column_names = {columns[name]: name for name in edge.operations}
+        self.operations = nn.ModuleDict()
+        for name in edge.operations:
+            operation = build_operation(name, width, stride, affine or len(edge.operations) == 1)
+            if OPERATIONS[name].needs_norm and len(edge.operations) > 1:
+                operation = nn.Sequential(operation, nn.BatchNorm2d(width, affine=affine))
+            self.operations[module_key(name)] = operation
+
+    def path(self, x_BCHW: Tensor, column: int, size: tuple[int, int] | None) -> Tensor:
+        """Return the edge with one of its operations; no other is executed."""
+        x = resample(x_BCHW, self.transform, size)
+        name = self.column_names[column]
+        inside, around = self._divide(x)
+        if around is not None and OPERATIONS[name].needs_norm:
+            # Pooling keeps its input for the backward pass; as a view it would keep all channels.
+            inside = inside.clone()
+        return self._join(self.operations[module_key(name)](inside), around)
+
+    def mixed(self, x_BCHW: Tensor, weights_O: Tensor, size: tuple[int, int] | None) -> Tensor:
+        """Return the edge with all operations, weighted; ``weights_O`` over the columns of the
+        space."""
+        if len(self.column_names) == 1:
+            return self.path(x_BCHW, next(iter(self.column_names)), size)
+        x = resample(x_BCHW, self.transform, size)
+        inside, around = self._divide(x)
+        total = sum(
+            weights_O[column] * self.operations[module_key(name)](inside)
+            for column, name in self.column_names.items()
+        )
+        return self._join(cast(Tensor, total), around)
+
+    def _divide(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self.partial == 1:
+            return x_BCHW, None
+        width = x_BCHW.shape[1] // self.partial
+        return x_BCHW[:, :width], x_BCHW[:, width:]
+
+    def _join(self, inside: Tensor, around: Tensor | None) -> Tensor:
+        if around is None:
+            return inside
+        if self.transform == "stride":
+            around = nn.functional.max_pool2d(around, 2, 2, ceil_mode=True)
+        return channel_shuffle(torch.cat([inside, around], dim=1), self.partial)
+
+
+class SearchCell(nn.Module):
+    """A cell with all candidates. All nodes have ``channels`` channels.
+
+    Where the output is projected, the 1x1 convolution over the concatenation is kept as one
+    convolution per node, since a 1x1 convolution of a concatenation is the sum of 1x1 convolutions
+    of its parts. Only nodes that are concatenated are projected, so under cat-leaf the cell
+    computes what the cell derived from the current path computes.
+    """
+
+    def __init__(
+        self,
+        graph: CellGraph,
+        columns: Mapping[str, int],
+        channels: int,
+        *,
+        partial: int = 1,
+        affine: bool = False,
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.edges = nn.ModuleList(
+            SearchEdge(edge, columns, channels, partial, affine) for edge in graph.edges
+        )
+        self.combine = nn.ModuleDict()
+        self.projections = nn.ModuleDict()
+        for node, edges in zip(graph.nodes, graph.edges_into, strict=True):
+            if isinstance(node.combine, str):
+                combine = build_combine(node.combine, channels, len(edges), searched=True)
+            else:
+                combine = SearchedCombine(node.combine, channels, len(edges))
+            self.combine[module_key(node.name)] = combine
+            if graph.output.projection != "none":
+                self.projections[module_key(node.name)] = _conv_1x1(channels)
+        self.finish = nn.ModuleDict()
+        if graph.output.projection == "conv_norm_relu":
+            for level in graph.output_levels:
+                self.finish[str(level)] = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
+
+    def forward(self, inputs: Sequence[Tensor], mixture: CellMixture) -> dict[int, Tensor]:
+        """Feature maps (B, C, H, W) in the order of the graph's inputs -> one per output level."""
+        graph = self.graph
+        values = {each.name: x for each, x in zip(graph.inputs, inputs, strict=True)}
+        sizes = {each.level: _size(x) for each, x in zip(graph.inputs, inputs, strict=True)}
+        for position, node in enumerate(graph.nodes):
+            terms = self._terms(position, values, mixture, sizes.get(node.level))
+            first = graph.edges_into[position].start
+            numbers = [edge - first for edge in terms]
+            chosen = (mixture.rules[node.name],) if node.name in mixture.rules else ()
+            combine = self.combine[module_key(node.name)]
+            values[node.name] = combine(list(terms.values()), numbers, *chosen)
+        outputs = {}
+        for level, sources in graph.sources_of_outputs(self._used_edges(mixture)).items():
+            names = [graph.nodes[at].name for at in sources]
+            outputs[level] = self._output(level, {name: values[name] for name in names})
+            if graph.output.residual:
+                outputs[level] = outputs[level] + next(
+                    values[each.name] for each in graph.inputs if each.level == level
+                )
+        return outputs
+
+    def _terms(
+        self,
+        position: int,
+        values: Mapping[str, Tensor],
+        mixture: CellMixture,
+        size: tuple[int, int] | None,
+    ) -> dict[int, Tensor]:
+        """What enters a node: edge -> its (gated) value."""
+        if isinstance(mixture, PathMixture):
+            return {
+                slot.chosen.edge: self._slot(slot, values, size) for slot in mixture.slots[position]
+            }
+        terms = {}
+        for edge in self.graph.edges_into[position]:
+            source = values[self.graph.edges[edge].source]
+            value = self._edge(edge).mixed(source, mixture.weights_EO[edge], size)
+            terms[edge] = value if mixture.gates_E is None else mixture.gates_E[edge] * value
+        return terms
+
+    def _slot(
+        self, slot: InputSlot, values: Mapping[str, Tensor], size: tuple[int, int] | None
+    ) -> Tensor:
+        chosen = slot.chosen
+        source = values[self.graph.edges[chosen.edge].source]
+        value = self._edge(chosen.edge).path(source, chosen.column, size)
+        if chosen.gate is not None:
+            value = chosen.gate * value
+        for probe in slot.probes:
+            with torch.no_grad():
+                source = values[self.graph.edges[probe.edge].source]
+                rival = self._edge(probe.edge).path(source, probe.column, size)
+            value = value + cast(Tensor, probe.gate) * rival
+        return value
+
+    def _output(self, level: int, values: Mapping[str, Tensor]) -> Tensor:
+        if not self.projections:
+            return torch.cat(list(values.values()), dim=1)
+        total = add_up(self.projections[module_key(name)](value) for name, value in values.items())
+        return cast(Tensor, self.finish[str(level)](total)) if self.finish else total
+
+    def _edge(self, edge: int) -> SearchEdge:
+        return cast(SearchEdge, self.edges[edge])
+
+    def _used_edges(self, mixture: CellMixture) -> frozenset[int]:
+        """The edges that decide which nodes are leaves.
+
+        A mixture of all edges would leave one leaf; there every node counts as a leaf
+        unless an edge that is kept in any case consumes it.
+        """
+        if isinstance(mixture, PathMixture) and not mixture.every_edge:
+            return frozenset(edge for edge, _ in mixture.pairs)
+        kept = (
+            edges
+            for node, edges in zip(self.graph.nodes, self.graph.edges_into, strict=True)
+            if node.kept == len(edges)
+        )
+        return frozenset(edge for edges in kept for edge in edges)
+
+
+class Supernet(nn.Module):
+    """The cells of a space in their order, each taking and replacing the levels it names.
+
+    ``channels`` must be divisible by the space's ``partial_channels``. ``affine`` gives the
+    normalisations of candidates learned scales; without them (as in DARTS) an operation cannot
+    undo the effect of its architecture parameter.
+
+    Raises:
+        ConfigError: for a number of channels that cannot be divided so.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        channels: int,
+        *,
+        affine: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if channels < 1 or channels % space.partial_channels:
+            raise ConfigError(
+                f"channels: {channels}, expected a multiple of {space.partial_channels}, the "
+                f"partial_channels of space {space.name}"
+            )
+        self.space = space
+        self.arch_parameters = ArchitectureParameters(space, generator)
+        columns = {name: at for at, name in enumerate(space.operations)}
+        self.cells = nn.ModuleDict(
+            {
+                module_key(name): SearchCell(
+                    graph, columns, channels, partial=space.partial_channels, affine=affine
+                )
+                for name, graph in space.cells.items()
+            }
+        )
+
+    def weights(self) -> Iterator[nn.Parameter]:
+        """Give the parameters other than architecture parameters."""
+        return self.cells.parameters()
+
+    def forward(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:
+        """Level -> feature map (B, C, H, W), before and after the cells."""
+        values = dict(features)
+        for name, cell in zip(self.space.cells, self.cells.values(), strict=True):
+            inputs = [values[each.level] for each in cast(SearchCell, cell).graph.inputs]
+            values |= cell(inputs, mixture[name])
+        return values
+
+
+def _conv_1x1(channels: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, channels, 1, bias=False)
+
+
+def _size(x_BCHW: Tensor) -> tuple[int, int]:
+    return (x_BCHW.shape[-2], x_BCHW.shape[-1])

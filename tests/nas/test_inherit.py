@@ -1,0 +1,91 @@
+"""Derived modules with the weights of a supernet compute what it computes on their path."""
+
+from typing import cast
+
+import pytest
+import torch
+from strategies import one_cell
+from torch import Tensor, nn
+
+from nasface.arch.io import load_search_space
+from nasface.errors import ConfigError, SpecError
+from nasface.nas.inherit import inherit_weights
+from nasface.nas.sampling import mixture_of, random_genotype
+from nasface.nas.supernet import Supernet
+from nasface.nn.cell import build_module
+
+LEVELS = (3, 4, 5)
+
+
+def features_of(channels: int, seed: int) -> dict[int, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        level: torch.randn(2, channels, 96 >> level, 64 >> level, generator=generator)
+        for level in LEVELS
+    }
+
+
+def moved(supernet: Supernet) -> Supernet:
+    """With weights and statistics that are no longer those of the start."""
+    for norm in supernet.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            cast(Tensor, norm.running_mean).normal_(0, 0.1)
+            cast(Tensor, norm.running_var).uniform_(0.5, 2)
+    for parameter in supernet.weights():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    return supernet
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_the_module_computes_what_the_supernet_does(affine: bool, training: bool) -> None:
+    space = load_search_space("autofem2", levels="3-5", context="each")
+    supernet = moved(Supernet(space, 8, affine=affine))
+    for seed in range(3):
+        genotype = random_genotype(space, seed)
+        module = build_module(genotype, 8, LEVELS)
+        inherit_weights(supernet, genotype, module)
+        features = features_of(8, seed)
+        with torch.no_grad():
+            expected = supernet.train(training)(features, mixture_of(space, genotype))
+            found = module.train(training)(features)
+        for level in LEVELS:
+            torch.testing.assert_close(found[level], expected[level], rtol=1e-4, atol=1e-5)
+
+
+def test_concatenations_of_some_edges_are_inherited() -> None:
+    edges = [{"source": name} for name in ("x", "y", "z")]
+    node = {"name": "a", "level": 2, "keep": 2, "edges": edges, "combine": ["sum", "concat"]}
+    output = {"rule": "cat-all", "projection": "conv"}
+    space = one_cell([node], inputs=("x", "y", "z"), output=output)
+    supernet = moved(Supernet(space, 4))
+    rules = set()
+    for seed in range(6):
+        genotype = random_genotype(space, seed)
+        rules.add(genotype.cells["c"].nodes[0].combine)
+        module = build_module(genotype, 4, (2,))
+        inherit_weights(supernet, genotype, module)
+        inputs = [torch.randn(2, 4, 5, 6) for _ in "xyz"]
+        cell, fixed = supernet.eval().cells["c"], module.eval().cells["c"]
+        with torch.no_grad():
+            expected = cell(inputs, mixture_of(space, genotype)["c"])[2]
+            torch.testing.assert_close(fixed(inputs)[2], expected, rtol=1e-4, atol=1e-5)
+    assert rules == {"sum", "concat"}
+
+
+@pytest.mark.parametrize("name", ["autofem-cpm"])
+def test_partial_channels_are_refused(name: str) -> None:
+    space = load_search_space(name, nodes=4)
+    genotype = random_genotype(space, 0)
+    with pytest.raises(ConfigError, match="partial_channels: 4"):
+        inherit_weights(Supernet(space, 8), genotype, build_module(genotype, 8, range(2, 8)))
+
+
+def test_another_width_and_another_space_are_refused() -> None:
+    space = load_search_space("autofem2-cpm", levels="3-5")
+    genotype = random_genotype(space, 0)
+    with pytest.raises(ConfigError, match="another width"):
+        inherit_weights(Supernet(space, 8), genotype, build_module(genotype, 4, LEVELS))
+    other = random_genotype(load_search_space("autofem2-fpn", levels="3-5"), 0)
+    with pytest.raises(SpecError, match="is missing"):
+        inherit_weights(Supernet(space, 8), other, build_module(other, 8, LEVELS))
