@@ -8,6 +8,8 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nasface.annotations.formats import DatasetFormat, read_dataset, register_dataset_format
+    from nasface.annotations.records import ImageRecord
     from nasface.api.detector import FaceDetector, load_detector
     from nasface.api.evaluation import evaluate
     from nasface.api.exporting import export
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from nasface.arch.operations import Operation, register_operation
     from nasface.arch.space import SearchSpace
     from nasface.data.convert import convert
-    from nasface.data.formats import DatasetFormat, read_dataset, register_dataset_format
-    from nasface.data.records import ImageRecord
     from nasface.deploy.registry import ExportFormat, register_export_format
     from nasface.detection.assignment import register_assigner
     from nasface.detection.backbones.registry import register_backbone
@@ -55,12 +55,12 @@ _MODULES: Mapping[str, str] = MappingProxyType(
     {
         "ClassificationLoss": "nasface.detection.classification_losses",
         "CombineRule": "nasface.arch.combine",
-        "DatasetFormat": "nasface.data.formats",
+        "DatasetFormat": "nasface.annotations.formats",
         "Drawing": "nasface.drawing.draw",
         "ExportFormat": "nasface.deploy.registry",
         "FaceDetector": "nasface.api.detector",
         "Genotype": "nasface.arch.genotype",
-        "ImageRecord": "nasface.data.records",
+        "ImageRecord": "nasface.annotations.records",
         "NasfaceError": "nasface.errors",
         "Operation": "nasface.arch.operations",
         "Protocol": "nasface.metrics.protocol",
@@ -86,12 +86,12 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "load_search_space": "nasface.arch.io",
         "plot": "nasface.api.plotting",
         "quantize": "nasface.api.quantizing",
-        "read_dataset": "nasface.data.formats",
+        "read_dataset": "nasface.annotations.formats",
         "register_assigner": "nasface.detection.assignment",
         "register_backbone": "nasface.detection.backbones.registry",
         "register_classification_loss": "nasface.detection.classification_losses",
         "register_combine": "nasface.arch.combine",
-        "register_dataset_format": "nasface.data.formats",
+        "register_dataset_format": "nasface.annotations.formats",
         "register_export_format": "nasface.deploy.registry",
         "register_head": "nasface.detection.head_layers",
         "register_logger": "nasface.runs.logger",

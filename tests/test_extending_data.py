@@ -12,9 +12,9 @@ from registries import restored
 from tiny import write_lively_weights, write_tiny
 
 import nasface
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.records import AnnotatedDataset
 from nasface.cli.main import main
-from nasface.data.detections import ScoredBoxes
-from nasface.data.records import AnnotatedDataset
 from nasface.metrics.protocol import Curve, Curves, Source, TableRow, Truth, folder_of
 
 

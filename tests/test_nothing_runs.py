@@ -11,11 +11,11 @@ import torch
 from payload import Payload
 from torch import nn
 
+from nasface.annotations.fddb import read_fddb_detections
+from nasface.annotations.matlab import read_matlab
+from nasface.annotations.widerface import read_wider_split
 from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import load_genotype, load_search_space
-from nasface.data.fddb import read_fddb_detections
-from nasface.data.matlab import read_matlab
-from nasface.data.widerface import read_wider_split
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.engine.derive import load_history

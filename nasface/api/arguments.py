@@ -5,8 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from nasface.data.formats import DataConfig
-from nasface.data.records import AnnotatedDataset, ImageRecord
+from nasface.annotations.formats import DataConfig
+from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.errors import ConfigError
 
 READING = ("data", *(each.name for each in fields(DataConfig)))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nasface.annotations.records import ImageRecord
 from nasface.api.detector import FaceDetector, load_detector
 from nasface.api.engines import ONNX_FROM
 from nasface.data.inputs import list_inputs
 from nasface.data.reading import check_images
-from nasface.data.records import ImageRecord
 from nasface.engine.detect import DetectConfig, Finder, Found
 from nasface.errors import ConfigError
 from nasface.progress import Progress, Silent, stop_on_interrupt

@@ -26,7 +26,7 @@ from nasface.nn.blocks import channels_last
 from nasface.structures import Candidates, Predictions
 
 if TYPE_CHECKING:
-    from nasface.data.records import AnnotatedDataset
+    from nasface.annotations.records import AnnotatedDataset
     from nasface.deploy.config import ExportConfig
     from nasface.deploy.parity import ParityDifference
     from nasface.engine.evaluate import Evaluation

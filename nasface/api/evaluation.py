@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import nn
 
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.names import ImageNames
+from nasface.annotations.records import AnnotatedDataset
 from nasface.api.detector import FaceDetector, load_detector
 from nasface.api.progress import shown_progress
 from nasface.data.check import BadImages, DataCheck
-from nasface.data.detections import ScoredBoxes
-from nasface.data.names import ImageNames
 from nasface.data.reading import PARTS, check_images, describe_data
-from nasface.data.records import AnnotatedDataset
 from nasface.engine.evaluate import Evaluation, score
 from nasface.engine.evaluate import evaluate_ap as apply_and_score
 from nasface.errors import DataError, MissingPackageError

@@ -10,14 +10,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from nasface.annotations.formats import DataConfig
+from nasface.annotations.records import AnnotatedDataset
 from nasface.api.arguments import refuse
 from nasface.api.detector import FaceDetector, load_detector
 from nasface.api.evaluation import evaluate
 from nasface.api.progress import shown_progress
-from nasface.data.formats import DataConfig
 from nasface.data.images import read_image, to_tensor
 from nasface.data.inputs import list_inputs
-from nasface.data.records import AnnotatedDataset
 from nasface.deploy.benchmark import BenchmarkConfig, LatencyRow, benchmark
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx

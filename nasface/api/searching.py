@@ -5,14 +5,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nasface.annotations.formats import read_dataset
+from nasface.annotations.records import ImageRecord
 from nasface.api.arguments import READING, refuse, source_of_settings
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, load_search_space
 from nasface.arch.space import SearchSpace
-from nasface.data.formats import read_dataset
-from nasface.data.records import ImageRecord
 from nasface.detection.config import DetectorConfig
 from nasface.detection.zoo import get_model_spec
 from nasface.engine.arch_history import ArchHistory

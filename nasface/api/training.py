@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nasface.annotations.formats import read_dataset
+from nasface.annotations.records import ImageRecord
 from nasface.api.arguments import READING, refuse, source_of_settings
 from nasface.api.detector import FaceDetector
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
-from nasface.data.formats import read_dataset
-from nasface.data.records import ImageRecord
 from nasface.detection.zoo import MODELS
 from nasface.engine.evaluate import Evaluation
 from nasface.engine.train import (

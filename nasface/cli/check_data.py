@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import tyro
 
+from nasface.annotations.formats import DataConfig
 from nasface.cli.console import console_progress, pictures_if_possible, print_json, print_table, say
 from nasface.cli.options import parse
 from nasface.data.check import check_records, find_duplicates
-from nasface.data.formats import DataConfig
 from nasface.data.reading import part_name
 from nasface.errors import RunError
 from nasface.runs.folder import RunFolder

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import tyro
 
+from nasface.annotations.formats import DataConfig
 from nasface.cli.console import console_progress, print_json, say
 from nasface.cli.options import parse
 from nasface.data.convert import ImageTransfer, convert
-from nasface.data.formats import DataConfig
 
 
 @dataclass(kw_only=True)

@@ -1,1 +1,1 @@
-"""Data sets: readers, records, augmentation, loading."""
+"""Images for training: decoding, checks, augmentation, samples, loading."""

@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.annotations.records import ImageRecord
 from nasface.arrays import Float32
 from nasface.data.images import read_image, read_orientation
 from nasface.data.jpeg import JPEG_START, has_all_data
-from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.machine import cores
 from nasface.progress import Progress

@@ -11,18 +11,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nasface.data.formats import (
+from nasface.annotations.formats import (
     DATASET_FORMATS,
     DataConfig,
     DatasetFormat,
     DatasetWriter,
     find_format,
 )
-from nasface.data.image_size import image_size
+from nasface.annotations.image_size import image_size
+from nasface.annotations.names import excerpt, without_suffix
+from nasface.annotations.records import IGNORED_BY, ImageRecord
 from nasface.data.images import read_orientation
-from nasface.data.names import excerpt, without_suffix
 from nasface.data.orientation import boxes_as_shown, boxes_as_stored
-from nasface.data.records import IGNORED_BY, ImageRecord
 from nasface.errors import ConfigError, DataError, one_of
 from nasface.progress import Progress, Silent
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from nasface.annotations.records import ImageRecord
 from nasface.arrays import Image
 from nasface.data.augment import AugmentConfig, Sample
 from nasface.data.images import read_image, to_tensor
 from nasface.data.mixing import draw_sample
-from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.random_streams import Purpose, stream, torch_seed
 from nasface.structures import Targets

@@ -13,8 +13,8 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, ImageFileDirectory_v2
 from torch import Tensor
 
+from nasface.annotations.names import IMAGE_SUFFIXES
 from nasface.data import jpeg, png
-from nasface.data.names import IMAGE_SUFFIXES
 from nasface.errors import DataError
 from nasface.io.files import write_bytes
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nasface.data.names import IMAGE_SUFFIXES
+from nasface.annotations.names import IMAGE_SUFFIXES
 from nasface.data.video import VIDEO_SUFFIXES, is_stream
 from nasface.errors import DataError
 

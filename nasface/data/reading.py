@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nasface.annotations.formats import DataConfig
+from nasface.annotations.records import ImageRecord
 from nasface.data.check import BadImages, DataCheck, check_records
-from nasface.data.formats import DataConfig
-from nasface.data.records import ImageRecord
 from nasface.errors import DataError
 from nasface.progress import Progress
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from nasface.data.detections import ScoredBoxes
-from nasface.data.records import ImageRecord
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.records import ImageRecord
 from nasface.inference.batch import detect_images
 from nasface.inference.predict import InferenceConfig
 from nasface.io.strict_json import REASONS

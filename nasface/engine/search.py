@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 import nasface
+from nasface.annotations.records import ImageRecord
+from nasface.annotations.widerface import split_halves
 from nasface.arch.genotype import Genotype, Provenance
 from nasface.arch.io import load_genotype, load_search_space
 from nasface.arch.space import ParameterValue, SearchSpace
 from nasface.data.dataset import FaceDataset, check_batch
 from nasface.data.reading import check_images, describe_data
-from nasface.data.records import ImageRecord
-from nasface.data.widerface import split_halves
 from nasface.detection.cost import detector_cost_penalty
 from nasface.detection.latency import load_latency_table
 from nasface.detection.losses import DetectionLoss

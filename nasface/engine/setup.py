@@ -7,9 +7,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from nasface.annotations.records import ImageRecord
 from nasface.data.check import DataCheck
 from nasface.data.reading import ReadConfig, read_split
-from nasface.data.records import ImageRecord
 from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
 from nasface.detection.detector import Detector
 from nasface.detection.searchable import SearchableDetector

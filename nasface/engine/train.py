@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import torch
 
+from nasface.annotations.records import ImageRecord
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.data.dataset import FaceDataset, check_batch
 from nasface.data.reading import check_images, describe_data, read_split
-from nasface.data.records import ImageRecord
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.detector import Detector, build_detector
 from nasface.detection.distillation import DistillationLoss

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nasface.annotations.records import ImageRecord
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import save_genotype
 from nasface.data.dataset import Batch
-from nasface.data.records import ImageRecord
 from nasface.detection.checkpoint import save_detector
 from nasface.detection.detector import Detector
 from nasface.detection.distillation import DistillationLoss

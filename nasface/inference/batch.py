@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from nasface.data.detections import (
+from nasface.annotations.detections import (
     ScoredBoxes,
     detections_file,
     parse_detections,
     write_detections,
 )
+from nasface.annotations.records import ImageRecord
 from nasface.data.images import read_image
-from nasface.data.records import ImageRecord
 from nasface.inference.predict import InferenceConfig, detect
 from nasface.progress import Progress
 from nasface.structures import Detections

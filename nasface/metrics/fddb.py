@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.fddb import FddbImage
 from nasface.arrays import Float64
-from nasface.data.detections import ScoredBoxes
-from nasface.data.fddb import FddbImage
 from nasface.optional import need
 
 Mask = NDArray[np.uint8]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nasface.annotations.detections import ScoredBoxes, read_detections
+from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.arrays import Floats
-from nasface.data.detections import ScoredBoxes, read_detections
-from nasface.data.records import AnnotatedDataset, ImageRecord
 
 Source = AnnotatedDataset | Path
 """A data set that was read, or the folder of one."""

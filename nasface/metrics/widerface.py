@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.annotations.detections import NOTHING, ScoredBoxes
+from nasface.annotations.widerface_truth import WiderGroundTruth
 from nasface.arrays import Flags, Float64
-from nasface.data.detections import NOTHING, ScoredBoxes
-from nasface.data.widerface_truth import WiderGroundTruth
 from nasface.metrics.average_precision import area_under_envelope
 
 THRESHOLDS: Float64 = 1 - np.arange(1, 1001) / 1000

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nasface.annotations.detections import read_detections
+from nasface.annotations.formats import DataConfig
+from nasface.annotations.records import ImageRecord
 from nasface.arrays import Floats, Image
-from nasface.data.detections import read_detections
-from nasface.data.formats import DataConfig
 from nasface.data.images import read_image
-from nasface.data.records import ImageRecord
 from nasface.engine.evaluate import DETECTIONS
 from nasface.errors import DataError
 from nasface.inference.annotate import draw_boxes

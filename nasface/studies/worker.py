@@ -24,12 +24,12 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 import nasface
+from nasface.annotations.records import ImageRecord
+from nasface.annotations.widerface_truth import read_ground_truth
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, load_search_space, save_genotype
 from nasface.arch.space import SearchSpace
 from nasface.data.reading import read_split
-from nasface.data.records import ImageRecord
-from nasface.data.widerface_truth import read_ground_truth
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost

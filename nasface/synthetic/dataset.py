@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.annotations.widerface import write_wider_annotations
 from nasface.arrays import Image
 from nasface.data.images import write_image
-from nasface.data.widerface import write_wider_annotations
 from nasface.errors import ConfigError, DataError
 from nasface.optional import need
 from nasface.random_streams import Purpose, stream

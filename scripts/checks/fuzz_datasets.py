@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from nasface.annotations.formats import read_dataset
 from nasface.data.convert import convert
-from nasface.data.formats import read_dataset
 from nasface.errors import DataError
 
 SIZE = (24, 32)

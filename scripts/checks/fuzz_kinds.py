@@ -31,23 +31,23 @@ from fuzz_datasets import (
 from scipy.io import savemat
 from torch import nn
 
+from nasface.annotations.detections import read_detections
+from nasface.annotations.fddb import read_fddb_detections, read_fddb_truth
+from nasface.annotations.widerface import ATTRIBUTES, parse_wider_annotations, read_wider_split
+from nasface.annotations.widerface_truth import (
+    SETS,
+    read_ground_truth,
+    read_text_truth,
+    select_images,
+)
 from nasface.arch.darts_format import write_darts_text
 from nasface.arch.genotype import Genotype
 from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import load_genotype, load_search_space, parse_genotype
 from nasface.arch.space import SearchSpace
 from nasface.data.check import check_records
-from nasface.data.detections import read_detections
-from nasface.data.fddb import read_fddb_detections, read_fddb_truth
 from nasface.data.images import read_image
 from nasface.data.reading import ReadConfig, describe_data, read_split
-from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations, read_wider_split
-from nasface.data.widerface_truth import (
-    SETS,
-    read_ground_truth,
-    read_text_truth,
-    select_images,
-)
 from nasface.detection.backbones.pretrained import load_backbone_weights
 from nasface.detection.checkpoint import read_checkpoint, save_detector
 from nasface.detection.config import DetectorConfig

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nasface.data.detections import ScoredBoxes, read_detections
-from nasface.data.widerface_truth import WiderGroundTruth, read_ground_truth, select_images
+from nasface.annotations.detections import ScoredBoxes, read_detections
+from nasface.annotations.widerface_truth import WiderGroundTruth, read_ground_truth, select_images
 from nasface.detection.boxes import iou
 from nasface.metrics.widerface import score_wider
 

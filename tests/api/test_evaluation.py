@@ -10,9 +10,9 @@ from tiny import write_lively_weights, write_tiny
 from wider import write_ground_truth
 
 import nasface
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.records import AnnotatedDataset
 from nasface.api.detector import FaceDetector
-from nasface.data.detections import ScoredBoxes
-from nasface.data.records import AnnotatedDataset
 from nasface.engine.evaluate import evaluate_ap as evaluate_network
 from nasface.errors import ConfigError, DataError, RunError
 from nasface.inference.predict import InferenceConfig

@@ -9,7 +9,7 @@ import torch
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, Notes, StopAfter, write_tiny
 
 import nasface
-from nasface.data.records import AnnotatedDataset
+from nasface.annotations.records import AnnotatedDataset
 from nasface.engine.derive import load_history
 from nasface.engine.search import SearchConfig, run_search
 from nasface.errors import ConfigError

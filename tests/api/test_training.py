@@ -11,8 +11,8 @@ import torch
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, tiny_genotype, write_tiny
 
 import nasface
+from nasface.annotations.records import AnnotatedDataset
 from nasface.arch.io import save_genotype
-from nasface.data.records import AnnotatedDataset
 from nasface.engine.train import TrainConfig, run_training
 from nasface.errors import ConfigError
 from nasface.progress import Silent

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 from tiny import DETECTOR, tiny_genotype, write_lively_weights, write_tiny
 
+from nasface.annotations.detections import read_detections
+from nasface.annotations.widerface import read_wider_split
 from nasface.arch.io import save_genotype
 from nasface.cli.main import main
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import FaceDataset
-from nasface.data.detections import read_detections
-from nasface.data.widerface import read_wider_split
 from nasface.inference import batch
 
 Output = pytest.CaptureFixture[str]

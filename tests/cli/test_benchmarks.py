@@ -13,10 +13,10 @@ import torch
 from tiny import DETECTOR, tiny_genotype, write_tiny
 from wider import write_ground_truth
 
+from nasface.annotations.detections import ScoredBoxes, write_detections
+from nasface.annotations.widerface import read_wider_split
 from nasface.cli.main import main
-from nasface.data.detections import ScoredBoxes, write_detections
 from nasface.data.images import write_image
-from nasface.data.widerface import read_wider_split
 from nasface.detection.checkpoint import save_detector
 from nasface.detection.detector import build_detector
 from nasface.inference import batch as running

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tiny import write_tiny
 
+from nasface.annotations.formats import read_dataset
 from nasface.cli.main import main
-from nasface.data.formats import read_dataset
 
 Output = pytest.CaptureFixture[str]
 

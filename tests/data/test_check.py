@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from nasface.annotations.records import ImageRecord
+from nasface.annotations.widerface import ATTRIBUTES
 from nasface.data import check as check_module
 from nasface.data.check import (
     CHECKED_HEIGHTS,
@@ -19,8 +21,6 @@ from nasface.data.check import (
     find_duplicates,
 )
 from nasface.data.images import read_image, read_orientation
-from nasface.data.records import ImageRecord
-from nasface.data.widerface import ATTRIBUTES
 from nasface.progress import Silent
 
 Row = tuple[float, float, float, float]

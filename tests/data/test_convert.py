@@ -11,9 +11,9 @@ from PIL import Image
 from tiny import write_tiny
 
 import nasface
-from nasface.data.formats import DATASET_FORMATS, read_dataset
+from nasface.annotations.formats import DATASET_FORMATS, read_dataset
+from nasface.annotations.widerface import write_wider_annotations
 from nasface.data.images import read_image, write_image
-from nasface.data.widerface import write_wider_annotations
 from nasface.errors import ConfigError, DataError
 
 WRITTEN = [name for name, form in DATASET_FORMATS.items() if form.writer is not None]

@@ -8,12 +8,12 @@ import pytest
 import torch
 from tiny import write_tiny
 
+from nasface.annotations.formats import read_dataset
+from nasface.annotations.records import ImageRecord
+from nasface.annotations.widerface import ATTRIBUTES
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import FaceDataset, StepSampler, collate, make_loader
-from nasface.data.formats import read_dataset
 from nasface.data.images import write_image
-from nasface.data.records import ImageRecord
-from nasface.data.widerface import ATTRIBUTES
 from nasface.errors import DataError
 
 CONFIG = AugmentConfig(size=64)

@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, Notes, nan_at, tiny_genotype, write_tiny
 from torch.utils.data._utils import signal_handling as torch_handlers
 
+from nasface.annotations.widerface import read_wider_split
 from nasface.arch.io import save_genotype
 from nasface.data.dataset import WHOLE, FaceDataset, make_loader
 from nasface.data.loader import MOST_DEATHS, Batches
-from nasface.data.widerface import read_wider_split
 from nasface.detection.losses import DetectionLoss
 from nasface.engine.guards import memory_explained
 from nasface.engine.search import SearchConfig, run_search

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nasface.data.augment import AugmentConfig
-from nasface.data.images import read_image
-from nasface.data.widerface import (
+from nasface.annotations.widerface import (
     parse_wider_annotations,
     read_wider_split,
     write_wider_annotations,
 )
+from nasface.data.augment import AugmentConfig
+from nasface.data.images import read_image
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nasface.annotations.formats import DATASET_FORMATS
 from nasface.arch.combine import COMBINE_RULES
 from nasface.arch.operations import OPERATIONS
-from nasface.data.formats import DATASET_FORMATS
 from nasface.deploy.registry import FORMATS
 from nasface.detection.assignment import ASSIGNERS
 from nasface.detection.backbones.registry import BACKBONES

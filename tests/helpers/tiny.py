@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasface.annotations.widerface import write_wider_annotations
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_search_space
 from nasface.data.augment import AugmentConfig
 from nasface.data.images import write_image
-from nasface.data.widerface import write_wider_annotations
 from nasface.detection.checkpoint import save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector

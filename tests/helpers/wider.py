@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import savemat
 
-from nasface.data.widerface import ATTRIBUTES
+from nasface.annotations.widerface import ATTRIBUTES
 
 SETS = ("easy", "medium", "hard")
 

@@ -17,8 +17,8 @@ from safetensors import safe_open
 from tiny import nan_at, write_lively_weights, write_tiny
 
 import nasface
+from nasface.annotations.widerface import read_wider_split, write_wider_annotations
 from nasface.cli.main import main
-from nasface.data.widerface import read_wider_split, write_wider_annotations
 from nasface.detection.losses import DetectionLoss
 from nasface.io.strict_json import REASONS, to_json
 from nasface.runs.folder import read_metrics

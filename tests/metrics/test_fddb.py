@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasface.data.detections import ScoredBoxes
-from nasface.data.fddb import FddbImage, read_fddb_detections, read_fddb_truth
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.fddb import FddbImage, read_fddb_detections, read_fddb_truth
 from nasface.metrics.fddb import boxes_to_ellipses, overlaps_MN, score_fddb
 
 SIZE = (60, 80)

@@ -9,9 +9,9 @@ import pytest
 from tiny import write_lively_weights, write_tiny
 
 import nasface
-from nasface.data.detections import ScoredBoxes
-from nasface.data.fddb import read_fddb_detections, read_fddb_truth
-from nasface.data.records import AnnotatedDataset, ImageRecord
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.fddb import read_fddb_detections, read_fddb_truth
+from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.errors import ConfigError
 from nasface.metrics.protocol import Protocol
 from nasface.metrics.protocols.ap import annotated_truth

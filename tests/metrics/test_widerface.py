@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasface.data.detections import ScoredBoxes, read_detections
-from nasface.data.widerface import ATTRIBUTES
-from nasface.data.widerface_truth import WiderGroundTruth, read_ground_truth, select_images
+from nasface.annotations.detections import ScoredBoxes, read_detections
+from nasface.annotations.widerface import ATTRIBUTES
+from nasface.annotations.widerface_truth import WiderGroundTruth, read_ground_truth, select_images
 from nasface.metrics.widerface import HEIGHTS, score_wider
 
 Face = tuple[float, float, float, float]

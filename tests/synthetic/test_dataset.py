@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nasface.annotations.widerface import read_wider_split
 from nasface.data.images import read_image
-from nasface.data.widerface import read_wider_split
 from nasface.errors import DataError
 from nasface.synthetic.dataset import (
     PHOTOGRAPHS,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nasface.data.detections import NOTHING, ScoredBoxes
-from nasface.data.formats import DataConfig
-from nasface.data.records import AnnotatedDataset, ImageRecord
+from nasface.annotations.detections import NOTHING, ScoredBoxes
+from nasface.annotations.formats import DataConfig
+from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.errors import DataError
 from nasface.metrics.average_precision import (
     AveragePrecision,

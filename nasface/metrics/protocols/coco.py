@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.detections import ScoredBoxes
-from nasface.data.records import ImageRecord
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.records import ImageRecord
 from nasface.io.files import write_text
 from nasface.io.strict_json import to_json
 from nasface.metrics.protocol import Curve, Curves, Protocol, Source, TableRow, Truth

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from nasface.data.detections import ScoredBoxes
-from nasface.data.fddb import (
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.fddb import (
     FOLDS,
     FddbImage,
     read_fddb_detections,
     read_fddb_truth,
     write_fddb_detections,
 )
-from nasface.data.image_size import image_size
-from nasface.data.names import locate_images
-from nasface.data.records import Exif, ImageRecord
+from nasface.annotations.image_size import image_size
+from nasface.annotations.names import locate_images
+from nasface.annotations.records import Exif, ImageRecord
 from nasface.errors import ConfigError, DataError
 from nasface.io.files import read_text
 from nasface.metrics.fddb import READ_AT, FddbResult, boxes_to_ellipses, score_fddb

@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from nasface.data.detections import ScoredBoxes
-from nasface.data.names import locate_images
-from nasface.data.records import Exif, ImageRecord
-from nasface.data.widerface import annotation_file
-from nasface.data.widerface_truth import (
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.names import locate_images
+from nasface.annotations.records import Exif, ImageRecord
+from nasface.annotations.widerface import annotation_file
+from nasface.annotations.widerface_truth import (
     WiderGroundTruth,
     read_ground_truth,
     read_text_truth,

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from onnx_latency import build
 
+from nasface.annotations.detections import ScoredBoxes
 from nasface.arrays import Image
-from nasface.data.detections import ScoredBoxes
 from nasface.data.images import MEAN_COLOUR, to_tensor
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx

@@ -27,14 +27,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from detectors import PACKAGES, Detect, family, trained
 from measuring import alternate, ratio, write_rows
 
-from nasface.data.detections import (
+from nasface.annotations.detections import (
     ScoredBoxes,
     detections_file,
     read_detections,
     write_detections,
 )
+from nasface.annotations.widerface_truth import read_ground_truth, select_images
 from nasface.data.images import read_image
-from nasface.data.widerface_truth import read_ground_truth, select_images
 from nasface.metrics.widerface import score_wider
 
 FAMILY = ("d2", "d1", "d0")

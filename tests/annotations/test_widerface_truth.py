@@ -5,7 +5,7 @@ import pytest
 from scipy.io import savemat
 from wider import Content, write_ground_truth
 
-from nasface.data.widerface_truth import read_ground_truth, read_text_truth, select_images
+from nasface.annotations.widerface_truth import read_ground_truth, read_text_truth, select_images
 from nasface.errors import DataError
 
 CONTENT: Content = {

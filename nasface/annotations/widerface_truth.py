@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.matlab import read_matlab
-from nasface.data.names import (
+from nasface.annotations.matlab import read_matlab
+from nasface.annotations.names import (
     ImageNames,
     check_image_name,
     excerpt,
     with_suffix,
 )
-from nasface.data.widerface import ATTRIBUTES, parse_wider_annotations
+from nasface.annotations.widerface import ATTRIBUTES, parse_wider_annotations
 from nasface.errors import DataError
 from nasface.io.files import read_text
 

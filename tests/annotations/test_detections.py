@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nasface.data.detections import ScoredBoxes, parse_detections, read_detections, write_detections
+from nasface.annotations.detections import (
+    ScoredBoxes,
+    parse_detections,
+    read_detections,
+    write_detections,
+)
 from nasface.errors import DataError
 
 GOOD = b"0_Parade_1\n2\n1 2 3 4 0.5\n5.5 6 7 8 1e-3\n"

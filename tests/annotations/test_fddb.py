@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasface.data.detections import ScoredBoxes
-from nasface.data.fddb import (
+from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.fddb import (
     FddbImage,
     read_fddb_detections,
     read_fddb_truth,

@@ -10,27 +10,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nasface.data.coco import coco_splits, is_coco, read_coco, write_coco
-from nasface.data.csv_table import csv_splits, is_csv, read_csv, write_csv
-from nasface.data.fddb import is_fddb, read_fddb
-from nasface.data.layout import SPLITS
-from nasface.data.records import AnnotatedDataset, Exif, ImageRecord
-from nasface.data.retinaface import (
+from nasface.annotations.coco import coco_splits, is_coco, read_coco, write_coco
+from nasface.annotations.csv_table import csv_splits, is_csv, read_csv, write_csv
+from nasface.annotations.fddb import is_fddb, read_fddb
+from nasface.annotations.layout import SPLITS
+from nasface.annotations.records import AnnotatedDataset, Exif, ImageRecord
+from nasface.annotations.retinaface import (
     is_retinaface,
     read_retinaface,
     retinaface_splits,
     write_retinaface,
 )
-from nasface.data.splits import check_fraction, part_by_file, part_by_fraction
-from nasface.data.voc import is_voc, read_voc, voc_splits, write_voc
-from nasface.data.widerface import (
+from nasface.annotations.splits import check_fraction, part_by_file, part_by_fraction
+from nasface.annotations.voc import is_voc, read_voc, voc_splits, write_voc
+from nasface.annotations.widerface import (
     ATTRIBUTES,
     is_wider,
     read_wider_split,
     wider_splits,
     write_wider,
 )
-from nasface.data.yolo import is_yolo, read_yolo, write_yolo, yolo_splits
+from nasface.annotations.yolo import is_yolo, read_yolo, write_yolo, yolo_splits
 from nasface.errors import ConfigError, DataError
 from nasface.registry import Registry
 

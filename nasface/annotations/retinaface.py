@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasface.data.layout import (
+from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
     find_images,
     plain_name,
@@ -18,8 +18,8 @@ from nasface.data.layout import (
     splits_of,
     write_below,
 )
-from nasface.data.names import check_image_name, excerpt
-from nasface.data.records import ImageRecord
+from nasface.annotations.names import check_image_name, excerpt
+from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text
 

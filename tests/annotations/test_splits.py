@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from tiny import write_tiny
 
-from nasface.data.formats import DataConfig, read_dataset
-from nasface.data.records import ImageRecord
-from nasface.data.splits import part_by_file, part_by_fraction
+from nasface.annotations.formats import DataConfig, read_dataset
+from nasface.annotations.records import ImageRecord
+from nasface.annotations.splits import part_by_file, part_by_fraction
 from nasface.errors import ConfigError, DataError
 
 

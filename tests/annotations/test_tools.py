@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nasface.data.formats import read_dataset
+from nasface.annotations.formats import read_dataset
 from nasface.data.images import write_image
 from nasface.errors import DataError
 

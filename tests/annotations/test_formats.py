@@ -9,8 +9,8 @@ from PIL import Image
 from tiny import write_tiny
 
 import nasface
-from nasface.data.fddb import boxes_of_ellipses
-from nasface.data.formats import DATASET_FORMATS, read_dataset
+from nasface.annotations.fddb import boxes_of_ellipses
+from nasface.annotations.formats import DATASET_FORMATS, read_dataset
 from nasface.data.images import write_image
 from nasface.errors import ConfigError, DataError
 

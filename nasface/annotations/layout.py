@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from nasface.data.classes import split_names
-from nasface.data.names import excerpt, has_image_suffix, locate_images
+from nasface.annotations.classes import split_names
+from nasface.annotations.names import excerpt, has_image_suffix, locate_images
 from nasface.errors import DataError
 from nasface.io.files import write_text
 

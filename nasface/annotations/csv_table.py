@@ -1,7 +1,8 @@
 """Data sets as tables: a CSV file with a header, a row for each face.
 
 Columns are known by the names that tools and public data sets give to them, in any order and
-spelling: see :mod:`nasface.data.csv_columns`. A row without numbers is an image without a face.
+spelling: see :mod:`nasface.annotations.csv_columns`. A row without numbers is an image without a
+face.
 """
 
 import csv
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nasface.data.classes import FACE, faces_among, split_names
-from nasface.data.csv_columns import Corners, class_in, columns_of, plain_column, says_yes
-from nasface.data.image_size import image_size
-from nasface.data.layout import (
+from nasface.annotations.classes import FACE, faces_among, split_names
+from nasface.annotations.csv_columns import Corners, class_in, columns_of, plain_column, says_yes
+from nasface.annotations.image_size import image_size
+from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
     SPLITS,
     find_images,
@@ -25,8 +26,8 @@ from nasface.data.layout import (
     splits_of,
     write_below,
 )
-from nasface.data.names import check_image_name, has_image_suffix
-from nasface.data.records import ImageRecord
+from nasface.annotations.names import check_image_name, has_image_suffix
+from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text
 
@@ -163,7 +164,7 @@ class _Table:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The parts of :data:`~nasface.data.layout.SPLITS` that a column tells."""
+        """The parts of :data:`~nasface.annotations.layout.SPLITS` that a column tells."""
         column = self.columns.split
         if column is None:
             return ()

@@ -14,9 +14,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.layout import splits_of
-from nasface.data.names import check_image_name, excerpt
-from nasface.data.records import Exif, ImageRecord
+from nasface.annotations.layout import splits_of
+from nasface.annotations.names import check_image_name, excerpt
+from nasface.annotations.records import Exif, ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text, write_bytes
 from nasface.random_streams import Purpose, stream

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from nasface.data.records import Exif
+from nasface.annotations.records import Exif
 from nasface.errors import DataError
 
 _ORIENTATION = 0x0112

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from nasface.data.matlab import read_matlab
+from nasface.annotations.matlab import read_matlab
 
 
 def cells(*values: object) -> np.ndarray[Any, np.dtype[np.object_]]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasface.data.names import (
+from nasface.annotations.names import (
     ImageNames,
     by_image,
     locate_images,

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nasface.data.names import excerpt, without_suffix
-from nasface.data.records import ImageRecord
+from nasface.annotations.names import excerpt, without_suffix
+from nasface.annotations.records import ImageRecord
 from nasface.errors import ConfigError, DataError
 from nasface.io.files import read_text
 from nasface.io.yaml import parse_yaml

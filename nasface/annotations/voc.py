@@ -13,9 +13,9 @@ import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from nasface.data.classes import FACE, faces_among, split_names
-from nasface.data.image_size import image_size
-from nasface.data.layout import (
+from nasface.annotations.classes import FACE, faces_among, split_names
+from nasface.annotations.image_size import image_size
+from nasface.annotations.layout import (
     SPLITS,
     find_images,
     full_names,
@@ -23,8 +23,8 @@ from nasface.data.layout import (
     splits_of,
     write_below,
 )
-from nasface.data.names import check_image_name, excerpt, has_image_suffix, without_suffix
-from nasface.data.records import ImageRecord
+from nasface.annotations.names import check_image_name, excerpt, has_image_suffix, without_suffix
+from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_bytes, read_text
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.detections import NOTHING, ScoredBoxes
-from nasface.data.names import (
+from nasface.annotations.detections import NOTHING, ScoredBoxes
+from nasface.annotations.names import (
     ImageNames,
     by_image,
     check_image_name,
@@ -23,7 +23,7 @@ from nasface.data.names import (
     with_suffix,
     without_suffix,
 )
-from nasface.data.records import ImageRecord
+from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text, write_bytes
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nasface.data.widerface import (
+from nasface.annotations.widerface import (
     ATTRIBUTES,
     parse_wider_annotations,
     read_wider_split,

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.classes import FACE, faces_among, split_names
-from nasface.data.image_size import image_size
-from nasface.data.layout import SPLITS, write_below
-from nasface.data.names import check_image_name, excerpt, has_image_suffix, without_suffix
-from nasface.data.records import ImageRecord
+from nasface.annotations.classes import FACE, faces_among, split_names
+from nasface.annotations.image_size import image_size
+from nasface.annotations.layout import SPLITS, write_below
+from nasface.annotations.names import check_image_name, excerpt, has_image_suffix, without_suffix
+from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text
 from nasface.io.yaml import parse_yaml, to_yaml

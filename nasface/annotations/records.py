@@ -52,7 +52,7 @@ class AnnotatedDataset(Sequence[ImageRecord]):
     """The annotated images of one part of a data set; a slice of it is one as well.
 
     ``root`` is the folder or file that it was read from, ``format`` a name of
-    :data:`~nasface.data.formats.DATASET_FORMATS`.
+    :data:`~nasface.annotations.formats.DATASET_FORMATS`.
     """
 
     records: Sequence[ImageRecord]

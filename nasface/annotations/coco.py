@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.classes import FACE, faces_among, split_names
-from nasface.data.image_size import image_size
-from nasface.data.layout import (
+from nasface.annotations.classes import FACE, faces_among, split_names
+from nasface.annotations.image_size import image_size
+from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
     find_images,
     only_file,
@@ -23,9 +23,9 @@ from nasface.data.layout import (
     splits_of,
     write_below,
 )
-from nasface.data.names import check_image_name, excerpt
-from nasface.data.records import ImageRecord
-from nasface.data.widerface import ATTRIBUTES
+from nasface.annotations.names import check_image_name, excerpt
+from nasface.annotations.records import ImageRecord
+from nasface.annotations.widerface import ATTRIBUTES
 from nasface.errors import DataError
 from nasface.io.files import read_text
 from nasface.io.strict_json import to_json

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.data.names import ImageNames, by_image, check_image_name, without_suffix
+from nasface.annotations.names import ImageNames, by_image, check_image_name, without_suffix
 from nasface.errors import DataError
 from nasface.io.files import decode_text, write_bytes
 
