@@ -1,6 +1,7 @@
 """What ``import nasface`` offers."""
 
 import ast
+import pkgutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -19,6 +20,11 @@ def test_every_public_name_is_there_and_explained(name: str) -> None:
 
 def test_dir_shows_public_names_only() -> None:
     assert set(dir(nasface)) == {*nasface.__all__, "__version__"}
+
+
+def test_no_function_hides_behind_a_room_of_its_name() -> None:
+    rooms = {room.name for room in pkgutil.iter_modules(nasface.__path__)}
+    assert not rooms & set(nasface.__all__)
 
 
 def test_import_brings_no_torch() -> None:

@@ -1,4 +1,3 @@
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -282,11 +281,6 @@ def test_unknown_forms_and_options_of_an_export(tmp_path: Path) -> None:
         nasface.export(detector, tmp_path / "w.tflite")
     with pytest.raises(ConfigError, match="export: there is no 'output'; did you mean 'outputs'"):
         detector.export(tmp_path / "w.onnx", output="boxes")
-
-
-def test_the_room_of_exports_does_not_hide_the_function() -> None:
-    importlib.import_module("nasface.deploy.registry")
-    assert callable(nasface.export)
 
 
 def test_a_detector_shows_what_it_is(tmp_path: Path) -> None:
