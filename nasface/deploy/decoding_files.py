@@ -66,4 +66,4 @@ def numpy_code() -> str:
 
 def javascript_code() -> str:
     """Return the same as a module of JavaScript."""
-    return files("nasface.export").joinpath("templates/decode.mjs").read_text("utf-8")
+    return files("nasface.deploy").joinpath("templates/decode.mjs").read_text("utf-8")

@@ -175,7 +175,7 @@ def write_target(
         except ExportError as error:
             raise ExportError(f"{folder}: not written: {error}") from None
         if entry.program:
-            text = files("nasface.export").joinpath("templates", entry.program).read_text("utf-8")
+            text = files("nasface.deploy").joinpath("templates", entry.program).read_text("utf-8")
             (draft / "detect.py").write_text(text, "utf-8")
         title = title_of(loaded, config)
         card = write_readme(title, entry.text, entry.runs_with, loaded.metrics, worst)

@@ -55,7 +55,7 @@ def write_web(
     }
     (folder / "detector.json").write_text(to_json(about), "utf-8")
     for name in ("index.html", "app.mjs"):
-        text = files("nasface.export").joinpath("templates", name).read_text("utf-8")
+        text = files("nasface.deploy").joinpath("templates", name).read_text("utf-8")
         (folder / name).write_text(text, "utf-8")
     (folder / "runtime").mkdir()
     for name in _FILES:
