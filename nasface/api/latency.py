@@ -29,8 +29,8 @@ class LatencyConfig:
     """The detector in which the cells stand."""
     size: tuple[int, int] = (640, 480)
     """Width and height of the image."""
-    runtime: str = "onnxruntime"
-    """Runtime of the detectors: onnxruntime or torch."""
+    engine: str = "onnxruntime"
+    """What runs the detectors: onnxruntime or torch."""
     threads: int = 1
     """Threads that it may use."""
     rounds: int = 30
@@ -59,7 +59,7 @@ def measure_table(
     """Measure a latency table on this machine, and compare predictions with random detectors.
 
     Raises:
-        NasfaceError: for settings that do not fit together, or a runtime that is missing.
+        NasfaceError: for settings that do not fit together, or an engine that is missing.
     """
     space = load_search_space(config.space, config.parameters)
     shown = progress or Silent()
@@ -70,7 +70,7 @@ def measure_table(
             config.detector,
             space,
             size=config.size,
-            runtime=config.runtime,
+            engine=config.engine,
             rounds=config.rounds,
             examples=[random_genotype(space, _CALIBRATION, at) for at in range(config.calibrate)],
             progress=shown,

@@ -21,6 +21,7 @@ from nasface.data.inputs import list_inputs
 from nasface.deploy.benchmark import BenchmarkConfig, LatencyRow, benchmark
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
+from nasface.deploy.outputs import check_output
 from nasface.deploy.quantization import QuantizationConfig, quantize_model, uses_reduced_range
 from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError, DataError, ExportError, RunError
@@ -174,12 +175,8 @@ def _check_place(path: Path, settings: QuantizeConfig, overwrite: bool) -> None:
     """Raise unless the file can be made there."""
     if path.suffix != ".onnx":
         raise ConfigError(f"{path}: expected a file with suffix .onnx")
-    if settings.weights and path.resolve() == weights_path(settings.weights).resolve():
-        raise ConfigError(f"{path}: holds the weights to quantise; expected another file name")
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise ExportError(f"{path}: is there already; expected a new file, or overwrite")
-    if not path.parent.is_dir():
-        raise ExportError(f"{path}: {path.parent} is no folder")
+    weights = weights_path(settings.weights) if settings.weights else None
+    check_output(path, weights, overwrite=overwrite)
 
 
 def _samples(settings: QuantizeConfig) -> list[Callable[[], Tensor]]:

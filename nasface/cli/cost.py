@@ -114,11 +114,11 @@ def _latency(command: CostCommand) -> int:
     whole = table.predict(genotype)
     parts = {"total": whole, "trunk": whole - sum(cells.values()), **cells}
     if command.json:
-        print_json({"runtime": table.runtime, "size": table.size, "milliseconds": parts})
+        print_json({"engine": table.engine, "size": table.size, "milliseconds": parts})
         return 0
     print_table(
         f"{genotype.name} at {table.size[0]}x{table.size[1]} by {command.latency}, "
-        f"{table.runtime} on {table.machine}, {table.threads} thread(s)",
+        f"{table.engine} on {table.machine}, {table.threads} thread(s)",
         ("part", "ms"),
         [[part, f"{value:.3f}"] for part, value in parts.items()],
     )

@@ -349,7 +349,7 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "space",
                     "parameters",
                     "size",
-                    "runtime",
+                    "engine",
                     "threads",
                     "rounds",
                     "calibrate",

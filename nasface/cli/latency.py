@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     save_latency_table(table, command.out)
     figures: dict[str, Any] = {
         "table": str(command.out),
-        "runtime": table.runtime,
+        "engine": table.engine,
         "machine": table.machine,
         "parts": len(table.entries),
     }
@@ -64,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
     if command.json:
         print_json(figures)
         return 0
-    say(f"table      {command.out}: {figures['parts']} parts, {table.runtime} on {table.machine}")
+    say(f"table      {command.out}: {figures['parts']} parts, {table.engine} on {table.machine}")
     if check is not None:
         say(
             f"check      {len(check.measured)} random detectors of {min(check.measured):.1f} to "

@@ -1,6 +1,6 @@
 """Measures how long the parts of detectors take: a latency table of this machine.
 
-Every part is run in several copies beside each other in one graph, so that the call of the runtime
+Every part is run in several copies beside each other in one graph, so that the call of the engine
 weighs little, and what that call takes by itself is subtracted. Parts take turns, round by round,
 and the median over rounds of the processor time of the process counts: other work on the machine
 makes neither longer than it has to.
@@ -49,17 +49,17 @@ Run = Callable[[], object]
 Prepare = Callable[[nn.Module, Sequence[Tensor]], Run]
 """(module without normalisations, its inputs) -> a function that runs it once."""
 
-RUNTIMES: Registry[Prepare] = Registry("runtime")
+ENGINES: Registry[Prepare] = Registry("engine")
 """Name -> how it runs a module."""
 
 
-def register_runtime(name: str, prepare: Prepare) -> None:
-    """Add a runtime, for which ``nasface latency measure`` then makes tables.
+def register_engine(name: str, prepare: Prepare) -> None:
+    """Add an engine, for which ``nasface latency measure`` then makes tables.
 
     Raises:
         ConfigError: if the name is taken.
     """
-    RUNTIMES.add(name, prepare)
+    ENGINES.add(name, prepare)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def measure_latency(
     space: SearchSpace,
     *,
     size: Size = (640, 480),
-    runtime: str = "onnxruntime",
+    engine: str = "onnxruntime",
     rounds: int = 30,
     examples: Sequence[Genotype] = (),
     progress: Progress | None = None,
@@ -100,9 +100,9 @@ def measure_latency(
     the factor between a part by itself and within a network. Without them it is 1.
 
     Raises:
-        ConfigError: for an unknown runtime. MissingPackageError: if its package is missing.
+        ConfigError: for an unknown engine. MissingPackageError: if its package is missing.
     """
-    prepare = RUNTIMES.find(runtime, "runtime")
+    prepare = ENGINES.find(engine, "engine")
     shown = progress or Silent()
     parts = space_parts(space, detector.channels, size)
     shown.start("latency", len(parts) + len(examples) + 2)
@@ -125,7 +125,7 @@ def measure_latency(
     entries += [LatencyEntry(part, each) for part, each in zip(parts, own, strict=True)]
     table = LatencyTable(
         format=1,
-        runtime=runtime,
+        engine=engine,
         machine=_machine(),
         threads=torch.get_num_threads(),
         size=size,
@@ -148,7 +148,7 @@ def check_latency(
     """Measure whole detectors and predict them by a table of the same machine."""
     shown = progress or Silent()
     shown.start("check", len(genotypes))
-    prepare = RUNTIMES.find(table.runtime, "runtime")
+    prepare = ENGINES.find(table.engine, "engine")
     runs = []
     for genotype in genotypes:
         runs.append(_whole(table.detector, genotype, table.size, prepare))
@@ -278,8 +278,8 @@ def _onnxruntime(module: nn.Module, inputs: Sequence[Tensor]) -> Run:
     return lambda: session.run(None, dict(given))
 
 
-register_runtime("onnxruntime", _onnxruntime)
-register_runtime("torch", _torch)
+register_engine("onnxruntime", _onnxruntime)
+register_engine("torch", _torch)
 
 
 def _machine() -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.decoding_files import decoding_files
 from nasface.deploy.onnx import export_onnx
+from nasface.deploy.outputs import check_output, named_refusals
 from nasface.deploy.parity import ParityDifference, ReportProgress
 from nasface.deploy.python_source.file import export_python
 from nasface.deploy.torch_export import export_program
 from nasface.detection.checkpoint import LoadedDetector
-from nasface.errors import ConfigError, ExportError
+from nasface.errors import ConfigError
 from nasface.inference.onnx_runtime import Outputs
 from nasface.optional import require
 from nasface.registry import Registry
@@ -103,15 +104,9 @@ def write_export(
         OutputError: if the file cannot be written.
     """
     form, config = export_format(path), config or ExportConfig()
+    weights = Path(config.weights) if config.weights else None
     for file in form.files(path, config.outputs):
-        if config.weights and file.resolve() == Path(config.weights).resolve():
-            raise ConfigError(f"{file}: holds the weights to export; expected another file name")
-        if file.is_dir() or (file.exists() and not overwrite):
-            raise ExportError(f"{file}: is there already; expected a new file, or overwrite")
-        if not file.parent.is_dir():
-            raise ExportError(f"{file}: {file.parent} is no folder")
+        check_output(file, weights, overwrite=overwrite)
     require(form.install or " ".join(form.needs), *form.needs)
-    try:
+    with named_refusals(path):
         return form.write(loaded, path, config, report)
-    except ExportError as error:
-        raise ExportError(f"{path}: not written: {error}") from None

@@ -64,7 +64,7 @@ class LatencyTable:
     """
 
     format: Literal[1]
-    runtime: str
+    engine: str
     machine: str
     threads: int
     size: Size
@@ -89,7 +89,7 @@ class LatencyTable:
         if part not in self.times:
             found = ", ".join(f"{key} {value}" for key, value in asdict(part).items())
             raise ConfigError(
-                f"latency table of {self.runtime}: has no {found}; expected a table of the same "
+                f"latency table of {self.engine}: has no {found}; expected a table of the same "
                 "space, detector and image size"
             )
         return self.times[part]
@@ -113,7 +113,7 @@ class LatencyTable:
         """Raise :class:`ConfigError` unless the table is of a detector at (width, height)."""
         if (self.detector, self.size) != (detector, size):
             raise ConfigError(
-                f"latency table of {self.runtime}: was measured for another detector or at "
+                f"latency table of {self.engine}: was measured for another detector or at "
                 f"{self.size[0]}x{self.size[1]}; expected the detector of the settings at "
                 f"{size[0]}x{size[1]}"
             )

@@ -7,7 +7,7 @@ import torch
 
 from nasface.arch.io import load_search_space
 from nasface.deploy.latency import (
-    RUNTIMES,
+    ENGINES,
     Copies,
     LatencyCheck,
     build_part,
@@ -41,7 +41,7 @@ def test_copies_have_inputs_of_their_own() -> None:
 def test_onnxruntime_runs_what_torch_runs() -> None:
     x = torch.randn(1, 8, 6, 4)
     part = build_part(LatencyPart("operation", "narrow_3x3", 6, 4, 8))[0].eval()
-    (found,) = cast(list[Any], RUNTIMES["onnxruntime"](Copies([part]), [x])())
+    (found,) = cast(list[Any], ENGINES["onnxruntime"](Copies([part]), [x])())
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(found), part(x), atol=1e-5, rtol=1e-4)
 
@@ -49,7 +49,7 @@ def test_onnxruntime_runs_what_torch_runs() -> None:
 @pytest.mark.slow
 def test_a_table_of_onnxruntime() -> None:
     table = measure_latency(DETECTOR, SPACE, size=(96, 64), rounds=2)
-    assert table.runtime == "onnxruntime"
+    assert table.engine == "onnxruntime"
     assert len(table.entries) == 1 + len(space_parts(SPACE, 8, (96, 64)))
     assert table.entries[0].milliseconds > 0
 
@@ -57,7 +57,7 @@ def test_a_table_of_onnxruntime() -> None:
 def test_a_measured_table_predicts_the_detectors_of_its_space() -> None:
     examples = [random_genotype(SPACE, 0, at) for at in range(2)]
     table = measure_latency(
-        DETECTOR, SPACE, size=(96, 64), runtime="torch", rounds=2, examples=examples
+        DETECTOR, SPACE, size=(96, 64), engine="torch", rounds=2, examples=examples
     )
     parts = space_parts(SPACE, 8, (96, 64))
     assert [each.part for each in table.entries[1:]] == parts
@@ -80,6 +80,6 @@ def test_functions_take_turns() -> None:
     assert calls == ["a", "b"] * 3
 
 
-def test_an_unknown_runtime_is_refused() -> None:
+def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(ConfigError, match="expected one of onnxruntime, torch"):
-        measure_latency(DETECTOR, SPACE, runtime="tvm")
+        measure_latency(DETECTOR, SPACE, engine="tvm")

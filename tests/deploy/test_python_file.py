@@ -142,7 +142,7 @@ def test_the_weights_themselves_are_safe(tmp_path: Path, capsys: Output) -> None
     before = weights.read_bytes()
     words = f"export --weights {weights} --out {tmp_path}/face.py"
     assert main([*words.split(), "--overwrite"]) == 2
-    assert "holds the weights to export" in capsys.readouterr().err
+    assert "holds the weights in use" in capsys.readouterr().err
     assert main(words.split()) == 2
     assert weights.read_bytes() == before
 

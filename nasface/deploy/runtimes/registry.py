@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.decoding_files import decoding_recipe, numpy_code
+from nasface.deploy.outputs import check_parent, named_refusals
 from nasface.deploy.parity import ParityDifference, ReportProgress
 from nasface.deploy.runtimes.card import title_of, write_readme
 from nasface.detection.checkpoint import LoadedDetector
@@ -29,7 +30,7 @@ Opener = Callable[[Path, int], Callable[[Tensor], tuple[Tensor, ...]]]
 
 @dataclass(frozen=True)
 class Target:
-    """Something that runs exported detectors.
+    """A runtime, for which ``nasface export --to NAME`` writes a folder.
 
     ``program`` is the file of ``nasface/deploy/templates`` that runs it on a photograph, empty
     where the folder is one itself. ``open`` opens a file with ``suffix`` to run it here. ``needs``
@@ -52,7 +53,7 @@ MARK = "README.md"
 """The card, by which a folder is known as one of ours."""
 
 TARGETS: Registry[Target] = Registry("target")
-"""Name -> runtime."""
+"""Name -> runtime that exports are written for."""
 
 
 def register_target(entry: Target) -> None:
@@ -164,16 +165,13 @@ def write_target(
         raise ExportError(f"{folder}: is there already; expected a new folder, or overwrite")
     if folder.exists() and not (folder / MARK).is_file():
         raise ExportError(f"{folder}: is no folder of an export; it is not replaced")
-    if not folder.absolute().parent.is_dir():
-        raise ExportError(f"{folder}: {folder.absolute().parent} is no folder")
+    check_parent(folder)
     require(entry.install or " ".join(entry.needs), *entry.needs)
     with tempfile.TemporaryDirectory(prefix=".nasface-", dir=folder.absolute().parent) as place:
         draft = Path(place) / "draft"
         draft.mkdir()
-        try:
+        with named_refusals(folder):
             worst = entry.write(loaded, draft, config, report)
-        except ExportError as error:
-            raise ExportError(f"{folder}: not written: {error}") from None
         if entry.program:
             text = files("nasface.deploy").joinpath("templates", entry.program).read_text("utf-8")
             (draft / "detect.py").write_text(text, "utf-8")
