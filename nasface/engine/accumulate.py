@@ -64,13 +64,13 @@ class GradientAccumulator:
             for each in parameters:
                 each.grad = None
 
-    def backward(self, loss: Tensor | SupportsLossParts) -> None:
-        """Add the gradient of the loss of a part."""
+    def backward(self, loss: Tensor | SupportsLossParts, share: float = 1.0) -> None:
+        """Add the gradient of the loss of a part, or of a share of it."""
         figures = figures_of(loss)
-        (figures["loss"] / self.parts).backward()
+        (share * figures["loss"] / self.parts).backward()
         # Together, so that a GPU is waited for once; in float64 on the CPU, as MPS has none.
         values = torch.stack([each.detach() for each in figures.values()]).cpu().double()
-        values = values / self.parts
+        values = share * values / self.parts
         for name, value in zip(figures, values.tolist(), strict=True):
             self.figures[name] = self.figures.get(name, 0.0) + value
 

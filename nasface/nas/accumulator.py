@@ -26,6 +26,8 @@ class Accumulator(Protocol[Batch]):
 
     for micro_batch in accumulator(batch, parameters):
         accumulator.backward(loss(micro_batch))
+
+    A micro-batch may have several losses, each with its share of the whole.
     """
 
     figures: dict[str, float]
@@ -35,8 +37,8 @@ class Accumulator(Protocol[Batch]):
         """The micro-batches; when they are through, the gradient is complete."""
         ...
 
-    def backward(self, loss: Tensor | SupportsLossParts) -> None:
-        """Add the gradient of a micro-batch."""
+    def backward(self, loss: Tensor | SupportsLossParts, share: float = 1.0) -> None:
+        """Add the gradient of a loss of a micro-batch, times its share."""
         ...
 
 
@@ -48,13 +50,15 @@ class WholeBatch(Generic[Batch]):
 
     def __call__(self, batch: Batch, _parameters: Sequence[nn.Parameter]) -> Iterator[Batch]:
         """See :class:`Accumulator`."""
+        self.figures = {}
         yield batch
 
-    def backward(self, loss: Tensor | SupportsLossParts) -> None:
+    def backward(self, loss: Tensor | SupportsLossParts, share: float = 1.0) -> None:
         """See :class:`Accumulator`."""
         figures = figures_of(loss)
-        figures["loss"].backward()
-        self.figures = {name: float(each.detach()) for name, each in figures.items()}
+        (share * figures["loss"]).backward()
+        for name, each in figures.items():
+            self.figures[name] = self.figures.get(name, 0.0) + share * float(each.detach())
 
 
 def figures_of(loss: Tensor | SupportsLossParts) -> dict[str, Tensor]:

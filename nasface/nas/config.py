@@ -47,6 +47,9 @@ class BilevelConfig:
     warmup_epochs: int = 20
     """Epochs with frozen architecture parameters; path policies visit all candidates in turn
     meanwhile."""
+    fairness: Literal["expected", "strict"] = "expected"
+    """How steps on uniform paths, such as those of the warm-up, train all candidates: one path a
+    step (as SPOS), or so many that each has its turn, with gradients averaged (as FairNAS)."""
     noise: float = 1.0
     """Gumbel noise on the log-probabilities of the argmax path after the warm-up, falling linearly
     to 0 at noise_until."""

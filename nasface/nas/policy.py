@@ -125,7 +125,7 @@ class RulePolicy(Protocol):
         ...
 
 
-_RULES = 1 << 20
+RULE_DRAWS = 1 << 20
 """At the end of the place of random numbers for combine rules: no slot, step or round of pairs."""
 
 
@@ -171,7 +171,7 @@ class ArgmaxPath:
 
     def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
         """See :class:`RulePolicy`."""
-        generator = draw.generator(draw.step, _RULES)
+        generator = draw.generator(draw.step, RULE_DRAWS)
         return sampled_rules(table, gamma_NR, generator, noise=self.noise, probes=self.probes)
 
 
@@ -210,7 +210,7 @@ class GumbelPath:
         return sampled_rules(
             table,
             gamma_NR,
-            draw.generator(draw.step, _RULES),
+            draw.generator(draw.step, RULE_DRAWS),
             probes=self.probes,
             temperature=self.temperature,
         )
@@ -237,9 +237,9 @@ class UniformPath:
         for node in table.open:
             candidates = np.flatnonzero(table.offered_NR[node])
             round_, turn = divmod(draw.step, len(candidates))
-            order = draw.generator(node, round_, _RULES, _RULES).permutation(len(candidates))
+            order = draw.generator(node, round_, RULE_DRAWS, RULE_DRAWS).permutation(len(candidates))
             columns[node] = int(candidates[order[turn]])
-        return given_rules(table, columns, gamma_NR, draw.generator(draw.step, _RULES))
+        return given_rules(table, columns, gamma_NR, draw.generator(draw.step, RULE_DRAWS))
 
 
 def _uniform_pairs(table: CandidateTable, node: int, draw: StepRandom) -> tuple[Pair, ...]:

@@ -18,7 +18,8 @@ from nasface.nas.config import BilevelConfig, policy_at
 from nasface.nas.cost_penalty import CostPenalty
 from nasface.nas.coverage import Coverage, Decision, decisions
 from nasface.nas.derive import derive
-from nasface.nas.policy import Mixture, PathMixture, Policy
+from nasface.nas.fairness import FairPath, paths_per_step
+from nasface.nas.policy import Mixture, PathMixture, Policy, UniformPath
 from nasface.nas.sensitivity import Sensitivity
 from nasface.nas.supernet import ArchitectureParameters
 from nasface.nn.keys import name_of
@@ -102,8 +103,8 @@ class BilevelSearcher(Generic[Batch]):
         #: of the architecture steps since the searcher was made
         self.sensitivity = Sensitivity(arch_parameters)
         self.step = 0
-        #: what was executed last
-        self.mixture: Mixture = {}
+        #: what was executed last, one path or mixture after another
+        self.mixtures: list[Mixture] = []
 
     @property
     def warm(self) -> bool:
@@ -130,7 +131,8 @@ class BilevelSearcher(Generic[Batch]):
             self.clip,
         )
         if math.isfinite(row["weight_loss"]):
-            self.coverage.add(self.mixture)
+            for mixture in self.mixtures:
+                self.coverage.add(mixture)
         self.step += 1
         parts = self.accumulator.figures.items()
         return row | {name: value for name, value in parts if name != "loss"}
@@ -150,8 +152,11 @@ class BilevelSearcher(Generic[Batch]):
     def _weight_gradient(self, batch: Batch) -> Gradient:
         def gradient(parameters: Sequence[nn.Parameter]) -> float:
             for part in self.accumulator(batch, parameters):
-                mixture = self._mixture(Purpose.WEIGHT_PATHS)
-                self.accumulator.backward(self.loss(part, mixture, arch_step=False))
+                self.mixtures = self._weight_mixtures()
+                share = 1 / len(self.mixtures)
+                for mixture in self.mixtures:
+                    loss = self.loss(part, mixture, arch_step=False)
+                    self.accumulator.backward(loss, share)
             return self.accumulator.figures["loss"]
 
         return gradient
@@ -159,7 +164,8 @@ class BilevelSearcher(Generic[Batch]):
     def _arch_gradient(self, batch: Batch) -> Gradient:
         def gradient(parameters: Sequence[nn.Parameter]) -> float:
             for part in self.accumulator(batch, parameters):
-                mixture = self._mixture(Purpose.ARCH_PATHS)
+                mixture = self._mixture(self.policy(self.step), self.step, Purpose.ARCH_PATHS)
+                self.mixtures = [mixture]
                 self.accumulator.backward(self.loss(part, mixture, arch_step=True))
             self.sensitivity.add(self.arch_parameters)
             return self.accumulator.figures["loss"] + self._add_penalty()
@@ -174,18 +180,25 @@ class BilevelSearcher(Generic[Batch]):
         penalty.backward()
         return float(penalty.detach())
 
-    def _mixture(self, purpose: Purpose) -> Mixture:
+    def _weight_mixtures(self) -> list[Mixture]:
+        """What a weight step executes on each of its images."""
         policy = self.policy(self.step)
-        self.mixture = self.arch_parameters.mixture(
-            policy, seed=self.seed, step=self.step, purpose=purpose
-        )
-        return self.mixture
+        if self.config.fairness == "expected" or not isinstance(policy, UniformPath):
+            return [self._mixture(policy, self.step, Purpose.WEIGHT_PATHS)]
+        count = paths_per_step(self.arch_parameters.tables.values())
+        return [
+            self._mixture(FairPath(), self.step * count + at, Purpose.WEIGHT_PATHS)
+            for at in range(count)
+        ]
+
+    def _mixture(self, policy: Policy, number: int, purpose: Purpose) -> Mixture:
+        return self.arch_parameters.mixture(policy, seed=self.seed, step=number, purpose=purpose)
 
     def executed(self) -> Iterator[Tensor | str]:
         """Give the step, the architecture parameters, and what was executed last."""
         yield str(self.step)
         yield from self.arch_parameters.parameters()
-        for mixture in self.mixture.values():
+        for mixture in (cell for mixture in self.mixtures for cell in mixture.values()):
             if isinstance(mixture, PathMixture):
                 yield str(mixture.pairs)
             else:

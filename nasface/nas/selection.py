@@ -87,8 +87,8 @@ class Judge:
                 yield choices_of(self.space, genotype)
             elif (missed := missed + 1) >= _TRIES:
                 raise ConfigError(
-                    f"{_TRIES} random cells of space {self.space.name} in a row exceed the limit; "
-                    "expected a higher one"
+                    f"none of {_TRIES} random cells of space {self.space.name} in a row keeps the "
+                    "limit; expected a wider one"
                 )
 
     def changed(self, choices: Choices, share: float) -> Choices:

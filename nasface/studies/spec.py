@@ -47,18 +47,23 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyLimit:
-    """Cells whose detector takes longer are left out.
+    """Cells whose detector takes longer are left out, and those that take less than ``at_least``.
 
     ``table`` is a file of ``nasface latency measure`` for the plan's detector, ``milliseconds`` the
-    longest time that it may predict.
+    longest time that it may predict. With ``at_least`` close to it, cells are compared at equal
+    latency.
     """
 
     table: str
     milliseconds: float
+    at_least: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.milliseconds < math.inf:
-            raise ConfigError(f"limit: {self.milliseconds} milliseconds, expected more than 0")
+        if not 0 <= self.at_least < self.milliseconds < math.inf:
+            raise ConfigError(
+                f"limit: {self.milliseconds} milliseconds, at_least {self.at_least}: expected "
+                "more than 0, and from 0 to less than that"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

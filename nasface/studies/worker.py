@@ -111,7 +111,7 @@ def _first_allowed(space: SearchSpace, run: StudyRun) -> Genotype:
         if allowed(genotype):
             return genotype
     raise ConfigError(
-        f"limit: {_DRAWS} random cells of space {space.name} exceed it; expected a higher one"
+        f"limit: none of {_DRAWS} random cells of space {space.name} keeps it; expected a wider one"
     )
 
 
@@ -125,7 +125,7 @@ def within(limit: LatencyLimit | None, detector: DetectorConfig) -> Callable[[Ge
         return lambda genotype: True
     table = load_latency_table(Path(limit.table))
     table.check_made_for(detector, table.size)
-    return lambda genotype: table.predict(genotype) <= limit.milliseconds
+    return lambda genotype: limit.at_least <= table.predict(genotype) <= limit.milliseconds
 
 
 def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:

@@ -1,7 +1,7 @@
 """A search in progress: schedule, options, exact resume."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import torch
@@ -63,12 +63,18 @@ class Toy:
         return rows
 
 
-@pytest.mark.parametrize("order", ["first", "second"])
-@pytest.mark.parametrize("policy", ["argmax", "gumbel", "softmax", "uniform"])
+@pytest.mark.parametrize(
+    ("policy", "changes"),
+    [
+        *((policy, {}) for policy in ("argmax", "gumbel", "softmax", "uniform")),
+        *((policy, {"order": "second"}) for policy in ("argmax", "gumbel", "softmax", "uniform")),
+        ("argmax", {"fairness": "strict"}),
+    ],
+)
 def test_stopped_and_resumed_is_the_uninterrupted_search(
-    policy: Literal["argmax", "gumbel", "softmax", "uniform"], order: Literal["first", "second"]
+    policy: str, changes: dict[str, Any]
 ) -> None:
-    config = replace(CONFIG, policy=policy, order=order, every_edge=policy == "gumbel")
+    config = replace(CONFIG, policy=policy, every_edge=policy == "gumbel", **changes)
     whole, first, second = Toy(config), Toy(config), Toy(config)
     rows = whole.run(6)
     assert ["arch_loss" in row for row in rows] == [False] * 2 + [True] * 4

@@ -61,7 +61,7 @@ def test_only_allowed_cells_are_scored(name: str) -> None:
 
 def test_a_limit_that_no_cell_keeps_is_said() -> None:
     never: Callable[[Genotype], bool] = lambda genotype: False  # noqa: E731
-    with pytest.raises(ConfigError, match="exceed the limit"):
+    with pytest.raises(ConfigError, match="keeps the limit"):
         SELECTIONS["random-search"](Judge(SPACE, matches, 3, never))
 
 
