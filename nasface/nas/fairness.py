@@ -77,8 +77,7 @@ def _pairs(table: CandidateTable, node: int, draw: StepRandom) -> tuple[Pair, ..
     operations = [generator.permutation(len(pairs)) for pairs in edges]
     if kept == len(edges):
         return tuple(
-            pairs[int(own[turn % len(pairs)])]
-            for pairs, own in zip(edges, operations, strict=True)
+            pairs[int(own[turn % len(pairs)])] for pairs, own in zip(edges, operations, strict=True)
         )
     found = []
     for place in range(turn * kept, (turn + 1) * kept):

@@ -237,7 +237,8 @@ class UniformPath:
         for node in table.open:
             candidates = np.flatnonzero(table.offered_NR[node])
             round_, turn = divmod(draw.step, len(candidates))
-            order = draw.generator(node, round_, RULE_DRAWS, RULE_DRAWS).permutation(len(candidates))
+            generator = draw.generator(node, round_, RULE_DRAWS, RULE_DRAWS)
+            order = generator.permutation(len(candidates))
             columns[node] = int(candidates[order[turn]])
         return given_rules(table, columns, gamma_NR, draw.generator(draw.step, RULE_DRAWS))
 

@@ -198,12 +198,12 @@ class BilevelSearcher(Generic[Batch]):
         """Give the step, the architecture parameters, and what was executed last."""
         yield str(self.step)
         yield from self.arch_parameters.parameters()
-        for mixture in (cell for mixture in self.mixtures for cell in mixture.values()):
-            if isinstance(mixture, PathMixture):
-                yield str(mixture.pairs)
+        for cell in (cell for mixture in self.mixtures for cell in mixture.values()):
+            if isinstance(cell, PathMixture):
+                yield str(cell.pairs)
             else:
-                yield mixture.weights_EO
-            yield str([[each.rule for each in rules] for rules in mixture.rules.values()])
+                yield cell.weights_EO
+            yield str([[each.rule for each in rules] for rules in cell.rules.values()])
 
     def arrays(self) -> tuple[dict[str, Float32], dict[str, Float32], dict[str, Float32]]:
         """Copies of the architecture parameters by cell: alphas, betas (with edge normalisation)

@@ -25,10 +25,10 @@ SIZE = (96, 64)
 
 
 def test_a_band_of_latency(tmp_path: Path) -> None:
-    """Every part takes as many milliseconds as it has rows."""
+    """Every part takes a time of its own."""
     space = load_search_space("autofem2-cpm", levels="3-5")
     parts = [trunk_part(DETECTOR, SIZE), *space_parts(space, 8, SIZE)]
-    entries = tuple(LatencyEntry(part, float(part.height)) for part in parts)
+    entries = tuple(LatencyEntry(part, 1.5 + at) for at, part in enumerate(parts))
     table = LatencyTable(1, "torch", "here", 1, SIZE, DETECTOR, entries)
     path = tmp_path / "latency.yaml"
     save_latency_table(table, path)
