@@ -14,10 +14,10 @@ from typing import TypeAlias
 
 from nasface.arch.genotype import Genotype, Provenance, edges_of
 from nasface.arch.space import SearchSpace
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, SpecError
 from nasface.nas.candidates import CandidateTable, Pair
 from nasface.nas.derive import genotype_of_paths
-from nasface.nas.sampling import random_genotype, random_pairs
+from nasface.nas.sampling import mixture_of, random_genotype, random_pairs
 from nasface.random_streams import Purpose, stream
 from nasface.registry import Registry
 
@@ -180,6 +180,24 @@ def choices_of(space: SearchSpace, genotype: Genotype) -> Choices:
             for edges, node in zip(kept, gene.nodes, strict=True)
         )
     return found
+
+
+def holds(space: SearchSpace, genotype: Genotype) -> bool:
+    """Whether a space could give the cells of a genotype, whatever the channels and edge weights
+    with which it is searched."""
+    if not genotype.cells.keys() >= space.cells.keys():
+        return False
+    try:
+        mixture_of(space, genotype)
+    except SpecError:
+        return False
+    choices = choices_of(space, genotype)
+    own = genotype_of_paths(
+        space,
+        {cell: tuple(pairs for pairs, _ in nodes) for cell, nodes in choices.items()},
+        {cell: tuple(rule for _, rule in nodes) for cell, nodes in choices.items()},
+    )
+    return all(own.cells[name] == genotype.cells[name] for name in space.cells)
 
 
 Selection: TypeAlias = Callable[[Judge], Genotype]

@@ -16,13 +16,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nasface.arch.io import load_genotype
+from nasface.arch.io import load_genotype, load_search_space
 from nasface.errors import ConfigError, RunError
 from nasface.io.files import write_text
 from nasface.io.settings import load_config
 from nasface.io.strict_json import REASONS, to_json
 from nasface.io.yaml import to_yaml
 from nasface.models import weights_path
+from nasface.nas.selection import holds
 from nasface.optional import PACKAGE
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.studies.executors import StudyExecutor
@@ -203,12 +204,17 @@ def _phases(run: StudyRun) -> dict[str, str]:
 
 
 def _list_cells(out: Path, runs: list[StudyRun], ranked: list[StudyRun]) -> None:
-    """Tell each supernet which cells are of its space: every distinct one that was trained."""
+    """Tell each supernet which cells are of its space: all that were trained, each cell once."""
     cells = {name: load_genotype(path) for name, path in cells_of(out, runs).items()}
     for run in ranked:
-        folder, own = out / run.path, cells[run.path]
-        same = [name for name, cell in cells.items() if cell.space.digest == own.space.digest]
-        relative = [os.path.relpath(out / name / GENOTYPE_FILE, folder) for name in same]
+        assert run.search is not None
+        folder = out / run.path
+        space = load_search_space(run.search.space, run.search.parameters)
+        # Equal cells, such as those of further trainings, under the name of the last of them.
+        own = {
+            tuple(cell.cells.items()): name for name, cell in cells.items() if holds(space, cell)
+        }
+        relative = [os.path.relpath(out / name / GENOTYPE_FILE, folder) for name in own.values()]
         write_text(folder / "cells.json", to_json(relative))
 
 

@@ -32,13 +32,18 @@ class Paired:
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Spearman's rho and Kendall's tau over ``count`` pairs, with their p."""
+    """Spearman's rho and Kendall's tau over ``count`` pairs, with their p.
+
+    ``low`` and ``high`` are the 95 % interval of rho by the bootstrap over pairs (percentiles).
+    """
 
     rho: float
     p_rho: float
     tau: float
     p_tau: float
     count: int
+    low: float = math.nan
+    high: float = math.nan
 
 
 def mean_of(values: Sequence[float]) -> Mean:
@@ -162,11 +167,38 @@ def _loss(groups: Sequence[Float64], between: float, within: float) -> float:
     return float(determinant + squares + math.log(weights.sum())) / 2
 
 
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> RankCorrelation:
-    """How well one order agrees with another; nan where one of them is constant."""
+def rank_correlation(
+    first: Sequence[float], second: Sequence[float], *, resamples: int = 2000
+) -> RankCorrelation:
+    """How well one order agrees with another; nan where one of them is constant.
+
+    The interval of rho is that of ``resamples`` samples of the pairs with replacement, the same in
+    every call.
+    """
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return RankCorrelation(math.nan, math.nan, math.nan, math.nan, len(first))
     rho, tau = stats.spearmanr(first, second), stats.kendalltau(first, second)
+    low, high = _resampled_rho(np.asarray(first, float), np.asarray(second, float), resamples)
     return RankCorrelation(
-        float(rho.statistic), float(rho.pvalue), float(tau.statistic), float(tau.pvalue), len(first)
+        float(rho.statistic),
+        float(rho.pvalue),
+        float(tau.statistic),
+        float(tau.pvalue),
+        len(first),
+        low,
+        high,
     )
+
+
+def _resampled_rho(first: Float64, second: Float64, resamples: int) -> tuple[float, float]:
+    """The middle 95 % of rho over samples with replacement; samples that are constant are left out.
+
+    Ranks are taken anew in every sample.
+    """
+    drawn = np.random.default_rng(0).integers(len(first), size=(resamples, len(first)))
+    ranks = [stats.rankdata(each[drawn], axis=1) - (len(first) + 1) / 2 for each in (first, second)]
+    products = (ranks[0] * ranks[1]).sum(axis=1)
+    scale = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
+    values = products[scale > 0] / scale[scale > 0]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)

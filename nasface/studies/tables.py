@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -20,7 +19,7 @@ from nasface.studies.scheduler import cells_of
 from nasface.studies.spec import StudySpec, runs_of
 from nasface.studies.stability import Stability, stability
 from nasface.studies.statistics import mean_of, paired, rank_correlation
-from nasface.studies.worker import RANKED
+from nasface.studies.worker import GENOTYPE_FILE, RANKED
 
 RUNS, SUMMARY, RANKS = "runs.csv", "summary.csv", "ranks.csv"
 REPORT = "summary.md"
@@ -95,10 +94,18 @@ def _summary_row(
 def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
     """How each supernet's scores of cells agree with what the cells reached after training.
 
-    A cell that two runs found counts once, with the mean of both. Columns: supernet, seed, cells,
-    rho and tau with their p, over all cells and (``random_``) over those drawn at random alone.
+    A cell that several runs trained counts once, with the mean of their figures. Columns:
+    supernet, seed, cells, rho with its p and 95 % interval over resampled cells, and tau with its
+    p, over all cells and (``random_``) over those drawn at random alone.
     """
-    reached = {run.path: row for run in runs_of(plan) for row in rows if _is_row_of(row, run)}
+    reached: dict[Any, list[float]] = {}
+    drawn = set()
+    for run in runs_of(plan):
+        for row in (each for each in rows if run.search is not None and _is_row_of(each, run)):
+            cell = _cell_key(out / run.path / GENOTYPE_FILE)
+            reached.setdefault(cell, []).append(row[plan.metric])
+            if run.strategy == "random":
+                drawn.add(cell)
     found = []
     for run in runs_of(plan):
         path = out / run.path / RANKED
@@ -106,35 +113,31 @@ def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.Data
             continue
         scores = json.loads(path.read_text("utf-8"))
         scores.pop(REASONS, None)
-        cells: dict[Any, list[tuple[float, float, bool]]] = {}
-        for relative, score in scores.items():
-            if score is None:
-                continue
-            place = os.path.normpath(out / run.path / relative)
-            name = os.path.relpath(Path(place).parent, out)
-            row = reached[name]
-            same = tuple(load_genotype(place).cells.items())
-            cells.setdefault(same, []).append(
-                (score, row[plan.metric], row["strategy"] == "random")
-            )
-        every = [
-            (np.mean([c[0] for c in each]), np.mean([c[1] for c in each]), any(c[2] for c in each))
-            for each in cells.values()
-        ]
+        cells = {
+            _cell_key(path.parent / relative): score
+            for relative, score in scores.items()
+            if score is not None
+        }
         row = {"supernet": run.label, "seed": run.seed}
-        for prefix, chosen in (("", every), ("random_", [each for each in every if each[2]])):
-            agreement = rank_correlation(
-                [float(each[0]) for each in chosen], [float(each[1]) for each in chosen]
-            )
+        for prefix, chosen in (("", list(cells)), ("random_", [c for c in cells if c in drawn])):
+            figures = [float(np.mean(reached[cell])) for cell in chosen]
+            agreement = rank_correlation([cells[cell] for cell in chosen], figures)
             row |= {
                 f"{prefix}cells": agreement.count,
                 f"{prefix}rho": agreement.rho,
+                f"{prefix}low_95": agreement.low,
+                f"{prefix}high_95": agreement.high,
                 f"{prefix}p_rho": agreement.p_rho,
                 f"{prefix}tau": agreement.tau,
                 f"{prefix}p_tau": agreement.p_tau,
             }
         found.append(row)
     return pd.DataFrame(found)
+
+
+def _cell_key(path: Path) -> Any:
+    """The cells of a genotype's file, equal for equal cells."""
+    return tuple(load_genotype(path).cells.items())
 
 
 def write_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path, total: int) -> str:
@@ -227,14 +230,16 @@ def _rank_markdown(agreement: pd.DataFrame) -> str:
     lines = [
         "## Supernet scores against trained cells\n",
         "Score: minus the loss of the cell with inherited weights, normalisations taken anew.\n",
-        "| supernet | seed | cells | rho | p | tau | random cells | rho | p | tau |",
-        "|" + " --- |" * 10,
+        "| supernet | seed | cells | rho | 95 % | p | tau | random cells | rho | 95 % | p | tau |",
+        "|" + " --- |" * 12,
     ]
     for row in agreement.to_dict("records"):
         cells = [str(row["supernet"]), str(row["seed"])]
         for prefix in ("", "random_"):
             cells.append(str(row[f"{prefix}cells"]))
-            cells += [_number(row[f"{prefix}{name}"], 3) for name in ("rho", "p_rho", "tau")]
+            low, high = (_number(row[f"{prefix}{end}_95"], 3) for end in ("low", "high"))
+            cells += [_number(row[f"{prefix}rho"], 3), f"{low} to {high}" if low else ""]
+            cells += [_number(row[f"{prefix}{name}"], 3) for name in ("p_rho", "tau")]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

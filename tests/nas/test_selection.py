@@ -8,7 +8,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import check_membership, load_search_space
 from nasface.errors import ConfigError
 from nasface.nas.sampling import random_genotype
-from nasface.nas.selection import SELECTIONS, Judge, choices_of
+from nasface.nas.selection import SELECTIONS, Judge, choices_of, holds
 
 SPACE = load_search_space("autofem2-cpm", levels="3-5", nodes=3)
 CELL = "cpm_c3"
@@ -70,3 +70,15 @@ def test_choices_are_those_of_the_genotype() -> None:
     for seed in range(5):
         genotype = random_genotype(SPACE, seed)
         assert judge.genotype(choices_of(SPACE, genotype)).cells == genotype.cells
+
+
+def test_a_space_holds_its_cells_whatever_the_channels_of_its_search() -> None:
+    cell = random_genotype(SPACE, 0)
+    assert holds(SPACE, cell)
+    assert holds(load_search_space("autofem2-cpm", levels="3-5", nodes=3, partial=4), cell)
+    sums = load_search_space("autofem2-cpm", levels="3-5", nodes=3, combine="sum")
+    assert not holds(sums, cell)
+    assert holds(SPACE, random_genotype(sums, 0))
+    assert not holds(load_search_space("autofem2-cpm", levels="3-5", nodes=4), cell)
+    assert not holds(load_search_space("autofem2", levels="3-5", nodes=3), cell)
+    assert not holds(load_search_space("autofem2-cpm", levels="2-5", nodes=3), cell)

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from nasface.studies.statistics import (
     holm,
@@ -131,3 +132,16 @@ def test_single_values_count_in_the_spread() -> None:
     assert found.low < 2 < found.high
     with pytest.raises(ValueError, match="two values"):
         spread_of([[1.0], [2.0]])
+
+
+def test_the_interval_of_rho_is_that_of_resampled_pairs() -> None:
+    """Against a loop over samples, rho of each by scipy; ties among them."""
+    random = np.random.default_rng(5)
+    first = random.integers(0, 6, 25).astype(float)
+    second = first + random.normal(0, 3, 25)
+    found = rank_correlation(first.tolist(), second.tolist(), resamples=300)
+    samples = np.random.default_rng(0).integers(25, size=(300, 25))
+    values = [float(stats.spearmanr(first[at], second[at]).statistic) for at in samples]
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+    assert found.low < found.rho < found.high
+    assert math.isnan(rank_correlation([1.0, 1.0], [1.0, 2.0]).low)
