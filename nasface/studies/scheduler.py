@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, load_search_space
 from nasface.errors import ConfigError, RunError
 from nasface.io.files import write_text
@@ -24,12 +25,23 @@ from nasface.io.strict_json import REASONS, to_json
 from nasface.io.yaml import to_yaml
 from nasface.models import weights_path
 from nasface.nas.selection import holds
+from nasface.nas.zero_cost import PREDICTORS
 from nasface.optional import PACKAGE
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.studies.executors import StudyExecutor
 from nasface.studies.processes import run_environment, run_phases
 from nasface.studies.spec import StudyRun, StudySpec, runs_of
-from nasface.studies.worker import GENOTYPE_FILE, LOCK, RANKED, RESULT, RUN, SEARCHED
+from nasface.studies.worker import (
+    GENOTYPE_FILE,
+    LOCK,
+    PREDICT_CELLS,
+    PREDICTED,
+    RANK_CELLS,
+    RANKED,
+    RESULT,
+    RUN,
+    SEARCHED,
+)
 
 PLAN = "plan.yaml"
 _POLL_SECONDS = 0.5
@@ -93,10 +105,8 @@ def run_comparison(
         failed |= work([(run, _phases(run)) for run in runs], each)
         found = rows()
         if len(found) == len(runs) and plan.rank and not stop.asked:
-            ranked = [run for run in runs if run.method in plan.rank]
-            progress.start(f"rank {plan.name}", len(ranked))
-            _list_cells(out, runs, ranked)
-            tasks = [(run, {"rank": RANKED}) for run in ranked]
+            tasks = rank_tasks(plan, out, runs)
+            progress.start(f"rank {plan.name}", len(tasks))
             failed |= work(tasks, lambda _run: progress.advance())
     for folder, reason in failed.items():
         progress.note(f"failed: {folder}: {reason}")
@@ -203,19 +213,50 @@ def _phases(run: StudyRun) -> dict[str, str]:
     return train if run.search is None else {"search": SEARCHED, **train}
 
 
-def _list_cells(out: Path, runs: list[StudyRun], ranked: list[StudyRun]) -> None:
-    """Tell each supernet which cells are of its space: all that were trained, each cell once."""
+def rank_tasks(
+    plan: StudySpec, out: Path, runs: Sequence[StudyRun]
+) -> list[tuple[StudyRun, Mapping[str, str]]]:
+    """What is to score cells: each supernet those of its space, and the first run that has cells
+    all of them by zero-cost predictors."""
     cells = {name: load_genotype(path) for name, path in cells_of(out, runs).items()}
-    for run in ranked:
-        assert run.search is not None
-        folder = out / run.path
-        space = load_search_space(run.search.space, run.search.parameters)
-        # Equal cells, such as those of further trainings, under the name of the last of them.
-        own = {
-            tuple(cell.cells.items()): name for name, cell in cells.items() if holds(space, cell)
-        }
-        relative = [os.path.relpath(out / name / GENOTYPE_FILE, folder) for name in own.values()]
-        write_text(folder / "cells.json", to_json(relative))
+    tasks: list[tuple[StudyRun, Mapping[str, str]]] = []
+    for run in runs:
+        if run.search is not None and run.method in plan.rank:
+            space = load_search_space(run.search.space, run.search.parameters)
+            own = {name: cell for name, cell in cells.items() if holds(space, cell)}
+            _ask(out, run, own, RANKED, RANK_CELLS)
+            tasks.append((run, {"rank": RANKED}))
+    names = [name for name in plan.rank if name in PREDICTORS]
+    if names and cells:
+        first = next(run for run in runs if run.path in cells)
+        _ask(out, first, cells, PREDICTED, PREDICT_CELLS, names)
+        tasks.append((first, {"predict": PREDICTED}))
+    return tasks
+
+
+def _ask(
+    out: Path,
+    run: StudyRun,
+    cells: Mapping[str, Genotype],
+    result: str,
+    file: str,
+    names: Sequence[str] = (),
+) -> None:
+    """Write down for a run which genotypes it is to score, equal cells once, and by what. A result
+    for others is put away."""
+    folder = out / run.path
+    distinct = {tuple(cell.cells.items()): name for name, cell in cells.items()}
+    asked = {
+        "cells": [
+            os.path.relpath(out / name / GENOTYPE_FILE, folder) for name in distinct.values()
+        ],
+        "by": list(names),
+    }
+    text = to_json(asked)
+    path = folder / file
+    if not path.is_file() or path.read_text("utf-8") != text:
+        (folder / result).unlink(missing_ok=True)
+        write_text(path, text)
 
 
 def _open(plan: StudySpec, out: Path) -> None:

@@ -18,6 +18,7 @@ from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, plain_values
 from nasface.nas.policies import POLICIES
 from nasface.nas.selection import SELECTIONS
+from nasface.nas.zero_cost import PREDICTORS
 from nasface.random_streams import further_seed
 
 Figure = Literal["ap", "easy", "medium", "hard"]
@@ -43,6 +44,9 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "random": {},
     }
 )
+
+SIZE_RANKERS = ("macs", "parameters", "latency")
+"""What ranks cells besides supernets and predictors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +97,15 @@ class StudySpec:
 
     ``search`` and ``train`` are settings of ``nasface search`` and ``nasface train`` that all
     methods share; a method's own go over them, and the seed of a run over all. The first method is
-    what the others are tested against. The supernets of the methods in ``rank`` score every cell of
-    their space that the plan trains. A score is the loss on ``score_images`` images, or the next
-    multiple of the batch. ``limit`` holds for the cells of ``random`` and of the selections by
-    scores. Each run computes in ``threads`` threads. ``contrasts`` are
-    pairs of rows, named by their labels, whose difference is tested, with Holm's correction for
-    their number: what the comparison is for, written down before it runs. ``spread`` are groups of
-    rows, and for each the variance is divided between what seeds find and how it is trained.
+    what the others are tested against. ``rank`` names what is to tell the order of all cells that
+    the plan trains: methods, whose supernets score those of their space, zero-cost predictors
+    (:data:`nasface.nas.zero_cost.PREDICTORS`) and sizes (:data:`SIZE_RANKERS`). A score is the loss
+    on ``score_images`` images, or the next multiple of the batch. ``limit`` holds for the cells of
+    ``random`` and of the selections by scores. Each run computes in ``threads`` threads.
+    ``contrasts`` are pairs of rows, named by their labels, whose difference is tested, with Holm's
+    correction for their number: what the comparison is for, written down before it runs. ``spread``
+    are groups of rows, and for each the variance is divided between what seeds find and how it is
+    trained.
     """
 
     name: str
@@ -146,10 +152,12 @@ class StudySpec:
                     f"methods: {method.name}: nodes and search have no meaning for strategy fixed"
                 )
         searched = {m.name for m in self.methods if m.strategy not in ("fixed", "random")}
+        rankers = (*sorted(searched), *PREDICTORS, *SIZE_RANKERS)
         for name in self.rank:
-            if name not in searched:
+            if name not in rankers:
                 raise ConfigError(
-                    f"rank: {name!r}, expected methods that search: {', '.join(sorted(searched))}"
+                    f"rank: {name!r}, expected methods that search, predictors or sizes: "
+                    f"{', '.join(rankers)}"
                 )
         labels = {_row_label(m, nodes) for m in self.methods for nodes in m.nodes or (None,)}
         for what, named in (

@@ -7,7 +7,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from nasface.arch.genotype import Genotype
@@ -15,11 +14,11 @@ from nasface.arch.io import load_genotype
 from nasface.io.files import write_text
 from nasface.io.strict_json import REASONS
 from nasface.studies.planned import planned_tables
+from nasface.studies.ranking import rank_markdown, ranks
 from nasface.studies.scheduler import cells_of
 from nasface.studies.spec import StudySpec, runs_of
 from nasface.studies.stability import Stability, stability
-from nasface.studies.statistics import mean_of, paired, rank_correlation
-from nasface.studies.worker import GENOTYPE_FILE, RANKED
+from nasface.studies.statistics import mean_of, paired
 
 RUNS, SUMMARY, RANKS = "runs.csv", "summary.csv", "ranks.csv"
 REPORT = "summary.md"
@@ -91,55 +90,6 @@ def _summary_row(
     }
 
 
-def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
-    """How each supernet's scores of cells agree with what the cells reached after training.
-
-    A cell that several runs trained counts once, with the mean of their figures. Columns:
-    supernet, seed, cells, rho with its p and 95 % interval over resampled cells, and tau with its
-    p, over all cells and (``random_``) over those drawn at random alone.
-    """
-    reached: dict[Any, list[float]] = {}
-    drawn = set()
-    for run in runs_of(plan):
-        for row in (each for each in rows if run.search is not None and _is_row_of(each, run)):
-            cell = _cell_key(out / run.path / GENOTYPE_FILE)
-            reached.setdefault(cell, []).append(row[plan.metric])
-            if run.strategy == "random":
-                drawn.add(cell)
-    found = []
-    for run in runs_of(plan):
-        path = out / run.path / RANKED
-        if run.method not in plan.rank or not path.is_file():
-            continue
-        scores = json.loads(path.read_text("utf-8"))
-        scores.pop(REASONS, None)
-        cells = {
-            _cell_key(path.parent / relative): score
-            for relative, score in scores.items()
-            if score is not None
-        }
-        row = {"supernet": run.label, "seed": run.seed}
-        for prefix, chosen in (("", list(cells)), ("random_", [c for c in cells if c in drawn])):
-            figures = [float(np.mean(reached[cell])) for cell in chosen]
-            agreement = rank_correlation([cells[cell] for cell in chosen], figures)
-            row |= {
-                f"{prefix}cells": agreement.count,
-                f"{prefix}rho": agreement.rho,
-                f"{prefix}low_95": agreement.low,
-                f"{prefix}high_95": agreement.high,
-                f"{prefix}p_rho": agreement.p_rho,
-                f"{prefix}tau": agreement.tau,
-                f"{prefix}p_tau": agreement.p_tau,
-            }
-        found.append(row)
-    return pd.DataFrame(found)
-
-
-def _cell_key(path: Path) -> Any:
-    """The cells of a genotype's file, equal for equal cells."""
-    return tuple(load_genotype(path).cells.items())
-
-
 def write_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path, total: int) -> str:
     """Write runs.csv, summary.csv, summary.md and, where the plan asks for them, ranks.csv,
     contrasts.csv and spread.csv.
@@ -153,7 +103,7 @@ def write_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path, tot
     agreement = ranks(plan, rows, out)
     if len(agreement):
         write_text(out / RANKS, agreement.to_csv(index=False, float_format="%.6g"))
-        parts.append(_rank_markdown(agreement))
+        parts.append(rank_markdown(agreement))
     parts += planned_tables(plan, rows, out)
     text = "\n".join(parts)
     write_text(out / REPORT, text)
@@ -222,24 +172,6 @@ def _markdown(summary: pd.DataFrame, figure: str) -> str:
             _number(row["macs"] / 1e9, 3),
             _number(row["latency_ms"], 1),
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _rank_markdown(agreement: pd.DataFrame) -> str:
-    lines = [
-        "## Supernet scores against trained cells\n",
-        "Score: minus the loss of the cell with inherited weights, normalisations taken anew.\n",
-        "| supernet | seed | cells | rho | 95 % | p | tau | random cells | rho | 95 % | p | tau |",
-        "|" + " --- |" * 12,
-    ]
-    for row in agreement.to_dict("records"):
-        cells = [str(row["supernet"]), str(row["seed"])]
-        for prefix in ("", "random_"):
-            cells.append(str(row[f"{prefix}cells"]))
-            low, high = (_number(row[f"{prefix}{end}_95"], 3) for end in ("low", "high"))
-            cells += [_number(row[f"{prefix}rho"], 3), f"{low} to {high}" if low else ""]
-            cells += [_number(row[f"{prefix}{name}"], 3) for name in ("p_rho", "tau")]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

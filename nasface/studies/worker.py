@@ -51,9 +51,14 @@ from nasface.progress import Progress
 from nasface.registry import import_extensions
 from nasface.runs.folder import RunFolder
 from nasface.studies.one_shot import OneShotScorer
+from nasface.studies.predict import predict_cells
 from nasface.studies.spec import LatencyLimit, StudyRun
 
-RUN, SEARCHED, RESULT, RANKED = "run.yaml", "search.json", "result.json", "rank.json"
+RUN, SEARCHED, RESULT = "run.yaml", "search.json", "result.json"
+RANK_CELLS, RANKED = "cells.json", "rank.json"
+"""Which cells a supernet is asked about, and its scores."""
+PREDICT_CELLS, PREDICTED = "predict-cells.json", "predict.json"
+"""The same for zero-cost predictors."""
 GENOTYPE_FILE = "genotype.yaml"
 LOCK = ".lock"
 STOPPED, TAKEN = 130, 75
@@ -199,10 +204,10 @@ def accuracies(
 
 
 def rank_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
-    """Score the cells that ``cells.json`` lists (paths of genotypes) by the run's supernet."""
+    """Score the cells that :data:`RANK_CELLS` lists (paths of genotypes) by the run's supernet."""
     assert run.search is not None
     score = OneShotScorer(folder / "search", run.search.data, run.score_images)
-    paths = json.loads((folder / "cells.json").read_text("utf-8"))
+    paths = json.loads((folder / RANK_CELLS).read_text("utf-8"))["cells"]
     progress.start("rank", len(paths))
     scores = {}
     for path in paths:
@@ -212,10 +217,19 @@ def rank_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     return True
 
 
+def predict_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
+    """Score the cells that :data:`PREDICT_CELLS` lists by zero-cost predictors."""
+    asked = json.loads((folder / PREDICT_CELLS).read_text("utf-8"))
+    found = predict_cells(run.train, folder, asked["cells"], asked["by"], progress)
+    RunFolder(folder).write_json(PREDICTED, found)
+    return True
+
+
 PHASES: dict[str, Callable[[StudyRun, Path, Progress], bool]] = {
     "search": search_phase,
     "train": train_phase,
     "rank": rank_phase,
+    "predict": predict_phase,
 }
 
 

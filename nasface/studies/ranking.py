@@ -1,0 +1,142 @@
+"""How well cells can be ranked before they are trained: by supernets, predictors and sizes."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype
+from nasface.detection.latency import load_latency_table
+from nasface.io.strict_json import REASONS
+from nasface.studies.spec import SIZE_RANKERS, StudySpec, runs_of
+from nasface.studies.statistics import rank_correlation
+from nasface.studies.worker import GENOTYPE_FILE, PREDICTED, RANKED
+
+Cells = Any
+"""The cells of a genotype as a key, equal for equal cells."""
+
+
+def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
+    """How each score of cells that the plan names agrees with what they reached after training.
+
+    A cell that several runs trained counts once, with the mean of their figures. Columns: what
+    ranked them (``by``), the seed of a supernet, cells, rho with its 95 % interval over resampled
+    cells and its p, and tau with its p, over all cells and (``random_``) over those drawn at random
+    alone.
+    """
+    trained = _trained(plan, rows, out)
+    found = []
+    for name, seed, scores in _scores(plan, trained, out):
+        row: dict[str, Any] = {"by": name, "seed": seed}
+        drawn = [cells for cells in scores if trained[cells].is_random]
+        for prefix, chosen in (("", list(scores)), ("random_", drawn)):
+            figures = [trained[cells].mean(plan.metric) for cells in chosen]
+            agreement = rank_correlation([scores[cells] for cells in chosen], figures)
+            row |= {
+                f"{prefix}cells": agreement.count,
+                f"{prefix}rho": agreement.rho,
+                f"{prefix}low_95": agreement.low,
+                f"{prefix}high_95": agreement.high,
+                f"{prefix}p_rho": agreement.p_rho,
+                f"{prefix}tau": agreement.tau,
+                f"{prefix}p_tau": agreement.p_tau,
+            }
+        found.append(row)
+    return pd.DataFrame(found)
+
+
+def rank_markdown(agreement: pd.DataFrame) -> str:
+    """The table of :func:`ranks` as Markdown."""
+    lines = [
+        "## What ranks cells before they are trained\n",
+        "Scores of supernets are minus the loss of the cell with inherited weights, normalisations "
+        "taken anew. Spearman's rho with its 95 % interval over resampled cells, Kendall's tau.\n",
+        "| by | seed | cells | rho | 95 % | p | tau | random cells | rho | 95 % | p | tau |",
+        "|" + " --- |" * 12,
+    ]
+    for row in agreement.to_dict("records"):
+        cells = [str(row["by"]), "" if pd.isna(row["seed"]) else str(int(row["seed"]))]
+        for prefix in ("", "random_"):
+            values = [row[f"{prefix}{name}"] for name in ("rho", "p_rho", "tau")]
+            rho, p, tau = ("" if pd.isna(each) else f"{each:.3f}" for each in values)
+            low, high = row[f"{prefix}low_95"], row[f"{prefix}high_95"]
+            interval = "" if pd.isna(low) else f"{low:.3f} to {high:.3f}"
+            cells += [str(row[f"{prefix}cells"]), rho, interval, p, tau]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+@dataclass
+class _TrainedCells:
+    """The rows of all trainings of a genotype's cells."""
+
+    genotype: Genotype
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    is_random: bool = False
+
+    def mean(self, column: str) -> float:
+        """Of a column of the rows."""
+        return float(np.mean([row[column] for row in self.rows]))
+
+
+def _trained(
+    plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path
+) -> dict[Cells, _TrainedCells]:
+    by_run = {(row["label"], row["seed"], row.get("training", 0)): row for row in rows}
+    found: dict[Cells, _TrainedCells] = {}
+    for run in runs_of(plan):
+        row = by_run.get((run.label, run.seed, run.training))
+        path = out / run.path / GENOTYPE_FILE
+        if row is not None and run.search is not None and path.is_file():
+            genotype = load_genotype(path)
+            own = found.setdefault(_cells_of(genotype), _TrainedCells(genotype))
+            own.rows.append(row)
+            own.is_random |= run.strategy == "random"
+    return found
+
+
+def _scores(
+    plan: StudySpec, trained: Mapping[Cells, _TrainedCells], out: Path
+) -> Iterator[tuple[str, int | None, dict[Cells, float]]]:
+    """What ranks, the seed of a supernet, and its scores."""
+    for run in runs_of(plan):
+        path = out / run.path / RANKED
+        if run.method in plan.rank and path.is_file():
+            yield run.label, run.seed, _by_cells(json.loads(path.read_text("utf-8")), path.parent)
+    for name in plan.rank:
+        if name in SIZE_RANKERS and trained:
+            yield name, None, {cells: _size(plan, name, own) for cells, own in trained.items()}
+    for run in runs_of(plan):
+        path = out / run.path / PREDICTED
+        if path.is_file():
+            for name, values in json.loads(path.read_text("utf-8")).items():
+                if name in plan.rank:
+                    yield name, None, _by_cells(values, path.parent)
+
+
+def _by_cells(values: Mapping[str, Any], folder: Path) -> dict[Cells, float]:
+    """Scores by the cells of the genotypes that are named, relative to a folder."""
+    return {
+        _cells_of(load_genotype(folder / relative)): score
+        for relative, score in values.items()
+        if relative != REASONS and score is not None
+    }
+
+
+def _size(plan: StudySpec, name: str, own: _TrainedCells) -> float:
+    """Multiply-adds, parameters or milliseconds of the cells' detector, these as the table of the
+    plan's limit predicts them where there is one."""
+    if name != "latency":
+        return own.mean(name)
+    if plan.limit is None:
+        return own.mean("latency_ms")
+    return load_latency_table(Path(plan.limit.table)).predict(own.genotype)
+
+
+def _cells_of(genotype: Genotype) -> Cells:
+    return tuple(genotype.cells.items())
