@@ -32,8 +32,8 @@ class TrainResult:
     ``ema_decay``, their average. ``history`` is what was logged: a row for each step (learning
     rate, loss and its parts, norm of the gradient) and one for each evaluation (``ap``).
     ``metrics`` are those of the last evaluation. ``finished`` is false if the training was stopped;
-    with a ``folder`` it can be resumed. Of several processes, only the one that ``is_first``
-    evaluated and wrote the folder.
+    with a ``folder`` it can be resumed. Of several processes, only the one that ``is_first`` wrote
+    the folder.
     """
 
     detector: FaceDetector

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from nasface.data.dataset import Batch
+from nasface.engine.distributed.gradients import GradientSum
 from nasface.engine.distributed.world import World, digest_of
 from nasface.nas.accumulator import SupportsLossParts, figures_of
 
@@ -24,7 +26,8 @@ class GradientAccumulator:
     What a step does depends on its parts, not on who takes them: gradients are summed over the
     processes, and running statistics move once a step, by the mean of what each part would move
     them by. Where the loss is not finite, they stay, and no parameter has a gradient. What the
-    processes ran must be the same, by ``digest``, and so must be which parameters have a gradient.
+    processes ran must be the same, by ``digest``, and so must be which parameters have a gradient
+    and in which order they got it.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class GradientAccumulator:
     ) -> None:
         self.digest = digest
         self.world, self.parts, self.size = world, parts, size
+        self.gradients = GradientSum(world)
         self.buffers = list(buffers)
         self.floats = [each for each in self.buffers if each.is_floating_point()]
         self.before = [each.clone() for each in self.buffers]
@@ -47,17 +51,22 @@ class GradientAccumulator:
         self.figures = {}
         _copy(self.before, self.buffers)
         moved: list[Tensor] = []
-        for part in _split(batch, self.size):
+        *earlier, last = _split(batch, self.size)
+        is_shared = self.world.size > 1
+        for part in (*earlier, last):
             if moved:
                 _copy(self.buffers, self.before)
-            yield part
-            self.world.tick()
+            sends = is_shared and part is last
+            with self.gradients.sent_when_ready(parameters) if sends else nullcontext():
+                yield part
             if self.parts > 1:
                 moved = self._moved(moved)
-        if self.parts > 1:
+        if is_shared:
+            self.gradients.complete(parameters)
             self.world.agree("architecture parameters or paths", lambda: self._digest(parameters))
-            sums = self.world.sum_gradients(parameters, moved, list(self.figures.values()))
+            sums = self.gradients.finish(moved, list(self.figures.values()))
             self.figures = dict(zip(self.figures, sums, strict=True))
+        if self.parts > 1:
             self._move(moved)
         if not math.isfinite(self.figures["loss"]):
             _copy(self.buffers, self.before)
@@ -75,8 +84,8 @@ class GradientAccumulator:
             self.figures[name] = self.figures.get(name, 0.0) + value
 
     def _digest(self, parameters: Sequence[nn.Parameter]) -> str:
-        reached = "".join("-" if each.grad is None else "x" for each in parameters)
-        return digest_of([self.digest(), reached])
+        places = {id(each): str(at) for at, each in enumerate(parameters)}
+        return digest_of([self.digest(), *(places[id(each)] for each in self.gradients.order)])
 
     @torch.no_grad()
     def _moved(self, moved: list[Tensor]) -> list[Tensor]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from nasface.annotations.detections import ScoredBoxes
 from nasface.annotations.records import ImageRecord
+from nasface.engine.distributed.world import ALONE, World
 from nasface.inference.batch import detect_images
 from nasface.inference.predict import InferenceConfig
 from nasface.io.strict_json import REASONS
@@ -137,14 +138,16 @@ def evaluate_ap(
     protocol: Protocol = AP,
     options: Any = None,
     folder: Path | None = None,
+    world: World = ALONE,
 ) -> Evaluation:
     """Apply a network to the images of a truth, or for AP to annotated images, and score it.
 
     In images whose name is ``left_out`` nothing is looked for. With a ``folder``, detections are
-    written there as they are made, and those that are there are not made again.
+    written there as they are made, and those that are there are not made again. The processes of a
+    ``world`` share the images, and each returns the whole.
 
     Raises:
-        DataError: naming an image that cannot be read.
+        DataError: naming an image that cannot be read. RunError: for a process that is gone.
     """
     if not isinstance(truth, Truth):
         truth = annotated_truth(truth)
@@ -153,9 +156,12 @@ def evaluate_ap(
     detector.eval()
     try:
         place = None if folder is None else folder / DETECTIONS
-        found = detect_images(detector, images, inference, progress, place)
+        mine = images[world.rank :: world.size]
+        detected = world.collect(detect_images(detector, mine, inference, progress, place))
     finally:
         detector.train(was_training)
+    together = {name: each for part in detected for name, each in part.items()}
+    found = {image.name: together[image.name] for image in images}
     missing = tuple(name for name in truth.names if name in left_out)
     return score(found, truth, protocol, options, inference.describe(), missing)
 

@@ -54,6 +54,8 @@ class JobConfig(ReadConfig):
     anew in each epoch; the batches do not depend on it."""
     checkpoint_minutes: float = 5.0
     """Time between checkpoints; one is also written after each epoch and on Ctrl-C."""
+    rank_timeout: float = 60.0
+    """Seconds that the processes of torchrun wait for one of them that does not answer."""
     log: Annotated[tuple[str, ...], BeforeValidator(logger_names)] = ()
     """Loggers beside metrics.jsonl: tensorboard, wandb, mlflow, csv or a registered one; several
     are separated by spaces or commas."""
@@ -89,6 +91,8 @@ class JobConfig(ReadConfig):
                 f"{self.accumulate}, workers {self.workers}, seed {self.seed}: "
                 "expected at least 1, 1, 1, 0 and 0"
             )
+        if not 0 < self.rank_timeout < math.inf:
+            raise ConfigError(f"rank_timeout: {self.rank_timeout} is not a number above 0")
         if not 0 <= self.image_cache_mb < math.inf:
             raise ConfigError(f"image_cache_mb: {self.image_cache_mb} is not 0 or more")
         if self.batch_size == 1 and self.augment.size <= 2 ** LEVELS[-1]:
@@ -106,11 +110,13 @@ class JobConfig(ReadConfig):
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where a job runs: this process among others, its device, and the run folder, if any."""
+    """Where a job runs: this process among others, its device, and the run folder, if any;
+    ``resumes`` says whether it goes on with the run in that folder."""
 
     world: World
     device: torch.device
     folder: RunFolder | None = None
+    resumes: bool = False
 
     @property
     def output(self) -> RunFolder | None:

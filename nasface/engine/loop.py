@@ -1,13 +1,13 @@
 """The loop that search and training share: steps, epochs, checkpoints, Ctrl-C, faults."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeVar
 
 from nasface.device import choose_device
-from nasface.engine.distributed.world import World, join_world
+from nasface.engine.distributed.world import join_world, launch_id
 from nasface.engine.guards import disk_explained, memory_explained
 from nasface.engine.job import Job, JobConfig, RunContext
 from nasface.engine.log import log_results, logged_run
@@ -16,26 +16,6 @@ from nasface.progress import Progress, Silent, stop_on_interrupt
 from nasface.runs.folder import RunFolder
 from nasface.runs.logger import make_loggers
 from nasface.runs.metrics_log import MetricsLog
-
-
-class _Ticking:
-    """Progress of the first process, nothing of the others; each sign is one of life."""
-
-    def __init__(self, progress: Progress, world: World) -> None:
-        self.progress = progress if world.is_first else Silent()
-        self.tick = world.tick
-
-    def start(self, title: str, total: int, done: int = 0) -> None:
-        self.tick()
-        self.progress.start(title, total, done)
-
-    def advance(self, values: Mapping[str, float] | None = None) -> None:
-        self.tick()
-        self.progress.advance(values)
-
-    def note(self, text: str) -> None:
-        self.tick()
-        self.progress.note(text)
 
 
 def run_loop(job: Job, progress: Progress, log: MetricsLog, checkpoint_minutes: float) -> None:
@@ -47,7 +27,7 @@ def run_loop(job: Job, progress: Progress, log: MetricsLog, checkpoint_minutes: 
     world = job.context.world
     images, _, _, pixels = job.input_shape
     what = f"batches of {images} images of {pixels} pixels"
-    shown = _Ticking(progress, world)
+    shown = progress if world.is_first else Silent()
     with stop_on_interrupt() as stop, memory_explained(job.context.device, what):
         shown.start(job.title, job.total, job.step)
         expected = job.footprint()
@@ -90,7 +70,8 @@ def run_job(
 ) -> tuple[AnyJob, MetricsLog]:
     """Make a job and take the steps that are left of it; Ctrl-C stops it with a checkpoint.
 
-    Without ``out`` nothing is written. Returns the job and what was logged.
+    A run that ``torchrun`` has begun and starts again, after a process was lost say, goes on from
+    its checkpoint. Without ``out`` nothing is written. Returns the job and what was logged.
 
     Raises:
         NasfaceError: for settings, data or a run folder that cannot be used.
@@ -98,22 +79,31 @@ def run_job(
     if resume and out is None:
         raise ConfigError("resume: needs the folder of the stopped run, out")
     folder = None if out is None else RunFolder(out)
-    if resume and folder is not None:
-        folder.check_same(config)
     loggers = make_loggers(config.log)
-    with join_world(config.device) as world:
+    with join_world(config.device, config.rank_timeout) as world:
         world.check_parts(config.accumulate)
-        context = RunContext(world, world.device(choose_device(config.device)), folder)
-        shown = _Ticking(progress, world)
+        shown = progress if world.is_first else Silent()
+        launch = launch_id()
+        is_restart = False
+        if folder is not None and launch is not None and not resume:
+            # The first process says so: it may have made the folder since the others looked.
+            is_restart = world.collect(folder.launch() == launch)[0]
+            resume = is_restart
+        if resume and folder is not None:
+            folder.check_same(config)
+        device = world.device(choose_device(config.device))
+        context = RunContext(world, device, folder, resume)
         job = make(context, shown)
         output = job.context.output
         with nullcontext() if out is None else disk_explained(out):
             if output is not None and not resume:
-                output.create(config, job.kind)
+                output.create(config, job.kind, launch)
             if output is not None and job.data:
                 output.keep_data(job.data)
             if resume:
                 job.load()
+            if is_restart:
+                shown.note(f"torchrun has started this run again; it goes on from step {job.step}")
             job.begin()
             with MetricsLog(output, loggers if world.is_first else None, shown.note) as log:
                 log.start(logged_run(job, config, output))

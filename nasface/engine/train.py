@@ -126,8 +126,8 @@ class TrainOutcome:
 
     ``detector`` is the one that was trained, with the weights of its last step, averaged where they
     were. ``metrics`` are those of the last evaluation, ``evaluation`` is the last one made since
-    the training was started or resumed; of several processes, only the one that ``is_first`` has
-    them and wrote the folder. ``rows`` are what was logged.
+    the training was started or resumed. Of several processes, only the one that ``is_first`` wrote
+    the folder. ``rows`` are what was logged.
     """
 
     folder: Path | None
@@ -313,7 +313,7 @@ def run_training(
 
     def make(context: RunContext, shown: Progress) -> TrainJob:
         given = (
-            load_train_inputs(config, out if resume else None, shown)
+            load_train_inputs(config, out if context.resumes else None, shown)
             if inputs is None
             else check_train_inputs(inputs, config, shown)
         )

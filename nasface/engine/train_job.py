@@ -147,9 +147,9 @@ class TrainJob(Job):
         return parts._replace(total=parts.total + self.teaching.weight * taught, teacher=taught)
 
     def end_epoch(self, progress: Progress, log: MetricsLog) -> None:
-        """Evaluate where it is due; the first process does."""
+        """Evaluate where it is due; the processes share the images."""
         epoch = self.step // self.epoch_steps
-        if self.validation is None or not self.context.world.is_first:
+        if self.validation is None:
             return
         if self.ended or epoch % self.validation.every == 0:
             ap = self._evaluate(self.validation, progress).ap
@@ -166,6 +166,7 @@ class TrainJob(Job):
             validation.inference,
             progress,
             validation.left_out,
+            world=self.context.world,
         )
         self.metrics, self.evaluation = evaluation.figures(), evaluation
         ap = self.metrics["ap"]

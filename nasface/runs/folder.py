@@ -45,8 +45,10 @@ class RunFolder:
                 "stopped run by --resume"
             )
 
-    def create(self, config: object, kind: Kind | None = None) -> None:
-        """Make the folder; write the complete settings, and kind, command and hardware of the run.
+    def create(self, config: object, kind: Kind | None = None, launch: str | None = None) -> None:
+        """Make the folder; write kind, command and hardware of the run, and the complete settings.
+
+        ``launch`` names the ``torchrun`` that it was started by, see :meth:`launch`.
 
         Raises:
             RunError: if the folder exists and is not empty.
@@ -54,9 +56,10 @@ class RunFolder:
         self.check_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write_text(self.config, to_yaml(config))
-            named = {} if kind is None else {"kind": kind}
+            named = {"kind": kind, "torchrun": launch}
+            named = {key: value for key, value in named.items() if value is not None}
             self.write_json(ENVIRONMENT, named | {"id": uuid4().hex} | describe_environment())
+            write_text(self.config, to_yaml(config))  # last: with it the run has begun
         except OSError as problem:
             raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
 
@@ -66,9 +69,18 @@ class RunFolder:
         # Version 0.1 wrote none.
         return json.loads(text).get("id") or hashlib.sha256(text.encode()).hexdigest()[:32]
 
+    def launch(self) -> str | None:
+        """Return the name of the ``torchrun`` that began the run, None where no other began it."""
+        if not is_run_folder(self.path):
+            return None
+        found = json.loads((self.path / ENVIRONMENT).read_text("utf-8")).get("torchrun")
+        return found if isinstance(found, str) else None
+
     def _is_free(self) -> bool:
         """Whether nothing is there but what a run left that was killed before it began."""
-        return self.path.is_dir() and all(is_draft(each) for each in self.path.iterdir())
+        return self.path.is_dir() and all(
+            is_draft(each) or each.name == ENVIRONMENT for each in self.path.iterdir()
+        )
 
     def check_same(self, config: object) -> None:
         """Raise :class:`RunError` unless the run was started with these settings."""

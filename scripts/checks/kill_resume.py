@@ -34,7 +34,7 @@ from nasface.runs.checkpoint import load_checkpoint
 Run = Callable[[Path, bool], object]
 """(folder, whether to resume)"""
 
-VARYING = {"id", "seconds", "started", "peak_memory_mb"}
+VARYING = {"id", "seconds", "started", "peak_memory_mb", "torchrun", "command"}
 """What differs from run to run."""
 
 

@@ -4,11 +4,16 @@ import os
 import socket
 
 
-def environments(size: int) -> list[dict[str, str]]:
-    """The environment of each."""
+def free_port() -> int:
+    """A port that nothing listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+def environments(size: int) -> list[dict[str, str]]:
+    """The environment of each."""
+    port = free_port()
     return [
         {
             **os.environ,

@@ -193,9 +193,3 @@ def test_parts_are_shared_without_loss(config: TrainConfig) -> None:
 def test_parts_that_cannot_be_shared(config: TrainConfig) -> None:
     with pytest.raises(ConfigError, match="2 parts of a step cannot be shared by 3 processes"):
         World(rank=1, size=3).check_parts(config.accumulate)
-
-
-def test_one_process_keeps_its_gradients_as_they_are() -> None:
-    weight = torch.nn.Parameter(torch.ones(2))
-    assert World().sum_gradients([weight], [], (1.5,)) == [1.5]
-    assert weight.grad is None
