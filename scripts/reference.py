@@ -4,6 +4,7 @@ usage: python scripts/reference.py
 """
 
 import inspect
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,11 +23,12 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 
 def render() -> str:
     """The page."""
-    parts = [
-        "# Commands\n\nEvery command with its options, written by `scripts/reference.py` from the "
-        "code. A switch is given without a value; a settings file (`--config`) holds the same "
-        "names, nested at the dots.\n"
-    ]
+    about = (
+        "Every command with its options, written by `scripts/reference.py` from the code. A switch "
+        "is given without a value; a settings file (`--config`) holds the same names, nested at "
+        "the dots."
+    )
+    parts = [f"# Commands\n\n{_wrapped(about)}\n"]
     for words, command in commands():
         found = list(options(command))
         positionals = "".join(f" {each.name.upper()}" for each in found if each.is_positional)
@@ -57,13 +59,17 @@ def _names() -> str:
         ("Hand-made necks", NECK_PARTS),
         ("Layers of heads", HEAD_LAYERS),
     ):
-        lines += [f"{title}: {', '.join(f'`{name}`' for name in names)}.", ""]
+        lines += [_wrapped(f"{title}: {', '.join(f'`{name}`' for name in names)}."), ""]
     return "\n".join(lines[:-1]) + "\n"
 
 
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 118, break_on_hyphens=False)
+
+
 def _row(option: Option) -> str:
-    name = option.name.upper() if option.is_positional else f"--{option.name}"
-    cells = (f"`{name}`", option.kind, option.default, option.text)
+    names = (option.name.upper(),) if option.is_positional else option.words
+    cells = (", ".join(f"`{name}`" for name in names), option.kind, option.default, option.text)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -24,7 +24,7 @@ from nasface.annotations.layout import (
     write_below,
 )
 from nasface.annotations.names import check_image_name, excerpt
-from nasface.annotations.records import ImageRecord
+from nasface.annotations.records import CocoKeys, ImageRecord
 from nasface.annotations.widerface import ATTRIBUTES
 from nasface.errors import DataError
 from nasface.io.files import read_text
@@ -90,22 +90,25 @@ def read_coco(
     faces_of: dict[Any, list[dict[str, Any]]] = {image: [] for image in names}
     for at, each in enumerate(content["annotations"]):
         image = each.get("image_id")
-        if not _is_key(image) or image not in names:
+        if not is_key(image) or image not in names:
             raise DataError(
                 f"{path}: annotation {at} is of image {image!a:.60}, which is not listed"
             )
         kind = each.get("category_id")
-        if not _is_key(kind) or kind not in category:
+        if not is_key(kind) or kind not in category:
             raise DataError(
                 f"{path}: annotation {at} is of category {kind!a:.60}, which is not listed"
             )
         if kind in faces:
-            box = _box(each, f"{path}: annotation {at}")
+            box = box_of(each, f"{path}: annotation {at}")
             faces_of[image].append({**each, "bbox": box})
     top = root if root.is_dir() else path.parent.parent
     tops = list(dict.fromkeys((path.parent, root if root.is_dir() else path.parent, top)))
     places = find_images(path, tops, split, list(names.values()), need_images)
-    return [_record(name, places[name], faces_of[image]) for image, name in names.items()]
+    return [
+        _record(name, places[name], faces_of[image], CocoKeys(image, frozenset(faces)))
+        for image, name in names.items()
+    ]
 
 
 def write_coco(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
@@ -153,7 +156,9 @@ def _without_parents(content: Mapping[str, Any], category: dict[Any, str]) -> di
     return {key: name for key, name in category.items() if name not in above or str(key) in used}
 
 
-def _record(name: str, path: Path, faces: Sequence[Mapping[str, Any]]) -> ImageRecord:
+def _record(
+    name: str, path: Path, faces: Sequence[Mapping[str, Any]], keys: CocoKeys
+) -> ImageRecord:
     boxes_M4 = np.array([each["bbox"] for each in faces], np.float64).reshape(-1, 4)
     boxes_M4[:, 2:] = boxes_M4[:, :2] + boxes_M4[:, 2:].clip(0)
     attributes = {flag: _whole([each.get(flag) for each in faces]) for flag in FLAGS}
@@ -162,7 +167,7 @@ def _record(name: str, path: Path, faces: Sequence[Mapping[str, Any]]) -> ImageR
     for key in OTHERS:
         if any(key in each for each in maps):
             attributes[key] = _whole([each.get(key) for each in maps])
-    return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes)
+    return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes, coco=keys)
 
 
 def _whole(values: Sequence[Any]) -> NDArray[np.int64]:
@@ -204,12 +209,21 @@ def _begins_like_coco(path: Path) -> bool:
     return b'"images"' in start or b'"annotations"' in start
 
 
-def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:
-    text = read_text(path, DataError, "annotations", LARGEST_ANNOTATIONS)
+def load_json(path: Path, what: str) -> Any:
+    """Return the content of a JSON file of annotations or detections.
+
+    Raises:
+        DataError: naming the file, and ``what`` is expected in it.
+    """
+    text = read_text(path, DataError, what, LARGEST_ANNOTATIONS)
     try:
-        content = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not JSON: {str(error)[:200]}") from None
+
+
+def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:
+    content = load_json(path, "annotations")
     for key in ("images", "annotations", "categories"):
         entries = content.get(key) if isinstance(content, dict) else None
         if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
@@ -220,16 +234,22 @@ def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _key(entry: dict[str, Any], name: str, path: Path) -> Any:
     value = entry.get(name)
-    if not _is_key(value):
+    if not is_key(value):
         raise DataError(f"{path}: {value!a:.60} is no {name}, expected a number or text")
     return value
 
 
-def _is_key(value: Any) -> bool:
+def is_key(value: object) -> bool:
+    """Return whether a value may name an image or a category."""
     return isinstance(value, int | str)
 
 
-def _box(annotation: Mapping[str, Any], place: str) -> list[float]:
+def box_of(annotation: Mapping[str, Any], place: str) -> list[float]:
+    """Return ``x y width height`` in pixels: the ``bbox``, or the box round the polygons.
+
+    Raises:
+        DataError: beginning with ``place``, if there is neither.
+    """
     value = annotation.get("bbox") or _bounds(annotation.get("segmentation"))
     if not _are_numbers(value) or len(value) != 4:
         raise DataError(f"{place}: bbox is {value!a:.60}, expected x, y, width, height")

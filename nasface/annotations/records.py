@@ -16,6 +16,15 @@ IGNORED_BY = ("invalid", "ignore", "iscrowd", "difficult")
 ``invalid``, COCO's ``ignore`` and ``iscrowd``, Pascal VOC's ``difficult``."""
 
 
+@dataclass(frozen=True)
+class CocoKeys:
+    """By what a data set in COCO's form, and results for it, name an image, and the categories that
+    are faces."""
+
+    image: int | str
+    faces: frozenset[int | str]
+
+
 @dataclass(frozen=True, eq=False)
 class ImageRecord:
     """One annotated image of M faces, in the order of the annotation file.
@@ -23,6 +32,7 @@ class ImageRecord:
     ``name`` is that in the file, ``event/name.jpg``, and ``path`` the image on disk. ``boxes_M4``
     is float32 ``x1 y1 x2 y2`` in pixels of the image as it is read with ``exif``; a negative width
     or height is read as 0. ``attributes`` maps what a data set says of its faces to int64 (M,).
+    ``coco`` is there for images of a data set in COCO's form.
     """
 
     name: str
@@ -30,6 +40,7 @@ class ImageRecord:
     boxes_M4: NDArray[np.float32]
     attributes: Mapping[str, NDArray[np.int64]]
     exif: Exif = "ignore"
+    coco: CocoKeys | None = None
 
     @property
     def valid_M(self) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from nasface.annotations.coco_results import is_coco_results, read_coco_results
 from nasface.annotations.detections import ScoredBoxes
 from nasface.annotations.names import ImageNames
 from nasface.annotations.records import AnnotatedDataset
@@ -43,7 +44,8 @@ class EvaluateConfig:
     """A released detector by name, weights that `nasface train` wrote, or an ONNX file of `nasface
     export`; their detections are made and scored."""
     detections: str = ""
-    """Detections to score, instead of weights."""
+    """Detections to score, instead of weights: in the protocol's form, or a .json file of results
+    in COCO's."""
     device: str = "auto"
     """cpu, cuda, mps (Apple), or auto: a CUDA GPU where there is one."""
     inference: InferenceConfig = field(default_factory=InferenceConfig)
@@ -91,8 +93,9 @@ def evaluate(
     """Score a detector, or detections made elsewhere, on annotated images by a protocol.
 
     ``detector`` is a detector, the file of one, the files of detections made elsewhere in the
-    protocol's form, or these as name of an image -> boxes and scores. ``dataset`` is what
-    :func:`read_dataset` returned (of a slice, only its images count), or the folder of the data.
+    protocol's form or in COCO's (a ``.json`` file), or these as name of an image -> boxes and
+    scores. ``dataset`` is what :func:`read_dataset` returned (of a slice, only its images count),
+    or the folder of the data.
     ``protocol`` is ``ap``, ``widerface``, ``fddb``, ``coco`` or a registered one, and ``options``
     are its settings, such as ``ground_truth="text"``. With ``bad_images`` skip, an image that
     cannot be read is noted, and its faces count as not found. With ``out``, settings, figures,
@@ -187,7 +190,11 @@ def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, S
     if isinstance(detector, Mapping):
         return detector
     if isinstance(detector, str | Path) and not is_weights(Path(detector)):
-        return protocol.read_detections(Path(detector), truth.names)
+        path = Path(detector)
+        if protocol.takes_coco and is_coco_results(path):
+            keys = {each.name: each.coco for each in truth.images if each.coco is not None}
+            return read_coco_results(path, truth.names, keys)
+        return protocol.read_detections(path, truth.names)
     return None
 
 

@@ -126,7 +126,7 @@ def search(
     refuse(settings, (*READING, "space", "parameters"))
     detector = model if isinstance(model, DetectorConfig) else get_model_spec(model).detector
     if epochs is not None:
-        settings = {"warmup_epochs": 2 * epochs // 5, **settings, "epochs": epochs}
+        settings = {**settings, "epochs": epochs}
     start = SearchConfig(detector=replace(detector, repeats=1, context="separable"))
     config = with_settings(start, settings, "search")
     folder = None if out is None else Path(out)

@@ -48,11 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     if command.json:
         print_json([asdict(each) for each in rows])
     else:
-        print_table(
-            f"{settings.batch} x {settings.size}, {settings.repeats} times",
-            ("", "runtime", "threads", "median ms", "fastest", "slowest", "of first", "MiB", "MB"),
-            [_cells(each) for each in rows],
-        )
+        _print(rows, settings)
     if command.figure is not None:
         from nasface.plots.latency import plot_latencies
 
@@ -68,8 +64,20 @@ def _name(row: LatencyRow) -> str:
     return f"{'/'.join(Path(row.file).parts[-2:])} ({row.runtime})"
 
 
+def _print(rows: Sequence[LatencyRow], settings: BenchmarkConfig) -> None:
+    """A table narrow enough for 80 columns: files are numbered, and named below it."""
+    numbers = {file: str(at) for at, file in enumerate(dict.fromkeys(row.file for row in rows), 1)}
+    print_table(
+        f"{settings.batch} x {settings.size}, {settings.repeats} times: median, fastest and "
+        "slowest in ms,\nmedian over that of the first, memory in MiB, file in MB",
+        ("", "runtime", "threads", "median", "range", "ratio", "MiB", "MB"),
+        [[numbers[each.file], *_cells(each)] for each in rows],
+    )
+    for file, number in numbers.items():
+        say(f"{number:<3}{file}")
+
+
 def _cells(row: LatencyRow) -> list[str]:
     memory = "-" if row.memory is None else f"{row.memory:.0f}"
-    times = [f"{each:.1f}" for each in (row.median, row.fastest, row.slowest)]
-    size = f"{row.megabytes:.2f}"
-    return [row.file, row.runtime, str(row.threads), *times, f"{row.relative:.2f}", memory, size]
+    times = (f"{row.median:.1f}", f"{row.fastest:.1f}-{row.slowest:.1f}", f"{row.relative:.2f}")
+    return [row.runtime, str(row.threads), *times, memory, f"{row.megabytes:.2f}"]

@@ -82,9 +82,10 @@ def completions() -> Completions:
 
 def _words(command: type[object]) -> list[Word]:
     words = [
-        Word(each.word, first_sentence(each.text), tuple(_names(each)), not each.value)
+        Word(word, first_sentence(each.text), tuple(_names(each)), not each.value)
         for each in options(command)
         if not each.is_positional
+        for word in each.words
     ]
     always = ("--help", "--help-all", *(word for word in DETAILS if word.startswith("--")))
     return words + [Word(each, "", (), is_switch=True) for each in always]

@@ -92,7 +92,7 @@ def _examples(guide: Guide) -> Iterator[str]:
 
 def _rows(found: Sequence[Option], *, whole: bool) -> Iterator[str]:
     for each in found:
-        left = each.word if each.is_positional else f"{each.word} {each.value}".rstrip()
+        left = each.word if each.is_positional else f"{', '.join(each.words)} {each.value}".rstrip()
         text = each.text if whole else _opening(each.text)
         if not each.default and not each.is_positional:
             text += " (required)"

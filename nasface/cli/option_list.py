@@ -5,12 +5,16 @@ import inspect
 import textwrap
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import tyro
+
+ALIASES: Mapping[str, str] = MappingProxyType({"--class": "--classes"})
+"""Another way to write an option -> the option."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Option:
     def word(self) -> str:
         """How it is written in a command line."""
         return self.value if self.is_positional else f"--{self.name}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All ways to write it, the usual one first."""
+        return (self.word, *(alias for alias, word in ALIASES.items() if word == self.word))
 
     @property
     def group(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 
 from nasface.cli.help import HELP, HELP_ALL, help_text
-from nasface.cli.option_list import options
+from nasface.cli.option_list import ALIASES, options
 from nasface.errors import ConfigError, RunError, did_you_mean
 from nasface.io.settings import load_config
 from nasface.io.yaml import check_finite
@@ -58,6 +58,7 @@ def parse_line(
         base = None if default is tyro.MISSING_NONPROP else default
         print(help_text(command, verb, base, full=HELP_ALL in arguments))
         raise SystemExit(0)
+    arguments = _under_own_names(arguments, command)
     shown = io.StringIO()
     try:
         with redirect_stderr(shown):
@@ -73,6 +74,28 @@ def parse_line(
         if not end.code:
             raise
         raise ConfigError(_first_message(shown.getvalue(), command)) from None
+
+
+def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
+    """The words with options of several names under the first; all that such an option is given,
+    in several places even, follows at the end."""
+    given: dict[str, list[str]] = {}
+    others: list[str] = []
+    open_values: list[str] | None = None
+    known = set(_words(command)) & set(ALIASES.values())
+    for word in arguments:
+        name, sign, value = word.partition("=")
+        option = ALIASES.get(name, name)
+        if option in known:
+            values = given.setdefault(option, [])
+            open_values = None if sign else values
+            values += [value] if sign else []
+        elif word.startswith("-") or open_values is None:
+            open_values = None
+            others.append(word)
+        else:
+            open_values.append(word)
+    return others + [word for option, values in given.items() for word in (option, *values)]
 
 
 def _first_message(box: str, command: type[Any]) -> str:

@@ -55,9 +55,10 @@ class SearchConfig(BilevelConfig, JobConfig):
     def __post_init__(self) -> None:
         JobConfig.__post_init__(self)
         BilevelConfig.__post_init__(self)
-        if self.warmup_epochs > self.epochs:
+        if self.warmup_within(self.epochs) > self.epochs:
             raise ConfigError(
-                f"warmup_epochs: {self.warmup_epochs} is not between 0 and epochs {self.epochs}"
+                f"warmup_epochs: {self.warmup_epochs} is more than epochs {self.epochs}; expected "
+                "0 to epochs, or none for two fifths of them"
             )
         if min(self.cost_penalty_size) < 2 ** LEVELS[-1]:
             raise ConfigError(
@@ -162,7 +163,7 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         for half, images in enumerate((weight_images, arch_images))
     )
     epoch_steps = len(arch_images) // batch
-    steps = Schedule(epoch_steps * config.warmup_epochs, epoch_steps * config.epochs)
+    steps = Schedule(epoch_steps * config.warmup_within(config.epochs), epoch_steps * config.epochs)
     optimizer = make_optimizer(
         config.optimizer,
         [each for each in model.weights() if each.requires_grad],

@@ -95,7 +95,8 @@ class Protocol:
     ``text`` explains the protocol in a command's help, and ``value`` is what the table holds, such
     as AP. ``options`` is a frozen dataclass of settings with defaults. ``read_detections`` takes
     the files in which its detections go around, ``write_detections`` writes them beside the usual
-    ones, ``read_curves`` reads curves of other programs from a file, or returns None.
+    ones, ``read_curves`` reads curves of other programs from a file, or returns None. A ``.json``
+    file holds detections in COCO's form, unless ``takes_coco`` is false.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Protocol:
     read_detections: Callable[[Path, Iterable[str]], Mapping[str, ScoredBoxes]] = read_detections
     write_detections: Callable[[Path, Truth, Mapping[str, ScoredBoxes]], None] = write_nothing
     read_curves: Callable[[Path], Curves | None] = field(default=lambda path: None)
+    takes_coco: bool = True
 
 
 def folder_of(source: Source) -> Path:

@@ -44,9 +44,9 @@ class BilevelConfig:
     order: Literal["first", "second"] = "first"
     """Whether architecture steps see the weights as fixed (as ASFD and PC-DARTS), or one weight
     step ahead (as DARTS can; about four times the cost)."""
-    warmup_epochs: int = 20
+    warmup_epochs: int | None = None
     """Epochs with frozen architecture parameters; path policies visit all candidates in turn
-    meanwhile."""
+    meanwhile. None: two fifths of the epochs, as in the paper (20 of 50)."""
     fairness: Literal["expected", "strict"] = "expected"
     """How steps on uniform paths, such as those of the warm-up, train all candidates: one path a
     step (as SPOS), or so many that each has its turn, with gradients averaged (as FairNAS)."""
@@ -75,8 +75,8 @@ class BilevelConfig:
 
     def __post_init__(self) -> None:
         POLICIES.find(self.policy)
-        if self.warmup_epochs < 0:
-            raise ConfigError(f"warmup_epochs: {self.warmup_epochs} is not 0 or more")
+        if self.warmup_epochs is not None and self.warmup_epochs < 0:
+            raise ConfigError(f"warmup_epochs: {self.warmup_epochs} is not 0 or more, or none")
         if self.noise < 0 or not 0 < self.noise_until <= 1 or self.probes < 0:
             raise ConfigError(
                 f"noise {self.noise}, noise_until {self.noise_until}, probes {self.probes}: "
@@ -91,6 +91,10 @@ class BilevelConfig:
             raise ConfigError(
                 f"max_skip_connections: {self.max_skip_connections} is not 0 or more, or none"
             )
+
+    def warmup_within(self, epochs: int) -> int:
+        """Return the warm-up epochs of a search of so many epochs."""
+        return 2 * epochs // 5 if self.warmup_epochs is None else self.warmup_epochs
 
 
 def policy_at(config: BilevelConfig, step: int, warmup: int, total: int) -> Policy:

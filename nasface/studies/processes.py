@@ -4,7 +4,6 @@ So each phase has the memory peak to itself, and one that is killed takes no oth
 """
 
 import os
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
+from nasface.studies.interrupts import interrupt_when
 from nasface.studies.worker import STOPPED, TAKEN, begin_phase, run_phase
 
 LOG = "log.txt"
@@ -59,14 +59,14 @@ def _in_own_process(folder: Path, phase: str, stopped: Callable[[], bool]) -> in
     Raises:
         BrokenProcessPool: if the process was killed.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        process = pool.submit(begin_phase, str(folder / LOG)).result()
+    context = get_context("spawn")
+    asked = context.Event()
+    with ProcessPoolExecutor(1, context, interrupt_when, (asked,)) as pool:
+        pool.submit(begin_phase, str(folder / LOG)).result()
         phase_end: Future[int] = pool.submit(run_phase, str(folder.resolve()), phase)
-        asked = False
         while not wait([phase_end], _POLL_SECONDS).done:
-            if not asked and stopped():
-                os.kill(process, signal.SIGINT)
-                asked = True
+            if stopped():
+                asked.set()
         return phase_end.result()
 
 

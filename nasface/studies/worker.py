@@ -50,6 +50,7 @@ from nasface.nn.fuse import fuse_conv_bn
 from nasface.progress import Progress
 from nasface.registry import import_extensions
 from nasface.runs.folder import RunFolder
+from nasface.studies.interrupts import ignore_terminal
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.predict import predict_cells
 from nasface.studies.spec import LatencyLimit, StudyRun
@@ -282,14 +283,13 @@ class _Lines:
         print(text, flush=True)
 
 
-def begin_phase(log: str) -> int:
-    """Make this process one that computes a phase; returns its number.
+def begin_phase(log: str) -> None:
+    """Make this process one that computes a phase.
 
-    What it prints goes to the end of a file. It has a session of its own, so that Ctrl-C on the
-    terminal reaches the comparison alone, which passes it on.
+    What it prints goes to the end of a file. Ctrl-C on the terminal reaches the comparison alone,
+    which passes it on.
     """
-    if hasattr(os, "setsid"):
-        os.setsid()
+    ignore_terminal()
     if hasattr(signal, "SIGUSR2"):
         # Slurm sends it to all processes of a job before the time is up; the job's own sees to it.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
@@ -298,7 +298,6 @@ def begin_phase(log: str) -> int:
     os.dup2(file, sys.stderr.fileno())
     os.close(file)
     keep_freed_memory()
-    return os.getpid()
 
 
 def run_phase(folder: str, phase: str) -> int:

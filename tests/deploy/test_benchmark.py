@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from tiny import DETECTOR, write_lively_weights
 
+from nasface.cli import benchmark as verb
 from nasface.cli.benchmark import _name
 from nasface.cli.main import main
-from nasface.deploy.benchmark import BenchmarkConfig, benchmark
+from nasface.deploy.benchmark import BenchmarkConfig, LatencyRow, benchmark
 from nasface.errors import ConfigError
 from nasface.progress import Silent
 
@@ -58,6 +59,25 @@ def test_a_released_detector_keeps_its_name() -> None:
     rows = benchmark(["asfd-nano", "asfd-nano"], config, Silent())
     assert [each.file for each in rows] == ["asfd-nano", "asfd-nano"]
     assert _name(rows[0]) == "asfd-nano (nasface)"
+
+
+def test_the_table_fits_a_terminal_of_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    files = [f"exports/some/folder/further/down/detector-{at}.mnn" for at in range(2)]
+    rows = [
+        LatencyRow(file, "openvino", threads, 1234.5, 1200.1, 12345.6, 10.25, 1024.0, 123.45)
+        for threads in (1, 16)
+        for file in files
+    ]
+    monkeypatch.setattr(verb, "benchmark", lambda *_: rows)
+    assert main(["benchmark", *files]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    cells = [line.replace("│", " ").split() for line in lines if "│" in line]
+    assert len(cells) == len(rows)
+    assert " ".join(cells[0]) == "1 openvino 1 1234.5 1200.1-12345.6 10.25 1024 123.45"
+    assert lines[-2:] == [f"1  {files[0]}", f"2  {files[1]}"]
 
 
 def test_settings_are_checked() -> None:

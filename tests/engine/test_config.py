@@ -52,7 +52,7 @@ def test_the_file_that_a_run_writes_is_its_settings(kind: type) -> None:
         ("epochs: '3'", "epochs"),
         ("detector: {chanels: 3}", "detector.chanels"),
         ("policy: best", "policy"),
-        ("warmup_epochs: 60", "warmup_epochs"),
+        ("warmup_epochs: 60", "warmup_epochs: 60 is more than epochs 50"),
         ("epochs: 0", "epochs"),
         ("optimizer: {lr: -1}", "lr"),
         ("[1]", "top level"),

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +125,33 @@ def test_detections_of_one_run_are_scored_by_several_protocols(tmp_path: Path) -
     again = nasface.evaluate(tmp_path / "out" / "detections", data, "coco", progress=False)
     direct = nasface.evaluate(weights, data, "coco", progress=False)
     assert again.ap == pytest.approx(direct.ap, abs=1e-6)
+
+
+def test_results_of_coco_are_scored_by_every_protocol(tmp_path: Path) -> None:
+    """With the ids and the category of the data set's own file, in which they are written, too."""
+    pytest.importorskip("faster_coco_eval", reason="the extra coco is not installed")
+    weights = write_lively_weights(tmp_path / "w.safetensors")
+    nasface.convert(write_tiny(tmp_path / "tiny"), "coco", tmp_path / "data")
+    for path in (tmp_path / "data" / "annotations").iterdir():
+        content = json.loads(path.read_text())
+        content["categories"] = [{"id": 5, "name": "hand"}, {"id": 3, "name": "face"}]
+        for image in content["images"]:
+            image["id"] += 100
+        for each in content["annotations"]:
+            each.update(image_id=each["image_id"] + 100, category_id=3)
+        path.write_text(json.dumps(content))
+    direct = {
+        name: nasface.evaluate(
+            weights, tmp_path / "data", name, out=tmp_path / name, progress=False
+        )
+        for name in ("ap", "coco")
+    }
+    results = tmp_path / "coco" / "coco_results.json"
+    rows = json.loads(results.read_text())
+    assert {row["category_id"] for row in rows} == {3}
+    assert {row["image_id"] for row in rows} == {101, 102, 103}
+    results.write_text(json.dumps([*rows, {**rows[0], "category_id": 5, "score": 1}]))
+    for name, expected in direct.items():
+        found = nasface.evaluate(results, tmp_path / "data", name, progress=False)
+        assert found.ap == pytest.approx(expected.ap, abs=1e-6)
+        assert found.figures()["images_without_entry"] == 0

@@ -176,3 +176,9 @@ def test_a_weight_without_anything_to_weigh() -> None:
             config,
             Schedule(0, 1),
         )
+
+
+@pytest.mark.parametrize(("epochs", "warmup"), [(50, 20), (8, 3), (2, 0), (1, 0)])
+def test_the_warm_up_follows_the_epochs(epochs: int, warmup: int) -> None:
+    assert BilevelConfig().warmup_within(epochs) == warmup
+    assert BilevelConfig(warmup_epochs=1).warmup_within(epochs) == 1

@@ -6,7 +6,9 @@ import pytest
 
 from nasface.arch.io import load_search_space
 from nasface.cli.main import main
+from nasface.cli.options import parse
 from nasface.cli.presets import first_sentence
+from nasface.cli.search import SearchCommand
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig, train_config_of
 from nasface.errors import ConfigError
@@ -85,7 +87,7 @@ def test_quickstart_warm_up_reaches_every_candidate() -> None:
     sample = load_config(SampleConfig, PRESETS["quickstart-sample"].path)
     search = load_config(SearchConfig, PRESETS["quickstart-search"].path)
     space = load_search_space(search.space, search.parameters)
-    warm_up_steps = search.warmup_epochs * (sample.train // 2 // search.batch_size)
+    warm_up_steps = search.warmup_within(search.epochs) * (sample.train // 2 // search.batch_size)
     most = max(
         sum(len(edge.operations) for edge in node.edges)
         if node.keep != "all"
@@ -106,3 +108,9 @@ def test_the_second_training_of_d0_fits_the_weights_of_the_first() -> None:
         assert (each.model, each.genotype) == (base.model, base.genotype)
         assert each.detector == base.detector
     assert second.start_weights == "crops-320/last.safetensors"
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("-search")])
+def test_presets_can_be_searched_for_fewer_epochs(name: str) -> None:
+    config = parse(SearchCommand, ["--config", f"preset:{name}", "--epochs", "2"], "search")
+    assert config.settings.warmup_within(2) == 0

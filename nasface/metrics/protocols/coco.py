@@ -38,6 +38,9 @@ class CocoResult:
     faces: tuple[int, ...]
 
 
+FACE_ID = 1
+"""The category, where the data have none."""
+
 AREAS = ("all", "small", "medium", "large")
 """Areas in square pixels: up to 32 x 32, up to 96 x 96, above."""
 
@@ -52,8 +55,8 @@ def _score(truth: Truth, found: Mapping[str, ScoredBoxes], _: object) -> CocoRes
     coco = need("faster_coco_eval", "nasface[coco]")
     data: Sequence[ImageRecord] = truth.faces
     with contextlib.redirect_stdout(io.StringIO()):
-        annotated = coco.COCO(_annotations(data))
-        detected = annotated.loadRes(_detections(data, found))
+        annotated = coco.COCO(_annotations(data, _numbers(data)))
+        detected = annotated.loadRes(_detections(data, found, _numbers(data)))
         evaluation = coco.COCOeval_faster(
             annotated, detected, iouType="bbox", print_function=_quiet
         )
@@ -82,17 +85,33 @@ def _sides(boxes_M4: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(boxes_M4[:, 2:] - boxes_M4[:, :2], np.float64)
 
 
-def _annotations(data: Sequence[ImageRecord]) -> dict[str, Any]:
+def _numbers(data: Sequence[ImageRecord]) -> list[int]:
+    return list(range(1, len(data) + 1))
+
+
+def _own_ids(data: Sequence[ImageRecord]) -> tuple[Sequence[int | str], int | str]:
+    """The ids of images, and of the category, in the data set's own file, so that results fit it;
+    1, 2, ... and 1 where there is none."""
+    keys = [record.coco for record in data if record.coco is not None]
+    if len(keys) < len(data):
+        return _numbers(data), FACE_ID
+    faces = frozenset[int | str]().union(*(each.faces for each in keys))
+    return [each.image for each in keys], min(faces, key=str, default=FACE_ID)
+
+
+def _annotations(
+    data: Sequence[ImageRecord], ids: Sequence[int | str], face: int | str = FACE_ID
+) -> dict[str, Any]:
     """The data set in COCO's form, boxes ``x y width height``; ignored faces are crowds."""
     annotations: list[dict[str, Any]] = []
-    for number, record in enumerate(data, 1):
+    for number, record in zip(ids, data, strict=True):
         sides_M2 = _sides(record.boxes_M4)
         for box, sides, valid in zip(record.boxes_M4, sides_M2, record.valid_M, strict=True):
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": number,
-                    "category_id": 1,
+                    "category_id": face,
                     "bbox": [*map(float, box[:2]), *map(float, sides)],
                     "area": float(sides.prod()),
                     "iscrowd": int(not valid),
@@ -100,28 +119,31 @@ def _annotations(data: Sequence[ImageRecord]) -> dict[str, Any]:
             )
     images = [
         {"id": number, "file_name": name}
-        for number, name in enumerate((record.name for record in data), 1)
+        for number, name in zip(ids, (record.name for record in data), strict=True)
     ]
     return {
         "images": images,
         "annotations": annotations,
-        "categories": [{"id": 1, "name": "face"}],
+        "categories": [{"id": face, "name": "face"}],
     }
 
 
 def _detections(
-    data: Sequence[ImageRecord], found: Mapping[str, ScoredBoxes]
+    data: Sequence[ImageRecord],
+    found: Mapping[str, ScoredBoxes],
+    ids: Sequence[int | str],
+    face: int | str = FACE_ID,
 ) -> list[dict[str, Any]]:
     """Detections in COCO's form of results."""
     rows = []
-    for number, name in enumerate((record.name for record in data), 1):
+    for number, name in zip(ids, (record.name for record in data), strict=True):
         if name in found:
             boxes, scores = found[name]
             for box, sides, score in zip(boxes, _sides(boxes), scores, strict=True):
                 rows.append(
                     {
                         "image_id": number,
-                        "category_id": 1,
+                        "category_id": face,
                         "bbox": [*map(float, box[:2]), *map(float, sides)],
                         "score": float(score),
                     }
@@ -168,8 +190,9 @@ def _curves(result: CocoResult) -> Curves:
 
 def _write(folder: Path, truth: Truth, found: Mapping[str, ScoredBoxes]) -> None:
     data: Sequence[ImageRecord] = truth.faces
-    write_text(folder / TRUTH_FILE, to_json(_annotations(data), None))
-    write_text(folder / RESULTS_FILE, to_json(_detections(data, found), None))
+    own = _own_ids(data)
+    write_text(folder / TRUTH_FILE, to_json(_annotations(data, *own), None))
+    write_text(folder / RESULTS_FILE, to_json(_detections(data, found, *own), None))
 
 
 COCO = Protocol(

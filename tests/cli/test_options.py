@@ -1,0 +1,61 @@
+"""From the words of a command line to settings."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nasface.cli.commands import commands
+from nasface.cli.convert import ConvertCommand
+from nasface.cli.detect import DetectCommand
+from nasface.cli.help import help_text
+from nasface.cli.option_list import options
+from nasface.cli.options import parse
+from nasface.errors import ConfigError
+
+WITH_CLASSES = {
+    words: command
+    for words, command in commands()
+    if "--classes" in {each.word for each in options(command)}
+}
+LINE = ("in", "out", "--to", "coco")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["--class", "--classes"]), st.sampled_from(["face", "a b", "x="])
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from([0, 1, 2, 4]),
+)
+def test_class_is_another_word_for_classes(chosen: list[tuple[str, str]], at: int) -> None:
+    """Once or several times, in any place, with a blank or a sign between."""
+    classes = tuple(value for _, value in chosen)
+    signs = [f"{option}={value}" for option, value in chosen]
+    blanks = [word for option, value in chosen for word in (option, value)]
+    for line in ([*LINE[:at], *signs, *LINE[at:]], [*LINE, *blanks]):
+        command = parse(ConvertCommand, line, "convert")
+        assert command.settings.classes == classes
+        assert (str(command.source), str(command.out), command.to) == ("in", "out", "coco")
+
+
+def test_several_classes_after_one_word() -> None:
+    command = parse(ConvertCommand, [*LINE, "--class", "face", "head"], "convert")
+    assert command.settings.classes == ("face", "head")
+
+
+@pytest.mark.parametrize("words", WITH_CLASSES)
+def test_help_shows_both(words: str) -> None:
+    assert "--classes, --class TEXT ..." in help_text(WITH_CLASSES[words], words, full=True)
+
+
+def test_all_commands_that_read_annotated_data_have_it() -> None:
+    reading = {"check-data", "convert", "search", "train", "evaluate", "evaluate coco", "quantize"}
+    assert set(WITH_CLASSES) == reading
+
+
+def test_a_command_without_classes_does_not_know_it() -> None:
+    with pytest.raises(ConfigError, match="Unrecognized options: --class"):
+        parse(DetectCommand, ["a.jpg", "--class", "face"], "detect")
