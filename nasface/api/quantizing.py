@@ -7,17 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from nasface.annotations.formats import DataConfig
-from nasface.annotations.records import AnnotatedDataset
+from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.api.arguments import refuse
 from nasface.api.detector import FaceDetector, load_detector
 from nasface.api.evaluation import evaluate
 from nasface.api.progress import shown_progress
 from nasface.data.images import read_image, to_tensor
 from nasface.data.inputs import list_inputs
+from nasface.data.reading import ReadConfig, check_images
 from nasface.deploy.benchmark import BenchmarkConfig, LatencyRow, benchmark
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
@@ -39,7 +40,7 @@ FORMS = ("float32", "int8")
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuantizeConfig(QuantizationConfig, DataConfig):
+class QuantizeConfig(QuantizationConfig, ReadConfig):
     """What is quantised, with which images, and what is measured."""
 
     weights: str = DEFAULT_MODEL
@@ -152,11 +153,11 @@ def quantize(
     path = Path(path)
     _check_place(path, settings, overwrite)
     require("nasface[export]", "onnx", "onnxruntime")
-    samples = _samples(settings)
-    validation = _validation(settings)
-    exported = ExportConfig(outputs=settings.outputs, suppression=settings.suppression)
-    model = to_onnx(detector.loaded(), exported)
     with shown_progress(progress) as shown, tempfile.TemporaryDirectory() as folder:
+        samples = _samples(settings, shown)
+        validation = _validation(settings)
+        exported = ExportConfig(outputs=settings.outputs, suppression=settings.suppression)
+        model = to_onnx(detector.loaded(), exported)
         whole = Path(folder) / "float32.onnx"
         whole.write_bytes(model.SerializeToString())
         before = _evaluate(whole, validation, settings, shown)
@@ -179,24 +180,34 @@ def _check_place(path: Path, settings: QuantizeConfig, overwrite: bool) -> None:
     check_output(path, weights, overwrite=overwrite)
 
 
-def _samples(settings: QuantizeConfig) -> list[Callable[[], Tensor]]:
+def _samples(settings: QuantizeConfig, progress: Progress) -> list[Callable[[], Tensor]]:
     """What reads each calibration image."""
+    records: Sequence[ImageRecord]
     if settings.images:
-        files = [(each, True) for each in list_inputs(settings.images, lambda path: False).images]
+        none = np.empty((0, 4), np.float32)
+        files = list_inputs(settings.images, lambda path: False).images
+        records = [ImageRecord(str(path), path, none, {}, "apply") for path in files]
     elif settings.data:
         if "train" not in settings.splits(Path(settings.data)):
             raise DataError(
                 f"{settings.data}: has no training images to calibrate with; expected images too"
             )
-        training = settings.read(settings.data, "train")
-        files = [(each.path, each.exif == "apply") for each in training]
+        records = _annotated(settings, "train")
     else:
         raise ConfigError("data, images: expected one of them, to calibrate with")
-    if not files:
+    if not records:
         raise DataError(f"{settings.data or ' '.join(settings.images)}: has no image")
-    count = min(settings.samples, len(files))
-    chosen = [files[at * len(files) // count] for at in range(count)]
-    return [partial(_read, file, exif, settings.longer_side) for file, exif in chosen]
+    count = min(settings.samples, len(records))
+    chosen = [records[at * len(records) // count] for at in range(count)]
+    check = check_images(chosen, settings.bad_images, "calibration", progress, has_boxes=False)
+    return [
+        partial(_read, each.path, each.exif == "apply", settings.longer_side)
+        for each in check.readable
+    ]
+
+
+def _annotated(settings: QuantizeConfig, split: str) -> AnnotatedDataset:
+    return settings.read(settings.data, split, need_images=settings.bad_images == "stop")
 
 
 def _read(path: Path, exif: bool, longer_side: int | None) -> Tensor:
@@ -211,7 +222,7 @@ def _validation(settings: QuantizeConfig) -> AnnotatedDataset | None:
     """Images to measure AP on, if there are any with a face."""
     if not settings.data or "val" not in settings.splits(Path(settings.data)):
         return None
-    validation = settings.read(settings.data, "val")
+    validation = _annotated(settings, "val")
     return validation if validation.faces else None
 
 
@@ -220,8 +231,13 @@ def _evaluate(
 ) -> Evaluation | None:
     if validation is None:
         return None
-    detector = load_detector(file, "cpu")
-    return evaluate(detector, validation, inference=settings.inference, progress=progress)
+    return evaluate(
+        load_detector(file, "cpu"),
+        validation,
+        inference=settings.inference,
+        bad_images=settings.bad_images,
+        progress=progress,
+    )
 
 
 def _check_runs(file: Path, image: Tensor) -> None:

@@ -20,6 +20,7 @@ from nasface.detection.necks.registry import GENOTYPE, NECK_PARTS, NONE, is_hand
 from nasface.detection.zoo import FAMILY, MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
 from nasface.detection.zoo_peers import PEERS, ModelSpec
 from nasface.errors import ConfigError, one_of
+from nasface.models import released_models, weights_path
 
 
 @dataclass(kw_only=True)
@@ -34,8 +35,8 @@ class CostCommand:
     model: tyro.conf.Positional[str]
     """Detector of the zoo (d0 to d6, d0-dense to d6-dense, retinaface-r50), `family` for all of D0
     to D6, `peers` for all others, genotype (packaged name or YAML file), hand-made neck (fpn,
-    fem-fpn+ssh), `necks` for all of these in one detector, or weights (.safetensors), which carry
-    their own settings."""
+    fem-fpn+ssh), `necks` for all of these in one detector, or weights (.safetensors, or a released
+    detector by name), which carry their own settings."""
     genotype: str = REFERENCE_GENOTYPE
     """Genotype of a member of the family, or of all."""
     size: str = "640x480"
@@ -68,8 +69,8 @@ def run(arguments: Sequence[str]) -> int:
         return _several(PEERS, None, (height, width), command.json)
     if command.model == "necks":
         return _necks(command, (height, width))
-    if command.model.endswith(".safetensors"):
-        loaded = read_checkpoint(Path(command.model))
+    if command.model.endswith(".safetensors") or command.model in released_models():
+        loaded = read_checkpoint(weights_path(command.model))
         config, genotype, title = loaded.config, loaded.genotype, loaded.name
     elif is_hand_made(command.model):
         config, genotype = replace(command.settings, neck=command.model), None
@@ -87,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
         if name not in known and Path(name).suffix not in (".yaml", ".yml"):
             raise ConfigError(
                 f"model: unknown {name!r}; expected weights, a genotype's YAML file, a neck, "
-                f"family, necks, or {one_of(name, known)}"
+                f"family, necks, or {one_of(name, [*known, *released_models()])}"
             )
         config, genotype = command.settings, load_genotype(name)
         title = (

@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import tyro
 
-ALIASES: Mapping[str, str] = MappingProxyType({"--class": "--classes"})
+OTHER_WORDS: Mapping[str, str] = MappingProxyType({"--class": "--classes"})
 """Another way to write an option -> the option."""
 
 
@@ -44,7 +44,7 @@ class Option:
     @property
     def words(self) -> tuple[str, ...]:
         """All ways to write it, the usual one first."""
-        return (self.word, *(alias for alias, word in ALIASES.items() if word == self.word))
+        return (self.word, *(alias for alias, word in OTHER_WORDS.items() if word == self.word))
 
     @property
     def group(self) -> str:

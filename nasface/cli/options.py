@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 
 from nasface.cli.help import HELP, HELP_ALL, help_text
-from nasface.cli.option_list import ALIASES, options
+from nasface.cli.option_list import OTHER_WORDS, options
 from nasface.errors import ConfigError, RunError, did_you_mean
 from nasface.io.settings import load_config
 from nasface.io.yaml import check_finite
@@ -82,10 +82,10 @@ def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
     given: dict[str, list[str]] = {}
     others: list[str] = []
     open_values: list[str] | None = None
-    known = set(_words(command)) & set(ALIASES.values())
+    known = set(_words(command)) & set(OTHER_WORDS.values())
     for word in arguments:
         name, sign, value = word.partition("=")
-        option = ALIASES.get(name, name)
+        option = OTHER_WORDS.get(name, name)
         if option in known:
             values = given.setdefault(option, [])
             open_values = None if sign else values

@@ -1,6 +1,7 @@
 """Image files in and out: 8-bit RGB arrays, and the normalised tensor a detector takes."""
 
 import io
+import re
 import warnings
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +33,16 @@ _CONTAINERS = (
     ("PNG", png._START, png.whole_png),
 )
 _TIFF_SAMPLES = MappingProxyType({1: "unsigned integers", 2: "signed integers", 3: "floats"})
+
+#: kind of picture that a build of OpenCV may not read -> how it begins
+_UNREAD = MappingProxyType(
+    {
+        "HEIC": rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)",
+        "AVIF": rb"....ftypavi[fs]",
+        "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
+        "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+    }
+)
 
 MEAN_COLOUR = (124, 116, 104)
 """``IMAGE_MEAN`` as 8-bit RGB: the colour of padding, which ``to_tensor`` maps to nearly zero."""
@@ -70,7 +81,7 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
         if samples is not None:
             raise DataError(f"{path}: TIFF of {samples}, expected 8 or 16 bits per channel")
         accepted = " ".join(IMAGE_SUFFIXES)
-        raise DataError(f"{path}: is damaged or no image, expected one of {accepted}")
+        raise DataError(f"{path}: {_name_of(data)}, expected one of {accepted}")
     return np.asarray(image, np.uint8)
 
 
@@ -140,6 +151,14 @@ def to_tensor(image_HW3: NDArray[np.uint8]) -> Tensor:
     image_3HW = torch.from_numpy(image_HW3.transpose(2, 0, 1).copy()).float()
     mean, std = (torch.tensor(c).mul(255).view(3, 1, 1) for c in (IMAGE_MEAN, IMAGE_STD))
     return image_3HW.sub_(mean).div_(std)
+
+
+def _name_of(data: bytes) -> str:
+    """What bytes are that are not decoded."""
+    for kind, start in _UNREAD.items():
+        if re.match(start, data, re.DOTALL):
+            return f"is {kind}, which is not read here"
+    return "is damaged or no image"
 
 
 def _tiff_samples(data: bytes) -> str | None:

@@ -10,6 +10,13 @@ from nasface.annotations.names import IMAGE_SUFFIXES
 from nasface.data.video import VIDEO_SUFFIXES, is_stream
 from nasface.errors import DataError
 
+_PICTURES = (
+    *IMAGE_SUFFIXES,
+    *(".jfif", ".jpe", ".mpo", ".gif", ".pgm", ".jp2", ".avif", ".heic", ".heif", ".jxl"),
+)
+"""Pictures of a folder. Those that this build of OpenCV does not read are named as left out, since
+a folder of photographs that nobody looked at would show nothing."""
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -28,9 +35,9 @@ def list_inputs(names: Sequence[str], is_result: Callable[[Path], bool]) -> Inpu
 
     A file is taken as it is, as an image unless its suffix is one of ``VIDEO_SUFFIXES``; so are
     cameras (``camera:0``) and streams (``rtsp://...``). A folder stands for every file below it,
-    sorted, that is not hidden and ends in one of ``IMAGE_SUFFIXES`` or ``VIDEO_SUFFIXES``; a
-    pattern with ``*``, ``?`` or ``[...]`` (``**`` for folders of any depth) for such files and
-    folders that match. Folders for which ``is_result`` says so, and what is in them, are left out.
+    sorted, that is not hidden and ends like a picture or in one of ``VIDEO_SUFFIXES``; a pattern
+    with ``*``, ``?`` or ``[...]`` (``**`` for folders of any depth) for such files and folders that
+    match. Folders for which ``is_result`` says so, and what is in them, are left out.
 
     Raises:
         DataError: if a path does not exist or nothing is found.
@@ -38,6 +45,8 @@ def list_inputs(names: Sequence[str], is_result: Callable[[Path], bool]) -> Inpu
     found = Inputs()
     for name in names:
         path = Path(name)
+        if not name.strip():
+            raise DataError(f"{name!r}: is no path, expected an image, a video or a folder")
         if is_stream(name):
             found.videos[name] = None
         elif os.path.isdir(name):
@@ -69,7 +78,7 @@ def _add(paths: Sequence[Path] | Iterator[Path], found: Inputs, any_suffix: bool
             continue
         if suffix in VIDEO_SUFFIXES:
             found.videos[str(path)] = None
-        elif suffix in IMAGE_SUFFIXES or any_suffix:
+        elif suffix in _PICTURES or any_suffix:
             found.images[path] = None
 
 

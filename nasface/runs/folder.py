@@ -37,13 +37,12 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.checkpoint = path / "checkpoint.pt"
 
-    def check_free(self) -> None:
-        """Raise :class:`RunError` if the folder exists and is not empty."""
+    def check_free(self, kind: Kind | None = None) -> None:
+        """Raise :class:`RunError` if the folder exists and is not empty; ``kind`` is that of the
+        run that it is wanted for."""
         if self.path.exists() and not self._is_free():
-            raise RunError(
-                f"{self.path}: exists and is not empty; choose another --out, or go on with a "
-                "stopped run by --resume"
-            )
+            hint = ", or go on with a stopped run by --resume" if kind != "detection" else ""
+            raise RunError(f"{self.path}: exists and is not empty; choose another --out{hint}")
 
     def create(self, config: object, kind: Kind | None = None, launch: str | None = None) -> None:
         """Make the folder; write kind, command and hardware of the run, and the complete settings.
@@ -53,7 +52,7 @@ class RunFolder:
         Raises:
             RunError: if the folder exists and is not empty.
         """
-        self.check_free()
+        self.check_free(kind)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             named = {"kind": kind, "torchrun": launch}

@@ -2,13 +2,31 @@
 
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nasface.annotations.formats import DATASET_FORMATS
+from nasface.arch.combine import COMBINE_RULES
+from nasface.arch.operations import OPERATIONS
 from nasface.cli.main import VERBS, main
-from nasface.errors import did_you_mean, one_of
+from nasface.deploy.latency import ENGINES
+from nasface.deploy.registry import FORMATS
+from nasface.deploy.runtimes.registry import TARGETS
+from nasface.detection.assignment import ASSIGNERS
+from nasface.detection.backbones.registry import BACKBONES
+from nasface.detection.classification_losses import CLASSIFICATION_LOSSES
+from nasface.detection.head_layers import HEAD_LAYERS
+from nasface.detection.necks.registry import NECK_PARTS
+from nasface.errors import NasfaceError, did_you_mean, one_of
+from nasface.metrics.registry import PROTOCOLS
+from nasface.nas.policies import POLICIES
+from nasface.nas.selection import SELECTIONS
+from nasface.registry import Registry
+from nasface.runs.logger import LOGGERS
+from nasface.studies.executors import EXECUTORS
 
 Output = pytest.CaptureFixture[str]
 
@@ -114,6 +132,34 @@ def test_the_word_is_the_nearest(word: str, at: int, letter: str) -> None:
         }
         assert max(near.values()) >= 0.6
         assert did_you_mean(typed, VERBS) in answers
+
+
+TABLES: list[Registry[Any]] = [
+    *(ASSIGNERS, BACKBONES, CLASSIFICATION_LOSSES, COMBINE_RULES, DATASET_FORMATS, ENGINES),
+    *(EXECUTORS, FORMATS, HEAD_LAYERS, LOGGERS, NECK_PARTS, OPERATIONS, POLICIES, PROTOCOLS),
+    *(SELECTIONS, TARGETS),
+]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind)
+@given(st.data())
+def test_names_of_every_table(table: Registry[Any], data: st.DataObject) -> None:
+    """A letter too few, too many or wrong; against the ratio over all names."""
+    name = data.draw(st.sampled_from(sorted(table)))
+    at = data.draw(st.integers(0, len(name) - 1))
+    letter = data.draw(st.sampled_from(["", "x", "-", name[at] * 2]))
+    typed = name[:at] + letter + name[at + 1 :]
+    if typed in table:
+        return
+    with pytest.raises(NasfaceError) as caught:
+        table.find(typed)
+    ratios = {each: SequenceMatcher(None, each.lower(), typed.lower()).ratio() for each in table}
+    best = max(ratios.values())
+    answers = [
+        f"; did you mean {each!r}?" for each, ratio in ratios.items() if ratio == best >= 0.6
+    ]
+    said = str(caught.value)
+    assert any(map(said.endswith, answers)) if answers else "did you mean" not in said
 
 
 def test_messages() -> None:

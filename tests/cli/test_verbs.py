@@ -205,6 +205,14 @@ def test_a_member_of_the_family(place: Path, tmp_path: Path, capsys: Output) -> 
     assert "model: unknown 'd9'; expected one of d0" in fails(words, capsys)
 
 
+def test_cost_of_a_released_detector(capsys: Output) -> None:
+    capsys.readouterr()
+    assert main(["cost", "asfd-nano", "--json"]) == 0
+    parts = json.loads(capsys.readouterr().out)["parts"]
+    assert max(each["parameters"] for each in parts) == 618_900
+    assert "did you mean 'asfd-nano'?" in fails("cost asfd-nanno", capsys)
+
+
 def test_cost_of_the_family(capsys: Output) -> None:
     capsys.readouterr()
     assert main(["cost", "d0", "--json"]) == 0

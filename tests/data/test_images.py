@@ -221,3 +221,20 @@ def test_a_tiff_of_wide_values_is_named_as_what_it_is(
     (tmp_path / "a.tif").write_bytes(cv2.imencode(".tif", values)[1].tobytes())
     with pytest.raises(DataError, match=rf"a\.tif: TIFF of {samples}, expected 8 or 16 bits"):
         read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1", "HEIC"),
+        (b"\0\0\0\x1cftypavif", "AVIF"),
+        (b"\xff\x0a", "JPEG XL"),
+    ],
+)
+def test_pictures_that_are_not_read_are_named(tmp_path: Path, start: bytes, kind: str) -> None:
+    """Or, as AVIF with some builds of OpenCV, are damaged."""
+    path = tmp_path / "a.jpg"
+    path.write_bytes(start + bytes(100))
+    with pytest.raises(DataError, match=f"is {kind}, which is not read here, expected one of"):
+        read_image(path)

@@ -36,6 +36,16 @@ def test_folders_are_searched_and_sorted(tmp_path: Path) -> None:
         listed(tmp_path / "absent.mp4")
     with pytest.raises(DataError, match="empty list"):
         listed()
+    for nothing in ("", " "):
+        with pytest.raises(DataError, match=f"'{nothing}': is no path"):
+            listed(nothing)
+
+
+def test_pictures_of_every_kind_are_looked_at(tmp_path: Path) -> None:
+    """Those that cannot be read are named later, one by one."""
+    names = ["a.GIF", "b.HEIC", "c.jfif", "d.avif", "e.mpo", "f.pgm", "g.jp2", "h.jxl", "i.heif"]
+    touch(tmp_path, *names, "raw.cr2", "notes.pdf", "icon.svg")
+    assert [Path(name).name for name in listed(tmp_path)] == names
 
 
 def test_patterns_name_files_and_folders(tmp_path: Path) -> None:

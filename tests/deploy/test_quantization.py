@@ -1,6 +1,7 @@
 """Files that compute with 8-bit integers: near the detector, measured beside it, or not written."""
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -147,6 +148,26 @@ def test_mistakes_are_named_and_nothing_is_written(
     assert message in capsys.readouterr().err
     assert not list(place.glob("*new*"))
     assert (place / "old.onnx").read_bytes() == b"old"
+
+
+def test_one_rule_for_images_that_cannot_be_read(
+    place: Path, tmp_path: Path, capsys: Output
+) -> None:
+    shutil.copytree(place / "data", tmp_path / "data")
+    for part in ("train", "val"):
+        path = tmp_path / "data" / f"WIDER_{part}" / "images" / "0--Squares" / "1.jpg"
+        path.write_bytes(path.read_bytes()[:-200])
+    words = (
+        f"quantize --weights {place}/w.safetensors --data {tmp_path}/data --out {tmp_path}/8.onnx"
+    )
+    assert main([*words.split(), "--bad-images", "stop"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "1.jpg: JPEG data is cut short" in line
+    assert "1 of 3 calibration images cannot be read; repair them, or leave them out by" in line
+    assert main([*words.split(), "--bad-images", "skip", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["samples"] == 2
+    assert "left out, " in captured.err
 
 
 def test_a_file_that_is_onnx_already_is_refused(place: Path, result: Quantized) -> None:

@@ -7,12 +7,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile
 from nasface.engine.detect import DetectConfig, Finder
-from nasface.errors import ConfigError, DataError
+from nasface.errors import ConfigError, DataError, RunError
 from nasface.inference.predict import InferenceConfig
 from nasface.progress import Silent, StopRequest
 from nasface.runs.folder import RunFolder
@@ -284,3 +286,32 @@ def test_many_pictures_keep_their_order(tmp_path: Path) -> None:
     for at in left:
         drawn = tmp_path / "new" / f"{at:05d}_{at:02d}.jpg"
         assert drawn.is_dir() if at == 3 else read_image(drawn).shape == (30, 40 + at, 3)
+
+
+NAMES = st.text(
+    st.one_of(st.sampled_from('ab. _#:?*<>|"\\\t\n%'), st.characters(codec="utf-8")), max_size=12
+)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=12), st.integers(0, 300))
+def test_no_two_results_share_a_name_on_any_system(names: list[str], length: int) -> None:
+    """Windows and macOS take names that differ in case alone for one, and Windows has neither some
+    characters nor names that end in a blank or a full stop."""
+    find = Finder(UpperHalf(), DetectConfig(), RunFolder(Path("nowhere")))
+    found = [find._free_name(f"{name}{'x' * length}") for name in [*names, *names]]
+    assert len({name.casefold() for name in found}) == len(found)
+    for name in found:
+        assert name
+        assert not set(name) & set('/\\:*?"<>|\0')
+        assert name.isprintable() or not set(name) & set(map(chr, range(32)))
+        assert name == name.rstrip(" .")
+        assert len(f"{name}.jpg".encode()) <= 255
+
+
+def test_a_folder_in_use_is_not_to_be_resumed(tmp_path: Path) -> None:
+    """``nasface detect`` cannot."""
+    (tmp_path / "mine").touch()
+    with pytest.raises(RunError, match=r"choose another --out$"):
+        RunFolder(tmp_path).create(DetectConfig(), "detection")
+    with pytest.raises(RunError, match=r"go on with a stopped run by --resume$"):
+        RunFolder(tmp_path).create(DetectConfig(), "training")
