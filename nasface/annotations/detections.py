@@ -7,13 +7,13 @@ each, in pixels. A set of them is a folder or an archive, tar or zip.
 import re
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nasface.annotations.names import ImageNames, by_image, check_image_name, without_suffix
 from nasface.errors import DataError
@@ -90,6 +90,42 @@ def read_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBoxes]:
     return found
 
 
+def named_boxes(
+    detections: Mapping[str, tuple[ArrayLike, ArrayLike]], names: Iterable[str]
+) -> dict[str, ScoredBoxes]:
+    """Return detections that a program made, by the names of their images, as arrays.
+
+    Boxes are ``x1 y1 x2 y2`` in pixels, (N, 4), or ellipses, (N, 5), and scores (N,).
+
+    Raises:
+        DataError: naming the image, for other shapes and values that are not finite, and if none is
+            of an image in ``names``.
+    """
+    known = frozenset(names)
+    found = {}
+    for name, value in detections.items():
+        try:
+            boxes, scores = (np.asarray(each, np.float64) for each in value)
+            if not boxes.size:
+                boxes = boxes.reshape(0, 4)
+            sides = boxes.shape[1]
+            is_fine = scores.shape == (len(boxes),) and boxes.ndim == 2 and sides in (4, _ELLIPSE)
+        except (TypeError, ValueError, IndexError):
+            is_fine = False
+        if not is_fine or not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
+            raise DataError(
+                f"detections of {name!r}: expected boxes x1 y1 x2 y2 (N, 4) and scores (N,), all "
+                "of them finite"
+            )
+        found[name] = ScoredBoxes(boxes, scores)
+    if found and not known & found.keys():
+        raise DataError(
+            f"detections of no image that is evaluated on: {next(iter(found))!r} is none, expected "
+            f"names such as {min(known, default='event/name.jpg')!r}"
+        )
+    return found
+
+
 def parse_detections(data: bytes, source: str) -> ScoredBoxes:
     """Return the boxes and scores of one file, float64.
 
@@ -150,13 +186,13 @@ def _is_row(values: list[str]) -> bool:
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, bytes, str]]:
     """Name without ``.txt``, content and source of each file."""
-    for path in sorted(folder.rglob("*.txt")):
+    for path in sorted(folder.rglob("*.[tT][xX][tT]")):
         if not path.name.startswith(".") and path.is_file():
             try:
                 data = path.read_bytes()
             except OSError as error:
                 raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-            yield path.relative_to(folder).as_posix().removesuffix(".txt"), data, str(path)
+            yield path.relative_to(folder).as_posix()[: -len(".txt")], data, str(path)
 
 
 def _of_archive(path: Path) -> Iterator[tuple[str, bytes, str]]:
@@ -166,7 +202,7 @@ def _of_archive(path: Path) -> Iterator[tuple[str, bytes, str]]:
         for member, size, data in members(path):
             # Some programs on Windows write its separator.
             place = PurePosixPath(member.replace("\\", "/"))
-            if place.name.startswith(".") or place.suffix != ".txt":
+            if place.name.startswith(".") or place.suffix.lower() != ".txt":
                 continue
             source = f"{path}: {member}"
             name = str(place.with_suffix(""))
@@ -177,8 +213,11 @@ def _of_archive(path: Path) -> Iterator[tuple[str, bytes, str]]:
     except DataError:
         raise
     except Exception as error:  # a damaged archive can raise anything
+        # Tarfile names everything that it has tried, in lines.
+        reason = "" if "\n" in str(error) else f" ({str(error)!a:.200})"
         raise DataError(
-            f"{path}: is no tar or zip archive that can be read ({str(error)!a:.200})"
+            f"{path}: is no tar or zip archive that can be read{reason}; expected a folder, a .zip "
+            "or a .tar, compressed or not"
         ) from None
 
 

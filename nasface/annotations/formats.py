@@ -45,7 +45,7 @@ class DatasetWriter:
     has a place for. ``keeps_ignored``: faces may be marked as ignored, and are left out otherwise;
     ``whole_pixels``: boxes are rounded; ``cuts``: boxes are cut at the border of their image before
     they are written; ``one_folder``: images of all parts share a folder; ``stems``: images are told
-    apart without their suffix.
+    apart without their suffix; ``lists_folder``: readers list a folder, but for hidden files.
     """
 
     write: Callable[[Path, Mapping[str, Sequence[ImageRecord]]], None]
@@ -56,6 +56,7 @@ class DatasetWriter:
     cuts: bool = False
     one_folder: bool = False
     stems: bool = False
+    lists_folder: bool = False
     exif: Exif = "ignore"
 
 
@@ -261,7 +262,14 @@ for _form in (
         read_yolo,
         has_classes=True,
         splits=yolo_splits,
-        writer=DatasetWriter(write_yolo, keeps_ignored=False, cuts=True, stems=True, exif="apply"),
+        writer=DatasetWriter(
+            write_yolo,
+            keeps_ignored=False,
+            cuts=True,
+            stems=True,
+            lists_folder=True,
+            exif="apply",
+        ),
         unread="polygons and key points: only the boxes round them are read",
     ),
     DatasetFormat(
@@ -286,6 +294,7 @@ for _form in (
             keeps=("difficult", "occluded", "truncated"),
             one_folder=True,
             stems=True,
+            lists_folder=True,
         ),
     ),
     DatasetFormat(

@@ -42,6 +42,12 @@ def has_image_suffix(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
+def is_hidden(name: str) -> bool:
+    """Tell whether a relative path, or a folder in it, begins with a full stop, as the copies that
+    macOS and Jupyter leave."""
+    return any(part.startswith(".") for part in name.split("/"))
+
+
 def without_suffix(name: str) -> str:
     """Return ``event/a.b`` for ``event/a.b.jpg``; a name without an image suffix stays as it is."""
     return name[: name.rindex(".")] if has_image_suffix(name) else name

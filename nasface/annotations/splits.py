@@ -50,7 +50,8 @@ def part_by_file(records: Sequence[ImageRecord], split: str, path: Path) -> list
     of those for validation; all others are for training then.
 
     Raises:
-        ConfigError: for another split. DataError: naming the file, for a name of no image.
+        ConfigError: for another split. DataError: naming the file, for a name of no image, and if
+            the part would be empty.
     """
     _check_split(split, "split_file")
     listed = _names_in(path)
@@ -68,10 +69,11 @@ def part_by_file(records: Sequence[ImageRecord], split: str, path: Path) -> list
     shared = sorted(parts.get("train", set()) & parts["val"])
     if shared:
         raise DataError(f"{path}: {excerpt(shared[0])} is in both parts, expected it in one")
-    wanted = parts.get(split)
-    if wanted is None:
-        return [record for record in records if record.name not in parts["val"]]
-    return [record for record in records if record.name in wanted]
+    wanted = parts.get(split, known.keys() - parts["val"])
+    found = [record for record in records if record.name in wanted]
+    if not found:
+        raise DataError(f"{path}: leaves no image for part {split!r}, expected some")
+    return found
 
 
 def _check_split(split: str, setting: str) -> None:

@@ -23,7 +23,13 @@ from nasface.annotations.layout import (
     splits_of,
     write_below,
 )
-from nasface.annotations.names import check_image_name, excerpt, has_image_suffix, without_suffix
+from nasface.annotations.names import (
+    check_image_name,
+    excerpt,
+    has_image_suffix,
+    is_hidden,
+    without_suffix,
+)
 from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_bytes, read_text
@@ -114,7 +120,11 @@ def _places(root: Path) -> Iterator[Path]:
 
 
 def _xml_files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*.xml") if not path.name.startswith("."))
+    return (
+        path
+        for path in folder.rglob("*.[xX][mM][lL]")
+        if not is_hidden(path.relative_to(folder).as_posix())
+    )
 
 
 def _list_of(root: Path, split: str) -> Path | None:

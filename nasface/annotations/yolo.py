@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from nasface.annotations.classes import FACE, faces_among, split_names
 from nasface.annotations.image_size import image_size
 from nasface.annotations.layout import SPLITS, write_below
-from nasface.annotations.names import check_image_name, excerpt, has_image_suffix, without_suffix
+from nasface.annotations.names import (
+    check_image_name,
+    excerpt,
+    has_image_suffix,
+    is_hidden,
+    without_suffix,
+)
 from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text
@@ -74,21 +80,21 @@ def read_yolo(
         check_image_name(name, str(file))
         if name in records:
             raise DataError(f"{file}: image {name!r} occurs twice, expected each once")
-        boxes = _labels(_label_file(path), faces, has_points)
+        boxes = _labels(path, faces, has_points)
         records[name] = ImageRecord(name, path, _in_pixels(boxes, path), {}, "apply")
     return list(records.values())
 
 
 def write_yolo(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
-    """Write ``data.yaml``, and ``labels/`` beside the ``images/`` of each part."""
-    for split, records in parts.items():
+    """Write ``data.yaml``, and the labels of each image where readers look for them."""
+    for records in parts.values():
         for record in records:
             height, width = image_size(record.path, record.exif)
             shares_M4 = record.boxes_M4 / np.array([width, height, width, height], np.float64)
             sides_M2 = shares_M4[:, 2:] - shares_M4[:, :2]
             rows_M4 = np.concatenate([shares_M4[:, :2] + sides_M2 / 2, sides_M2], axis=1)
             lines = ["0 " + " ".join(f"{value:.10g}" for value in row) for row in rows_M4]
-            path = root / "labels" / split / f"{without_suffix(record.name)}.txt"
+            path = next(_label_files(record.path))
             write_below(path, "".join(line + "\n" for line in lines))
     content = {"path": ".", **{split: f"images/{split}" for split in parts}, "names": [FACE]}
     write_below(root / "data.yaml", to_yaml(content))
@@ -164,8 +170,9 @@ def _images(file: Path, base: Path, place: str) -> Iterator[tuple[str, Path]]:
         raise DataError(f"{file}: {excerpt(place)} does not exist, expected a place of images")
     if path.is_dir():
         for each in sorted(path.rglob("*")):
-            if has_image_suffix(each.name) and not each.name.startswith(".") and each.is_file():
-                yield each.relative_to(path).as_posix(), each
+            name = each.relative_to(path).as_posix()
+            if has_image_suffix(name) and not is_hidden(name) and each.is_file():
+                yield name, each
         return
     for at, line in enumerate(read_text(path, DataError, "names of images").split("\n"), 1):
         if not line.strip():
@@ -177,20 +184,21 @@ def _images(file: Path, base: Path, place: str) -> Iterator[tuple[str, Path]]:
         yield image.relative_to(path.parent).as_posix() if inside else image.name, image
 
 
-def _label_file(image: Path) -> Path:
-    """The label file of an image: in ``labels`` in place of the last ``images``, or beside it."""
-    parts = list(image.parts)
-    for at in range(len(parts) - 2, -1, -1):
+def _label_files(image: Path) -> Iterator[Path]:
+    """Where the labels of an image may be: in ``labels`` in the place of an ``images`` above it,
+    the last one first, else beside it."""
+    name, parts = f"{without_suffix(image.name)}.txt", image.parts[:-1]
+    for at in range(len(parts) - 1, -1, -1):
         if parts[at] == "images":
-            parts[at] = "labels"
-            break
-    return Path(*parts).with_name(f"{without_suffix(image.name)}.txt")
+            yield Path(*parts[:at], "labels", *parts[at + 1 :], name)
+    yield image.with_name(name)
 
 
-def _labels(path: Path, faces: set[int], has_points: bool) -> NDArray[np.float64]:
+def _labels(image: Path, faces: set[int], has_points: bool) -> NDArray[np.float64]:
     """Boxes ``x1 y1 x2 y2`` in shares of the image, (M, 4)."""
     boxes: list[list[float]] = []
-    if not os.path.isfile(path):
+    path = next((each for each in _label_files(image) if os.path.isfile(each)), None)
+    if path is None:
         return np.zeros((0, 4))
     for at, line in enumerate(read_text(path, DataError, "labels").split("\n"), 1):
         words = line.split()

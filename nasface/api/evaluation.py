@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from nasface.annotations.coco_results import is_coco_results, read_coco_results
-from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.detections import ScoredBoxes, named_boxes
 from nasface.annotations.names import ImageNames
 from nasface.annotations.records import AnnotatedDataset
 from nasface.api.detector import FaceDetector, load_detector
@@ -18,7 +18,7 @@ from nasface.data.check import BadImages, DataCheck
 from nasface.data.reading import PARTS, check_images, describe_data
 from nasface.engine.evaluate import Evaluation, score
 from nasface.engine.evaluate import evaluate_ap as apply_and_score
-from nasface.errors import DataError, MissingPackageError
+from nasface.errors import ConfigError, DataError, MissingPackageError
 from nasface.inference.predict import InferenceConfig
 from nasface.io.settings import with_settings
 from nasface.metrics.protocol import Protocol, Source, Truth, folder_of
@@ -103,7 +103,8 @@ def evaluate(
     a stopped evaluation.
 
     Raises:
-        ConfigError: for an unknown protocol or option. DataError: for data that cannot be used.
+        ConfigError: for an unknown protocol or option, or what is no detector. DataError: for data
+            or detections that cannot be used.
         RunError: for a folder that is in use, or of an evaluation with other settings.
     """
     known = PROTOCOLS.find(protocol)
@@ -173,7 +174,11 @@ def _network(detector: object, device: str) -> nn.Module:
     """What maps images to predictions."""
     if isinstance(detector, str | Path):
         detector = load_detector(detector, device)
-    assert isinstance(detector, FaceDetector)
+    if not isinstance(detector, FaceDetector):
+        raise ConfigError(
+            f"detector: {type(detector).__name__}, expected a detector, the file of one, or "
+            "detections: their files, or a map from names of images"
+        )
     return detector.network()
 
 
@@ -188,7 +193,7 @@ def _open(folder: RunFolder | None, config: EvaluateConfig, resume: bool) -> Non
 def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, ScoredBoxes] | None:
     """Detections made elsewhere; None where a detector has to make them."""
     if isinstance(detector, Mapping):
-        return detector
+        return named_boxes(detector, truth.names)
     if isinstance(detector, str | Path) and not is_weights(Path(detector)):
         path = Path(detector)
         if protocol.takes_coco and is_coco_results(path):

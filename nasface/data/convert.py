@@ -19,7 +19,7 @@ from nasface.annotations.formats import (
     find_format,
 )
 from nasface.annotations.image_size import image_size
-from nasface.annotations.names import excerpt, without_suffix
+from nasface.annotations.names import excerpt, is_hidden, without_suffix
 from nasface.annotations.records import IGNORED_BY, ImageRecord
 from nasface.data.images import read_orientation
 from nasface.data.orientation import boxes_as_shown, boxes_as_stored
@@ -157,6 +157,11 @@ def _names(
     for names in found.values():
         taken: dict[str, str] = {}
         for name in names.values():
+            if writer.lists_folder and is_hidden(name):
+                raise DataError(
+                    f"image {excerpt(name)} is hidden, and would not be found in the form {form}; "
+                    "rename it"
+                )
             if key(name) in taken:
                 raise DataError(
                     f"images {excerpt(taken[key(name)])} and {excerpt(name)} cannot be told apart "

@@ -35,9 +35,10 @@ def list_inputs(names: Sequence[str], is_result: Callable[[Path], bool]) -> Inpu
 
     A file is taken as it is, as an image unless its suffix is one of ``VIDEO_SUFFIXES``; so are
     cameras (``camera:0``) and streams (``rtsp://...``). A folder stands for every file below it,
-    sorted, that is not hidden and ends like a picture or in one of ``VIDEO_SUFFIXES``; a pattern
-    with ``*``, ``?`` or ``[...]`` (``**`` for folders of any depth) for such files and folders that
-    match. Folders for which ``is_result`` says so, and what is in them, are left out.
+    sorted, that ends like a picture or in one of ``VIDEO_SUFFIXES`` and is neither hidden nor in a
+    hidden folder; a pattern with ``*``, ``?`` or ``[...]`` (``**`` for folders of any depth) for
+    such files and folders that match. Folders for which ``is_result`` says so, and what is in them,
+    are left out.
 
     Raises:
         DataError: if a path does not exist or nothing is found.
@@ -92,6 +93,7 @@ def _below(folder: Path, is_result: Callable[[Path], bool], found: Inputs) -> It
         for each in [each for each in folders if is_result(Path(place, each))]:
             found.results[Path(place, each)] = None
             folders.remove(each)
+        folders[:] = [each for each in folders if not each.startswith(".")]
         files += [Path(place, name) for name in names]
     yield from sorted(path for path in files if path.is_file())
 

@@ -2,6 +2,7 @@ import io
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from nasface.annotations.detections import (
     ScoredBoxes,
+    named_boxes,
     parse_detections,
     read_detections,
     write_detections,
@@ -231,3 +233,67 @@ def test_an_image_twice(tmp_path: Path) -> None:
         write_detections(tmp_path / folder, "event/a.jpg", boxes(1))
     with pytest.raises(DataError, match=r"'event/a\.jpg' occurs before, in .*one/event/a\.txt"):
         read_detections(tmp_path, ["event/a.jpg"])
+
+
+def test_suffixes_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "a.TXT").write_bytes(GOOD)
+    assert list(read_detections(tmp_path, ["e/a.jpg"])) == ["e/a.jpg"]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("top/e/a.TXT", GOOD)
+    assert list(read_detections(tmp_path / "a.zip", ["e/a.jpg"])) == ["e/a.jpg"]
+
+
+@pytest.mark.parametrize(
+    "start", [b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"PK\x03\x04", b"\x1f\x8b", b"e/a\n"]
+)
+def test_other_archives_are_refused_in_a_whole_sentence(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "a").write_bytes(start + bytes(40))
+    with pytest.raises(DataError) as caught:
+        read_detections(tmp_path / "a", ["e/a.jpg"])
+    said = str(caught.value)
+    assert "is no tar or zip archive that can be read" in said
+    assert said.endswith("; expected a folder, a .zip or a .tar, compressed or not")
+    assert "method" not in said
+
+
+NAMED = {"e/a.jpg": (np.array([[1, 2, 3, 4]]), np.array([0.5]))}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ScoredBoxes(np.array([[1.0, 2, 3, 4]]), np.array([0.5])),
+        ([[1, 2, 3, 4]], [0.5]),
+        (np.array([[1, 2, 3, 4]], np.float32), np.array([0.5], np.float16)),
+    ],
+)
+def test_detections_of_a_program(value: Any) -> None:
+    found = named_boxes({"e/a.jpg": value, "e/b.jpg": ([], [])}, ["e/a.jpg", "e/b.jpg"])
+    assert found["e/a.jpg"].boxes_N4.tolist() == [[1, 2, 3, 4]]
+    assert found["e/a.jpg"].scores_N.tolist() == [0.5]
+    assert found["e/b.jpg"].boxes_N4.shape == (0, 4)
+    assert named_boxes({}, ["e/a.jpg"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.zeros((2, 5)), "detections of 'e/a.jpg': expected boxes"),
+        (([[1, 2, 3]], [0.5]), "expected boxes x1 y1 x2 y2"),
+        (([[1, 2, 3, 4]], [0.5, 0.5]), "expected boxes"),
+        (([[1, 2, 3, np.nan]], [0.5]), "all of them finite"),
+        (([[1, 2, 3, 4]], [np.inf]), "all of them finite"),
+        ([[1, 2, 3, 4]], "expected boxes"),
+        (None, "expected boxes"),
+        (([["a", 2, 3, 4]], [0.5]), "expected boxes"),
+    ],
+)
+def test_other_values_of_a_program_are_refused(value: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        named_boxes({"e/a.jpg": value}, ["e/a.jpg"])
+
+
+def test_detections_of_no_image_of_the_data_are_refused() -> None:
+    with pytest.raises(DataError, match=r"'e/a\.jpg' is none, expected names such as 'e/a\.png'"):
+        named_boxes(NAMED, ["e/a.png"])

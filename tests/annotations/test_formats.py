@@ -195,6 +195,25 @@ def test_polygons_other_classes_and_no_labels_of_yolo(tmp_path: Path) -> None:
     assert boxes_of(tmp_path)["a.jpg"] == [(12.0, 8.0, 36.0, 24.0)]
 
 
+def test_labels_of_yolo_beside_images(tmp_path: Path) -> None:
+    """Also where a folder far above is called images."""
+    root = tmp_path / "images" / "mine"
+    write_yolo(root)
+    for path in (root / "labels" / "train").rglob("*.txt"):
+        path.rename(root / "images" / "train" / path.relative_to(root / "labels" / "train"))
+    assert boxes_of(root) == FACES
+
+
+def test_copies_that_jupyter_leaves_are_no_images_of_yolo(tmp_path: Path) -> None:
+    write_yolo(tmp_path)
+    hidden = tmp_path / "images" / "train" / ".ipynb_checkpoints"
+    hidden.mkdir()
+    (hidden / "a-checkpoint.jpg").write_bytes(
+        (tmp_path / "images" / "train" / "a.jpg").read_bytes()
+    )
+    assert boxes_of(tmp_path) == FACES
+
+
 def test_yolo_on_a_turned_photograph(tmp_path: Path) -> None:
     """Shares are those of the picture as it is shown: 32 wide and 48 high."""
     write_yolo(tmp_path)

@@ -65,6 +65,8 @@ def test_a_file_divides(tmp_path: Path, file: str, text: str) -> None:
     ("file", "text", "message"),
     [
         ("v.txt", "e/9.jpg", r"'e/9\.jpg' is no image of the data, expected names such as 'e/0"),
+        ("v.txt", "\n", r"v\.txt: leaves no image for part 'val', expected some"),
+        ("v.yaml", "{val: []}", r"v\.yaml: leaves no image for part 'val'"),
         ("v.yaml", "[a, b]", "is no map of names"),
         ("v.json", '{"val": [3]}', "is no map of names"),
         ("v.json", '{"train": ["e/1"]}', "is no map of names"),

@@ -71,6 +71,13 @@ def test_figures_of_each_protocol_are_attributes(val: AnnotatedDataset) -> None:
         _ = result.easy
 
 
+def test_what_is_no_detector_is_said_to_be_none(val: AnnotatedDataset) -> None:
+    with pytest.raises(ConfigError, match="detector: int, expected a detector, the file of one"):
+        nasface.evaluate(5, val)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="no image that is evaluated on: '0' is none"):
+        nasface.evaluate({"0": right(val)[val.names[0]]}, val)
+
+
 def test_tables_and_curves(val: AnnotatedDataset) -> None:
     result = nasface.evaluate(right(val), val, protocol="widerface")
     table = result.table()

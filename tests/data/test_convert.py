@@ -56,7 +56,31 @@ def valid_faces(records: Sequence[Any]) -> dict[str, list[list[float]]]:
     }
 
 
-NAMES = st.sampled_from(["a.jpg", "b.png", "e/c.jpg", "e/d e.jpeg", "f/ü.png", "e/deep/g.jpg"])
+NAMES = st.sampled_from(
+    [
+        *(
+            "a.jpg",
+            "b.png",
+            "e/c.jpg",
+            "e/d e.jpeg",
+            "f/ü.png",
+            "e/deep/g.jpg",
+            "H.JPG",
+            "a.b.c.jpg",
+        ),
+        # What a form might take for something else: quotes, comments, numbers, its own folders.
+        *("i,i.jpg", 'j"j.jpg', "k&k<k>.jpg", "# l.jpg", "0.jpg", "null.png", "=1+1.jpg", "-m.jpg"),
+        *(
+            "images/n.jpg",
+            "labels/o.jpg",
+            "train/p.jpg",
+            "x/val/q.jpg",
+            "[r].jpg",
+            "s*.jpg",
+            "t;.jpg",
+        ),
+    ]
+)
 
 
 @settings(max_examples=20, deadline=None)
@@ -75,6 +99,23 @@ def test_there_and_back(rows: dict[str, list[list[int]]], data: st.DataObject) -
             assert valid_faces(after) == valid_faces(before)
             pixels = {each.path.stem: each.path.read_bytes() for each in before}
             assert {each.path.stem: each.path.read_bytes() for each in after} == pixels
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+@pytest.mark.parametrize("name", [".a.jpg", "e/.b/c.jpg"])
+def test_hidden_images(tmp_path: Path, form: str, name: str) -> None:
+    """Kept where a list names them; forms whose folders are listed would lose them."""
+    root = write_wider(tmp_path / "start", {name: [face(1, 2, 30, 40)]})
+    if form in ("yolo", "voc"):
+        with pytest.raises(
+            DataError, match=f"is hidden, and would not be found in the form {form}"
+        ):
+            nasface.convert(root, form, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+        return
+    nasface.convert(root, form, tmp_path / "out")
+    (found,) = read_dataset(tmp_path / "out")
+    assert found.boxes_M4.tolist() == [[1, 2, 31, 42]]
 
 
 @pytest.mark.parametrize("form", WRITTEN)

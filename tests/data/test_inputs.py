@@ -44,7 +44,7 @@ def test_folders_are_searched_and_sorted(tmp_path: Path) -> None:
 def test_pictures_of_every_kind_are_looked_at(tmp_path: Path) -> None:
     """Those that cannot be read are named later, one by one."""
     names = ["a.GIF", "b.HEIC", "c.jfif", "d.avif", "e.mpo", "f.pgm", "g.jp2", "h.jxl", "i.heif"]
-    touch(tmp_path, *names, "raw.cr2", "notes.pdf", "icon.svg")
+    touch(tmp_path, *names, "raw.cr2", "notes.pdf", "icon.svg", ".thumbnails/a.jpg")
     assert [Path(name).name for name in listed(tmp_path)] == names
 
 
