@@ -1,17 +1,22 @@
 """The detectors that come with the package."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
 
+import nasface
+from nasface.detection.boxes import iou
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.errors import ConfigError
-from nasface.models import ReleasedModel, released_model, released_models
+from nasface.inference.onnx_runtime import open_session
+from nasface.models import Precision, ReleasedModel, released_model, released_models
 from nasface.nn.cost import count_parameters
 
 MOST_BYTES = 8_000_000
+FORMS: tuple[Precision, Precision] = ("float32", "int8")
 
 
 def test_the_released_models_are_those_of_the_documentation() -> None:
@@ -19,7 +24,8 @@ def test_the_released_models_are_those_of_the_documentation() -> None:
 
 
 def test_they_are_small_together() -> None:
-    assert sum(each.weights.stat().st_size for each in released_models().values()) < MOST_BYTES
+    files = [path for each in released_models().values() for path in (each.weights, each.int8)]
+    assert sum(path.stat().st_size for path in files) < MOST_BYTES
 
 
 @pytest.mark.parametrize("model", released_models().values(), ids=lambda each: each.name)
@@ -41,6 +47,41 @@ def test_cards_have_the_figures_of_the_files(model: ReleasedModel) -> None:
     assert "research use" in card
 
 
+@pytest.mark.parametrize("model", released_models().values(), ids=lambda each: each.name)
+def test_the_8_bit_form_is_of_the_same_detector(model: ReleasedModel) -> None:
+    pytest.importorskip("onnxruntime")
+    whole, small = (nasface.load_detector(model.name, "cpu", precision=p) for p in FORMS)
+    assert small.config == whole.config
+    assert small.metrics == whole.metrics
+    about = open_session(model.int8.read_bytes()).get_modelmeta().custom_metadata_map
+    assert json.loads(about["quantization"])["weights"] == "int8 per channel, 7 bits"
+    image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected, found = whole.network()(image), small(image)
+    difference = (found.scores_BA - expected.logits_BA2.softmax(2)[..., 1]).abs()
+    assert 0 < difference.max() < 0.1
+
+
+def test_the_8_bit_form_finds_the_faces_of_photographs(nasface_data: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    photographs = sorted((nasface_data / "widerface" / "WIDER_val" / "images").rglob("*.jpg"))[::30]
+    for model in released_models():
+        detectors = [nasface.load_detector(model, "cpu", precision=each) for each in FORMS]
+        both = [each.detect(photographs) for each in detectors]
+        clear = [
+            (iou(whole.boxes_N4, small.boxes_N4) > 0.7).any(dim=1)
+            for whole, small in zip(*both, strict=True)
+        ]
+        found = torch.cat(clear)
+        assert len(found) > 10
+        assert found.float().mean() > 0.9
+
+
+def test_8_bits_are_of_released_detectors_only() -> None:
+    with pytest.raises(ConfigError, match=r"int8 .* asfd-nano, asfd-small, not for w\.onnx"):
+        nasface.load_detector("w.onnx", precision="int8")
+
+
 def test_an_unknown_name_is_answered_by_those_there_are() -> None:
     assert released_model("asfd-nano").weights.suffix == ".safetensors"
     with pytest.raises(ConfigError, match=r"'asfd-huge'; expected one of asfd-nano, asfd-small"):
@@ -51,4 +92,4 @@ def test_they_are_package_data() -> None:
     """Every file beside the code is one of the kinds that setup.cfg lists."""
     folder = Path(next(iter(released_models().values())).weights).parent
     kinds = {path.suffix for path in folder.iterdir() if path.is_file()}
-    assert kinds == {".py", ".safetensors", ".md"}
+    assert kinds == {".py", ".safetensors", ".onnx", ".md"}

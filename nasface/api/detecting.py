@@ -49,7 +49,7 @@ def detect_files(
         records = [ImageRecord(str(path), path, none, {}) for path in found.images]
         check_images(records, "stop", "given", progress, has_boxes=False)
     if detector is None:
-        detector = load_detector(config.weights, config.device)
+        detector = load_detector(config.weights, config.device, precision=config.precision)
     elif detector.source is not None:
         config = replace(config, weights=str(detector.source))
     frames = (config.frames or ONNX_FROM) * len(found.videos)

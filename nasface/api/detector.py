@@ -21,7 +21,7 @@ from nasface.inference.loading import read_detector
 from nasface.inference.onnx_runtime import Engine
 from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
 from nasface.inference.predict import InferenceConfig, detect_batch
-from nasface.models import DEFAULT_MODEL, weights_path
+from nasface.models import DEFAULT_MODEL, Precision, weights_path
 from nasface.nn.blocks import channels_last
 from nasface.structures import Candidates, Predictions
 
@@ -169,6 +169,7 @@ class FaceDetector(nn.Module):
             inference = InferenceConfig()
             least = min(inference.score_threshold, max(0.0, score_threshold))
             inference = replace(inference, score_threshold=least)
+        inference = inference.finding_from(score_threshold)
         images = ((source_of(each), as_image(each)) for each in each_picture(pictures))
         found: list[Faces] = []
         known = len(pictures) if isinstance(pictures, list | tuple) else 0
@@ -276,7 +277,10 @@ class FaceDetector(nn.Module):
 
 
 def load_detector(
-    path: str | Path = DEFAULT_MODEL, device: str | torch.device = "auto"
+    path: str | Path = DEFAULT_MODEL,
+    device: str | torch.device = "auto",
+    *,
+    precision: Precision = "float32",
 ) -> FaceDetector:
     """Load a detector: a released one by name (``nasface models`` lists them), of weights of
     ``nasface train`` or :meth:`FaceDetector.save`, of a folder of
@@ -285,13 +289,14 @@ def load_detector(
     evaluated only, or of RetinaFace's weights as its common torch port publishes them (``.pth``),
     without landmarks.
 
-    ``device`` is cpu, cuda, mps, or auto: a CUDA GPU where there is one.
+    ``device`` is cpu, cuda, mps, or auto: a CUDA GPU where there is one. ``precision`` int8 takes
+    the 8-bit ONNX file of a released detector, which can detect and be evaluated only.
 
     Raises:
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
         ExportError: for an ONNX file without onnxruntime.
-        ConfigError: for a device that is not there.
+        ConfigError: for a device that is not there, or int8 of other weights.
     """
-    path = weights_path(path)
+    path = weights_path(path, precision)
     loaded = read_detector(path, choose_device(device))
     return FaceDetector(loaded.detector, loaded.config, loaded.genotype, loaded.metrics, path)

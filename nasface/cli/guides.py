@@ -46,7 +46,7 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
             ),
             {
                 "common": ("out", "model", "weights", "score-threshold", "config", "json"),
-                "inputs and computer": ("frames", "bad-images", "device"),
+                "inputs and computer": ("frames", "bad-images", "device", "precision"),
                 "how the detector is applied": ("inference.longer-side", "inference.preset"),
             },
         ),

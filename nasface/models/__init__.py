@@ -6,9 +6,13 @@ what is in the files.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from nasface.errors import ConfigError, did_you_mean
 from nasface.models.hub import WEIGHTS, download_weights, is_hub_address, parse_hub_address
+
+Precision = Literal["float32", "int8"]
+"""In which numbers a released detector computes."""
 
 _FOLDER = Path(__file__).parent
 DEFAULT_MODEL = "asfd-nano"
@@ -17,17 +21,21 @@ DEFAULT_MODEL = "asfd-nano"
 
 @dataclass(frozen=True)
 class ReleasedModel:
-    """A detector that comes with the package: its weights, and the card that describes it."""
+    """A detector that comes with the package: its weights, the ONNX file of the same with 8-bit
+    convolutions, and the card that describes both."""
 
     name: str
     weights: Path
+    int8: Path
     card: Path
 
 
 def released_models() -> dict[str, ReleasedModel]:
     """Return all released detectors by name, sorted."""
     return {
-        path.stem: ReleasedModel(path.stem, path, path.with_suffix(".md"))
+        path.stem: ReleasedModel(
+            path.stem, path, path.with_name(f"{path.stem}-int8.onnx"), path.with_suffix(".md")
+        )
         for path in sorted(_FOLDER.glob("*.safetensors"))
     }
 
@@ -47,21 +55,30 @@ def released_model(name: str) -> ReleasedModel:
     return models[name]
 
 
-def weights_path(name: str | Path) -> Path:
+def weights_path(name: str | Path, precision: Precision = "float32") -> Path:
     """Return the file of weights of a name.
 
     That is a released detector, an address of the Hugging Face Hub (``hf://owner/name``, whose
     weights are fetched), a folder in the Hub's form (``model.safetensors`` in it), or a path.
+    Released detectors alone have an int8 file.
 
     Raises:
+        ConfigError: for int8 of anything else.
         ConfigError, RunError: for an address that leads to no weights. ConfigError: for a single
             word that is no file, but nearly the name of a released detector.
     """
+    models = released_models()
+    if precision == "int8":
+        if str(name) not in models:
+            raise ConfigError(
+                f"precision: int8 is there for {', '.join(models)}, not for {name}; nasface "
+                "quantize makes an .onnx file of other weights"
+            )
+        return models[str(name)].int8
     if is_hub_address(name):
         return download_weights(parse_hub_address(name))
     if (Path(name) / WEIGHTS).is_file():
         return Path(name) / WEIGHTS
-    models = released_models()
     if str(name) in models:
         return models[str(name)].weights
     path = Path(name)

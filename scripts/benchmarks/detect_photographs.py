@@ -1,7 +1,8 @@
 """Time of a whole ``nasface detect``, from files to pictures and lists, beside another version's.
 
     python scripts/benchmarks/detect_photographs.py FOLDER --against OTHER/bin/nasface
-        --against-weights d0.safetensors [--model asfd-small] [--rounds 2] [--csv FILE]
+        --against-weights d0.safetensors [--model asfd-small] [--precision int8]
+        [--rounds 2] [--csv FILE]
 
 Every run is a process of its own on as many cores as it has threads (Linux; elsewhere on all); the
 two programs take turns, in reversed order every round. Seconds that passed and seconds of processor
@@ -18,6 +19,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 from statistics import median
+from typing import get_args
 
 import torch
 from measuring import write_rows
@@ -27,7 +29,7 @@ from nasface.data.images import read_image, to_tensor, write_image
 from nasface.inference.annotate import draw_boxes
 from nasface.inference.onnx_runtime import Engine
 from nasface.inference.predict import InferenceConfig, suppress
-from nasface.structures import Detections
+from nasface.models import Precision
 
 
 def run(program: list[str], threads: int) -> tuple[float, float]:
@@ -47,7 +49,9 @@ def run(program: list[str], threads: int) -> tuple[float, float]:
     return passed, used - before.children_user - before.children_system
 
 
-def parts(model: str, photographs: list[Path], engine: Engine) -> dict[str, float]:
+def parts(
+    detector: nasface.FaceDetector, photographs: list[Path], engine: Engine
+) -> dict[str, float]:
     """Milliseconds of processor time of each part of a photograph; the first one only warms up."""
     torch.set_num_threads(1)
     times: dict[str, list[float]] = defaultdict(list)
@@ -59,22 +63,23 @@ def parts(model: str, photographs: list[Path], engine: Engine) -> dict[str, floa
         times[part].append(1000 * (now - last))
         last = time.process_time()
 
-    network, _ = nasface.load_detector(model, "cpu").network_by(engine, len(photographs))
-    config = InferenceConfig()
+    network, _ = detector.network_by(engine, len(photographs))
+    device = next((each.device for each in network.parameters()), None)
+    config = InferenceConfig().finding_from(0.5)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         for path in photographs:
             last = time.process_time()
             image = read_image(path)
             lap("decode")
-            batch = to_tensor(image)[None].contiguous(memory_format=torch.channels_last)
+            batch = to_tensor(image)[None]
+            if device is not None:
+                batch = batch.contiguous(memory_format=torch.channels_last)
             lap("normalise")
             predictions = network(batch)
             lap(f"network, {engine}")
             found = suppress(predictions, config)
-            kept = found.scores_N >= 0.5
-            faces = Detections(found.boxes_N4[kept], found.scores_N[kept])
             lap("boxes and suppression")
-            drawn = draw_boxes(image, faces.boxes_N4.numpy(), faces.scores_N.numpy())
+            drawn = draw_boxes(image, found.boxes_N4.numpy(), found.scores_N.numpy())
             lap("draw")
             write_image(Path(folder) / f"{path.stem}.jpg", drawn)
             lap("encode and write")
@@ -88,6 +93,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path, help="photographs (.jpg)")
     parser.add_argument("--model", default="asfd-small")
+    parser.add_argument("--precision", choices=get_args(Precision), default="float32")
     parser.add_argument("--against", help="program nasface of another version")
     parser.add_argument("--against-weights", help="weights that it takes")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -97,7 +103,8 @@ def main() -> None:
     options = parser.parse_args()
     ours = shutil.which("nasface", path=str(Path(sys.executable).parent)) or "nasface"
     detect = ["detect", str(options.folder), "--weights"]
-    programs = {options.model: [ours, *detect, options.model]}
+    label = f"{options.model}, {options.precision}"
+    programs = {label: [ours, *detect, options.model, "--precision", options.precision]}
     if options.against:
         programs["other"] = [options.against, *detect, options.against_weights]
     photographs = sorted(options.folder.glob("*.jpg"))
@@ -116,8 +123,9 @@ def main() -> None:
     if cores:
         os.sched_setaffinity(0, cores)
     engines: tuple[Engine, ...] = ("onnxruntime", "torch")
-    for engine in engines:
-        for part, milliseconds in parts(options.model, photographs[:16], engine).items():
+    for engine in engines[: 1 if options.precision == "int8" else 2]:
+        detector = nasface.load_detector(options.model, "cpu", precision=options.precision)
+        for part, milliseconds in parts(detector, photographs[:16], engine).items():
             print(f"{part:24} {milliseconds:7.1f} ms", flush=True)
     if options.csv:
         write_rows(options.csv, rows, {"commit": options.commit})

@@ -15,7 +15,7 @@ from nasface.data.images import read_image, write_image
 from nasface.data.video import Video, VideoFile
 from nasface.engine.detect import DetectConfig, Finder
 from nasface.errors import ConfigError, DataError, RunError
-from nasface.inference.predict import InferenceConfig
+from nasface.inference.predict import InferenceConfig, detect
 from nasface.progress import Silent, StopRequest
 from nasface.runs.folder import RunFolder
 from nasface.structures import Predictions
@@ -315,3 +315,39 @@ def test_a_folder_in_use_is_not_to_be_resumed(tmp_path: Path) -> None:
         RunFolder(tmp_path).create(DetectConfig(), "detection")
     with pytest.raises(RunError, match=r"go on with a stopped run by --resume$"):
         RunFolder(tmp_path).create(DetectConfig(), "training")
+
+
+class Crowd(nn.Module):
+    """Finds the same crowd of overlapping faces of any score wherever it looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, images: torch.Tensor) -> Predictions:
+        generator = torch.Generator().manual_seed(3)
+        corners = torch.rand(400, 2, generator=generator) * 80
+        sides = 5 + torch.rand(400, 2, generator=generator) * 30
+        logits = torch.randn(1, 400, 2, generator=generator) * 2
+        anchors = torch.cat([corners, corners + sides], dim=1)
+        return Predictions(logits, torch.zeros(1, 400, 4), anchors)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("preset", ["original", "flip"])
+def test_faces_are_those_of_all_detections_above_the_threshold(
+    tmp_path: Path, preset: Any, threshold: float
+) -> None:
+    image = np.zeros((120, 120, 3), np.uint8)
+    write_image(tmp_path / "a.png", image)
+    inference = InferenceConfig(preset=preset, max_detections=40)
+    run = RunFolder(tmp_path / "out")
+    config = DetectConfig(inference=inference, score_threshold=threshold)
+    run.create(config)
+    find = Finder(Crowd(), config, run)
+    find.images([tmp_path / "a.png"], Silent(), StopRequest())
+    (found,) = find.found.faces.values()
+    every = detect(Crowd(), image, inference)
+    above = every.scores_N >= threshold
+    assert torch.equal(found.boxes_N4, every.boxes_N4[above])
+    assert torch.equal(found.scores_N, every.scores_N[above])
