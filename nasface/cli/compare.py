@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from nasface.cli.compare_models import estimate_models_plan, run_models_plan
 from nasface.cli.console import console_progress, duration, print_json, print_table, say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
@@ -17,6 +18,7 @@ from nasface.studies.estimate import estimate_comparison
 from nasface.studies.executors import EXECUTORS
 from nasface.studies.figure import plot_comparison
 from nasface.studies.scheduler import Rows, run_comparison
+from nasface.studies.side_by_side.plan import is_models_plan
 from nasface.studies.spec import StudySpec, load_plan, runs_of
 from nasface.studies.tables import REPORT, RUNS, read_summary_rows, write_tables
 
@@ -31,7 +33,8 @@ class CompareCommand:
     Runs what is missing in --out; a comparison that was stopped goes on with the same command.
     After each run it prints a line and updates runs.csv, with a row for each run, and summary.csv,
     .md and .png: means with intervals, paired tests, cost. Several calls may share a folder, as the
-    ranks of torchrun do.
+    ranks of torchrun do. A plan of models compares detectors as they are: sizes and times on this
+    machine beside reported figures.
     """
 
     plan: tyro.conf.Positional[Path]
@@ -58,7 +61,10 @@ def run(arguments: Sequence[str]) -> int:
     command = parse_line(CompareCommand, arguments, "compare")
     if command.workers < 1:
         raise ConfigError(f"workers: {command.workers}, expected 1 or more")
-    plan = load_plan(preset_path(command.plan, "compare"), command.data)
+    path = preset_path(command.plan, "compare")
+    if is_models_plan(path):
+        return _run_models(path, command)
+    plan = load_plan(path, command.data)
     if command.estimate:
         return _estimate(plan, command)
     out = command.out
@@ -80,6 +86,25 @@ def run(arguments: Sequence[str]) -> int:
         progress.note("stopped; go on with the same command")
         return 130
     return 1 if outcome.failed else 0
+
+
+def _run_models(path: Path, command: CompareCommand) -> int:
+    """A plan of models, which reads no data and measures one thing at a time."""
+    given = {
+        "--data": command.data is not None,
+        "--workers": command.workers != 1,
+        "--on": command.on != "local",
+        "--job": bool(command.job),
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise ConfigError(
+                f"{option}: has no meaning for {path}; a plan of models reads no data, and they "
+                "take turns in this process"
+            )
+    if command.estimate:
+        return estimate_models_plan(path, json=command.json)
+    return run_models_plan(path, command.out, _PLOT, json=command.json)
 
 
 class _Tables:

@@ -32,6 +32,13 @@ methods:
   - {name: BiFPN, strategy: fixed, train: {detector: {neck: bifpn}}}
 """
 
+MODELS_PLAN_EXAMPLE = """\
+name: mine                      # of the comparison
+models:
+  - {name: D0, model: d0, reported: {milliseconds: 8.9, ap: 0.744}}
+  - {name: mine, model: train/best.safetensors, beside: D0}   # they take turns
+"""
+
 #: words of a command -> its guide
 GUIDES: Mapping[str, Guide] = MappingProxyType(
     {
@@ -216,7 +223,8 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "nasface compare preset:table2-small --data DIR --out table2",
                 ),
             ),
-            notes=f"a plan, all of which docs/comparisons.md explains:\n\n{PLAN_EXAMPLE}",
+            notes=f"a plan, all of which docs/comparisons.md explains:\n\n{PLAN_EXAMPLE}\n"
+            f"a plan of models, to count and measure:\n\n{MODELS_PLAN_EXAMPLE}",
         ),
         "evaluate": Guide(
             (

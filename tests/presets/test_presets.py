@@ -14,6 +14,7 @@ from nasface.engine.train import TrainConfig, train_config_of
 from nasface.errors import ConfigError
 from nasface.io.settings import load_config
 from nasface.presets import preset_path, presets
+from nasface.studies.side_by_side.plan import is_models_plan, load_models_plan
 from nasface.studies.spec import load_plan, runs_of
 from nasface.synthetic.dataset import SampleConfig
 
@@ -25,6 +26,11 @@ PRESETS = presets()
 @pytest.mark.parametrize("name", PRESETS)
 def test_preset_is_what_its_command_reads(name: str) -> None:
     preset = PRESETS[name]
+    if is_models_plan(preset.path):
+        models = load_models_plan(preset.path)
+        assert models.name == name
+        assert models.groups()
+        return
     if preset.command == "compare":
         plan = load_plan(preset.path)
         assert plan.name == name

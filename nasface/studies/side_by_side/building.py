@@ -1,0 +1,80 @@
+"""Models of a plan: built or read, counted, and the memory that they take."""
+
+from dataclasses import dataclass
+
+import torch
+
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype
+from nasface.detection.checkpoint import LoadedDetector
+from nasface.detection.config import DetectorConfig
+from nasface.detection.cost import detector_cost
+from nasface.detection.detector import build_detector
+from nasface.detection.necks.registry import uses_genotype
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
+from nasface.inference.loading import read_detector
+from nasface.io.settings import with_settings
+from nasface.models import weights_path
+from nasface.nn.cost import count_saved_bytes
+from nasface.studies.side_by_side.plan import ComparedModel
+from nasface.studies.side_by_side.runtimes import ModelRuntime
+
+_OVERHEAD_MB = 200
+"""What libraries take for themselves."""
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Parameters, multiply-adds of one image, and millions of bytes of all activations of it."""
+
+    parameters: int
+    macs: int
+    activations_mb: float
+
+    def needed_mb(self, runtime: ModelRuntime) -> float:
+        """Roughly the memory that it takes to prepare and run it, in millions of bytes."""
+        weights_mb = 4 * self.parameters / 1e6
+        features_mb = runtime.activations * self.activations_mb
+        return runtime.copies * weights_mb + features_mb + _OVERHEAD_MB
+
+
+def load_model(model: ComparedModel) -> LoadedDetector:
+    """Return the detector of a row on the CPU, in evaluation mode; one of the zoo has random
+    weights.
+
+    Raises:
+        NasfaceError: for settings or a file that cannot be used.
+    """
+    if model.model not in MODELS:
+        return read_detector(weights_path(model.model))
+    config, genotype = _settings(model)
+    torch.manual_seed(0)
+    return LoadedDetector(build_detector(config, genotype).eval(), config, genotype, {})
+
+
+def size_of(model: ComparedModel, shape: tuple[int, int]) -> ModelSize:
+    """Count a row for an image of (height, width); one of the zoo takes no memory.
+
+    Raises:
+        NasfaceError: for settings or a file that cannot be used.
+    """
+    if model.model in MODELS:
+        config, genotype = _settings(model)
+    else:
+        loaded = load_model(model)
+        config, genotype = loaded.config, loaded.genotype
+    total = detector_cost(config, genotype, *shape)[0]
+    with torch.device("meta"):
+        detector = build_detector(config, genotype).eval()
+        images = torch.empty(1, 3, *shape)
+    with count_saved_bytes(*detector.parameters(), *detector.buffers(), images) as saved:
+        detector(images)
+    return ModelSize(total.parameters, total.macs, saved.total / 1e6)
+
+
+def _settings(model: ComparedModel) -> tuple[DetectorConfig, Genotype | None]:
+    """Settings and genotype of a detector of the zoo."""
+    place = f"models: {model.name}: detector"
+    config = with_settings(MODELS[model.model].detector, model.detector, place)
+    name = model.genotype or REFERENCE_GENOTYPE
+    return config, load_genotype(name) if uses_genotype(config.neck) else None

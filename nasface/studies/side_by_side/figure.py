@@ -1,0 +1,54 @@
+"""The figure of a comparison of models: reported accuracy against parameters, multiply-adds and
+measured time."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from nasface.plots.save import save_figure
+from nasface.studies.side_by_side.plan import ModelsPlan
+
+
+def plot_models(plan: ModelsPlan, rows: Sequence[Mapping[str, Any]], path: Path) -> bool:
+    """Draw the models whose AP is reported, a panel for each measure; whether there are any.
+
+    Models of a series are joined by a line; the others are squares.
+    """
+    shown = {row["name"]: row for row in rows if row["reported_ap"] is not None}
+    if not shown:
+        return False
+    panels = {"parameters": ("parameters, M", 1e6), "macs": ("multiply-adds, G", 1e9)}
+    for runtime in plan.used_runtimes:
+        if any(row[f"{runtime}_ms"] for row in shown.values()):
+            panels[f"{runtime}_ms"] = (f"ms, {runtime}", 1)
+    figure = Figure(figsize=(4 * len(panels), 4), layout="constrained")
+    every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (key, (label, unit)) in zip(every, panels.items(), strict=True):
+        points = {
+            name: (row[key] / unit, row["reported_ap"]) for name, row in shown.items() if row[key]
+        }
+        _draw(axes, plan, points)
+        axes.set(xscale="log", xlabel=label)
+        axes.margins(x=0.25)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.grid(alpha=0.3)
+    every[0].set_ylabel("reported AP")
+    save_figure(figure, path)
+    return True
+
+
+def _draw(axes: Axes, plan: ModelsPlan, points: Mapping[str, tuple[float, float]]) -> None:
+    series: dict[str, list[tuple[float, float]]] = {}
+    for each in plan.models:
+        if each.name in points:
+            series.setdefault(each.series, []).append(points[each.name])
+    for name, of_series in series.items():
+        axes.plot(*zip(*of_series, strict=True), "o-" if name else "s", label=name or None)
+    for name, point in points.items():
+        axes.annotate(name, point, (4, -10), textcoords="offset points", fontsize=7)
+    if any(series):
+        axes.legend(fontsize=8)

@@ -1,0 +1,130 @@
+"""Times of models that take turns, and where the time of a pass goes."""
+
+import gc
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from nasface.engine.memory_estimate import available_mb
+from nasface.studies.side_by_side.building import ModelSize, load_model
+from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan
+from nasface.studies.side_by_side.runtimes import MODEL_RUNTIMES, Step
+
+SHARES: Mapping[str, str] = MappingProxyType(
+    {
+        "dense": "3x3 and more",
+        "pointwise": "1x1",
+        "depthwise": "depthwise",
+        "other": "all else",
+    }
+)
+"""Kinds of work of which the profile tells the share, and what a table calls them."""
+
+_PROFILED_PASSES = 3
+_SILENT = "99"
+"""Level of messages of torch's profiler, which would tell of its own stages."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a group of models took in one runtime.
+
+    ``seconds`` are those of each round, by name; ``shares`` the parts of a pass that kinds of work
+    take (:data:`SHARES`), of runtimes that can tell; ``skipped`` says why a model was left out.
+    """
+
+    seconds: dict[str, list[float]]
+    shares: dict[str, dict[str, float]]
+    skipped: dict[str, str]
+
+
+def measure_group(
+    group: Sequence[ComparedModel],
+    sizes: Mapping[str, ModelSize],
+    runtime: str,
+    plan: ModelsPlan,
+    passed: Callable[[], None],
+) -> Measured:
+    """Measure models in rounds of all, in as many threads as torch has.
+
+    ``passed`` is called after each is prepared, and after each pass: what it raises ends the
+    measurement. A model that the free memory does not suffice for is left out.
+
+    Raises:
+        NasfaceError: for a model that the runtime cannot run.
+    """
+    entry = MODEL_RUNTIMES.find(runtime)
+    image = torch.rand(1, 3, *plan.shape, generator=torch.Generator().manual_seed(0))
+    steps: dict[str, Step] = {}
+    skipped = {}
+    for each in group:
+        needed = sizes[each.name].needed_mb(entry)
+        free = available_mb(torch.device(entry.device))
+        if needed > free:
+            skipped[each.name] = f"needs about {needed:.0f} MB, free are {free:.0f}"
+            continue
+        try:
+            steps[each.name] = entry.prepare(load_model(each), image)
+            steps[each.name]()  # takes the memory that the next one must not count on
+        except (MemoryError, torch.OutOfMemoryError):
+            steps.pop(each.name, None)
+            skipped[each.name] = f"needs more than the {free:.0f} MB that were free"
+        passed()
+    clock = time.process_time if _is_one_thread(entry.device) else time.perf_counter
+    seconds = alternate(steps, plan.rounds, clock, passed)
+    shares = {}
+    if runtime == "torch":
+        shares = {name: shares_of(step) for name, step in steps.items()}
+    steps.clear()
+    gc.collect()  # before the next ones are built
+    return Measured(seconds, shares, skipped)
+
+
+def alternate(
+    steps: Mapping[str, Step],
+    rounds: int,
+    clock: Callable[[], float],
+    passed: Callable[[], None] = lambda: None,
+) -> dict[str, list[float]]:
+    """Seconds of each step in rounds of all, their order reversed every time.
+
+    A first round, which warms up, does not count. Of a single thread, a ``clock`` of processor
+    time leaves out what other programs on the machine take.
+    """
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for round_ in range(rounds + 1):
+        for name in list(steps) if round_ % 2 else list(steps)[::-1]:
+            started = clock()
+            steps[name]()
+            if round_:
+                times[name].append(clock() - started)
+            passed()
+    return times
+
+
+def shares_of(step: Step) -> dict[str, float]:
+    """Share of torch's time on the CPU that each kind of convolution takes, and all else
+    (:data:`SHARES`)."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", _SILENT)  # it is read when the first one starts
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as seen:
+        for _ in range(_PROFILED_PASSES):
+            step()
+    times = dict.fromkeys(SHARES, 0.0)
+    for event in seen.key_averages(group_by_input_shape=True):
+        times["other"] += event.self_cpu_time_total
+        if event.key == "aten::conv2d":
+            _, per_group, height, width = event.input_shapes[1]
+            kind = "depthwise" if per_group == 1 else "dense" if height * width > 1 else "pointwise"
+            times[kind] += event.cpu_time_total
+            times["other"] -= event.cpu_time_total
+    total = sum(times.values())
+    return {kind: each / total for kind, each in times.items()}
+
+
+def _is_one_thread(device: str) -> bool:
+    return device == "cpu" and torch.get_num_threads() == 1

@@ -1,0 +1,141 @@
+"""What was measured: a file for each group and runtime, a row for each model."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nasface.errors import RunError
+from nasface.io.files import read_text, write_text
+from nasface.io.strict_json import to_json
+from nasface.io.yaml import plain_values
+from nasface.runs.environment import describe_environment
+from nasface.studies.side_by_side.building import ModelSize
+from nasface.studies.side_by_side.measuring import SHARES, Measured
+from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan
+
+MEASURED = "measured"
+"""Folder of the files of groups."""
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """What a group took in a runtime, with the machine and versions in ``environment``."""
+
+    measured: Measured
+    environment: Mapping[str, str]
+
+
+def save_group(
+    out: Path,
+    plan: ModelsPlan,
+    group: Sequence[ComparedModel],
+    runtime: str,
+    measured: Measured,
+) -> GroupResult:
+    """Write what a group took into the folder of a comparison."""
+    environment = describe_environment()
+    if runtime == "onnxruntime":
+        environment["onnxruntime"] = version("onnxruntime")
+    values = {
+        "settings": _settings(plan, group, runtime),
+        **asdict(measured),
+        "environment": environment,
+    }
+    path = _path(out, group, runtime)
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, to_json(values) + "\n")
+    return GroupResult(measured, environment)
+
+
+def load_group(
+    out: Path, plan: ModelsPlan, group: Sequence[ComparedModel], runtime: str
+) -> GroupResult | None:
+    """What a group took, if that was measured.
+
+    Raises:
+        RunError: if it was measured with other settings, or the file cannot be read.
+    """
+    path = _path(out, group, runtime)
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(read_text(path, RunError, "a measurement"))
+        measured = Measured(values["seconds"], values["shares"], values["skipped"])
+        settings, environment = values["settings"], values["environment"]
+    except (ValueError, KeyError, TypeError):
+        raise RunError(f"{path}: is no measurement of nasface compare; remove it") from None
+    if settings != _settings(plan, group, runtime):
+        raise RunError(
+            f"{path}: was measured with other models or settings than the plan has now; choose "
+            "another --out, or remove the file"
+        )
+    return GroupResult(measured, environment)
+
+
+def rows_of(
+    plan: ModelsPlan,
+    sizes: Mapping[str, ModelSize],
+    results: Mapping[tuple[str, str], GroupResult],
+) -> list[dict[str, Any]]:
+    """A row for each model in the plan's order; ``results`` by name and runtime.
+
+    What is not there is None: times that were not taken yet, figures that nobody reported. Ratios
+    are to the model beside which a row stands.
+    """
+    models = {each.name: each for each in plan.models}
+    rows = []
+    for each in plan.models:
+        reported = each.reported
+        other = models[each.beside].reported if each.beside else None
+        row: dict[str, Any] = {
+            "name": each.name,
+            "model": each.model,
+            "beside": each.beside or None,
+            "parameters": sizes[each.name].parameters,
+            "macs": sizes[each.name].macs,
+            **{f"reported_{name}": value for name, value in asdict(reported).items()},
+            "reported_ratio": None
+            if other is None or not reported.milliseconds or not other.milliseconds
+            else reported.milliseconds / other.milliseconds,
+        }
+        for runtime in plan.used_runtimes:
+            result = results.get((each.name, runtime))
+            row |= _times(each, runtime, None if result is None else result.measured)
+        torch = results.get((each.name, "torch"))
+        shares = {} if torch is None else torch.measured.shares.get(each.name, {})
+        row |= {f"{kind}_share": shares.get(kind) for kind in SHARES}
+        rows.append(row)
+    return rows
+
+
+def _times(model: ComparedModel, runtime: str, measured: Measured | None) -> dict[str, Any]:
+    ms = ratio = None
+    seconds = {} if measured is None else measured.seconds
+    if model.name in seconds:
+        ms = 1e3 * statistics.median(seconds[model.name])
+        if model.beside in seconds:
+            pairs = zip(seconds[model.name], seconds[model.beside], strict=True)
+            ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+    return {f"{runtime}_ms": ms, f"{runtime}_ratio": ratio}
+
+
+def _path(out: Path, group: Sequence[ComparedModel], runtime: str) -> Path:
+    return out / MEASURED / f"{group[0].name.replace(' ', '-')}-{runtime}.json"
+
+
+def _settings(plan: ModelsPlan, group: Sequence[ComparedModel], runtime: str) -> dict[str, Any]:
+    """All that the times of a group depend on, as plain values."""
+    models = [plain_values(each) for each in group]
+    for each in models:
+        del each["reported"], each["series"]
+    return {
+        "models": models,
+        "size": plan.size,
+        "rounds": plan.rounds,
+        "threads": plan.threads,
+        "runtime": runtime,
+    }

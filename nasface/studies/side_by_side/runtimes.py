@@ -1,0 +1,122 @@
+"""What runs the models of a comparison: ONNX Runtime and torch, on the CPU and on a GPU."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.onnx import to_onnx
+from nasface.deploy.traceable import Graph
+from nasface.detection.checkpoint import LoadedDetector
+from nasface.device import wait_for
+from nasface.errors import ExportError
+from nasface.inference.onnx_runtime import OUTPUT_NAMES, runner
+from nasface.nn.blocks import channels_last
+from nasface.nn.fuse import fuse_conv_bn
+from nasface.registry import Registry
+
+Step = Callable[[], object]
+"""Runs a network once, and returns when that is done."""
+
+PrepareModel = Callable[[LoadedDetector, Tensor], Step]
+"""(detector, image (1, 3, H, W) on the CPU) -> a pass up to boxes and scores, without
+suppression."""
+
+
+@dataclass(frozen=True)
+class ModelRuntime:
+    """A way to run a detector on a ``device``.
+
+    To prepare and run one takes memory for so many ``copies`` of its weights and for a share of its
+    ``activations``. ``needs`` are packages, of the extra ``install``.
+    """
+
+    prepare: PrepareModel
+    device: str = "cpu"
+    copies: float = 3
+    activations: float = 0.25
+    needs: tuple[str, ...] = ()
+    install: str = ""
+
+
+MODEL_RUNTIMES: Registry[ModelRuntime] = Registry("runtime")
+"""Name -> how it runs a detector."""
+
+
+def register_model_runtime(name: str, runtime: ModelRuntime) -> None:
+    """Add a runtime for comparisons of models.
+
+    Raises:
+        ConfigError: if the name is taken.
+    """
+    MODEL_RUNTIMES.add(name, runtime)
+
+
+def runtimes_here() -> tuple[str, ...]:
+    """Those that a plan measures without naming any: on the CPU and, where there is one, on the
+    GPU."""
+    on_gpu = ("cuda", "cuda-compiled") if torch.cuda.is_available() else ()
+    return ("torch", "onnxruntime", *on_gpu)
+
+
+def _torch(loaded: LoadedDetector, image: Tensor, device: str = "cpu") -> Step:
+    graph = channels_last(Graph(fuse_conv_bn(loaded.detector), "boxes").eval().to(device))
+    given = image.to(device).contiguous(memory_format=torch.channels_last)
+    place = torch.device(device)
+
+    @torch.inference_mode()
+    def step() -> None:
+        graph(given)
+        wait_for(place)
+
+    return step
+
+
+def _compiled(loaded: LoadedDetector, image: Tensor, device: str = "cpu") -> Step:
+    graph = channels_last(Graph(fuse_conv_bn(loaded.detector), "boxes").eval().to(device))
+    given = image.to(device).contiguous(memory_format=torch.channels_last)
+    # On a GPU the passes of one image wait for the launches of kernels: a graph has them all.
+    mode = "reduce-overhead" if device != "cpu" else "default"
+    compiled = torch.compile(graph, mode=mode, dynamic=False)
+    place = torch.device(device)
+
+    @torch.inference_mode()
+    def step() -> None:
+        compiled(given)
+        wait_for(place)
+
+    try:
+        step()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as problem:  # compilers share no base of their errors
+        text = " ".join(str(problem).split())[:200]
+        raise ExportError(f"torch.compile: {text}") from None
+    return step
+
+
+def _onnxruntime(loaded: LoadedDetector, image: Tensor) -> Step:
+    run = runner(to_onnx(loaded, ExportConfig()).SerializeToString(), OUTPUT_NAMES["boxes"])
+    return partial(run, image)
+
+
+# Copies and activations are those of D0, EXTD-64 and DSFD-R152 as measured, rounded up.
+register_model_runtime("torch", ModelRuntime(_torch))
+register_model_runtime("torch-compiled", ModelRuntime(_compiled, copies=4))
+register_model_runtime(
+    "onnxruntime",
+    ModelRuntime(
+        _onnxruntime,
+        copies=8,
+        activations=0.75,
+        needs=("onnx", "onnxruntime"),
+        install="nasface[export]",
+    ),
+)
+register_model_runtime("cuda", ModelRuntime(partial(_torch, device="cuda"), "cuda"))
+register_model_runtime(
+    "cuda-compiled", ModelRuntime(partial(_compiled, device="cuda"), "cuda", copies=4)
+)
