@@ -61,7 +61,7 @@ def estimate_models_plan(path: Path, *, json: bool) -> int:
         ],
     )
     say(
-        f"time       about {duration(total)} for {', '.join(plan.used_runtimes)}; files for ONNX "
+        f"time       about {duration(total)} for {', '.join(plan.used_engines)}; files for ONNX "
         "Runtime and compilation take some of it more"
     )
     return 0

@@ -15,7 +15,7 @@ PLAN = """\
 name: two
 size: 160x128
 rounds: 1
-runtimes: [torch]
+engines: [torch]
 models:
   - {name: retina, model: retinaface-mobilenet0.25, reported: {ap: 0.7}}
   - {name: nano, model: asfd-nano, beside: retina, reported: {ap: 0.8}}

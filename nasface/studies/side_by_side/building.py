@@ -17,7 +17,7 @@ from nasface.io.settings import with_settings
 from nasface.models import weights_path
 from nasface.nn.cost import count_saved_bytes
 from nasface.studies.side_by_side.plan import ComparedModel
-from nasface.studies.side_by_side.runtimes import ModelRuntime
+from nasface.studies.side_by_side.engines import ModelEngine
 
 _OVERHEAD_MB = 200
 """What libraries take for themselves."""
@@ -31,11 +31,11 @@ class ModelSize:
     macs: int
     activations_mb: float
 
-    def needed_mb(self, runtime: ModelRuntime) -> float:
+    def needed_mb(self, engine: ModelEngine) -> float:
         """Roughly the memory that it takes to prepare and run it, in millions of bytes."""
         weights_mb = 4 * self.parameters / 1e6
-        features_mb = runtime.activations * self.activations_mb
-        return runtime.copies * weights_mb + features_mb + _OVERHEAD_MB
+        features_mb = engine.activations * self.activations_mb
+        return engine.copies * weights_mb + features_mb + _OVERHEAD_MB
 
 
 def load_model(model: ComparedModel) -> LoadedDetector:

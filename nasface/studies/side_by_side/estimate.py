@@ -9,13 +9,13 @@ from nasface.machine import free_memory_mb
 from nasface.progress import Progress
 from nasface.studies.side_by_side.building import load_model
 from nasface.studies.side_by_side.plan import ModelsPlan
-from nasface.studies.side_by_side.running import check_runtimes, count_models, threads_of
-from nasface.studies.side_by_side.runtimes import MODEL_RUNTIMES
+from nasface.studies.side_by_side.running import check_engines, count_models, threads_of
+from nasface.studies.side_by_side.engines import MODEL_ENGINES
 
 
 @dataclass(frozen=True)
 class ModelEstimate:
-    """Memory that a model takes in the runtime that takes most, and seconds in all of them; None
+    """Memory that a model takes in the engine that takes most, and seconds in all of them; None
     where the free memory does not suffice to tell."""
 
     name: str
@@ -24,31 +24,31 @@ class ModelEstimate:
 
 
 def estimate_models(plan: ModelsPlan, progress: Progress) -> list[ModelEstimate]:
-    """Build each timed model and run it twice by torch on the CPU, which stands for all runtimes.
+    """Build each timed model and run it twice by torch on the CPU, which stands for all engines.
 
     Raises:
         NasfaceError: for a plan that could not start.
     """
-    check_runtimes(plan)
+    check_engines(plan)
     sizes = count_models(plan, progress)
-    runtimes = [MODEL_RUNTIMES.find(name) for name in plan.used_runtimes]
+    engines = [MODEL_ENGINES.find(name) for name in plan.used_engines]
     timed = [each for each in plan.models if each.timed]
     image = torch.zeros(1, 3, *plan.shape)
     progress.start("estimate", len(timed))
     found = []
     with threads_of(plan):
         for each in timed:
-            needed = max(sizes[each.name].needed_mb(runtime) for runtime in runtimes)
+            needed = max(sizes[each.name].needed_mb(engine) for engine in engines)
             seconds = None
             if needed < free_memory_mb():
                 begun = time.perf_counter()
-                step = MODEL_RUNTIMES["torch"].prepare(load_model(each), image)
+                step = MODEL_ENGINES["torch"].prepare(load_model(each), image)
                 step()
                 ready = time.perf_counter()
                 step()
                 a_pass = time.perf_counter() - ready
                 # A first pass is part of the preparation, another round warms up.
-                seconds = len(runtimes) * (ready - begun + (plan.rounds + 1) * a_pass)
+                seconds = len(engines) * (ready - begun + (plan.rounds + 1) * a_pass)
             found.append(ModelEstimate(each.name, needed, seconds))
             progress.advance()
     return found

@@ -22,9 +22,9 @@ def plot_models(plan: ModelsPlan, rows: Sequence[Mapping[str, Any]], path: Path)
     if not shown:
         return False
     panels = {"parameters": ("parameters, M", 1e6), "macs": ("multiply-adds, G", 1e9)}
-    for runtime in plan.used_runtimes:
-        if any(row[f"{runtime}_ms"] for row in shown.values()):
-            panels[f"{runtime}_ms"] = (f"ms, {runtime}", 1)
+    for engine in plan.used_engines:
+        if any(row[f"{engine}_ms"] for row in shown.values()):
+            panels[f"{engine}_ms"] = (f"ms, {engine}", 1)
     figure = Figure(figsize=(4 * len(panels), 4), layout="constrained")
     every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (key, (label, unit)) in zip(every, panels.items(), strict=True):

@@ -13,7 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 from nasface.engine.memory_estimate import available_mb
 from nasface.studies.side_by_side.building import ModelSize, load_model
 from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan
-from nasface.studies.side_by_side.runtimes import MODEL_RUNTIMES, Step
+from nasface.studies.side_by_side.engines import MODEL_ENGINES, Step
 
 SHARES: Mapping[str, str] = MappingProxyType(
     {
@@ -32,10 +32,10 @@ _SILENT = "99"
 
 @dataclass(frozen=True)
 class Measured:
-    """What a group of models took in one runtime.
+    """What a group of models took in one engine.
 
     ``seconds`` are those of each round, by name; ``shares`` the parts of a pass that kinds of work
-    take (:data:`SHARES`), of runtimes that can tell; ``skipped`` says why a model was left out.
+    take (:data:`SHARES`), of engines that can tell; ``skipped`` says why a model was left out.
     """
 
     seconds: dict[str, list[float]]
@@ -46,7 +46,7 @@ class Measured:
 def measure_group(
     group: Sequence[ComparedModel],
     sizes: Mapping[str, ModelSize],
-    runtime: str,
+    engine: str,
     plan: ModelsPlan,
     passed: Callable[[], None],
 ) -> Measured:
@@ -56,9 +56,9 @@ def measure_group(
     measurement. A model that the free memory does not suffice for is left out.
 
     Raises:
-        NasfaceError: for a model that the runtime cannot run.
+        NasfaceError: for a model that the engine cannot run.
     """
-    entry = MODEL_RUNTIMES.find(runtime)
+    entry = MODEL_ENGINES.find(engine)
     image = torch.rand(1, 3, *plan.shape, generator=torch.Generator().manual_seed(0))
     steps: dict[str, Step] = {}
     skipped = {}
@@ -78,7 +78,7 @@ def measure_group(
     clock = time.process_time if _is_one_thread(entry.device) else time.perf_counter
     seconds = alternate(steps, plan.rounds, clock, passed)
     shares = {}
-    if runtime == "torch":
+    if engine == "torch":
         shares = {name: shares_of(step) for name, step in steps.items()}
     steps.clear()
     gc.collect()  # before the next ones are built

@@ -10,11 +10,11 @@ from nasface.errors import ConfigError, did_you_mean, one_of
 from nasface.io.settings import load_config, read_config
 from nasface.models import released_models
 from nasface.models.hub import is_hub_address
-from nasface.studies.side_by_side.runtimes import MODEL_RUNTIMES, runtimes_here
+from nasface.studies.side_by_side.engines import MODEL_ENGINES, engines_here
 
 _FORM = (
     "a plan of models has name and models [{name, model, and, where there is one, beside, "
-    "genotype, detector, reported, series, timed}], and may have size, rounds, threads, runtimes, "
+    "genotype, detector, reported, series, timed}], and may have size, rounds, threads, engines, "
     "source; `nasface compare --help` shows one"
 )
 _WEIGHTS = (".safetensors", ".pth")
@@ -84,8 +84,8 @@ class ModelsPlan:
     """A comparison of models, as its file holds it.
 
     Each timed model sees one random image of ``size``, width x height in pixels, in ``rounds``
-    rounds that count, on the CPU in ``threads`` threads, by each of ``runtimes``
-    (:data:`~nasface.studies.side_by_side.runtimes.MODEL_RUNTIMES`); without any, by those that this
+    rounds that count, on the CPU in ``threads`` threads, by each of ``engines``
+    (:data:`~nasface.studies.side_by_side.engines.MODEL_ENGINES`); without any, by those that this
     machine has. ``source`` says where the reported figures stand.
     """
 
@@ -94,7 +94,7 @@ class ModelsPlan:
     size: str = "640x480"
     rounds: int = 5
     threads: int = 1
-    runtimes: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -107,8 +107,8 @@ class ModelsPlan:
             raise ConfigError(
                 f"rounds {self.rounds}, threads {self.threads}: expected 1 or more of each"
             )
-        for name in self.runtimes:
-            MODEL_RUNTIMES.find(name, "runtimes")
+        for name in self.engines:
+            MODEL_ENGINES.find(name, "engines")
         timed = {each.name for each in self.models if each.timed}
         for each in self.models:
             if not each.beside:
@@ -126,9 +126,9 @@ class ModelsPlan:
         return height, width
 
     @property
-    def used_runtimes(self) -> tuple[str, ...]:
+    def used_engines(self) -> tuple[str, ...]:
         """Those of the plan, or of this machine."""
-        return self.runtimes or runtimes_here()
+        return self.engines or engines_here()
 
     def groups(self) -> list[tuple[ComparedModel, ...]]:
         """The timed models that take turns: those that ``beside`` joins, directly or by others."""

@@ -1,4 +1,4 @@
-"""What was measured: a file for each group and runtime, a row for each model."""
+"""What was measured: a file for each group and engine, a row for each model."""
 
 import json
 import statistics
@@ -23,7 +23,7 @@ MEASURED = "measured"
 
 @dataclass(frozen=True)
 class GroupResult:
-    """What a group took in a runtime, with the machine and versions in ``environment``."""
+    """What a group took in an engine, with the machine and versions in ``environment``."""
 
     measured: Measured
     environment: Mapping[str, str]
@@ -33,33 +33,33 @@ def save_group(
     out: Path,
     plan: ModelsPlan,
     group: Sequence[ComparedModel],
-    runtime: str,
+    engine: str,
     measured: Measured,
 ) -> GroupResult:
     """Write what a group took into the folder of a comparison."""
     environment = describe_environment()
-    if runtime == "onnxruntime":
+    if engine == "onnxruntime":
         environment["onnxruntime"] = version("onnxruntime")
     values = {
-        "settings": _settings(plan, group, runtime),
+        "settings": _settings(plan, group, engine),
         **asdict(measured),
         "environment": environment,
     }
-    path = _path(out, group, runtime)
+    path = _path(out, group, engine)
     path.parent.mkdir(exist_ok=True)
     write_text(path, to_json(values) + "\n")
     return GroupResult(measured, environment)
 
 
 def load_group(
-    out: Path, plan: ModelsPlan, group: Sequence[ComparedModel], runtime: str
+    out: Path, plan: ModelsPlan, group: Sequence[ComparedModel], engine: str
 ) -> GroupResult | None:
     """What a group took, if that was measured.
 
     Raises:
         RunError: if it was measured with other settings, or the file cannot be read.
     """
-    path = _path(out, group, runtime)
+    path = _path(out, group, engine)
     if not path.is_file():
         return None
     try:
@@ -68,7 +68,7 @@ def load_group(
         settings, environment = values["settings"], values["environment"]
     except (ValueError, KeyError, TypeError):
         raise RunError(f"{path}: is no measurement of nasface compare; remove it") from None
-    if settings != _settings(plan, group, runtime):
+    if settings != _settings(plan, group, engine):
         raise RunError(
             f"{path}: was measured with other models or settings than the plan has now; choose "
             "another --out, or remove the file"
@@ -81,7 +81,7 @@ def rows_of(
     sizes: Mapping[str, ModelSize],
     results: Mapping[tuple[str, str], GroupResult],
 ) -> list[dict[str, Any]]:
-    """A row for each model in the plan's order; ``results`` by name and runtime.
+    """A row for each model in the plan's order; ``results`` by name and engine.
 
     What is not there is None: times that were not taken yet, figures that nobody reported. Ratios
     are to the model beside which a row stands.
@@ -102,9 +102,9 @@ def rows_of(
             if other is None or not reported.milliseconds or not other.milliseconds
             else reported.milliseconds / other.milliseconds,
         }
-        for runtime in plan.used_runtimes:
-            result = results.get((each.name, runtime))
-            row |= _times(each, runtime, None if result is None else result.measured)
+        for engine in plan.used_engines:
+            result = results.get((each.name, engine))
+            row |= _times(each, engine, None if result is None else result.measured)
         torch = results.get((each.name, "torch"))
         shares = {} if torch is None else torch.measured.shares.get(each.name, {})
         row |= {f"{kind}_share": shares.get(kind) for kind in SHARES}
@@ -112,7 +112,7 @@ def rows_of(
     return rows
 
 
-def _times(model: ComparedModel, runtime: str, measured: Measured | None) -> dict[str, Any]:
+def _times(model: ComparedModel, engine: str, measured: Measured | None) -> dict[str, Any]:
     ms = ratio = None
     seconds = {} if measured is None else measured.seconds
     if model.name in seconds:
@@ -120,14 +120,14 @@ def _times(model: ComparedModel, runtime: str, measured: Measured | None) -> dic
         if model.beside in seconds:
             pairs = zip(seconds[model.name], seconds[model.beside], strict=True)
             ratio = statistics.median(ours / theirs for ours, theirs in pairs)
-    return {f"{runtime}_ms": ms, f"{runtime}_ratio": ratio}
+    return {f"{engine}_ms": ms, f"{engine}_ratio": ratio}
 
 
-def _path(out: Path, group: Sequence[ComparedModel], runtime: str) -> Path:
-    return out / MEASURED / f"{group[0].name.replace(' ', '-')}-{runtime}.json"
+def _path(out: Path, group: Sequence[ComparedModel], engine: str) -> Path:
+    return out / MEASURED / f"{group[0].name.replace(' ', '-')}-{engine}.json"
 
 
-def _settings(plan: ModelsPlan, group: Sequence[ComparedModel], runtime: str) -> dict[str, Any]:
+def _settings(plan: ModelsPlan, group: Sequence[ComparedModel], engine: str) -> dict[str, Any]:
     """All that the times of a group depend on, as plain values."""
     models = [plain_values(each) for each in group]
     for each in models:
@@ -137,5 +137,5 @@ def _settings(plan: ModelsPlan, group: Sequence[ComparedModel], runtime: str) ->
         "size": plan.size,
         "rounds": plan.rounds,
         "threads": plan.threads,
-        "runtime": runtime,
+        "engine": engine,
     }

@@ -20,7 +20,7 @@ from nasface.studies.side_by_side.building import ModelSize, size_of
 from nasface.studies.side_by_side.measuring import Measured, measure_group
 from nasface.studies.side_by_side.plan import ModelsPlan, is_models_plan
 from nasface.studies.side_by_side.results import GroupResult, load_group, rows_of, save_group
-from nasface.studies.side_by_side.runtimes import MODEL_RUNTIMES
+from nasface.studies.side_by_side.engines import MODEL_ENGINES
 from nasface.studies.worker import LOCK
 
 
@@ -29,7 +29,7 @@ class ModelsOutcome:
     """How a comparison of models stands.
 
     ``rows`` has one for each model; ``environments`` are those in which groups were measured, each
-    once; ``skipped`` says of a model and a runtime why it was left out.
+    once; ``skipped`` says of a model and an engine why it was left out.
     """
 
     rows: Rows
@@ -51,11 +51,11 @@ def compare_models(
     next time. ``report`` is told how things stand before the first group and after each.
 
     Raises:
-        ConfigError: for a runtime that is not there. RunError: if the folder is something else's,
+        ConfigError: for an engine that is not there. RunError: if the folder is something else's,
             in use, or holds measurements of other settings. NasfaceError: for a model that cannot
             be built, read or run.
     """
-    check_runtimes(plan)
+    check_engines(plan)
     sizes = count_models(plan, progress)
     results: dict[tuple[str, str], GroupResult] = {}
 
@@ -65,8 +65,8 @@ def compare_models(
             rows_of(plan, sizes, results),
             [each.environment for each in distinct],
             {
-                (name, runtime): each.measured.skipped[name]
-                for (name, runtime), each in results.items()
+                (name, engine): each.measured.skipped[name]
+                for (name, engine), each in results.items()
                 if name in each.measured.skipped
             },
             stopped,
@@ -75,12 +75,12 @@ def compare_models(
     with _opened(plan, out), stop_on_interrupt() as stop, threads_of(plan):
         missing = []
         for group in plan.groups():
-            for runtime in plan.used_runtimes:
-                result = load_group(out, plan, group, runtime)
+            for engine in plan.used_engines:
+                result = load_group(out, plan, group, engine)
                 if result is None or result.measured.skipped:
-                    missing.append((group, runtime))
+                    missing.append((group, engine))
                 if result is not None:
-                    results |= {(each.name, runtime): result for each in group}
+                    results |= {(each.name, engine): result for each in group}
 
         def passed() -> None:
             progress.advance()
@@ -90,14 +90,14 @@ def compare_models(
         steps = sum(len(group) for group, _ in missing) * (plan.rounds + 2)
         progress.start(f"compare {plan.name}", steps)
         report(outcome())
-        for group, runtime in missing:
+        for group, engine in missing:
             try:
-                measured = measure_group(group, sizes, runtime, plan, passed)
+                measured = measure_group(group, sizes, engine, plan, passed)
             except _StoppedError:
                 return outcome(stopped=True)
-            result = save_group(out, plan, group, runtime, measured)
-            results |= {(each.name, runtime): result for each in group}
-            progress.note(f"{runtime}: {_text(measured)}")
+            result = save_group(out, plan, group, engine, measured)
+            results |= {(each.name, engine): result for each in group}
+            progress.note(f"{engine}: {_text(measured)}")
             report(outcome())
     return outcome()
 
@@ -116,18 +116,18 @@ def count_models(plan: ModelsPlan, progress: Progress) -> dict[str, ModelSize]:
     return sizes
 
 
-def check_runtimes(plan: ModelsPlan) -> None:
-    """Raise an error unless this machine has the runtimes of a plan.
+def check_engines(plan: ModelsPlan) -> None:
+    """Raise an error unless this machine has the engines of a plan.
 
     Raises:
         MissingPackageError: for a package that is not installed. ConfigError: without a GPU.
     """
-    for name in plan.used_runtimes:
-        entry = MODEL_RUNTIMES.find(name, "runtimes")
+    for name in plan.used_engines:
+        entry = MODEL_ENGINES.find(name, "engines")
         require(entry.install, *entry.needs)
         if entry.device == "cuda" and not torch.cuda.is_available():
             raise ConfigError(
-                f"runtimes: {name}: torch {torch.__version__} finds no GPU; expected runtimes of "
+                f"engines: {name}: torch {torch.__version__} finds no GPU; expected engines of "
                 "the CPU, or none, for those that the machine has"
             )
 

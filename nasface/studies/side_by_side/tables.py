@@ -40,12 +40,12 @@ def _parts(plan: ModelsPlan, outcome: ModelsOutcome) -> list[str]:
         f"One image of {plan.size}; multiply-adds of convolutions.\n",
         _sizes(rows),
     ]
-    timed = [row for row in rows if any(row[f"{each}_ms"] for each in plan.used_runtimes)]
+    timed = [row for row in rows if any(row[f"{each}_ms"] for each in plan.used_engines)]
     if timed:
         parts += ["## Time\n", _measured_where(plan, outcome.environments), _times(plan, timed)]
     if outcome.skipped:
         parts.append("Left out, as the memory does not suffice:\n")
-        parts += [f"- {name}, {runtime}: {why}" for (name, runtime), why in outcome.skipped.items()]
+        parts += [f"- {name}, {engine}: {why}" for (name, engine), why in outcome.skipped.items()]
         parts.append("")
     profiled = [row for row in timed if row["other_share"] is not None]
     if profiled:
@@ -98,12 +98,12 @@ def _sizes(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _times(plan: ModelsPlan, rows: Sequence[Mapping[str, Any]]) -> str:
     columns = ["model", "beside", "reported, ms", "ratio"]
-    for runtime in plan.used_runtimes:
-        columns += [f"{runtime}, ms", "ratio"]
+    for engine in plan.used_engines:
+        columns += [f"{engine}, ms", "ratio"]
     lines = []
     for row in rows:
         cells = [row["name"], row["beside"] or ""]
-        for name in ("reported", *plan.used_runtimes):
+        for name in ("reported", *plan.used_engines):
             ms = row["reported_milliseconds" if name == "reported" else f"{name}_ms"]
             cells += [_number(ms, ".1f"), _number(row[f"{name}_ratio"], ".2f")]
         lines.append(cells)

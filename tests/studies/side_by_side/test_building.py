@@ -13,7 +13,7 @@ from nasface.detection.zoo import MODELS
 from nasface.errors import ConfigError, SpecError
 from nasface.studies.side_by_side.building import ModelSize, load_model, size_of
 from nasface.studies.side_by_side.plan import ComparedModel
-from nasface.studies.side_by_side.runtimes import MODEL_RUNTIMES
+from nasface.studies.side_by_side.engines import MODEL_ENGINES
 
 SHAPE = (128, 160)
 
@@ -49,9 +49,9 @@ def test_weights_are_counted_with_their_own_settings(tmp_path: Path) -> None:
 
 
 def test_memory_grows_with_weights_and_activations() -> None:
-    runtime = MODEL_RUNTIMES["torch"]
-    small = ModelSize(parameters=10**6, macs=1, activations_mb=100).needed_mb(runtime)
-    heavy = ModelSize(parameters=10**8, macs=1, activations_mb=100).needed_mb(runtime)
-    broad = ModelSize(parameters=10**6, macs=1, activations_mb=1000).needed_mb(runtime)
+    engine = MODEL_ENGINES["torch"]
+    small = ModelSize(parameters=10**6, macs=1, activations_mb=100).needed_mb(engine)
+    heavy = ModelSize(parameters=10**8, macs=1, activations_mb=100).needed_mb(engine)
+    broad = ModelSize(parameters=10**6, macs=1, activations_mb=1000).needed_mb(engine)
     # 99 million weights of four bytes, three times; a quarter of 900
     assert (heavy - small, broad - small) == pytest.approx((1188, 225))

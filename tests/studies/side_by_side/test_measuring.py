@@ -15,7 +15,7 @@ MODELS = (
     ComparedModel(name="a", model="retinaface-mobilenet0.25"),
     ComparedModel(name="b", model="asfd-nano", beside="a"),
 )
-PLAN = ModelsPlan(name="p", models=MODELS, size="160x128", rounds=2, runtimes=("torch",))
+PLAN = ModelsPlan(name="p", models=MODELS, size="160x128", rounds=2, engines=("torch",))
 SIZES = {each.name: ModelSize(1000, 1000, 1.0) for each in MODELS}
 
 

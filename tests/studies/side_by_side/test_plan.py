@@ -16,7 +16,7 @@ from nasface.studies.side_by_side.plan import (
     is_models_plan,
     load_models_plan,
 )
-from nasface.studies.side_by_side.runtimes import runtimes_here
+from nasface.studies.side_by_side.engines import engines_here
 
 TWO = "name: p\nmodels:\n  - {name: a, model: d0}\n  - {name: b, model: asfd-nano, beside: a}\n"
 
@@ -47,10 +47,10 @@ def test_what_is_only_counted_is_in_no_group() -> None:
     assert ModelsPlan(name="p", models=models).groups() == [(models[1],)]
 
 
-def test_a_plan_without_runtimes_takes_those_of_the_machine() -> None:
+def test_a_plan_without_engines_takes_those_of_the_machine() -> None:
     made = ModelsPlan(name="p", models=(ComparedModel(name="a", model="d0"),), size="320x240")
-    assert made.used_runtimes == runtimes_here()
-    assert set(runtimes_here()) >= {"torch", "onnxruntime"}
+    assert made.used_engines == engines_here()
+    assert set(engines_here()) >= {"torch", "onnxruntime"}
     assert made.shape == (240, 320)
 
 
@@ -103,7 +103,7 @@ def two(**changes: Any) -> tuple[ComparedModel, ...]:
         ({"models": two(beside="a", timed=False)}, "both are timed"),
         ({"models": two(), "size": "640"}, "expected WIDTHxHEIGHT"),
         ({"models": two(), "rounds": 0}, "rounds 0, threads 1"),
-        ({"models": two(), "runtimes": ("onnx",)}, "runtimes: unknown runtime 'onnx'"),
+        ({"models": two(), "engines": ("onnx",)}, "engines: unknown engine 'onnx'"),
     ],
 )
 def test_a_plan_that_cannot_be(changes: dict[str, Any], message: str) -> None:

@@ -34,7 +34,7 @@ PLAN = ModelsPlan(
         ComparedModel(name="counted", model="d2", timed=False),
     ),
     rounds=3,
-    runtimes=("torch", "onnxruntime"),
+    engines=("torch", "onnxruntime"),
 )
 SIZES = {each.name: ModelSize(2 * 10**6, 3 * 10**9, 1.0) for each in PLAN.models}
 SHARES = {"dense": 0.5, "pointwise": 0.25, "depthwise": 0.125, "other": 0.125}

@@ -19,18 +19,18 @@ from nasface.studies.side_by_side.building import ModelSize
 from nasface.studies.side_by_side.estimate import estimate_models
 from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan, ReportedFigures
 from nasface.studies.side_by_side.running import ModelsOutcome, compare_models
-from nasface.studies.side_by_side.runtimes import (
-    MODEL_RUNTIMES,
-    ModelRuntime,
+from nasface.studies.side_by_side.engines import (
+    MODEL_ENGINES,
+    ModelEngine,
     Step,
-    register_model_runtime,
+    register_model_engine,
 )
 
 PASSES_OF_FIRST_GROUP, PASSES = 8, 12
 
 
 @dataclass
-class IdleRuntime:
+class IdleEngine:
     """Computes nothing and notes what runs; ``on_pass`` is told the number of each pass, from 1."""
 
     passes: list[str] = field(default_factory=list)
@@ -50,19 +50,19 @@ class IdleRuntime:
 
 
 @pytest.fixture
-def idle() -> Iterator[IdleRuntime]:
-    """The runtime ``idle``."""
-    runtime = IdleRuntime()
-    register_model_runtime("idle", ModelRuntime(runtime.prepare))
-    yield runtime
-    MODEL_RUNTIMES.remove("idle")
+def idle() -> Iterator[IdleEngine]:
+    """The engine ``idle``."""
+    engine = IdleEngine()
+    register_model_engine("idle", ModelEngine(engine.prepare))
+    yield engine
+    MODEL_ENGINES.remove("idle")
 
 
 SIZE = ModelSize(parameters=10, macs=20, activations_mb=1.0)
 
 
 @pytest.fixture
-def plan(idle: IdleRuntime, monkeypatch: pytest.MonkeyPatch) -> ModelsPlan:
+def plan(idle: IdleEngine, monkeypatch: pytest.MonkeyPatch) -> ModelsPlan:
     """A pair, one alone, one that is only counted."""
     assert idle.passes == []
     monkeypatch.setattr(running, "size_of", lambda *_: SIZE)
@@ -80,12 +80,12 @@ def plan(idle: IdleRuntime, monkeypatch: pytest.MonkeyPatch) -> ModelsPlan:
         ),
         size="160x128",
         rounds=2,
-        runtimes=("idle",),
+        engines=("idle",),
     )
 
 
 def test_every_group_is_measured_and_reported(
-    plan: ModelsPlan, idle: IdleRuntime, tmp_path: Path
+    plan: ModelsPlan, idle: IdleEngine, tmp_path: Path
 ) -> None:
     told: list[ModelsOutcome] = []
     outcome = compare_models(plan, tmp_path / "out", Silent(), told.append)
@@ -102,7 +102,7 @@ def test_every_group_is_measured_and_reported(
 
 
 def test_what_a_stop_leaves_is_gone_on_with(
-    plan: ModelsPlan, idle: IdleRuntime, tmp_path: Path
+    plan: ModelsPlan, idle: IdleEngine, tmp_path: Path
 ) -> None:
     def interrupt(number: int) -> None:
         if number == PASSES_OF_FIRST_GROUP + 2:
@@ -120,7 +120,7 @@ def test_what_a_stop_leaves_is_gone_on_with(
 
 
 def test_what_did_not_fit_is_said_and_tried_again(
-    plan: ModelsPlan, idle: IdleRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: ModelsPlan, idle: IdleEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measuring, "available_mb", lambda _device: 1.0)
     outcome = compare_models(plan, tmp_path / "out", Silent())
@@ -131,7 +131,7 @@ def test_what_did_not_fit_is_said_and_tried_again(
 
 
 def test_a_folder_of_other_settings_is_refused(
-    plan: ModelsPlan, idle: IdleRuntime, tmp_path: Path
+    plan: ModelsPlan, idle: IdleEngine, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     compare_models(plan, out, Silent())
@@ -147,7 +147,7 @@ def test_a_folder_of_other_settings_is_refused(
         compare_models(plan, out, Silent())
 
 
-def test_other_folders_are_refused(plan: ModelsPlan, idle: IdleRuntime, tmp_path: Path) -> None:
+def test_other_folders_are_refused(plan: ModelsPlan, idle: IdleEngine, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").touch()
     with pytest.raises(RunError, match="is not the folder of a comparison"):
@@ -162,17 +162,17 @@ def test_other_folders_are_refused(plan: ModelsPlan, idle: IdleRuntime, tmp_path
     assert idle.passes == []
 
 
-def test_a_runtime_that_is_not_there(plan: ModelsPlan, idle: IdleRuntime, tmp_path: Path) -> None:
-    missing = ModelRuntime(idle.prepare, needs=("no_such_package",), install="nasface[none]")
-    register_model_runtime("missing", missing)
+def test_an_engine_that_is_not_there(plan: ModelsPlan, idle: IdleEngine, tmp_path: Path) -> None:
+    missing = ModelEngine(idle.prepare, needs=("no_such_package",), install="nasface[none]")
+    register_model_engine("missing", missing)
     try:
         with pytest.raises(MissingPackageError, match=r"nasface\[none\]"):
-            compare_models(replace(plan, runtimes=("missing",)), tmp_path / "out", Silent())
+            compare_models(replace(plan, engines=("missing",)), tmp_path / "out", Silent())
     finally:
-        MODEL_RUNTIMES.remove("missing")
+        MODEL_ENGINES.remove("missing")
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match="finds no GPU"):
-            compare_models(replace(plan, runtimes=("cuda",)), tmp_path / "out", Silent())
+            compare_models(replace(plan, engines=("cuda",)), tmp_path / "out", Silent())
     assert not (tmp_path / "out").exists()
 
 
@@ -181,8 +181,8 @@ def test_an_estimate_names_every_timed_model(
 ) -> None:
     found = {each.name: each for each in estimate_models(plan, Silent())}
     assert list(found) == ["a", "b", "c"]
-    runtime = MODEL_RUNTIMES["idle"]
-    assert found["b"].needed_mb == SIZE.needed_mb(runtime)
+    engine = MODEL_ENGINES["idle"]
+    assert found["b"].needed_mb == SIZE.needed_mb(engine)
     assert all(each.seconds is not None and each.seconds > 0 for each in found.values())
     monkeypatch.setattr("nasface.studies.side_by_side.estimate.free_memory_mb", lambda: 1.0)
     assert [each.seconds for each in estimate_models(plan, Silent())] == [None] * 3

@@ -27,7 +27,7 @@ suppression."""
 
 
 @dataclass(frozen=True)
-class ModelRuntime:
+class ModelEngine:
     """A way to run a detector on a ``device``.
 
     To prepare and run one takes memory for so many ``copies`` of its weights and for a share of its
@@ -42,20 +42,20 @@ class ModelRuntime:
     install: str = ""
 
 
-MODEL_RUNTIMES: Registry[ModelRuntime] = Registry("runtime")
+MODEL_ENGINES: Registry[ModelEngine] = Registry("engine")
 """Name -> how it runs a detector."""
 
 
-def register_model_runtime(name: str, runtime: ModelRuntime) -> None:
-    """Add a runtime for comparisons of models.
+def register_model_engine(name: str, engine: ModelEngine) -> None:
+    """Add an engine for comparisons of models.
 
     Raises:
         ConfigError: if the name is taken.
     """
-    MODEL_RUNTIMES.add(name, runtime)
+    MODEL_ENGINES.add(name, engine)
 
 
-def runtimes_here() -> tuple[str, ...]:
+def engines_here() -> tuple[str, ...]:
     """Those that a plan measures without naming any: on the CPU and, where there is one, on the
     GPU."""
     on_gpu = ("cuda", "cuda-compiled") if torch.cuda.is_available() else ()
@@ -104,11 +104,11 @@ def _onnxruntime(loaded: LoadedDetector, image: Tensor) -> Step:
 
 
 # Copies and activations are those of D0, EXTD-64 and DSFD-R152 as measured, rounded up.
-register_model_runtime("torch", ModelRuntime(_torch))
-register_model_runtime("torch-compiled", ModelRuntime(_compiled, copies=4))
-register_model_runtime(
+register_model_engine("torch", ModelEngine(_torch))
+register_model_engine("torch-compiled", ModelEngine(_compiled, copies=4))
+register_model_engine(
     "onnxruntime",
-    ModelRuntime(
+    ModelEngine(
         _onnxruntime,
         copies=8,
         activations=0.75,
@@ -116,7 +116,7 @@ register_model_runtime(
         install="nasface[export]",
     ),
 )
-register_model_runtime("cuda", ModelRuntime(partial(_torch, device="cuda"), "cuda"))
-register_model_runtime(
-    "cuda-compiled", ModelRuntime(partial(_compiled, device="cuda"), "cuda", copies=4)
+register_model_engine("cuda", ModelEngine(partial(_torch, device="cuda"), "cuda"))
+register_model_engine(
+    "cuda-compiled", ModelEngine(partial(_compiled, device="cuda"), "cuda", copies=4)
 )
