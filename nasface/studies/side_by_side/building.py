@@ -16,8 +16,8 @@ from nasface.inference.loading import read_detector
 from nasface.io.settings import with_settings
 from nasface.models import weights_path
 from nasface.nn.cost import count_saved_bytes
-from nasface.studies.side_by_side.plan import ComparedModel
 from nasface.studies.side_by_side.engines import ModelEngine
+from nasface.studies.side_by_side.plan import ComparedModel
 
 _OVERHEAD_MB = 200
 """What libraries take for themselves."""

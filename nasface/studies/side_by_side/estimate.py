@@ -8,9 +8,9 @@ import torch
 from nasface.machine import free_memory_mb
 from nasface.progress import Progress
 from nasface.studies.side_by_side.building import load_model
+from nasface.studies.side_by_side.engines import MODEL_ENGINES
 from nasface.studies.side_by_side.plan import ModelsPlan
 from nasface.studies.side_by_side.running import check_engines, count_models, threads_of
-from nasface.studies.side_by_side.engines import MODEL_ENGINES
 
 
 @dataclass(frozen=True)

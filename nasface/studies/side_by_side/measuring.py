@@ -12,8 +12,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from nasface.engine.memory_estimate import available_mb
 from nasface.studies.side_by_side.building import ModelSize, load_model
-from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan
 from nasface.studies.side_by_side.engines import MODEL_ENGINES, Step
+from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan
 
 SHARES: Mapping[str, str] = MappingProxyType(
     {

@@ -12,8 +12,8 @@ from nasface.detection.detector import build_detector
 from nasface.detection.zoo import MODELS
 from nasface.errors import ConfigError, SpecError
 from nasface.studies.side_by_side.building import ModelSize, load_model, size_of
-from nasface.studies.side_by_side.plan import ComparedModel
 from nasface.studies.side_by_side.engines import MODEL_ENGINES
+from nasface.studies.side_by_side.plan import ComparedModel
 
 SHAPE = (128, 160)
 

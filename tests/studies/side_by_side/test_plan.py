@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasface.errors import ConfigError
+from nasface.studies.side_by_side.engines import engines_here
 from nasface.studies.side_by_side.plan import (
     ComparedModel,
     ModelsPlan,
@@ -16,7 +17,6 @@ from nasface.studies.side_by_side.plan import (
     is_models_plan,
     load_models_plan,
 )
-from nasface.studies.side_by_side.engines import engines_here
 
 TWO = "name: p\nmodels:\n  - {name: a, model: d0}\n  - {name: b, model: asfd-nano, beside: a}\n"
 

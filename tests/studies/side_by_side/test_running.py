@@ -16,15 +16,15 @@ from nasface.errors import ConfigError, MissingPackageError, RunError
 from nasface.progress import Silent
 from nasface.studies.side_by_side import measuring, running
 from nasface.studies.side_by_side.building import ModelSize
-from nasface.studies.side_by_side.estimate import estimate_models
-from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan, ReportedFigures
-from nasface.studies.side_by_side.running import ModelsOutcome, compare_models
 from nasface.studies.side_by_side.engines import (
     MODEL_ENGINES,
     ModelEngine,
     Step,
     register_model_engine,
 )
+from nasface.studies.side_by_side.estimate import estimate_models
+from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan, ReportedFigures
+from nasface.studies.side_by_side.running import ModelsOutcome, compare_models
 
 PASSES_OF_FIRST_GROUP, PASSES = 8, 12
 
