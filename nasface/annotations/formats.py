@@ -21,6 +21,7 @@ from nasface.annotations.retinaface import (
     retinaface_splits,
     write_retinaface,
 )
+from nasface.annotations.shards import is_shards, read_shards, shard_splits, write_shards
 from nasface.annotations.splits import check_fraction, part_by_file, part_by_fraction
 from nasface.annotations.voc import is_voc, read_voc, voc_splits, write_voc
 from nasface.annotations.widerface import (
@@ -42,22 +43,25 @@ class DatasetWriter:
     ``write(root, parts)`` writes the annotations of part -> records, whose boxes are in pixels of
     their images as read with ``exif``, and whose images lie at ``image`` already: a path below the
     root with the fields ``split`` and ``name``. ``keeps`` are the attributes of faces that the form
-    has a place for. ``keeps_ignored``: faces may be marked as ignored, and are left out otherwise;
-    ``whole_pixels``: boxes are rounded; ``cuts``: boxes are cut at the border of their image before
-    they are written; ``one_folder``: images of all parts share a folder; ``stems``: images are told
-    apart without their suffix; ``lists_folder``: readers list a folder, but for hidden files.
+    has a place for, all of them with ``keeps_all``. ``keeps_ignored``: faces may be marked as
+    ignored, and are left out otherwise; ``whole_pixels``: boxes are rounded; ``cuts``: boxes are
+    cut at the border of their image before they are written; ``one_folder``: images of all parts
+    share a folder; ``stems``: images are told apart without their suffix; ``lists_folder``: readers
+    list a folder, but for hidden files; ``exif``: how boxes lie on images that EXIF turns, None
+    where the form says it of each image.
     """
 
     write: Callable[[Path, Mapping[str, Sequence[ImageRecord]]], None]
     image: str = "images/{split}/{name}"
     keeps: tuple[str, ...] = ()
+    keeps_all: bool = False
     keeps_ignored: bool = True
     whole_pixels: bool = False
     cuts: bool = False
     one_folder: bool = False
     stems: bool = False
     lists_folder: bool = False
-    exif: Exif = "ignore"
+    exif: Exif | None = "ignore"
 
 
 @dataclass(frozen=True)
@@ -165,8 +169,8 @@ class DataConfig:
     """How a data set is read."""
 
     data_format: str = ""
-    """Data format: widerface, fddb, coco, yolo, retinaface, voc, csv or a registered one. Empty:
-    recognised automatically."""
+    """Data format: widerface, fddb, coco, yolo, retinaface, voc, csv, shards or a registered one.
+    Empty: recognised automatically."""
     classes: tuple[str, ...] = ()
     """Classes that are faces, where the data have several. Empty: face, or the only one."""
     val_fraction: float = 0.0
@@ -305,6 +309,14 @@ for _form in (
         has_classes=True,
         splits=csv_splits,
         writer=DatasetWriter(write_csv, keeps=("difficult",)),
+    ),
+    DatasetFormat(
+        "shards",
+        "train-000000.tar, val-000000.tar: images with a .json each",
+        is_shards,
+        _faces_only(read_shards),
+        splits=shard_splits,
+        writer=DatasetWriter(write_shards, keeps_all=True, exif=None),
     ),
 ):
     register_dataset_format(_form)

@@ -6,6 +6,7 @@ from PIL import Image
 
 from nasface.annotations.records import Exif
 from nasface.errors import DataError
+from nasface.io.archives import open_file
 
 _ORIENTATION = 0x0112
 _ON_A_SIDE = (5, 6, 7, 8)
@@ -18,7 +19,7 @@ def image_size(path: Path, exif: Exif = "ignore") -> tuple[int, int]:
         DataError: naming the file, if it is no image.
     """
     try:
-        with Image.open(path) as header:
+        with open_file(path) as file, Image.open(file) as header:
             width, height = header.size
             turned = exif == "apply" and header.getexif().get(_ORIENTATION, 1) in _ON_A_SIDE
     except Exception:  # Pillow has many exceptions for damaged files

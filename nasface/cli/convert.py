@@ -27,7 +27,7 @@ class ConvertCommand:
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """New folder."""
     to: str
-    """Form to write: widerface, coco, yolo, retinaface, voc or csv."""
+    """Form to write: widerface, coco, yolo, retinaface, voc, csv or shards (tar files)."""
     images: ImageTransfer = "copy"
     """copy the images, or link to them where they are."""
     json: bool = False

@@ -19,6 +19,7 @@ from nasface.arrays import Float32
 from nasface.data.images import read_image, read_orientation
 from nasface.data.jpeg import JPEG_START, has_all_data
 from nasface.errors import DataError
+from nasface.io.archives import file_bytes
 from nasface.machine import cores
 from nasface.progress import Progress
 
@@ -212,7 +213,7 @@ def inspect_image(record: ImageRecord, thorough: bool = False) -> ImageFacts:
     orientation = read_orientation(record.path)
     if not thorough:
         return ImageFacts((height, width), orientation)
-    data = record.path.read_bytes()
+    data = file_bytes(record.path)
     is_whole = not data.startswith(JPEG_START) or has_all_data(data)
     digest = hashlib.sha256(data).hexdigest()
     return ImageFacts((height, width), orientation, digest=digest, is_whole=is_whole)

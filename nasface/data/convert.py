@@ -24,6 +24,7 @@ from nasface.annotations.records import IGNORED_BY, ImageRecord
 from nasface.data.images import read_orientation
 from nasface.data.orientation import boxes_as_shown, boxes_as_stored
 from nasface.errors import ConfigError, DataError, one_of
+from nasface.io.archives import archive_of, file_bytes
 from nasface.progress import Progress, Silent
 
 ImageTransfer = Literal["copy", "link"]
@@ -73,7 +74,7 @@ def convert(
             set without parts are all for training, unless ``val_fraction`` or ``split_file`` say
             otherwise.
         to: name of a form of :data:`DATASET_FORMATS` that can be written: ``widerface`` (or
-            ``wider``), ``coco``, ``yolo``, ``retinaface``, ``voc``, ``csv``.
+            ``wider``), ``coco``, ``yolo``, ``retinaface``, ``voc``, ``csv``, ``shards``.
         out: new folder; it is made beside and moved there when whole.
         images: ``copy`` them, or ``link`` to them where they are.
         progress: is told of every image.
@@ -185,20 +186,22 @@ def _moved(
     path.parent.mkdir(parents=True, exist_ok=True)
     _transfer(record.path, path, images)
     boxes = record.boxes_M4
-    if record.exif != writer.exif and (orientation := read_orientation(record.path)) != 1:
+    exif = writer.exif or record.exif
+    if record.exif != exif and (orientation := read_orientation(record.path)) != 1:
         size = image_size(record.path, record.exif)
         turn = boxes_as_stored if record.exif == "apply" else boxes_as_shown
         boxes = turn(boxes, orientation, size)
         losses["turned"] += 1
     for key, values in record.attributes.items():
-        if key not in writer.keeps and key not in IGNORED_BY and key != "fold":
+        is_kept = writer.keeps_all or key in (*writer.keeps, *IGNORED_BY, "fold")
+        if not is_kept:
             losses[f"attribute {key}"] += int((values != 0).sum())
     kept = np.ones(len(boxes), bool)
     if not writer.keeps_ignored:
         kept = ~record.ignored_M
         losses["ignored"] += int((~kept).sum())
     if writer.cuts:
-        height, width = image_size(record.path, writer.exif)
+        height, width = image_size(record.path, exif)
         cut = boxes.clip(0, np.array([width, height, width, height], np.float32))
         losses["cut"] += int((cut != boxes).any(axis=1)[kept].sum())
         boxes = cut
@@ -214,13 +217,18 @@ def _moved(
         path=path,
         boxes_M4=boxes[kept],
         attributes=attributes,
-        exif=writer.exif,
+        exif=exif,
     )
 
 
 def _transfer(source: Path, path: Path, images: ImageTransfer) -> None:
+    is_packed = archive_of(source) is not None
+    if is_packed and images == "link":
+        raise ConfigError(f"images: {source} lies in an archive, expected copy in place of link")
     try:
-        if images == "copy":
+        if is_packed:
+            path.write_bytes(file_bytes(source))
+        elif images == "copy":
             shutil.copyfile(source, path)
         else:
             _link(source.resolve(), path)

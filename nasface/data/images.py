@@ -17,6 +17,7 @@ from torch import Tensor
 from nasface.annotations.names import IMAGE_SUFFIXES
 from nasface.data import jpeg, png
 from nasface.errors import DataError
+from nasface.io.archives import file_bytes, open_file
 from nasface.io.files import write_bytes
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -57,7 +58,7 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
     ``MOST_PIXELS``, which a small file can hold.
     """
     try:
-        data = Path(path).read_bytes()
+        data = file_bytes(Path(path))
     except OSError as error:
         raise DataError(f"{path}: cannot be read as an image ({error.strerror})") from None
     if not data:
@@ -93,7 +94,7 @@ def read_orientation(path: Path) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as header:
+            with open_file(path) as file, Image.open(file) as header:
                 orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
                 is_asked = header.format in ("JPEG", "MPO", "PNG", "WEBP")
     except Exception:  # Pillow has many exceptions for damaged files

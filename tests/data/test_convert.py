@@ -1,6 +1,6 @@
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from tiny import write_tiny
 
 import nasface
 from nasface.annotations.formats import DATASET_FORMATS, read_dataset
+from nasface.annotations.records import ImageRecord
 from nasface.annotations.widerface import write_wider_annotations
 from nasface.data.images import read_image, write_image
 from nasface.errors import ConfigError, DataError
+from nasface.io.archives import file_bytes
 
 WRITTEN = [name for name, form in DATASET_FORMATS.items() if form.writer is not None]
 WIDTH, HEIGHT = 90, 70
@@ -49,11 +51,13 @@ def faces(draw: st.DrawFn) -> list[int]:
     return face(x, y, w, h, invalid=draw(st.integers(0, 1)), blur=draw(st.integers(0, 2)))
 
 
+def stem(record: ImageRecord) -> str:
+    return PurePosixPath(record.name).stem
+
+
 def valid_faces(records: Sequence[Any]) -> dict[str, list[list[float]]]:
     """Stem of an image -> its valid faces, in order of their corners."""
-    return {
-        each.path.stem: sorted(each.boxes_M4[each.valid_M].round(3).tolist()) for each in records
-    }
+    return {stem(each): sorted(each.boxes_M4[each.valid_M].round(3).tolist()) for each in records}
 
 
 NAMES = st.sampled_from(
@@ -97,8 +101,8 @@ def test_there_and_back(rows: dict[str, list[list[int]]], data: st.DataObject) -
             after = read_dataset(Path(folder) / "second", split)
             assert after.format == second
             assert valid_faces(after) == valid_faces(before)
-            pixels = {each.path.stem: each.path.read_bytes() for each in before}
-            assert {each.path.stem: each.path.read_bytes() for each in after} == pixels
+            pixels = {stem(each): file_bytes(each.path) for each in before}
+            assert {stem(each): file_bytes(each.path) for each in after} == pixels
 
 
 @pytest.mark.parametrize("form", WRITTEN)
@@ -128,7 +132,7 @@ def test_what_a_form_keeps_of_ignored_faces(tmp_path: Path, form: str) -> None:
     assert found[0].valid_M.tolist() == ([True, False] if keeps else [True])
     assert ("1 ignored faces" in " ".join(made.lost)) is False
     assert any("2 ignored faces left out" in text for text in made.lost) == (not keeps)
-    wanted = form in ("widerface", "coco")
+    wanted = form in ("widerface", "coco", "shards")
     assert ("blur" in found[0].attributes) == wanted
     assert ("attributes without a place: blur (2 faces)" in made.lost) == (not wanted)
     assert made.images == {"train": 1, "val": 1}
@@ -185,6 +189,12 @@ def test_a_data_set_without_parts_is_divided(tmp_path: Path) -> None:
     made = nasface.convert(file, "yolo", tmp_path / "yolo", val_fraction=0.25)
     assert made.images == {"train": 6, "val": 2}
     assert nasface.convert(file, "voc", tmp_path / "voc").images == {"train": 8}
+
+
+def test_what_lies_in_an_archive_cannot_be_linked(tmp_path: Path) -> None:
+    nasface.convert(write_tiny(tmp_path / "a"), "shards", tmp_path / "shards")
+    with pytest.raises(ConfigError, match=r"0000\.jpg lies in an archive, expected copy"):
+        nasface.convert(tmp_path / "shards", "coco", tmp_path / "out", images="link")
 
 
 def test_links(tmp_path: Path) -> None:
