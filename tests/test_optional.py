@@ -26,7 +26,9 @@ OPTIONAL = (
 )  # fmt: skip
 
 #: extras that "all" leaves out; setup.cfg says why
-BY_NAME = ("backbones", "mnn", "mlflow", "ncnn", "openvino", "wandb")
+BY_NAME = (
+    "backbones", "coreml", "executorch", "litert", "mnn", "mlflow", "ncnn", "openvino", "wandb",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def extras() -> dict[str, set[str]]:
             else:
                 name = line.partition(">")[0].lower()
                 # What is not installed here is imported by its own name.
-                yield from names.get(name, {name})
+                yield from names.get(name, {name.replace("-", "_")})
 
     return {extra: set(packages(extra)) for extra in lines if extra != "dev"}
 

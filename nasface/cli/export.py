@@ -31,7 +31,8 @@ class ExportCommand:
     out: Annotated[Path, tyro.conf.arg(metavar="PATH")]
     """File to write, or with --to the folder."""
     to: str = ""
-    """Runtime: onnx, openvino, mnn, ncnn, torch, python or web. It chooses the outputs."""
+    """Runtime: onnx, openvino, mnn, ncnn, litert, executorch, coreml, torch, python or web. It
+    chooses the outputs."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """YAML file of settings; options given here override it."""
     overwrite: bool = False

@@ -36,6 +36,9 @@ class ExportConfig:
     """fp32, or fp16: weights and features of half the bytes, boxes decoded in fp32. ONNX files."""
     opset: int = OPSETS[-1]
     """ONNX operator set; an old runtime may ask for an older one."""
+    converter_python: str = ""
+    """Python of the environment that has the converter of litert, executorch or coreml, where it
+    cannot be installed beside nasface. Empty: this one."""
     suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
     """The suppression of outputs detections, and what a Python file starts from."""
 

@@ -11,10 +11,14 @@ Array = np.ndarray[Any, Any]
 
 
 def normalise(recipe: dict[str, Any], image: Array) -> Array:
-    """Return an RGB image uint8 (H, W, 3) as the detector takes it: float32 (1, 3, H, W)."""
+    """Return an RGB image uint8 (H, W, 3) as the detector takes it: float32 (B, 3, H, W).
+
+    B is 1, or the batch size that the detector's file is fixed to: the image is repeated.
+    """
     mean, deviation = (np.float32(recipe[key]) for key in ("mean", "standard_deviation"))
     values = (image.astype(np.float32) / 255 - mean) / deviation
-    return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
+    batch = (recipe.get("size") or [1])[-1]
+    return np.repeat(values.transpose(2, 0, 1)[None], batch, axis=0)
 
 
 def anchor_boxes(recipe: dict[str, Any], height: int, width: int) -> Array:

@@ -19,7 +19,12 @@ def title_of(loaded: LoadedDetector, config: ExportConfig) -> str:
 
 
 def write_readme(
-    title: str, runtime: str, runs_with: str, metrics: Mapping[str, Any], worst: ParityDifference
+    title: str,
+    runtime: str,
+    runs_with: str,
+    metrics: Mapping[str, Any],
+    worst: ParityDifference,
+    note: str = "",
 ) -> str:
     """Markdown: what the folder holds, how it is run, how far it is from the detector."""
     figures = [f"{key} {value}" for key, value in metrics.items() if key != "model"]
@@ -37,6 +42,7 @@ def write_readme(
         "Greatest difference from the detector, over the greatest magnitude of the output: "
         f"{worst}.",
         "",
+        *([note, ""] if note else []),
         *(["Figures of its training: " + ", ".join(figures) + ".", ""] if figures else []),
         f"Licence: {LICENCE}",
         "",

@@ -35,7 +35,7 @@ class Target:
     ``program`` is the file of ``nasface/deploy/templates`` that runs it on a photograph, empty
     where the folder is one itself. ``open`` opens a file with ``suffix`` to run it here. ``needs``
     are the packages that convert, ``install`` is what to give to pip for them, and ``runs_with``
-    what it takes to run the folder.
+    what it takes to run the folder. ``note`` is what else the card says.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Target:
     needs: tuple[str, ...] = ()
     install: str = ""
     runs_with: str = ""
+    note: str = ""
 
 
 MARK = "README.md"
@@ -110,6 +111,39 @@ for _entry in (
         ("onnx", "onnxruntime", "ncnn", "pnnx"),
         "nasface[ncnn]",
         "pip install numpy ncnn pillow",
+    ),
+    Target(
+        "litert",
+        "LiteRT, on phones and boards",
+        Lazy(f"{_ROOM}.litert:write_litert"),
+        "detect_litert.py",
+        ".tflite",
+        Lazy(f"{_ROOM}.litert:open_litert"),
+        ("ai_edge_litert",),
+        "nasface[litert]",
+        "pip install ai-edge-litert numpy pillow",
+    ),
+    Target(
+        "executorch",
+        "ExecuTorch, on phones, by XNNPACK",
+        Lazy(f"{_ROOM}.executorch:write_executorch"),
+        "detect_executorch.py",
+        ".pte",
+        Lazy(f"{_ROOM}.executorch:open_executorch"),
+        ("executorch",),
+        "nasface[executorch]",
+        "pip install executorch numpy pillow",
+    ),
+    Target(
+        "coreml",
+        "Core ML, on iOS 16 and macOS 13",
+        Lazy(f"{_ROOM}.coreml:write_coreml"),
+        "detect_coreml.py",
+        needs=("coremltools",),
+        install="nasface[coreml]",
+        runs_with="pip install coremltools numpy pillow",
+        note="Core ML runs on Apple's systems only. The graph was read back from the file and "
+        "computed with torch, operator by operator; Core ML itself and `detect.py` were not run.",
     ),
     Target(
         "torch",
@@ -176,7 +210,7 @@ def write_target(
             text = files("nasface.deploy").joinpath("templates", entry.program).read_text("utf-8")
             (draft / "detect.py").write_text(text, "utf-8")
         title = title_of(loaded, config)
-        card = write_readme(title, entry.text, entry.runs_with, loaded.metrics, worst)
+        card = write_readme(title, entry.text, entry.runs_with, loaded.metrics, worst, entry.note)
         (draft / MARK).write_text(card, "utf-8")
         if folder.exists():
             shutil.rmtree(folder)

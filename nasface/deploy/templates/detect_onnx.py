@@ -16,7 +16,7 @@ if recipe["size"]:
     photograph = photograph.resize(recipe["size"][1::-1])
 session = onnxruntime.InferenceSession(here / "detector.onnx")
 images = normalise(recipe, np.asarray(photograph))
-_, boxes, scores = session.run(None, {"images": images})
-for box, score in zip(boxes, scores, strict=True):
-    if score >= 0.5:
+which, boxes, scores = session.run(None, {"images": images})
+for at, box, score in zip(which, boxes, scores, strict=True):
+    if at == 0 and score >= 0.5:
         print(f"{score:.3f}", *(f"{value:.1f}" for value in box))

@@ -1,0 +1,42 @@
+"""A folder for Core ML, which itself runs on Apple's systems only."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import Tensor
+
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.runtimes.heads_program import Converter, write_heads
+from nasface.deploy.runtimes.mil import evaluate_graph
+from nasface.detection.checkpoint import LoadedDetector
+from nasface.optional import need
+
+_CONVERTER = Converter("convert_coreml.py", "coremltools", "coremltools==9.0", halves=True)
+
+
+def write_coreml(
+    loaded: LoadedDetector, folder: Path, config: ExportConfig, report: ReportProgress
+) -> ParityDifference:
+    """Write ``detector.mlpackage``; see :func:`nasface.deploy.runtimes.heads_program.write_heads`.
+
+    What is compared is the graph in the file, computed with torch; float16 weights in float32.
+    """
+    file = folder / "detector.mlpackage"
+    return write_heads(loaded, file, config, report, _CONVERTER, _open_graph)
+
+
+def _open_graph(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """The graph of a package as a function of images, without Core ML."""
+    models = need("coremltools.models", "nasface[coreml]")
+    reader = need("coremltools.converters.mil.frontend.milproto.load", "nasface[coreml]")
+    package = models.MLModel(str(path), skip_model_load=True)
+    spec = package.get_spec()
+    program = reader.load(spec, spec.specificationVersion, package.weights_dir)
+    graph = program.functions["main"]
+
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        found = evaluate_graph(graph, {"images": images})
+        return found["logits"], found["deltas"]
+
+    return run

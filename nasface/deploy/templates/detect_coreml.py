@@ -1,0 +1,21 @@
+"""python detect.py photograph.jpg: prints score, left, top, right and bottom of each face."""
+
+import json
+import sys
+from pathlib import Path
+
+import coremltools
+import numpy as np
+from decode import decode_heads, normalise
+from PIL import Image
+
+here = Path(__file__).parent
+recipe = json.loads((here / "detector.json").read_text())
+image = np.asarray(Image.open(sys.argv[1]).convert("RGB").resize(recipe["size"][1::-1]))
+model = coremltools.models.MLModel(str(here / "detector.mlpackage"))
+found = model.predict({"images": normalise(recipe, image)})
+logits, deltas = found["logits"][0], found["deltas"][0]
+boxes, scores = decode_heads(recipe, logits, deltas, *image.shape[:2])
+for box, score in zip(boxes, scores, strict=True):
+    if score >= 0.5:
+        print(f"{score:.3f}", *(f"{value:.1f}" for value in box))
