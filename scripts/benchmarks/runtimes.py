@@ -1,86 +1,190 @@
-"""A matrix of runtimes: what each gives beside the detector, at four sizes, one image and three.
+"""A matrix of runtimes and forms: what each gives beside the detector, at four sizes, one image and
+three.
 
-    python scripts/benchmarks/runtimes.py asfd-nano > matrix.md
+    python scripts/benchmarks/runtimes.py asfd-nano --csv runtimes.csv
 
-A runtime whose packages are not installed has no rows. ncnn sees one image of a fixed size.
+The images are a photograph of scikit-image, its mirror image and a darker one. A runtime whose
+packages are not installed has no rows, and is named. ``--converter-python`` is that of ``nasface
+export``, for LiteRT.
 """
 
-import importlib.metadata
-import importlib.util
+import argparse
+import statistics
 import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
+from measuring import write_rows
+from runtime_forms import FORMS, Clock, Form, Run
+from skimage.data import astronaut
+from torch import Tensor
 
+from nasface.data.images import to_tensor
 from nasface.deploy.config import ExportConfig
-from nasface.deploy.onnx import export_onnx
-from nasface.deploy.parity import random_images, relative
-from nasface.deploy.runtimes.registry import TARGETS, write_target
-from nasface.detection.boxes import decode
+from nasface.detection.boxes import decode, iou
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.inference.loading import read_detector
+from nasface.inference.predict import SuppressionConfig, suppress
 from nasface.models import weights_path
 from nasface.structures import Predictions
 
 SIZES = ("640x480", "131x97", "97x131", "320x320")
-FILES = {
-    "onnx": ("detector.onnx", "onnxruntime"),
-    "openvino": ("detector.xml", "openvino"),
-    "mnn": ("detector.mnn", "MNN"),
-    "ncnn": ("detector.ncnn.param", "ncnn"),
-}
+BATCHES = (1, 3)
+COLUMNS = (
+    "runtime",
+    "form",
+    "size",
+    "batch",
+    "boxes, px",
+    "scores",
+    "kept",
+    "differ",
+    "time",
+    "MB",
+)
+_NEAR = 0.9
+"""Intersection over union from which two detections are one."""
 
 
-def write(loaded: LoadedDetector, name: str, size: str, folder: Path) -> Path:
-    """The file of a runtime, of any size where it takes that."""
-    file = folder / FILES[name][0]
-    config = ExportConfig(size=size if name == "ncnn" else "", outputs="heads")
-    if name == "onnx":
-        folder.mkdir()
-        export_onnx(loaded, file, config)
-    else:
-        write_target(loaded, name, folder, config)
-    return file
+@dataclass(frozen=True)
+class Case:
+    """Images of one size, what the detector gives for them, and how long ONNX Runtime takes."""
+
+    size: str
+    images: Tensor
+    wanted: Predictions
+    reference: Run
+    clock: Clock
 
 
-def row(loaded: LoadedDetector, name: str, size: str, batch: int, file: Path) -> str:
-    """One line of the table."""
+def photographs(size: str, batch: int) -> Tensor:
+    """Images (B, 3, H, W) as detectors take them."""
     width, height = map(int, size.split("x"))
-    images = random_images(batch, height, width)
-    opener = TARGETS[name].open
-    assert opener is not None
-    with torch.inference_mode():
-        wanted: Predictions = loaded.detector(images)
-    logits, deltas = opener(file, 1)(images)
-    boxes = [decode(each, wanted.anchors_A4) for each in (wanted.deltas_BA4, deltas)]
-    scores = [each.softmax(2)[..., 1] for each in (wanted.logits_BA2, logits)]
-    differences = [
-        f"{relative(wanted.logits_BA2, logits):.1e}",
-        f"{relative(wanted.deltas_BA4, deltas):.1e}",
-        f"{(boxes[0] - boxes[1]).abs().max().item():.1e}",
-        f"{(scores[0] - scores[1]).abs().max().item():.1e}",
-        str(int(((scores[0] >= 0.5) != (scores[1] >= 0.5)).sum())),
+    first = cv2.resize(astronaut(), (width, height), interpolation=cv2.INTER_AREA)
+    three = [first, np.ascontiguousarray(first[:, ::-1]), (first // 2).astype(np.uint8)]
+    return torch.stack([to_tensor(each) for each in three[:batch]])
+
+
+def compare(form: Form, file: Path, case: Case, repeats: int) -> dict[str, str]:
+    """The columns that a file of a form has."""
+    run, clock = form.open(file)
+    logits, deltas = run(case.images)
+    wanted, given = case.wanted, case.wanted._replace(logits_BA2=logits, deltas_BA4=deltas)
+    if any(one.shape != other.shape for one, other in zip(wanted[:2], given[:2], strict=True)):
+        raise ValueError(f"outputs have shapes {[tuple(each.shape) for each in given[:2]]}")
+    pixels = decode(wanted.deltas_BA4, wanted.anchors_A4) - decode(deltas, wanted.anchors_A4)
+    scores = wanted.logits_BA2.softmax(2) - logits.softmax(2)
+    kept = [
+        [suppress(each, SuppressionConfig(), at) for at in range(len(logits))]
+        for each in (wanted, given)
     ]
-    version = importlib.metadata.version(FILES[name][1])
-    return f"| {name} {version} | {size} | {batch} | {' | '.join(differences)} |"
+    differ = 0
+    for one, other in zip(*kept, strict=True):
+        overlaps = iou(one.boxes_N4, other.boxes_N4) > _NEAR
+        differ += int((~overlaps.any(1)).sum() + (~overlaps.any(0)).sum())
+    took = "" if clock is None else f"{relative_time(run, clock, case, repeats):.2f}"
+    return {
+        "boxes, px": f"{pixels.abs().max().item():.1e}",
+        "scores": f"{scores.abs().max().item():.1e}",
+        "kept": str(sum(map(len, kept[0]))),
+        "differ": str(differ),
+        "time": took,
+        "MB": f"{megabytes(file):.2f}",
+    }
+
+
+def relative_time(run: Run, clock: Clock, case: Case, repeats: int) -> float:
+    """Processor time over that of ONNX Runtime; both take turns."""
+    ratios = []
+    for _ in range(repeats):
+        seconds = []
+        for step, watch in ((run, clock), (case.reference, case.clock)):
+            started = watch()
+            step(case.images)
+            seconds.append(watch() - started)
+        ratios.append(seconds[0] / seconds[1])
+    return statistics.median(ratios)
+
+
+def megabytes(file: Path) -> float:
+    """Size of a file, or of all in a folder, with its weights beside it."""
+    beside = [file.with_suffix(".bin")] if file.suffix in (".xml", ".param") else []
+    files = [each for each in file.rglob("*") if each.is_file()] if file.is_dir() else [file]
+    return sum(each.stat().st_size for each in files + beside) / 1e6
+
+
+def rows(
+    loaded: LoadedDetector, form: Form, cases: list[Case], place: Path, options: argparse.Namespace
+) -> Iterator[dict[str, str]]:
+    """The rows of a form; of what fails, the first words of the reason."""
+    file: Path | None = None
+    for number, case in enumerate(cases):
+        batch = len(case.images)
+        config = ExportConfig(
+            size=case.size if form.fixed else "",
+            batch=batch if form.fixed else 1,
+            precision="fp16" if form.precision == "fp16" else "fp32",
+            converter_python=options.converter_python if form.name == "litert" else "",
+        )
+        about = {
+            "runtime": f"{form.name} ({form.version()})",
+            "form": form.precision,
+            "size": case.size,
+            "batch": str(batch),
+        }
+        try:
+            if file is None or form.fixed:
+                file = form.write(loaded, place / str(number), config, case.images)
+            yield about | compare(form, file, case, options.repeats)
+        except Exception as problem:  # runtimes share no base of their errors
+            text = " ".join(str(problem).rpartition("not written: ")[2].split()).replace("|", "/")
+            yield about | {"boxes, px": f"fails: {text[-150:]}"}
 
 
 def main() -> None:
     """Print the table of the detector that is named."""
-    loaded = read_detector(weights_path(sys.argv[1] if len(sys.argv) > 1 else "asfd-nano"))
-    columns = "logits | offsets | boxes, px | scores | other at 0.5"
-    print(f"| runtime | size | batch | {columns} |\n|{' --- |' * 8}")
-    with tempfile.TemporaryDirectory() as place:
-        for name in FILES:
-            if any(importlib.util.find_spec(each) is None for each in TARGETS[name].needs):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("detector", nargs="?", default="asfd-nano")
+    parser.add_argument("--runtimes", nargs="+", help="names, such as onnx; by default all")
+    parser.add_argument("--sizes", nargs="+", default=SIZES)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--converter-python", default="")
+    parser.add_argument("--csv", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    loaded = read_detector(weights_path(options.detector))
+    found = []
+    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        whole = FORMS[0].write(loaded, place / "onnx", ExportConfig(), torch.empty(0))
+        reference, clock = FORMS[0].open(whole)
+        assert clock is not None
+        cases = []
+        for size in options.sizes:
+            for batch in BATCHES:
+                images = photographs(size, batch)
+                with torch.inference_mode():
+                    wanted = loaded.detector(images)
+                cases.append(Case(size, images, wanted, reference, clock))
+        for number, form in enumerate(FORMS):
+            if options.runtimes and form.name.partition(",")[0] not in options.runtimes:
                 continue
-            file: Path | None = None
-            for size in SIZES:
-                if file is None or name == "ncnn":
-                    file = write(loaded, name, size, Path(place) / f"{name}-{size}")
-                for batch in (1,) if name == "ncnn" else (1, 3):
-                    print(row(loaded, name, size, batch, file), flush=True)
+            missing = form.missing()
+            if missing:
+                print(f"{form.name}: no rows, {missing} is not installed", file=sys.stderr)
+                continue
+            (place / str(number)).mkdir()
+            for row in rows(loaded, form, cases, place / str(number), options):
+                found.append({name: row.get(name, "") for name in COLUMNS})
+                print(f"| {' | '.join(found[-1].values())} |", flush=True)
+    if options.csv:
+        write_rows(options.csv, found, {"detector": options.detector})
 
 
 if __name__ == "__main__":

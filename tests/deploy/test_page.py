@@ -1,16 +1,16 @@
 """The page of ``export --to web`` in a real browser, with a real photograph.
 
-Needs Chromium (or what NASFACE_BROWSER names) and the npm package onnxruntime-web, which
-NASFACE_ONNXRUNTIME_WEB names or the current folder has.
+Needs playwright, Chromium (or what NASFACE_BROWSER names) and the npm package onnxruntime-web,
+which NASFACE_ONNXRUNTIME_WEB names or the current folder has.
 """
 
-import json
 import os
 import shutil
-import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,53 +19,26 @@ import nasface
 from nasface.cli.main import main
 from nasface.data.images import read_image, write_image
 from nasface.deploy.runtimes.web import PACKAGE_PLACE, runtime_package
-from nasface.deploy.serving import PageHandler, make_server
+from nasface.deploy.serving import make_server
 from nasface.errors import ConfigError, MissingPackageError
 from nasface.inference.predict import InferenceConfig
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 BROWSER = os.environ.get("NASFACE_BROWSER") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-#: put into the page, it gives the photograph to the page as a person would and sends what is listed
-SCRIPT = """<script type="module">
-const status = document.getElementById("status"), input = document.getElementById("file");
-const until = (test) => new Promise((done) => {
-  const look = setInterval(() => test(status.textContent) && (clearInterval(look), done()), 50);
-});
-const send = (found) => fetch("/found", { method: "POST", body: JSON.stringify(found) });
-await until((text) => text === "Ready" || text.startsWith("Did not"));
-const blob = await (await fetch("./photograph.jpg")).blob();
-const transfer = new DataTransfer();
-transfer.items.add(new File([blob], "photograph.jpg", { type: "image/jpeg" }));
-input.files = transfer.files;
-input.dispatchEvent(new Event("change"));
-await until((text) => / ms$/.test(text) || text.startsWith("Did not"));
-const threshold = document.getElementById("threshold");
-const at = async (value) => {
-  threshold.value = value;
-  threshold.dispatchEvent(new Event("input"));
-  return [...document.querySelectorAll("#faces li")].map((each) => each.dataset);
-};
-const low = (await at(0.05)).map((each) => [JSON.parse(each.box), Number(each.score)]);
-const high = (await at(0.9)).length;
-await at(0.5);
-const canvas = document.getElementById("picture");
-send({
-  status: status.textContent, low, high, isolated: crossOriginIsolated,
-  label: canvas.getAttribute("aria-label"), size: [canvas.width, canvas.height],
-  wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  page: getComputedStyle(document.body).backgroundColor,
-  unnamed: [...document.querySelectorAll("input, button, select")]
-    .filter((each) => !each.labels?.length && !each.textContent).length,
-});
-</script>"""
+PHONE = {"width": 360, "height": 740}
+SCREEN = {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the released detector, with a photograph beside it."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the released detector, with a photograph and a film of it beside it."""
     if BROWSER is None:
         pytest.skip("neither Chromium nor Chrome is installed")
+    pytest.importorskip("playwright", reason="playwright is not installed")
     data = pytest.importorskip("skimage.data", reason="scikit-image has the photograph")
     try:
         runtime_package(Path.cwd())
@@ -74,70 +47,149 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("web") / "page"
     assert main(f"export --to web --out {folder}".split()) == 0
     write_image(folder / "photograph.jpg", data.astronaut())
-    index = folder / "index.html"
-    index.write_text(index.read_text().replace("</body>", f"{SCRIPT}</body>"))
+    (folder / "film.mjpeg").write_bytes((folder / "photograph.jpg").read_bytes() * 3)
     return folder
 
 
-def visit(page: Path, tmp_path: Path, size: tuple[int, int], *, dark: bool) -> dict[str, Any]:
-    """What the script sends from a screen of so many pixels."""
-    sent: list[bytes] = []
-    arrived = threading.Event()
-
-    class Handler(PageHandler):
-        def do_POST(self) -> None:
-            sent.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(204)
-            self.end_headers()
-            arrived.set()
-
-    with make_server(page, port=0, handler=Handler) as server:
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """Where the page is served."""
+    with make_server(folder, port=0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        command = [
-            str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu",
-            "--remote-debugging-port=0",
-            f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={size[0]},{size[1]}",
-            f"--blink-settings=preferredColorScheme={0 if dark else 1}",
-            f"http://127.0.0.1:{server.server_address[1]}/",
-        ]  # fmt: skip
-        with subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as browser:
-            try:
-                assert arrived.wait(150), "the page has sent nothing"
-            finally:
-                browser.terminate()
-                server.shutdown()
-                thread.join()
-    found: dict[str, Any] = json.loads(sent[0])
-    return found
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def chromium(folder: Path) -> Iterator["Browser"]:
+    """A browser whose camera shows the film."""
+    from playwright.sync_api import sync_playwright
+
+    flags = [
+        "--no-sandbox",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={folder / 'film.mjpeg'}",
+    ]
+    with (
+        sync_playwright() as driver,
+        driver.chromium.launch(executable_path=BROWSER, args=flags) as made,
+    ):
+        yield made
+
+
+@contextmanager
+def opened(chromium: "Browser", address: str, **settings: Any) -> Iterator["Page"]:
+    """The page once its detector is loaded."""
+    with chromium.new_context(**settings) as context:
+        page = context.new_page()
+        page.set_default_timeout(150_000)
+        page.goto(address)
+        until(page, "text === 'Ready'")
+        yield page
+
+
+def until(page: "Page", test: str) -> str:
+    """Wait until the page's status passes a test, and return it; what went wrong ends it, too."""
+    page.wait_for_function(
+        f"() => {{ const text = document.getElementById('status').textContent; "
+        f"return {test} || text.startsWith('Did not'); }}"
+    )
+    text: str = page.locator("#status").inner_text()
+    return text
+
+
+def listed(page: "Page", threshold: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Boxes (N, 4) and scores (N,) of the page's list from a score on."""
+    page.locator("#threshold").fill(str(threshold))
+    found = page.evaluate(
+        "[...document.querySelectorAll('#faces li')]"
+        ".map((each) => [...JSON.parse(each.dataset.box), Number(each.dataset.score)])"
+    )
+    rows = np.array(found, np.float64).reshape(-1, 5)
+    return rows[:, :4], rows[:, 4]
+
+
+def check_faces(page: "Page", folder: Path) -> None:
+    """Compare what the page lists of the photograph with what Python finds in it."""
+    photograph = read_image(folder / "photograph.jpg")
+    settings = InferenceConfig(score_threshold=0.05)
+    (wanted,) = nasface.load_detector().detect(photograph, 0.05, inference=settings)
+    boxes, scores = listed(page, 0.05)
+    assert len(boxes) == len(wanted) > 0
+    np.testing.assert_allclose(boxes, wanted.boxes, atol=0.01)
+    np.testing.assert_allclose(scores, wanted.scores, atol=1e-4)
+    assert len(listed(page, 0.9)[0]) == int((wanted.scores >= 0.9).sum())
+    faces = len(listed(page, 0.5)[0])
+    assert faces == int((wanted.scores >= 0.5).sum())
+    number = "1 face" if faces == 1 else f"{faces} faces"
+    assert page.locator("#status").inner_text().startswith(f"{number}, ")
+    assert page.locator("#picture").get_attribute("aria-label") == (
+        f"The picture with {number} marked"
+    )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("size", "dark"), [((1280, 800), False), ((500, 844), True)])
+@pytest.mark.parametrize(("size", "scheme"), [(SCREEN, "light"), (PHONE, "dark")])
 def test_boxes_are_those_of_python(
-    page: Path, tmp_path: Path, size: tuple[int, int], dark: bool
+    chromium: "Browser", address: str, folder: Path, size: dict[str, int], scheme: str
 ) -> None:
-    found = visit(page, tmp_path, size, dark=dark)
-    photograph = read_image(page / "photograph.jpg")
-    settings = InferenceConfig(score_threshold=0.05)
-    (wanted,) = nasface.load_detector().detect(photograph, 0.05, inference=settings)
-    assert found["size"] == [photograph.shape[1], photograph.shape[0]]
-    assert len(found["low"]) == len(wanted) > 0
-    boxes, scores = zip(*found["low"], strict=True)
-    np.testing.assert_allclose(boxes, wanted.boxes, atol=0.01)
-    np.testing.assert_allclose(scores, wanted.scores, atol=1e-4)
-    assert found["high"] == int((wanted.scores >= 0.9).sum())
-    assert found["isolated"], "threads need the headers of nasface serve"
-    faces = int((wanted.scores >= 0.5).sum())
-    number = "1 face" if faces == 1 else f"{faces} faces"
-    assert found["status"].startswith(f"{number}, ")
-    assert found["label"] == f"The picture with {number} marked"
-    assert found["wide"] <= 0, "the page is wider than the screen"
-    assert found["unnamed"] == 0, "a control has no name for a screen reader"
-    low, high = ("rgb(15, 19, 24)", "rgb(255, 255, 255)")
-    assert found["page"] == (low if dark else high)
+    with opened(chromium, address, viewport=size, color_scheme=scheme) as page:
+        page.locator("#file").set_input_files(folder / "photograph.jpg")
+        until(page, "/ ms$/.test(text)")
+        check_faces(page, folder)
+        assert page.evaluate("crossOriginIsolated"), "threads need the headers of nasface serve"
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(wide) <= 0, "the page is wider than the screen"
+        unnamed = """[...document.querySelectorAll("input, button, select")]
+            .filter((each) => !each.labels?.length && !each.textContent).length"""
+        assert page.evaluate(unnamed) == 0, "a control has no name for a screen reader"
+        low, high = "rgb(15, 19, 24)", "rgb(255, 255, 255)"
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert colour == (low if scheme == "dark" else high)
+
+
+@pytest.mark.slow
+def test_all_is_done_with_the_keyboard(chromium: "Browser", address: str, folder: Path) -> None:
+    with opened(chromium, address, viewport=SCREEN) as page:
+        focused = "document.activeElement.id"
+        page.keyboard.press("Tab")
+        assert page.evaluate(focused) == "file"
+        with page.expect_file_chooser() as chooser:
+            page.keyboard.press("Space")
+        chooser.value.set_files(folder / "photograph.jpg")
+        until(page, "/ ms$/.test(text)")
+        page.keyboard.press("Tab")
+        assert page.evaluate(focused) == "camera"
+        page.keyboard.press("Tab")
+        assert page.evaluate(focused) == "threshold"
+        page.keyboard.press("End")
+        few = page.locator("#faces li").count()
+        page.keyboard.press("Home")
+        assert page.locator("#shown-threshold").inner_text() == "0.05"
+        assert page.locator("#faces li").count() > few
+
+
+@pytest.mark.slow
+def test_the_camera_is_looked_at_until_it_is_stopped(chromium: "Browser", address: str) -> None:
+    with opened(chromium, address, viewport=PHONE, permissions=["camera"]) as page:
+        camera = page.get_by_role("button", name="Camera")
+        camera.click()
+        assert until(page, "/^[1-9].* ms$/.test(text)").split(",")[0] in ("1 face", "2 faces")
+        stop = page.get_by_role("button", name="Stop the camera")
+        assert stop.get_attribute("aria-pressed") == "true"
+        assert page.locator("#picture").is_visible()
+        stop.click()
+        assert camera.get_attribute("aria-pressed") == "false"
+
+
+@pytest.mark.slow
+def test_a_camera_that_is_not_allowed_is_said(chromium: "Browser", address: str) -> None:
+    with opened(chromium, address, viewport=SCREEN) as page:
+        page.get_by_role("button", name="Camera").click()
+        until(page, "text.startsWith('No camera: ')")
+        assert page.get_by_role("button", name="Camera").get_attribute("aria-pressed") == "false"
 
 
 def test_the_package_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """A folder for Core ML, which itself runs on Apple's systems only."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,11 +24,13 @@ def write_coreml(
     What is compared is the graph in the file, computed with torch; float16 weights in float32.
     """
     file = folder / "detector.mlpackage"
-    return write_heads(loaded, file, config, report, _CONVERTER, _open_graph)
+    return write_heads(loaded, file, config, report, _CONVERTER, open_graph)
 
 
-def _open_graph(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
+def open_graph(path: Path, threads: int = 1) -> Callable[[Tensor], tuple[Tensor, ...]]:
     """The graph of a package as a function of images, without Core ML."""
+    # It warns of libraries that only Apple's systems have.
+    logging.getLogger("coremltools").setLevel(logging.ERROR)
     models = need("coremltools.models", "nasface[coreml]")
     reader = need("coremltools.converters.mil.frontend.milproto.load", "nasface[coreml]")
     package = models.MLModel(str(path), skip_model_load=True)

@@ -8,6 +8,7 @@ of its own in ``nasface/deploy/templates``, run by this Python or by one that
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
@@ -105,7 +106,13 @@ def write_heads(
 def heads_program(loaded: LoadedDetector, fixed: tuple[int, int, int]) -> ExportedProgram:
     """Logits (B, A, 2) and offsets (B, A, 4) of images of one height, width and batch size."""
     program = trace(loaded.detector, "heads", fixed)
-    return program.run_decompositions({torch.ops.aten.upsample_nearest2d.vec: _nearest})
+    with warnings.catch_warnings():
+        # torch warns of its own internals.
+        warnings.simplefilter("ignore")
+        lowered: ExportedProgram = program.run_decompositions(
+            {torch.ops.aten.upsample_nearest2d.vec: _nearest}
+        )
+    return lowered
 
 
 def _nearest(x_BCHW: Tensor, size: Sequence[int] | None, scales: Sequence[float] | None) -> Any:
@@ -117,6 +124,7 @@ def _nearest(x_BCHW: Tensor, size: Sequence[int] | None, scales: Sequence[float]
     height, width = x_BCHW.shape[2:]
     if size is None or (size[0] % height == 0 and size[1] % width == 0):
         return NotImplemented
-    rows = torch.arange(size[0]) * height // size[0]
-    columns = torch.arange(size[1]) * width // size[1]
+    # coremltools makes floats of the quotients.
+    rows = (torch.arange(size[0]) * height // size[0]).to(torch.int32)
+    columns = (torch.arange(size[1]) * width // size[1]).to(torch.int32)
     return x_BCHW.index_select(2, rows).index_select(3, columns)

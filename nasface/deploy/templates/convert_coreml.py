@@ -1,4 +1,4 @@
-"""python convert_coreml.py detector.pt2 detector.mlpackage [fp16]: for Core ML of iOS 16, macOS 13."""
+"""python convert_coreml.py detector.pt2 detector.mlpackage [fp16]: for Core ML, from iOS 16 on."""
 
 import sys
 
@@ -8,7 +8,9 @@ import torch
 model = coremltools.convert(
     torch.export.load(sys.argv[1]),
     outputs=[coremltools.TensorType(name=name) for name in ("logits", "deltas")],
-    compute_precision=getattr(coremltools.precision, "FLOAT16" if "fp16" in sys.argv else "FLOAT32"),
+    compute_precision=getattr(
+        coremltools.precision, "FLOAT16" if "fp16" in sys.argv else "FLOAT32"
+    ),
     minimum_deployment_target=coremltools.target.iOS16,
 )
 model.save(sys.argv[2])
