@@ -76,7 +76,8 @@ def write_onnx(loaded: LoadedDetector, folder: Path, config: ExportConfig, _: Te
 def write_int8(loaded: LoadedDetector, folder: Path, config: ExportConfig, images: Tensor) -> Path:
     """Heads as ONNX with 8-bit integers, calibrated on the images that are compared."""
     model = to_onnx(loaded, replace(config, outputs="heads"))
-    samples = [partial(torch.clone, each[None]) for each in images]
+    batches = images.split(len(images) if config.fixed else 1)
+    samples = [partial(torch.clone, each) for each in batches]
     made = quantize_model(model, samples, QuantizationConfig(), Silent())
     folder.mkdir()
     (folder / "detector.onnx").write_bytes(made.SerializeToString())
