@@ -17,6 +17,7 @@ from nasface.presets import preset_path
 from nasface.studies.estimate import estimate_comparison
 from nasface.studies.executors import EXECUTORS
 from nasface.studies.figure import plot_comparison
+from nasface.studies.planned import contrast_powers
 from nasface.studies.scheduler import Rows, run_comparison
 from nasface.studies.side_by_side.plan import is_models_plan
 from nasface.studies.spec import StudySpec, load_plan, runs_of
@@ -136,8 +137,15 @@ def _estimate(plan: StudySpec, command: CompareCommand) -> int:
     with console_progress() as progress:
         found = estimate_comparison(plan, progress)
     total = sum(each.seconds for each in found) / command.workers
+    powers = contrast_powers(plan)
     if command.json:
-        print_json({"methods": [asdict(each) for each in found], "seconds": round(total, 1)})
+        print_json(
+            {
+                "methods": [asdict(each) for each in found],
+                "seconds": round(total, 1),
+                "contrasts": [asdict(each) for each in powers],
+            }
+        )
         return 0
     print_table(
         f"estimate for {plan.name}",
@@ -157,4 +165,9 @@ def _estimate(plan: StudySpec, command: CompareCommand) -> int:
         f"time       about {duration(total)} with --workers {command.workers}, if each of them has "
         f"{plan.threads} core(s) to itself; the start of each run takes some seconds more"
     )
+    for each in powers:
+        say(
+            f"power      {each.contrast}: {each.seeds} seeds find, in four of five cases, a "
+            f"difference of {each.effect:.2f} standard deviations of the seeds' differences"
+        )
     return 0

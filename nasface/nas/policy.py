@@ -45,11 +45,15 @@ from nasface.random_streams import Purpose, stream
 
 @dataclass(frozen=True)
 class GatedOp:
-    """A pair that is executed; ``gate`` multiplies its output and is ``None`` for a plain one."""
+    """A pair that is executed; ``gate`` multiplies its output and is ``None`` for a plain one.
+
+    ``is_unit``: the gate's value is one, or zero for a probe, and only its gradient matters.
+    """
 
     edge: int
     column: int
     gate: Tensor | None = None
+    is_unit: bool = False
 
 
 @dataclass(frozen=True)
@@ -303,7 +307,8 @@ def _weighted(
 
 
 def _scaled(trial: GatedOp, factor: Tensor) -> GatedOp:
-    return replace(trial, gate=factor if trial.gate is None else factor * trial.gate)
+    gate = factor if trial.gate is None else factor * trial.gate
+    return replace(trial, gate=gate, is_unit=False)
 
 
 def _log(scores: Float32) -> Float32:
@@ -382,6 +387,6 @@ def _gated_slot(
     probability = logits_EO[edges, columns].softmax(0)
     gates = probability - probability.detach()
     return InputSlot(
-        GatedOp(*pair, gates[0] + 1.0),
-        tuple(GatedOp(*p, gates[1 + at]) for at, p in enumerate(drawn)),
+        GatedOp(*pair, gates[0] + 1.0, is_unit=True),
+        tuple(GatedOp(*p, gates[1 + at], is_unit=True) for at, p in enumerate(drawn)),
     )

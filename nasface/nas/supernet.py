@@ -6,7 +6,7 @@ parameters and so part of every state dict.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from nasface.nas.policy import (
     StepRandom,
 )
 from nasface.nas.rules import SearchedCombine
-from nasface.nn.blocks import channel_shuffle, resample
+from nasface.nn.blocks import resample, shuffle_together
 from nasface.nn.combine import add_up, build_combine
 from nasface.nn.keys import module_key
 from nasface.nn.operations import build_operation
@@ -142,7 +142,7 @@ class SearchEdge(nn.Module):
             return inside
         if self.transform == "stride":
             around = nn.functional.max_pool2d(around, 2, 2, ceil_mode=True)
-        return channel_shuffle(torch.cat([inside, around], dim=1), self.partial)
+        return shuffle_together(inside, around)
 
 
 class SearchCell(nn.Module):
@@ -230,14 +230,19 @@ class SearchCell(nn.Module):
         chosen = slot.chosen
         source = values[self.graph.edges[chosen.edge].source]
         value = self._edge(chosen.edge).path(source, chosen.column, size)
-        if chosen.gate is not None:
-            value = chosen.gate * value
+        rivals = []
         for probe in slot.probes:
             with torch.no_grad():
                 source = values[self.graph.edges[probe.edge].source]
-                rival = self._edge(probe.edge).path(source, probe.column, size)
-            value = value + cast(Tensor, probe.gate) * rival
-        return value
+                rivals.append(self._edge(probe.edge).path(source, probe.column, size))
+        gates = [cast(Tensor, probe.gate) for probe in slot.probes]
+        if chosen.gate is not None and chosen.is_unit:
+            return cast(
+                Tensor, _UnitGates.apply(1 + len(gates), chosen.gate, *gates, value, *rivals)
+            )
+        if chosen.gate is not None:
+            value = chosen.gate * value
+        return add_up([value, *(gate * rival for gate, rival in zip(gates, rivals, strict=True))])
 
     def _output(self, level: int, values: Mapping[str, Tensor]) -> Tensor:
         if not self.projections:
@@ -312,6 +317,26 @@ class Supernet(nn.Module):
             inputs = [values[each.level] for each in cast(SearchCell, cell).graph.inputs]
             values |= cell(inputs, mixture[name])
         return values
+
+
+class _UnitGates(torch.autograd.Function):
+    """The first value times its gate plus the others times theirs, where the first gate is one and
+    the others are zero: nothing has to be computed but the gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, count: int, *gates_and_values: Tensor) -> Tensor:
+        """``count`` gates, then as many values (B, C, H, W) -> the first value."""
+        values = gates_and_values[count:]
+        ctx.save_for_backward(*values)
+        return values[0].view_as(values[0])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """That of a gate is the sum of gradient times value."""
+        (gradient,) = gradients
+        values = ctx.saved_tensors
+        gates = ((gradient * value).sum() for value in values)
+        return (None, *gates, gradient, *(None for _ in values[1:]))
 
 
 def _conv_1x1(channels: int) -> nn.Conv2d:

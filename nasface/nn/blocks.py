@@ -154,14 +154,19 @@ def resample(x_BCHW: Tensor, transform: Transform, size: tuple[int, int] | None)
     return x_BCHW
 
 
-def channel_shuffle(x_BCHW: Tensor, groups: int) -> Tensor:
-    """Interleave ``groups`` equal blocks of channels.
+def shuffle_together(inside_BCHW: Tensor, around_BCHW: Tensor) -> Tensor:
+    """Interleave the channels of one map with equal blocks of those of another, in one copy.
 
-    Output channel c takes input (c mod groups) * (C / groups) + c div groups, as in PC-DARTS.
+    With K blocks in all, output channel c is channel c div K of block c mod K, the first of which
+    is ``inside``: the channel shuffle of PC-DARTS of both, one behind the other.
     """
-    shape = (groups, x_BCHW.shape[1] // groups)
-    if x_BCHW.is_contiguous(memory_format=torch.channels_last):
-        # The same on the last dimension, which keeps the memory format.
-        x = x_BCHW.permute(0, 2, 3, 1).unflatten(3, shape).transpose(3, 4).flatten(3)
-        return cast(Tensor, x.permute(0, 3, 1, 2))
-    return cast(Tensor, x_BCHW.unflatten(1, shape).transpose(1, 2).flatten(1, 2))
+    width = inside_BCHW.shape[1]
+    shape = (around_BCHW.shape[1] // width, width)
+    if around_BCHW.stride(1) == 1:
+        # Channels last: the same on the last dimension, which keeps the memory format.
+        inside, around = (x.permute(0, 2, 3, 1) for x in (inside_BCHW, around_BCHW))
+        blocks = around.unflatten(3, shape).transpose(3, 4)
+        whole = torch.cat([inside.unsqueeze(4), blocks], dim=4).flatten(3)
+        return cast(Tensor, whole.permute(0, 3, 1, 2))
+    blocks = around_BCHW.unflatten(1, shape).transpose(1, 2)
+    return torch.cat([inside_BCHW.unsqueeze(2), blocks], dim=2).flatten(1, 2)

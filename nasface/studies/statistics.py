@@ -99,6 +99,17 @@ def runs_needed(gain: float, spread: float, *, power: float = 0.8, level: float 
     return pairs
 
 
+def detectable_effect(pairs: int, *, power: float = 0.8, level: float = 0.05) -> float:
+    """The least mean difference, in standard deviations of the differences, that a paired t test of
+    so many pairs finds with that power; two-sided, inf for fewer than two pairs."""
+    if pairs < 2:
+        return math.inf
+    most = 1.0
+    while _power(pairs, most, level) < power:
+        most *= 2
+    return float(optimize.brentq(lambda effect: _power(pairs, effect, level) - power, 0, most))
+
+
 def _power(pairs: int, effect: float, level: float) -> float:
     bound = stats.t.ppf(1 - level / 2, pairs - 1)
     return float(stats.nct.sf(bound, pairs - 1, effect * math.sqrt(pairs)))

@@ -7,18 +7,21 @@ from torch import nn
 from nasface.nn.blocks import (
     FactorizedReduce,
     Zero,
-    channel_shuffle,
     conv_norm_relu,
     resample,
     separable_conv_norm_relu,
+    shuffle_together,
 )
 
 
-@pytest.mark.parametrize(("channels", "groups"), [(8, 4), (8, 2), (12, 3), (4, 4), (6, 1)])
+@pytest.mark.parametrize(("channels", "groups"), [(8, 4), (8, 2), (12, 3), (4, 4)])
 def test_channel_shuffle_by_its_formula(channels: int, groups: int) -> None:
-    x = torch.randn(2, channels, 3, 5)
+    whole = torch.randn(2, channels, 3, 5)
     for memory_format in (torch.contiguous_format, torch.channels_last):
-        y = channel_shuffle(x.contiguous(memory_format=memory_format), groups)
+        x = whole.contiguous(memory_format=memory_format)
+        width = channels // groups
+        # as an operation leaves its part, and as a view of what goes round it
+        y = shuffle_together(x[:, :width].contiguous(memory_format=memory_format), x[:, width:])
         assert y.is_contiguous(memory_format=memory_format)
         for c in range(channels):
             taken = (c % groups) * (channels // groups) + c // groups

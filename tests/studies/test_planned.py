@@ -9,9 +9,9 @@ import pytest
 from nasface.errors import ConfigError
 from nasface.io.yaml import parse_dataclass
 from nasface.random_streams import further_seed
-from nasface.studies.planned import contrasts, planned_tables, spreads
+from nasface.studies.planned import contrast_powers, contrasts, planned_tables, spreads
 from nasface.studies.spec import StudySpec, runs_of
-from nasface.studies.statistics import runs_needed
+from nasface.studies.statistics import detectable_effect, runs_needed
 
 PLAN = {
     "name": "p",
@@ -62,6 +62,14 @@ def test_a_contrast_is_over_the_means_of_trainings() -> None:
     # -.01, -.02, -.03: t = -.02 / (.01 / sqrt(3)), two degrees of freedom
     assert table["p"].tolist() == table["p_holm"].tolist() == pytest.approx([0.0742], abs=1e-4)
     assert table["pairs_needed"].tolist() == [runs_needed(0.02, 0.01)]
+
+
+def test_the_power_of_a_contrast_is_that_of_the_seeds_that_both_rows_have() -> None:
+    (power,) = contrast_powers(plan())
+    assert (power.contrast, power.seeds) == ("twice - once", 3)
+    assert power.effect == detectable_effect(3)
+    twofold = contrast_powers(plan(contrasts=[["twice", "once"], ["once", "twice"]]))
+    assert [each.effect for each in twofold] == [detectable_effect(3, level=0.025)] * 2
 
 
 def test_the_spread_is_of_all_rows_named() -> None:

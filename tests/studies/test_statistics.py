@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from nasface.studies.statistics import (
+    detectable_effect,
     holm,
     mean_of,
     paired,
@@ -145,3 +146,20 @@ def test_the_interval_of_rho_is_that_of_resampled_pairs() -> None:
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
     assert found.low < found.rho < found.high
     assert math.isnan(rank_correlation([1.0, 1.0], [1.0, 2.0]).low)
+
+
+@pytest.mark.parametrize(("pairs", "level"), [(2, 0.05), (10, 0.05), (20, 0.0125)])
+def test_an_effect_that_can_be_detected_is_found_in_four_of_five_cases(
+    pairs: int, level: float
+) -> None:
+    """By trying: normal differences with that mean, tested one series after another."""
+    effect = detectable_effect(pairs, level=level)
+    samples = np.random.default_rng(3).normal(effect, 1, (20000, pairs))
+    found = stats.ttest_1samp(samples, 0, axis=1).pvalue < level
+    assert float(np.mean(found)) == pytest.approx(0.8, abs=0.01)
+    assert math.isinf(detectable_effect(1))
+
+
+def test_seeds_needed_and_the_effect_they_detect_agree() -> None:
+    needed = runs_needed(0.02, 0.045)
+    assert detectable_effect(needed) <= 0.02 / 0.045 < detectable_effect(needed - 1)
