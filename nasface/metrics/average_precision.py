@@ -63,7 +63,7 @@ def average_precision(
                 f"{len(boxes)} boxes with {len(confidence)} scores, "
                 f"{len(truth)} faces with {len(ignore)} flags"
             )
-        labels.append(_label(boxes, confidence, truth, ignore, iou_threshold))
+        labels.append(labelled(boxes, confidence, truth, ignore, iou_threshold))
         scores.append(confidence)
         total += int((~ignore).sum())
     label, score = np.concatenate(labels), np.concatenate(scores)
@@ -98,10 +98,11 @@ def average_precision_by_height(
     return result
 
 
-def _label(
+def labelled(
     boxes: Floats, scores: Floats, truth: Floats, ignore: Flags, threshold: float
 ) -> npt.NDArray[np.int8]:
-    """Per detection of an image 1 (a face found), 0 (false positive) or _LEFT_OUT."""
+    """Label the detections of an image: 1 for a face found, 0 for a false positive, -1 for one that
+    leaves the count."""
     labels = np.zeros(len(boxes), np.int8)
     if not len(truth):
         return labels

@@ -118,6 +118,20 @@ def score_wider(
     )
 
 
+def counted(
+    truth: Sequence[WiderGroundTruth],
+    detections: Mapping[str, ScoredBoxes],
+    name: str,
+    iou_threshold: float = 0.5,
+) -> tuple[Float64, NDArray[np.int8], NDArray[np.int64]]:
+    """Return for each detection its scaled score, its label for a set of faces (1 for a face found,
+    0 for a false positive, -1 for one that leaves the count) and the number of its image."""
+    pool = _Pool.of(truth, detections, iou_threshold)
+    asked_D = np.append(_joined([image.sets[name] for image in truth], bool), False)[pool.face_D]
+    labels = np.where(asked_D | (pool.face_D < 0), pool.first_D & asked_D, -1)
+    return pool.scores_D, labels.astype(np.int8), pool.image_D
+
+
 @dataclass(frozen=True, eq=False)
 class _Pool:
     """The detections of all images that count, with the face each belongs to (-1: none) and whether

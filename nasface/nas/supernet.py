@@ -237,9 +237,10 @@ class SearchCell(nn.Module):
                 rivals.append(self._edge(probe.edge).path(source, probe.column, size))
         gates = [cast(Tensor, probe.gate) for probe in slot.probes]
         if chosen.gate is not None and chosen.is_unit:
-            return cast(
-                Tensor, _UnitGates.apply(1 + len(gates), chosen.gate, *gates, value, *rivals)
+            gated = _UnitGates.apply(  # type: ignore[no-untyped-call]
+                1 + len(gates), chosen.gate, *gates, value, *rivals
             )
+            return cast(Tensor, gated)
         if chosen.gate is not None:
             value = chosen.gate * value
         return add_up([value, *(gate * rival for gate, rival in zip(gates, rivals, strict=True))])

@@ -167,6 +167,6 @@ def shuffle_together(inside_BCHW: Tensor, around_BCHW: Tensor) -> Tensor:
         inside, around = (x.permute(0, 2, 3, 1) for x in (inside_BCHW, around_BCHW))
         blocks = around.unflatten(3, shape).transpose(3, 4)
         whole = torch.cat([inside.unsqueeze(4), blocks], dim=4).flatten(3)
-        return cast(Tensor, whole.permute(0, 3, 1, 2))
+        return whole.permute(0, 3, 1, 2)
     blocks = around_BCHW.unflatten(1, shape).transpose(1, 2)
     return torch.cat([inside_BCHW.unsqueeze(2), blocks], dim=2).flatten(1, 2)

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from nasface.io.files import write_text
+from nasface.metrics.marks import ImageMarks
+from nasface.studies.resampling import bootstrap_difference, load_marks
 from nasface.studies.spec import StudySpec, runs_of
 from nasface.studies.statistics import detectable_effect, holm, paired, runs_needed, spread_of
 
@@ -19,7 +21,7 @@ def planned_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -
     runs = pd.DataFrame(rows)
     texts = []
     for name, table, text in (
-        (CONTRASTS, contrasts(plan, runs), _CONTRASTS),
+        (CONTRASTS, contrasts(plan, runs, out), _CONTRASTS),
         (SPREAD, spreads(plan, runs), _SPREAD),
     ):
         if len(table):
@@ -51,12 +53,13 @@ def contrast_powers(plan: StudySpec) -> list[ContrastPower]:
     return found
 
 
-def contrasts(plan: StudySpec, runs: pd.DataFrame) -> pd.DataFrame:
+def contrasts(plan: StudySpec, runs: pd.DataFrame, out: Path | None = None) -> pd.DataFrame:
     """The differences that the plan names, over the seeds that both rows have: a row for each, with
     p by a paired t test, and by Holm's correction for their number.
 
     ``pairs_needed`` says how many seeds would find a difference of .02 in four of five cases, at
-    the spread that was found.
+    the spread that was found. ``low_95`` and ``high_95`` are the interval by a bootstrap over seeds
+    and images, where the runs in ``out`` have kept what it takes.
     """
     found = []
     for first, second in plan.contrasts:
@@ -73,6 +76,7 @@ def contrasts(plan: StudySpec, runs: pd.DataFrame) -> pd.DataFrame:
                 "difference": test.difference.value,
                 "half_95": test.difference.half,
                 "p": test.p_t,
+                **_resampled(plan, out, (first, second), seeds),
                 "pairs_needed": runs_needed(0.02, spread) if spread > 0 else None,
             }
         )
@@ -82,6 +86,28 @@ def contrasts(plan: StudySpec, runs: pd.DataFrame) -> pd.DataFrame:
         missing = [float("nan")] * (len(plan.contrasts) - len(table))
         table["p_holm"] = holm([*table["p"].tolist(), *missing])[: len(table)]
     return table
+
+
+def _resampled(
+    plan: StudySpec, out: Path | None, labels: tuple[str, str], seeds: Sequence[int]
+) -> dict[str, float | None]:
+    """The interval of the bootstrap, empty where a run has no marks or other images."""
+    empty: dict[str, float | None] = {"low_95": None, "high_95": None}
+    if out is None:
+        return empty
+    rows: list[list[list[ImageMarks]]] = []
+    for label in labels:
+        rows.append([])
+        for seed in seeds:
+            own = [run for run in runs_of(plan) if (run.label, run.seed) == (label, seed)]
+            found = [each for run in own if (each := load_marks(out / run.path)) is not None]
+            if len(found) < len(own):
+                return empty
+            rows[-1].append(found)
+    if len({len(marks.faces_I) for row in rows for own in row for marks in own}) > 1:
+        return empty
+    low, high = bootstrap_difference(*rows)
+    return {"low_95": low, "high_95": high}
 
 
 def spreads(plan: StudySpec, runs: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +138,8 @@ _CONTRASTS = (
     "## Planned contrasts\n\n"
     "Mean difference over seeds with the half of its 95 % interval, paired t test, Holm's "
     "correction for all contrasts of the plan; pairs_needed: seeds that would find a difference of "
-    ".02 in four of five cases."
+    ".02 in four of five cases. low_95 and high_95: interval by a bootstrap over seeds and images, "
+    "which holds for other images too."
 )
 _SPREAD = (
     "## Spread of cells and of trainings\n\n"

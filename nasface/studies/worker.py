@@ -24,8 +24,9 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 import nasface
+from nasface.annotations.detections import NOTHING
 from nasface.annotations.records import ImageRecord
-from nasface.annotations.widerface_truth import read_ground_truth
+from nasface.annotations.widerface_truth import WiderGroundTruth, read_ground_truth
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, load_search_space, save_genotype
 from nasface.arch.space import SearchSpace
@@ -43,6 +44,7 @@ from nasface.engine.setup import peak_memory_mb
 from nasface.engine.train import run_training
 from nasface.errors import ConfigError, NasfaceError
 from nasface.io.settings import load_config
+from nasface.metrics.marks import ImageMarks, ap_marks, wider_marks
 from nasface.metrics.widerface import score_wider
 from nasface.nas.sampling import random_genotype
 from nasface.nas.selection import SELECTIONS, Judge
@@ -53,7 +55,8 @@ from nasface.runs.folder import RunFolder
 from nasface.studies.interrupts import ignore_terminal
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.predict import predict_cells
-from nasface.studies.spec import LatencyLimit, StudyRun
+from nasface.studies.resampling import save_marks
+from nasface.studies.spec import Figure, LatencyLimit, StudyRun
 
 RUN, SEARCHED, RESULT = "run.yaml", "search.json", "result.json"
 RANK_CELLS, RANKED = "cells.json", "rank.json"
@@ -184,8 +187,25 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         "nasface": nasface.__version__,
         "date": datetime.now(UTC).date().isoformat(),
     }
+    marks = image_marks(evaluation, records, Path(config.data), run.metric)
+    if marks is not None:
+        save_marks(folder, marks)
     RunFolder(folder).write_json(RESULT, row)
     return True
+
+
+def image_marks(
+    evaluation: Evaluation, records: Sequence[ImageRecord], data: Path, figure: Figure
+) -> ImageMarks | None:
+    """What a figure needs of each image; None where :func:`accuracies` has none."""
+    found = evaluation.detections
+    if figure == "ap":
+        return ap_marks(
+            [found.get(record.name, NOTHING) for record in records],
+            [(record.boxes_M4, ~record.valid_M) for record in records],
+        )
+    truth = _ground_truth(records, data)
+    return wider_marks(truth, found, figure) if truth else None
 
 
 def accuracies(
@@ -194,14 +214,19 @@ def accuracies(
     """AP at IoU 0.5 over all valid faces and, where the official ground truth is at hand, easy,
     medium and hard by the protocol of WIDER FACE over the images of the data folder."""
     found: dict[str, float | None] = {"ap": evaluation.ap}
-    if not (data / "ground_truth").is_dir():
-        return {**found, "easy": None, "medium": None, "hard": None}
-    names = {record.name for record in records}
-    truth = [each for each in read_ground_truth(data / "ground_truth") if each.name in names]
+    truth = _ground_truth(records, data)
     if not truth:
         return {**found, "easy": None, "medium": None, "hard": None}
     scored = score_wider(truth, evaluation.detections)
     return {**found, **{name: each.ap for name, each in scored.sets.items()}}
+
+
+def _ground_truth(records: Sequence[ImageRecord], data: Path) -> list[WiderGroundTruth]:
+    """The official ground truth of images, where the data folder has it."""
+    if not (data / "ground_truth").is_dir():
+        return []
+    names = {record.name for record in records}
+    return [each for each in read_ground_truth(data / "ground_truth") if each.name in names]
 
 
 def rank_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:

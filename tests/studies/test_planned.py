@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from nasface.errors import ConfigError
 from nasface.io.yaml import parse_dataclass
+from nasface.metrics.marks import ImageMarks
 from nasface.random_streams import further_seed
 from nasface.studies.planned import contrast_powers, contrasts, planned_tables, spreads
+from nasface.studies.resampling import MARKS, save_marks
 from nasface.studies.spec import StudySpec, runs_of
 from nasface.studies.statistics import detectable_effect, runs_needed
 
@@ -62,6 +65,22 @@ def test_a_contrast_is_over_the_means_of_trainings() -> None:
     # -.01, -.02, -.03: t = -.02 / (.01 / sqrt(3)), two degrees of freedom
     assert table["p"].tolist() == table["p_holm"].tolist() == pytest.approx([0.0742], abs=1e-4)
     assert table["pairs_needed"].tolist() == [runs_needed(0.02, 0.01)]
+
+
+def test_a_contrast_is_resampled_where_every_run_kept_its_marks(tmp_path: Path) -> None:
+    """Every image is hit by the one row and missed by the other, whatever is drawn."""
+    frame = pd.DataFrame(rows())
+    for run in runs_of(plan()):
+        hits = np.full(4, run.label == "twice")
+        folder = tmp_path / run.path
+        folder.mkdir(parents=True)
+        ones = np.ones(4, np.int64)
+        save_marks(folder, ImageMarks(np.ones(4), hits, np.arange(4), ones, np.array([0.5])))
+    table = contrasts(plan(), frame, tmp_path)
+    assert table[["low_95", "high_95"]].to_numpy().tolist() == [[1.0, 1.0]]
+    (folder / MARKS).unlink()
+    (tmp_path / runs_of(plan())[0].path / MARKS).unlink()
+    assert contrasts(plan(), frame, tmp_path)["low_95"].tolist() == [None]
 
 
 def test_the_power_of_a_contrast_is_that_of_the_seeds_that_both_rows_have() -> None:
