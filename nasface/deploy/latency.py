@@ -22,7 +22,11 @@ from torch import Tensor, nn
 from nasface.arch.genotype import Genotype
 from nasface.arch.graph import Transform
 from nasface.arch.space import SearchSpace
+from nasface.deploy.config import OPSETS
 from nasface.deploy.onnx import quiet_export
+from nasface.deploy.onnx_graph.builder import GraphBuilder
+from nasface.deploy.onnx_graph.operators import Emitter
+from nasface.deploy.onnx_graph.recording import NotRecordableError, record
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.detection.latency import (
@@ -240,10 +244,10 @@ def _whole(
     detector: DetectorConfig, genotype: Genotype | None, size: Size, prepare: Prepare
 ) -> Run:
     image = torch.rand(1, 3, size[1], size[0])
-    return prepare(_Plain(fuse_conv_bn(build_detector(detector, genotype))), [image])
+    return prepare(PlainDetector(fuse_conv_bn(build_detector(detector, genotype))), [image])
 
 
-class _Plain(nn.Module):
+class PlainDetector(nn.Module):
     """A detector whose predictions are a tuple of logits and offsets."""
 
     def __init__(self, detector: nn.Module) -> None:
@@ -251,6 +255,7 @@ class _Plain(nn.Module):
         self.detector = detector
 
     def forward(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) -> logits (B, A, 2) and offsets (B, A, 4) of the anchors."""
         found = self.detector(images_B3HW)
         return found.logits_BA2, found.deltas_BA4
 
@@ -264,18 +269,43 @@ def _torch(module: nn.Module, inputs: Sequence[Tensor]) -> Run:
 
 
 def _onnxruntime(module: nn.Module, inputs: Sequence[Tensor]) -> Run:
+    """Of one input, as whole detectors have, the graph is the one that detection runs."""
     names = [f"x{at}" for at in range(len(inputs))]
-    with quiet_export():
-        exported = torch.onnx.export(
-            module.eval().requires_grad_(False),
-            tuple(inputs),
-            input_names=names,
-            verbose=False,
-        )
-    assert exported is not None
-    session = open_session(exported.model_proto.SerializeToString())
+    network = module.eval().requires_grad_(False)
+    try:
+        if len(inputs) > 1:
+            raise NotRecordableError("several inputs")
+        model = _recorded(network, inputs[0], names[0])
+    except NotRecordableError:
+        model = _traced(network, inputs, names)
+    session = open_session(model)
     given = MappingProxyType({name: each.numpy() for name, each in zip(names, inputs, strict=True)})
     return lambda: session.run(None, dict(given))
+
+
+def _recorded(network: nn.Module, x: Tensor, name: str) -> bytes:
+    shape = tuple(x.shape)
+
+    def run(given: Tensor) -> tuple[Tensor, ...]:
+        found = network(given)
+        return found if isinstance(found, tuple) else (found,)
+
+    recording = record(run, (shape, shape))
+    graph = GraphBuilder()
+    results = Emitter(recording, graph, name).emit()
+    outputs = {
+        result: list(value.shapes[0])
+        for result, value in zip(results, recording.outputs, strict=True)
+    }
+    model = graph.model("part", {name: list(shape)}, outputs, OPSETS[-1])
+    return bytes(model.SerializeToString())
+
+
+def _traced(network: nn.Module, inputs: Sequence[Tensor], names: Sequence[str]) -> bytes:
+    with quiet_export():
+        exported = torch.onnx.export(network, tuple(inputs), input_names=list(names), verbose=False)
+    assert exported is not None
+    return bytes(exported.model_proto.SerializeToString())
 
 
 register_engine("onnxruntime", _onnxruntime)

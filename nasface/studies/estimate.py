@@ -10,7 +10,8 @@ from nasface.engine.train import load_train_inputs
 from nasface.errors import RunError
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress
-from nasface.studies.spec import StudyRun, StudySpec, runs_of
+from nasface.studies.halving import SELECTION_SHARE, halving_rounds
+from nasface.studies.spec import HALVING, StudyRun, StudySpec, runs_of
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,19 @@ def estimate_comparison(plan: StudySpec, progress: Progress) -> list[MethodEstim
     for label in labels:
         count = sum(run.label == label for run in runs)
         run = first[label]
-        found.append(MethodEstimate(label, count, _search_seconds(run), _train_seconds(run)))
+        training = _train_seconds(run)
+        found.append(MethodEstimate(label, count, _search_seconds(run, training), training))
         progress.advance()
     return found
 
 
-def _search_seconds(run: StudyRun) -> float:
+def _search_seconds(run: StudyRun, training: float) -> float:
     if run.search is None or run.strategy == "random":
         return 0.0
+    if run.strategy == HALVING:
+        rounds = halving_rounds(run.candidates, run.train.epochs)
+        share = sum(each.cells * each.epochs for each in rounds) / run.train.epochs
+        return share * (1 - SELECTION_SHARE) * training
     found = estimate_search(run.search)
     if found.seconds is None:
         raise RunError(

@@ -30,6 +30,9 @@ _FORM = (
     "`nasface compare --help` shows one"
 )
 
+HALVING = "halving"
+"""The strategy of :mod:`nasface.studies.halving`."""
+
 #: what each way of searching sets, before the settings of plan and method
 SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -42,6 +45,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "parameters": {"rule": "cat-all", "partial": 1, "edge_normalisation": False},
         },
         "random": {},
+        HALVING: {},
     }
 )
 
@@ -77,9 +81,10 @@ class MethodSpec:
     ``strategy`` is a way of searching (:data:`SETTINGS`), the name of a policy, ``random`` for a
     cell drawn at random, ``random-search``, ``evolution`` and ``swaps`` for the best of
     ``candidates`` cells by the loss of a supernet that was trained on uniform paths
-    (:mod:`nasface.nas.selection`), or ``fixed`` for what ``train`` names. ``seeds``, where
-    given, stand in the place of the plan's. What a seed finds is trained ``trainings`` times, each
-    with a seed of its own, which tells the spread of cells from that of trainings.
+    (:mod:`nasface.nas.selection`), ``halving`` for what is left of as many random cells in short
+    trainings (:mod:`nasface.studies.halving`), or ``fixed`` for what ``train`` names. ``seeds``,
+    where given, stand in the place of the plan's. What a seed finds is trained ``trainings`` times,
+    each with a seed of its own, which tells the spread of cells from that of trainings.
     """
 
     name: str
@@ -151,7 +156,7 @@ class StudySpec:
                 raise ConfigError(
                     f"methods: {method.name}: nodes and search have no meaning for strategy fixed"
                 )
-        searched = {m.name for m in self.methods if m.strategy not in ("fixed", "random")}
+        searched = {m.name for m in self.methods if m.strategy not in ("fixed", "random", HALVING)}
         rankers = (*sorted(searched), *PREDICTORS, *SIZE_RANKERS)
         for name in self.rank:
             if name not in rankers:

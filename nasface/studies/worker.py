@@ -52,11 +52,12 @@ from nasface.nn.fuse import fuse_conv_bn
 from nasface.progress import Progress
 from nasface.registry import import_extensions
 from nasface.runs.folder import RunFolder
+from nasface.studies.halving import halve
 from nasface.studies.interrupts import ignore_terminal
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.predict import predict_cells
 from nasface.studies.resampling import save_marks
-from nasface.studies.spec import Figure, LatencyLimit, StudyRun
+from nasface.studies.spec import HALVING, Figure, LatencyLimit, StudyRun
 
 RUN, SEARCHED, RESULT = "run.yaml", "search.json", "result.json"
 RANK_CELLS, RANKED = "cells.json", "rank.json"
@@ -84,6 +85,15 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     if run.strategy == "random":
         space = load_search_space(run.search.space, run.search.parameters)
         genotype = _first_allowed(space, run)
+    elif run.strategy == HALVING:
+        space = load_search_space(run.search.space, run.search.parameters)
+        allowed = within(run.limit, run.train.detector)
+        config = replace(run.train, seed=run.seed)
+        halved = halve(space, config, run.candidates, allowed, folder / HALVING, progress)
+        if halved is None:
+            return False
+        genotype = halved.genotype
+        cost = {"search_seconds": halved.seconds, "search_peak_mb": halved.peak_mb}
     else:
         place = folder / "search"
         result = run_search(run.search, place, progress, resume=_can_resume(place))
@@ -276,7 +286,13 @@ def _search_cost(run: StudyRun, folder: Path) -> dict[str, Any]:
 
 
 def _search_epochs(run: StudyRun) -> int | None:
-    return None if run.search is None else 0 if run.strategy == "random" else run.search.epochs
+    return (
+        None
+        if run.search is None
+        else 0
+        if run.strategy in ("random", HALVING)
+        else run.search.epochs
+    )
 
 
 @torch.no_grad()

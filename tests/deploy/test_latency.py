@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nasface.arch.io import load_search_space
+from nasface.deploy import latency
 from nasface.deploy.latency import (
     ENGINES,
     Copies,
@@ -16,9 +17,11 @@ from nasface.deploy.latency import (
     measure_latency,
 )
 from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import build_detector
 from nasface.detection.latency import LatencyPart, space_parts
 from nasface.errors import ConfigError
 from nasface.nas.sampling import random_genotype
+from nasface.nn.fuse import fuse_conv_bn
 
 DETECTOR = DetectorConfig(channels=8, levels=(3, 4, 5))
 SPACE = load_search_space("autofem2-cpm", levels="3-5", nodes=2)
@@ -44,6 +47,20 @@ def test_onnxruntime_runs_what_torch_runs() -> None:
     (found,) = cast(list[Any], ENGINES["onnxruntime"](Copies([part]), [x])())
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(found), part(x), atol=1e-5, rtol=1e-4)
+
+
+def test_a_whole_detector_is_run_as_detection_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was recorded, without torch's exporter."""
+    monkeypatch.setattr(latency, "_traced", None)
+    detector = build_detector(DETECTOR, random_genotype(SPACE, 0)).eval()
+    image = torch.rand(1, 3, 64, 96)
+    run = ENGINES["onnxruntime"](latency.PlainDetector(fuse_conv_bn(detector)), [image])
+    with torch.no_grad():
+        expected = detector(image)
+    for found, tensor in zip(
+        cast(list[Any], run()), (expected.logits_BA2, expected.deltas_BA4), strict=True
+    ):
+        torch.testing.assert_close(torch.from_numpy(found), tensor, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.slow
