@@ -23,7 +23,9 @@ def save_figure(figure: Figure, path: Path) -> Path:
     whole = io.BytesIO()
     # Without a date in it, an unchanged figure is an unchanged file.
     form, metadata = path.suffix[1:], _undated(path.suffix)
-    figure.savefig(whole, format=form, dpi=150, bbox_inches="tight", metadata=metadata)
+    # A layout engine makes everything fit; cropping would draw the figure a second time.
+    crop = None if figure.get_layout_engine() else "tight"
+    figure.savefig(whole, format=form, dpi=150, bbox_inches=crop, metadata=metadata)
     write_bytes(path, whole.getvalue())
     return path
 
