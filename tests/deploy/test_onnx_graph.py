@@ -149,6 +149,21 @@ class _Odd(nn.Module):
         return [torch.ones(1)] if self.kind == "constant" else [images + 1]
 
 
+class _Masked(nn.Module):
+    """Fills what is small."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.masked_fill(x < 0.25, -7.0)
+
+
+class _Turned(nn.Module):
+    """Splits the channels and puts them together in another order."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, others = x.split([1, 2], dim=1)
+        return torch.cat([others, one], dim=1)
+
+
 @pytest.mark.parametrize("kind", ["operator", "parity", "size", "constant"])
 def test_what_depends_on_the_size_otherwise_is_not_recorded(kind: str) -> None:
     graph = GraphBuilder()
@@ -162,6 +177,10 @@ def test_what_depends_on_the_size_otherwise_is_not_recorded(kind: str) -> None:
         nn.SiLU(),
         nn.Hardtanh(0, 6),
         nn.LeakyReLU(0.1),
+        nn.PReLU(3),
+        nn.ConstantPad2d((0, 1, 2, -1), 0.5),
+        _Masked(),
+        _Turned(),
         nn.AvgPool2d(3, 2, 1, count_include_pad=False),
         nn.MaxPool2d(3, 2, 1),
         nn.BatchNorm2d(3, affine=False),

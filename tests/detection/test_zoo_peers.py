@@ -134,19 +134,18 @@ def test_trains_evaluates_and_detects(name: str, tmp_path: Path) -> None:
     assert len(found) > 0
 
 
-SLOW = pytest.mark.slow
-KINDS = [
-    "srn-r50",
-    *(
-        pytest.param(name, marks=SLOW)
-        for name in ("retinaface-mobilenet0.25", "s3fd-vgg16", "extd-32", "pyramidbox-vgg16")
-    ),
-    pytest.param("dsfd-r50", marks=SLOW),
-]
-
-
 @pytest.mark.usefixtures("narrow_backbones")
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "retinaface-mobilenet0.25",
+        "dsfd-r50",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("srn-r50", "s3fd-vgg16", "extd-32", "pyramidbox-vgg16")
+        ),
+    ],
+)
 def test_exports(name: str, tmp_path: Path) -> None:
     detector = nasface.create_detector(narrow(PEERS[name].detector), device="cpu", seed=0)
     detector.export(tmp_path / "found.onnx")

@@ -1,7 +1,7 @@
 """What torch's operators are in ONNX.
 
 A writer takes the :class:`Emitter` and the arguments of the call, fills in what torch's schema has
-as defaults, and returns the name of its output.
+as defaults, and returns the name of its output, or of each output.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from nasface.deploy.onnx_graph.recording import (
 )
 from nasface.registry import Registry
 
-OperatorWriter = Callable[..., str]
+OperatorWriter = Callable[..., str | list[str]]
 
 OPERATORS: Registry[OperatorWriter] = Registry("operator of torch")
 """Name without overload, such as ``aten.relu`` -> writer."""
@@ -72,7 +72,10 @@ class Emitter:
         operator = ".".join(call.operator.split(".")[:2]).removesuffix("_")
         if operator not in OPERATORS:
             raise NotRecordableError(f"{call.operator} has no form in ONNX here")
-        self._names[call.results[0]] = OPERATORS[operator](self, *call.arguments, **call.settings)
+        found = OPERATORS[operator](self, *call.arguments, **call.settings)
+        # Further results, such as the positions of greatest values, go without a name.
+        names = [found] if isinstance(found, str) else found
+        self._names.update(zip(call.results, names, strict=False))
 
 
 def _register(*names: str) -> Callable[[OperatorWriter], OperatorWriter]:
@@ -104,6 +107,8 @@ for _name, _operator in {
     "div": "Div",
     "maximum": "Max",
     "minimum": "Min",
+    "lt": "Less",
+    "_prelu_kernel": "PRelu",
 }.items():
     _register(_name)(_elementwise(_operator))
 
@@ -138,6 +143,12 @@ def _clamp(emitter: Emitter, x: Value, low: float | None = None, high: float | N
 @_register("leaky_relu")
 def _leaky_relu(emitter: Emitter, x: Value, slope: float = 0.01) -> str:
     return emitter.graph.add("LeakyRelu", emitter.name(x), alpha=slope)
+
+
+@_register("masked_fill")
+def _masked_fill(emitter: Emitter, x: Value, mask: Value, value: float) -> str:
+    names = emitter.name(mask), emitter.graph.floats(value), emitter.name(x)
+    return emitter.graph.add("Where", *names)
 
 
 @_register("zeros_like")
@@ -369,6 +380,23 @@ def _squeeze(emitter: Emitter, x: Value, axis: int) -> str:
 @_register("cat")
 def _concatenate(emitter: Emitter, parts: Sequence[Value], axis: int = 0) -> str:
     return emitter.graph.add("Concat", *map(emitter.name, parts), axis=axis)
+
+
+@_register("split_with_sizes")
+def _split(emitter: Emitter, x: Value, sizes: Sequence[int], axis: int = 0) -> list[str]:
+    inputs = [emitter.name(x), emitter.graph.integers(*sizes)]
+    return emitter.graph.add_several("Split", inputs, len(sizes), axis=axis)
+
+
+@_register("constant_pad_nd")
+def _pad(emitter: Emitter, x: Value, margins: Sequence[int | Varying], value: float = 0) -> str:
+    before, after = [0] * len(x.shapes[0]), [0] * len(x.shapes[0])
+    for at, margin in enumerate(margins):  # before and after the last axis, then the one before it
+        if isinstance(margin, Varying):
+            raise NotRecordableError("a margin that depends on the size of the images")
+        (after if at % 2 else before)[-1 - at // 2] = margin
+    margins_of_all = emitter.graph.integers(*before, *after)
+    return emitter.graph.add("Pad", emitter.name(x), margins_of_all, emitter.graph.floats(value))
 
 
 @_register("stack")
