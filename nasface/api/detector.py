@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
 
 class FaceDetector(nn.Module):
-    """A face detector with its settings.
+    """A face detector: its network and its settings.
 
     ``module`` is the network: a :class:`~nasface.detection.detector.Detector` with ``trunk`` and
-    ``neck``, whose weights can be trained on, or that of an ONNX file, which can detect only.
-    ``genotype`` is that of its cells; None for a hand-made neck. ``metrics`` are what its file or
-    its training says of it, ``source`` is the file it was loaded from. Called with normalised
-    images (B, 3, H, W), it gives :class:`Predictions` (an ONNX file may give :class:`Candidates`).
+    ``neck``, which can be trained further, or the network of an ONNX file, which can only detect.
+    ``genotype`` describes its cells; None for a hand-made neck. ``metrics`` are the figures that
+    its file holds or its training measured, ``source`` is the file that it was loaded from. A call
+    with normalised images (B, 3, H, W) returns :class:`Predictions`; an ONNX file may return
+    :class:`Candidates` instead.
     """
 
     def __init__(
@@ -60,18 +61,18 @@ class FaceDetector(nn.Module):
 
     @property
     def name(self) -> str:
-        """What to call it: its model's name, its genotype's or its neck's."""
+        """The name of its model, else of its genotype, else of its neck."""
         genotype = self.genotype.name if self.genotype else ""
         return str(self.metrics.get("model") or genotype or self.config.neck)
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """The device of its weights."""
         return next((each.device for each in self.parameters()), torch.device("cpu"))
 
     @property
     def trainable(self) -> Detector:
-        """``module``, for what needs its weights.
+        """The network with weights that can be trained, saved and exported.
 
         Raises:
             ConfigError: for an ONNX file.
@@ -105,21 +106,21 @@ class FaceDetector(nn.Module):
         return self
 
     def network(self) -> nn.Module:
-        """The network as it detects: a copy in evaluation mode with fused normalisations.
+        """Return the network for inference: a copy in evaluation mode with fused normalisations.
 
-        It is made when first needed and kept until a weight changes. A change through
-        ``parameter.data`` is not noticed; ``eval()`` drops the copy.
+        The copy is made on first use and kept until a weight changes. A change through
+        ``parameter.data`` is not noticed; ``train()`` drops the copy.
         """
         if not isinstance(self.module, Detector):
             return self.module
         return self._copies.fused(self.module)
 
     def network_by(self, engine: Engine, pictures: int) -> tuple[nn.Module, str]:
-        """Return the network as an engine detects with it, and what to call that engine.
+        """Return the network for an engine, and the name of the engine.
 
-        ``pictures`` is how many are to come: auto takes ONNX Runtime for several on the CPU,
-        those seen before with the same weights included, where it is installed and knows the
-        network's operators.
+        ``pictures`` is how many will follow. With auto, ONNX Runtime is used on the CPU once
+        enough pictures, counting earlier ones, go through the same weights, if it is installed and
+        supports the operators of the network.
 
         Raises:
             ConfigError: for an engine that cannot run it. MissingPackageError: for onnxruntime,
@@ -144,19 +145,19 @@ class FaceDetector(nn.Module):
         batch_size: int = 8,
         engine: Engine = "auto",
     ) -> list[Faces]:
-        """Find the faces of each picture, in order, boxes ``x1 y1 x2 y2`` in its own pixels.
+        """Find the faces of each picture, in order; boxes are ``x1 y1 x2 y2`` in its pixels.
 
-        A picture is the path of an image (shown as its EXIF orientation says), an array uint8
-        (H, W, 3) RGB, a tensor (3, H, W) RGB, uint8 or float in [0, 1], or a Pillow image, whose
-        pixels are taken in the order in which it has them. Neighbours of one size
-        are seen together, at most ``batch_size`` of them, so that no more pictures than that are in
-        memory. ``score_threshold`` is the least score, ``inference`` the sizes at which pictures
-        are seen and how detections are suppressed; its own ``score_threshold``, 0.02 or a lower
-        ``score_threshold`` unless given, is the least that enters suppression.
+        A picture is a path (its EXIF orientation is applied), a uint8 array (H, W, 3) in RGB, a
+        tensor (3, H, W) in RGB, uint8 or float in [0, 1], or a Pillow image, whose EXIF
+        orientation is not applied. Consecutive pictures of one size form a batch of at most
+        ``batch_size``; no more are in memory at a time. Faces below ``score_threshold`` are left
+        out. ``inference`` sets the test-time scales and the suppression. Boxes enter suppression
+        from its own ``score_threshold`` on; by default that is 0.02, or the ``score_threshold``
+        given here where that is lower.
 
-        ``engine`` runs the network. auto is ONNX Runtime on the CPU, where it is installed, from
-        the twentieth picture seen with the same weights; boxes and scores of the two engines agree
-        to rounding.
+        ``engine`` runs the network: torch or onnxruntime. auto uses ONNX Runtime on the CPU, if it
+        is installed, from the twentieth picture seen with the same weights. Boxes and scores of
+        both engines agree up to rounding.
 
         Raises:
             DataError: for a file that cannot be read. ValueError: for another kind of picture, or a

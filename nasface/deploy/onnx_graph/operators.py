@@ -5,7 +5,7 @@ as defaults, and returns the name of its output, or of each output.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -21,6 +21,7 @@ from nasface.deploy.onnx_graph.recording import (
 from nasface.registry import Registry
 
 OperatorWriter = Callable[..., str | list[str]]
+_Writer = TypeVar("_Writer", bound=OperatorWriter)
 
 OPERATORS: Registry[OperatorWriter] = Registry("operator of torch")
 """Name without overload, such as ``aten.relu`` -> writer."""
@@ -78,8 +79,8 @@ class Emitter:
         self._names.update(zip(call.results, names, strict=False))
 
 
-def _register(*names: str) -> Callable[[OperatorWriter], OperatorWriter]:
-    def add(writer: OperatorWriter) -> OperatorWriter:
+def _register(*names: str) -> Callable[[_Writer], _Writer]:
+    def add(writer: _Writer) -> _Writer:
         for name in names:
             OPERATORS.add(f"aten.{name}", writer)
         return writer
