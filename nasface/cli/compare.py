@@ -14,6 +14,7 @@ from nasface.cli.console import console_progress, duration, print_json, print_ta
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
 from nasface.presets import preset_path
+from nasface.studies.equal_latency import with_measured_limit
 from nasface.studies.estimate import estimate_comparison
 from nasface.studies.executors import EXECUTORS
 from nasface.studies.figure import plot_comparison
@@ -72,8 +73,9 @@ def run(arguments: Sequence[str]) -> int:
     if out is None:
         raise ConfigError("--out: is missing; expected a folder for the comparison")
     make = partial(EXECUTORS.find(command.on, "--on"), out, plan.threads, command.job)
-    tables = _Tables(plan, out)
     with console_progress() as progress:
+        plan = with_measured_limit(plan, out, progress)
+        tables = _Tables(plan, out)
         outcome = run_comparison(plan, out, command.workers, progress, tables.update, make)
     if outcome.rows:
         text = tables.write(outcome.rows)

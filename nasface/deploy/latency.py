@@ -161,6 +161,23 @@ def check_latency(
     return LatencyCheck(tuple(measured), tuple(map(table.predict, genotypes)))
 
 
+def detector_latency(
+    detector: DetectorConfig,
+    genotype: Genotype | None,
+    *,
+    size: Size = (640, 480),
+    engine: str = "onnxruntime",
+    rounds: int = 15,
+) -> float:
+    """Median milliseconds of processor time of a whole detector at (width, height).
+
+    Raises:
+        ConfigError: for an unknown engine. MissingPackageError: if its package is missing.
+    """
+    run = _whole(detector, genotype, size, ENGINES.find(engine, "engine"))
+    return measure_interleaved([run], rounds)[0]
+
+
 def measure_interleaved(runs: Sequence[Run], rounds: int) -> list[float]:
     """Median milliseconds of processor time of each function, which take turns."""
     times: list[list[float]] = [[] for _ in runs]

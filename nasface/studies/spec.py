@@ -75,6 +75,21 @@ class LatencyLimit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EqualLatency:
+    """Cells whose detector takes as long as that of a fixed ``row``, up to the share ``within``.
+
+    The limit is measured when the comparison begins (:mod:`nasface.studies.equal_latency`).
+    """
+
+    row: str
+    within: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.within < 1:
+            raise ConfigError(f"equal_latency: within {self.within}, expected 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class MethodSpec:
     """A row of the comparison, or one for each of ``nodes``.
 
@@ -106,7 +121,8 @@ class StudySpec:
     the plan trains: methods, whose supernets score those of their space, zero-cost predictors
     (:data:`nasface.nas.zero_cost.PREDICTORS`) and sizes (:data:`SIZE_RANKERS`). A score is the loss
     on ``score_images`` images, or the next multiple of the batch. ``limit`` holds for the cells of
-    ``random`` and of the selections by scores. Each run computes in ``threads`` threads.
+    ``random`` and of the selections by scores; ``equal_latency`` stands for one that is measured.
+    Each run computes in ``threads`` threads.
     ``contrasts`` are pairs of rows, named by their labels, whose difference is tested, with Holm's
     correction for their number: what the comparison is for, written down before it runs. ``spread``
     are groups of rows, and for each the variance is divided between what seeds find and how it is
@@ -123,6 +139,7 @@ class StudySpec:
     candidates: int = 16
     score_images: int = 64
     limit: LatencyLimit | None = None
+    equal_latency: EqualLatency | None = None
     threads: int = 1
     rank: tuple[str, ...] = ()
     contrasts: tuple[tuple[str, str], ...] = ()
@@ -164,6 +181,12 @@ class StudySpec:
                     f"rank: {name!r}, expected methods that search, predictors or sizes: "
                     f"{', '.join(rankers)}"
                 )
+        fixed = [m.name for m in self.methods if m.strategy == "fixed"]
+        if self.equal_latency is not None and (self.limit or self.equal_latency.row not in fixed):
+            raise ConfigError(
+                f"equal_latency: row {self.equal_latency.row!r}, expected one with strategy fixed "
+                f"({', '.join(fixed)}), and no limit beside it"
+            )
         labels = {_row_label(m, nodes) for m in self.methods for nodes in m.nodes or (None,)}
         for what, named in (
             ("contrasts", [label for pair in self.contrasts for label in pair]),
