@@ -21,10 +21,10 @@ _BY_TORCH, _BY_ONNX = "torch", "ONNX Runtime"
 
 
 class DetectingCopies:
-    """Copies in evaluation mode, made when first needed and kept until a weight changes.
+    """Copies of a network for inference, made on first use and kept until a weight changes.
 
-    A change through ``parameter.data`` is not noticed. ``seen`` is how many pictures they have
-    looked at.
+    A change through ``parameter.data`` is not noticed. ``seen`` counts the pictures that went
+    through them.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class DetectingCopies:
         self._refusal = ""
 
     def fused(self, module: Detector) -> nn.Module:
-        """Return the copy of torch, with fused normalisations."""
+        """Return the copy that torch runs, with fused normalisations."""
         tensors = [*module.parameters(), *module.buffers()]
         state = [(each, each._version, each.data_ptr()) for each in tensors]
         if self._fused is None or not _is_same(state, self._state):
@@ -46,8 +46,9 @@ class DetectingCopies:
     def chosen(
         self, module: Detector, config: DetectorConfig, engine: Engine, pictures: int
     ) -> tuple[nn.Module, str]:
-        """Return the copy of an engine, and what to call that; auto chooses for ``pictures``
-        to come.
+        """Return the copy for an engine, and the name of the engine.
+
+        ``pictures`` is how many will follow, by which auto chooses.
 
         Raises:
             ConfigError: for onnxruntime, if the network is not on the CPU or has operators that

@@ -23,8 +23,7 @@ from nasface.random_streams import Purpose, torch_seed
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of the detectors of the family that match a pattern such as ``"*-dense"``,
-    smallest first."""
+    """Return the names of detectors that match a pattern such as ``"*-dense"``, smallest first."""
     return [name for name in MODELS if fnmatch(name, pattern)]
 
 
@@ -40,11 +39,11 @@ def create_detector(
 
     Args:
         model: a name of :func:`list_models`, or settings of a detector.
-        genotype: of its cells: a genotype, a packaged name or a YAML file; by default
-            ``asfd-ref``. A hand-made neck (``neck="bifpn"``, say) has none.
+        genotype: the cells of the neck: a genotype, a packaged name or a YAML file; by default
+            ``asfd-ref``. A hand-made neck, such as ``neck="bifpn"``, has none.
         device: cpu, cuda, mps, or auto: a CUDA GPU where there is one.
-        seed: of the weights, which are then those that ``nasface train`` with it starts from;
-            torch's random state is left alone. None draws them from torch's random state.
+        seed: seed of the weights; ``nasface train`` with the same seed starts from the same
+            weights, and torch's random state stays as it is. None draws from that state.
         overrides: settings of :class:`~nasface.detection.config.DetectorConfig`, such as
             ``channels=32``.
 

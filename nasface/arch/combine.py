@@ -1,4 +1,4 @@
-"""The rules by which a node combines what its edges bring, one entry each.
+"""The rules by which a node combines the outputs of its edges, one entry each.
 
 Fixed cells, supernets, exports and drawings read this table. It is read without torch: modules are
 classes of :mod:`nasface.nn.combine`, imported when first used.

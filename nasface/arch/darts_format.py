@@ -158,14 +158,14 @@ def _space(cells: Mapping[str, CellGene]) -> SpaceReference:
 
 @dataclass(frozen=True)
 class _Written:
-    """An operation and what stands behind it: a source, then perhaps more."""
+    """An operation and the values after it: a source, then perhaps more."""
 
     operation: str
     number: int
     second: int | None
     """The number behind ``number``, if there is that and no more."""
     beyond: str
-    """All that stands behind ``number``, to show."""
+    """All values after ``number``, for a message."""
 
 
 def _read_nodes(field: str, value: ast.expr) -> tuple[list[list[DartsPair]], str]:
@@ -205,7 +205,7 @@ def _read_pair(field: str, parts: Sequence[ast.expr]) -> _Written:
 
 
 def _number(parts: Sequence[ast.expr]) -> int | None:
-    """The one whole number of what stands behind a pair."""
+    """The only whole number among the values after a pair."""
     try:
         values = [read_literal(each) for each in parts[:2]]
     except ValueError:

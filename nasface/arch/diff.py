@@ -37,7 +37,7 @@ def diff_genotypes(first: Genotype, second: Genotype) -> list[Difference]:
 
 
 def _facts(cell: CellGene | None) -> dict[str, Counter[str]]:
-    """Place -> what is there."""
+    """Place in a cell -> descriptions of what it holds, counted."""
     if cell is None:
         return {}
     facts = {

@@ -35,7 +35,7 @@ _KEYED = re.compile(r"['\"]([\w./ -]+)['\"]\s*:\s*\Z")
 _NEXT_IN_A_LIST = re.compile(r"\s*,\s*")
 _LONGEST = 20_000
 _LONGEST_PYTHON = 1_000_000
-"""What is longer is searched like a log: a syntax tree takes a hundred times the text's memory."""
+"""Longer texts are searched like a log: a syntax tree takes a hundred times their memory."""
 _LONGEST_NAME = 200
 _MOST_ENTRIES = 2_000
 _MOST_SHOWN = 20
@@ -149,7 +149,7 @@ def read_genotype_text(text: str, place: str, space: SearchSpace | None = None) 
 
 @dataclass(frozen=True)
 class _Found:
-    """Where a genotype stands; ``aside``: in a comment."""
+    """Position of a genotype in a text; ``aside``: it is part of a comment."""
 
     names: Names
     line: int
@@ -254,7 +254,7 @@ def _text_in(node: ast.AST) -> str:
 
 
 def _below(node: ast.AST, names: Names) -> list[tuple[Names, ast.AST]]:
-    """What stands in a syntax tree, with the names that lead there."""
+    """The nodes below one of a syntax tree, with the names that lead to them."""
     match node:
         case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)) if len(
             targets

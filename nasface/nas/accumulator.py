@@ -9,7 +9,7 @@ Batch = TypeVar("Batch")
 
 
 class SupportsLossParts(Protocol):
-    """A loss that says what it is made of."""
+    """A loss with its parts."""
 
     @property
     def total(self) -> Tensor:
@@ -43,7 +43,7 @@ class Accumulator(Protocol[Batch]):
 
 
 class WholeBatch(Generic[Batch]):
-    """An :class:`Accumulator` that takes each batch at once."""
+    """An :class:`Accumulator` that does not split batches."""
 
     def __init__(self) -> None:
         self.figures: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Weight inheritance: a derived module starts from what its cells have learned in a supernet."""
+"""Weight inheritance: a derived module starts from the weights that a supernet has learned."""
 
 from collections.abc import Sequence
 from typing import cast

@@ -48,7 +48,7 @@ def _argmax(config: "BilevelConfig", share: float) -> Policy:
 
 
 def _gumbel(config: "BilevelConfig", share: float) -> Policy:
-    """The temperature goes linearly from its first to its last value."""
+    """Anneal the temperature linearly from its first to its last value."""
     first, last = config.temperature
     return GumbelPath(first + (last - first) * share, config.probes, config.every_edge)
 

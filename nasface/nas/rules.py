@@ -1,4 +1,4 @@
-"""The choice of a node's combine rule: its candidates, what a policy makes of them, its module.
+"""Search of a node's combine rule: candidates, mixture under a policy, module.
 
 It is made in the same way as the choice of operations (:mod:`nasface.nas.policy`): one
 architecture parameter, ``gamma``, for each rule that a node may have; straight-through gates and

@@ -236,7 +236,7 @@ class BilevelSearcher(Generic[Batch]):
         return None
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint needs beside the network with its architecture parameters."""
+        """Return the state to save in a checkpoint, beside the weights of the network."""
         return {
             "step": self.step,
             "weight_optimizer": self.optimizer.state_dict(),

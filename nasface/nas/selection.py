@@ -28,7 +28,7 @@ Choices: TypeAlias = Mapping[str, tuple[NodeChoice, ...]]
 """Cell with choices of its own -> its nodes."""
 
 _TRIES = 1000
-"""Draws without a new or an allowed cell after which a selection gives up."""
+"""A selection gives up after this many draws in a row without a new, allowed cell."""
 
 
 @dataclass

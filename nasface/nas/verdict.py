@@ -1,4 +1,4 @@
-"""What a search is worth: how many of its choices are decided, and what would help the others."""
+"""Verdict of a search: how many choices are decided, and what would help to decide the rest."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
