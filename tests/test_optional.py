@@ -1,6 +1,7 @@
 import ast
 import configparser
 import importlib.metadata
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,11 +24,13 @@ PLAIN = (
 OPTIONAL = (
     "pygraphviz", "matplotlib", "pandas", "scipy", "jinja2", "skimage", "sklearn", "onnx",
     "onnxscript", "onnxruntime", "tensorboard", "wandb", "mlflow", "huggingface_hub", "submitit",
+    "ray",
 )  # fmt: skip
 
 #: extras that "all" leaves out; setup.cfg says why
 BY_NAME = (
-    "backbones", "coreml", "executorch", "litert", "mnn", "mlflow", "ncnn", "openvino", "wandb",
+    "backbones", "coreml", "executorch", "litert", "mnn", "mlflow", "ncnn", "openvino", "ray",
+    "wandb",
 )  # fmt: skip
 
 
@@ -48,7 +51,7 @@ def extras() -> dict[str, set[str]]:
                 for inner in line.removeprefix("nasface[").removesuffix("]").split(","):
                     yield from packages(inner)
             else:
-                name = line.partition(">")[0].lower()
+                name = re.split(r"[\[>]", line)[0].lower()
                 # What is not installed here is imported by its own name.
                 yield from names.get(name, {name.replace("-", "_")})
 
@@ -81,7 +84,7 @@ def test_extras_named_in_the_code_bring_the_packages(extras: dict[str, set[str]]
 def test_all_brings_every_extra_but_those_asked_for_by_name(extras: dict[str, set[str]]) -> None:
     united = set().union(*(each for name, each in extras.items() if name not in BY_NAME))
     assert united == extras["all"]
-    assert set(OPTIONAL) - {"sklearn", "wandb", "mlflow"} <= extras["all"]
+    assert set(OPTIONAL) - {"ray", "sklearn", "wandb", "mlflow"} <= extras["all"]
 
 
 def test_need_imports_modules() -> None:

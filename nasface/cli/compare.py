@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,13 +44,17 @@ class CompareCommand:
     """Folder of the comparison; needed except with --estimate."""
     data: str | None = None
     """Folder of the data, instead of the plan's."""
-    workers: int = 1
-    """Runs side by side."""
+    workers: int | None = None
+    """Runs side by side: 1 on this machine, or as many as Slurm gives, unless this says more."""
     on: str = "local"
-    """Where runs are computed: local, or slurm, a job each (pip install 'nasface[slurm]')."""
-    job: dict[str, int | str] = field(default_factory=dict)
-    """Settings of the jobs of --on slurm, as submitit has them: timeout_min 240 slurm_partition gpu
-    gpus_per_node 1."""
+    """Where runs are computed: local, ray or slurm (pip install 'nasface[ray]' or
+    'nasface[slurm]')."""
+    address: str = ""
+    """Ray cluster for --on ray, such as ray-head:6379. Empty: that of RAY_ADDRESS, or one on this
+    machine."""
+    job: dict[str, int | float | str] = field(default_factory=dict)
+    """Resources of a run, as Ray has them: num_cpus 4 num_gpus 0.5 memory 8e9; with --on slurm
+    settings of submitit: timeout_min 240 slurm_partition gpu gpus_per_node 1."""
     estimate: bool = False
     """Time a few steps of each method and estimate the comparison, without starting it."""
     json: bool = False
@@ -61,7 +64,7 @@ class CompareCommand:
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code: 1 if runs failed."""
     command = parse_line(CompareCommand, arguments, "compare")
-    if command.workers < 1:
+    if command.workers is not None and command.workers < 1:
         raise ConfigError(f"workers: {command.workers}, expected 1 or more")
     path = preset_path(command.plan, "compare")
     if is_models_plan(path):
@@ -72,11 +75,12 @@ def run(arguments: Sequence[str]) -> int:
     out = command.out
     if out is None:
         raise ConfigError("--out: is missing; expected a folder for the comparison")
-    make = partial(EXECUTORS.find(command.on, "--on"), out, plan.threads, command.job)
+    executor = EXECUTORS.find(command.on, "--on")
+    job = {**command.job, **({"address": command.address} if command.address else {})}
     with console_progress() as progress:
         plan = with_measured_limit(plan, out, progress)
         tables = _Tables(plan, out)
-        outcome = run_comparison(plan, out, command.workers, progress, tables.update, make)
+        outcome = run_comparison(plan, out, command.workers, progress, tables.update, executor, job)
     if outcome.rows:
         text = tables.write(outcome.rows)
         if command.json:
@@ -95,8 +99,9 @@ def _run_models(path: Path, command: CompareCommand) -> int:
     """A plan of models, which reads no data and measures one thing at a time."""
     given = {
         "--data": command.data is not None,
-        "--workers": command.workers != 1,
+        "--workers": command.workers is not None,
         "--on": command.on != "local",
+        "--address": bool(command.address),
         "--job": bool(command.job),
     }
     for option, is_given in given.items():
@@ -138,7 +143,8 @@ class _Tables:
 def _estimate(plan: StudySpec, command: CompareCommand) -> int:
     with console_progress() as progress:
         found = estimate_comparison(plan, progress)
-    total = sum(each.seconds for each in found) / command.workers
+    workers = command.workers or 1
+    total = sum(each.seconds for each in found) / workers
     powers = contrast_powers(plan)
     if command.json:
         print_json(
@@ -164,7 +170,7 @@ def _estimate(plan: StudySpec, command: CompareCommand) -> int:
         ],
     )
     say(
-        f"time       about {duration(total)} with --workers {command.workers}, if each of them has "
+        f"time       about {duration(total)} with --workers {workers}, if each of them has "
         f"{plan.threads} core(s) to itself; the start of each run takes some seconds more"
     )
     for each in powers:

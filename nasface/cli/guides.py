@@ -39,6 +39,17 @@ models:
   - {name: mine, model: train/best.safetensors, beside: D0}   # they take turns
 """
 
+TUNE_EXAMPLE = """\
+name: rates                     # of the tuning
+data: DIR                       # or --data
+train: {model: d0, epochs: 27, batch_size: 8}           # settings of nasface train
+trials: 16                      # drawn from the ranges
+first_epochs: 1                 # of each trial; the best third goes on to 3, 9 and 27
+ranges:
+  optimizer.lr: {low: 0.0005, high: 0.02, log: true}
+  loss.classification: [focal, hard_negatives]
+"""
+
 #: words of a command -> its guide
 GUIDES: Mapping[str, Guide] = MappingProxyType(
     {
@@ -219,12 +230,23 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                 ),
                 ("What a plan would take", "nasface compare plan.yaml --estimate"),
                 (
-                    "Table 2 of the paper, small",
-                    "nasface compare preset:table2-small --data DIR --out table2",
+                    "On a Ray cluster",
+                    "nasface compare plan.yaml --out study --on ray --address head:6379",
                 ),
             ),
             notes=f"a plan, all of which docs/comparisons.md explains:\n\n{PLAN_EXAMPLE}\n"
             f"a plan of models, to count and measure:\n\n{MODELS_PLAN_EXAMPLE}",
+        ),
+        "tune": Guide(
+            (
+                ("On this machine", "nasface tune tune.yaml --data data --out tuned"),
+                (
+                    "On a Ray cluster",
+                    "nasface tune tune.yaml --out tuned --address head:6379",
+                ),
+                ("Train with what was best", "nasface train --config tuned/best.yaml --out final"),
+            ),
+            notes=f"a plan, which docs/comparisons.md explains:\n\n{TUNE_EXAMPLE}",
         ),
         "evaluate": Guide(
             (

@@ -29,6 +29,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "genotype": "import, export, show, validate and compare genotypes",
         "train": "train the detector of a genotype",
         "compare": "search, train and evaluate the methods of a plan over several seeds",
+        "tune": "tune settings of training by successive halving",
         "evaluate": "score weights or detections; widerface and fddb: by the official protocols",
         "plot": "draw the curves of evaluations in one figure",
         "report": "write a report of runs, side by side, as one HTML file",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -143,6 +144,15 @@ class RunFolder:
 def is_run_folder(path: Path) -> bool:
     """Return whether a folder is that of a run or of results, whole or not."""
     return all((path / name).is_file() for name in (CONFIG, ENVIRONMENT))
+
+
+def can_resume(path: Path) -> bool:
+    """Return whether there is a checkpoint; a run killed before its first one is cleared away."""
+    if (path / "checkpoint.pt").is_file():
+        return True
+    if path.is_dir():
+        shutil.rmtree(path)
+    return False
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

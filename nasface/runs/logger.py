@@ -87,6 +87,7 @@ for _name, _class in {
     "wandb": "WandbLogger",
     "mlflow": "MlflowLogger",
     "csv": "CsvLogger",
+    "ray_tune": "RayTuneLogger",
 }.items():
     register_logger(_name, Lazy(f"nasface.runs.loggers.{_name}:{_class}"))
 

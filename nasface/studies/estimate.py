@@ -1,17 +1,26 @@
 """What a comparison will take, before it starts: a few steps of each method are timed."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nasface.arch.io import load_search_space, save_genotype
+from nasface.device import choose_device
+from nasface.engine.distributed.world import World
 from nasface.engine.estimate import estimate_search, estimate_training
-from nasface.engine.train import load_train_inputs
+from nasface.engine.job import RunContext
+from nasface.engine.search import load_search_inputs, make_search_job
+from nasface.engine.train import TrainConfig, load_train_inputs, make_train_job
 from nasface.errors import RunError
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress
 from nasface.studies.halving import SELECTION_SHARE, halving_rounds
 from nasface.studies.spec import HALVING, StudyRun, StudySpec, runs_of
+
+_PROCESS_MB = 700.0
+"""Memory of a process that has imported torch, with its images."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,7 @@ def estimate_comparison(plan: StudySpec, progress: Progress) -> list[MethodEstim
     Raises:
         NasfaceError: for a plan whose runs could not start.
     """
-    runs = runs_of(plan)
-    first = {run.label: run for run in reversed(runs)}
+    runs, first = runs_of(plan), _first_runs(plan)
     labels = list(dict.fromkeys(run.label for run in runs))
     progress.start("estimate", len(labels))
     found = []
@@ -69,11 +77,47 @@ def _search_seconds(run: StudyRun, training: float) -> float:
 
 
 def _train_seconds(run: StudyRun) -> float:
+    with _ready_to_train(run) as config:
+        return estimate_training(config, load_train_inputs(config))
+
+
+@contextmanager
+def _ready_to_train(run: StudyRun) -> Iterator[TrainConfig]:
+    """The settings of a run's training, where its search is not made yet with a random cell."""
     if run.search is None:
-        return estimate_training(run.train, load_train_inputs(run.train))
+        yield run.train
+        return
     space = load_search_space(run.search.space, run.search.parameters)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "genotype.yaml"
         save_genotype(random_genotype(space, run.seed), path)
-        config = replace(run.train, genotype=str(path))
-        return estimate_training(config, load_train_inputs(config))
+        yield replace(run.train, genotype=str(path))
+
+
+def memory_mb(plan: StudySpec) -> float:
+    """Host memory that a run of the plan takes at most, in millions of bytes.
+
+    Half of the activations that a step keeps come on top for buffers; what runs on a GPU keeps
+    both there.
+
+    Raises:
+        NasfaceError: for a plan whose runs could not start.
+    """
+    return _PROCESS_MB + max(map(_step_mb, _first_runs(plan).values()))
+
+
+def _step_mb(run: StudyRun) -> float:
+    context = RunContext(World(), choose_device(run.train.device))
+    if context.device.type != "cpu":
+        return 0.0
+    with _ready_to_train(run) as config:
+        steps = [make_train_job(config, load_train_inputs(config), context).footprint()]
+    if run.search is not None and run.strategy != "random":
+        inputs = load_search_inputs(run.search)
+        steps.append(make_search_job(run.search, inputs, context).footprint())
+    return max(1.5 * each.activations_mb + each.state_mb for each in steps)
+
+
+def _first_runs(plan: StudySpec) -> dict[str, StudyRun]:
+    """A run of each row, by its label."""
+    return {run.label: run for run in reversed(runs_of(plan))}

@@ -1,128 +1,190 @@
-"""Where the runs of a comparison are computed: here, as jobs of Slurm, or as others register."""
+"""Where the runs of a comparison are computed: here, on Ray, by Slurm, or as others register.
 
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Mapping
-from multiprocessing import active_children
+Each engine queues the runs, places them, and watches them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock
+from threading import Event
+from typing import Any, Protocol
 
 from nasface.errors import ConfigError
 from nasface.optional import need
 from nasface.registry import Registry
-from nasface.studies.processes import RESTARTS, run_phases
-from nasface.studies.worker import LOCK
+from nasface.studies.estimate import memory_mb
+from nasface.studies.processes import RunTask, run_phases
+from nasface.studies.ray_cluster import ray_cluster
+from nasface.studies.spec import StudySpec, runs_of
 
-StudyExecutor = Callable[[Path, Mapping[str, str], Callable[[], bool]], str | None]
-"""Computes a run: its folder, its phases (name -> file that it leaves), and whether to stop.
 
-Called in a thread for each of ``--workers`` runs at a time. Returns what
-:func:`~nasface.studies.processes.run_phases` does, which it calls where the run is computed.
-"""
+class StudyJob(Protocol):
+    """A run in the hands of an engine: a future of ``concurrent.futures``, a job of submitit."""
 
-MakeExecutor = Callable[[Path, int, Mapping[str, Any]], StudyExecutor]
-"""Makes one for a comparison: its folder, the threads of a run, and the settings of ``--job``."""
+    def done(self) -> bool:
+        """Whether it has ended."""
 
-EXECUTORS: Registry[MakeExecutor] = Registry("executor")
+    def result(self) -> str | None:
+        """Return what :func:`~nasface.studies.processes.run_phases` did; any exception means that
+        the run was lost, and is to be submitted again."""
 
-_STOP = "stop"
-"""File in the folder of a run by which its job, wherever it is, is asked to stop."""
-_POLL_SECONDS = 0.5
+
+Submit = Callable[[Sequence[RunTask]], Sequence[StudyJob]]
+"""Gives runs to an engine, in the order in which they should begin."""
+
+OpenExecutor = Callable[
+    [StudySpec, Path, int | None, Mapping[str, Any]], AbstractContextManager[Submit]
+]
+"""Opens an engine for a plan, given the folder of the comparison, how many runs go side by side
+(None: what the engine likes), and the settings of ``--job``. What still runs when it is closed
+stops with a checkpoint."""
+
+EXECUTORS: Registry[OpenExecutor] = Registry("executor")
+
+_PATIENCE_SECONDS = 120.0
+"""Time in which a lost node has given up its locks, also those on a network file system."""
 _MINUTES = 240
+_TIMEOUTS = 1000
 
 
-def register_executor(name: str, make: MakeExecutor) -> None:
+def register_executor(name: str, open_executor: OpenExecutor) -> None:
     """Add a place to compute runs at, for ``nasface compare --on NAME``.
 
     Raises:
         ConfigError: if the name is taken.
     """
-    EXECUTORS.add(name, make)
+    EXECUTORS.add(name, open_executor)
 
 
-def local_executor(_out: Path, _threads: int, job: Mapping[str, Any]) -> StudyExecutor:
-    """Runs are processes on this machine.
+@contextmanager
+def local_executor(
+    plan: StudySpec, out: Path, workers: int | None, job: Mapping[str, Any]
+) -> Iterator[Submit]:
+    """Runs are processes on this machine, one at a time unless ``workers`` says more.
 
     Raises:
         ConfigError: for settings, of which there are none.
     """
     if job:
         raise ConfigError(f"job: {', '.join(job)}: --on local has no settings")
-    return run_phases
+    stopped = Event()
+    with ThreadPoolExecutor(workers or 1) as pool:
+        try:
+            yield lambda tasks: [pool.submit(run_phases, task, stopped) for task in tasks]
+        finally:
+            stopped.set()
 
 
-def slurm_executor(out: Path, threads: int, job: Mapping[str, Any]) -> StudyExecutor:
-    """Runs are jobs of Slurm, by submitit.
+@contextmanager
+def ray_executor(
+    plan: StudySpec, out: Path, workers: int | None, job: Mapping[str, Any]
+) -> Iterator[Submit]:
+    """Runs are tasks of the Ray cluster at ``address`` or ``RAY_ADDRESS``, else of one here.
+
+    ``job`` holds the resources of a task, as Ray has them: ``num_cpus`` (the plan's ``threads``),
+    ``num_gpus`` (1, where there are any; a fraction shares one), ``memory`` in bytes (what the
+    largest step of the plan takes). Ray begins a run anew whose node is lost.
+
+    Raises:
+        ConfigError: for other settings, or a cluster that cannot be reached. MissingPackageError:
+            without the extra ``ray``.
+    """
+    if workers:
+        raise ConfigError("--workers: Ray places the runs; --job num_cpus 2 leaves room for fewer")
+    settings = dict(job)
+    references: list[Any] = []
+
+    def submit(tasks: Sequence[RunTask]) -> list[Future[str | None]]:
+        new = [compute.remote(replace(task, patience=_PATIENCE_SECONDS)) for task in tasks]
+        references.extend(new)
+        return [each.future() for each in new]
+
+    with ray_cluster(settings.pop("address", None)) as ray:
+        needs = _needs(plan, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+        try:
+            compute = ray.remote(run_phases).options(max_retries=-1, **needs | settings)
+        except (TypeError, ValueError) as problem:
+            raise ConfigError(f"job: {' '.join(str(problem).split())}") from None
+        try:
+            yield submit
+        finally:
+            for each in references:
+                ray.cancel(each)
+            if references:
+                ray.wait(references, num_returns=len(references))  # until checkpoints are written
+
+
+def _needs(plan: StudySpec, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What a run takes of a node: a GPU if it can, no more memory than the largest has."""
+    wants_gpu = any(run.train.device != "cpu" for run in runs_of(plan))
+    largest = max(node.get("memory", 0.0) for node in nodes)
+    return {
+        "num_cpus": plan.threads,
+        "num_gpus": int(wants_gpu and any(node.get("GPU") for node in nodes)),
+        "memory": int(min(1e6 * memory_mb(plan), largest)),
+    }
+
+
+@contextmanager
+def slurm_executor(
+    plan: StudySpec, out: Path, workers: int | None, job: Mapping[str, Any]
+) -> Iterator[Submit]:
+    """Runs are a job array of Slurm, by submitit, ``workers`` of them at a time.
 
     ``job`` holds submitit's parameters, such as ``timeout_min``, ``slurm_partition`` and
-    ``gpus_per_node``. A job that comes to its time limit writes a checkpoint and queues again; one
-    whose node is lost is submitted again and goes on from its last checkpoint.
+    ``gpus_per_node``. A job that comes to its time limit writes a checkpoint and queues again.
 
     Raises:
         ConfigError: for other parameters, or where there is no Slurm. MissingPackageError: without
             the extra ``slurm``.
     """
     submitit = need("submitit", "nasface[slurm]")
-    settings = {"timeout_min": _MINUTES, "cpus_per_task": threads, **job}
+    settings = {"timeout_min": _MINUTES, "cpus_per_task": plan.threads, **job}
+    if workers:
+        settings["slurm_array_parallelism"] = workers
+    cluster = settings.pop("cluster", "slurm")
+    jobs: list[Any] = []
     try:
         executor = submitit.AutoExecutor(
-            folder=out / "jobs" / "%j", cluster=settings.pop("cluster", "slurm")
+            out / "jobs" / "%j", cluster, **{f"{cluster}_max_num_timeout": _TIMEOUTS}
         )
         executor.update_parameters(**settings)
     except (RuntimeError, ValueError, NameError, TypeError) as problem:
         raise ConfigError(f"job: {' '.join(str(problem).split())}") from None
-    return _JobQueue(executor)
 
+    def submit(tasks: Sequence[RunTask]) -> list[Any]:
+        patient = [replace(task, patience=_PATIENCE_SECONDS) for task in tasks]
+        with executor.batch():
+            new = [executor.submit(PhasesJob(), task) for task in patient]
+        jobs.extend(new)
+        return new
 
-class _JobQueue:
-    """Submits runs as jobs of submitit, and waits for them."""
-
-    def __init__(self, executor: Any) -> None:
-        self.executor = executor
-        self._submitting = threading.Lock()
-
-    def __call__(
-        self, folder: Path, phases: Mapping[str, str], stopped: Callable[[], bool]
-    ) -> str | None:
-        errors = need("submitit.core.utils", "nasface[slurm]")
-        (folder / _STOP).unlink(missing_ok=True)
-        for _ in range(RESTARTS + 1):
-            with self._submitting:
-                job = self.executor.submit(PhasesJob(), str(folder.resolve()), dict(phases))
-            while not job.done():
-                if stopped():
-                    (folder / _STOP).touch()
-                time.sleep(_POLL_SECONDS)
-            try:
-                reason: str | None = job.result()
-                return reason
-            except (errors.UncompletedJobError, errors.FailedJobError):
-                if stopped():
-                    return ""
-        return f"its job was lost {RESTARTS + 1} times; see {job.paths.stderr}"
+    try:
+        yield submit
+    finally:
+        for each in jobs:
+            each.cancel()
 
 
 class PhasesJob:
-    """What a job does: the phases of a run, up to the file that asks it to stop."""
+    """What a job of Slurm does; submitit calls ``checkpoint`` when its time is almost up."""
 
-    def __call__(self, folder: str, phases: Mapping[str, str]) -> str | None:
-        """See :data:`StudyExecutor`."""
-        return run_phases(Path(folder), phases, (Path(folder) / _STOP).exists)
+    def __call__(self, task: RunTask) -> str | None:
+        """See :func:`~nasface.studies.processes.run_phases`."""
+        self.stopped = Event()
+        with ThreadPoolExecutor(1) as pool:
+            self.phases = pool.submit(run_phases, task, self.stopped)
+            return self.phases.result()
 
-    def checkpoint(self, folder: str, phases: Mapping[str, str]) -> Any:
-        """Called shortly before the time is up: stop the phase, and queue again."""
-        for child in active_children():
-            if child.pid is not None:
-                os.kill(child.pid, signal.SIGINT)
-        with FileLock(Path(folder) / LOCK):
-            pass  # the phase holds it until its checkpoint is written
-        submitit = need("submitit", "nasface[slurm]")
-        return submitit.helpers.DelayedSubmission(self, folder, phases)
+    def checkpoint(self, task: RunTask) -> Any:
+        """Stop the phase, which writes a checkpoint, and queue again."""
+        self.stopped.set()
+        wait([self.phases])
+        return need("submitit", "nasface[slurm]").helpers.DelayedSubmission(PhasesJob(), task)
 
 
 register_executor("local", local_executor)
+register_executor("ray", ray_executor)
 register_executor("slurm", slurm_executor)

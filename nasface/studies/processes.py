@@ -1,24 +1,25 @@
-"""The processes in which the phases of a run are computed, each in one of its own.
+"""The processes in which a run is computed, one for each of its phases.
 
-So each phase has the memory peak to itself, and one that is killed takes no other along.
+So each phase has the memory peak to itself, and one that is killed takes no other along. Its input
+is a pipe, upon the end of which it stops with a checkpoint: also if this process is killed.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
-from nasface.studies.interrupts import interrupt_when
-from nasface.studies.worker import STOPPED, TAKEN, begin_phase, run_phase
+from nasface.io.files import write_text
 
-LOG = "log.txt"
-RESTARTS = 2
-"""How often a phase whose process was killed goes on from its checkpoint before the run fails."""
+RUN, LOCK, LOG = "run.yaml", ".lock", "log.txt"
+FAILED, TAKEN, STOPPED = 1, 75, 130
+"""How a phase ends for a mistake, the last line of the log; where another process works on the run;
+after a stop, with a checkpoint."""
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.2
 _OF_TORCHRUN = (
     "RANK",
     "LOCAL_RANK",
@@ -29,60 +30,77 @@ _OF_TORCHRUN = (
 )
 
 
-def run_phases(folder: Path, phases: Mapping[str, str], stopped: Callable[[], bool]) -> str | None:
-    """Go through the phases (name -> file that it leaves) that a run still needs.
+@dataclass(frozen=True, eq=False)
+class RunTask:
+    """A run to compute, on any machine that sees its folder.
+
+    ``settings`` is the text of its ``run.yaml``, ``phases`` are name -> file that the phase leaves,
+    each computed in so many ``threads``. Where another process holds the run, it waits for
+    ``patience`` seconds.
+    """
+
+    folder: str
+    settings: str
+    phases: Mapping[str, str]
+    threads: int
+    patience: float = 0.0
+    start_in: str = field(default_factory=os.getcwd)
+
+
+def run_phases(task: RunTask, stopped: Event | None = None) -> str | None:
+    """Go through the phases that a run still needs, up to a stop or KeyboardInterrupt.
 
     Returns None when all are done, else why the run failed: empty if another process works on it,
     or after a stop.
+
+    Raises:
+        ChildProcessError: if the process of a phase was killed; a next call goes on from its last
+            checkpoint.
     """
-    for phase, result in phases.items():
-        restarts = 0
-        while not (folder / result).is_file():
-            try:
-                code = _in_own_process(folder, phase, stopped)
-            except BrokenProcessPool:
-                restarts += 1
-                if stopped() or restarts > RESTARTS:
-                    return "" if stopped() else f"its process was killed {restarts} times"
-                continue
-            if code in (STOPPED, TAKEN) or (code and stopped()):
-                return ""
-            if code:
-                lines = (folder / LOG).read_text("utf-8").splitlines()
-                return lines[-1] if lines else f"ended with {code}"
+    stopped, folder = stopped or Event(), Path(task.folder)
+    for phase, result in task.phases.items():
+        if (folder / result).is_file():
+            continue
+        if stopped.is_set():
+            return ""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / RUN, task.settings)
+        code = _run_phase(task, phase, stopped)
+        if code in (STOPPED, TAKEN):
+            return ""
+        if code == FAILED:
+            lines = (folder / LOG).read_text("utf-8").splitlines()
+            return lines[-1] if lines else f"{phase} failed"
+        if code:
+            raise ChildProcessError(f"the process of its {phase} ended with {code}")
     return None
 
 
-def _in_own_process(folder: Path, phase: str, stopped: Callable[[], bool]) -> int:
-    """Compute a phase; a stop reaches it as Ctrl-C, upon which it writes a checkpoint.
-
-    Raises:
-        BrokenProcessPool: if the process was killed.
-    """
-    context = get_context("spawn")
-    asked = context.Event()
-    with ProcessPoolExecutor(1, context, interrupt_when, (asked,)) as pool:
-        pool.submit(begin_phase, str(folder / LOG)).result()
-        phase_end: Future[int] = pool.submit(run_phase, str(folder.resolve()), phase)
-        while not wait([phase_end], _POLL_SECONDS).done:
-            if stopped():
-                asked.set()
-        return phase_end.result()
-
-
-@contextmanager
-def run_environment(threads: int) -> Iterator[None]:
-    """What the processes of runs find in the environment: so many threads, the GPU of this rank,
-    and nothing of torchrun, since each is a process by itself."""
-    before = dict(os.environ)
-    local = os.environ.get("LOCAL_RANK")
-    if local is not None:
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", local)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    for name in _OF_TORCHRUN:
-        os.environ.pop(name, None)
+def _run_phase(task: RunTask, phase: str, stopped: Event) -> int:
+    with (Path(task.folder) / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "nasface.studies", task.folder, phase, str(task.patience)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=task.start_in,
+            env=_environment(task),
+            # Ctrl-C on the terminal is for the comparison alone; on Windows by the second of these.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
     try:
-        yield
+        while process.poll() is None and not stopped.wait(_POLL_SECONDS):
+            pass
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        process.communicate()  # closes its input, and waits
+    return process.returncode
+
+
+def _environment(task: RunTask) -> dict[str, str]:
+    """What a process finds: so many threads, the GPU of this rank, and nothing of torchrun, since
+    it is a process by itself."""
+    found = {**os.environ, "OMP_NUM_THREADS": str(task.threads)}
+    if "LOCAL_RANK" in found:
+        found.setdefault("CUDA_VISIBLE_DEVICES", found["LOCAL_RANK"])
+    return {name: value for name, value in found.items() if name not in _OF_TORCHRUN}

@@ -13,9 +13,9 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.detection.latency import load_latency_table
 from nasface.io.strict_json import REASONS
+from nasface.studies.phases import GENOTYPE_FILE, PREDICTED, RANKED
 from nasface.studies.spec import SIZE_RANKERS, StudySpec, runs_of
 from nasface.studies.statistics import rank_correlation
-from nasface.studies.worker import GENOTYPE_FILE, PREDICTED, RANKED
 
 Cells = Any
 """The cells of a genotype as a key, equal for equal cells."""

@@ -1,4 +1,4 @@
-"""Runs what is missing of a comparison, in several processes side by side.
+"""Runs what is missing of a comparison, wherever an executor computes it.
 
 Every run has a folder, and the process that works in it holds a lock on it, which ends with the
 process however that ends. So any number of calls, also the ranks of ``torchrun``, go down the same
@@ -7,14 +7,14 @@ list: take what is neither done nor taken, and leave the rest.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, load_search_space
@@ -28,23 +28,24 @@ from nasface.nas.selection import holds
 from nasface.nas.zero_cost import PREDICTORS
 from nasface.optional import PACKAGE
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
-from nasface.studies.executors import StudyExecutor
-from nasface.studies.processes import run_environment, run_phases
-from nasface.studies.spec import StudyRun, StudySpec, runs_of
-from nasface.studies.worker import (
+from nasface.studies.executors import OpenExecutor, Submit, local_executor
+from nasface.studies.phases import (
     GENOTYPE_FILE,
-    LOCK,
     PREDICT_CELLS,
     PREDICTED,
     RANK_CELLS,
     RANKED,
     RESULT,
-    RUN,
     SEARCHED,
 )
+from nasface.studies.processes import RUN, RunTask
+from nasface.studies.spec import StudyRun, StudySpec, runs_of
 
 PLAN = "plan.yaml"
-_POLL_SECONDS = 0.5
+RESTARTS = 2
+"""How often a run whose process or job was lost goes on from its checkpoint before it fails."""
+
+_POLL_SECONDS = 0.2
 
 Rows = list[dict[str, Any]]
 
@@ -67,20 +68,23 @@ class StudyOutcome:
 def run_comparison(
     plan: StudySpec,
     out: Path,
-    workers: int,
+    workers: int | None,
     progress: Progress,
     report: Callable[[Rows], object] = lambda _rows: None,
-    make_executor: Callable[[], StudyExecutor] = lambda: run_phases,
+    executor: OpenExecutor = local_executor,
+    job: Mapping[str, Any] = MappingProxyType({}),
 ) -> StudyOutcome:
     """Run what is missing; Ctrl-C stops all runs with a checkpoint, and a later call goes on.
 
     A run that fails is reported and does not keep the others from running. Under ``torchrun`` each
-    rank calls this, on its own GPU. ``report`` is told all rows after each run; what
-    ``make_executor`` gives, once the folder is there, computes a run.
+    rank calls this, on its own GPU. ``report`` is told all rows after each run. The ``executor``
+    computes up to ``workers`` runs at a time (None: as many as it likes), with the settings
+    ``job``.
 
     Raises:
-        ConfigError: for a plan that cannot be used, or names weights that are not there. RunError:
-            if the folder is something else's, or a run in it was begun with other settings.
+        ConfigError: for a plan or settings that cannot be used, or weights that are not there.
+            RunError: if the folder is something else's, or a run in it was begun with other
+            settings.
     """
     runs = runs_of(plan)
     for run in runs:
@@ -91,7 +95,7 @@ def run_comparison(
     done = sum(finished(out, run) is not None for run in runs)
     progress.start(f"compare {plan.name}", len(runs), done)
     failed: dict[str, str] = {}
-    with stop_on_interrupt() as stop, run_environment(plan.threads):
+    with stop_on_interrupt() as stop, executor(plan, out, workers, job) as submit:
 
         def rows() -> Rows:
             return [row for run in runs if (row := finished(out, run)) is not None]
@@ -101,7 +105,7 @@ def run_comparison(
             progress.advance()
             report(rows())
 
-        work = partial(_work, out, make_executor(), stop=stop, workers=workers)
+        work = partial(_work, submit, stop, out, plan.threads)
         failed |= work([(run, _phases(run)) for run in runs], each)
         found = rows()
         if len(found) == len(runs) and plan.rank and not stop.asked:
@@ -110,7 +114,7 @@ def run_comparison(
             failed |= work(tasks, lambda _run: progress.advance())
     for folder, reason in failed.items():
         progress.note(f"failed: {folder}: {reason}")
-    return StudyOutcome(found, len(runs), failed, stop.asked)
+    return StudyOutcome(rows(), len(runs), failed, stop.asked)
 
 
 def row_text(row: Mapping[str, Any], run: StudyRun) -> str:
@@ -163,49 +167,39 @@ def _check_weights(run: StudyRun) -> None:
 
 
 def _work(
+    submit: Submit,
+    stop: StopRequest,
     out: Path,
-    execute: StudyExecutor,
-    tasks: Iterable[tuple[StudyRun, Mapping[str, str]]],
+    threads: int,
+    wanted: Sequence[tuple[StudyRun, Mapping[str, str]]],
     done: Callable[[StudyRun], None],
-    *,
-    stop: StopRequest,
-    workers: int,
 ) -> dict[str, str]:
-    """Go through the phases (name -> file that it leaves) of runs, so many at a time; ``done`` is
-    called after each that was not finished before. Returns folder -> reason of those that failed.
-    """
-    failed = {}
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: dict[Future[str | None], StudyRun] = {}
-        for run, phases in tasks:
-            folder = out / run.path
-            if not all((folder / result).is_file() for result in phases.values()):
-                waiting[pool.submit(_take, execute, folder, run, phases, stop)] = run
-        while waiting:
-            # With a timeout, so that Ctrl-C is seen in between.
-            for each in wait(waiting, _POLL_SECONDS, FIRST_COMPLETED).done:
-                run, reason = waiting.pop(each), each.result()
-                if reason:
-                    failed[str(out / run.path)] = reason
-                elif reason is None:
-                    done(run)
+    """Have the phases (name -> file that it leaves) of runs computed; ``done`` is called after each
+    run that was not finished before. Returns folder -> reason of those that failed."""
+    tasks = {
+        RunTask(str((out / run.path).resolve()), to_yaml(run), phases, threads): run
+        for run, phases in wanted
+        if not all((out / run.path / result).is_file() for result in phases.values())
+    }
+    failed, lost = {}, Counter[RunTask]()
+    jobs = list(zip(submit(list(tasks)), tasks, strict=True)) if tasks else []
+    while jobs and not stop.asked:
+        time.sleep(_POLL_SECONDS)
+        for job, task in [each for each in jobs if each[0].done()]:
+            jobs.remove((job, task))
+            try:
+                reason = job.result()
+            except Exception as problem:
+                lost[task] += 1
+                if lost[task] <= RESTARTS:
+                    jobs += zip(submit([task]), [task], strict=True)
+                    continue
+                reason = f"was lost {lost[task]} times: {problem}"
+            if reason:
+                failed[str(out / tasks[task].path)] = reason
+            elif reason is None:
+                done(tasks[task])
     return failed
-
-
-def _take(
-    execute: StudyExecutor,
-    folder: Path,
-    run: StudyRun,
-    phases: Mapping[str, str],
-    stop: StopRequest,
-) -> str | None:
-    """Work on a run: None if it is finished, else why it failed; empty if another has it, or after
-    a stop."""
-    if stop.asked:
-        return ""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / RUN, to_yaml(run))
-    return execute(folder, phases, lambda: stop.asked)
 
 
 def _phases(run: StudyRun) -> dict[str, str]:
@@ -265,9 +259,6 @@ def _open(plan: StudySpec, out: Path) -> None:
         raise RunError(f"{out}: is not the folder of a comparison; choose another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / LOCK, blocking=False):
-            write_text(out / PLAN, to_yaml(plan))
-    except Timeout:
-        return  # another call is writing it
+        write_text(out / PLAN, to_yaml(plan))
     except OSError as problem:
         raise RunError(f"{out}: cannot write there: {problem.strerror}") from None

@@ -18,7 +18,7 @@ from nasface.arch.io import load_genotype
 from nasface.studies.scheduler import finished
 from nasface.studies.spec import load_plan, runs_of
 from nasface.studies.statistics import rank_correlation, spread_of
-from nasface.studies.worker import GENOTYPE_FILE
+from nasface.studies.phases import GENOTYPE_FILE
 
 
 def products(genotype: Genotype) -> int:

@@ -14,10 +14,10 @@ from nasface.io.files import write_text
 from nasface.io.strict_json import to_json
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Silent
+from nasface.studies.phases import PREDICTED, RANKED, predict_phase
 from nasface.studies.ranking import rank_markdown, ranks
 from nasface.studies.scheduler import rank_tasks
 from nasface.studies.spec import MethodSpec, StudyRun, StudySpec, runs_of
-from nasface.studies.worker import PREDICTED, RANKED, predict_phase
 
 SMALL: dict[str, Any] = {
     "batch_size": 2,

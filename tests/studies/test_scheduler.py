@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,15 @@ from nasface.io.yaml import to_yaml
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Silent
 from nasface.studies.estimate import estimate_comparison
+from nasface.studies.executors import Submit
 from nasface.studies.figure import plot_comparison
 from nasface.studies.one_shot import OneShotScorer
+from nasface.studies.phases import search_phase
+from nasface.studies.processes import LOCK, RunTask
 from nasface.studies.scheduler import row_text, run_comparison
 from nasface.studies.spec import MethodSpec, StudySpec, runs_of
 from nasface.studies.statistics import mean_of
 from nasface.studies.tables import summarise, write_tables
-from nasface.studies.worker import LOCK, search_phase
 
 SMALL: dict[str, Any] = {
     "batch_size": 2,
@@ -116,16 +120,16 @@ def test_a_run_whose_process_is_killed_goes_on(
     (tmp_path / "deadly.py").write_text(
         "import os, signal\n"
         "from pathlib import Path\n"
-        "from nasface.studies import worker\n"
+        "from nasface.studies import phases\n"
         f"deaths = Path({str(tmp_path / 'deaths')!r})\n"
-        "def train(run, folder, progress, before=worker.PHASES['train']):\n"
+        "def train(run, folder, progress, before=phases.PHASES['train']):\n"
         "    if len(deaths.read_text()) < 2:\n"
         "        deaths.write_text(deaths.read_text() + 'x')\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return before(run, folder, progress)\n"
-        "worker.PHASES['train'] = train\n"
+        "phases.PHASES['train'] = train\n"
     )
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("NASFACE_IMPORT", "deadly")
     outcome = run_comparison(plan(data, FPN), tmp_path / "out", 1, Silent())
     assert outcome.complete
@@ -173,10 +177,21 @@ def test_weights_that_are_not_there_are_named_before_any_run(
 def test_a_backbone_may_start_from_a_package(data: Path, tmp_path: Path) -> None:
     train = {**PAN.train, "backbone_weights": "package:mobilenet_v2"}
     made = plan(data, MethodSpec(name="pan", strategy="fixed", train=train))
-    outcome = run_comparison(
-        made, tmp_path / "out", 1, Silent(), make_executor=lambda: lambda *_: "reached"
-    )
+    outcome = run_comparison(made, tmp_path / "out", 1, Silent(), executor=lambda *_: reached())
     assert list(outcome.failed.values()) == ["reached"]
+
+
+@contextmanager
+def reached() -> Iterator[Submit]:
+    """An executor whose runs fail, with a word."""
+
+    def submit(tasks: Sequence[RunTask]) -> list[Future[str | None]]:
+        jobs: list[Future[str | None]] = [Future() for _ in tasks]
+        for job in jobs:
+            job.set_result("reached")
+        return jobs
+
+    yield submit
 
 
 def test_rows_of_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
@@ -292,13 +307,10 @@ def test_stopped_killed_side_by_side_and_under_torchrun_is_all_the_same(
             time.sleep(0.2)
         process.send_signal(how)
         assert process.wait(300) == (130 if how == signal.SIGINT else -signal.SIGKILL)
-    # Runs that were at work when their comparison was killed finish their phase, and are left
-    # alone until then.
-    for _ in range(40):
-        subprocess.run([*command, "--workers", "2"], env=environment, check=True)
-        if (tmp_path / "broken" / "ranks.csv").is_file():
-            break
-        time.sleep(3)
+    # A run whose comparison was killed stops with a checkpoint, and is left alone until then.
+    with FileLock(first / LOCK, timeout=60):
+        pass
+    subprocess.run([*command, "--workers", "2"], env=environment, check=True)
     assert rows_of(tmp_path / "broken") == rows_of(tmp_path / "whole")
 
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

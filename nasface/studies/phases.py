@@ -4,23 +4,17 @@ Each can be stopped, and goes on from its checkpoint.
 """
 
 import json
-import os
 import platform
 import shutil
-import signal
 import statistics
-import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from torch import nn
 
 import nasface
@@ -38,36 +32,29 @@ from nasface.detection.latency import load_latency_table
 from nasface.detection.zoo import TABLE_SIZE
 from nasface.device import choose_device, wait_for
 from nasface.engine.evaluate import Evaluation, evaluate_ap
-from nasface.engine.malloc import keep_freed_memory
 from nasface.engine.search import run_search
 from nasface.engine.setup import peak_memory_mb
 from nasface.engine.train import run_training
-from nasface.errors import ConfigError, NasfaceError
-from nasface.io.settings import load_config
+from nasface.errors import ConfigError
 from nasface.metrics.marks import ImageMarks, ap_marks, wider_marks
 from nasface.metrics.widerface import score_wider
 from nasface.nas.sampling import random_genotype
 from nasface.nas.selection import SELECTIONS, Judge
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.progress import Progress
-from nasface.registry import import_extensions
-from nasface.runs.folder import RunFolder
+from nasface.runs.folder import RunFolder, can_resume
 from nasface.studies.halving import halve
-from nasface.studies.interrupts import ignore_terminal
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.predict import predict_cells
 from nasface.studies.resampling import save_marks
 from nasface.studies.spec import HALVING, Figure, LatencyLimit, StudyRun
 
-RUN, SEARCHED, RESULT = "run.yaml", "search.json", "result.json"
+SEARCHED, RESULT = "search.json", "result.json"
 RANK_CELLS, RANKED = "cells.json", "rank.json"
 """Which cells a supernet is asked about, and its scores."""
 PREDICT_CELLS, PREDICTED = "predict-cells.json", "predict.json"
 """The same for zero-cost predictors."""
 GENOTYPE_FILE = "genotype.yaml"
-LOCK = ".lock"
-STOPPED, TAKEN = 130, 75
-"""How a phase ends that was stopped, and one whose run another process works on."""
 _LATENCY_ROUNDS = 7
 _DRAWS = 1000
 """Random cells that are looked at for one that keeps a limit."""
@@ -96,7 +83,7 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         cost = {"search_seconds": halved.seconds, "search_peak_mb": halved.peak_mb}
     else:
         place = folder / "search"
-        result = run_search(run.search, place, progress, resume=_can_resume(place))
+        result = run_search(run.search, place, progress, resume=can_resume(place))
         if not result.finished:
             return False
         genotype = result.genotype
@@ -153,7 +140,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     if run.search is not None:
         config = replace(config, genotype=str(folder / GENOTYPE_FILE))
     place = folder / "train"
-    result = run_training(config, place, progress, resume=_can_resume(place))
+    result = run_training(config, place, progress, resume=can_resume(place))
     if not result.finished:
         return False
     device = choose_device(config.device)
@@ -269,15 +256,6 @@ PHASES: dict[str, Callable[[StudyRun, Path, Progress], bool]] = {
 }
 
 
-def _can_resume(place: Path) -> bool:
-    """Whether there is a checkpoint; what was killed before its first one is cleared away."""
-    if (place / "checkpoint.pt").is_file():
-        return True
-    if place.is_dir():
-        shutil.rmtree(place)
-    return False
-
-
 def _search_cost(run: StudyRun, folder: Path) -> dict[str, Any]:
     if run.search is None:
         return {"search_seconds": None, "search_peak_mb": None}
@@ -307,64 +285,3 @@ def _latency_ms(detector: nn.Module, device: torch.device) -> float:
         wait_for(device)
         times.append(1e3 * (time.perf_counter() - started))
     return statistics.median(times[1:])
-
-
-class _Lines:
-    """Progress as lines in the run's log."""
-
-    def start(self, title: str, total: int, done: int = 0) -> None:
-        """See :class:`Progress`."""
-        print(f"{title} {done}/{total}", flush=True)
-
-    def advance(self, values: Any = None) -> None:
-        """See :class:`Progress`."""
-
-    def note(self, text: str) -> None:
-        """See :class:`Progress`."""
-        print(text, flush=True)
-
-
-def begin_phase(log: str) -> None:
-    """Make this process one that computes a phase.
-
-    What it prints goes to the end of a file. Ctrl-C on the terminal reaches the comparison alone,
-    which passes it on.
-    """
-    ignore_terminal()
-    if hasattr(signal, "SIGUSR2"):
-        # Slurm sends it to all processes of a job before the time is up; the job's own sees to it.
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(file, sys.stdout.fileno())
-    os.dup2(file, sys.stderr.fileno())
-    os.close(file)
-    keep_freed_memory()
-
-
-def run_phase(folder: str, phase: str) -> int:
-    """Run a phase, unless another process holds the lock of the run.
-
-    Returns 0 for done, 130 for stopped, :data:`TAKEN`, and 1 for a mistake, the line of which is
-    the last of the log.
-    """
-    try:
-        with FileLock(Path(folder) / LOCK, blocking=False):
-            import_extensions()
-            run = load_config(StudyRun, Path(folder) / RUN)
-            code = 0 if PHASES[phase](run, Path(folder), _Lines()) else STOPPED
-    except Timeout:
-        code = TAKEN
-    except KeyboardInterrupt:
-        code = STOPPED
-    except NasfaceError as error:
-        print(error, flush=True)
-        code = 1
-    except Exception:
-        traceback.print_exc()
-        code = 1
-    finally:
-        sys.stdout.flush()
-    parent = parent_process()
-    if parent is not None and not parent.is_alive():
-        os._exit(code)  # the comparison was killed: nobody waits for this process
-    return code

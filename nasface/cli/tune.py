@@ -1,0 +1,64 @@
+"""``nasface tune``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nasface.cli.console import console_progress, print_json, print_table, say
+from nasface.cli.options import parse_line
+from nasface.studies.tuning import BEST, TRIALS, load_tune_plan, run_tuning
+
+_SHOWN = 10
+
+
+@dataclass(kw_only=True)
+class TuneCommand:
+    """Tune settings of training: draw trials from ranges, and go on with the better ones.
+
+    Successive halving by ASHA of Ray Tune (pip install 'nasface[ray]'). Writes a run folder for
+    each trial, trials.csv, and the settings of the best one as best.yaml, which nasface train
+    --config takes. Ctrl-C stops, and the same command goes on from the checkpoints.
+    """
+
+    plan: tyro.conf.Positional[Path]
+    """YAML file of the plan."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
+    """Folder of the tuning."""
+    data: str | None = None
+    """Folder of the data, instead of the plan's."""
+    address: str = ""
+    """Ray cluster, such as head:6379. Empty: that of RAY_ADDRESS, or one on this machine."""
+    json: bool = False
+    """Print the trials as JSON."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code: 1 if trials failed."""
+    command = parse_line(TuneCommand, arguments, "tune")
+    plan = load_tune_plan(command.plan, command.data)
+    with console_progress() as progress:
+        outcome = run_tuning(plan, command.out, progress, command.address or None)
+    for folder, reason in outcome.failed.items():
+        progress.note(f"failed: {folder}: {reason}")
+    if command.json:
+        print_json(outcome.rows)
+    elif outcome.best is not None:
+        best_first = sorted(outcome.rows, key=lambda row: (-row["epochs"], -row["ap"]))
+        print_table(
+            f"trials of {plan.name}",
+            tuple(outcome.best),
+            [
+                [f"{each:.4g}" if isinstance(each, float) else str(each) for each in row.values()]
+                for row in best_first[:_SHOWN]
+            ],
+        )
+        say(f"trials     {command.out / TRIALS}")
+        say(f"best       {command.out / BEST}")
+        say(f"next       nasface train --config {command.out / BEST} --out FOLDER")
+    if outcome.stopped:
+        progress.note("stopped; go on with the same command")
+        return 130
+    return 1 if outcome.failed else 0

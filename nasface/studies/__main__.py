@@ -1,0 +1,71 @@
+"""The process of a phase, ``python -m nasface.studies FOLDER PHASE SECONDS``, which goes on while
+its input is open; :mod:`nasface.studies.processes` starts it."""
+
+import _thread
+import os
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock, Timeout
+
+from nasface.engine.malloc import keep_freed_memory
+from nasface.errors import NasfaceError
+from nasface.io.settings import load_config
+from nasface.progress import Silent
+from nasface.registry import import_extensions
+from nasface.studies.phases import PHASES
+from nasface.studies.processes import FAILED, LOCK, RUN, STOPPED, TAKEN
+from nasface.studies.spec import StudyRun
+
+
+class _Lines(Silent):
+    """Progress as lines in the run's log."""
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        print(f"{title} {done}/{total}", flush=True)
+
+    def note(self, text: str) -> None:
+        print(text, flush=True)
+
+
+def main(folder: Path, phase: str, patience: float) -> int:
+    """Run a phase, unless another process holds the lock of the run; returns how it ended."""
+    try:
+        with FileLock(folder / LOCK, timeout=patience):
+            import_extensions()
+            run = load_config(StudyRun, folder / RUN)
+            return 0 if PHASES[phase](run, folder, _Lines()) else STOPPED
+    except Timeout:
+        return TAKEN
+    except KeyboardInterrupt:
+        return STOPPED
+    except NasfaceError as error:
+        print(error, flush=True)
+    except Exception:
+        traceback.print_exc()
+    return FAILED
+
+
+def _stop_with_input() -> None:
+    """Stop as Ctrl-C does when the input ends: on request, or as nobody waits any more."""
+    os.read(sys.stdin.fileno(), 1)
+    _thread.interrupt_main()
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    _thread.interrupt_main()
+
+
+if __name__ == "__main__":
+    # Slurm sends both to all processes of a job: SIGTERM when it is cancelled, SIGUSR2 when its
+    # time is almost up, which the job sees to.
+    signal.signal(signal.SIGTERM, _stop)
+    if hasattr(signal, "SIGUSR2"):
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    threading.Thread(target=_stop_with_input, daemon=True).start()
+    keep_freed_memory()
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])))
