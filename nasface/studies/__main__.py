@@ -32,7 +32,7 @@ class _Lines(Silent):
         print(text, flush=True)
 
 
-def main(folder: Path, phase: str, patience: float) -> int:
+def compute_phase(folder: Path, phase: str, patience: float) -> int:
     """Run a phase, unless another process holds the lock of the run; returns how it ended."""
     try:
         with FileLock(folder / LOCK, timeout=patience):
@@ -68,4 +68,4 @@ if __name__ == "__main__":
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     threading.Thread(target=_stop_with_input, daemon=True).start()
     keep_freed_memory()
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])))
+    sys.exit(compute_phase(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])))

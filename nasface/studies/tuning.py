@@ -24,7 +24,7 @@ from nasface.registry import import_extensions
 from nasface.runs.folder import can_resume, read_metrics
 from nasface.studies.ray_cluster import ray_cluster
 
-PLAN, TRIALS, BEST = "plan.yaml", "trials.csv", "best.yaml"
+TUNE_PLAN, TRIALS, BEST = "plan.yaml", "trials.csv", "best.yaml"
 _LOGGER = "ray_tune"
 _RESTARTS = 2
 """How often a trial whose process or node was lost goes on from its last checkpoint."""
@@ -263,7 +263,11 @@ def _figures(folder: Path, every: int, epochs: int) -> dict[str, Any]:
 
 
 def _open(plan: TunePlan, out: Path) -> None:
-    if out.exists() and not (out / PLAN).is_file() and (not out.is_dir() or any(out.iterdir())):
+    if (
+        out.exists()
+        and not (out / TUNE_PLAN).is_file()
+        and (not out.is_dir() or any(out.iterdir()))
+    ):
         raise RunError(f"{out}: is not the folder of a tuning; choose another --out")
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / PLAN, to_yaml(plan))
+    write_text(out / TUNE_PLAN, to_yaml(plan))

@@ -15,10 +15,10 @@ import pandas as pd
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
+from nasface.studies.phases import GENOTYPE_FILE
 from nasface.studies.scheduler import finished
 from nasface.studies.spec import load_plan, runs_of
 from nasface.studies.statistics import rank_correlation, spread_of
-from nasface.studies.phases import GENOTYPE_FILE
 
 
 def products(genotype: Genotype) -> int:
