@@ -154,7 +154,8 @@ def cut_off(how: signal.Signals | None, plan: StudySpec, out: Path, *more: Any) 
     def signal_first(job: Any) -> None:
         wait_for(out / runs_of(plan)[0].path / "train" / "checkpoint.pt")
         if how == signal.SIGUSR2:
-            job._interrupt()  # what Slurm does before the time is up
+            for task in children(int(job.job_id)):
+                os.kill(task, signal.SIGUSR2)  # what Slurm does before the time is up
         elif how == signal.SIGKILL:
             kill_all(int(job.job_id))
 
@@ -171,10 +172,15 @@ def cut_off(how: signal.Signals | None, plan: StudySpec, out: Path, *more: Any) 
 
 def kill_all(process: int) -> None:
     """Kill a process with all of its descendants, as a node does that goes down."""
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    below = children(process)
     os.kill(process, signal.SIGKILL)
-    for child in map(int, children):
+    for child in below:
         kill_all(child)
+
+
+def children(process: int) -> list[int]:
+    """The processes that one has started."""
+    return list(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
 
 
 def test_other_executors_are_found_by_name(plan: StudySpec, tmp_path: Path) -> None:
