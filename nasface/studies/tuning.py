@@ -157,6 +157,9 @@ def _tuner(
     schedulers = need("ray.tune.schedulers", "nasface[ray]")
 
     class Report(tune.Callback):  # type: ignore[misc, name-defined]
+        def __reduce__(self) -> Any:
+            return tune.Callback, ()  # Ray saves it, and nothing reads that
+
         def on_trial_result(
             self, iteration: int, trials: Any, trial: Any, result: Any, **_info: Any
         ) -> None:

@@ -12,6 +12,7 @@ from nasface.cli.main import main
 from nasface.engine.train import TrainConfig
 from nasface.errors import ConfigError, RunError
 from nasface.io.settings import load_config
+from nasface.io.yaml import to_yaml
 from nasface.progress import Silent
 from nasface.runs.folder import read_metrics
 from nasface.runs.logger import LoggedRun
@@ -122,7 +123,7 @@ def test_the_better_trials_go_on_and_the_best_can_be_trained(
     ranges = {"optimizer.lr": [1e-2, 1e-12, 1e-11]}
     train = {**TRAIN, "epochs": 9, "ema_decay": 0.0}
     file, out = tmp_path / "tune.yaml", tmp_path / "out"
-    file.write_text(json.dumps({"name": "t", "data": str(data), "train": train, "ranges": ranges}))
+    file.write_text(to_yaml(plan(ranges, data=str(data), train=train)))
     words = ["tune", str(file), "--out", str(out)]
     assert main(words) == 0
     rows = list(csv.DictReader((out / "trials.csv").read_text().splitlines()))
