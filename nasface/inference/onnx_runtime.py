@@ -33,6 +33,9 @@ OUTPUT_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+IMAGES = "images"
+"""Name of the tensor that a graph takes."""
+
 ONNX_FORMAT = "nasface-onnx-1"
 
 
@@ -110,21 +113,39 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
             f"{path}: format is {about.get('format')!r}, expected {ONNX_FORMAT!r} "
             "(a file written by nasface export)"
         )
-    values = parse_yaml(about["config"], f"{path}: config", RunError)
+    values = parse_yaml(about.get("config", ""), f"{path}: config", RunError)
     config = parse_dataclass(DetectorConfig, values, f"{path}: config", RunError)
-    run = _run(searcher, OUTPUT_NAMES[about["outputs"]], ("images",))
+    outputs = about.get("outputs", "")
+    if outputs not in OUTPUT_NAMES:
+        raise RunError(f"{path}: gives {outputs!a:.60}, expected one of {', '.join(OUTPUT_NAMES)}")
+    there, wanted = [each.name for each in searcher.get_outputs()], OUTPUT_NAMES[outputs]
+    if not set(there) >= set(wanted) or searcher.get_inputs()[0].name != IMAGES:
+        raise RunError(
+            f"{path}: gives {', '.join(there)}; expected {', '.join(wanted)} of {IMAGES}"
+        )
+    run = _run(searcher, wanted, (IMAGES,), str(path))
     shape = searcher.get_inputs()[0].shape
     only = tuple(shape) if all(isinstance(each, int) for each in shape) else None
     return LoadedDetector(
-        OnnxDetector(run, about["outputs"], config, only).eval(),
+        OnnxDetector(run, outputs, config, only).eval(),
         config,
         parse_genotype(about["genotype"], f"{path}: genotype") if "genotype" in about else None,
-        json.loads(about.get("metrics", "{}")),
+        _metrics(about.get("metrics", "{}"), path),
     )
 
 
+def _metrics(text: str, path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise RunError(f"{path}: metrics are {text!a:.60}, expected a map as JSON")
+    return found
+
+
 def runner(
-    model: bytes, outputs: Sequence[str], inputs: Sequence[str] = ("images",)
+    model: bytes, outputs: Sequence[str], inputs: Sequence[str] = (IMAGES,)
 ) -> Callable[..., tuple[Tensor, ...]]:
     """Return a serialised model as a function of tensors on the CPU."""
     return _run(open_session(model), outputs, inputs)
@@ -152,11 +173,16 @@ def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
 
 
 def _run(
-    searcher: Any, outputs: Sequence[str], inputs: Sequence[str]
+    searcher: Any, outputs: Sequence[str], inputs: Sequence[str], name: str = "ONNX model"
 ) -> Callable[..., tuple[Tensor, ...]]:
     def run(*tensors: Tensor) -> tuple[Tensor, ...]:
         arrays = [each.detach().cpu().contiguous().numpy() for each in tensors]
-        found = searcher.run(list(outputs), dict(zip(inputs, arrays, strict=True)))
+        try:
+            found = searcher.run(list(outputs), dict(zip(inputs, arrays, strict=True)))
+        except Exception as problem:
+            # onnxruntime's errors share no public base.
+            reason = " ".join(str(problem).split())[:200]
+            raise RunError(f"{name}: does not run: {reason!a}") from None
         return tuple(torch.from_numpy(each) for each in found)
 
     return run

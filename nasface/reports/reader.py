@@ -54,20 +54,17 @@ class RunRecord:
     @cached_property
     def environment(self) -> dict[str, str]:
         """Command and hardware; empty for runs of versions that did not note them."""
-        found: dict[str, str] = self._json(ENVIRONMENT, {})
-        return found
+        return self._map(ENVIRONMENT)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """The figures of a finished search or training."""
-        found: dict[str, Any] = self._json("summary.json", {})
-        return found
+        return self._map("summary.json")
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:
         """The figures of an evaluation."""
-        found: dict[str, Any] = self._json(FIGURES, {})
-        return found
+        return self._map(FIGURES)
 
     @property
     def protocol(self) -> str:
@@ -85,14 +82,13 @@ class RunRecord:
         rows = (self.evaluation or self.summary).get("table", [])
         try:
             return [TableRow(**row) for row in rows]
-        except TypeError:
+        except TypeError:  # also where a row is no map
             raise RunError(f"{self.path}: its figures hold no table of a known form") from None
 
     @cached_property
     def decisions(self) -> list[dict[str, Any]]:
         """A row per choice of a search."""
-        found: list[dict[str, Any]] = self._json("decisions.json", [])
-        return found
+        return self._rows("decisions.json")
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -102,8 +98,7 @@ class RunRecord:
     @cached_property
     def found(self) -> list[dict[str, Any]]:
         """A row per image of a detection: ``image``, ``boxes`` and ``scores``."""
-        rows: list[dict[str, Any]] = self._json(FOUND, [])
-        return rows
+        return self._rows(FOUND)
 
     @cached_property
     def curves(self) -> Curves | None:
@@ -132,8 +127,17 @@ class RunRecord:
         loaded = read_checkpoint(weights)
         return loaded.config, loaded.genotype
 
-    def _json(self, name: str, empty: Any) -> Any:
-        return _read_json(self.path / name, empty)
+    def _map(self, name: str) -> dict[str, Any]:
+        found = _read_json(self.path / name, {})
+        if not isinstance(found, dict):
+            raise RunError(f"{self.path / name}: holds no map of figures")
+        return found
+
+    def _rows(self, name: str) -> list[dict[str, Any]]:
+        found = _read_json(self.path / name, [])
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise RunError(f"{self.path / name}: holds no list of maps")
+        return found
 
 
 def read_run(path: Path, name: str) -> RunRecord:
@@ -170,5 +174,5 @@ def _read_json(file: Path, empty: Any) -> Any:
         return empty
     try:
         return json.loads(file.read_text("utf-8"))
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise RunError(f"{file}: is not JSON: {problem}") from None

@@ -28,6 +28,23 @@ from fuzz_datasets import (
     read_parts,
     reader,
 )
+from fuzz_results import (
+    coco_results,
+    curves,
+    damaged_metadata,
+    latency_tables,
+    onnx_files,
+    plans,
+    read_curves,
+    read_onnx,
+    read_plan,
+    read_results,
+    read_run_files,
+    read_table,
+    read_video,
+    run_files,
+    videos,
+)
 from scipy.io import savemat
 from torch import nn
 
@@ -436,6 +453,16 @@ def _damaged_header(samples: Samples, generator: random.Random) -> bytes:
     return struct.pack("<Q", len(header)) + header + tensors
 
 
+def _damaged_onnx(samples: Samples, generator: random.Random) -> bytes:
+    """A file with other metadata, or damaged as a whole."""
+    data = generator.choice(samples)
+    if generator.random() < 0.3:
+        return damage_bytes([data], generator)
+    return damaged_metadata(
+        data, lambda value: damage_text([value], generator, (*YAML, *JSON, "boxes"))
+    )
+
+
 def _damaged_zip(samples: Samples, generator: random.Random) -> bytes:
     """A zip file with a damaged part and right checksums, or damaged as a whole."""
     data = generator.choice(samples)
@@ -565,6 +592,17 @@ KINDS: Mapping[str, Kind] = {
     "parts of a data set": Kind(
         "fuzz/parts.yaml", encoded(PARTS), read_parts, _text((*YAML, "val", "a.jpg"))
     ),
+    "COCO results": Kind(
+        "fuzz/results.json", coco_results, read_results, _text((*JSON, "[]", "-1", "bbox", "score"))
+    ),
+    "curves": Kind("fuzz/curves.txt", curves, read_curves, _text((*ROWS, ",", "set"))),
+    "plan of a comparison": Kind("fuzz/plan.yaml", plans, read_plan, _text((*YAML, "preset:x"))),
+    "latency table": Kind("fuzz/table.yaml", latency_tables, read_table, _text(YAML)),
+    "files of a run": Kind(
+        "fuzz/run/environment.json", run_files, read_run_files, _text((*JSON, "[]", "table"))
+    ),
+    "ONNX file": Kind("fuzz/d.onnx", onnx_files, read_onnx, _damaged_onnx),
+    "video": Kind("fuzz/v.avi", videos, read_video, damage_bytes),
     "detected image": Kind("fuzz/image.png", _images, _detect, damage_bytes),
     "ground truth .mat": Kind("fuzz/wider_face_val.mat", _truths, _read_truth, damage_bytes),
     "checkpoint": Kind("fuzz/checkpoint.pt", _checkpoints, _read_checkpoint, _damaged_zip),

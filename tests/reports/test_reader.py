@@ -1,16 +1,18 @@
 """Run folders read back."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from nasface.engine.detect import DetectConfig
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
 from nasface.errors import RunError
 from nasface.io.yaml import to_yaml
 from nasface.reports.reader import read_run
-from nasface.runs.folder import RunFolder
+from nasface.runs.folder import RunFolder, read_summary
 
 
 def test_kind_is_what_the_folder_says(tmp_path: Path) -> None:
@@ -42,3 +44,24 @@ def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         RunError, match="is not of a search, a training, an evaluation or a detection"
     ):
         read_run(tmp_path, "run")
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", '"x"', "[" * 100_000, "\ufffd", "{", "null"])
+def test_files_that_hold_something_else(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(to_yaml(DetectConfig()))
+    for name in ("summary.json", "evaluation.json", "detections.json", "decisions.json"):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "metrics.jsonl").write_text(f'{{"step": 1}}\n{text}\n{{"step": 2}}\n')
+    run = read_run(tmp_path, "run")
+    reads: list[Callable[[], object]] = [
+        lambda: run.summary,
+        lambda: run.evaluation,
+        lambda: run.found,
+        lambda: run.decisions,
+    ]
+    for read in reads:
+        with pytest.raises(RunError, match=r"\.json: (is not JSON|holds no (map|list) of)"):
+            read()
+    assert run.metrics.to_dict("list") == {"step": [1]}
+    with pytest.raises(RunError, match=r"summary\.json: no figures there"):
+        read_summary(tmp_path)

@@ -10,7 +10,7 @@ from decode import normalise, suppress_boxes
 from PIL import Image
 
 here = Path(__file__).parent
-recipe = json.loads((here / "detector.json").read_text())
+recipe = json.loads((here / "detector.json").read_text("utf-8"))
 photograph = Image.open(sys.argv[1]).convert("RGB")
 if recipe["size"]:
     photograph = photograph.resize(recipe["size"][1::-1])

@@ -1,0 +1,73 @@
+"""ONNX files as detectors: what is none is refused in a line that names the file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.onnx import to_onnx
+from nasface.detection.checkpoint import LoadedDetector
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import build_detector
+from nasface.errors import ExportError, RunError
+from nasface.inference.onnx_runtime import load_onnx
+
+SMALL = DetectorConfig(channels=8, head_layers=0, extra_channels=(8, 8), neck="none")
+
+
+@pytest.fixture(scope="module")
+def model() -> onnx.ModelProto:
+    pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+    detector = build_detector(SMALL, None).eval()
+    return to_onnx(LoadedDetector(detector, SMALL, None, {"ap": 0.5}), ExportConfig())
+
+
+def without(key: str) -> Callable[[onnx.ModelProto], None]:
+    def change(model: onnx.ModelProto) -> None:
+        kept = [each for each in model.metadata_props if each.key != key]
+        del model.metadata_props[:]
+        model.metadata_props.extend(kept)
+
+    return change
+
+
+def with_value(key: str, value: str) -> Callable[[onnx.ModelProto], None]:
+    def change(model: onnx.ModelProto) -> None:
+        next(each for each in model.metadata_props if each.key == key).value = value
+
+    return change
+
+
+def test_a_file_is_the_detector(model: onnx.ModelProto, tmp_path: Path) -> None:
+    onnx.save(model, tmp_path / "d.onnx")
+    loaded = load_onnx(tmp_path / "d.onnx")
+    assert (loaded.config, loaded.genotype, loaded.metrics) == (SMALL, None, {"ap": 0.5})
+    with pytest.raises(RunError, match=r"d\.onnx: does not run: "):
+        loaded.detector(torch.zeros(1, 4, 160, 160))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without("format"), "format is None, expected 'nasface-onnx-1'"),
+        (without("config"), "config"),
+        (with_value("config", "{chanels: 8}"), "config: .*chanels"),
+        (without("outputs"), "gives '', expected one of heads, predictions, boxes, detections"),
+        (with_value("outputs", "box"), "gives 'box', expected one of"),
+        (with_value("outputs", "detections"), "gives .*; expected image, boxes, scores of images"),
+        (with_value("metrics", "[NaN"), r"metrics are '\[NaN', expected a map as JSON"),
+        (with_value("metrics", "[" * 100_000), "metrics are"),
+    ],
+)
+def test_files_that_say_something_else(
+    model: onnx.ModelProto, tmp_path: Path, change: Callable[[onnx.ModelProto], None], message: str
+) -> None:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    change(changed)
+    onnx.save(changed, tmp_path / "d.onnx")
+    with pytest.raises((RunError, ExportError), match=rf"d\.onnx: {message}"):
+        load_onnx(tmp_path / "d.onnx")
