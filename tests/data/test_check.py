@@ -162,6 +162,48 @@ def test_pictures_that_exif_turns(
     assert re.search(words, str(found))
 
 
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """A picture of 120 x 80 pixels, as stored, of every orientation."""
+    folder = tmp_path_factory.mktemp("turned")
+    return {each: write(folder / f"{each}.jpg", orientation=each) for each in range(1, 9)}
+
+
+tens = st.integers(0, 8).map(lambda number: 10.0 * number)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 8), st.lists(st.tuples(tens, tens, tens, tens), max_size=3)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from(["apply", "ignore"]),
+)
+def test_which_of_the_two_ways_boxes_fit(
+    turned: dict[int, Path], drawn: list[tuple[int, list[Row]]], exif: str
+) -> None:
+    """All boxes of an image inside 120 x 80, or inside 80 x 120 where it is turned on its side."""
+    records = [record(turned[orientation], rows, exif=exif) for orientation, rows in drawn]
+    found = [each for each in check_records(records, Silent()).findings if each.kind == "turned"]
+    sideways = {each: (80, 120) if each >= 5 else (120, 80) for each in range(1, 9)}
+    stored = shown = 0
+    for orientation, rows in drawn:
+        faces = [row for row in rows if row[2] > 0 and row[3] > 0]
+        fits = [
+            all(x + w <= width and y + h <= height for x, y, w, h in faces)
+            for width, height in ((120, 80), sideways[orientation])
+        ]
+        stored += orientation != 1 and fits == [True, False]
+        shown += orientation != 1 and fits == [False, True]
+    count = sum(orientation != 1 for orientation, _ in drawn)
+    if not count:
+        assert found == []
+        return
+    assert found[0].count == count
+    assert f"as stored (ignore): {stored}, only as shown (apply): {shown}" in str(found[0])
+
+
 def test_pictures_upside_down_do_not_tell(tmp_path: Path) -> None:
     check = check_records([record(write(tmp_path / "a.jpg", orientation=3), [BOTH])], Silent())
     assert kinds(check) == {"turned": (False, 1)}

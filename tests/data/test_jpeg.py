@@ -53,6 +53,48 @@ def test_what_follows_the_end_marker_is_left_out(form: dict[str, Any], parts: li
     assert whole_jpeg(data + b"".join(parts)) == data
 
 
+def literal_end(data: bytes) -> int | None:
+    """Where a picture ends, byte by byte: the first end marker that is neither inside a segment nor
+    a byte of coded data."""
+    at = 2
+    while at + 1 < len(data):
+        marker = data[at + 1]
+        if data[at] != 0xFF or marker == 0xFF:
+            at += 1
+        elif marker == 0xD9:
+            return at + 2
+        elif marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
+            at += 2
+        else:
+            length = int.from_bytes(data[at + 2 : at + 4], "big")
+            if length < 2 or at + 2 + length > len(data):
+                return None
+            at += 2 + length
+    return None
+
+
+@given(
+    st.sampled_from(FORMS),
+    st.lists(
+        st.tuples(
+            st.integers(2, 4000), st.sampled_from([0x00, 0xFF, 0xD9, 0xDA, 0xD8, 0xE1, 0x08])
+        ),
+        max_size=4,
+    ),
+    st.binary(max_size=30),
+)
+def test_the_end_is_where_a_reading_byte_by_byte_finds_it(
+    form: dict[str, Any], changes: list[tuple[int, int]], trailer: bytes
+) -> None:
+    data = bytearray(jpeg(**form) + trailer + b"\xff\xd9")
+    for at, value in changes:
+        data[2 + at % (len(data) - 2)] = value
+    changed = bytes(data)
+    end = literal_end(changed)
+    if end is not None:
+        assert whole_jpeg(changed) == changed[:end]
+
+
 @given(
     st.sampled_from(FORMS),
     st.lists(st.tuples(st.sampled_from([0xE0, 0xE1, 0xE2, 0xED, 0xFE]), st.binary(max_size=60))),
