@@ -23,6 +23,7 @@ from nasface.annotations.names import check_image_name, has_image_suffix
 from nasface.annotations.records import Exif, ImageRecord
 from nasface.errors import DataError
 from nasface.io.archives import TAR, archive_members, file_bytes, read_member
+from nasface.io.strict_json import to_json
 
 SHARD_BYTES = 256_000_000
 """A shard is closed when it holds so many bytes of images."""
@@ -104,7 +105,7 @@ def _fill(
         suffix = PurePosixPath(record.name).suffix.lower()
         for name, content in (
             (f"{at:09}{suffix}", image),
-            (f"{at:09}.json", json.dumps(about).encode()),
+            (f"{at:09}.json", to_json(about, indent=None).encode()),
         ):
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o644
