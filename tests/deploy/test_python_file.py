@@ -23,11 +23,14 @@ from nasface.deploy.python_source.cell import CellSource
 from nasface.deploy.python_source.detector import PythonSource
 from nasface.deploy.python_source.extract import LAYERS, SourceCopier
 from nasface.deploy.python_source.file import export_python
+from nasface.detection.anchors import AnchorConfig
 from nasface.detection.checkpoint import LoadedDetector, read_checkpoint
 from nasface.detection.detector import build_detector
 from nasface.errors import ExportError
+from nasface.inference.loading import read_detector
 from nasface.inference.predict import InferenceConfig, detect
 from nasface.io.yaml import to_yaml
+from nasface.models import released_models, weights_path
 from nasface.nas.derive import derive
 from nasface.nn.blocks import channels_last
 from nasface.nn.cell import FixedCell
@@ -47,6 +50,13 @@ FORMS = {
         for module in ("none", "fem-fpn+fem-cpm", "bifpn+ssh", "pan+rfe")
     },
     "fpn+genotype": replace(DETECTOR, neck="fpn+genotype", repeats=2),
+    "shared": replace(DETECTOR, shared_head=True),
+    "three levels": replace(
+        DETECTOR,
+        levels=(3, 4, 5),
+        neck="pan",
+        anchors=AnchorConfig(sides=((16, 32), (64, 128), (256, 512))),
+    ),
 }
 
 ALONE = """
@@ -72,10 +82,28 @@ torch.save([*outputs, *faces], {results!r})
 )
 def test_every_form_gives_the_same_bits(name: str, tmp_path: Path) -> None:
     weights = write_lively_weights(tmp_path / "w.safetensors", FORMS[name])
-    path = tmp_path / "face.py"
-    worst = export_python(read_checkpoint(weights), path, ExportConfig())
-    assert worst.relative == 0
-    assert sorted(tmp_path.iterdir()) == [path, path.with_suffix(".safetensors"), weights]
+    check_file(read_checkpoint(weights), tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", released_models())
+def test_released_detectors_give_the_same_bits(name: str, tmp_path: Path) -> None:
+    check_file(read_detector(weights_path(name)), tmp_path)
+
+
+def test_what_has_no_form_is_named(tmp_path: Path) -> None:
+    config = replace(DETECTOR, negative_slope=0.1)
+    loaded = read_checkpoint(write_lively_weights(tmp_path / "w.safetensors", config))
+    with pytest.raises(ExportError, match=r"negative_slope 0\.1: have no form in plain Python"):
+        export_python(loaded, tmp_path / "face.py", ExportConfig())
+    assert [each.name for each in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def check_file(loaded: LoadedDetector, folder: Path) -> None:
+    """Write a file, and see that it gives the same bits and is written as code should be."""
+    path = folder / "face.py"
+    assert export_python(loaded, path, ExportConfig()).relative == 0
+    assert path.with_suffix(".safetensors").is_file()
     text = path.read_text()
     assert "nasface" not in text.split('"""')[2]
     for tool in (["format", "--check"], ["check", "--select", "E,F,I,UP,B,SIM"]):

@@ -9,15 +9,17 @@ from torch import nn
 import nasface
 from nasface.data.images import IMAGE_MEAN, IMAGE_STD
 from nasface.deploy.python_source.extract import LAYERS, Code, SourceCopier
-from nasface.deploy.python_source.neck import MAPS, NeckSource
+from nasface.deploy.python_source.layout import fit_call
+from nasface.deploy.python_source.neck import NeckSource
 from nasface.detection import anchors, boxes
 from nasface.detection.backbones.registry import find_backbone
 from nasface.detection.checkpoint import LICENCE
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
 from nasface.detection.heads import Head, head_arguments
+from nasface.detection.joint_head import JointHead
 from nasface.detection.necks.registry import GENOTYPE, uses_genotype
-from nasface.detection.pyramid import LEVELS, STRIDES, ExtraLevels
+from nasface.detection.pyramid import ExtraLevels
 from nasface.errors import ExportError
 from nasface.inference.predict import SuppressionConfig
 from nasface.nn.blocks import conv_norm_relu
@@ -31,7 +33,7 @@ _IMPORTS = {
     "torch": ("torch", ""),
 }
 _DEFINED = (
-    "WEIGHTS", "MEAN", "STD", "LEVELS", "STRIDES", "SIDE", "ASPECT",
+    "WEIGHTS", "MEAN", "STD", "LEVELS", "STRIDES", "SIDES", "ASPECT",
     "Detector", "anchors_of", "load", "prepare", "detect",
 )  # fmt: skip
 """What the file imports, and defines, in any case."""
@@ -60,7 +62,7 @@ def write_source(
     ``module`` is the name under which the file will be imported.
 
     Raises:
-        ExportError: for levels or a head that have no such form, or for a part of the detector,
+        ExportError: for settings that have no such form, or for a part of the detector,
             added from outside the package, whose source cannot be copied.
     """
     config = found.trunk.config
@@ -72,19 +74,21 @@ def write_source(
     widths = [cast(nn.Conv2d, cast(nn.Sequential, each)[0]) for each in found.trunk.laterals]
     extra = "nn.Identity()"
     if isinstance(found.trunk.extra, ExtraLevels):
-        extra = copier.call(ExtraLevels, widths[3].in_channels, config.extra_channels, config.extra)
+        width = found.trunk.backbone.channels[5]
+        extra = copier.call(ExtraLevels, width, config.extra_channels, config.extra)
     lateral = copier.call(conv_norm_relu, Code("width"), config.channels)
     copier.section = "Neck"
     neck = NeckSource(found.neck, config, copier)
     copier.section = "Heads"
-    heads = [copier.call(Head, *head_arguments(config, level)) for level in LEVELS]
+    headed = config.levels[:1] if config.shared_head else config.levels
+    heads = [_head(config, level, copier) for level in headed]
     init = [
-        f"self.backbone = {backbone}",
+        *fit_call("self.backbone = ", backbone),
         f"self.extra = {extra}",
         f"widths = ({', '.join(str(each.in_channels) for each in widths)})",
         f"self.laterals = nn.ModuleList({lateral} for width in widths)",
         *neck.init,
-        *_heads(heads),
+        *_heads(heads, config.shared_head),
     ]
     copier.section = "Boxes"
     functions = (boxes.decode, boxes.clip, boxes.non_maximum_suppression)
@@ -92,7 +96,10 @@ def write_source(
     level_anchors = copier.copy(anchors.level_anchors)
     sections = copier.sections
     sections["Cells"] = neck.cells
-    sections["Detector"] = [_detector(init, neck.forward), _anchors(level_anchors)]
+    sections["Detector"] = [
+        _detector(init, neck.forward, neck.maps, config.shared_head),
+        _anchors(level_anchors),
+    ]
     sections["Use"] = [_use(suppression, *names)]
     order = (LAYERS, "Backbone", "Pyramid", "Neck", "Cells", "Heads", "Detector", "Boxes", "Use")
     parts = [_section(title, sections[title]) for title in order if sections.get(title)]
@@ -107,12 +114,8 @@ def write_source(
 def _check_form(config: DetectorConfig) -> None:
     """Raise :class:`ExportError` for settings that plain Python has no form for."""
     here: dict[str, tuple[object, object]] = {
-        "levels": (config.levels, LEVELS),
         "laterals": (config.laterals, "projected"),
-        "head_branches": (config.head_branches, "separate"),
-        "shared_head": (config.shared_head, False),
         "negative_slope": (config.negative_slope, 0.0),
-        "anchors.sides": (config.anchors.sides, ()),
     }
     other = {name: value for name, (value, expected) in here.items() if value != expected}
     if config.first_shot in ("two-step", "pyramid"):
@@ -122,9 +125,21 @@ def _check_form(config: DetectorConfig) -> None:
         raise ExportError(f"{listed}: have no form in plain Python; .onnx and .pt2 files take them")
 
 
-def _heads(calls: list[str]) -> list[str]:
+def _head(config: DetectorConfig, level: int, copier: SourceCopier) -> str:
+    """The code that builds the head of a level."""
+    arguments = head_arguments(config, level)
+    if config.head_branches == "separate":
+        return copier.call(Head, *arguments)
+    width = config.head_channels or config.channels
+    number = config.anchors.at_position
+    return copier.call(JointHead, config.channels, width, config.head_layers, number)
+
+
+def _heads(calls: list[str], shared: bool) -> list[str]:
+    if shared:
+        return fit_call("self.heads = ", f"nn.ModuleList([{calls[0]}])")
     if len(set(calls)) == 1:
-        return [f"self.heads = nn.ModuleList({calls[0]} for _ in LEVELS)"]
+        return fit_call("self.heads = ", f"nn.ModuleList({calls[0]} for _ in LEVELS)")
     each_on_a_line = [f"        {each}," for each in calls]
     return ["self.heads = nn.ModuleList(", "    [", *each_on_a_line, "    ]", ")"]
 
@@ -157,17 +172,20 @@ Level l has a stride of 2**l pixels.
 
 
 def _constants(found: Detector) -> str:
-    size = found.trunk.config.anchors
+    config = found.trunk.config
+    strides = tuple(2**level for level in config.levels)
+    sides = tuple(tuple(map(float, each)) for each in config.anchors.sides_of(strides))
     return f"""WEIGHTS = Path(__file__).with_suffix(".safetensors")
 
 #: mean and standard deviation of R, G, B over ImageNet, where white is 1
 MEAN, STD = {IMAGE_MEAN}, {IMAGE_STD}
 
-LEVELS = {LEVELS}
-#: pixels from one anchor to the next, level by level
-STRIDES = {STRIDES}
-#: side of an anchor in strides, and its height over its width
-SIDE, ASPECT = {size.scale}, {size.aspect}"""
+LEVELS = {config.levels}
+#: pixels from one position to the next, level by level
+STRIDES = {strides}
+#: sides in pixels of the anchors at a position, level by level, and their height over their width
+SIDES = {sides}
+ASPECT = {config.anchors.aspect}"""
 
 
 def _section(title: str, parts: list[str]) -> str:
@@ -179,9 +197,11 @@ def _section(title: str, parts: list[str]) -> str:
     return f"# --- {title}\n\n\n{text.rstrip()}"
 
 
-def _detector(init: list[str], forward: list[str]) -> str:
+def _detector(init: list[str], forward: list[str], maps: str, shared: bool) -> str:
     body = "\n".join(f"        {line}" for line in init)
     passes = "".join(f"        {line}\n" for line in forward)
+    each_head = "head(x) for head, x in zip(self.heads, maps, strict=True)"
+    heads = "self.heads[0](x) for x in maps" if shared else each_head
     return f'''class Detector(nn.Module):
     """Images (B, 3, H, W), normalised -> logits (B, A, 2), offsets (B, A, 4), anchors (A, 4)."""
 
@@ -191,11 +211,11 @@ def _detector(init: list[str], forward: list[str]) -> str:
 
     def forward(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         features = self.extra(self.backbone(images_B3HW))
-        {MAPS} = (
+        {maps} = (
             lateral(features[level]) for level, lateral in zip(LEVELS, self.laterals, strict=True)
         )
-{passes}        maps = ({MAPS})
-        found = [head(x) for head, x in zip(self.heads, maps, strict=True)]
+{passes}        maps = ({maps})
+        found = [{heads}]
         logits = torch.cat([each for each, _ in found], dim=1)
         offsets = torch.cat([each for _, each in found], dim=1)
         return logits, offsets, anchors_of(maps)'''
@@ -203,12 +223,13 @@ def _detector(init: list[str], forward: list[str]) -> str:
 
 def _anchors(level_anchors: str) -> str:
     return f'''def anchors_of(maps: tuple[Tensor, ...]) -> Tensor:
-    """Anchors (A, 4), x1 y1 x2 y2 in pixels: level by level, row by row, one per position."""
-    anchors = [
-        {level_anchors}(*x.shape[-2:], stride, SIDE * stride, ASPECT, x.device)
-        for x, stride in zip(maps, STRIDES, strict=True)
-    ]
-    return torch.cat(anchors)'''
+    """Anchors (A, 4), x1 y1 x2 y2 in pixels: level by level, row by row, position by position."""
+    levels = []
+    for x, stride, sides in zip(maps, STRIDES, SIDES, strict=True):
+        size = x.shape[-2:]
+        anchors = [{level_anchors}(*size, stride, side, ASPECT, x.device) for side in sides]
+        levels.append(torch.stack(anchors, dim=1).flatten(0, 1))
+    return torch.cat(levels)'''
 
 
 def _use(suppression: SuppressionConfig, decode: str, clip: str, suppress: str) -> str:

@@ -11,6 +11,7 @@ import keyword
 import re
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
 from functools import partial
 from types import FunctionType
 from typing import Any
@@ -131,6 +132,10 @@ class SourceCopier:
         if isinstance(value, tuple):
             inner = ", ".join(map(self._value, value))
             return f"({inner},)" if len(value) == 1 else f"({inner})"
+        if is_dataclass(value) and not isinstance(value, type):
+            given = {each.name: getattr(value, each.name) for each in fields(value)}
+            inner = ", ".join(f"{name}={self._value(each)}" for name, each in given.items())
+            return f"{self.copy(type(value))}({inner})"
         return self.copy(value)
 
     def _find(self, module: str, name: str) -> str:

@@ -21,3 +21,12 @@ def fit_terms(start: str, terms: Sequence[str], sign: str, indent: int = 8) -> l
         return [line]
     first, *others = terms
     return [f"{start}(", f"    {first}", *(f"    {sign} {each}" for each in others), ")"]
+
+
+def fit_call(start: str, call: str, indent: int = 8) -> list[str]:
+    """A call behind ``start``: on one line if it fits, else with its arguments on one below."""
+    line = f"{start}{call}"
+    if indent + len(line) <= _WIDTH:
+        return [line]
+    name, _, arguments = call.partition("(")
+    return [f"{start}{name}(", f"    {arguments[:-1]}", ")"]

@@ -9,11 +9,8 @@ from nasface.deploy.python_source.cell import CellSource
 from nasface.deploy.python_source.extract import Code, SourceCopier, unlike
 from nasface.detection.config import DetectorConfig
 from nasface.detection.necks.registry import NECK_PARTS, SequentialNeck, neck_keys
-from nasface.detection.pyramid import LEVELS
 from nasface.nn.cell import FixedCell, FixedModule
 from nasface.nn.keys import name_of
-
-MAPS = ", ".join(f"p{level}" for level in LEVELS)
 
 _ATTRIBUTES = {*dir(nn.Module), "backbone", "extra", "laterals", "heads"}
 
@@ -23,8 +20,8 @@ class NeckSource:
     """The neck of a detector, whose source is copied by ``copier``.
 
     ``init`` and ``forward`` are lines of the constructor and the forward pass, which take and give
-    the maps ``p2`` to ``p7``; ``cells`` are the texts of the cells' classes; ``weights``: where the
-    weights go, names (a prefix each) old -> new.
+    the ``maps``, such as ``p2`` to ``p7``; ``cells`` are the texts of the cells' classes;
+    ``weights``: where the weights go, names (a prefix each) old -> new.
     """
 
     neck: nn.Module
@@ -39,13 +36,15 @@ class NeckSource:
         self._attributes = set(_ATTRIBUTES)
         self._written: list[CellSource] = []
         self._as_dict = False
+        names = [f"p{level}" for level in self.config.levels]
+        self.maps = ", ".join(names) if len(names) > 1 else f"{names[0]},"
         if isinstance(self.neck, SequentialNeck):
-            names = neck_keys(self.config.neck, self.config.repeats)
+            kinds = neck_keys(self.config.neck, self.config.repeats)
             for key, part in self.neck.parts.items():
                 if isinstance(part, FixedModule):
                     self._searched(part, f"neck.parts.{key}")
                 else:
-                    self._hand_made(key, names[key])
+                    self._hand_made(key, kinds[key])
         else:
             self._searched(cast(FixedModule, self.neck), "neck")
         self._use_maps()
@@ -74,7 +73,7 @@ class NeckSource:
 
     def _hand_made(self, key: str, name: str) -> None:
         if not self._as_dict:
-            self.forward.append(f"levels = dict(zip(LEVELS, ({MAPS}), strict=True))")
+            self.forward.append(f"levels = dict(zip(LEVELS, ({self.maps}), strict=True))")
             self._as_dict = True
         at = self._attribute(name_of(key).replace("-", "_"))
         part, channels = NECK_PARTS[name], self.config.channels
@@ -90,7 +89,7 @@ class NeckSource:
 
     def _use_maps(self) -> None:
         if self._as_dict:
-            self.forward.append(f"{MAPS} = (levels[level] for level in LEVELS)")
+            self.forward.append(f"{self.maps} = (levels[level] for level in LEVELS)")
             self._as_dict = False
 
     def _attribute(self, wanted: str) -> str:
