@@ -2,6 +2,9 @@
 three.
 
     python scripts/benchmarks/runtimes.py asfd-nano --csv runtimes.csv
+    python scripts/benchmarks/runtimes.py --summary runtimes.csv
+
+The second prints one line for each runtime and form: the worst of all sizes and batches.
 
 The images are a photograph of scikit-image, its mirror image and a darker one. A runtime whose
 packages are not installed has no rows, and is named. ``--converter-python`` is that of ``nasface
@@ -9,6 +12,7 @@ export``, for LiteRT.
 """
 
 import argparse
+import csv
 import statistics
 import sys
 import tempfile
@@ -146,6 +150,29 @@ def rows(
             yield about | {"boxes, px": f"fails: {text[-150:]}"}
 
 
+def summary(found: list[dict[str, str]]) -> Iterator[str]:
+    """Lines of a table: what each form is at worst."""
+    columns = ("cells", "boxes, px", "scores", "differ", "time at 640x480", "MB", "fails")
+    yield f"| runtime | form | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 2)}"
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in found:
+        groups.setdefault((row["runtime"], row["form"]), []).append(row)
+    for (runtime, form), group in groups.items():
+        ran = [row for row in group if row["kept"]]
+        first = [row["time"] for row in ran if (row["size"], row["batch"]) == ("640x480", "1")]
+        worst = [
+            f"{max(float(row[name]) for row in ran):.1e}" if ran else "" for name in COLUMNS[4:6]
+        ]
+        differ, kept = (sum(int(row[name]) for row in ran) for name in ("differ", "kept"))
+        size = max((row["MB"] for row in ran), default="")
+        failed = sorted(
+            {row["boxes, px"].removeprefix("fails: ") for row in group if not row["kept"]}
+        )
+        cells = [f"{len(ran)} of {len(group)}", *worst, f"{differ} of {kept}" if ran else ""]
+        cells += [*(first or [""]), size, "; ".join(failed)]
+        yield f"| {runtime} | {form} | {' | '.join(cells)} |"
+
+
 def main() -> None:
     """Print the table of the detector that is named."""
     parser = argparse.ArgumentParser()
@@ -155,7 +182,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--converter-python", default="")
     parser.add_argument("--csv", type=Path)
+    parser.add_argument("--summary", type=Path, help="file of --csv; nothing is measured")
     options = parser.parse_args()
+    if options.summary:
+        with options.summary.open(encoding="utf-8") as file:
+            print("\n".join(summary(list(csv.DictReader(file)))))
+        return
     torch.set_num_threads(1)
     loaded = read_detector(weights_path(options.detector))
     found = []
