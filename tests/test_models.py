@@ -12,11 +12,11 @@ from nasface.detection.boxes import iou
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.errors import ConfigError
 from nasface.inference.onnx_runtime import open_session
-from nasface.models import Precision, ReleasedModel, released_model, released_models
+from nasface.models import ReleasedModel, ReleasedPrecision, released_model, released_models
 from nasface.nn.cost import count_parameters
 
 MOST_BYTES = 8_000_000
-FORMS: tuple[Precision, Precision] = ("float32", "int8")
+FORMS: tuple[ReleasedPrecision, ReleasedPrecision] = ("float32", "int8")
 
 
 def test_the_released_models_are_those_of_the_documentation() -> None:

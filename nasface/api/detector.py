@@ -21,7 +21,7 @@ from nasface.inference.loading import read_detector
 from nasface.inference.onnx_runtime import Engine
 from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
 from nasface.inference.predict import InferenceConfig, detect_batch
-from nasface.models import DEFAULT_MODEL, Precision, weights_path
+from nasface.models import DEFAULT_MODEL, ReleasedPrecision, weights_path
 from nasface.nn.blocks import channels_last
 from nasface.structures import Candidates, Predictions
 
@@ -281,7 +281,7 @@ def load_detector(
     path: str | Path = DEFAULT_MODEL,
     device: str | torch.device = "auto",
     *,
-    precision: Precision = "float32",
+    precision: ReleasedPrecision = "float32",
 ) -> FaceDetector:
     """Load a detector: a released one by name (``nasface models`` lists them), of weights of
     ``nasface train`` or :meth:`FaceDetector.save`, of a folder of

@@ -22,7 +22,7 @@ from nasface.inference.annotate import contact_sheet, draw_boxes
 from nasface.inference.onnx_runtime import Engine
 from nasface.inference.predict import InferenceConfig, detect, detections_as_rows
 from nasface.io.files import write_text
-from nasface.models import DEFAULT_MODEL, Precision
+from nasface.models import DEFAULT_MODEL, ReleasedPrecision
 from nasface.progress import Progress, StopRequest
 from nasface.runs.folder import RunFolder
 from nasface.structures import Detections
@@ -44,7 +44,7 @@ class DetectConfig:
     weights: str = DEFAULT_MODEL
     """A released detector by name (`nasface models` lists them), weights that `nasface train`
     wrote, or an ONNX file of `nasface export`."""
-    precision: Precision = "float32"
+    precision: ReleasedPrecision = "float32"
     """int8: the 8-bit file of a released detector, by ONNX Runtime on the CPU; takes about half of
     the time where the processor has VNNI. `nasface quantize` makes one of other weights."""
     score_threshold: float = 0.5

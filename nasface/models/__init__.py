@@ -11,7 +11,7 @@ from typing import Literal
 from nasface.errors import ConfigError, did_you_mean
 from nasface.models.hub import WEIGHTS, download_weights, is_hub_address, parse_hub_address
 
-Precision = Literal["float32", "int8"]
+ReleasedPrecision = Literal["float32", "int8"]
 """In which numbers a released detector computes."""
 
 _FOLDER = Path(__file__).parent
@@ -55,7 +55,7 @@ def released_model(name: str) -> ReleasedModel:
     return models[name]
 
 
-def weights_path(name: str | Path, precision: Precision = "float32") -> Path:
+def weights_path(name: str | Path, precision: ReleasedPrecision = "float32") -> Path:
     """Return the file of weights of a name.
 
     That is a released detector, an address of the Hugging Face Hub (``hf://owner/name``, whose

@@ -29,7 +29,7 @@ from nasface.data.images import read_image, to_tensor, write_image
 from nasface.inference.annotate import draw_boxes
 from nasface.inference.onnx_runtime import Engine
 from nasface.inference.predict import InferenceConfig, suppress
-from nasface.models import Precision
+from nasface.models import ReleasedPrecision
 
 
 def run(program: list[str], threads: int) -> tuple[float, float]:
@@ -93,7 +93,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path, help="photographs (.jpg)")
     parser.add_argument("--model", default="asfd-small")
-    parser.add_argument("--precision", choices=get_args(Precision), default="float32")
+    parser.add_argument("--precision", choices=get_args(ReleasedPrecision), default="float32")
     parser.add_argument("--against", help="program nasface of another version")
     parser.add_argument("--against-weights", help="weights that it takes")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
