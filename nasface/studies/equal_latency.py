@@ -17,7 +17,7 @@ from nasface.progress import Progress
 from nasface.studies.scheduler import PLAN
 from nasface.studies.spec import LatencyLimit, StudySpec, runs_of
 
-TABLE, LIMIT = "latency.yaml", "limit.yaml"
+TABLE, LATENCY_LIMIT = "latency.yaml", "limit.yaml"
 
 _ENGINE = "torch"
 _ROUNDS = 15
@@ -37,7 +37,7 @@ def with_measured_limit(plan: StudySpec, out: Path, progress: Progress) -> Study
     equal = plan.equal_latency
     if equal is None:
         return plan
-    path = out / LIMIT
+    path = out / LATENCY_LIMIT
     if not path.is_file():
         runs = runs_of(plan)
         searches = {
