@@ -65,16 +65,18 @@ def edit_distance(first: CellGene, second: CellGene, seconds: float = 2.0) -> Ed
     """Return the graph edit distance of two cells: an edit adds, removes or relabels a vertex or an
     edge.
 
-    Where the cells have the same inputs, nodes and outputs, as cells of one space do, a vertex
-    stands for that of the same name: what is counted are edges. Else any vertex may stand for any
-    other, and networkx looks for the cheapest way for at most so many ``seconds``.
+    Where the cells have inputs, nodes and outputs of the same names, as cells of one space do, a
+    vertex stands for that of the same name: what is counted are edges, and nodes that combine by
+    another rule. Else any vertex may stand for any other, and networkx looks for the cheapest way
+    for at most so many ``seconds``.
 
     Raises:
         MissingPackageError: in the second case, where SciPy is not installed.
     """
     one, other = _labelled(first), _labelled(second)
-    if dict(one.nodes(data=True)) == dict(other.nodes(data=True)):
-        return EditDistance(_changed_edges(one, other), is_exact=True)
+    if dict(one.nodes(data="kind")) == dict(other.nodes(data="kind")):
+        relabelled = sum(one.nodes[each] != other.nodes[each] for each in one)
+        return EditDistance(relabelled + _changed_edges(one, other), is_exact=True)
     require("nasface[evaluate]", "scipy")  # which networkx matches vertices with
     start = monotonic()
     edits = nx.graph_edit_distance(

@@ -180,11 +180,37 @@ def test_edit_distance_by_names_counts_changed_edges(first: int, second: int) ->
         assert edit_distance(a.cells[cell], b.cells[cell]).edits == edits
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_edit_distance_by_names_counts_changed_rules(first: int, second: int) -> None:
+    space = load_search_space("autofem2-fpn")
+    a, b = (random_genotype(space, seed) for seed in (first, second))
+    for name, cell in a.cells.items():
+        edits = 0
+        for one, other in zip(cell.nodes, b.cells[name].nodes, strict=True):
+            edits += one.combine != other.combine
+            for source in {e.source for e in (*one.edges, *other.edges)}:
+                ours, theirs = (
+                    [(e.operation, e.transform) for e in node.edges if e.source == source]
+                    for node in (one, other)
+                )
+                same = sum(min(ours.count(each), theirs.count(each)) for each in set(ours))
+                edits += max(len(ours), len(theirs)) - same
+        ours, theirs = cell.to_networkx(), b.cells[name].to_networkx()
+        outputs = [at for at, kind in ours.nodes(data="kind") if kind == "output"]
+        for at in outputs:
+            edits += len(set(ours.predecessors(at)) ^ set(theirs.predecessors(at)))
+        found = edit_distance(cell, b.cells[name])
+        assert found.is_exact
+        assert found.edits == edits
+
+
 def test_a_search_that_is_stopped_says_so() -> None:
     first = load_genotype("autofem-quickstart").cells["fpn"]
     last = replace(first.nodes[-1], combine="product")
     second = replace(first, nodes=(*first.nodes[:-1], last))
-    found = edit_distance(first, second, seconds=0.01)
+    other = renamed(second, {node.name: f"v{at}" for at, node in enumerate(second.nodes)})
+    found = edit_distance(first, other, seconds=0.01)
     assert not found.is_exact
     assert found.edits >= 1
 
