@@ -41,6 +41,10 @@ class Purpose(IntEnum):
     """Seeds of further trainings of what a search found: (training)."""
     SELECTION = 11
     """Which cells a supernet is asked about: (index)."""
+    RESAMPLING = 12
+    """Samples of a bootstrap."""
+    TRIALS = 13
+    """Settings that a tuning draws from its ranges."""
 
 
 def stream(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:

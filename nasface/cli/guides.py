@@ -298,10 +298,6 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "nasface export --weights train/best.safetensors --out detector.onnx",
                 ),
                 ("A released detector for OpenVINO", "nasface export --to openvino --out face"),
-                (
-                    "For LiteRT, whose converter has an environment of its own",
-                    "nasface export --to litert --converter-python litert/bin/python --out face",
-                ),
                 ("A page for the browser", "nasface export --to web --out page"),
             )
         ),

@@ -328,16 +328,18 @@ class _UnitGates(torch.autograd.Function):
     def forward(ctx: Any, count: int, *gates_and_values: Tensor) -> Tensor:
         """``count`` gates, then as many values (B, C, H, W) -> the first value."""
         values = gates_and_values[count:]
-        ctx.save_for_backward(*values)
+        ctx.save_for_backward(gates_and_values[0], *values)
         return values[0].view_as(values[0])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """That of a gate is the sum of gradient times value."""
         (gradient,) = gradients
-        values = ctx.saved_tensors
+        first, *values = ctx.saved_tensors
         gates = ((gradient * value).sum() for value in values)
-        return (None, *gates, gradient, *(None for _ in values[1:]))
+        # The factor of one counts only where this pass is differentiated in turn.
+        passed = first * gradient if torch.is_grad_enabled() else gradient
+        return (None, *gates, passed, *(None for _ in values[1:]))
 
 
 def _conv_1x1(channels: int) -> nn.Conv2d:

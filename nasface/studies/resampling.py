@@ -9,6 +9,7 @@ import numpy as np
 from nasface.errors import RunError
 from nasface.io.files import read_bytes, write_bytes
 from nasface.metrics.marks import ImageMarks
+from nasface.random_streams import Purpose, stream
 
 MARKS = "marks.npz"
 """File of a run with its :class:`~nasface.metrics.marks.ImageMarks`."""
@@ -31,7 +32,7 @@ def bootstrap_difference(
         others: those of the same seeds.
         resamples: number of samples; those without a face are left out.
     """
-    random = np.random.default_rng(0)
+    random = stream(0, Purpose.RESAMPLING)
     images = len(ours[0][0].faces_I)
     found = []
     for _ in range(resamples):

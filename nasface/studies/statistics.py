@@ -8,6 +8,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from nasface.arrays import Float64
+from nasface.random_streams import Purpose, stream
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,8 @@ def _resampled_rho(first: Float64, second: Float64, resamples: int) -> tuple[flo
 
     Ranks are taken anew in every sample.
     """
-    drawn = np.random.default_rng(0).integers(len(first), size=(resamples, len(first)))
+    random = stream(0, Purpose.RESAMPLING)
+    drawn = random.integers(len(first), size=(resamples, len(first)))
     ranks = [stats.rankdata(each[drawn], axis=1) - (len(first) + 1) / 2 for each in (first, second)]
     products = (ranks[0] * ranks[1]).sum(axis=1)
     scale = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))

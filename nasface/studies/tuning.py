@@ -11,8 +11,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nasface.engine.train import TrainConfig, run_training, train_config_of
 from nasface.errors import ConfigError, RunError
 from nasface.io.files import write_text
@@ -20,6 +18,7 @@ from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, parse_yaml, plain_values, to_yaml
 from nasface.optional import need
 from nasface.progress import Progress, Silent
+from nasface.random_streams import Purpose, stream
 from nasface.registry import import_extensions
 from nasface.runs.folder import can_resume, read_metrics
 from nasface.studies.ray_cluster import ray_cluster
@@ -97,7 +96,7 @@ def trials_of(plan: TunePlan) -> list[tuple[dict[str, Any], TrainConfig]]:
     if plan.trials is None:
         draws = [dict(zip(plan.ranges, each, strict=True)) for each in product(*_lists(plan))]
     else:
-        random = np.random.default_rng(plan.seed)
+        random = stream(plan.seed, Purpose.TRIALS)
         domains = {name: _domain(values) for name, values in plan.ranges.items()}
         draws = [
             {name: each.sample(random_state=random) for name, each in domains.items()}

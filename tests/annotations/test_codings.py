@@ -10,7 +10,10 @@ from tiny import write_tiny
 import nasface
 from nasface.annotations.formats import DATASET_FORMATS, read_dataset
 
-FORMS = [name for name, form in DATASET_FORMATS.items() if form.writer is not None]
+#: shards hold their texts in archives
+FORMS = [
+    name for name, form in DATASET_FORMATS.items() if form.writer is not None and name != "shards"
+]
 TEXTS = {".txt", ".json", ".yaml", ".csv", ".xml"}
 
 

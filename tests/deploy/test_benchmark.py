@@ -46,7 +46,7 @@ def test_what_does_not_run_is_named(place: Path, capsys: Output) -> None:
     words = f"benchmark {place}/w.onnx --size 64x64 --repeats 1 --threads 1"
     assert main(words.split()) == 2
     assert "w.onnx: does not run with 1 images of 64x64" in capsys.readouterr().err
-    assert main(f"benchmark {place}/none.tflite".split()) == 2
+    assert main(f"benchmark {place}/none.bin".split()) == 2
     assert "expected a file with suffix .onnx" in capsys.readouterr().err
     assert main(f"benchmark {place}/none.onnx".split()) == 2
     assert "none.onnx: does not exist" in capsys.readouterr().err

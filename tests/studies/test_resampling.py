@@ -27,7 +27,7 @@ def test_the_interval_is_that_of_samples_taken_one_by_one() -> None:
     hits = random.integers(0, 2, (2, 3, 2, 40))
     rows = [[[marks_of(own.tolist()) for own in seed] for seed in row] for row in hits]
     found = bootstrap_difference(*rows, resamples=200)
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(12,)))
     expected = []
     for _ in range(200):
         times = generator.multinomial(40, np.full(40, 1 / 40))

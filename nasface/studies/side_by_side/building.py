@@ -16,6 +16,7 @@ from nasface.inference.loading import read_detector
 from nasface.io.settings import with_settings
 from nasface.models import weights_path
 from nasface.nn.cost import count_saved_bytes
+from nasface.random_streams import Purpose, torch_seed
 from nasface.studies.side_by_side.engines import ModelEngine
 from nasface.studies.side_by_side.plan import ComparedModel
 
@@ -48,7 +49,7 @@ def load_model(model: ComparedModel) -> LoadedDetector:
     if model.model not in MODELS:
         return read_detector(weights_path(model.model))
     config, genotype = _settings(model)
-    torch.manual_seed(0)
+    torch.manual_seed(torch_seed(0, Purpose.INITIAL_WEIGHTS))
     return LoadedDetector(build_detector(config, genotype).eval(), config, genotype, {})
 
 

@@ -11,6 +11,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from nasface.engine.memory_estimate import available_mb
+from nasface.random_streams import Purpose, torch_seed
 from nasface.studies.side_by_side.building import ModelSize, load_model
 from nasface.studies.side_by_side.engines import MODEL_ENGINES, Step
 from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan
@@ -59,7 +60,8 @@ def measure_group(
         NasfaceError: for a model that the engine cannot run.
     """
     entry = MODEL_ENGINES.find(engine)
-    image = torch.rand(1, 3, *plan.shape, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(torch_seed(0, Purpose.PARITY, *plan.shape))
+    image = torch.rand(1, 3, *plan.shape, generator=generator)
     steps: dict[str, Step] = {}
     skipped = {}
     for each in group:
