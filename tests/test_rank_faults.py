@@ -20,6 +20,6 @@ def test_a_job_that_lost_a_process_ends_as_if_it_had_not(layout: str, tmp_path: 
         [sys.executable, str(CHECK), *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    (row,) = csv.DictReader(table.open())
+    (row,) = csv.DictReader(table.read_text("utf-8").splitlines())
     assert row["equal"] == "yes"
     assert float(row["noticed"]) < float(row["goes on"])

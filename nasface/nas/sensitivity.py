@@ -33,7 +33,7 @@ class Sensitivity:
             gradient = arch_parameters.of(cell)[0].grad
             if gradient is None:
                 continue
-            by_edge = gradient.detach().abs().sum(dim=1).double().cpu().numpy()
+            by_edge = gradient.detach().abs().sum(dim=1).cpu().double().numpy()
             self.sums[cell][:] += [by_edge[list(edges)].sum() for edges in table.graph.edges_into]
 
     def blind(self) -> dict[str, tuple[str, ...]]:

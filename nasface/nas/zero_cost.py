@@ -55,10 +55,11 @@ def synflow(untrained: Untrained) -> float:
     """Logarithm of the synaptic flow: the sum of parameter times gradient of the summed outputs for
     an image of ones, with absolute parameters and without normalisations (Tanaka et al., NeurIPS
     2020; as a predictor Abdelfattah et al., ICLR 2021). In float64, for it grows with depth."""
-    network = _without_norms(copy.deepcopy(untrained.network)).double().eval()
+    # On the CPU: not every device has float64.
+    network = _without_norms(copy.deepcopy(untrained.network)).cpu().double().eval()
     for parameter in network.parameters():
         parameter.data.abs_()
-    ones = torch.ones_like(untrained.images[:1], dtype=torch.float64)
+    ones = torch.ones_like(untrained.images[:1], dtype=torch.float64, device="cpu")
     parameters = [each for each in network.parameters() if each.requires_grad]
     flow = torch.stack([each.sum() for each in untrained.forward(network, ones)]).sum()
     gradients = torch.autograd.grad(flow, parameters, allow_unused=True)
@@ -79,7 +80,7 @@ def naswot(untrained: Untrained) -> float:
     kernel = torch.zeros(count, count, dtype=torch.float64)
 
     def add(_module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
-        on = (inputs[0].flatten(1) > 0).double().cpu()
+        on = (inputs[0].flatten(1) > 0).cpu().double()
         kernel.add_(on @ on.T + (1 - on) @ (1 - on).T)
 
     hooks = [
@@ -109,7 +110,7 @@ def zico(untrained: Untrained) -> float:
         gradients = torch.autograd.grad(loss(), weights, allow_unused=True)
         for weight, gradient, own in zip(weights, gradients, sizes, strict=True):
             found = torch.zeros_like(weight) if gradient is None else gradient
-            own.append(found.abs().double().flatten())
+            own.append(found.abs().cpu().double().flatten())
     total = 0.0
     for own in sizes:
         deviation, mean = torch.std_mean(torch.stack(own), dim=0, correction=0)
