@@ -28,7 +28,7 @@ class Purpose(IntEnum):
     WORKERS = 4
     """The base seed of a loader's processes: (half)."""
     WEIGHT_PATHS = 5
-    """What a weight step executes: (cell, ...), see ``search.policy``."""
+    """What a weight step executes: (cell, ...), see ``nas.policy``."""
     ARCH_PATHS = 6
     """What an architecture step executes, likewise."""
     RANDOM_CELLS = 7

@@ -4,34 +4,17 @@ import csv
 import datetime
 import platform
 import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import nasface
+from nasface.studies.side_by_side.engines import Step
+from nasface.studies.side_by_side.measuring import alternate
 
-Step = Callable[[], object]
-
-
-def alternate(
-    steps: Mapping[str, Step], repeats: int, clock: Callable[[], float] = time.perf_counter
-) -> dict[str, list[float]]:
-    """Seconds of each step in ``repeats`` rounds of all, their order reversed every time.
-
-    A first round, which warms up, does not count. Of a single thread, a ``clock`` of processor
-    time leaves out what other programs on the machine take.
-    """
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for repeat in range(repeats + 1):
-        for name in list(steps) if repeat % 2 else list(steps)[::-1]:
-            started = clock()
-            steps[name]()
-            if repeat:
-                times[name].append(clock() - started)
-    return times
+__all__ = ["Step", "alternate", "ratio", "write_rows"]
 
 
 def ratio(ours: Sequence[float], others: Sequence[float]) -> float:

@@ -170,7 +170,7 @@ def join_world(device: str, timeout: float) -> Iterator[World]:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     try:
         yield World() if size == 1 else _join(size, device, timeout)
-    except Exception as problem:
+    except Exception as problem:  # torchrun is told of whatever it was
         if "TORCHELASTIC_ERROR_FILE" in os.environ:
             from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 

@@ -90,7 +90,7 @@ def measure_group(
 def alternate(
     steps: Mapping[str, Step],
     rounds: int,
-    clock: Callable[[], float],
+    clock: Callable[[], float] = time.perf_counter,
     passed: Callable[[], None] = lambda: None,
 ) -> dict[str, list[float]]:
     """Seconds of each step in rounds of all, their order reversed every time.
