@@ -33,7 +33,9 @@ def plot_models(plan: ModelsPlan, rows: Sequence[Mapping[str, Any]], path: Path)
         }
         _draw(axes, plan, points)
         axes.set(xscale="log", xlabel=label)
-        axes.margins(x=0.25)
+        axes.margins(x=0.1, y=0.12)
+        left, right = axes.get_xlim()
+        axes.set_xlim(left, right * (right / left) ** 0.3)  # room for names
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
     every[0].set_ylabel("reported AP")
@@ -42,13 +44,16 @@ def plot_models(plan: ModelsPlan, rows: Sequence[Mapping[str, Any]], path: Path)
 
 
 def _draw(axes: Axes, plan: ModelsPlan, points: Mapping[str, tuple[float, float]]) -> None:
-    series: dict[str, list[tuple[float, float]]] = {}
+    series: dict[str, list[str]] = {}
     for each in plan.models:
         if each.name in points:
-            series.setdefault(each.series, []).append(points[each.name])
-    for name, of_series in series.items():
-        axes.plot(*zip(*of_series, strict=True), "o-" if name else "s", label=name or None)
-    for name, point in points.items():
-        axes.annotate(name, point, (4, -10), textcoords="offset points", fontsize=7)
+            series.setdefault(each.series, []).append(each.name)
+    for name, members in series.items():
+        positions = [points[member] for member in members]
+        axes.plot(*zip(*positions, strict=True), "o-" if name else "s", label=name or None)
+        # Names along a line are turned: its models stand close together.
+        place = {"xytext": (-2, 5), "rotation": 60} if name else {"xytext": (6, -3)}
+        for member, point in zip(members, positions, strict=True):
+            axes.annotate(member, point, textcoords="offset points", fontsize=7, **place)
     if any(series):
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="upper left")
