@@ -40,6 +40,14 @@ def test_tests_mirror_the_package() -> None:
     assert top - with_tests == {Path("models")}  # tests/test_models.py
 
 
+def test_no_module_is_over_16_kilobytes() -> None:
+    sizes = {
+        path.relative_to(ROOT).as_posix(): path.stat().st_size
+        for path in (ROOT / "nasface").rglob("*.py")
+    }
+    assert {path: size for path, size in sizes.items() if size > 16 * 1024} == {}
+
+
 def test_version_is_a_release_or_its_forerunner() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", nasface.__version__)
 

@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from nasface.cli.plan_examples import MODELS_PLAN_EXAMPLE, PLAN_EXAMPLE, TUNE_EXAMPLE
+
 
 @dataclass(frozen=True)
 class Guide:
-    """Examples (what for, the command) and, of a command with many options, those that its short
-    help has: title -> names. The others are left to ``--help-all``. No groups: all are shown."""
+    """Examples of a command (what for, the command) and the options of its short help.
+
+    ``groups``: title -> names of options; ``--help-all`` shows the others. Without groups the
+    short help shows all options. ``notes`` stand below the examples.
+    """
 
     examples: tuple[tuple[str, str], ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -18,39 +23,6 @@ class Guide:
 _RUN = ("data", "out", "config", "resume")
 _COMPUTER = ("device", "workers", "seed")
 
-PLAN_EXAMPLE = """\
-name: two-ways                  # of the comparison
-seeds: [0, 1, 2]                # one run of each method with each
-metric: ap                      # or easy, medium, hard of WIDER FACE
-data: DIR                       # or --data
-search: {space: autofem, epochs: 8, warmup_epochs: 3}   # settings of nasface search
-train: {epochs: 20, batch_size: 8}                      # settings of nasface train
-methods:
-  - {name: argmax, strategy: argmax}
-  - {name: PC-DARTS, strategy: softmax, search: {epochs: 4, warmup_epochs: 1}}
-  - {name: random, strategy: random}
-  - {name: BiFPN, strategy: fixed, train: {detector: {neck: bifpn}}}
-"""
-
-MODELS_PLAN_EXAMPLE = """\
-name: mine                      # of the comparison
-models:
-  - {name: D0, model: d0, reported: {milliseconds: 8.9, ap: 0.744}}
-  - {name: mine, model: train/best.safetensors, beside: D0}   # they take turns
-"""
-
-TUNE_EXAMPLE = """\
-name: rates                     # of the tuning
-data: DIR                       # or --data
-train: {model: d0, epochs: 27, batch_size: 8}           # settings of nasface train
-trials: 16                      # drawn from the ranges
-first_epochs: 1                 # of each trial; the best third goes on to 3, 9 and 27
-ranges:
-  optimizer.lr: {low: 0.0005, high: 0.02, log: true}
-  loss.classification: [focal, hard_negatives]
-"""
-
-#: words of a command -> its guide
 GUIDES: Mapping[str, Guide] = MappingProxyType(
     {
         "detect": Guide(
@@ -400,8 +372,9 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
         ),
     }
 )
+"""Words of a command -> its guide."""
 
 
 def guide_of(words: str) -> Guide:
-    """The guide of a command, of its verb where an action or protocol has none of its own."""
+    """Return the guide of a command; that of its verb where an action or protocol has none."""
     return GUIDES.get(words) or GUIDES.get(words.split()[0]) or Guide(())

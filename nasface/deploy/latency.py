@@ -25,7 +25,7 @@ from nasface.arch.space import SearchSpace
 from nasface.deploy.config import OPSETS
 from nasface.deploy.onnx import quiet_export
 from nasface.deploy.onnx_graph.builder import GraphBuilder
-from nasface.deploy.onnx_graph.operators import Emitter
+from nasface.deploy.onnx_graph.operators import add_recording
 from nasface.deploy.onnx_graph.recording import NotRecordableError, record
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
@@ -309,7 +309,7 @@ def _recorded(network: nn.Module, x: Tensor, name: str) -> bytes:
 
     recording = record(run, (shape, shape))
     graph = GraphBuilder()
-    results = Emitter(recording, graph, name).emit()
+    results = add_recording(recording, graph, name)
     outputs = {
         result: list(value.shapes[0])
         for result, value in zip(results, recording.outputs, strict=True)

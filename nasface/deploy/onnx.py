@@ -14,7 +14,7 @@ from nasface.deploy.decoding_files import draft_decoding
 from nasface.deploy.metadata import describe_export
 from nasface.deploy.onnx_graph.builder import Dimension, GraphBuilder
 from nasface.deploy.onnx_graph.decoding import add_anchors, add_decoding, add_scores, anchors_of
-from nasface.deploy.onnx_graph.operators import Emitter
+from nasface.deploy.onnx_graph.operators import add_recording
 from nasface.deploy.onnx_graph.recording import NotRecordableError, record
 from nasface.deploy.onnx_graph.suppression import CANDIDATES, compare_suppressed, with_suppression
 from nasface.deploy.parity import (
@@ -96,7 +96,7 @@ def recorded_model(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelP
     graph = GraphBuilder()
     half = graph.half = config.precision == "fp16"
     images = graph.cast("images", "FLOAT16") if half else "images"
-    found = Emitter(recording, graph, images).emit()
+    found = add_recording(recording, graph, images)
     graph.half = False
     logits, deltas = [graph.cast(each, "FLOAT") if half else each for each in found]
     anchors = anchors_of(loaded.config, *fixed[:2]) if fixed else None

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nasface.cli.guides import MODELS_PLAN_EXAMPLE
 from nasface.cli.main import main
+from nasface.cli.plan_examples import MODELS_PLAN_EXAMPLE
 from nasface.studies.side_by_side.plan import load_models_plan
 
 Output = pytest.CaptureFixture[str]

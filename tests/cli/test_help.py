@@ -7,10 +7,11 @@ import pytest
 
 import nasface
 from nasface.cli.commands import commands
-from nasface.cli.guides import GUIDES, PLAN_EXAMPLE
+from nasface.cli.guides import GUIDES
 from nasface.cli.help import help_text
 from nasface.cli.main import main
 from nasface.cli.option_list import options
+from nasface.cli.plan_examples import PLAN_EXAMPLE
 from nasface.studies.spec import load_plan, runs_of
 
 Output = pytest.CaptureFixture[str]

@@ -15,7 +15,7 @@ from nasface.deploy import onnx as onnx_file
 from nasface.deploy.config import ExportConfig, Precision
 from nasface.deploy.onnx import export_onnx, to_onnx
 from nasface.deploy.onnx_graph.builder import GraphBuilder
-from nasface.deploy.onnx_graph.operators import Emitter
+from nasface.deploy.onnx_graph.operators import add_recording
 from nasface.deploy.onnx_graph.recording import NotRecordableError, record
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.config import DetectorConfig
@@ -168,7 +168,7 @@ class _Turned(nn.Module):
 def test_what_depends_on_the_size_otherwise_is_not_recorded(kind: str) -> None:
     graph = GraphBuilder()
     with pytest.raises(NotRecordableError):
-        Emitter(record(_Odd(kind), SIZES), graph, "images").emit()
+        add_recording(record(_Odd(kind), SIZES), graph, "images")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_operators_are_those_of_torch(network: nn.Module) -> None:
     network = network.eval()
     graph = GraphBuilder()
     try:
-        (name,) = Emitter(record(lambda x: [network(x)], SIZES), graph, "images").emit()
+        (name,) = add_recording(record(lambda x: [network(x)], SIZES), graph, "images")
     except NotRecordableError:
         assert isinstance(network, nn.Upsample)  # to a size that no map has
         return
