@@ -17,9 +17,11 @@ from nasface.annotations.classes import FACE, faces_among, split_names
 from nasface.annotations.image_size import image_size
 from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
+    files_of,
     find_images,
     only_file,
     plain_name,
+    split_of,
     splits_of,
     write_below,
 )
@@ -70,6 +72,7 @@ def read_coco(
             raise DataError(f"{root}: has no annotations of split {split!r}; expected {tried}")
     content = _parse(path)
     category = {_key(each, "id", path): str(each.get("name")) for each in content["categories"]}
+    _match_keys(content["annotations"], "category_id", category)
     if not classes:
         category = _without_parents(content, category)
     faces = faces_among(category, classes, str(path))
@@ -87,6 +90,7 @@ def read_coco(
         seen.add(name)
     if not names:
         raise DataError(f"{path}: names no image")
+    _match_keys(content["annotations"], "image_id", names)
     faces_of: dict[Any, list[dict[str, Any]]] = {image: [] for image in names}
     for at, each in enumerate(content["annotations"]):
         image = each.get("image_id")
@@ -177,9 +181,14 @@ def _whole(values: Sequence[Any]) -> NDArray[np.int64]:
 
 
 def _file_of(root: Path, split: str) -> Path | None:
-    """The annotations of a split."""
+    """The annotations of a split: of a usual name, or else the only ones whose name tells it."""
     tried = (path for word in split_names(split) for path in _files(root, word))
-    return next((path for path in tried if path.is_file()), None)
+    usual = next((path for path in tried if path.is_file()), None)
+    if usual is not None:
+        return usual
+    others = [*files_of(root, ".json"), *files_of(root / "annotations", ".json")]
+    named = [path for path in others if split_of(path) == split]
+    return named[0] if len(others) > 1 and len(named) == 1 and _begins_like_coco(named[0]) else None
 
 
 def _files(root: Path, split: str) -> Iterator[Path]:
@@ -206,7 +215,8 @@ def _begins_like_coco(path: Path) -> bool:
             start = file.read(_START).replace(b"\0", b"")
     except OSError:
         return False
-    return b'"images"' in start or b'"annotations"' in start
+    is_map = start.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"{")
+    return is_map and (b'"images"' in start or b'"annotations"' in start)
 
 
 def load_json(path: Path, what: str) -> Any:
@@ -237,6 +247,18 @@ def _key(entry: dict[str, Any], name: str, path: Path) -> Any:
     if not is_key(value):
         raise DataError(f"{path}: {value!a:.60} is no {name}, expected a number or text")
     return value
+
+
+def _match_keys(entries: Sequence[dict[str, Any]], name: str, known: Mapping[Any, Any]) -> None:
+    """Write numbers of entries as their list has them, where one has texts and the other numbers.
+
+    VGG's Image Annotator, for one, writes 1 in the list and "1" in an annotation.
+    """
+    forms = {str(key): key for key in known}
+    for each in entries:
+        value = each.get(name)
+        if is_key(value) and value not in known and len(forms) == len(known):
+            each[name] = forms.get(str(value), value)
 
 
 def is_key(value: object) -> bool:

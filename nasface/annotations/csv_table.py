@@ -15,7 +15,7 @@ import numpy as np
 
 from nasface.annotations.classes import FACE, faces_among, split_names
 from nasface.annotations.csv_columns import Corners, class_in, columns_of, plain_column, says_yes
-from nasface.annotations.image_size import image_size
+from nasface.annotations.image_size import image_size, size_for_shares
 from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
     SPLITS,
@@ -101,23 +101,36 @@ def read_csv(
     is_share = _are_shares([box for rows in images.values() for box in rows.boxes])
     flags = tuple(table.columns.flags)
     return [
-        _record(full[written], places[written], rows, faces, flags, is_share)
+        _record(
+            full[written],
+            places[written],
+            rows,
+            faces,
+            flags,
+            size_for_shares(places[written], "ignore", need_images) if is_share else None,
+        )
         for written, rows in images.items()
     ]
 
 
 def _record(
-    name: str, path: Path, rows: _Rows, faces: set[str], flags: Sequence[str], is_share: bool
+    name: str,
+    path: Path,
+    rows: _Rows,
+    faces: set[str],
+    flags: Sequence[str],
+    size: tuple[int, int] | None,
 ) -> ImageRecord:
+    """The record of an image; boxes are in shares of its ``size``, or else in pixels."""
     kept = [at for at, class_ in enumerate(rows.classes) if class_ in faces]
     boxes_M4 = np.array([rows.boxes[at] for at in kept], np.float64).reshape(-1, 4)
-    if is_share:
-        height, width = image_size(path)
+    if size is not None:
+        height, width = size
         boxes_M4 *= [width, height, width, height]
     boxes_M4[:, 2:] = np.maximum(boxes_M4[:, 2:], boxes_M4[:, :2])
     flags_MF = np.array([rows.flags[at] for at in kept], np.int64).reshape(len(kept), len(flags))
     attributes = {flag: flags_MF[:, at] for at, flag in enumerate(flags)}
-    return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes)
+    return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes, shares_of=size)
 
 
 def write_csv(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:

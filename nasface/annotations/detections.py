@@ -5,22 +5,17 @@ each, in pixels. A set of them is a folder or an archive, tar or zip.
 """
 
 import re
-import tarfile
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nasface.annotations.names import ImageNames, by_image, check_image_name, without_suffix
+from nasface.annotations.detection_files import text_files
+from nasface.annotations.names import ImageNames, by_image, without_suffix
 from nasface.errors import DataError
 from nasface.io.files import decode_text, write_bytes
-
-#: name and size of a file in an archive, and what reads it
-Member = tuple[str, int, Callable[[], bytes]]
 
 
 class ScoredBoxes(NamedTuple):
@@ -54,7 +49,6 @@ NOTHING = ScoredBoxes(np.empty((0, 4)), np.empty(0))
 
 _ELLIPSE = 5
 _COLUMNS = 5
-_LARGEST_FILE = 64 * 2**20
 _FAR = 1e9
 
 
@@ -73,12 +67,7 @@ def read_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBoxes]:
             none belongs to an image; and for two images that differ in their suffix only.
     """
     images = ImageNames(names)
-    if path.is_dir():
-        files = _of_folder(path)
-    elif path.is_file():
-        files = _of_archive(path)
-    else:
-        raise DataError(f"{path}: does not exist, expected a folder or a tar or zip archive")
+    files = text_files(path)
     entries = (
         (name, parse_detections(data, source), source)
         for name, data, source in files
@@ -182,55 +171,3 @@ def _is_row(values: list[str]) -> bool:
         return len(values) == _COLUMNS and bool((numbers < _FAR).all())
     except ValueError:
         return False
-
-
-def _of_folder(folder: Path) -> Iterator[tuple[str, bytes, str]]:
-    """Name without ``.txt``, content and source of each file."""
-    for path in sorted(folder.rglob("*.[tT][xX][tT]")):
-        if not path.name.startswith(".") and path.is_file():
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-            yield path.relative_to(folder).as_posix()[: -len(".txt")], data, str(path)
-
-
-def _of_archive(path: Path) -> Iterator[tuple[str, bytes, str]]:
-    try:
-        with path.open("rb") as file:
-            members = _of_zip if file.read(2) == b"PK" else _of_tar
-        for member, size, data in members(path):
-            # Some programs on Windows write its separator.
-            place = PurePosixPath(member.replace("\\", "/"))
-            if place.name.startswith(".") or place.suffix.lower() != ".txt":
-                continue
-            source = f"{path}: {member}"
-            name = str(place.with_suffix(""))
-            check_image_name(f"{name}.jpg", f"{path}: {member!a}")
-            if size > _LARGEST_FILE:
-                raise DataError(f"{source}: has {size} bytes, expected at most {_LARGEST_FILE}")
-            yield name, data(), source
-    except DataError:
-        raise
-    except Exception as error:  # a damaged archive can raise anything
-        # Tarfile names everything that it has tried, in lines.
-        reason = "" if "\n" in str(error) else f" ({str(error)!a:.200})"
-        raise DataError(
-            f"{path}: is no tar or zip archive that can be read{reason}; expected a folder, a .zip "
-            "or a .tar, compressed or not"
-        ) from None
-
-
-def _of_tar(path: Path) -> Iterator[Member]:
-    with tarfile.open(path, "r:*") as archive:
-        for member in archive:
-            if member.isfile():
-                file = archive.extractfile(member)
-                yield member.name, member.size, file.read if file else bytes
-
-
-def _of_zip(path: Path) -> Iterator[Member]:
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if not member.is_dir():
-                yield member.filename, member.file_size, partial(archive.read, member)

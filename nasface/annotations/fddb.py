@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.annotations.detection_files import is_archive, text_files
 from nasface.annotations.detections import NOTHING, ScoredBoxes
 from nasface.annotations.names import (
     ImageNames,
@@ -25,10 +26,12 @@ from nasface.annotations.names import (
 )
 from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
-from nasface.io.files import read_text, write_bytes
+from nasface.io.files import decode_text, read_text, write_bytes
 
 FOLDS = range(1, 11)
 _FAR = 1e9
+_WHAT = "annotations or detections"
+_FOLD = re.compile(r"fold[^/]*out[^/]*\Z")
 RECTANGLE, ELLIPSE = 5, 6
 """Columns of a row of detections, the score included."""
 
@@ -55,7 +58,8 @@ def read_fddb_truth(root: Path) -> list[FddbImage]:
     """
     images: dict[str, FddbImage] = {}
     for fold, path in _fold_files(root):
-        for written, rows, place in _blocks(path, (ELLIPSE,)):
+        text = read_text(path, DataError, _WHAT)
+        for written, rows, place in _blocks(text, str(path), (ELLIPSE,)):
             name = with_suffix(written.removeprefix("originalPics/"))
             check_image_name(name, place)
             if name in images:
@@ -112,7 +116,8 @@ def boxes_of_ellipses(ellipses_M5: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBoxes]:
-    """Read detections of images from a file, or from all ``.txt`` files of a folder.
+    """Read detections of images from a file, or from the ``.txt`` files of a folder or a tar or zip
+    archive: of those called ``fold-01-out.txt`` and the like or, without any, of all.
 
     ``names`` are those of the images. In the files they may have a suffix, ``_`` instead of
     ``/``, and folders in front, such as ``originalPics/``.
@@ -123,11 +128,11 @@ def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBo
     Raises:
         DataError: naming file and line, or if none of the entries belongs to an image.
     """
-    files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
-    if not files:
+    texts = _texts_of_detections(path)
+    if not texts:
         raise DataError(f"{path}: holds no .txt file of detections")
     images = ImageNames(names, joined=True)
-    found = by_image(_entries(files), images, str(path))
+    found = by_image(_entries(texts), images, str(path))
     if not found:
         raise DataError(f"{path}: holds no detections, expected names such as {images.example!r}")
     return found
@@ -170,35 +175,48 @@ def _fold_files(root: Path) -> list[tuple[int, Path]]:
     return [(0, others[0])]
 
 
-def _entries(files: Sequence[Path]) -> Iterator[tuple[str, ScoredBoxes, str]]:
+def _texts_of_detections(path: Path) -> list[tuple[str, str]]:
+    """Text and source of each file; notes and curves may lie beside those called as folds."""
+    if not (path.is_dir() or is_archive(path)):
+        return [(read_text(path, DataError, _WHAT), str(path))]
+    files = list(text_files(path))
+    named = [each for each in files if _FOLD.search(each[0].lower())]
+    return [
+        (decode_text(data, source, DataError, _WHAT), source) for _, data, source in named or files
+    ]
+
+
+def _entries(texts: Sequence[tuple[str, str]]) -> Iterator[tuple[str, ScoredBoxes, str]]:
     """Name, detections and place of each block of files of detections."""
     columns: tuple[int, ...] = (RECTANGLE, ELLIPSE)
-    for file in files:
-        for name, rows, place in _blocks(file, columns):
+    for text, source in texts:
+        for name, rows, place in _blocks(text, source, columns):
             yield name, ScoredBoxes.of_rows(rows), place
             if len(rows):
                 columns = (rows.shape[1],)
 
 
-def _blocks(path: Path, columns: tuple[int, ...]) -> Iterator[tuple[str, NDArray[np.float64], str]]:
-    """Name, rows and ``file:line`` of each block; an empty block has the first form."""
-    lines = read_text(path, DataError, "annotations or detections").split("\n")
+def _blocks(
+    text: str, source: str, columns: tuple[int, ...]
+) -> Iterator[tuple[str, NDArray[np.float64], str]]:
+    """Name, rows and ``source:line`` of each block; an empty block has the first form."""
+    lines = text.split("\n")
     at = 0
     while at < len(lines):
-        name, place = lines[at].strip(), f"{path}:{at + 1}"
+        name, place = lines[at].strip(), f"{source}:{at + 1}"
         at += 1
         if not name:
             continue
         count = lines[at].strip() if at < len(lines) else ""
         if not re.fullmatch(r"[0-9]{1,6}", count):
-            raise DataError(f"{path}:{at + 1}: {count[:60]!r} is no number of faces")
+            raise DataError(f"{source}:{at + 1}: {count[:60]!r} is no number of faces")
         start, at = at + 1, at + 1 + int(count)
         rows: list[list[float]] = []
         for line in range(start, at):
             row = _numbers(lines[line] if line < len(lines) else "")
             if len(row) not in columns or (rows and len(row) != len(rows[0])):
                 raise DataError(
-                    f"{path}:{line + 1}: expected row {line - start + 1} of {count}: "
+                    f"{source}:{line + 1}: expected row {line - start + 1} of {count}: "
                     f"{' or '.join(map(str, columns))} numbers"
                 )
             rows.append(row)

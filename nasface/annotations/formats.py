@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nasface.annotations.coco import coco_splits, is_coco, read_coco, write_coco
 from nasface.annotations.csv_table import csv_splits, is_csv, read_csv, write_csv
 from nasface.annotations.fddb import is_fddb, read_fddb
+from nasface.annotations.image_size import size_for_shares
 from nasface.annotations.layout import SPLITS
 from nasface.annotations.records import AnnotatedDataset, Exif, ImageRecord
 from nasface.annotations.retinaface import (
@@ -160,7 +163,7 @@ def read_dataset(
     else:
         records = list(form.read(root, split, **options))
     if exif:
-        records = [replace(record, exif=exif) for record in records]
+        records = [_read_as(exif, record) for record in records]
     return AnnotatedDataset(tuple(records), root, split, form.name)
 
 
@@ -208,6 +211,16 @@ class DataConfig:
         if self.val_fraction or self.split_file:
             return ("train", "val")
         return tuple(find_format(root, self.data_format or None).splits(root)) or ("train",)
+
+
+def _read_as(exif: Exif, record: ImageRecord) -> ImageRecord:
+    """A record of an image that is to be read otherwise; boxes in shares of it stay so."""
+    if record.shares_of is None or record.exif == exif:
+        return replace(record, exif=exif)
+    height, width = size_for_shares(record.path, exif, need_images=False)
+    scale = np.array([width, height], np.float64) / record.shares_of[::-1]
+    boxes_M4 = (record.boxes_M4 * np.tile(scale, 2)).astype(np.float32)
+    return replace(record, exif=exif, boxes_M4=boxes_M4, shares_of=(height, width))
 
 
 def _holding(root: Path) -> str:
@@ -261,7 +274,7 @@ for _form in (
     ),
     DatasetFormat(
         "yolo",
-        "data.yaml, classes.txt or obj.data, images/ and labels/",
+        "data.yaml, classes.txt, obj.data or none of these; images/ and labels/",
         is_yolo,
         read_yolo,
         has_classes=True,
@@ -278,7 +291,7 @@ for _form in (
     ),
     DatasetFormat(
         "retinaface",
-        "train/label.txt and train/images/",
+        "train/label.txt or labelv2.txt, and train/images/",
         is_retinaface,
         _faces_only(read_retinaface),
         splits=retinaface_splits,

@@ -31,12 +31,12 @@ def splits_of(root: Path, has_split: Callable[[Path, str], bool]) -> tuple[str, 
 def plain_name(written: str, root: Path) -> str:
     """Return the name of an image from a path that a tool wrote on its own machine.
 
-    Separators become ``/``; of an absolute path below ``root`` the rest is left, of another one and
-    of an address only what is behind the last separator.
+    Separators become ``/``, and ``../`` in front is left out; of an absolute path below ``root``
+    the rest is left, of another one and of an address only what is behind the last separator.
     """
     name = written.replace("\\", "/").removeprefix("file://")
-    while name.startswith("./"):
-        name = name[2:]
+    while name.startswith(("./", "../")):
+        name = name.partition("/")[2]
     if not (name.startswith("/") or PureWindowsPath(name).drive or "://" in name):
         return name
     base = root.resolve().as_posix() + "/"
@@ -44,28 +44,35 @@ def plain_name(written: str, root: Path) -> str:
 
 
 def find_images(
-    file: Path, tops: Sequence[Path], split: str, names: Sequence[str], need_images: bool = True
+    file: Path,
+    tops: Sequence[Path],
+    split: str,
+    names: Sequence[str],
+    need_images: bool = True,
+    any_suffix: bool = False,
 ) -> dict[str, Path]:
     """Return the images that an annotation file names, each with its path.
 
     They lie below one of ``tops``, or in a folder there that tools give to images, or to those of
-    the split that the file's own name tells, else of ``split``. Without ``need_images``, some or
-    all may be missing, and have the path where one would expect them.
+    the split that the file's own name tells, else of ``split``; or, all of them, in one other
+    folder there. A name may differ from that of its file in the case of its letters. Without
+    ``need_images``, some or all may be missing, and have the path where one would expect them.
+    ``any_suffix``: as of :func:`locate_images`, also for names that have one.
 
     Raises:
         DataError: naming images that are missing.
     """
     words = [
-        word for name in split_names(_split_of(file) or split) for word in (name, f"{name}2017")
+        word for name in split_names(split_of(file) or split) for word in (name, f"{name}2017")
     ]
     usual = ("images", "data", "JPEGImages", "imgs")
     below = ["", *usual, *words, *(f"images/{word}" for word in words), "images/default"]
     below += [f"{word}/images" for word in words]
     folders = list(dict.fromkeys(each / part for each in tops for part in below))
-    whole = all(has_image_suffix(name) for name in names)
+    any_suffix = any_suffix or not all(has_image_suffix(name) for name in names)
 
     def found(folder: Path) -> Mapping[str, Path]:
-        return locate_images(folder, names, any_suffix=not whole) if folder.is_dir() else {}
+        return locate_images(folder, names, any_suffix=any_suffix) if folder.is_dir() else {}
 
     best, there = folders[0], found(folders[0])
     for folder in folders[1:]:
@@ -75,7 +82,7 @@ def find_images(
         if len(others) > len(there):
             best, there = folder, others
     if names and not there:
-        there = _without_folders(folders, names)
+        there = _without_folders(folders, names) or _in_another_folder(tops, split, found, names)
     if names and not there and need_images:
         raise DataError(f"{file}: image {excerpt(names[0])} is not below {tops[-1]} or its images/")
     missing = [name for name in names if name not in there]
@@ -85,6 +92,19 @@ def find_images(
             f"that {file} names, expected all of them"
         )
     return {name: there.get(name, best.joinpath(*name.split("/"))) for name in names}
+
+
+def _in_another_folder(
+    tops: Sequence[Path],
+    split: str,
+    found: Callable[[Path], Mapping[str, Path]],
+    names: Sequence[str],
+) -> Mapping[str, Path]:
+    """The images in a folder of any name but that of another split; none if there are several."""
+    others = {each for top in tops for each in _folders(top)}
+    there = [found(each) for each in others if split_of(each / "-") in (None, split)]
+    whole = [each for each in there if len(each) == len(names)]
+    return whole[0] if len(whole) == 1 else {}
 
 
 def _without_folders(folders: Sequence[Path], names: Sequence[str]) -> Mapping[str, Path]:
@@ -102,8 +122,8 @@ def _without_folders(folders: Sequence[Path], names: Sequence[str]) -> Mapping[s
     return {}
 
 
-def _split_of(file: Path) -> str | None:
-    """The split that the name of a file, or that of its folder, tells."""
+def split_of(file: Path) -> str | None:
+    """Return the split that the name of a file, or that of its folder, tells."""
     said = set(re.split("[^a-z]+", f"{file.stem} {file.parent.name}".lower()))
     return next((split for split in SPLITS if said & set(split_names(split))), None)
 
@@ -124,11 +144,20 @@ def write_below(path: Path, text: str) -> None:
 
 def only_file(folder: Path, suffix: str) -> Path | None:
     """Return the file of a suffix in a folder, if there is exactly one."""
-    found = [path for path in _files(folder) if path.suffix.lower() == suffix]
+    found = files_of(folder, suffix)
     return found[0] if len(found) == 1 else None
 
 
-def _files(folder: Path) -> Iterable[Path]:
+def files_of(folder: Path, suffix: str) -> list[Path]:
+    """Return the files of a suffix in a folder, sorted; none where there is no such folder."""
+    return sorted(path for path in _entries(folder) if path.suffix.lower() == suffix)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in _entries(folder) if path.is_dir())
+
+
+def _entries(folder: Path) -> Iterable[Path]:
     try:
         with os.scandir(folder) as entries:
             return [Path(each.path) for each in entries if not each.name.startswith(".")]

@@ -149,22 +149,29 @@ def by_image(
 def locate_images(folder: Path, names: Iterable[str], any_suffix: bool) -> dict[str, Path]:
     """Return the files of those images that are there.
 
-    With ``any_suffix``, for names from a format without suffixes, a file that has another image
-    suffix is found as well, if it is the only one of its name.
+    A file whose name differs in the case of its letters is found as well, if it is the only one:
+    systems that do not tell case apart made many annotations. With ``any_suffix``, for names from
+    a format without suffixes, so is one that has another image suffix.
 
     Raises:
         DataError: naming two files, either of which may be meant.
     """
     found: dict[str, Path] = {}
-    listings: dict[Path, dict[str, list[Path]]] = {}
+    listings: dict[Path, _Listing] = {}
+    names = list(names)
+    taken = {folder.joinpath(*name.split("/")) for name in names}
     for name in names:
         path = folder.joinpath(*name.split("/"))
         if os.path.isfile(path):  # Path.is_file raises on names too long for the file system
             found[name] = path
-        elif any_suffix:
+        else:
             if path.parent not in listings:
-                listings[path.parent] = _listing(path.parent)
-            others = listings[path.parent].get(without_suffix(path.name), [])
+                listings[path.parent] = _Listing(path.parent)
+            listing = listings[path.parent]
+            others = listing.by_stem.get(without_suffix(path.name), []) if any_suffix else []
+            if not others:
+                alike = listing.by_lower_name.get(path.name.lower(), [])
+                others = alike if len(alike) == 1 and alike[0] not in taken else []
             if len(others) > 1:
                 raise DataError(f"{others[0]}: is an image of the same name as {others[1].name}")
             if others:
@@ -176,12 +183,16 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _listing(folder: Path) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()) if os.path.isdir(folder) else []:
-        if has_image_suffix(path.name) and path.is_file():
-            found.setdefault(without_suffix(path.name), []).append(path)
-    return found
+class _Listing:
+    """The images of a folder by their names without suffix, and by those in lower case."""
+
+    def __init__(self, folder: Path) -> None:
+        self.by_stem: dict[str, list[Path]] = {}
+        self.by_lower_name: dict[str, list[Path]] = {}
+        for path in sorted(folder.iterdir()) if os.path.isdir(folder) else []:
+            if has_image_suffix(path.name) and path.is_file():
+                self.by_stem.setdefault(without_suffix(path.name), []).append(path)
+                self.by_lower_name.setdefault(path.name.lower(), []).append(path)
 
 
 def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -32,7 +32,8 @@ class ImageRecord:
     ``name`` is that in the file, ``event/name.jpg``, and ``path`` the image on disk. ``boxes_M4``
     is float32 ``x1 y1 x2 y2`` in pixels of the image as it is read with ``exif``; a negative width
     or height is read as 0. ``attributes`` maps what a data set says of its faces to int64 (M,).
-    ``coco`` is there for images of a data set in COCO's form.
+    ``coco`` is there for images of a data set in COCO's form. ``shares_of`` is (height, width) of
+    the image where its file has boxes in shares, which fit the picture as shown and as stored.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ImageRecord:
     attributes: Mapping[str, NDArray[np.int64]]
     exif: Exif = "ignore"
     coco: CocoKeys | None = None
+    shares_of: tuple[int, int] | None = None
 
     @property
     def valid_M(self) -> NDArray[np.bool_]:

@@ -3,8 +3,12 @@
 A line ``# event/name.jpg`` begins an image; each line below it is a face: ``x y width height``, and
 in the training part five points (x, y and a number that tells whether it is annotated) and how good
 they are, or -1 for all of them.
+
+SCRFD (Guo et al., 2022) has ``labelv2.txt``: the image's width and height follow its name, and a
+face begins with its corners ``x1 y1 x2 y2``.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,19 +27,21 @@ from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text
 
-LABELS = "label.txt"
+LABELS, LABELS_OF_SCRFD = "label.txt", "labelv2.txt"
 
 _BOX = 4
 _POINTS = 15
 """Numbers of the five points, where a row has them."""
 _FAR = 1e9
+_WITH_SIZE = re.compile(r"(.*\.\w+)\s+\d+\s+\d+")
 
 
 def is_retinaface(root: Path) -> bool:
-    """Return whether a path is a ``label.txt``, or a folder with one, itself or in its parts."""
+    """Return whether a path is a ``label.txt`` or ``labelv2.txt``, or a folder with one, itself or
+    in its parts."""
     if root.is_file():
-        return root.name.lower() == LABELS
-    return (root / LABELS).is_file() or bool(retinaface_splits(root))
+        return root.name.lower() in (LABELS, LABELS_OF_SCRFD)
+    return _labels_in(root) is not None or bool(retinaface_splits(root))
 
 
 def retinaface_splits(root: Path) -> tuple[str, ...]:
@@ -53,8 +59,8 @@ def read_retinaface(root: Path, split: str, *, need_images: bool = True) -> list
     """
     path = root if root.is_file() else _labels_of(root, split)
     if path is None:
-        path = root / LABELS
-        if not path.is_file() or retinaface_splits(root):
+        path = _labels_in(root)
+        if path is None or retinaface_splits(root):
             raise DataError(f"{root}: has no labels of split {split!r}; expected {split}/{LABELS}")
     entries = parse_labels(read_text(path, DataError, "labels", LARGEST_ANNOTATIONS), str(path))
     places = find_images(path, [path.parent], split, list(entries), need_images)
@@ -69,11 +75,15 @@ def parse_labels(text: str, source: str) -> dict[str, list[list[float]]]:
     """
     entries: dict[str, list[list[float]]] = {}
     rows: list[list[float]] | None = None
+    has_corners = False
     for at, line in enumerate(text.split("\n"), 1):
         line = line.strip()
         place = f"{source}:{at}"
         if line.startswith("#"):
-            name = plain_name(line.removeprefix("#").strip(), Path(source).parent)
+            written = line.removeprefix("#").strip()
+            match = _WITH_SIZE.fullmatch(written)
+            has_corners = match is not None
+            name = plain_name(match[1] if match else written, Path(source).parent)
             check_image_name(name, place)
             if name in entries:
                 raise DataError(f"{place}: image {excerpt(name)} occurs twice, expected each once")
@@ -81,7 +91,8 @@ def parse_labels(text: str, source: str) -> dict[str, list[list[float]]]:
         elif line:
             if rows is None:
                 raise DataError(f"{place}: {excerpt(line)} is before the first '# name.jpg'")
-            rows.append(_box(line, place))
+            box = _box(line, place)
+            rows.append(_sides_of(box) if has_corners else box)
     if not entries:
         raise DataError(f"{source}: names no image, expected lines such as '# event/name.jpg'")
     return entries
@@ -102,7 +113,17 @@ def write_retinaface(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> 
 
 def _labels_of(root: Path, split: str) -> Path | None:
     folder = split_folder(root, split)
-    return folder / LABELS if folder is not None and (folder / LABELS).is_file() else None
+    return None if folder is None else _labels_in(folder)
+
+
+def _labels_in(folder: Path) -> Path | None:
+    tried = (folder / LABELS, folder / LABELS_OF_SCRFD)
+    return next((path for path in tried if path.is_file()), None)
+
+
+def _sides_of(corners: Sequence[float]) -> list[float]:
+    x1, y1, x2, y2 = corners
+    return [x1, y1, x2 - x1, y2 - y1]
 
 
 def _box(line: str, place: str) -> list[float]:

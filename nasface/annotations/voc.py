@@ -89,7 +89,9 @@ def read_voc(
     for stem, name in names.items():
         check_image_name(name if has_image_suffix(name) else f"{name}.jpg", str(files[stem]))
     tops = list(dict.fromkeys((folder, folder.parent, root)))
-    places = find_images(listing or folder, tops, split, list(names.values()), need_images)
+    places = find_images(
+        listing or folder, tops, split, list(names.values()), need_images, any_suffix=True
+    )
     full = full_names(places)
     objects = {stem: list(_objects(tree, files[stem])) for stem, tree in found.items()}
     every = sorted({name for each in objects.values() for name, _, _ in each})
@@ -130,7 +132,9 @@ def _xml_files(folder: Path) -> Iterator[Path]:
 def _list_of(root: Path, split: str) -> Path | None:
     sets = root / "ImageSets"
     folders = (sets / "Main", sets)
-    tried = (folder / f"{word}.txt" for folder in folders for word in split_names(split))
+    # To train on both and test on the test part is usual with Pascal VOC.
+    words = (*split_names(split), *(("trainval",) if split == "train" else ()))
+    tried = (folder / f"{word}.txt" for folder in folders for word in words)
     return next((path for path in tried if path.is_file()), None)
 
 

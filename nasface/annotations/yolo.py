@@ -1,45 +1,45 @@
 """Data sets in the text form of YOLO: ``data.yaml`` (Ultralytics, Roboflow), ``classes.txt`` (Label
-Studio) or ``obj.data`` (Darknet, CVAT), with ``images/`` and ``labels/``.
+Studio, LabelImg) or ``obj.data`` (Darknet, CVAT), with ``images/`` and ``labels/``; without any of
+these files, all labels are faces of class 0.
 
-A label file has a row per object: its class, then ``x y width height`` of the box with the centre
-at x, y, or the points of a polygon or turned box, in shares of the image as it is shown (turned by
-its EXIF orientation).
+Labels are in shares of the image as it is shown (turned by its EXIF orientation).
 """
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nasface.annotations.classes import FACE, faces_among, split_names
-from nasface.annotations.image_size import image_size
-from nasface.annotations.layout import SPLITS, write_below
+from nasface.annotations.image_size import image_size, size_for_shares
+from nasface.annotations.layout import SPLITS, only_file, write_below
 from nasface.annotations.names import (
     check_image_name,
     excerpt,
     has_image_suffix,
     is_hidden,
-    without_suffix,
 )
 from nasface.annotations.records import ImageRecord
+from nasface.annotations.yolo_labels import label_files, read_labels, rows_have_points
 from nasface.errors import DataError
 from nasface.io.files import read_text
 from nasface.io.yaml import parse_yaml, to_yaml
 
-_FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", "classes.txt")
+_FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", "classes.txt", "labels/classes.txt")
+_SUFFIXES = (".yaml", ".yml", ".data")
+"""Settings of any name are taken where they are the only file of such a suffix."""
 _WHOLE = "all"
 """The word for the images of a folder without splits."""
-_BOX = 5
-"""Numbers in a row of a box, the class included."""
 
 
 def is_yolo(root: Path) -> bool:
-    """Return whether a path is a settings file with class names and a split, or a folder of one."""
+    """Return whether a path is a settings file with class names and a split, or a folder of one, or
+    of images and labels without any."""
     try:
-        values = _settings(root)[1]
+        values = _settings(root).values
     except DataError:
         return False
     return "names" in values and bool(_splits(values) or _WHOLE in values)
@@ -47,7 +47,7 @@ def is_yolo(root: Path) -> bool:
 
 def yolo_splits(root: Path) -> tuple[str, ...]:
     """Return the parts that the settings name; none where there is one folder of images."""
-    return _splits(_settings(root)[1])
+    return _splits(_settings(root).values)
 
 
 def read_yolo(
@@ -55,34 +55,50 @@ def read_yolo(
 ) -> list[ImageRecord]:
     """Read a split of the ``data.yaml`` (or the like) that ``root`` is or holds.
 
-    An image without a label file has no face. Images are read as they are shown; their size is
-    needed, so that they must be there, whatever ``need_images`` says.
+    An image without a label file has no face. Images are read as they are shown; without
+    ``need_images``, boxes of one that cannot be read are as of :func:`size_for_shares`.
 
     Raises:
         DataError: naming file and line.
     """
-    file, values = _settings(root)
+    settings = _settings(root)
+    file, values = settings.file, settings.values
     if "names" not in values:
         raise DataError(f"{file}: has no 'names' of classes")
-    faces = faces_among(_classes(values["names"], file), classes, str(file))
+    names = _classes(values["names"], file)
+    faces = faces_among(names, classes, str(file))
     words = (*split_names(split), _WHOLE)
     place = next((values[word] for word in words if values.get(word)), None)
     if place is None:
         raise DataError(f"{file}: has no split {split!r}; expected a folder of images under it")
-    has_points = "kpt_shape" in values
-    base = file.parent / str(values.get("path") or "")
     places = place if isinstance(place, list) else [place]
-    images = [pair for each in places for pair in _images(file, base, str(each))]
+    images: dict[str, Path] = {}
+    for name, path in (pair for each in places for pair in _images(settings, str(each))):
+        check_image_name(name, str(file))
+        if name in images:
+            raise DataError(f"{file}: image {name!r} occurs twice, expected each once")
+        images[name] = path
     if not images:
         raise DataError(f"{file}: split {split!r} holds no image")
-    records = {}
-    for name, path in images:
-        check_image_name(name, str(file))
-        if name in records:
-            raise DataError(f"{file}: image {name!r} occurs twice, expected each once")
-        boxes = _labels(path, faces, has_points)
-        records[name] = ImageRecord(name, path, _in_pixels(boxes, path), {}, "apply")
-    return list(records.values())
+    has_points = "kpt_shape" in values
+    labels = {name: read_labels(path, has_points) for name, path in images.items()}
+    every = [label for each in labels.values() for label in each]
+    strange = next((label for label in every if label.number not in names), None)
+    if strange is not None:
+        raise DataError(
+            f"{strange.place}: class {strange.number} is not among those of {file}: "
+            f"{', '.join(f'{number} {name}' for number, name in names.items())!a:.200}"
+        )
+    has_points = has_points or rows_have_points(every, file)
+    return [
+        _record(
+            name,
+            path,
+            [each.corners(has_points) for each in labels[name] if each.number in faces],
+            size_for_shares(path, "apply", need_images),
+        )
+        for name, path in images.items()
+    ]
 
 
 def write_yolo(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
@@ -94,43 +110,73 @@ def write_yolo(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
             sides_M2 = shares_M4[:, 2:] - shares_M4[:, :2]
             rows_M4 = np.concatenate([shares_M4[:, :2] + sides_M2 / 2, sides_M2], axis=1)
             lines = ["0 " + " ".join(f"{value:.10g}" for value in row) for row in rows_M4]
-            path = next(_label_files(record.path))
+            path = next(label_files(record.path))
             write_below(path, "".join(line + "\n" for line in lines))
     content = {"path": ".", **{split: f"images/{split}" for split in parts}, "names": [FACE]}
     write_below(root / "data.yaml", to_yaml(content))
 
 
-def _settings(root: Path) -> tuple[Path, dict[Any, Any]]:
-    """The settings file that a path is or holds, and its values in the words of ``data.yaml``.
+@dataclass(frozen=True)
+class _Settings:
+    """The settings file, or folder where there is none; the folder from which its places are; and
+    its values in the words of ``data.yaml``."""
+
+    file: Path
+    base: Path
+    values: Mapping[Any, Any]
+
+
+def _settings(root: Path) -> _Settings:
+    """The settings that a path is or holds.
 
     Raises:
-        DataError: if there is none that can be read.
+        DataError: if there are none that can be read.
     """
-    tried = [root] if root.is_file() else [root / name for name in _FILES]
-    file = next((path for path in tried if path.is_file()), None)
+    file = root if root.is_file() else _file_in(root)
     if file is None:
-        raise DataError(f"{root}: has no {', '.join(_FILES[:2])} or the like")
-    if file.suffix in (".yaml", ".yml"):
+        images = _folders_of_images(root)
+        if not images or not any(root.rglob("labels/**/*.txt")):
+            raise DataError(f"{root}: has no {', '.join(_FILES[:2])} or the like")
+        return _Settings(root, root, {"names": [FACE], **images})
+    base = file.parent
+    if file.suffix.lower() in (".yaml", ".yml"):
         values = parse_yaml(read_text(file, DataError, "settings"), str(file), DataError)
-    elif file.name == "obj.data":
+        if isinstance(values, dict):
+            base = base / str(values.get("path") or "")
+    elif file.suffix.lower() == ".data":
         pairs = (line.split("=", 1) for line in _lines(file) if "=" in line)
         values = {key.strip(): value.strip() for key, value in pairs}
-        names = next(iter(_tried(file, file.parent, str(values.get("names")))), file)
+        names = next(iter(_tried(file, base, str(values.get("names")))), file)
         values["names"] = _lines(names)
-    elif file.name == "classes.txt" and (file.parent / "images").is_dir():
-        folder = file.parent / "images"
-        split = {
-            each: f"images/{word}"
-            for each in SPLITS
-            for word in split_names(each)
-            if (folder / word).is_dir()
-        }
-        values = {"names": _lines(file), **(split or {_WHOLE: "images"})}
+    elif file.name == "classes.txt":
+        # LabelImg writes it among the labels.
+        top = base.parent if base.name == "labels" else base
+        values = {"names": _lines(file), **(_folders_of_images(top) or {_WHOLE: "."})}
+        base = top
     else:
         raise DataError(f"{file}: is no settings file of YOLO, expected data.yaml")
     if not isinstance(values, dict):
         raise DataError(f"{file}: has no 'names' of classes")
-    return file, values
+    return _Settings(file, base, values)
+
+
+def _file_in(root: Path) -> Path | None:
+    """The settings file of a folder: of a usual name, or else the only one of its suffix."""
+    usual = next((root / name for name in _FILES if (root / name).is_file()), None)
+    others = (only_file(root, suffix) for suffix in _SUFFIXES)
+    return usual or next((path for path in others if path is not None), None)
+
+
+def _folders_of_images(root: Path) -> dict[str, str]:
+    """Split -> folder of its images, where no file tells; ``_WHOLE`` where there are no splits."""
+    found = {
+        split: place
+        for split in SPLITS
+        for word in split_names(split)
+        for place in (f"images/{word}", f"{word}/images")
+        if (root / place).is_dir()
+    }
+    return found or ({_WHOLE: "images"} if (root / "images").is_dir() else {})
 
 
 def _splits(values: Mapping[Any, Any]) -> tuple[str, ...]:
@@ -144,9 +190,11 @@ def _lines(path: Path) -> list[str]:
 
 def _classes(names: Any, file: Path) -> dict[int, str]:
     found = dict(enumerate(names)) if isinstance(names, list) else names
-    if not isinstance(found, dict) or not all(isinstance(key, int) for key in found):
-        raise DataError(f"{file}: 'names' is no list of classes, and no map from their numbers")
-    return {key: str(name) for key, name in found.items()}
+    if isinstance(found, dict):
+        pairs = {str(key): str(name) for key, name in found.items()}
+        if all(key.isascii() and key.isdecimal() for key in pairs):
+            return {int(key): name for key, name in pairs.items()}
+    raise DataError(f"{file}: 'names' is no list of classes, and no map from their numbers")
 
 
 def _tried(file: Path, base: Path, place: str) -> list[Path]:
@@ -163,11 +211,13 @@ def _tried(file: Path, base: Path, place: str) -> list[Path]:
     return [path for path in tried if os.path.exists(path)]
 
 
-def _images(file: Path, base: Path, place: str) -> Iterator[tuple[str, Path]]:
+def _images(settings: _Settings, place: str) -> Iterator[tuple[str, Path]]:
     """Name and path of the images of a folder, or of those that a text file lists."""
-    path = next(iter(_tried(file, base, place)), None)
+    path = next(iter(_tried(settings.file, settings.base, place)), None)
     if path is None:
-        raise DataError(f"{file}: {excerpt(place)} does not exist, expected a place of images")
+        raise DataError(
+            f"{settings.file}: {excerpt(place)} does not exist, expected a place of images"
+        )
     if path.is_dir():
         for each in sorted(path.rglob("*")):
             name = each.relative_to(path).as_posix()
@@ -184,49 +234,10 @@ def _images(file: Path, base: Path, place: str) -> Iterator[tuple[str, Path]]:
         yield image.relative_to(path.parent).as_posix() if inside else image.name, image
 
 
-def _label_files(image: Path) -> Iterator[Path]:
-    """Where the labels of an image may be: in ``labels`` in the place of an ``images`` above it,
-    the last one first, else beside it."""
-    name, parts = f"{without_suffix(image.name)}.txt", image.parts[:-1]
-    for at in range(len(parts) - 1, -1, -1):
-        if parts[at] == "images":
-            yield Path(*parts[:at], "labels", *parts[at + 1 :], name)
-    yield image.with_name(name)
-
-
-def _labels(image: Path, faces: set[int], has_points: bool) -> NDArray[np.float64]:
-    """Boxes ``x1 y1 x2 y2`` in shares of the image, (M, 4)."""
-    boxes: list[list[float]] = []
-    path = next((each for each in _label_files(image) if os.path.isfile(each)), None)
-    if path is None:
-        return np.zeros((0, 4))
-    for at, line in enumerate(read_text(path, DataError, "labels").split("\n"), 1):
-        words = line.split()
-        if not words:
-            continue
-        try:
-            number, values = int(float(words[0])), [float(word) for word in words[1:]]
-        except (ValueError, OverflowError):
-            values = []
-        wanted = len(values) == _BOX - 1 or (has_points and len(values) >= _BOX - 1)
-        polygon = not wanted and len(values) >= 6 and len(values) % 2 == 0
-        if not (wanted or polygon) or not np.abs(values).max() <= 2:
-            raise DataError(
-                f"{path}:{at}: {line[:60]!r} is no label, expected a class and x y width height, "
-                "or points, in shares of the image"
-            )
-        if number not in faces:
-            continue
-        if polygon:
-            x, y = values[::2], values[1::2]
-            boxes.append([min(x), min(y), max(x), max(y)])
-        else:
-            x_, y_, w, h = values[:4]
-            boxes.append([x_ - w / 2, y_ - h / 2, x_ + max(w, 0) - w / 2, y_ + max(h, 0) - h / 2])
-    return np.array(boxes, np.float64).reshape(-1, 4)
-
-
-def _in_pixels(boxes_M4: NDArray[np.float64], image: Path) -> NDArray[np.float32]:
-    """Shares of an image in its pixels, turned the way its EXIF orientation asks for."""
-    height, width = image_size(image, "apply")
-    return (boxes_M4 * [width, height, width, height]).astype(np.float32)
+def _record(
+    name: str, path: Path, boxes: Sequence[Sequence[float]], size: tuple[int, int]
+) -> ImageRecord:
+    """The record of an image of (height, width) with boxes in shares of it."""
+    height, width = size
+    boxes_M4 = np.array(boxes, np.float64).reshape(-1, 4) * [width, height, width, height]
+    return ImageRecord(name, path, boxes_M4.astype(np.float32), {}, "apply", shares_of=size)

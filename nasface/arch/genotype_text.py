@@ -1,8 +1,9 @@
 """Genotypes in the text of other tools: Python files, logs of searches, JSON.
 
 The text is read with Python's own parser and tokeniser, as data, and never evaluated. Where it is
-valid Python, as JSON nearly always is, its assignments, lists and maps give the names; a log is
-searched for ``Genotype(`` and the like. What stands in a comment counts only if nothing else does.
+valid Python, as JSON nearly always is, or a map in YAML, its assignments, lists and maps give the
+names; a log is searched for ``Genotype(`` and the like. What stands in a comment counts only if
+nothing else does.
 """
 
 import ast
@@ -20,6 +21,7 @@ from nasface.arch.literals import called_name, parse_expression, parse_module, s
 from nasface.arch.nni_format import is_nni, read_nni_fields
 from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError, did_you_mean
+from nasface.io.yaml import parse_yaml
 
 _NAME = "genotype"
 """The name of a genotype that is assigned to nothing."""
@@ -136,6 +138,8 @@ def read_genotype_text(text: str, place: str, space: SearchSpace | None = None) 
     """
     tree = parse_module(text) if len(text) <= _LONGEST_PYTHON else None
     found = list(_scan(text) if tree is None else _walk(tree))
+    if not found and len(text) <= _LONGEST_PYTHON and (tree := _of_yaml(text, place)) is not None:
+        found = list(_walk(tree))
     kept = [each for each in found if not each.aside] or found
     if len(kept) > _MOST_ENTRIES:
         raise SpecError(f"{place}: holds {len(kept)} genotypes, expected at most {_MOST_ENTRIES}")
@@ -302,6 +306,15 @@ def _dotted(node: ast.AST) -> str:
         parts.append(part)
         node = node.value
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def _of_yaml(text: str, place: str) -> ast.Module | None:
+    """The syntax tree of the map that a text is in YAML; all of it is on line 1."""
+    try:
+        values = parse_yaml(text, place, SpecError)
+    except SpecError:
+        return None
+    return parse_module(repr(values)) if isinstance(values, dict) else None
 
 
 # Text that is not

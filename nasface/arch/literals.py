@@ -10,6 +10,7 @@ Literal: TypeAlias = "str | int | float | bool | list[Literal] | None"
 _MOST_OF_A_RANGE = 1000
 #: what turns one value into another that reads the same: ``np.int64(3)``, ``tensor(0.1)``
 _WRAPPER = re.compile(r"(?:u?int|float|str)\d*_?|intp|tensor|array")
+_LISTS = ("list", "tuple", "array", "tensor")
 _SHOWN = 60
 
 
@@ -33,7 +34,7 @@ def parse_module(source: str) -> ast.Module | None:
 
 def read_literal(node: ast.expr) -> Literal:
     """Return the value of a text, number, ``None``, list or tuple, ``range(...)``, ``list(...)``,
-    or of one number or text in the type of another library, such as ``np.int64(3)``.
+    or of these in the type of another library, such as ``np.int64(3)`` and ``array([2, 3])``.
 
     Raises:
         ValueError: with the expression, if it is anything else.
@@ -59,9 +60,9 @@ def _negative(node: ast.UnaryOp) -> Literal:
 def _read_call(node: ast.Call) -> Literal:
     name = called_name(node)
     values = [read_literal(each) for each in node.args]
-    if name == "range" and not node.keywords:
+    if name in ("range", "arange") and not node.keywords:
         return _read_range(node, values)
-    if len(values) == 1 and name in ("list", "tuple") and isinstance(values[0], list):
+    if len(values) == 1 and name in _LISTS and isinstance(values[0], list):
         return values[0]
     if len(values) == 1 and _WRAPPER.fullmatch(name) and not isinstance(values[0], list):
         return values[0]

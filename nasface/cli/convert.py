@@ -10,6 +10,7 @@ import tyro
 from nasface.annotations.formats import DataConfig
 from nasface.cli.console import console_progress, print_json, say
 from nasface.cli.options import parse
+from nasface.data.check import BadImages
 from nasface.data.convert import ImageTransfer, convert
 
 
@@ -30,6 +31,9 @@ class ConvertCommand:
     """Form to write: widerface, coco, yolo, retinaface, voc, csv or shards (tar files)."""
     images: ImageTransfer = "copy"
     """copy the images, or link to them where they are."""
+    bad_images: BadImages = "stop"
+    """stop: an image that cannot be read ends the command before it begins; skip: such images are
+    left out and reported."""
     json: bool = False
     """Print what was written and lost as JSON."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -47,6 +51,7 @@ def run(arguments: Sequence[str]) -> int:
             command.out,
             images=command.images,
             progress=progress,
+            bad_images=command.bad_images,
             **settings,
         )
     if command.json:
@@ -56,5 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         say(f"{split:<10} {count} images, {found.faces[split]} faces")
     for text in found.lost:
         say(f"lost       {text}")
+    for split, names in found.left_out.items():
+        say(f"left out   {len(names)} of {split} that cannot be read")
     say(f"written    {found.out} ({found.format}, from {found.source_format})")
     return 0

@@ -343,7 +343,8 @@ def _inside(boxes_M4: Float32, size: tuple[int, int]) -> NDArray[np.bool_]:
 
 def _fits(record: ImageRecord, size: tuple[int, int] | None) -> bool:
     boxes = record.boxes_M4[(_sides(record.boxes_M4) > 0).all(axis=1)]
-    return size is not None and bool(_inside(boxes, size).all())
+    is_share = record.shares_of is not None
+    return size is not None and (is_share or bool(_inside(boxes, size).all()))
 
 
 def _banded(values: NDArray[np.number], limits: Sequence[int], unit: str) -> dict[str, int]:

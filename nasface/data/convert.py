@@ -13,7 +13,6 @@ import numpy as np
 
 from nasface.annotations.formats import (
     DATASET_FORMATS,
-    DataConfig,
     DatasetFormat,
     DatasetWriter,
     find_format,
@@ -23,8 +22,10 @@ from nasface.annotations.names import excerpt, is_hidden, without_suffix
 from nasface.annotations.records import IGNORED_BY, ImageRecord
 from nasface.data.images import read_orientation
 from nasface.data.orientation import boxes_as_shown, boxes_as_stored
+from nasface.data.reading import ReadConfig, read_split
 from nasface.errors import ConfigError, DataError, one_of
 from nasface.io.archives import archive_of, file_bytes
+from nasface.io.settings import with_settings
 from nasface.progress import Progress, Silent
 
 ImageTransfer = Literal["copy", "link"]
@@ -35,7 +36,8 @@ ALIASES = {"wider": "widerface"}
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written: images and faces of each part, and what was lost, in words."""
+    """What was written: images and faces of each part, what was lost, in words, and the names of
+    images that cannot be read and were left out, by part."""
 
     source: Path
     source_format: str
@@ -44,6 +46,7 @@ class Conversion:
     images: Mapping[str, int]
     faces: Mapping[str, int]
     lost: tuple[str, ...]
+    left_out: Mapping[str, Sequence[str]]
 
     def figures(self) -> dict[str, Any]:
         """Return the same as plain values."""
@@ -55,6 +58,7 @@ class Conversion:
             "images": dict(self.images),
             "faces": dict(self.faces),
             "lost": list(self.lost),
+            "left_out": {split: list(names) for split, names in self.left_out.items()},
         }
 
 
@@ -78,7 +82,8 @@ def convert(
         out: new folder; it is made beside and moved there when whole.
         images: ``copy`` them, or ``link`` to them where they are.
         progress: is told of every image.
-        settings: fields of :class:`DataConfig`, which say how ``source`` is read.
+        settings: fields of :class:`ReadConfig`, which say how ``source`` is read, and what about
+            images that cannot be read: with ``bad_images`` skip they are left out.
 
     Returns:
         What was written, and what the new form has no place for. A box in an image that EXIF turns
@@ -86,17 +91,19 @@ def convert(
 
     Raises:
         ConfigError: for a form that is unknown or cannot be written. DataError: for a source that
-            cannot be read, images whose names the form cannot tell apart, or a folder that exists.
+            cannot be read, an image that cannot, with ``bad_images`` stop, images whose names the
+            form cannot tell apart, or a folder that exists.
     """
     source, out = Path(source), Path(out)
-    config = DataConfig(**settings)
+    config = with_settings(ReadConfig(data=str(source)), settings)
     target, writer = _writer(to)
     if out.exists():
         raise DataError(f"{out}: exists; choose another folder")
     form = find_format(source, config.data_format or None)
-    read = {split: list(config.read(source, split)) for split in config.splits(source)}
-    names = _names(read, target.name, writer)
     shown = progress or Silent()
+    checks = {split: read_split(source, split, config, shown) for split in config.splits(source)}
+    read = {split: check.readable for split, check in checks.items()}
+    names = _names(read, target.name, writer)
     shown.start("convert", sum(map(len, read.values())))
     out.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -123,6 +130,7 @@ def convert(
         {split: len(records) for split, records in parts.items()},
         {split: sum(len(each.boxes_M4) for each in records) for split, records in parts.items()},
         tuple(_in_words(losses, form, target.name, any(map(len, read.values())))),
+        {split: check.left_out for split, check in checks.items() if check.left_out},
     )
 
 

@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, ImageFileDirectory_v2
 from torch import Tensor
 
+from nasface.annotations.image_size import TURNED
 from nasface.annotations.names import IMAGE_SUFFIXES
 from nasface.data import jpeg, png
 from nasface.errors import DataError
@@ -35,13 +36,16 @@ _CONTAINERS = (
 )
 _TIFF_SAMPLES = MappingProxyType({1: "unsigned integers", 2: "signed integers", 3: "floats"})
 
-#: kind of picture that a build of OpenCV may not read -> how it begins
+#: kind of file that a build of OpenCV may not read, or that lies in the place of a picture -> how
+#: it begins
 _UNREAD = MappingProxyType(
     {
         "HEIC": rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)",
         "AVIF": rb"....ftypavi[fs]",
         "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
         "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+        "a pointer of Git LFS": rb"version https://git-lfs",
+        "a page of the web": rb"\s*<(?i:!doctype html|html)",
     }
 )
 
@@ -96,7 +100,7 @@ def read_orientation(path: Path) -> int:
             warnings.simplefilter("ignore")
             with open_file(path) as file, Image.open(file) as header:
                 orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
-                is_asked = header.format in ("JPEG", "MPO", "PNG", "WEBP")
+                is_asked = header.format in TURNED
     except Exception:  # Pillow has many exceptions for damaged files
         return 1
     return orientation if is_asked and orientation in range(1, 9) else 1

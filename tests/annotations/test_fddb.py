@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,6 +169,28 @@ def test_names_that_mean_none_or_two_images(tmp_path: Path) -> None:
     path.write_text("a/b\n0\na_b.jpg\n0\n")
     with pytest.raises(DataError, match=r"out\.txt:3: image 'a/b\.jpg' occurs before, in .*txt:1"):
         read_fddb_detections(path, ["a/b.jpg"])
+
+
+@pytest.mark.parametrize("beside", ["README.txt", "DiscROC.txt", "FDDB-fold-01-ellipseList.txt"])
+def test_notes_and_curves_beside_the_folds(tmp_path: Path, beside: str) -> None:
+    (tmp_path / "fold-01-out.TXT").write_text("a/b\n1\n1 2 3 4 .5\n")
+    (tmp_path / beside).write_text("0.9 3 0.1\n0.8 2 0.2\n")
+    assert list(read_fddb_detections(tmp_path, ["a/b.jpg"])) == ["a/b.jpg"]
+
+
+@pytest.mark.parametrize("name", ["results.zip", "results.tgz"])
+def test_an_archive_of_folds(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "fold-01-out.txt").write_bytes(b"\xef\xbb\xbfa/b\r\n1\r\n1 2 3 4 .5\r\n")
+    form = "zip" if name.endswith("zip") else "gztar"
+    made = shutil.make_archive(str(tmp_path / "made"), form, tmp_path, "out")
+    path = Path(made).rename(tmp_path / name)
+    (found,) = read_fddb_detections(path, ["a/b.jpg"]).values()
+    assert found.boxes_N4.tolist() == [[1, 2, 4, 6]]
+    (folder / "fold-02-out.txt").write_text("a/c\nx\n")
+    with pytest.raises(DataError, match=r"fold-02-out\.txt:2: 'x' is no number of faces"):
+        read_fddb_detections(folder, ["a/b.jpg"])
 
 
 def test_rectangles_and_ellipses_do_not_mix(tmp_path: Path) -> None:

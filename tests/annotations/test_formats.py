@@ -11,8 +11,11 @@ from tiny import write_tiny
 import nasface
 from nasface.annotations.fddb import boxes_of_ellipses
 from nasface.annotations.formats import DATASET_FORMATS, read_dataset
+from nasface.annotations.records import Exif
+from nasface.data.check import check_records
 from nasface.data.images import write_image
 from nasface.errors import ConfigError, DataError
+from nasface.progress import Silent
 
 FACES = {"a.jpg": [(2.0, 3.0, 10.0, 12.5)], "deep/b.png": [(0.0, 0.0, 4.0, 4.0), (5, 6, 7, 9)]}
 SIZE = (32, 48)
@@ -134,7 +137,7 @@ def test_flags_of_coco_are_kept(tmp_path: Path, flag: str) -> None:
         (lambda c: c.pop("images"), "has no list 'images'"),
         (lambda c: c["annotations"].append(7), "has no list 'annotations' of maps"),
         (lambda c: c["images"].append(c["images"][0]), "'a.jpg' occurs twice"),
-        (lambda c: c["images"][0].update(file_name="../a.jpg"), "is no image name"),
+        (lambda c: c["images"][0].update(file_name="e/../a.jpg"), "is no image name"),
         (lambda c: c["images"][0].update(file_name=3), "has no file_name"),
         (lambda c: c["images"][0].update(file_name="c.jpg"), "c.jpg: image is missing, as are 1"),
         (lambda c: [i.update(file_name=f"{i['id']}.jpg") for i in c["images"]], "is not below"),
@@ -222,6 +225,47 @@ def test_yolo_on_a_turned_photograph(tmp_path: Path) -> None:
     Image.new("RGB", (48, 32)).save(tmp_path / "images/train/a.jpg", exif=exif)
     (tmp_path / "labels/train/a.txt").write_text("0 .5 .5 1 1\n")
     assert boxes_of(tmp_path)["a.jpg"] == [(0.0, 0.0, 32.0, 48.0)]
+
+
+def test_shares_fit_the_picture_either_way(tmp_path: Path) -> None:
+    """As shown, 32 wide and 48 high, and as stored, 48 wide and 32 high."""
+    write_yolo(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (48, 32)).save(tmp_path / "images/train/a.jpg", exif=exif)
+    (tmp_path / "labels/train/a.txt").write_text("0 .5 .25 .5 .5\n")
+    (tmp_path / "a.csv").write_text("image,xmin,ymin,xmax,ymax\nimages/train/a.jpg,.25,0,.75,.5\n")
+    for place in (tmp_path / "data.yaml", tmp_path / "a.csv"):
+        expected: dict[Exif, list[int]] = {"apply": [8, 0, 24, 24], "ignore": [12, 0, 36, 16]}
+        for exif_, box in expected.items():
+            (record,) = (each for each in read_dataset(place, exif=exif_) if "a.jpg" in each.name)
+            assert record.boxes_M4.tolist() == [box]
+            finding = next(f for f in check_records([record], Silent()).findings)
+            assert "so their sizes do not tell which is right" in finding.text
+
+
+def test_an_image_of_yolo_that_cannot_be_read(tmp_path: Path) -> None:
+    """It is left out or named by what reads images; its faces are known."""
+    write_yolo(tmp_path)
+    (tmp_path / "images/train/a.jpg").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"a\.jpg: is damaged or no image"):
+        read_dataset(tmp_path)
+    found = read_dataset(tmp_path, need_images=False)
+    assert found.faces == sum(map(len, FACES.values()))
+    assert check_records(found, Silent()).left_out == ["a.jpg"]
+
+
+@pytest.mark.parametrize("number", ["1", "7"])
+def test_a_class_that_no_file_names(tmp_path: Path, number: str) -> None:
+    write_yolo(tmp_path)
+    (tmp_path / "labels/train/a.txt").write_text(f"0 .5 .5 .5 .5\n{number} .5 .5 .5 .5\n")
+    with pytest.raises(
+        DataError, match=rf"a\.txt:2: class {number} is not among those .*: '0 face'"
+    ):
+        read_dataset(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    with pytest.raises(DataError, match=rf"a\.txt:2: class {number} is not among those"):
+        read_dataset(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,10 @@ def test_images_are_located(tmp_path: Path) -> None:
         "e/a.jpg": tmp_path / "e" / "a.jpg",
         "e/c.jpg": tmp_path / "e" / "c.jpg",
     }
+    assert locate_images(tmp_path, ["e/A.JPG", "e/D.jpg", "e/d.jpg"], any_suffix=False) == {
+        "e/A.JPG": tmp_path / "e" / "a.jpg",
+        "e/d.jpg": tmp_path / "e" / "d.jpg",
+    }
     assert locate_images(tmp_path, names, any_suffix=True) == {
         "e/a.jpg": tmp_path / "e" / "a.jpg",
         "e/b.jpg": tmp_path / "e" / "b.PNG",

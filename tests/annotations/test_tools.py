@@ -93,6 +93,37 @@ def polygons_coco(root: Path) -> None:
     path.write_text(json.dumps(content))
 
 
+def via_coco(root: Path) -> None:
+    """Numbers of images and classes are texts in the annotations."""
+    images(root)
+    path = root / "via_project_coco.json"
+    coco(path, [{"id": 1, "name": "face", "supercategory": "type"}], segmentation=[])
+    content = json.loads(path.read_text())
+    for each in content["annotations"]:
+        each.update(image_id=str(each["image_id"]), category_id=str(each["category_id"]))
+    path.write_text(json.dumps(content))
+
+
+def label_studio_server_coco(root: Path) -> None:
+    """Paths on the server, from the folder of the export."""
+    images(root / "images", lambda name: f"1f2e-{name}")
+    names = lambda name: f"../../label-studio/data/media/upload/1/1f2e-{name}"  # noqa: E731
+    coco(root / "result.json", [{"id": 1, "name": "face"}], names)
+
+
+def two_file_coco(root: Path) -> None:
+    """The names of files tell the parts, the folder of images has one of its own."""
+    images(root / "photographs")
+    for part in ("train", "val"):
+        coco(root / "annotations" / f"{part}_faces.json", [{"id": 1, "name": "face"}])
+
+
+def windows_coco(root: Path) -> None:
+    """Names and files differ in the case of their letters."""
+    images(root, lambda name: name.replace(".jpg", ".JPG"))
+    coco(root / "faces.json", [{"id": 1, "name": "face"}])
+
+
 def labels(folder: Path, rename: Callable[[str], str] = str, end: str = "\n") -> None:
     for name, boxes in FACES.items():
         rows = [
@@ -142,6 +173,56 @@ def cvat_yolo(root: Path) -> None:
     write(root / "train.txt", "".join(f"data/obj_train_data/{name}\n" for name in names))
 
 
+def no_settings_yolo(root: Path) -> None:
+    """Images and labels only, as in sets of one class."""
+    images(root / "images" / "train")
+    labels(root / "labels" / "train")
+
+
+def own_name_yolo(root: Path) -> None:
+    """Settings of another name, whose classes are numbered by texts."""
+    images(root / "images" / "train")
+    labels(root / "labels" / "train")
+    text = "path: .\ntrain: images/train\nval: images/train\nnames: {'0': face}\n"
+    write(root / "widerface.yaml", text)
+
+
+def label_img_yolo(root: Path) -> None:
+    """Images, labels and classes in one folder."""
+    images(root)
+    labels(root)
+    write(root / "classes.txt", "face\n")
+
+
+def label_img_folders_yolo(root: Path) -> None:
+    """Labels and classes in a folder of their own."""
+    images(root / "images")
+    labels(root / "labels")
+    write(root / "labels" / "classes.txt", "face\n")
+
+
+def add_points(folder: Path, points: str) -> None:
+    for path in folder.glob("*.txt"):
+        rows = path.read_text().splitlines()
+        path.write_text("".join(f"{row} {points}\n" for row in rows))
+
+
+def yolov5_face(root: Path) -> None:
+    """Five points behind each box, -1 where they are not known, and no word of them."""
+    images(root / "train" / "images")
+    labels(root / "train" / "labels")
+    add_points(root / "train" / "labels", " ".join(["-1.0"] * 10))
+    write(root / "data.yaml", "train: ../train/images\nnc: 1\nnames: ['face']\n")
+
+
+def yolov7_face(root: Path) -> None:
+    """Five points, each with a number that tells whether it is seen."""
+    images(root / "train" / "images")
+    labels(root / "train" / "labels")
+    add_points(root / "train" / "labels", " ".join(["0.1 0.2 2.0"] * 5))
+    write(root / "data.yaml", "train: ../train/images\nnc: 1\nnames: ['face']\n")
+
+
 def voc(folder: Path, before: str, after: str, form: str = "d", shift: float = 0) -> None:
     for name in (*FACES, EMPTY):
         objects = ""
@@ -185,6 +266,14 @@ def devkit_voc(root: Path) -> None:
     voc(root / "Annotations", "<name>Face</name>", "<part><name>nose</name></part>", "g")
     write(root / "ImageSets" / "Main" / "train.txt", "a  1\nb -1\nnone\n")
     write(root / "Annotations" / "other.xml", "<annotation/>")
+
+
+def trainval_voc(root: Path) -> None:
+    """Another suffix than the files tell, in capitals; one list of what is trained on."""
+    images(root / "JPEGImages", lambda name: name.replace(".jpg", ".PNG"))
+    voc(root / "Annotations", "<name>face</name>", "", "g")
+    write(root / "ImageSets" / "Main" / "trainval.txt", "a\nb\nnone\n")
+    write(root / "ImageSets" / "Main" / "test.txt", "none\n")
 
 
 def table(path: Path, header: str, row: Callable[..., str], empty: str = "") -> None:
@@ -266,6 +355,16 @@ def one_file_retinaface(root: Path) -> None:
     retinaface(root / "label.txt", " -1 -1 -1" * 5 + " -1")
 
 
+def scrfd(root: Path) -> None:
+    """The size of the image behind its name, and corners in the place of sides."""
+    images(root / "train" / "images")
+    lines = []
+    for name in (*FACES, EMPTY):
+        boxes = [f"{x} {y} {x + w} {y + h}" for x, y, w, h in FACES.get(name, [])]
+        lines += [f"# {name} {WIDTH} {HEIGHT}", *(box + " 4.1 5.0 0.0" * 5 for box in boxes)]
+    write(root / "train" / "labelv2.txt", "\n".join(lines))
+
+
 WRITERS: dict[str, tuple[Writer, ...]] = {
     "coco": (
         cvat_coco,
@@ -274,14 +373,19 @@ WRITERS: dict[str, tuple[Writer, ...]] = {
         fiftyone_coco,
         labelme_coco,
         polygons_coco,
+        *(via_coco, label_studio_server_coco, two_file_coco, windows_coco),
     ),
-    "yolo": (ultralytics_yolo, roboflow_yolo, colab_yolo, label_studio_yolo, cvat_yolo),
-    "voc": (label_img_voc, cvat_voc, roboflow_voc, supervision_voc, devkit_voc),
+    "yolo": (
+        *(ultralytics_yolo, roboflow_yolo, colab_yolo, label_studio_yolo, cvat_yolo),
+        *(no_settings_yolo, own_name_yolo, label_img_yolo, label_img_folders_yolo),
+        *(yolov5_face, yolov7_face),
+    ),
+    "voc": (label_img_voc, cvat_voc, roboflow_voc, supervision_voc, devkit_voc, trainval_voc),
     "csv": (
         *(roboflow_csv, kaggle_csv, one_column_csv, makesense_csv),
         *(open_images_csv, via_csv),
     ),
-    "retinaface": (official_retinaface, no_points_retinaface, one_file_retinaface),
+    "retinaface": (official_retinaface, no_points_retinaface, one_file_retinaface, scrfd),
 }
 CASES = [(form, writer) for form, writers in WRITERS.items() for writer in writers]
 #: those that write nothing of an image without a face

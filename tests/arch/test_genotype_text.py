@@ -190,6 +190,10 @@ def test_many_that_cannot_be_read() -> None:
         ("normal_concat=[2]", "normal_concat=tuple(range(2, 5, 3))"),
         ("normal_concat=[2]", "normal_concat=(2,)"),
         ("normal_concat=[2]", "normal_concat=[np.int64(2)]"),
+        ("normal_concat=[2]", "normal_concat=array([2])"),
+        ("normal_concat=[2]", "normal_concat=np.array([2])"),
+        ("normal_concat=[2]", "normal_concat=torch.tensor([2])"),
+        ("normal_concat=[2]", "normal_concat=np.arange(2, 3)"),
         ("0)", "np.int64(0))"),
         ("0)", "int32(0))"),
         ("'sep_conv_3x3'", "np.str_('sep_conv_3x3')"),
@@ -210,6 +214,20 @@ def test_a_map_in_the_place_of_a_call() -> None:
         quoted = quoted.replace(f" {name}'", f" '{name}'")
     for text in (f"dict({fields})", f"{{{quoted}}}", f"best: {{{quoted}}}"):
         assert read_genotype_text(text, "t").choose()[0].cells == expected.cells
+
+
+def test_a_map_in_yaml() -> None:
+    expected, _ = read_genotype_text(A, "t").choose()
+    cell = "{0}:\n- [sep_conv_3x3, 0]\n- [skip_connect, 1]\n{0}_concat: [2]\n"
+    text = f"# the best\n{cell.format('normal')}{cell.format('reduce')}"
+    inside = "runs:\n  best:\n" + "".join(f"    {line}\n" for line in text.splitlines())
+    as_json = "[('sep_conv_3x3', 0), ('skip_connect', 1)]"
+    call = f"Genotype(normal={as_json}, normal_concat=[2], reduce={as_json}, reduce_concat=[2])"
+    same, _ = read_genotype_text(call, "t").choose()
+    for each in (text, inside, text.replace("\n", "\r\n").encode().decode()):
+        assert read_genotype_text(each, "t").choose()[0].cells == same.cells
+    assert list(read_genotype_text(inside, "t").genotypes) == ["runs.best"]
+    assert expected.cells.keys() == same.cells.keys()
 
 
 @pytest.mark.parametrize("fields", ["layout='cell', x=f(3)", "connectN=None, connects=[(0, 1)]"])

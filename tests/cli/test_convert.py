@@ -33,6 +33,22 @@ def test_mistakes_are_answered(tmp_path: Path, capsys: Output) -> None:
     assert "none: does not exist; expected the folder of a data set" in capsys.readouterr().err
 
 
+def test_an_image_that_cannot_be_read(tmp_path: Path, capsys: Output) -> None:
+    root = write_tiny(tmp_path / "data")
+    (root / "WIDER_train" / "images" / "0--Squares" / "1.jpg").write_bytes(b"no image")
+    words = f"convert {root} --to coco {tmp_path}/out".split()
+    assert main(words) == 2
+    line = capsys.readouterr().err
+    assert "1 of 8 training images cannot be read" in line
+    assert "or leave them out by --bad-images skip" in line
+    assert not (tmp_path / "out").exists()
+    assert main([*words, "--bad-images", "skip", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["left_out"] == {"train": ["0--Squares/1.jpg"]}
+    assert figures["images"] == {"train": 7, "val": 3}
+    assert len(read_dataset(tmp_path / "out", "train")) == 7
+
+
 @pytest.mark.parametrize("form", ["coco", "yolo", "voc", "csv", "retinaface"])
 def test_every_form_is_checked_and_trained_on(tmp_path: Path, capsys: Output, form: str) -> None:
     write_tiny(tmp_path / "data")

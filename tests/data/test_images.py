@@ -230,6 +230,9 @@ def test_a_tiff_of_wide_values_is_named_as_what_it_is(
         (b"\0\0\0\x18ftypmif1", "HEIC"),
         (b"\0\0\0\x1cftypavif", "AVIF"),
         (b"\xff\x0a", "JPEG XL"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        (b"\n<!DOCTYPE html><html>", "a page of the web"),
+        (b"<HTML><HEAD>", "a page of the web"),
     ],
 )
 def test_pictures_that_are_not_read_are_named(tmp_path: Path, start: bytes, kind: str) -> None:

@@ -1,0 +1,132 @@
+"""Label files of YOLO: a row for each object, its class and then shares of the image.
+
+They are ``x y width height`` of the box with the centre at x, y; a polygon or turned box of three
+or more points; or a box with points behind it. ``kpt_shape`` of the settings announces points;
+files of yolov5-face and yolov7-face have the five of a face (10 or 15 numbers) without it.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasface.annotations.names import excerpt, without_suffix
+from nasface.errors import DataError
+from nasface.io.files import read_text
+
+_BOX = 4
+_FIVE_POINTS = _BOX + 10
+"""Numbers of a box with five points; as many as those of a polygon with seven."""
+_FIVE_MARKED_POINTS = _BOX + 15
+"""The same, with a number after each point that tells whether it is seen."""
+_FAR = 2.0
+_NEARLY_ALL = 0.9
+_LEAST_SPREAD = 1 / 3
+"""Eyes and mouth are apart by some 0.4 of a face's height; less if it is cut."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A row: where it stands, the number of its class, and the numbers behind."""
+
+    place: str
+    number: int
+    values: tuple[float, ...]
+
+    def corners(self, has_points: bool) -> list[float]:
+        """Return ``x1 y1 x2 y2`` of the box, or of the least one round a polygon.
+
+        ``has_points``: as many numbers as of a polygon are a box and points.
+        """
+        if len(self.values) == _FIVE_MARKED_POINTS or len(self.values) == _BOX or has_points:
+            x, y, width, height = self.values[:_BOX]
+            left, top = x - width / 2, y - height / 2
+            return [left, top, left + max(width, 0), top + max(height, 0)]
+        xs, ys = self.values[::2], self.values[1::2]
+        return [min(xs), min(ys), max(xs), max(ys)]
+
+
+def label_files(image: Path) -> Iterator[Path]:
+    """Where the labels of an image may be: in ``labels`` in the place of an ``images`` above it,
+    the last one first, else beside it."""
+    name, parts = f"{without_suffix(image.name)}.txt", image.parts[:-1]
+    for at in range(len(parts) - 1, -1, -1):
+        if parts[at] == "images":
+            yield Path(*parts[:at], "labels", *parts[at + 1 :], name)
+    yield image.with_name(name)
+
+
+def read_labels(image: Path, has_points: bool) -> list[Label]:
+    """Return the rows of the label file of an image; none where there is no file.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    path = next((each for each in label_files(image) if os.path.isfile(each)), None)
+    if path is None:
+        return []
+    lines = enumerate(read_text(path, DataError, "labels").split("\n"), 1)
+    return [_label(line, f"{path}:{at}", has_points) for at, line in lines if line.strip()]
+
+
+def rows_have_points(labels: Iterable[Label], settings: Path) -> bool:
+    """Tell whether rows of 14 numbers are boxes with five points, and not polygons of seven.
+
+    Raises:
+        DataError: naming ``settings``, if the rows do not tell.
+    """
+    long = [each for each in labels if len(each.values) > _BOX]
+    rows = [each.values for each in long if len(each.values) == _FIVE_POINTS]
+    if not rows or len(rows) < len(long):
+        return False
+    as_points = np.mean([_fits_points(row) for row in rows]) >= _NEARLY_ALL
+    as_polygon = np.mean([_fits_polygon(row) for row in rows]) >= _NEARLY_ALL
+    if as_points == as_polygon:
+        raise DataError(
+            f"{settings}: rows such as {long[0].place} may be polygons of seven points, or boxes "
+            "with five points; expected kpt_shape: [5, 2] in the settings for the latter, or the "
+            "polygons with their first point again at their end"
+        )
+    return bool(as_points)
+
+
+def _label(line: str, place: str, has_points: bool) -> Label:
+    words = line.split()
+    try:
+        number, values = int(float(words[0])), tuple(float(word) for word in words[1:])
+    except (ValueError, OverflowError):
+        number, values = 0, ()
+    count = len(values)
+    is_box = count in (_BOX, _FIVE_MARKED_POINTS) or (has_points and count >= _BOX)
+    is_polygon = count >= 6 and count % 2 == 0
+    if not (is_box or is_polygon) or not np.abs(values).max() <= _FAR:
+        raise DataError(
+            f"{place}: {excerpt(line.strip())} is no label, expected a class and x y width height, "
+            "or points, in shares of the image"
+        )
+    return Label(place, number, values)
+
+
+def _fits_points(values: tuple[float, ...]) -> bool:
+    """Whether points lie in their box or near it, spread as eyes and mouth are; those that are not
+    known are -1."""
+    points_52: NDArray[np.float64] = np.reshape(values[_BOX:], (5, 2))
+    known = points_52[(points_52 >= 0).all(axis=1)]
+    centre, sides = np.array(values[:2]), np.array(values[2:_BOX])
+    if not len(known):
+        return True
+    spread = (known.max(axis=0) - known.min(axis=0) >= _LEAST_SPREAD * sides).any()
+    return bool(spread and (np.abs(known - centre) <= 0.75 * sides).all())
+
+
+def _fits_polygon(values: tuple[float, ...]) -> bool:
+    """Whether the second point, where a box has its sides, is near the others."""
+    points_72: NDArray[np.float64] = np.reshape(values, (7, 2))
+    others = np.delete(points_72, 1, axis=0)
+    low, high = others.min(axis=0), others.max(axis=0)
+    extent = high - low
+    inside = (points_72[1] >= low - extent) & (points_72[1] <= high + extent)
+    return bool(inside.all() and min(values) >= 0)
