@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from nasface.annotations.records import ImageRecord
 from nasface.arrays import Float32
-from nasface.data.images import read_image, read_orientation
+from nasface.data.decoded import DECODES_ANEW, DecodedImages
+from nasface.data.images import read_orientation
 from nasface.data.jpeg import JPEG_START, has_all_data
 from nasface.errors import DataError
 from nasface.io.archives import file_bytes
@@ -165,13 +166,15 @@ def check_records(
     *,
     thorough: bool = False,
     has_boxes: bool = True,
+    decoded: DecodedImages = DECODES_ANEW,
 ) -> DataCheck:
     """Read every image and compare it with its boxes.
 
     ``thorough`` also looks for pictures whose data end early although their file does not, and for
-    files that are the same. Without ``has_boxes`` the faces are not known as boxes.
+    files that are the same. Without ``has_boxes`` the faces are not known as boxes. Images that are
+    kept ``decoded`` have been read before.
     """
-    facts = _inspect(records, thorough, progress)
+    facts = _inspect(records, thorough, progress, decoded)
     found = [
         *_unreadable(records, facts),
         *_cut(records, facts),
@@ -183,7 +186,7 @@ def check_records(
 
 
 def _inspect(
-    records: Sequence[ImageRecord], thorough: bool, progress: Progress
+    records: Sequence[ImageRecord], thorough: bool, progress: Progress, decoded: DecodedImages
 ) -> list[ImageFacts]:
     """Look at all images, in several threads; shows progress where that takes a while."""
     started, is_shown = time.monotonic(), False
@@ -192,7 +195,7 @@ def _inspect(
     with warnings.catch_warnings():
         pool = ThreadPoolExecutor(min(8, cores()))
         try:
-            for facts in pool.map(lambda record: inspect_image(record, thorough), records):
+            for facts in pool.map(lambda each: inspect_image(each, thorough, decoded), records):
                 found.append(facts)
                 if is_shown:
                     progress.advance()
@@ -204,10 +207,12 @@ def _inspect(
     return found
 
 
-def inspect_image(record: ImageRecord, thorough: bool = False) -> ImageFacts:
+def inspect_image(
+    record: ImageRecord, thorough: bool = False, decoded: DecodedImages = DECODES_ANEW
+) -> ImageFacts:
     """Read one image."""
     try:
-        height, width = read_image(record.path, exif=False).shape[:2]
+        height, width = decoded.read(record.path, exif=False).shape[:2]
     except DataError as error:
         return ImageFacts(None, problem=str(error))
     orientation = read_orientation(record.path)

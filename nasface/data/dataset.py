@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from nasface.annotations.records import ImageRecord
 from nasface.arrays import Image
 from nasface.data.augment import AugmentConfig, Sample
-from nasface.data.images import read_image, to_tensor
+from nasface.data.decoded import DECODES_ANEW, DecodedImages
+from nasface.data.images import to_tensor
 from nasface.data.mixing import draw_sample
 from nasface.errors import DataError
 from nasface.random_streams import Purpose, stream, torch_seed
@@ -31,7 +32,8 @@ class FaceDataset(Dataset[Example]):
     a sample come from the stream of ``(seed, epoch, position)``, so it does not matter which worker
     makes it. ``half``: of a search, which has streams of their own for its two data sets.
     ``epochs`` are those of the whole training, which ends with samples of single images.
-    ``cache_mb``: how much of the decoded images each process keeps, in MB.
+    ``cache_mb``: how much of the decoded images each process keeps, in MB; ``decoded`` keeps them on
+    disk.
     """
 
     def __init__(
@@ -43,12 +45,13 @@ class FaceDataset(Dataset[Example]):
         *,
         epochs: int | None = None,
         cache_mb: float = 0.0,
+        decoded: DecodedImages = DECODES_ANEW,
     ) -> None:
         self.records = records
         self.config = config
         self.seed, self.half = seed, half
         self.mixing_epochs = math.inf if epochs is None else epochs * (1 - config.plain_end)
-        self.cache = ImageCache(cache_mb)
+        self.cache = ImageCache(cache_mb, decoded)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -79,15 +82,16 @@ class FaceDataset(Dataset[Example]):
 class ImageCache:
     """Reads images and keeps the first of them, decoded, up to ``megabytes`` in all."""
 
-    def __init__(self, megabytes: float) -> None:
+    def __init__(self, megabytes: float, decoded: DecodedImages) -> None:
         self.left = megabytes * 1e6
+        self.decoded = decoded
         self.kept: dict[Path, Image] = {}
 
     def read(self, record: ImageRecord) -> Image:
         """Return the image of a record, not to be written to. Raises as ``read_image`` does."""
         image = self.kept.get(record.path)
         if image is None:
-            image = read_image(record.path, exif=record.exif == "apply")
+            image = self.decoded.read(record.path, exif=record.exif == "apply")
             if image.nbytes <= self.left:
                 self.kept[record.path] = image
                 self.left -= image.nbytes

@@ -8,6 +8,7 @@ from typing import Any
 from nasface.annotations.formats import DataConfig
 from nasface.annotations.records import ImageRecord
 from nasface.data.check import BadImages, DataCheck, check_records
+from nasface.data.decoded import DECODES_ANEW, DecodedImages
 from nasface.errors import DataError
 from nasface.progress import Progress
 
@@ -38,7 +39,13 @@ class ReadConfig(DataConfig, _DataFolder):
     left out and reported. In an evaluation their faces count as not found."""
 
 
-def read_split(root: Path, split: str, config: ReadConfig, progress: Progress) -> DataCheck:
+def read_split(
+    root: Path,
+    split: str,
+    config: ReadConfig,
+    progress: Progress,
+    decoded: DecodedImages = DECODES_ANEW,
+) -> DataCheck:
     """Read the annotations and look at every image of a part of a data set; notes what is wrong.
 
     Raises:
@@ -46,7 +53,7 @@ def read_split(root: Path, split: str, config: ReadConfig, progress: Progress) -
             if ``config.bad_images`` is "stop", or if no image can be read.
     """
     records = config.read(root, split, need_images=config.bad_images == "stop")
-    return check_images(records, config.bad_images, part_name(split), progress)
+    return check_images(records, config.bad_images, part_name(split), progress, decoded=decoded)
 
 
 def check_images(
@@ -55,14 +62,16 @@ def check_images(
     part: str,
     progress: Progress,
     has_boxes: bool = True,
+    decoded: DecodedImages = DECODES_ANEW,
 ) -> DataCheck:
     """Look at every image, and note what is wrong; ``part`` names the images in messages, and
-    ``has_boxes`` says whether their faces are known as boxes.
+    ``has_boxes`` says whether their faces are known as boxes. What is kept ``decoded`` was read
+    before.
 
     Raises:
         DataError: for an image that cannot be read if the rule is "stop", or if none can be read.
     """
-    check = check_records(records, progress, has_boxes=has_boxes)
+    check = check_records(records, progress, has_boxes=has_boxes, decoded=decoded)
     bad = check.unreadable
     if bad and (rule == "stop" or not check.readable):
         hint = ", or leave them out by --bad-images skip" if check.readable else ""

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from nasface.arch.genotype import Genotype
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import WHOLE, FaceDataset, Shard
+from nasface.data.decoded import DecodedImages
 from nasface.data.loader import Batches
 from nasface.data.reading import ReadConfig
 from nasface.detection.config import DetectorConfig
@@ -52,6 +54,9 @@ class JobConfig(ReadConfig):
     image_cache_mb: float = 0.0
     """Memory in MB in which each loading process keeps decoded images, so that they are not decoded
     anew in each epoch; the batches do not depend on it."""
+    image_cache_folder: str = ""
+    """Folder in which decoded images are kept from one run to the next, at 3 bytes a pixel; the
+    batches do not depend on it."""
     checkpoint_minutes: float = 5.0
     """Time between checkpoints; one is also written after each epoch and on Ctrl-C."""
     rank_timeout: float = 60.0
@@ -101,6 +106,11 @@ class JobConfig(ReadConfig):
                 "channel to normalise on the last level; expected 2, or size above "
                 f"{2 ** LEVELS[-1]}"
             )
+
+    @property
+    def decoded(self) -> DecodedImages:
+        """Where decoded images are kept."""
+        return DecodedImages(Path(self.image_cache_folder) if self.image_cache_folder else None)
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:

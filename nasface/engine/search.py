@@ -127,7 +127,9 @@ def check_search_inputs(
     Raises:
         DataError: for images that cannot be read, or without a valid face.
     """
-    images = check_images(inputs.images, config.bad_images, "training", progress)
+    images = check_images(
+        inputs.images, config.bad_images, "training", progress, decoded=config.decoded
+    )
     check_faces(images.readable, "data")
     return replace(inputs, images=images.readable, data=describe_data({"train": images}))
 
@@ -155,6 +157,7 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
                 half,
                 epochs=config.epochs,
                 cache_mb=config.image_cache_mb,
+                decoded=config.decoded,
             ),
             batch,
             config.workers,

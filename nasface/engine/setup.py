@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from nasface.annotations.records import ImageRecord
 from nasface.data.check import DataCheck
-from nasface.data.reading import ReadConfig, read_split
+from nasface.data.reading import read_split
 from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
 from nasface.detection.detector import Detector
 from nasface.detection.searchable import SearchableDetector
+from nasface.engine.job import JobConfig
 from nasface.errors import ConfigError, DataError
 from nasface.machine import peak_process_mb
 from nasface.models import weights_path
@@ -34,14 +35,14 @@ def data_folder(data: str) -> Path:
     return Path(data)
 
 
-def read_training_images(data: str, config: ReadConfig, progress: Progress) -> DataCheck:
+def read_training_images(data: str, config: JobConfig, progress: Progress) -> DataCheck:
     """Read and look at the training images of a setting; notes what is wrong with them.
 
     Raises:
         ConfigError: without a data folder. DataError: for one that cannot be used, an image that
             cannot be read (unless the settings say to skip it), or no valid face.
     """
-    check = read_split(data_folder(data), "train", config, progress)
+    check = read_split(data_folder(data), "train", config, progress, config.decoded)
     check_faces(check.readable, data)
     return check
 

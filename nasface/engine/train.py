@@ -171,7 +171,7 @@ def load_train_inputs(
             f"genotype {genotype.name}; --detector.levels sets those of the detector"
         )
     train = read_training_images(config.data, config, shown)
-    val = read_split(data_folder(config.data), "val", config, shown)
+    val = read_split(data_folder(config.data), "val", config, shown, config.decoded)
     same = {each.path for each in train.records} & {each.path for each in val.records}
     if same:
         shown.note(
@@ -195,11 +195,15 @@ def check_train_inputs(inputs: TrainInputs, config: TrainConfig, progress: Progr
     Raises:
         DataError: for images that cannot be read, or without a valid face.
     """
-    train = check_images(inputs.train, config.bad_images, "training", progress)
+    train = check_images(
+        inputs.train, config.bad_images, "training", progress, decoded=config.decoded
+    )
     check_faces(train.readable, "data")
     if inputs.val is None:
         return replace(inputs, train=train.readable, data=describe_data({"train": train}))
-    val = check_images(inputs.val, config.bad_images, "validation", progress)
+    val = check_images(
+        inputs.val, config.bad_images, "validation", progress, decoded=config.decoded
+    )
     return replace(
         inputs,
         train=train.readable,
@@ -244,6 +248,7 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
                 config.seed,
                 epochs=config.epochs,
                 cache_mb=config.image_cache_mb,
+                decoded=config.decoded,
             ),
             batch,
             config.workers,

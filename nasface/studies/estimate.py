@@ -41,8 +41,9 @@ class MethodEstimate:
 def estimate_comparison(plan: StudySpec, progress: Progress) -> list[MethodEstimate]:
     """Time a few steps of each method's search and training, in this process.
 
-    A cell drawn at random stands for the one that a search would find. The scoring of random cells
-    by a supernet is not counted, nor is the start of the processes, some seconds each.
+    A cell drawn at random stands for the one that a search would find. A supernet that several
+    methods share is counted for the first of them. The scoring of random cells is not counted, nor
+    is the start of the processes, some seconds each.
 
     Raises:
         NasfaceError: for a plan whose runs could not start.
@@ -61,7 +62,7 @@ def estimate_comparison(plan: StudySpec, progress: Progress) -> list[MethodEstim
 
 
 def _search_seconds(run: StudyRun, training: float) -> float:
-    if run.search is None or run.strategy == "random":
+    if run.search is None or run.strategy == "random" or run.supernet:
         return 0.0
     if run.strategy == HALVING:
         rounds = halving_rounds(run.candidates, run.train.epochs)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from torch import nn
 
 import nasface
@@ -32,7 +33,7 @@ from nasface.detection.latency import load_latency_table
 from nasface.detection.zoo import TABLE_SIZE
 from nasface.device import choose_device, wait_for
 from nasface.engine.evaluate import Evaluation, evaluate_ap
-from nasface.engine.search import run_search
+from nasface.engine.search import SearchConfig, run_search
 from nasface.engine.setup import peak_memory_mb
 from nasface.engine.train import run_training
 from nasface.errors import ConfigError
@@ -55,6 +56,7 @@ RANK_CELLS, RANKED = "cells.json", "rank.json"
 PREDICT_CELLS, PREDICTED = "predict-cells.json", "predict.json"
 """The same for zero-cost predictors."""
 GENOTYPE_FILE = "genotype.yaml"
+_SEARCH_LOCK = ".search-lock"
 _LATENCY_ROUNDS = 7
 _DRAWS = 1000
 """Random cells that are looked at for one that keeps a limit."""
@@ -64,7 +66,7 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Find the run's genotype; whether it was found, or the search was stopped on the way."""
     assert run.search is not None
     first = folder.parent / Path(replace(run, training=0).path).name
-    if run.training and (first / SEARCHED).is_file():
+    if run.training and not run.cell and (first / SEARCHED).is_file():
         for name in (GENOTYPE_FILE, SEARCHED):
             shutil.copyfile(first / name, folder / name)
         return True
@@ -82,11 +84,10 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         genotype = halved.genotype
         cost = {"search_seconds": halved.seconds, "search_peak_mb": halved.peak_mb}
     else:
-        place = folder / "search"
-        result = run_search(run.search, place, progress, resume=can_resume(place))
-        if not result.finished:
+        place = _supernet_folder(run, folder)
+        if not _searched(run.search, place, progress):
             return False
-        genotype = result.genotype
+        genotype = load_genotype(place / GENOTYPE_FILE)
         summary = json.loads((place / "summary.json").read_text("utf-8"))
         cost = {
             "search_seconds": summary["seconds"],
@@ -101,6 +102,22 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     return True
 
 
+def _supernet_folder(run: StudyRun, folder: Path) -> Path:
+    """The folder of the search, which may be that of another run of the comparison."""
+    owner = folder.parents[2] / run.supernet if run.supernet else folder
+    owner.mkdir(parents=True, exist_ok=True)
+    return owner / "search"
+
+
+def _searched(config: SearchConfig, place: Path, progress: Progress) -> bool:
+    """Whether a search has come to its end, where need be now: it belongs to all runs that share it,
+    and the first to come does it."""
+    with FileLock(place.parent / _SEARCH_LOCK):
+        if (place / "summary.json").is_file():
+            return True
+        return run_search(config, place, progress, resume=can_resume(place)).finished
+
+
 def _selected(run: StudyRun, place: Path) -> Genotype:
     assert run.search is not None
     score = OneShotScorer(place, run.search.data, run.score_images)
@@ -110,10 +127,10 @@ def _selected(run: StudyRun, place: Path) -> Genotype:
 
 
 def _first_allowed(space: SearchSpace, run: StudyRun) -> Genotype:
-    """The first random cell of a seed that keeps the limit."""
+    """The first random cell of a seed that keeps the limit, of the draws for the run's number."""
     allowed = within(run.limit, run.train.detector)
     for at in range(_DRAWS):
-        genotype = random_genotype(space, run.seed, at)
+        genotype = random_genotype(space, run.seed, run.cell * _DRAWS + at)
         if allowed(genotype):
             return genotype
     raise ConfigError(
@@ -165,6 +182,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         "strategy": run.strategy,
         "nodes": run.nodes,
         "seed": run.seed,
+        "cell": run.cell,
         "training": run.training,
         **accuracies(evaluation, records, Path(config.data)),
         **_search_cost(run, folder),
@@ -229,7 +247,8 @@ def _ground_truth(records: Sequence[ImageRecord], data: Path) -> list[WiderGroun
 def rank_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Score the cells that :data:`RANK_CELLS` lists (paths of genotypes) by the run's supernet."""
     assert run.search is not None
-    score = OneShotScorer(folder / "search", run.search.data, run.score_images)
+    place = _supernet_folder(run, folder)
+    score = OneShotScorer(place, run.search.data, run.score_images)
     paths = json.loads((folder / RANK_CELLS).read_text("utf-8"))["cells"]
     progress.start("rank", len(paths))
     scores = {}

@@ -114,8 +114,10 @@ def spreads(plan: StudySpec, runs: pd.DataFrame) -> pd.DataFrame:
     """Standard deviations between what seeds find and within, of its trainings: a row for each
     group of rows in ``spread``, such as those that differ in the number of trainings alone."""
     found = []
+    cell = runs["cell"].fillna(0) if "cell" in runs else 0  # older runs have one cell each
     for labels in plan.spread:
-        own = runs[runs["label"].isin(labels)].groupby(["label", "seed"])[plan.metric]
+        own = runs.assign(cell=cell)[runs["label"].isin(labels)]
+        own = own.groupby(["label", "seed", "cell"])[plan.metric]
         groups = [group.astype(float).tolist() for _, group in own]
         if len(groups) < 2 or max(map(len, groups)) < 2:
             continue

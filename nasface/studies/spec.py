@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from nasface.engine.train import TrainConfig, train_config_of
 from nasface.errors import ConfigError
 from nasface.io.former_names import with_current_names
 from nasface.io.settings import load_config, merged
-from nasface.io.yaml import parse_dataclass, plain_values
+from nasface.io.yaml import parse_dataclass, plain_values, to_yaml
 from nasface.nas.policies import POLICIES
 from nasface.nas.selection import SELECTIONS
 from nasface.nas.zero_cost import PREDICTORS
@@ -99,7 +99,8 @@ class MethodSpec:
     (:mod:`nasface.nas.selection`), ``halving`` for what is left of as many random cells in short
     trainings (:mod:`nasface.studies.halving`), or ``fixed`` for what ``train`` names. ``seeds``,
     where given, stand in the place of the plan's. What a seed finds is trained ``trainings`` times,
-    each with a seed of its own, which tells the spread of cells from that of trainings.
+    each with a seed of its own, which tells the spread of cells from that of trainings. ``random``
+    draws so many ``cells`` for each seed, whose mean is then that of the seed.
     """
 
     name: str
@@ -107,6 +108,7 @@ class MethodSpec:
     nodes: tuple[int, ...] = ()
     seeds: tuple[int, ...] = ()
     trainings: int = 1
+    cells: int = 1
     search: dict[str, Any] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
 
@@ -163,6 +165,11 @@ class StudySpec:
                 raise ConfigError(
                     f"methods: {method.name}: trainings {method.trainings}, expected 1 or more"
                 )
+            if method.cells < 1 or (method.cells > 1 and method.strategy != "random"):
+                raise ConfigError(
+                    f"methods: {method.name}: cells {method.cells}, expected 1, or more with "
+                    "strategy random"
+                )
             known = dict.fromkeys((*SETTINGS, *SELECTIONS, *POLICIES, "fixed"))
             if method.strategy not in known:
                 raise ConfigError(
@@ -202,7 +209,12 @@ class StudySpec:
 @dataclass(frozen=True, kw_only=True)
 class StudyRun:
     """A search, where there is one, and a training of what it found, the first of which is number
-    0. ``label`` names the row."""
+    0. ``label`` names the row.
+
+    ``cell`` numbers the random cells of a seed. ``supernet`` is the folder, within that of the
+    comparison, of the run whose supernet this one takes: that of the first method with the same
+    settings of the search. Empty for one of its own.
+    """
 
     label: str
     method: str
@@ -216,6 +228,8 @@ class StudyRun:
     training: int = 0
     score_images: int = 64
     limit: LatencyLimit | None = None
+    cell: int = 0
+    supernet: str = ""
 
     @property
     def path(self) -> str:
@@ -266,11 +280,21 @@ def runs_of(plan: StudySpec) -> list[StudyRun]:
         for seed in every
         for method, nodes in rows
         if seed in (method.seeds or plan.seeds)
-        for training in range(method.trainings)
+        for training in range(method.cells * method.trainings)
     ]
     if len({run.path for run in runs}) < len(runs):
         raise ConfigError("methods: two names differ only in characters that no folder can have")
-    return runs
+    return list(_sharing_supernets(runs))
+
+
+def _sharing_supernets(runs: Iterable[StudyRun]) -> Iterator[StudyRun]:
+    """Runs that select by the scores of the same supernet take that of the first of them."""
+    first: dict[str, StudyRun] = {}
+    for run in runs:
+        if run.strategy in SELECTIONS and not run.training:
+            owner = first.setdefault(to_yaml(run.search), run)
+            run = run if owner is run else replace(run, supernet=owner.path)
+        yield run
 
 
 def _row_label(method: MethodSpec, nodes: int | None) -> str:
@@ -342,4 +366,5 @@ def _run(
         training=training,
         score_images=plan.score_images,
         limit=plan.limit,
+        cell=training // method.trainings,
     )

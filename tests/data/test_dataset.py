@@ -13,6 +13,7 @@ from nasface.annotations.records import ImageRecord
 from nasface.annotations.widerface import ATTRIBUTES
 from nasface.data.augment import AugmentConfig
 from nasface.data.dataset import FaceDataset, StepSampler, collate, make_loader
+from nasface.data.decoded import DecodedImages
 from nasface.data.images import write_image
 from nasface.errors import DataError
 
@@ -65,8 +66,22 @@ def test_a_cache_changes_no_sample_and_keeps_to_its_size(
     # Of images of 60 x 90 and more, 16 200 bytes each, two fit.
     assert [path.name for path in cached.cache.kept] == ["0.png", "1.png"]
     wanted = plain[3, 1]
-    monkeypatch.setattr("nasface.data.dataset.read_image", None)
+    monkeypatch.setattr("nasface.data.decoded.read_image", None)
     assert torch.equal(cached[3, 1][0], wanted[0])
+
+
+def test_images_that_are_kept_on_disk_give_the_same_samples(
+    records: list[ImageRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = FaceDataset(records, CONFIG, seed=1)
+    kept = FaceDataset(records, CONFIG, seed=1, decoded=DecodedImages(tmp_path / "kept"))
+    wanted = [plain[0, position] for position in range(len(records))]
+    for _ in range(2):
+        for position, (image, targets) in enumerate(wanted):
+            again, targets_again = kept[0, position]
+            assert torch.equal(again, image)
+            assert torch.equal(targets_again.boxes_M4, targets.boxes_M4)
+        monkeypatch.setattr("nasface.data.decoded.read_image", None)
 
 
 def test_the_last_epochs_have_no_mosaics(
@@ -80,7 +95,7 @@ def test_the_last_epochs_have_no_mosaics(
         return np.zeros((60, 90, 3), np.uint8)
 
     dataset = FaceDataset(records, config, seed=0, epochs=4)
-    monkeypatch.setattr("nasface.data.dataset.read_image", note)
+    monkeypatch.setattr("nasface.data.decoded.read_image", note)
     counts = []
     for epoch in range(4):
         read.clear()

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from tiny import Notes, write_tiny
 
+from nasface.data.decoded import DecodedImages
 from nasface.data.reading import ReadConfig, describe_data, read_split
 from nasface.errors import DataError
 
@@ -51,3 +52,14 @@ def test_a_sound_part_is_read_silently(root: Path) -> None:
     assert notes.notes == check.left_out == []
     assert {each.exif for each in check.records} == {"apply"}
     assert check.sizes == {f"0--Squares/{at}.jpg": (64, 64) for at in range(3)}
+
+
+def test_images_that_are_kept_decoded_are_not_read_again(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded, config = DecodedImages(tmp_path / "kept"), ReadConfig(bad_images="skip")
+    first = read_split(root, "train", config, Notes(), decoded)
+    monkeypatch.setattr("nasface.data.images.cv2.imdecode", lambda *_: None)
+    again = read_split(root, "train", config, Notes(), decoded)
+    assert again.facts == first.facts
+    assert len(first.readable) > 0

@@ -91,6 +91,20 @@ def test_the_power_of_a_contrast_is_that_of_the_seeds_that_both_rows_have() -> N
     assert [each.effect for each in twofold] == [detectable_effect(3, level=0.025)] * 2
 
 
+def test_the_spread_tells_the_random_cells_of_a_seed_apart() -> None:
+    values = [[0.5, 0.52], [0.9, 0.91]]
+    found = [
+        {"label": "once", "seed": 0, "cell": cell, "training": 2 * cell + at, "easy": each}
+        for cell, own in enumerate(values)
+        for at, each in enumerate(own)
+    ]
+    made = plan(spread=[["once"]])
+    key = made.metric
+    table = spreads(made, pd.DataFrame([{**row, key: row["easy"]} for row in found]))
+    assert table[["cells", "trainings"]].to_numpy().tolist() == [[2, 4]]
+    assert table["sd_trainings"][0] < 0.02 < 0.2 < table["sd_cells"][0]
+
+
 def test_the_spread_is_of_all_rows_named() -> None:
     table = spreads(plan(), pd.DataFrame(rows()))
     assert table[["cells", "trainings"]].to_numpy().tolist() == [[7, 10]]

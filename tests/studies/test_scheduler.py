@@ -17,7 +17,7 @@ import pytest
 from filelock import FileLock
 from tiny import write_tiny
 
-from nasface.arch.io import load_genotype
+from nasface.arch.io import load_genotype, load_search_space
 from nasface.cli.main import main
 from nasface.errors import ConfigError, RunError
 from nasface.io.yaml import to_yaml
@@ -251,6 +251,38 @@ def test_random_search_takes_the_cell_that_its_supernet_likes_best(
     assert load_genotype(tmp_path / "genotype.yaml").cells == best.cells
     cost = json.loads((tmp_path / "search.json").read_text())
     assert cost["search_seconds"] > 0
+
+
+def test_methods_with_one_search_share_its_supernet(data: Path, tmp_path: Path) -> None:
+    methods = [
+        MethodSpec(name=name, strategy=name, nodes=(4,)) for name in ("random-search", "evolution")
+    ]
+    best, evolved = runs_of(plan(data, *methods, candidates=3))
+    folders = {run.label: tmp_path / run.path for run in (best, evolved)}
+    # Whichever comes first trains it, in the folder of the first.
+    for run in (evolved, best):
+        folders[run.label].mkdir(parents=True, exist_ok=True)
+        assert search_phase(run, folders[run.label], Silent())
+    assert [each.parent for each in tmp_path.rglob("search")] == [folders[best.label]]
+    seconds = json.loads((folders[best.label] / "search/summary.json").read_text())["seconds"]
+    score = OneShotScorer(folders[best.label] / "search", str(data))
+    for folder in folders.values():
+        assert json.loads((folder / "search.json").read_text())["search_seconds"] > seconds
+        assert score(load_genotype(folder / "genotype.yaml")) < 0
+
+
+def test_a_seed_may_have_several_random_cells(data: Path, tmp_path: Path) -> None:
+    several = MethodSpec(name="random", strategy="random", nodes=(4,), cells=2, trainings=2)
+    runs = runs_of(plan(data, several))
+    found = []
+    for run in runs:
+        folder = tmp_path / run.path
+        folder.mkdir(parents=True)
+        assert search_phase(run, folder, Silent())
+        found.append(load_genotype(folder / "genotype.yaml").cells)
+    assert found[0] == found[1] != found[2] == found[3]
+    assert found[0] == random_genotype(load_search_space("autofem-cpm", nodes=4), 0).cells
+    assert len({run.train.seed for run in runs}) == 4
 
 
 def test_the_figure_is_drawn(tmp_path: Path) -> None:

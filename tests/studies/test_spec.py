@@ -98,6 +98,21 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
     assert found == ["", "", "search.epochs", "train.detector.channels"]
 
 
+def test_a_supernet_is_shared_by_methods_with_the_same_search_and_seed() -> None:
+    searches = [{"epochs": 3}, {"epochs": 3}, {"epochs": 4}]
+    methods = [
+        MethodSpec(name=f"m{at}", strategy=strategy, search=search, trainings=2)
+        for at, (strategy, search) in enumerate(
+            zip(["random-search", "evolution", "swaps"], searches, strict=True)
+        )
+    ]
+    runs = [each for each in runs_of(plan(*methods, seeds=(0, 1))) if each.training == 0]
+    assert [(each.label, each.supernet) for each in runs] == [
+        ("m0", ""), ("m1", "runs/m0/seed-0"), ("m2", ""),
+        ("m0", ""), ("m1", "runs/m0/seed-1"), ("m2", ""),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("made", "message"),
     [
@@ -113,6 +128,8 @@ def test_runs_differ_by_settings_and_not_by_places() -> None:
             lambda: plan(MethodSpec(name="a", strategy="fixed", nodes=(4,))),
             "no meaning for strategy fixed",
         ),
+        (lambda: plan(MethodSpec(name="a", strategy="evolution", cells=2)), "a: cells 2, expected"),
+        (lambda: plan(MethodSpec(name="a", strategy="random", cells=0)), "a: cells 0, expected"),
         (
             lambda: plan(MethodSpec(name="a", strategy="random"), rank=("a",)),
             "rank: 'a', expected methods",
