@@ -32,8 +32,8 @@ class FaceDataset(Dataset[Example]):
     a sample come from the stream of ``(seed, epoch, position)``, so it does not matter which worker
     makes it. ``half``: of a search, which has streams of their own for its two data sets.
     ``epochs`` are those of the whole training, which ends with samples of single images.
-    ``cache_mb``: how much of the decoded images each process keeps, in MB; ``decoded`` keeps them on
-    disk.
+    ``cache_mb``: how much of the decoded images each process keeps, in MB; ``decoded`` keeps them
+    on disk.
     """
 
     def __init__(

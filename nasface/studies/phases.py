@@ -110,8 +110,8 @@ def _supernet_folder(run: StudyRun, folder: Path) -> Path:
 
 
 def _searched(config: SearchConfig, place: Path, progress: Progress) -> bool:
-    """Whether a search has come to its end, where need be now: it belongs to all runs that share it,
-    and the first to come does it."""
+    """Whether a search has come to its end, if need be now: of the runs that share it, the first to
+    come makes it."""
     with FileLock(place.parent / _SEARCH_LOCK):
         if (place / "summary.json").is_file():
             return True

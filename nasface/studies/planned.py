@@ -116,8 +116,8 @@ def spreads(plan: StudySpec, runs: pd.DataFrame) -> pd.DataFrame:
     found = []
     cell = runs["cell"].fillna(0) if "cell" in runs else 0  # older runs have one cell each
     for labels in plan.spread:
-        own = runs.assign(cell=cell)[runs["label"].isin(labels)]
-        own = own.groupby(["label", "seed", "cell"])[plan.metric]
+        named = runs.assign(cell=cell)[runs["label"].isin(labels)]
+        own = named.groupby(["label", "seed", "cell"])[plan.metric]
         groups = [group.astype(float).tolist() for _, group in own]
         if len(groups) < 2 or max(map(len, groups)) < 2:
             continue
