@@ -2,6 +2,9 @@
 
 import importlib
 import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +22,19 @@ def need(name: str, install: str) -> ModuleType:
     """
     require(install, name.partition(".")[0])
     return importlib.import_module(name)
+
+
+@contextmanager
+def hidden(package: str) -> Iterator[None]:
+    """Let what is imported meanwhile find no such package."""
+    known = sys.modules.get(package)
+    sys.modules[package] = None  # type: ignore[assignment]  # as the import system has it
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+        if known is not None:
+            sys.modules[package] = known
 
 
 def require(install: str, *packages: str) -> None:

@@ -29,8 +29,8 @@ OPTIONAL = (
 
 #: extras that "all" leaves out; setup.cfg says why
 BY_NAME = (
-    "backbones", "coreml", "executorch", "litert", "mnn", "mlflow", "ncnn", "openvino", "ray",
-    "wandb",
+    "backbones", "coreml", "executorch", "litert", "mnn", "mlflow", "ncnn", "nncf", "openvino",
+    "ray", "wandb",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from nasface.detection.detector import Detector
 from nasface.device import choose_device
 from nasface.errors import ConfigError, RunError
 from nasface.inference.loading import read_detector
-from nasface.inference.onnx_runtime import Engine
+from nasface.inference.onnx_runtime import ONNX_RUNTIME, Engine
 from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
 from nasface.inference.predict import InferenceConfig, detect_batch
 from nasface.models import DEFAULT_MODEL, ReleasedPrecision, weights_path
@@ -128,9 +128,10 @@ class FaceDetector(nn.Module):
         """
         if isinstance(self.module, Detector):
             return self._copies.chosen(self.module, self.config, engine, pictures)
-        if engine == "torch":
-            raise ConfigError("engine: torch cannot run an ONNX file, expected onnxruntime or auto")
-        return self.module, "ONNX Runtime"
+        runtime = str(getattr(self.module, "runtime", ONNX_RUNTIME))
+        if engine == "torch" or (engine == "onnxruntime" and runtime != ONNX_RUNTIME):
+            raise ConfigError(f"engine: {engine} cannot run a file of {runtime}, expected auto")
+        return self.module, runtime
 
     def __getstate__(self) -> dict[str, Any]:
         # A session of ONNX Runtime cannot be copied.
@@ -286,16 +287,16 @@ def load_detector(
     """Load a detector: a released one by name (``nasface models`` lists them), of weights of
     ``nasface train`` or :meth:`FaceDetector.save`, of a folder of
     :meth:`FaceDetector.save_pretrained`, from the Hugging Face Hub (``hf://owner/name``, or
-    ``hf://owner/name@revision``), of an ONNX file of ``nasface export``, which can detect and be
-    evaluated only, or of RetinaFace's weights as its common torch port publishes them (``.pth``),
-    without landmarks.
+    ``hf://owner/name@revision``), of an ``.onnx`` or ``.xml`` file of ``nasface export``, which can
+    detect and be evaluated only, or of RetinaFace's weights as its common torch port publishes them
+    (``.pth``), without landmarks.
 
     ``device`` is cpu, cuda, mps, or auto: a CUDA GPU where there is one. ``precision`` int8 takes
     the 8-bit ONNX file of a released detector, which can detect and be evaluated only.
 
     Raises:
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
-        ExportError: for an ONNX file without onnxruntime.
+        MissingPackageError: for an exported file without its runtime.
         ConfigError: for a device that is not there, or int8 of other weights.
     """
     path = weights_path(path, precision)

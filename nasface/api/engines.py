@@ -8,7 +8,7 @@ from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
 from nasface.errors import ConfigError, MissingPackageError, RunError
-from nasface.inference.onnx_runtime import OUTPUT_NAMES, Engine, OnnxDetector, runner
+from nasface.inference.onnx_runtime import ONNX_RUNTIME, OUTPUT_NAMES, Engine, OnnxDetector, runner
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.optional import require
@@ -17,7 +17,7 @@ from nasface.optional import require
 #: 14 ms a picture of 1024 x 768 (docs/results/latency.md).
 ONNX_FROM = 20
 
-_BY_TORCH, _BY_ONNX = "torch", "ONNX Runtime"
+_BY_TORCH = "torch"
 
 
 class DetectingCopies:
@@ -73,7 +73,7 @@ class DetectingCopies:
                     raise
                 self._refusal = str(problem)
                 return fused, f"{_BY_TORCH} ({problem})"
-        return self._onnx, _BY_ONNX
+        return self._onnx, ONNX_RUNTIME
 
 
 def _is_same(one: list[tuple[Tensor, int, int]], other: list[tuple[Tensor, int, int]]) -> bool:

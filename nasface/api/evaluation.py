@@ -41,8 +41,8 @@ class EvaluateConfig:
     data: str = ""
     """Folder of the data, or its .json, .yaml, .csv or label.txt file."""
     weights: str = ""
-    """A released detector by name, weights that `nasface train` wrote, or an ONNX file of `nasface
-    export`; their detections are made and scored."""
+    """A released detector by name, weights that `nasface train` wrote, or an .onnx or .xml file of
+    `nasface export`; their detections are made and scored."""
     detections: str = ""
     """Detections to score, instead of weights: in the protocol's form, or a .json file of results
     in COCO's."""
@@ -205,7 +205,7 @@ def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, S
 
 def is_weights(path: Path) -> bool:
     """Return whether a path is that of a detector, and not of detections."""
-    return weights_path(path).suffix.lower() in (".safetensors", ".onnx")
+    return weights_path(path).suffix.lower() in (".safetensors", ".onnx", ".xml")
 
 
 def _source(detector: object, is_given: bool) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""Detectors as ONNX files that compute with 8-bit integers, beside the same in float32."""
+"""Detectors as files that compute with 8-bit integers, beside the same in float32."""
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,9 @@ from nasface.data.inputs import list_inputs
 from nasface.data.reading import ReadConfig, check_images
 from nasface.deploy.benchmark import BenchmarkConfig, LatencyRow, benchmark
 from nasface.deploy.config import ExportConfig
-from nasface.deploy.onnx import to_onnx
 from nasface.deploy.outputs import check_output
-from nasface.deploy.quantization import QuantizationConfig, quantize_model, uses_reduced_range
+from nasface.deploy.quantization.config import QuantizationConfig, uses_reduced_range
+from nasface.deploy.quantization.registry import QUANTIZED_FORMS, QuantizedForm
 from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError, DataError, ExportError, RunError
 from nasface.inference.predict import InferenceConfig, SuppressionConfig, resize_by
@@ -32,7 +33,7 @@ from nasface.io.files import draft
 from nasface.io.settings import with_settings
 from nasface.io.strict_json import to_json
 from nasface.models import DEFAULT_MODEL, weights_path
-from nasface.optional import need, require
+from nasface.optional import require
 from nasface.progress import Progress
 
 FORMS = ("float32", "int8")
@@ -55,7 +56,7 @@ class QuantizeConfig(QuantizationConfig, ReadConfig):
     longer_side: int | None = None
     """Images are seen with a longer side of so many pixels; null: at their size."""
     outputs: Literal["boxes", "detections"] = "boxes"
-    """What the file gives, as of `nasface export`."""
+    """What an .onnx file gives, as of `nasface export`; an .xml file gives heads."""
     suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
     """The suppression of outputs detections."""
     timing: BenchmarkConfig = field(default_factory=BenchmarkConfig)
@@ -75,7 +76,7 @@ class QuantizeConfig(QuantizationConfig, ReadConfig):
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """An 8-bit file beside the same detector in float32, both run by ONNX Runtime.
+    """An 8-bit file beside the same detector in float32, both run by the same runtime.
 
     ``before`` and ``after`` are the evaluations of the two, None without annotated validation
     images. ``times`` has two rows for each number of threads, float32 first. ``samples`` images
@@ -128,19 +129,22 @@ def quantize(
     progress: bool | Progress | None = None,
     **options: Any,
 ) -> Quantized:
-    """Write a detector as an ``.onnx`` file whose convolutions compute with 8-bit integers.
+    """Write a detector as a file whose convolutions compute with 8-bit integers.
 
-    Weights are int8, one scale per output channel, activations uint8; see
-    :mod:`nasface.deploy.quantization`. Training images of the data set ``data``, or else
-    ``images`` (files, folders or patterns), say in which ranges activations lie. On the data set's
-    validation images, if it has any, AP is measured before and after. ``options`` are settings of
-    :class:`QuantizeConfig`, such as ``calibration="entropy"``, and override those of ``config``.
+    The suffix of ``path`` says what runs it: ``.onnx`` ONNX Runtime; ``.xml`` OpenVINO, with the
+    weights in a ``.bin`` file beside it. Weights are int8, one scale per output channel,
+    activations have 8 bits; see :mod:`nasface.deploy.quantization`. Training images of the data set
+    ``data``, or else ``images`` (files, folders or patterns), say in which ranges activations lie.
+    On the data set's validation images, if it has any, AP is measured before and after. ``options``
+    are settings of :class:`QuantizeConfig`, such as ``calibration="entropy"``, and override those
+    of ``config``.
 
     Raises:
-        ConfigError: for an unknown option, no images, or a detector of an ONNX file.
+        ConfigError: for an unknown option or suffix, no images, or a detector of an exported file.
         DataError: naming images or annotations that cannot be read.
-        ExportError: if the file is there already, a package is missing, or onnxruntime cannot
-            quantise or run it. OutputError: if it cannot be written. No file is written then.
+        MissingPackageError: if a package is missing.
+        ExportError: if the file is there already, or it cannot be quantised or run.
+            OutputError: if it cannot be written. No file is written then.
     """
     refuse(options, ("weights", "data", "images"))
     settings = with_settings(config or QuantizeConfig(), options, "quantize")
@@ -151,33 +155,43 @@ def quantize(
         images=tuple(map(str, images)),
     )
     path = Path(path)
-    _check_place(path, settings, overwrite)
-    require("nasface[export]", "onnx", "onnxruntime")
-    with shown_progress(progress) as shown, tempfile.TemporaryDirectory() as folder:
+    form = _form(path, settings, overwrite)
+    require(form.install, *form.needs)
+    loaded, outputs = detector.loaded(), form.outputs[0]
+    if settings.outputs in form.outputs:
+        outputs = settings.outputs
+    with ExitStack() as stack:
+        shown = stack.enter_context(shown_progress(progress))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         samples = _samples(settings, shown)
         validation = _validation(settings)
-        exported = ExportConfig(outputs=settings.outputs, suppression=settings.suppression)
-        model = to_onnx(detector.loaded(), exported)
-        whole = Path(folder) / "float32.onnx"
-        whole.write_bytes(model.SerializeToString())
+        exported = ExportConfig(outputs=outputs, suppression=settings.suppression)
+        whole = folder / f"float32{path.suffix}"
+        form.save(loaded, whole, exported)
         before = _evaluate(whole, validation, settings, shown)
-        made = quantize_model(model, samples, settings, shown)
-        reduced = uses_reduced_range(settings.reduce_range)
-        _describe(made, settings, len(samples), reduced)
-        with draft(path) as temporary:
-            temporary.write_bytes(made.SerializeToString())
-            _check_runs(temporary, samples[0]())
-            after = _evaluate(temporary, validation, settings, shown)
-            times = benchmark([whole, temporary], settings.timing, shown)
+        about = _about(settings, len(samples))
+        temporary, *_ = [stack.enter_context(draft(each)) for each in form.files(path)]
+        form.quantize(whole, temporary, samples, settings, about, shown)
+        _check_runs(temporary, samples[0]())
+        after = _evaluate(temporary, validation, settings, shown)
+        times = benchmark([whole, temporary], settings.timing, shown)
+    reduced = uses_reduced_range(settings.reduce_range)
     return Quantized(path, len(samples), reduced, before, after, times)
 
 
-def _check_place(path: Path, settings: QuantizeConfig, overwrite: bool) -> None:
-    """Raise unless the file can be made there."""
-    if path.suffix != ".onnx":
-        raise ConfigError(f"{path}: expected a file with suffix .onnx")
+def _form(path: Path, settings: QuantizeConfig, overwrite: bool) -> QuantizedForm:
+    """The form that a file asks for, if it can be made there."""
+    form = QUANTIZED_FORMS.find(path.suffix, str(path))
+    form.check(settings)
+    if settings.outputs == "detections" and "detections" not in form.outputs:
+        raise ConfigError(
+            f"outputs: detections are not to be had for {path.suffix} files; expected boxes, for a "
+            "file that gives heads"
+        )
     weights = weights_path(settings.weights) if settings.weights else None
-    check_output(path, weights, overwrite=overwrite)
+    for file in form.files(path):
+        check_output(file, weights, overwrite=overwrite)
+    return form
 
 
 def _samples(settings: QuantizeConfig, progress: Progress) -> list[Callable[[], Tensor]]:
@@ -245,24 +259,19 @@ def _check_runs(file: Path, image: Tensor) -> None:
     try:
         found = load_detector(file, "cpu")(image)
     except RunError as problem:
-        raise ExportError(f"not written: onnxruntime does not take it: {problem}") from None
-    if not all(torch.isfinite(each).all() for each in (found.boxes_BA4, found.scores_BA)):
+        raise ExportError(f"not written: it does not run: {problem}") from None
+    if not all(torch.isfinite(each).all() for each in found[:2]):
         raise ExportError(f"not written: {file.name} gives values that are not finite")
 
 
-def _describe(model: Any, settings: QuantizeConfig, samples: int, reduced: bool) -> None:
-    """Say in the file's metadata how it was made."""
-    about = {each.key: each.value for each in model.metadata_props}
-    about["precision"] = "int8"
-    about["quantization"] = to_json(
-        {
-            "calibration": settings.calibration,
-            "images": samples,
-            "weights": "int8 per channel" + ", 7 bits" * reduced,
-            "activations": "uint8",
-            "kept_float": settings.keep_float,
-        },
-        indent=None,
-    )
-    del model.metadata_props[:]
-    need("onnx", "nasface[export]").helper.set_model_props(model, about)
+def _about(settings: QuantizeConfig, samples: int) -> dict[str, str]:
+    """What the file's metadata say of how it was made."""
+    reduced = uses_reduced_range(settings.reduce_range)
+    made = {
+        "calibration": settings.calibration,
+        "images": samples,
+        "weights": "int8 per channel" + ", 7 bits" * reduced,
+        "activations": "8 bits",
+        "kept_float": settings.keep_float,
+    }
+    return {"precision": "int8", "quantization": to_json(made, indent=None)}

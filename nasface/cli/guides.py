@@ -284,6 +284,10 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "nasface quantize --images holiday --out int8.onnx",
                 ),
                 (
+                    "For OpenVINO",
+                    "nasface quantize --data wider --out int8.xml",
+                ),
+                (
                     "For processors without VNNI",
                     "nasface quantize --data wider --reduce-range yes --out int8.onnx",
                 ),

@@ -15,16 +15,18 @@ from nasface.cli.options import parse
 
 @dataclass(kw_only=True)
 class QuantizeCommand:
-    """Write a detector as an ONNX file that computes with 8-bit integers.
+    """Write a detector as a file that computes with 8-bit integers.
 
-    Convolutions are quantised, with int8 weights and uint8 activations, whose ranges are taken from
-    images like those that it is to see. Decoding and scores stay float32. Prints size and time
-    beside the same file in float32, and with annotated validation images AP by height of the faces.
+    The suffix of --out says for which runtime: .onnx for ONNX Runtime and others, .xml for
+    OpenVINO. Weights of convolutions are int8, one scale per output channel; the ranges of
+    activations are taken from images like those that it is to see. Decoding and scores stay
+    float32. Prints size and time beside the same file in float32, and with annotated validation
+    images AP by height of the faces.
     """
 
     settings: Annotated[QuantizeConfig, tyro.conf.arg(name="")]
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")]
-    """The .onnx file to write."""
+    """The .onnx or .xml file to write."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """YAML file of settings; options given here override it."""
     overwrite: bool = False

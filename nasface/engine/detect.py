@@ -43,7 +43,7 @@ class DetectConfig:
 
     weights: str = DEFAULT_MODEL
     """A released detector by name (`nasface models` lists them), weights that `nasface train`
-    wrote, or an ONNX file of `nasface export`."""
+    wrote, or a file of `nasface export`, .onnx or .xml."""
     precision: ReleasedPrecision = "float32"
     """int8: the 8-bit file of a released detector, by ONNX Runtime on the CPU; takes about half of
     the time where the processor has VNNI. `nasface quantize` makes one of other weights."""

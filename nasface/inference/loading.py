@@ -7,19 +7,22 @@ import torch
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.checkpoint import read_checkpoint as load_weights
 from nasface.inference.onnx_runtime import load_onnx
+from nasface.inference.openvino import load_openvino
 from nasface.inference.retinaface_weights import read_retinaface_weights
 
 
 def read_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
-    """The detector of weights of ``nasface train``, of an ONNX file of ``nasface export``, or of
-    published weights of RetinaFace (``.pth``).
+    """The detector of weights of ``nasface train``, of a file of ``nasface export`` for ONNX
+    Runtime (``.onnx``) or OpenVINO (``.xml``), or of published weights of RetinaFace (``.pth``).
 
     Raises:
-        RunError: naming the file, if it is no such detector. ExportError: for an ONNX
-        file without onnxruntime.
+        RunError: naming the file, if it is no such detector. MissingPackageError: without the
+            runtime.
     """
     if path.suffix.lower() == ".onnx":
         return load_onnx(path, device)
+    if path.suffix.lower() == ".xml":
+        return load_openvino(path)
     if path.suffix.lower() == ".pth":
         return read_retinaface_weights(path, device)
     return load_weights(path, device)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -37,6 +38,7 @@ IMAGES = "images"
 """Name of the tensor that a graph takes."""
 
 ONNX_FORMAT = "nasface-onnx-1"
+ONNX_RUNTIME = "ONNX Runtime"
 
 
 class OnnxDetector(nn.Module):
@@ -51,13 +53,16 @@ class OnnxDetector(nn.Module):
         outputs: str,
         config: DetectorConfig | None = None,
         only: tuple[int, ...] | None = None,
+        runtime: str = ONNX_RUNTIME,
     ) -> None:
-        """``config`` says which anchors belong to bare heads; ``only`` is the one shape taken."""
+        """``config`` says which anchors belong to bare heads; ``only`` is the one shape taken,
+        ``runtime`` the name of what runs it."""
         super().__init__()
         self.run = run
         self.outputs = outputs
         self.config = config
         self.only = only
+        self.runtime = runtime
 
     def forward(self, images_B3HW: Tensor) -> Predictions | Candidates:
         """See the class.
@@ -69,7 +74,7 @@ class OnnxDetector(nn.Module):
             batch, _, height, width = self.only
             raise ConfigError(
                 f"images: {len(images_B3HW)} of {images_B3HW.shape[3]}x{images_B3HW.shape[2]}; the "
-                f"ONNX file takes {batch} of {width}x{height} only, expected one exported without "
+                f"file takes {batch} of {width}x{height} only, expected one exported without "
                 "size"
             )
         if self.outputs == "heads" and self.config is not None:
@@ -108,6 +113,39 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
     except RunError as error:
         raise RunError(f"{path}: {error}") from None
     about = searcher.get_modelmeta().custom_metadata_map
+    inputs, outputs = searcher.get_inputs(), searcher.get_outputs()
+    file = ExportedFile(
+        path, about, inputs[0].name, tuple(each.name for each in outputs), tuple(inputs[0].shape)
+    )
+    return exported_detector(
+        file, lambda names: _run(searcher, names, (IMAGES,), str(path)), ONNX_RUNTIME
+    )
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """What a runtime tells of a file: its metadata, the names of its first input and of its
+    outputs, and the input's shape, in which only integers are fixed."""
+
+    path: Path
+    about: Mapping[str, str]
+    input: str
+    outputs: tuple[str, ...]
+    shape: tuple[object, ...]
+
+
+def exported_detector(
+    file: ExportedFile,
+    opened: Callable[[tuple[str, ...]], Callable[[Tensor], tuple[Tensor, ...]]],
+    runtime: str,
+) -> LoadedDetector:
+    """Return the detector of a file of ``nasface export``; ``opened`` gives what computes the
+    outputs of these names from images, and ``runtime`` is the name of what does.
+
+    Raises:
+        RunError: naming the file, if it is no such detector.
+    """
+    path, about = file.path, file.about
     if about.get("format") != ONNX_FORMAT:
         raise RunError(
             f"{path}: format is {about.get('format')!r}, expected {ONNX_FORMAT!r} "
@@ -118,16 +156,15 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
     outputs = about.get("outputs", "")
     if outputs not in OUTPUT_NAMES:
         raise RunError(f"{path}: gives {outputs!a:.60}, expected one of {', '.join(OUTPUT_NAMES)}")
-    there, wanted = [each.name for each in searcher.get_outputs()], OUTPUT_NAMES[outputs]
-    if not set(there) >= set(wanted) or searcher.get_inputs()[0].name != IMAGES:
+    wanted = OUTPUT_NAMES[outputs]
+    if not set(file.outputs) >= set(wanted) or file.input != IMAGES:
         raise RunError(
-            f"{path}: gives {', '.join(there)}; expected {', '.join(wanted)} of {IMAGES}"
+            f"{path}: gives {', '.join(file.outputs)}; expected {', '.join(wanted)} of {IMAGES}"
         )
-    run = _run(searcher, wanted, (IMAGES,), str(path))
-    shape = searcher.get_inputs()[0].shape
-    only = tuple(shape) if all(isinstance(each, int) for each in shape) else None
+    sides = tuple(each for each in file.shape if isinstance(each, int))
+    only = sides if len(sides) == len(file.shape) else None
     return LoadedDetector(
-        OnnxDetector(run, outputs, config, only).eval(),
+        OnnxDetector(opened(wanted), outputs, config, only, runtime).eval(),
         config,
         parse_genotype(about["genotype"], f"{path}: genotype") if "genotype" in about else None,
         _metrics(about.get("metrics", "{}"), path),

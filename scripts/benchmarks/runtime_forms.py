@@ -19,7 +19,8 @@ from torch import Tensor
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import export_onnx, to_onnx
-from nasface.deploy.quantization import QuantizationConfig, quantize_model
+from nasface.deploy.quantization.config import QuantizationConfig
+from nasface.deploy.quantization.onnx import quantize_model
 from nasface.deploy.runtimes.registry import TARGETS, write_target
 from nasface.deploy.runtimes.web import runtime_package
 from nasface.detection.checkpoint import LoadedDetector

@@ -16,7 +16,8 @@ from tiny import write_lively_weights
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
-from nasface.deploy.quantization import QuantizationConfig, quantize_model
+from nasface.deploy.quantization.config import QuantizationConfig
+from nasface.deploy.quantization.onnx import quantize_model
 from nasface.deploy.runtimes.ncnn import write_ncnn
 from nasface.detection.checkpoint import LoadedDetector, read_checkpoint
 from nasface.detection.config import DetectorConfig

@@ -1,8 +1,11 @@
 """Files that compute with 8-bit integers: near the detector, measured beside it, or not written."""
 
+import importlib.util
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +18,21 @@ import nasface
 from nasface.api.quantizing import Quantized
 from nasface.cli.main import main
 from nasface.data.images import to_tensor
-from nasface.deploy import quantization
 from nasface.deploy.benchmark import LatencyRow
-from nasface.deploy.quantization import has_wide_dot_product, uses_reduced_range
+from nasface.deploy.quantization import config
+from nasface.deploy.quantization.config import has_wide_dot_product, uses_reduced_range
+from nasface.deploy.quantization.registry import QUANTIZED_FORMS, register_quantized_form
 from nasface.detection.config import DetectorConfig
 from nasface.errors import ConfigError, DataError, ExportError
 
 Output = pytest.CaptureFixture[str]
 SMALL = DetectorConfig(channels=8, head_layers=0, extra_channels=(16, 16))
+
+
+def need(*packages: str) -> None:
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed: pip install 'nasface[nncf]'")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -127,11 +137,19 @@ def test_command_takes_photographs_alone(place: Path, calibration: str, capsys: 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--out {0}/new.pt2 --data {0}/data", "new.pt2: expected a file with suffix .onnx"),
+        (
+            "--out {0}/new.pt2 --data {0}/data",
+            "new.pt2: unknown 8-bit form '.pt2'; expected one of .onnx, .xml",
+        ),
         ("--out {0}/old.onnx --data {0}/data", "old.onnx: is there already"),
         ("--out {0}/none/new.onnx --data {0}/data", "none is no folder"),
         ("--out {0}/new.onnx", "data, images: expected one of them"),
         ("--out {0}/new.onnx --images {0}/none", "none: does not exist"),
+        (
+            "--out {0}/new.xml --data {0}/data --calibration entropy",
+            "expected minmax or percentile",
+        ),
+        ("--out {0}/new.xml --data {0}/data --outputs detections", "detections are not to be had"),
         ("--out {0}/new.onnx --data {0}/data --samples 0", "samples: 0, expected 1 or more"),
         ("--out {0}/new.onnx --data {0}/data --longer-side 8", "longer_side: 8 is below 32"),
         ("--out {0}/new.onnx --images {0}/cut.jpg", "cut.jpg: JPEG data is cut short"),
@@ -190,13 +208,61 @@ def test_what_does_not_run_is_not_written(place: Path, monkeypatch: pytest.Monke
     def broken(*_: object) -> onnx.ModelProto:
         return onnx.ModelProto()
 
-    monkeypatch.setattr("nasface.api.quantizing.quantize_model", broken)
+    monkeypatch.setattr("nasface.deploy.quantization.onnx.quantize_model", broken)
     detector = nasface.load_detector(place / "w.safetensors", "cpu")
-    with pytest.raises(ExportError, match="onnxruntime does not take it"):
+    with pytest.raises(ExportError, match="it does not run"):
         nasface.quantize(
             detector, place / "bad.onnx", images=[place / "data" / "WIDER_val"], progress=False
         )
     assert not list(place.glob("*bad*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("calibration", ["minmax", "percentile"])
+def test_a_file_for_openvino_is_near_the_detector(
+    place: Path, tmp_path: Path, calibration: str
+) -> None:
+    need("openvino", "nncf")
+    words = (
+        f"quantize --weights {place}/w.safetensors --data {place}/data --out {tmp_path}/face.xml"
+    )
+    assert main([*words.split(), "--calibration", calibration]) == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["face.bin", "face.xml"]
+    found = nasface.load_detector(tmp_path / "face.xml")
+    images = torch.rand(2, 3, 97, 131, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = nasface.load_detector(place / "w.safetensors", "cpu")(images).logits_BA2.softmax(2)
+        difference = (found(images).logits_BA2.softmax(2) - wanted).abs()
+    assert 0 < difference.mean() < 0.05
+    text = (tmp_path / "face.xml").read_text()
+    assert text.count('type="FakeQuantize"') > 10
+    assert "openvino_telemetry" not in sys.modules
+
+
+def test_a_file_for_openvino_needs_nncf(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "nncf" else there("json")
+    )
+    words = (
+        f"quantize --weights {place}/w.safetensors --data {place}/data --out {tmp_path}/face.xml"
+    )
+    assert main(words.split()) == 2
+    assert "nncf is not installed; expected: pip install 'nasface[nncf]'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_form_can_be_added(place: Path, tmp_path: Path) -> None:
+    onnx_form = QUANTIZED_FORMS[".onnx"]
+    register_quantized_form(replace(onnx_form, suffix=".ort8", calibrations=("entropy",)))
+    try:
+        detector = nasface.load_detector(place / "w.safetensors", "cpu")
+        with pytest.raises(ConfigError, match=r"minmax is not to be had for \.ort8 files"):
+            nasface.quantize(detector, tmp_path / "new.ort8", place / "data", progress=False)
+    finally:
+        QUANTIZED_FORMS.remove(".ort8")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +281,7 @@ def test_weights_have_7_bits_where_8_would_overflow(
     info = tmp_path / "cpuinfo"
     if flags is not None:
         info.write_text(flags)
-    monkeypatch.setattr(quantization, "_CPU_INFO", info)
+    monkeypatch.setattr(config, "_CPU_INFO", info)
     monkeypatch.setattr("platform.machine", lambda: machine)
     assert has_wide_dot_product() is wide
     assert uses_reduced_range("auto") is not wide

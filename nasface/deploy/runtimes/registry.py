@@ -85,7 +85,7 @@ for _entry in (
         Lazy(f"{_ROOM}.openvino:write_openvino"),
         "detect_openvino.py",
         ".xml",
-        Lazy(f"{_ROOM}.openvino:open_openvino"),
+        Lazy("nasface.inference.openvino:open_openvino"),
         ("onnx", "onnxruntime", "openvino"),
         "nasface[openvino]",
         "pip install numpy openvino pillow",

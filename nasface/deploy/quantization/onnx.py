@@ -1,4 +1,4 @@
-"""Static 8-bit quantisation of ONNX files: the convolutions, calibrated on images.
+"""Files of ONNX: static quantisation of the convolutions by ONNX Runtime.
 
 Weights are int8, one scale per output channel; activations are uint8, one scale per tensor.
 Everything behind the heads (decoding, scores, suppression) stays float32, so that scores and
@@ -8,16 +8,18 @@ pixels never share a scale.
 import contextlib
 import io
 import logging
-import platform
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from nasface.deploy.config import ExportConfig
+from nasface.deploy.onnx import to_onnx
+from nasface.deploy.quantization.config import KeepFloat, QuantizationConfig, uses_reduced_range
+from nasface.deploy.quantization.registry import Samples
+from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, ExportError
 from nasface.optional import need
 from nasface.progress import Progress
@@ -25,36 +27,37 @@ from nasface.progress import Progress
 if TYPE_CHECKING:
     import onnx
 
-Calibration = Literal["minmax", "entropy", "percentile"]
-ReduceRange = Literal["auto", "yes", "no"]
-KeepFloat = Literal["none", "first", "last", "first-and-last"]
-
 _METHODS = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
 # The Relu behind a convolution shares its range: without it half of the range would be lost on
 # values that the Relu drops.
 _OPERATORS = ("Conv", "Relu")
-_CPU_INFO = Path("/proc/cpuinfo")
 
 
-@dataclass(frozen=True, kw_only=True)
-class QuantizationConfig:
-    """How activations and weights become 8-bit integers."""
+def save_onnx(loaded: LoadedDetector, path: Path, config: ExportConfig) -> None:
+    """Write a detector in float32, unchecked."""
+    path.write_bytes(to_onnx(loaded, config).SerializeToString())
 
-    calibration: Calibration = "minmax"
-    """From what the calibration images show to the range of each activation. minmax: all of it;
-    percentile: without the rarest 0.001 %; entropy: the range that keeps most information. The last
-    two take minutes."""
-    reduce_range: ReduceRange = "auto"
-    """Weights of 7 bits instead of 8: x86 processors without VNNI overflow on 8. auto: where this
-    machine is one of them."""
-    keep_float: KeepFloat = "last"
-    """Convolutions that stay float32: first, the one that reads the image; last, those that give
-    scores and offsets."""
+
+def quantize_onnx(
+    source: Path,
+    target: Path,
+    images: Samples,
+    config: QuantizationConfig,
+    about: Mapping[str, str],
+    progress: Progress,
+) -> None:
+    """See :class:`~nasface.deploy.quantization.registry.QuantizedForm`."""
+    onnx = need("onnx", "nasface[export]")
+    made = quantize_model(onnx.load(source), images, config, progress)
+    known = {each.key: each.value for each in made.metadata_props}
+    del made.metadata_props[:]
+    onnx.helper.set_model_props(made, {**known, **about})
+    target.write_bytes(made.SerializeToString())
 
 
 def quantize_model(
     model: "onnx.ModelProto",
-    images: Sequence[Callable[[], torch.Tensor]],
+    images: Samples,
     config: QuantizationConfig,
     progress: Progress,
 ) -> "onnx.ModelProto":
@@ -103,29 +106,7 @@ def quantize_model(
     return result
 
 
-def uses_reduced_range(choice: ReduceRange) -> bool:
-    """Return whether weights have 7 bits; ``auto`` looks at this machine."""
-    return choice == "yes" or (choice == "auto" and not has_wide_dot_product())
-
-
-def has_wide_dot_product() -> bool:
-    """Return whether products of uint8 and int8 are summed without overflow here.
-
-    That is so with VNNI, and on processors that are not x86. Where the system does not tell, the
-    answer is no, which is safe.
-    """
-    if platform.machine().lower() not in ("x86_64", "amd64", "x86", "i386", "i686"):
-        return True
-    try:
-        flags = _CPU_INFO.read_text("utf-8")
-    except OSError:
-        return False
-    return "avx512_vnni" in flags or "avx_vnni" in flags
-
-
-def _ranges(
-    calibrator: Any, images: Sequence[Callable[[], torch.Tensor]], progress: Progress
-) -> Any:
+def _ranges(calibrator: Any, images: Samples, progress: Progress) -> Any:
     """The range of each activation. Image by image: all activations of several, which may differ in
     size, do not fit into memory."""
     progress.start("calibrate", len(images))

@@ -1,0 +1,99 @@
+"""Detectors from files of OpenVINO, run by it on the CPU."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nasface.detection.checkpoint import LoadedDetector
+from nasface.errors import RunError
+from nasface.inference.onnx_runtime import ExportedFile, exported_detector
+from nasface.optional import hidden, need
+
+METADATA = "framework"
+"""Where OpenVINO keeps the metadata of the ONNX file that a model was read from."""
+
+REPORTER = "openvino_telemetry"
+"""The package by which OpenVINO 2026.4 tells its makers of each import, unless that was forbidden
+beforehand."""
+
+
+def import_openvino() -> ModuleType:
+    """OpenVINO, which then tells nobody.
+
+    Raises:
+        MissingPackageError: without it.
+    """
+    with hidden(REPORTER):
+        return need("openvino", "nasface[openvino]")
+
+
+def load_openvino(path: Path) -> LoadedDetector:
+    """Return the detector of an ``.xml`` file of ``nasface export --to openvino`` or
+    ``nasface quantize``, whose weights lie beside it.
+
+    Raises:
+        MissingPackageError: without OpenVINO. RunError: naming the file, if it cannot be read or is
+            no such detector.
+    """
+    model = read_model(path)
+    about = model.get_rt_info(METADATA).astype(dict) if model.has_rt_info(METADATA) else {}
+    shape = model.input(0).get_partial_shape()
+    file = ExportedFile(
+        path,
+        {key: str(value.value) for key, value in about.items()},
+        model.input(0).get_any_name(),
+        tuple(each.get_any_name() for each in model.outputs),
+        tuple(each.get_length() if each.is_static else str(each) for each in shape),
+    )
+    return exported_detector(
+        file, lambda names: _compile(model, torch.get_num_threads(), names, path), "OpenVINO"
+    )
+
+
+def open_openvino(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """A file of OpenVINO as a function of images, on the CPU in float32.
+
+    Raises:
+        MissingPackageError: without OpenVINO. RunError: naming the file, if it cannot be read.
+    """
+    model = read_model(path)
+    return _compile(model, threads, [each.get_any_name() for each in model.outputs], path)
+
+
+def read_model(path: Path) -> Any:
+    """A model of OpenVINO or ONNX, as OpenVINO has it.
+
+    Raises:
+        MissingPackageError: without OpenVINO. RunError: naming the file, if it cannot be read.
+    """
+    core = import_openvino().Core()
+    core.set_property({"ENABLE_MMAP": False})  # so that the file can be replaced on Windows
+    try:
+        return core.read_model(path)
+    except RuntimeError as problem:
+        raise RunError(f"{path}: no model of OpenVINO: {_words(problem)}") from None
+
+
+def _compile(
+    model: Any, threads: int, names: Sequence[str], path: Path
+) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    core = import_openvino().Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    compiled = core.compile_model(model, "CPU", settings)
+
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        try:
+            found = compiled(images.detach().cpu().contiguous().numpy())
+        except RuntimeError as problem:
+            raise RunError(f"{path}: does not run: {_words(problem)}") from None
+        return tuple(torch.tensor(found[each]) for each in names)
+
+    return run
+
+
+def _words(problem: RuntimeError) -> str:
+    return ascii(" ".join(str(problem).split())[-200:])
