@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from browser_form import BROWSER, open_chromium
 from torch import Tensor
 
 from nasface.deploy.config import ExportConfig
@@ -51,11 +52,13 @@ class Form:
 
     def missing(self) -> str:
         """The first module that is not installed, or nothing."""
-        if self.name == "web":
+        if self.name.startswith("web"):
             try:
                 runtime_package(Path.cwd())
             except MissingPackageError as problem:
                 return str(problem)
+        if self.name.startswith("web, Chromium") and not BROWSER:
+            return "Chromium"
         return next((each for each in self.needs if find_spec(each) is None), "")
 
 
@@ -163,6 +166,7 @@ _RUNTIME = ("onnx", "onnxruntime")
 
 def _forms() -> Sequence[Form]:
     onnx = version_of("onnxruntime")
+    opener: Callable[[Path], tuple[Run, Clock | None]]
     made = [
         Form("onnx", "fp32", write_onnx, partial(open_target, "onnx"), onnx, _RUNTIME),
         Form("onnx", "fp16", write_onnx, partial(open_target, "onnx"), onnx, _RUNTIME),
@@ -171,6 +175,9 @@ def _forms() -> Sequence[Form]:
         Form("web", "fp16", write_onnx, open_web, web_version, _RUNTIME),
         Form("web", "int8", write_int8, open_web, web_version, _RUNTIME),
     ]
+    for provider, name in (("wasm", "web, Chromium"), ("webgpu", "web, Chromium with WebGPU")):
+        opener = partial(open_chromium, provider)
+        made.append(Form(name, "fp32", write_onnx, opener, web_version, (*_RUNTIME, "playwright")))
     write: Write
     for name, file, distribution, precisions in (
         ("openvino", "detector.xml", "openvino", ("fp32", "fp16")),

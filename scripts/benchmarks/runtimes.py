@@ -177,7 +177,9 @@ def main() -> None:
     """Print the table of the detector that is named."""
     parser = argparse.ArgumentParser()
     parser.add_argument("detector", nargs="?", default="asfd-nano")
-    parser.add_argument("--runtimes", nargs="+", help="names, such as onnx; by default all")
+    parser.add_argument(
+        "--runtimes", nargs="+", help="names, such as onnx or 'web, Chromium'; by default all"
+    )
     parser.add_argument("--sizes", nargs="+", default=SIZES)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--converter-python", default="")
@@ -205,7 +207,8 @@ def main() -> None:
                     wanted = loaded.detector(images)
                 cases.append(Case(size, images, wanted, reference, clock))
         for number, form in enumerate(FORMS):
-            if options.runtimes and form.name.partition(",")[0] not in options.runtimes:
+            names = (form.name, form.name.partition(",")[0])
+            if options.runtimes and not set(names) & set(options.runtimes):
                 continue
             missing = form.missing()
             if missing:

@@ -192,6 +192,35 @@ def test_a_camera_that_is_not_allowed_is_said(chromium: "Browser", address: str)
         assert page.get_by_role("button", name="Camera").get_attribute("aria-pressed") == "false"
 
 
+@pytest.mark.slow
+def test_webgpu_finds_the_same_faces(folder: Path, address: str) -> None:
+    """On a graphics card that Chromium computes, in a small picture, as that takes a minute."""
+    from playwright.sync_api import sync_playwright
+
+    write_image(folder / "small.png", read_image(folder / "photograph.jpg")[40:200, 150:310])
+    flags = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
+    flags += ["--enable-features=Vulkan", "--use-vulkan=swiftshader"]
+    with (
+        sync_playwright() as driver,
+        driver.chromium.launch(executable_path=BROWSER, args=flags) as browser,
+        opened(browser, address) as page,
+    ):
+        adapter = "navigator.gpu?.requestAdapter().then((found) => found?.info.architecture ?? '')"
+        if not page.evaluate(adapter):
+            pytest.skip("this Chromium has no WebGPU without a graphics card")
+        page.set_default_timeout(600_000)
+        page.locator("#file").set_input_files(folder / "small.png")
+        until(page, "/ ms$/.test(text)")
+        wanted = listed(page, 0.05)
+        page.locator("#engine").select_option("webgpu")
+        until(page, "text.startsWith('Loading')")
+        until(page, "/ ms$/.test(text)")
+        found = listed(page, 0.05)
+    assert len(wanted[0]) == len(found[0]) > 0
+    np.testing.assert_allclose(found[0], wanted[0], atol=0.01)
+    np.testing.assert_allclose(found[1], wanted[1], atol=1e-4)
+
+
 def test_the_package_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(PACKAGE_PLACE, raising=False)
     with pytest.raises(MissingPackageError, match="expected: npm install onnxruntime-web"):

@@ -18,7 +18,7 @@ import numpy as np
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
 from nasface.deploy.quantization.config import KeepFloat, QuantizationConfig, uses_reduced_range
-from nasface.deploy.quantization.registry import Samples
+from nasface.deploy.quantization.registry import CalibrationImages
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, ExportError
 from nasface.optional import need
@@ -41,7 +41,7 @@ def save_onnx(loaded: LoadedDetector, path: Path, config: ExportConfig) -> None:
 def quantize_onnx(
     source: Path,
     target: Path,
-    images: Samples,
+    images: CalibrationImages,
     config: QuantizationConfig,
     about: Mapping[str, str],
     progress: Progress,
@@ -57,7 +57,7 @@ def quantize_onnx(
 
 def quantize_model(
     model: "onnx.ModelProto",
-    images: Samples,
+    images: CalibrationImages,
     config: QuantizationConfig,
     progress: Progress,
 ) -> "onnx.ModelProto":
@@ -106,7 +106,7 @@ def quantize_model(
     return result
 
 
-def _ranges(calibrator: Any, images: Samples, progress: Progress) -> Any:
+def _ranges(calibrator: Any, images: CalibrationImages, progress: Progress) -> Any:
     """The range of each activation. Image by image: all activations of several, which may differ in
     size, do not fit into memory."""
     progress.start("calibrate", len(images))

@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from nasface.deploy.quantization.config import KeepFloat, QuantizationConfig, uses_reduced_range
-from nasface.deploy.quantization.registry import Samples
+from nasface.deploy.quantization.registry import CalibrationImages
 from nasface.errors import ExportError
 from nasface.inference.openvino import METADATA, REPORTER, import_openvino, read_model
 from nasface.optional import hidden, need
@@ -29,7 +29,7 @@ _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 def quantize_openvino(
     source: Path,
     target: Path,
-    images: Samples,
+    images: CalibrationImages,
     config: QuantizationConfig,
     about: Mapping[str, str],
     progress: Progress,

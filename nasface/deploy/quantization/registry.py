@@ -15,7 +15,7 @@ from nasface.inference.onnx_runtime import Outputs
 from nasface.progress import Progress
 from nasface.registry import Lazy, Registry
 
-Samples = Sequence[Callable[[], Tensor]]
+CalibrationImages = Sequence[Callable[[], Tensor]]
 """Read images to calibrate with, float32 (1, 3, H, W) as the detector takes them, of any sizes."""
 
 
@@ -26,7 +26,7 @@ class Quantizer(Protocol):
         self,
         source: Path,
         target: Path,
-        images: Samples,
+        images: CalibrationImages,
         config: QuantizationConfig,
         about: Mapping[str, str],
         progress: Progress,

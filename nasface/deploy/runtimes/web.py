@@ -20,7 +20,7 @@ _PACKAGE = "onnxruntime-web"
 PACKAGE_PLACE = "NASFACE_ONNXRUNTIME_WEB"
 """Variable of the environment that names the folder of the npm package onnxruntime-web."""
 
-_FILES = (
+RUNTIME_FILES = (
     "ort.wasm.min.mjs",
     "ort-wasm-simd-threaded.mjs",
     "ort-wasm-simd-threaded.wasm",
@@ -28,6 +28,7 @@ _FILES = (
     "ort-wasm-simd-threaded.asyncify.mjs",
     "ort-wasm-simd-threaded.asyncify.wasm",
 )
+"""Files of the package that a page needs, for the processor and for WebGPU."""
 _LEAST_SCORE = 0.05
 """Where the slider of the page begins."""
 
@@ -58,7 +59,7 @@ def write_web(
         text = files("nasface.deploy").joinpath("templates", name).read_text("utf-8")
         (folder / name).write_text(text, "utf-8")
     (folder / "runtime").mkdir()
-    for name in _FILES:
+    for name in RUNTIME_FILES:
         shutil.copyfile(package / "dist" / name, folder / "runtime" / name)
     return worst
 
@@ -73,7 +74,7 @@ def runtime_package(start: Path) -> Path:
     places = [start, *start.parents]
     folders = [Path(named)] if named else [each / "node_modules" / _PACKAGE for each in places]
     for folder in folders:
-        if all((folder / "dist" / name).is_file() for name in _FILES):
+        if all((folder / "dist" / name).is_file() for name in RUNTIME_FILES):
             return folder
     raise MissingPackageError(
         f"{_PACKAGE} is not installed; expected: npm install {_PACKAGE}, in this folder or one "
