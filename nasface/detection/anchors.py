@@ -55,12 +55,12 @@ def make_anchors(
     scale: float = 1.0,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Anchors (A, 4) float32 as ``x1 y1 x2 y2`` in pixels, level by level, row by row.
+    """Return anchors (A, 4) float32, ``x1 y1 x2 y2`` in pixels, level by level, row by row.
 
-    Those of one position follow one another. That is the order of (B, K * n, H, W) head outputs
-    brought to (B, H * W * n, K) and concatenated.
-    ``feature_sizes`` are (rows, columns), one per stride; ``scale`` multiplies all sizes (0.5 for
-    DSFD's first shot). Centres lie at (column + 0.5, row + 0.5) strides.
+    The n anchors of a position follow one another: the order of head outputs (B, K * n, H, W)
+    reshaped to (B, H * W * n, K) and concatenated over the levels. ``feature_sizes`` are (rows,
+    columns), one per stride; ``scale`` multiplies all sizes (0.5 for DSFD's first shot). Centres
+    lie at (column + 0.5, row + 0.5) strides.
     """
     # Built anew each time (well below a millisecond): kept tensors would leak out of
     # inference_mode and torch.export into later calls.
@@ -79,7 +79,7 @@ def make_anchors(
 def level_anchors(
     rows: int, columns: int, stride: int, side: float, aspect: float, device: torch.device | str
 ) -> Tensor:
-    """Anchors (rows * columns, 4) of a level, row by row."""
+    """Return the anchors (rows * columns, 4) of a level, row by row."""
     x = (torch.arange(columns, device=device) + 0.5) * stride
     y = (torch.arange(rows, device=device) + 0.5) * stride
     y_HW, x_HW = torch.meshgrid(y, x, indexing="ij")

@@ -1,5 +1,7 @@
-"""Adaptive assignment of anchors to faces (ATSS, Zhang et al., CVPR 2020, arXiv 1912.02424), for
-whole batches of padded targets and without a loop, so that a GPU need not wait for the CPU."""
+"""Adaptive assignment of anchors to faces (ATSS, Zhang et al., CVPR 2020, arXiv 1912.02424).
+
+It takes whole batches of padded targets without a loop, so that a GPU need not wait for the CPU.
+"""
 
 from collections.abc import Sequence
 
@@ -23,7 +25,7 @@ def assign_by_atss(
 ) -> list[Matches]:
     """:func:`assign_adaptively` for a batch; anchors of ignored faces are ignored.
 
-    Of the settings none has a part: the rule finds its own bound for each face.
+    The rule has no settings: it finds its own bound for each face.
     """
     grid = predictions.grid
     boxes_BM4 = pad_sequence([each.boxes_M4 for each in targets], batch_first=True)
@@ -95,9 +97,10 @@ def _candidates(
     boxes_BM4: Tensor,
     nearest: int,
 ) -> Tensor:
-    """Indices (B, M, K) of the anchors whose centres are nearest to a face's, level by level.
+    """Return the indices (B, M, K) of the anchors with the centres nearest to each face's.
 
-    They lie in a square of positions around it, which is moved into the map where it leaves it.
+    Level by level; they lie in a square of positions around the face, moved into the map where it
+    would leave it.
     """
     centre_BM2 = (boxes_BM4[..., :2] + boxes_BM4[..., 2:]) / 2
     positions = sum(rows * columns for rows, columns in sizes)

@@ -123,10 +123,10 @@ def _slope(boxes_N4: Tensor) -> Tensor:
 def non_maximum_suppression(
     boxes_N4: Tensor, scores_N: Tensor, threshold: float, *, before: int = 5000, keep: int = 750
 ) -> Tensor:
-    """Indices (K,) int64 of boxes kept by greedy suppression, best score first.
+    """Return the indices (K,) int64 of boxes kept by greedy suppression, best score first.
 
-    The ``before`` best boxes enter; a box goes if its IoU with a kept, better one exceeds
-    ``threshold``; at most ``keep`` stay. Ties in score go to the lower index.
+    The ``before`` best boxes enter; a box is dropped if its IoU with a kept, better one exceeds
+    ``threshold``; at most ``keep`` are kept. Ties in score go to the lower index.
     """
     order = scores_N.argsort(descending=True, stable=True)[:before]
     kept = [order[:0]]

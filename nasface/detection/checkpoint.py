@@ -1,4 +1,4 @@
-"""Detectors on disk: a safetensors file that carries all that is needed to build the detector."""
+"""Detectors on disk: a safetensors file that holds all that is needed to build the detector."""
 
 import json
 import re
@@ -45,7 +45,7 @@ class LoadedDetector:
 
     @property
     def name(self) -> str:
-        """What to call it: the genotype's name, else the module's."""
+        """The genotype's name, or the neck's without a genotype."""
         return (self.genotype.name if self.genotype else "") or self.config.neck
 
 
@@ -122,7 +122,7 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> LoadedDet
 
 
 def _widened(value: torch.Tensor) -> torch.Tensor:
-    """Float32 of what :func:`save_detector` kept in half of the room."""
+    """Return as float32 what :func:`save_detector` kept in float16."""
     return value.float() if value.dtype == torch.float16 else value
 
 

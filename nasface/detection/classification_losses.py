@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class AnchorScores:
-    """What is predicted of the K anchors of a batch, and what they belong to.
+    """Predictions of the K anchors of a batch, and the faces they belong to.
 
     ``logits_K2`` float32 of background and face; ``face_K`` the face of each anchor, or BACKGROUND
     or IGNORED; ``quality_K`` the IoU of the predicted box with the face, 0 without one. ``margin``
@@ -68,7 +68,8 @@ def register_classification_loss(name: str, loss: ClassificationLoss) -> None:
 def hard_negatives(scores: AnchorScores, config: "LossConfig") -> Tensor:
     """Softmax cross-entropy of the positives and of the hardest negatives of the whole batch.
 
-    SSD (arXiv 1512.02325) takes the negatives image by image. The margin has no part in the choice.
+    SSD (arXiv 1512.02325) takes the negatives image by image. The margin does not count in the
+    choice.
     """
     is_positive_K = scores.face_K >= 0
     wanted = max(

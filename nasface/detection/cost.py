@@ -1,4 +1,4 @@
-"""What a face detector costs, whole and in parts, and as a function of a search's choices."""
+"""Cost of a face detector, whole and in parts, and as a function of a search's choices."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -36,8 +36,7 @@ stands before the last."""
 def detector_cost(
     config: DetectorConfig, genotype: Genotype | None, height: int, width: int
 ) -> list[Cost]:
-    """Cost of the whole detector, of the parts of its frame and of each cell or
-    hand-made part."""
+    """Return the cost of the detector, of the parts of its trunk and of each part of its neck."""
     with torch.device("meta"):
         detector = build_detector(config, genotype)
         image = torch.empty(1, 3, height, width)

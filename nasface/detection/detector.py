@@ -75,7 +75,7 @@ class DetectorTrunk(nn.Module):
         }
 
     def detect(self, original: Mapping[int, Tensor], enhanced: Mapping[int, Tensor]) -> Predictions:
-        """What a detector answers: the second shot, which needs the first in two steps."""
+        """Return the second shot, which in two-step prediction refines the first."""
         if self.config.first_shot == "two-step":
             return self._two_steps(original, enhanced).second
         return self.predict(enhanced)
@@ -106,10 +106,10 @@ class DetectorTrunk(nn.Module):
     def _both(
         self, original: Mapping[int, Tensor], enhanced: Mapping[int, Tensor]
     ) -> tuple[list[StepOutput], list[StepOutput]]:
-        """What the heads make of both pyramids, level by level.
+        """Return the head outputs of both pyramids, level by level.
 
-        They are one batch to the heads' normalisation, so that its running statistics at test time
-        are those of the mixture it was trained on.
+        Both form one batch for the heads' normalisation, so that its running statistics are those
+        of the mixture that it was trained on.
         """
         levels = self.config.levels
         if self.first_laterals:

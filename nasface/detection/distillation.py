@@ -1,4 +1,4 @@
-"""Learning from what another detector finds on the same images."""
+"""Distillation: a detector learns from the detections of another on the same images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,11 @@ from nasface.structures import Detections, Predictions, Targets
 
 
 class TaughtAnchors(NamedTuple):
-    """What a teacher says of the A anchors of B images: ``scores_BA`` in [0, 1], 0 where it found
-    nothing, and the boxes (B, A, 4) in pixels that belong to the others."""
+    """Detections of a teacher, assigned to the A anchors of B images.
+
+    ``scores_BA`` in [0, 1], 0 for anchors without a detection; ``boxes_BA4`` in pixels, to be read
+    where the score is above 0.
+    """
 
     scores_BA: Tensor
     boxes_BA4: Tensor
@@ -25,8 +28,7 @@ class TaughtAnchors(NamedTuple):
 def teach_anchors(
     predictions: Predictions, found: Sequence[Detections], match: MatchConfig
 ) -> TaughtAnchors:
-    """Assign the anchors of a student to what a teacher found, by the rule that assigns them to
-    faces."""
+    """Assign a student's anchors to a teacher's detections, by the rule that is used for faces."""
     nobody = [torch.zeros_like(each.scores_N, dtype=torch.bool) for each in found]
     targets = [Targets(each.boxes_N4, none) for each, none in zip(found, nobody, strict=True)]
     matches = ASSIGNERS.find(match.assignment)(predictions, targets, match)
@@ -41,12 +43,12 @@ def teach_anchors(
 
 @dataclass(frozen=True)
 class DistillationLoss:
-    """How far the second shot of a student is from what a teacher found.
+    """Loss of a student's second shot against the detections of a teacher.
 
-    The probability of a face goes towards the teacher's score by quality focal loss (arXiv
-    2006.04388), and the box towards the teacher's by DIoU, weighted by the score; both are divided
-    by the sum of the scores, or 1. Detections of a teacher as further faces, softened by their
-    scores, are one of the ways of Chen et al. (NeurIPS 2017).
+    Quality focal loss (arXiv 2006.04388) of the probability of a face towards the teacher's score,
+    and DIoU of the boxes, weighted by the score; both are divided by the sum of the scores, or 1.
+    Chen et al. (NeurIPS 2017) also take a teacher's detections as further faces, softened by their
+    scores.
     """
 
     match: MatchConfig

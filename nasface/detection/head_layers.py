@@ -1,4 +1,4 @@
-"""What the branches of a head are made of, by name."""
+"""Layers of the branches of a head, by name."""
 
 from collections.abc import Callable
 from itertools import pairwise

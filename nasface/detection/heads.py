@@ -87,7 +87,7 @@ class Head(nn.Module):
         return self.predict_sets(x_BCHW)[0]
 
     def predict_sets(self, x_BCHW: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """What :meth:`forward` gives, and behind it the same of the companion, if there is one."""
+        """Return the outputs of :meth:`forward`, followed by those of the companion, if any."""
         logits, deltas = _flatten(self.classify(x_BCHW)), _flatten(self.regress(x_BCHW))
         if self.companion is None:
             return [self._anchor_by_anchor(logits, deltas, self.kinds)]

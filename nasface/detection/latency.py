@@ -1,8 +1,8 @@
-"""How long a detector takes, added up from measured times of its parts.
+"""Latency of a detector as the sum of the measured times of its parts.
 
 Multiply-adds say little about time on a CPU: a depthwise 5x5 has few of them and passes over memory
-as often as a dense convolution. So the parts of which detectors of a search space consist are
-measured once on a machine, each by itself, and a detector is predicted as the sum of its parts
+as often as a dense convolution. So every part that detectors of a search space may have is measured
+once on a machine, by itself, and the latency of a detector is predicted as the sum over its parts
 (:mod:`nasface.deploy.latency` measures them; "LatencyTable" after Dai et al., ChamNet, CVPR 2019).
 """
 
@@ -79,7 +79,7 @@ class LatencyTable:
         return {each.part: each.milliseconds for each in self.entries}
 
     def time_of(self, part: LatencyPart) -> float:
-        """Milliseconds of a part, as the table has it; identities take none.
+        """Return the milliseconds of a part in the table; 0 for an identity.
 
         Raises:
             ConfigError: for a part that was not measured.

@@ -1,4 +1,4 @@
-"""The detection loss: classification with hard negatives and boxes by their overlap, two shots.
+"""The detection loss over both shots: classification, and overlap of the boxes.
 
 ASFD's DRMC loss is the box loss ``diou`` with a margin in the softmax (section 3.4 of the paper).
 """
@@ -111,7 +111,7 @@ class DetectionLoss:
 
     @property
     def uses_first_shot(self) -> bool:
-        """Whether the first shot has a weight; without, it need not be computed."""
+        """Whether the first shot has a weight; if not, it need not be computed."""
         return self.config.first_shot_weight > 0
 
     def __call__(self, shots: ShotPair, targets: Sequence[Targets]) -> LossParts:
@@ -139,10 +139,10 @@ def shot_loss(
 ) -> ShotLoss:
     """Return the loss of one shot on a batch of B images with as many matches and targets.
 
-    The classification loss that the settings name, and the box loss over the positive anchors,
-    summed or, where the classification loss has it so, averaged with the predicted probabilities as
-    weights. Ignored anchors take no part. In float32 whatever the dtype of the predictions; finite,
-    as is its gradient, without faces.
+    It is the classification loss that the settings name, and the box loss over the positive
+    anchors: summed, or averaged with the predicted probabilities as weights if the classification
+    loss asks for that. Ignored anchors do not count. Computed in float32 for any dtype of the
+    predictions; finite, and so is its gradient, for images without faces.
     """
     face = torch.stack([each.face_A for each in matches])
     is_positive = face >= 0

@@ -1,4 +1,4 @@
-"""Which anchor answers for which face (S3FD, DSFD)."""
+"""Matching of anchors and faces (S3FD, DSFD)."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +63,7 @@ def match(anchors_A4: Tensor, targets: Targets, config: MatchConfig) -> Matches:
 
     1. Every face that is neither ignored nor without area gets its best anchor, whatever the IoU.
        Where several want the same one, the highest IoU (then the first face) has it and the others
-       choose again among the rest; none stays without if there is a way to serve all.
+       choose again among the rest; every face gets one if that is possible at all.
     2. An anchor with IoU ``positive`` or more belongs to the face it overlaps most.
     3. Faces with fewer than ``min_anchors_per_face`` anchors, in their order, take their best free
        ones above ``compensation_iou``.
@@ -135,7 +135,7 @@ def _best_anchors(overlap_MA: Tensor) -> dict[int, int]:
 
 
 def _make_room(face: int, overlap_MA: Tensor, anchor_of: dict[int, int]) -> None:
-    """Let other faces move on to anchors they overlap less, if that frees one for this face.
+    """Move other faces to anchors that they overlap less, if that frees one for this face.
 
     The shortest augmenting path of bipartite matching; nothing changes where there is none.
     """

@@ -1,4 +1,4 @@
-"""The levels of a feature pyramid, and those that lie above a backbone's.
+"""Levels of a feature pyramid, and the extra ones above those of a backbone.
 
 A level ``l`` has a stride of ``2**l`` pixels and, for an image of H x W, ceil(H / 2**l) rows and
 ceil(W / 2**l) columns.

@@ -36,15 +36,17 @@ class SearchableDetector(TwoShotDetector[Supernet]):
         return self.detect(*self.features(images_B3HW), mixture)
 
     def features(self, images_B3HW: Tensor) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-        """The pyramid, and what of it enters the searched cells: level -> (B, C, H, W) each. No
-        choice has a part in them."""
+        """Return the pyramid and the inputs of the searched cells: level -> (B, C, H, W) each.
+
+        Neither depends on the architecture parameters.
+        """
         original = self.trunk.pyramid(images_B3HW)
         return original, original if self.before is None else self.before(original)
 
     def detect(
         self, original: Mapping[int, Tensor], entering: Mapping[int, Tensor], mixture: Mixture
     ) -> Predictions:
-        """The second shot for what :meth:`features` gave."""
+        """Return the second shot for the result of :meth:`features`."""
         return self.trunk.detect(original, self.neck(entering, mixture))
 
     def after_features(self) -> Iterator[nn.Module]:

@@ -28,14 +28,14 @@ _TINY = 1e-8
 def assign_by_simota(
     predictions: Predictions, targets: Sequence[Targets], config: MatchConfig
 ) -> list[Matches]:
-    """Give each face the anchors whose predictions fit it at the least cost.
+    """Assign to each face the anchors whose predictions fit it at the least cost.
 
     Candidates of an image are anchors whose centre lies in a face, or within 2.5 strides of a
     face's centre on both axes. The cost of a candidate and a face is the cross-entropy of the
     predicted probability, three times -log of the IoU of the predicted box, and 1e5 more unless the
     centre lies in the face and near its centre. A face takes as many candidates of least cost as
     the ten greatest IoUs sum to, at least one; a candidate that several take goes to the cheapest.
-    What is left is background, or ignored by rule 5 of :func:`~nasface.detection.matching.match`.
+    All others are background, or ignored by rule 5 of :func:`~nasface.detection.matching.match`.
     """
     stride_A = _strides(predictions.grid, predictions.anchors_A4)
     logits = predictions.logits_BA2.float()

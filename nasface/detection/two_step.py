@@ -1,7 +1,7 @@
 """Selective two-step prediction of SRN (Chi et al., AAAI 2019, sections 3.2 and 3.3).
 
-On the fine levels, where most anchors lie, the first step filters the background that is easy. On
-the others it moves the anchors, from which the second step goes on.
+On the fine levels, where most anchors lie, the first step filters out easy background. On the
+others it moves the anchors, and the second step predicts offsets from there.
 """
 
 import math
@@ -27,11 +27,10 @@ _MAX_SHIFT = math.log(1000.0) / SIZE_VARIANCE
 def refine(
     first: Sequence[StepOutput], second: Sequence[StepOutput], fine: int
 ) -> tuple[list[StepOutput], list[StepOutput]]:
-    """Both steps, level by level, each with what it is asked for; the second one is the detector's.
+    """Combine both steps, level by level; the second one is the detector's prediction.
 
     The first ``fine`` levels are filtered, the anchors of the others are moved. Gradients reach the
-    first step by its own loss alone, and there its classes on the fine levels and its offsets on
-    the others.
+    first step only through its own loss: its classes on the fine levels, its offsets on the others.
     """
     asked, answers = [], []
     for at, ((logits, deltas), (later, offsets)) in enumerate(zip(first, second, strict=True)):
@@ -45,7 +44,7 @@ def refine(
 
 
 def filter_background(first_BA2: Tensor, second_BA2: Tensor) -> Tensor:
-    """Logits (B, A, 2) of the second step; background where the first is sure of it."""
+    """Return the logits (B, A, 2) of the second step; background where the first is sure of it."""
     is_easy = first_BA2.softmax(dim=2)[..., 1:] < THRESHOLD
     background, face = second_BA2[..., :1], second_BA2[..., 1:]
     return torch.cat(

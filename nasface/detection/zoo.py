@@ -1,10 +1,9 @@
 """The detectors that have names, as data: ASFD D0 to D6 (ASFD, Table 4) and published ones.
 
-The paper publishes the size of each model, not its widths and depths. These rows are worked out
-from the sizes: backbones by what is left of the budget, the rest so that parameters and
-multiply-adds at 640 x 480 come within 3 % of the table with the reference genotype ``asfd-ref``.
-Other rows would as well. The separable form has the operations of the authors' published code; the
-dense form is plainer to export.
+The paper publishes the size of each model, not its widths and depths. These rows match the sizes:
+with the reference genotype ``asfd-ref``, parameters and multiply-adds at 640 x 480 come within 3 %
+of the table. Other widths and depths would do so, too. The separable form has the operations of the
+authors' published code; the dense form is simpler to export.
 """
 
 from bisect import bisect_right

@@ -1,4 +1,4 @@
-"""What backbones have in common."""
+"""Base classes of backbones."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Backbones of inverted residual blocks: MobileNetV2 and EfficientNet-Lite0.
 
-Both have the names of torchvision's MobileNetV2, so that its weights fit; the head behind the last
-block is left out.
+Parameters are named as in torchvision's MobileNetV2, so that its weights fit; the head behind the
+last block is left out.
 """
 
 from collections.abc import Mapping
@@ -94,7 +94,7 @@ class InvertedResiduals(Backbone):
     """The backbone of a plan; ``width`` multiplies all channels, rounded as in MobileNetV2.
 
     Strides of EfficientNet-Lite0 are padded evenly here, where TensorFlow pads the far side: its
-    features lie half a pixel off, which its classes bear.
+    features lie half a pixel off, which hardly changes its classes.
     """
 
     def __init__(self, plan: str, width: float = 1.0) -> None:

@@ -28,9 +28,9 @@ def has_more_channels(state: Mapping[str, Tensor], backbone: InvertedResiduals) 
 def narrowed(wide: Mapping[str, Tensor], backbone: InvertedResiduals) -> dict[str, Tensor]:
     """Return the state dict of ``backbone`` made of that of a wider one with the same plan.
 
-    Of each layer those outputs stay whose filters have the greatest L1 norm (Li et al., ICLR 2017,
-    arXiv 1608.08710), times the scale of their normalisation. Blocks that a shortcut joins keep the
-    same channels, by the sum of their norms.
+    Each layer keeps the outputs whose filters have the greatest L1 norm (Li et al., ICLR 2017,
+    arXiv 1608.08710), times the scale of their normalisation. Blocks joined by a shortcut keep the
+    same channels, those of the greatest sum of norms.
     """
     own = backbone.state_dict()
     kept: dict[str, Tensor] = {}
@@ -64,7 +64,7 @@ def narrowed(wide: Mapping[str, Tensor], backbone: InvertedResiduals) -> dict[st
 
 
 def _norms(state: Mapping[str, Tensor], conv: str, norm: str) -> Tensor:
-    """How strong each output channel is."""
+    """Return the strength of each output channel."""
     return state[f"{conv}.weight"].abs().flatten(1).sum(1) * state[f"{norm}.weight"].abs()
 
 

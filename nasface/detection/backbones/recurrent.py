@@ -1,4 +1,4 @@
-"""The backbone of EXTD, which makes every level by the same layers."""
+"""The backbone of EXTD, which computes every level with the same layers."""
 
 from torch import Tensor, nn
 
@@ -37,10 +37,10 @@ class RecurrentMobileFace(Backbone):
     """Levels 2 to 7 by one shallow network that is applied again and again (EXTD, Yoo et al., arXiv
     1906.06579, section 3.1), so that it has few parameters.
 
-    A strided 3x3 of 64 channels and a depthwise-separable layer lead to stride 2; then inverted
-    residuals of ``expansions``, the last of them strided, give the next level from the one before.
-    All levels are ``width`` wide. The paper leaves the expansions open: they are those of the
-    authors' published networks.
+    The stem, a strided 3x3 of 64 channels and a depthwise-separable layer, has stride 2. Inverted
+    residuals with these ``expansions``, the last of them strided, then compute each level from the
+    one before. All levels are ``width`` wide. The paper leaves the expansions open; they are those
+    of the authors' published networks.
     """
 
     STEM = 64

@@ -83,7 +83,7 @@ BACKBONE_FAMILIES.add("torchvision", lambda name: partial(TorchvisionBackbone, n
 
 
 def find_backbone(name: str) -> Callable[[], Backbone]:
-    """What builds the backbone of a name, or of a family and the rest behind a colon.
+    """Return the builder of a backbone: of a name, or of a family and what follows its colon.
 
     Raises:
         ConfigError: for an unknown name.

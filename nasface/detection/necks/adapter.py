@@ -1,7 +1,7 @@
 """The cells of a genotype as the neck of any detector, between a backbone and its heads.
 
-Takes and gives feature maps as the toolkits around expect them: lists and tuples (mmdetection), or
-mappings by name (torchvision).
+Feature maps have the form that other toolkits expect: lists and tuples (mmdetection), or mappings
+by name (torchvision).
 """
 
 from collections import OrderedDict

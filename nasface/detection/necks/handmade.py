@@ -1,9 +1,9 @@
-"""Hand-made necks, to compare searched ones with, each after its own paper.
+"""Hand-made necks, each after its own paper, to compare searched ones with.
 
-They take and give a pyramid {level: (B, channels, H, W)}, whose 1x1 laterals the detector has
-already applied. Two things are the same for all: every convolution is followed by a batch
-normalisation in the place of a bias, also where the paper, which starts from trained weights, has
-none; and maps are enlarged to the exact size of the finer level, so that any image size will do.
+They map a pyramid {level: (B, channels, H, W)}, to which the detector has already applied 1x1
+laterals, to one of the same form. Two deviations hold for all: every convolution is followed by a
+batch normalisation instead of a bias, also where the paper, which starts from trained weights, has
+none; and maps are enlarged to the exact size of the finer level, so that images may have any size.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What stands between pyramid and heads: the cells of a genotype, hand-made necks, or both.
+"""The neck, between pyramid and heads: cells of a genotype, hand-made parts, or both.
 
 A neck is named by its parts in their order, joined by ``+``: ``fem-fpn+fem-cpm``, or
 ``fem-fpn+genotype`` with the searched cells behind a hand-made pyramid.
