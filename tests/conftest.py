@@ -1,5 +1,6 @@
 """Settings for all tests."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -12,6 +13,12 @@ settings.register_profile("nasface", deadline=None)
 settings.load_profile("nasface")
 # The tensors of tests are small: more threads only wait for each other, above all under xdist.
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the imports made, some million objects, out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
@@ -136,18 +135,18 @@ def _activations_mb(search: SearchJob) -> float:
         weight_mixtures = [mixture(step) for step in steps]
     model = copy.deepcopy(search.model).to("meta")
     images = torch.empty(search.input_shape, device="meta")
+    known = (*model.parameters(), *model.buffers(), images)
 
-    def kept(run: Callable[[], object]) -> float:
-        known = (*model.parameters(), *model.buffers(), images)
-        with light_norms(model), count_saved_bytes(*known) as saved:
-            run()
+    def kept(mixture: dict[str, CellMixture], first_shot: bool) -> float:
+        with count_saved_bytes(*known) as saved:
+            model.forward_train(images, mixture, first_shot=first_shot)
         return saved.total / 1e6
 
-    run = partial(model.forward_train, images)
-    found = [kept(partial(run, each, first_shot=first_shot)) for each in weight_mixtures]
-    for weight in model.weights():
-        weight.requires_grad_(False)
-    found += [kept(partial(run, each, first_shot=False)) for each in arch_mixtures]
+    with light_norms(model):
+        found = [kept(each, first_shot) for each in weight_mixtures]
+        for weight in model.weights():
+            weight.requires_grad_(False)
+        found += [kept(each, False) for each in arch_mixtures]
     return max(found)
 
 

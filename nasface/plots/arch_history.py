@@ -98,11 +98,7 @@ def plot_choice_history(
     """
     cells = {cell: node_histories(space, cell, each) for cell, each in scores.items()}
     cells = {cell: nodes for cell, nodes in cells.items() if nodes}
-    sizes = [0.15, *(_height(nodes) for nodes in cells.values())]
-    figure = Figure(figsize=(13, sum(sizes)), layout="constrained")
-    (top, *others), *grid = figure.subplots(
-        len(sizes), 3, squeeze=False, width_ratios=(6, 2.4, 2), height_ratios=sizes
-    )
+    figure, ((top, *others), *grid) = _grid([_height(nodes) for nodes in cells.values()])
     for axes in others:
         axes.set_axis_off()
     norm = _draw_scale(figure, top, [node for nodes in cells.values() for node in nodes])
@@ -130,9 +126,38 @@ def plot_choice_history(
 
 
 def _height(nodes: Sequence[NodeHistory]) -> float:
-    """Inches that a cell takes."""
+    """Height of the axes of a cell in inches."""
     rows = sum(len(node.shown) + (len(node.shown) < len(node.pairs)) for node in nodes)
-    return 0.6 + max(1.2, ROW * rows)
+    return max(1.2, ROW * rows)
+
+
+def _grid(heights: Sequence[float]) -> tuple[Figure, NDArray[np.object_]]:
+    """Return a figure and its axes: the row of the scale, then three for each cell.
+
+    All sizes are known, so that no layout engine has to measure every label, which would take
+    longer than the drawing.
+    """
+    sizes, gap = [0.15, *heights], 0.6
+    height = sum(sizes) + gap * (len(sizes) + 0.5)
+    left, right, between = 2.2, 0.15, 0.55
+    widths = (6.0, 2.3, 1.45)
+    figure = Figure(figsize=(left + sum(widths) + 2 * between + right, height))
+    axes = figure.subplots(
+        len(sizes),
+        3,
+        squeeze=False,
+        width_ratios=widths,
+        height_ratios=sizes,
+        gridspec_kw={
+            "left": left / figure.get_figwidth(),
+            "right": 1 - right / figure.get_figwidth(),
+            "bottom": gap / height,
+            "top": 1 - gap / 2 / height,
+            "wspace": between / float(np.mean(widths)),
+            "hspace": gap / float(np.mean(sizes)),
+        },
+    )
+    return figure, axes
 
 
 def _draw_scale(figure: Figure, axes: Axes, nodes: Sequence[NodeHistory]) -> Normalize:

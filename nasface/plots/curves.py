@@ -17,7 +17,8 @@ def plot_training_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
     metrics = pd.DataFrame(rows)
     columns = [name for name in metrics.columns if name != "step" and metrics[name].notna().any()]
     figure = Figure(figsize=(7, 1.9 * len(columns) + 0.6), layout="constrained")
-    for axes, name in zip(figure.subplots(len(columns), squeeze=False)[:, 0], columns, strict=True):
+    panels = figure.subplots(len(columns), squeeze=False, sharex=True)[:, 0]
+    for axes, name in zip(panels, columns, strict=True):
         draw_metric(axes, metrics, name, ("C0", "C1"))
         axes.set_ylabel(name)
         axes.set_xlim(0, float(metrics["step"].max()))

@@ -3,12 +3,16 @@
 import io
 from pathlib import Path
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from nasface.errors import ConfigError
 from nasface.io.files import write_bytes
 
 SUFFIXES = (".png", ".svg", ".pdf")
+_DPI = 150
+_DATES = {".svg": "Date", ".pdf": "CreationDate"}
+"""Metadata that is left out, so that an unchanged figure is an unchanged file."""
 
 
 def check_suffix(path: Path, accepted: tuple[str, ...] = SUFFIXES) -> None:
@@ -18,17 +22,19 @@ def check_suffix(path: Path, accepted: tuple[str, ...] = SUFFIXES) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure and return its path."""
+    """Write a figure as it is laid out and return its path.
+
+    Raises:
+        ConfigError: for another suffix than png, svg or pdf.
+    """
     check_suffix(path)
     whole = io.BytesIO()
-    # Without a date in it, an unchanged figure is an unchanged file.
-    form, metadata = path.suffix[1:], _undated(path.suffix)
-    # A layout engine makes everything fit; cropping would draw the figure a second time.
-    crop = None if figure.get_layout_engine() else "tight"
-    figure.savefig(whole, format=form, dpi=150, bbox_inches=crop, metadata=metadata)
+    if path.suffix == ".png":
+        # As savefig does, which draws a figure with a layout engine twice.
+        figure.set_dpi(_DPI)
+        FigureCanvasAgg(figure).print_png(whole)
+    else:
+        date = {_DATES[path.suffix]: None}
+        figure.savefig(whole, format=path.suffix[1:], dpi=_DPI, metadata=date)
     write_bytes(path, whole.getvalue())
     return path
-
-
-def _undated(suffix: str) -> dict[str, None]:
-    return {} if suffix == ".png" else {"Date" if suffix == ".svg" else "CreationDate": None}

@@ -162,19 +162,33 @@ def test_a_full_disk_while_a_search_writes_its_last_files(
     assert (folder / "summary.json").is_file()
 
 
+@pytest.fixture(scope="module")
+def trained(
+    config: SearchConfig, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainConfig, dict[str, object]]:
+    """A training, and what it leaves where nothing goes wrong."""
+    folder = tmp_path_factory.mktemp("trained")
+    save_genotype(tiny_genotype("autofem-fpn"), folder / "genotype.yaml")
+    names = ("data", "epochs", "batch_size", "detector", "augment", "optimizer")
+    common = {key: getattr(config, key) for key in names}
+    train = TrainConfig(**common, genotype=str(folder / "genotype.yaml"), evaluate_every=2)
+    run_training(train, folder / "done", Notes())
+    return train, contents(folder / "done")
+
+
 @pytest.mark.parametrize(
     ("name", "calls"),
     [("genotype.yaml", 1), ("best.safetensors", 1), ("last.safetensors", 2), ("summary.json", 1)],
 )
 def test_a_full_disk_while_a_training_writes_its_last_files(
-    name: str, calls: int, config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    calls: int,
+    trained: tuple[TrainConfig, dict[str, object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first one is written before the first step, so there is no checkpoint then."""
-    save_genotype(tiny_genotype("autofem-fpn"), tmp_path / "genotype.yaml")
-    names = ("data", "epochs", "batch_size", "detector", "augment", "optimizer")
-    common = {key: getattr(config, key) for key in names}
-    train = TrainConfig(**common, genotype=str(tmp_path / "genotype.yaml"), evaluate_every=2)
-    run_training(train, tmp_path / "done", Notes())
+    train, whole = trained
     folder = tmp_path / "t"
     disk_full_at(monkeypatch, name, calls)
     with pytest.raises(RunError, match=rf"t/{name}: No space left on device; the last checkpoint"):
@@ -182,7 +196,7 @@ def test_a_full_disk_while_a_training_writes_its_last_files(
     assert not list(folder.glob(".*"))
     monkeypatch.undo()
     assert run_training(train, folder, Notes(), resume=True).finished
-    assert contents(folder) == contents(tmp_path / "done")
+    assert contents(folder) == whole
     assert (folder / "summary.json").is_file()
 
 
