@@ -49,7 +49,7 @@ def with_current_names(kind: Any, values: Any) -> tuple[Any, list[str]]:
 
     A former name beside its successor is left as it is, for the reader to refuse.
     """
-    kind = _present(kind)
+    kind = without_none(kind)
     notes: list[str] = []
     if is_dataclass(kind) and isinstance(kind, type) and isinstance(values, Mapping):
         former = {old: new for each in kind.__mro__ for old, new in _former(each).items()}
@@ -85,7 +85,7 @@ def _former(kind: type) -> Mapping[str, str]:
     return FORMER_NAMES.get(kind.__name__, {})
 
 
-def _present(kind: Any) -> Any:
-    """``T`` of ``T | None``."""
+def without_none(kind: Any) -> Any:
+    """Return the type ``T`` of ``T | None``, and any other type as it is."""
     inner = [each for each in get_args(kind) if each is not type(None)]
     return inner[0] if type(None) in get_args(kind) else kind

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from nasface.errors import NasfaceError, did_you_mean, one_of
-from nasface.io.former_names import with_current_names
+from nasface.io.former_names import with_current_names, without_none
 
 T = TypeVar("T")
 
@@ -163,19 +163,13 @@ def _describe(problem: ErrorDetails, kind: type[Any]) -> str:
 def _keys(kind: Any, location: Iterable[int | str]) -> list[str]:
     """The keys that a dataclass has at a place in it."""
     for step in location:
-        kind = _present(kind)
+        kind = without_none(kind)
         if is_dataclass(kind):
             kind = get_type_hints(kind).get(str(step))
         else:  # the elements of a tuple, the values of a map
             kind = get_args(kind)[0 if isinstance(step, int) else -1]
-    kind = _present(kind)
+    kind = without_none(kind)
     return [each.name for each in fields(kind)] if is_dataclass(kind) else []
-
-
-def _present(kind: Any) -> Any:
-    """``T`` of ``T | None``."""
-    inner = [each for each in get_args(kind) if each is not type(None)]
-    return inner[0] if type(None) in get_args(kind) else kind
 
 
 def _one_line(problem: object) -> str:

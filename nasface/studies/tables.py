@@ -193,14 +193,6 @@ def _by_seed(runs: pd.DataFrame, label: str, figure: str) -> pd.Series:
     return own.groupby("seed", sort=False)[figure].mean().astype(float)
 
 
-def _is_row_of(row: dict[str, Any], run: Any) -> bool:
-    return (row["label"], row["seed"], row.get("training", 0)) == (
-        run.label,
-        run.seed,
-        run.training,
-    )
-
-
 def _with_half(value: Any, half: Any, sign: str = "") -> str:
     if value is None or math.isnan(value):
         return ""
