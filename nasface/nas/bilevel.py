@@ -31,6 +31,17 @@ Gradient: TypeAlias = Callable[[Sequence[nn.Parameter]], float]
 does not depend on one, and returns the loss."""
 
 
+def gradient_of(loss: Callable[[], Tensor]) -> Gradient:
+    """Return the gradient of a loss that is computed in one piece."""
+
+    def gradient(_parameters: Sequence[nn.Parameter]) -> float:
+        value = loss()
+        value.backward()
+        return float(value.detach())
+
+    return gradient
+
+
 def weight_step(
     gradient: Gradient,
     optimizer: torch.optim.Optimizer,

@@ -1,6 +1,5 @@
 """The two steps: what each may change, and what it must not keep."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -9,7 +8,7 @@ from strategies import features
 from torch import Tensor, nn
 
 from nasface.arch.io import load_search_space
-from nasface.nas.bilevel import Gradient, arch_step, frozen, weight_step
+from nasface.nas.bilevel import arch_step, frozen, gradient_of, weight_step
 from nasface.nas.policy import ArgmaxPath, Policy, Softmax
 from nasface.nas.supernet import Supernet
 from nasface.nn.blocks import conv_norm_relu
@@ -17,17 +16,6 @@ from nasface.nn.cost import SavedBytes, count_saved_bytes
 
 LEVELS = range(2, 8)
 POLICIES: list[Policy] = [ArgmaxPath(probes=1), Softmax()]
-
-
-def gradient_of(loss: Callable[[], Tensor]) -> Gradient:
-    """The gradient of a loss that is computed in one piece."""
-
-    def gradient(_parameters: Sequence[nn.Parameter]) -> float:
-        value = loss()
-        value.backward()
-        return float(value.detach())
-
-    return gradient
 
 
 @dataclass
