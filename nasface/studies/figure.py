@@ -15,7 +15,8 @@ from nasface.studies.statistics import mean_of
 def plot_comparison(rows: Sequence[Mapping[str, Any]], figure: str, path: Path) -> None:
     """Draw ``figure`` of runs (keys ``label``, ``seed`` and the figure), a row for each label.
 
-    Seeds have the same colour in all rows, so that pairs can be followed by eye.
+    Mean and interval are those of the seeds' means, as in the table of the comparison. Seeds have
+    the same colour in all rows, so that pairs can be followed by eye.
     """
     runs = pd.DataFrame(rows)
     labels = list(dict.fromkeys(runs["label"]))
@@ -31,7 +32,8 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], figure: str, path: Path) 
                 values, [at + offset] * len(values), "o", color=f"C{index % 10}", ms=4, alpha=0.8,
                 label=f"seed {seed}" if at == 0 else None,
             )  # fmt: skip
-        mean = mean_of(own[figure].astype(float).tolist())
+        # Trainings of one seed are no repetitions of the method: a seed counts once.
+        mean = mean_of(own[figure].astype(float).groupby(own["seed"]).mean().tolist())
         half = 0.0 if np.isnan(mean.half) else mean.half
         axes.errorbar(mean.value, at, xerr=half, fmt="|", color="black", ms=14, capsize=4, lw=1.2)
     axes.set_yticks(range(len(labels)), labels)
