@@ -3,6 +3,8 @@
 import io
 import re
 import warnings
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -152,10 +154,29 @@ def to_tensor(image_HW3: NDArray[np.uint8]) -> Tensor:
     Each channel is ``(value / 255 - IMAGE_MEAN) / IMAGE_STD``, the ImageNet convention of
     torchvision's pretrained backbones. The result shares no memory with the input.
     """
-    _check_image(image_HW3)
-    image_3HW = torch.from_numpy(image_HW3.transpose(2, 0, 1).copy()).float()
-    mean, std = (torch.tensor(c).mul(255).view(3, 1, 1) for c in (IMAGE_MEAN, IMAGE_STD))
-    return image_3HW.sub_(mean).div_(std)
+    return to_batch([image_HW3])[0]
+
+
+def to_batch(images: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """Turn images of one size into float32 (B, 3, H, W), as :func:`to_tensor` does with one."""
+    for image in images:
+        _check_image(image)
+    height, width = images[0].shape[:2]
+    batch_B3HW = np.empty((len(images), 3, height, width), np.float32)
+    # Values are looked up, channel by channel: half the time of computing them.
+    for image, values_3HW in zip(images, batch_B3HW, strict=True):
+        channels = cv2.split(np.ascontiguousarray(image))
+        for channel_HW, table, values_HW in zip(channels, _table(), values_3HW, strict=True):
+            cv2.LUT(channel_HW, table, values_HW)
+    return torch.from_numpy(batch_B3HW)
+
+
+@cache
+def _table() -> NDArray[np.float32]:
+    """What each value of each channel becomes, (3, 256)."""
+    mean, std = (torch.tensor(each).mul(255)[:, None] for each in (IMAGE_MEAN, IMAGE_STD))
+    found: NDArray[np.float32] = torch.arange(256.0).sub(mean).div(std).numpy()
+    return found
 
 
 def _name_of(data: bytes) -> str:

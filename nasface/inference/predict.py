@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nasface.arrays import Image
-from nasface.data.images import to_tensor
+from nasface.data.images import to_batch
 from nasface.detection.boxes import clip, decode, non_maximum_suppression
 from nasface.errors import ConfigError
 from nasface.inference.tta import (
@@ -124,7 +124,7 @@ def _detect_view(
     rows, columns = scaled[0].shape[:2]
     device = next((each.device for each in detector.parameters()), None)
     with torch.inference_mode():
-        batch = torch.stack([to_tensor(image) for image in scaled])
+        batch = to_batch(scaled)
         batch = batch.flip(3) if view.flip else batch
         # A detector of another runtime, which has no parameters, takes its images as they are.
         if device is not None:
