@@ -46,6 +46,29 @@ class ImageMarks:
             counts, hits = np.append(0, counts)[at], np.append(0, hits)[at]
         return area_under_envelope(hits / total, hits / np.maximum(counts, 1))
 
+    def resampled(self, times_RI: NDArray[np.int64]) -> Float64:
+        """Average precision (R,) of R samples: :meth:`ap` of each row, all at once where there are
+        thresholds."""
+        if not len(self.thresholds):
+            return np.array([self.ap(times) for times in times_RI])
+        counts_RT = times_RI @ self._at_thresholds(np.ones(len(self.scores_K)))
+        hits_RT = times_RI @ self._at_thresholds(self.hits_K.astype(np.float64))
+        total_R1 = (times_RI @ self.faces_I)[:, None].astype(np.float64)
+        total_R1[total_R1 == 0] = np.nan
+        precision_RT = hits_RT / np.maximum(counts_RT, 1)
+        envelope_RT = np.maximum.accumulate(precision_RT[:, ::-1], axis=1)[:, ::-1]
+        steps_RT = np.diff(hits_RT / total_R1, prepend=0.0, axis=1)
+        return np.asarray((steps_RT * envelope_RT).sum(axis=1))
+
+    def _at_thresholds(self, weight_K: Float64) -> Float64:
+        """Sum (I, T) of the weights of each image's detections from every threshold on."""
+        images, count = len(self.faces_I), len(self.thresholds)
+        # Detections fall between two thresholds; what is below the last one is left out.
+        bin_K = np.searchsorted(-self.thresholds, -self.scores_K, side="left")
+        place_K = self.image_K * (count + 1) + bin_K
+        sums = np.bincount(place_K, weight_K, images * (count + 1))
+        return np.cumsum(sums.reshape(images, count + 1)[:, :-1], axis=1)
+
 
 def ap_marks(
     detections: Sequence[tuple[Floats, Floats]],

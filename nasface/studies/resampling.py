@@ -34,17 +34,23 @@ def bootstrap_difference(
     """
     random = stream(0, Purpose.RESAMPLING)
     images = len(ours[0][0].faces_I)
-    found = []
-    for _ in range(resamples):
-        times = random.multinomial(images, np.full(images, 1 / images))
-        seeds, counts = np.unique(random.integers(len(ours), size=len(ours)), return_counts=True)
-        differences = [
-            np.mean([each.ap(times) for each in ours[seed]])
-            - np.mean([each.ap(times) for each in others[seed]])
-            for seed in seeds
+    drawn = [
+        (
+            random.multinomial(images, np.full(images, 1 / images)),
+            random.integers(len(ours), size=len(ours)),
+        )
+        for _ in range(resamples)
+    ]
+    times_RI, seeds_RS = (np.stack(each) for each in zip(*drawn, strict=True))
+    differences_SR = np.stack(
+        [
+            np.mean([each.resampled(times_RI) for each in our], axis=0)
+            - np.mean([each.resampled(times_RI) for each in other], axis=0)
+            for our, other in zip(ours, others, strict=True)
         ]
-        found.append(float(np.average(differences, weights=counts)))
-    low, high = np.nanquantile(found, [0.025, 0.975])
+    )
+    found_R = np.take_along_axis(differences_SR, seeds_RS.T, axis=0).mean(axis=0)
+    low, high = np.nanquantile(found_R, [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -49,6 +49,16 @@ def test_an_image_drawn_twice_counts_twice(times: list[int], seed: int) -> None:
         assert found == pytest.approx(expected.ap, abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.parametrize("thresholds", [[], [0.9, 0.6, 0.6, 0.3], [0.5], [1.1, -1.0]])
+def test_samples_at_once_are_those_one_by_one(thresholds: list[float]) -> None:
+    marks = replace(ap_marks(*drawn(images=6, seed=3)), thresholds=np.array(thresholds))
+    # On a threshold, too.
+    marks = replace(marks, scores_K=np.round(marks.scores_K, 1))
+    times = np.array([*TIMES, [0] * 6])
+    assert marks.resampled(times) == pytest.approx([marks.ap(each) for each in times], nan_ok=True)
+    assert np.isnan(marks.resampled(times)[-1])
+
+
 @pytest.mark.parametrize("times", TIMES)
 def test_the_same_by_the_protocol_of_wider_face(times: list[int]) -> None:
     """There are no ties at its thresholds, so that copies count exactly, but that a sample has
