@@ -43,8 +43,12 @@ class GradientAccumulator:
         self.gradients = GradientSum(world)
         self.buffers = list(buffers)
         self.floats = [each for each in self.buffers if each.is_floating_point()]
-        self.before = [each.clone() for each in self.buffers]
         self.figures: dict[str, float] = {}
+        self.resize()
+
+    def resize(self) -> None:
+        """Make room for the buffers, once more after their shapes have changed."""
+        self.before = [each.clone() for each in self.buffers]
 
     def __call__(self, batch: Batch, parameters: Sequence[nn.Parameter]) -> Iterator[Batch]:
         """Give the parts of a batch one by one, and bring their gradients together at the end."""

@@ -34,6 +34,7 @@ from nasface.nas.config import BilevelConfig
 from nasface.nas.cost_penalty import CostPenalty
 from nasface.nas.coverage import Decision
 from nasface.nas.searcher import BilevelSearcher, Schedule
+from nasface.nas.widening import Widening, check_stages
 from nasface.progress import Progress, Silent
 from nasface.random_streams import Purpose, torch_seed
 
@@ -49,12 +50,17 @@ class SearchConfig(BilevelConfig, JobConfig):
     prefix_genotype: str | None = None
     """Genotype built as a fixed module in front of the searched one; its cells open the result
     (the paper searches autofem-fpn first, then autofem-cpm behind it)."""
+    partial_stages: tuple[int, ...] = ()
+    """Partial channels K that fall in the course of the search, such as 4 2 1, each for an equal
+    part of the steps: operations become wider on the way, as in DrNAS. Empty: the K of the
+    space."""
     cost_penalty_size: tuple[int, int] = (640, 480)
     """Width and height of the image at which the cost penalty counts multiply-adds or time."""
 
     def __post_init__(self) -> None:
         JobConfig.__post_init__(self)
         BilevelConfig.__post_init__(self)
+        check_stages(self.partial_stages)
         if self.warmup_within(self.epochs) > self.epochs:
             raise ConfigError(
                 f"warmup_epochs: {self.warmup_epochs} is more than epochs {self.epochs}; expected "
@@ -144,7 +150,10 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
     batch = config.batch_size * config.accumulate
     check_batch(arch_images, batch)
     torch.manual_seed(torch_seed(config.seed, Purpose.INITIAL_WEIGHTS))
-    model = build_searchable(config.detector, inputs.space, inputs.prefix)
+    space = inputs.space
+    if config.partial_stages:
+        space = replace(space, partial_channels=config.partial_stages[0])
+    model = build_searchable(config.detector, space, inputs.prefix)
     start_backbone(model, config.backbone_weights, config.freeze_stages, config.freeze_norms)
     prepare(model, context.device).train()
     shard = context.world.shard(config.accumulate)
@@ -173,6 +182,13 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         layer_scales(model.trunk.backbone.freezable_stages(), config.optimizer.layer_decay),
     )
     loss = DetectorSearchLoss(model, DetectionLoss(config.match, config.loss), context.device)
+    accumulator = GradientAccumulator(
+        context.world,
+        config.accumulate,
+        config.batch_size,
+        list(model.buffers()),
+        lambda: digest_of(searcher.executed()),
+    )
     searcher: BilevelSearcher[Any] = BilevelSearcher(
         model.neck.arch_parameters,
         loss,
@@ -182,14 +198,9 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         seed=config.seed,
         clip=config.optimizer.clip,
         cost_penalty=_cost_penalty(config, inputs),
-        accumulator=GradientAccumulator(
-            context.world,
-            config.accumulate,
-            config.batch_size,
-            list(model.buffers()),
-            lambda: digest_of(searcher.executed()),
-        ),
+        accumulator=accumulator,
     )
+    stages = config.partial_stages or (space.partial_channels,)
     folder = context.folder
     return SearchJob(
         context=context,
@@ -201,6 +212,7 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         data=inputs.data,
         searcher=searcher,
         loss=loss,
+        widening=Widening(model.neck, optimizer, stages, steps.total, accumulator.resize),
         schedule=LearningRateSchedule(optimizer, config.optimizer, steps.total),
         loaders=(weight_loader, arch_loader),
         name=f"{inputs.space.name}-found" if folder is None else folder.path.resolve().name,

@@ -1,5 +1,6 @@
 """A search under way: a bilevel searcher on a face detector, with its data and its run folder."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from nasface.errors import RunError
 from nasface.nas.derive import derive
 from nasface.nas.policy import Mixture
 from nasface.nas.searcher import BilevelSearcher
+from nasface.nas.widening import Widening, widen
 from nasface.progress import Progress
 from nasface.runs.arch_history import entry_arrays, history_entry, save_history
 from nasface.runs.checkpoint import fitting, load_checkpoint
@@ -70,6 +72,7 @@ class SearchJob(Job):
     prefix: Genotype | None
     searcher: BilevelSearcher[Batch]
     loss: DetectorSearchLoss
+    widening: Widening
     schedule: LearningRateSchedule
     loaders: tuple[StepLoader, StepLoader]
     name: str
@@ -125,6 +128,7 @@ class SearchJob(Job):
     def take_step(self, weight_batch: Batch, arch_batch: Batch | None) -> dict[str, float]:
         """One architecture step (after the warm-up), then one weight step; returns their losses,
         nan where a step could not be made."""
+        self.widening.prepare(self.step)
         rate = self.schedule.apply(self.step)
         return {"rate": rate, **self.searcher.take_step(weight_batch, arch_batch)}
 
@@ -174,7 +178,8 @@ class SearchJob(Job):
             )
 
     def footprint(self) -> Footprint:
-        """Memory of a weight step under the policy that comes after the warm-up."""
+        """Memory of a weight step under the policy that comes after the warm-up, at the greatest
+        width."""
         searcher, at = self.searcher, self.searcher.schedule.warmup
         with torch.no_grad():
             mixture = searcher.arch_parameters.mixture(
@@ -184,7 +189,9 @@ class SearchJob(Job):
         def run(model: SearchableDetector, images: Tensor) -> object:
             return model.forward_train(images, mixture, first_shot=self.loss.loss.uses_first_shot)
 
-        return footprint(self.model, run, self.input_shape, self.context.device)
+        model = copy.deepcopy(self.model)
+        widen(model.neck, self.widening.stages[-1])
+        return footprint(model, run, self.input_shape, self.context.device)
 
     def state(self) -> dict[str, Any]:
         """See :class:`Job`."""
@@ -202,6 +209,7 @@ class SearchJob(Job):
             RunError: if the space has changed since.
         """
         self._check_space(state)
+        self.widening.prepare(state["step"] - 1)
         self.searcher.load(state)
         self.history, self.result_epoch = state["history"], state["result_epoch"]
 
@@ -217,6 +225,7 @@ class SearchJob(Job):
         with fitting(folder.checkpoint):
             state = load_checkpoint(folder.checkpoint, self.kind)
             self._check_space(state)
+            self.widening.prepare(state["step"] - 1)
             self.model.load_state_dict(state["model"])
 
     def _check_space(self, state: Mapping[str, Any]) -> None:

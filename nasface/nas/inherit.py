@@ -26,7 +26,7 @@ def inherit_weights(supernet: Supernet, genotype: Genotype, module: FixedModule)
     Cells that are not of the supernet's space, such as those of a prefix, stay as they are.
 
     Args:
-        supernet: of a space with ``partial_channels`` 1; with others an operation has learned on
+        supernet: with ``partial`` 1, at the end at least; with others an operation has learned on
             fewer channels than it has in the module.
         genotype: of that space.
         module: as :func:`nasface.nn.cell.build_module` makes it of the genotype, with as many
@@ -38,9 +38,9 @@ def inherit_weights(supernet: Supernet, genotype: Genotype, module: FixedModule)
             of the space.
     """
     space = supernet.space
-    if space.partial_channels > 1:
+    if supernet.partial > 1:
         raise ConfigError(
-            f"partial_channels: {space.partial_channels} of space {space.name}; expected 1, so "
+            f"partial_channels: {supernet.partial} of space {space.name}; expected 1, so "
             "that operations have the channels of the derived module"
         )
     for name in space.cells:

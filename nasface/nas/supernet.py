@@ -96,17 +96,24 @@ class SearchEdge(nn.Module):
         self, edge: Edge, columns: Mapping[str, int], channels: int, partial: int, affine: bool
     ) -> None:
         super().__init__()
-        self.partial = partial if len(edge.operations) > 1 else 1
+        self.is_open = len(edge.operations) > 1
+        self.partial = partial if self.is_open else 1
+        self.channels, self.affine = channels, affine
         self.transform = edge.transform
-        stride = 2 if edge.transform == "stride" else 1
-        width = channels // self.partial
         self.column_names = {columns[name]: name for name in edge.operations}
-        self.operations = nn.ModuleDict()
-        for name in edge.operations:
-            operation = build_operation(name, width, stride, affine or len(edge.operations) == 1)
-            if OPERATIONS[name].needs_norm and len(edge.operations) > 1:
-                operation = nn.Sequential(operation, nn.BatchNorm2d(width, affine=affine))
-            self.operations[module_key(name)] = operation
+        self.operations = nn.ModuleDict(self.candidates(self.partial))
+
+    def candidates(self, partial: int) -> dict[str, nn.Module]:
+        """Return new operations for one of ``partial`` parts of the channels, by their keys."""
+        stride = 2 if self.transform == "stride" else 1
+        width = self.channels // partial
+        found = {}
+        for name in self.column_names.values():
+            operation = build_operation(name, width, stride, self.affine or not self.is_open)
+            if OPERATIONS[name].needs_norm and self.is_open:
+                operation = nn.Sequential(operation, nn.BatchNorm2d(width, affine=self.affine))
+            found[module_key(name)] = operation
+        return found
 
     def path(self, x_BCHW: Tensor, column: int, size: tuple[int, int] | None) -> Tensor:
         """Return the edge with one of its operations; no other is executed."""
@@ -273,9 +280,10 @@ class SearchCell(nn.Module):
 class Supernet(nn.Module):
     """The cells of a space in their order, each taking and replacing the levels it names.
 
-    ``channels`` must be divisible by the space's ``partial_channels``. ``affine`` gives the
-    normalisations of candidates learned scales; without them (as in DARTS) an operation cannot
-    undo the effect of its architecture parameter.
+    ``channels`` must be divisible by the space's ``partial_channels``, with which ``partial``
+    begins; :mod:`nasface.nas.widening` lets it fall. ``affine`` gives the normalisations of
+    candidates learned scales; without them (as in DARTS) an operation cannot undo the effect of its
+    architecture parameter.
 
     Raises:
         ConfigError: for a number of channels that cannot be divided so.
@@ -295,7 +303,7 @@ class Supernet(nn.Module):
                 f"channels: {channels}, expected a multiple of {space.partial_channels}, the "
                 f"partial_channels of space {space.name}"
             )
-        self.space = space
+        self.space, self.partial = space, space.partial_channels
         self.arch_parameters = ArchitectureParameters(space, generator)
         columns = {name: at for at, name in enumerate(space.operations)}
         self.cells = nn.ModuleDict(
@@ -306,6 +314,12 @@ class Supernet(nn.Module):
                 for name, graph in space.cells.items()
             }
         )
+
+    def partial_edges(self) -> Iterator[SearchEdge]:
+        """Give the edges whose candidates only a part of the channels passes through."""
+        for module in self.cells.modules():
+            if isinstance(module, SearchEdge) and module.is_open:
+                yield module
 
     def weights(self) -> Iterator[nn.Parameter]:
         """Give the parameters other than architecture parameters."""

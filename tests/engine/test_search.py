@@ -21,6 +21,7 @@ from nasface.nas.policy import ArgmaxPath, Softmax, UniformPath
 from nasface.nn.cost import count_saved_bytes
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
+from nasface.runs.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,31 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(
     one, other = (load_checkpoint(run / "checkpoint.pt", "search") for run in (out, finished))
     for key, value in one["model"].items():
         assert torch.equal(value, other["model"][key]), key
+
+
+def test_a_search_whose_operations_grow_goes_on_the_same(
+    config: SearchConfig, tmp_path: Path
+) -> None:
+    """Six steps, two with each K; stopped before and behind a change."""
+    growing = replace(config, partial_stages=(4, 2, 1))
+    assert run_search(growing, tmp_path / "whole", Silent()).finished
+    for steps in (2, 3):
+        out = tmp_path / f"stopped-{steps}"
+        assert not run_search(growing, out, StopAfter(steps)).finished
+        assert run_search(growing, out, Silent(), resume=True).finished
+        runs = [out, tmp_path / "whole"]
+        assert len({(each / "metrics.jsonl").read_bytes() for each in runs}) == 1
+        one, other = (load_checkpoint(each / "checkpoint.pt", "search")["model"] for each in runs)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(value, other[key]) for key, value in one.items())
+    context = RunContext(World(), torch.device("cpu"), RunFolder(tmp_path / "whole"))
+    search = make_search_job(growing, load_search_inputs(growing), context)
+    assert search.model.neck.partial == 4
+    before = search.footprint()
+    search.load_weights()
+    assert search.model.neck.partial == 1
+    # Memory is that of the widest, from the start.
+    assert before.activations_mb == search.footprint().activations_mb
 
 
 def test_a_finished_run_is_not_overwritten(finished: Path, config: SearchConfig) -> None:

@@ -4,13 +4,15 @@ from typing import Any, cast
 
 import torch
 from strategies import one_cell, random_choices
-from torch import Tensor
+from torch import Tensor, nn
 
 from nasface.arch.space import SearchSpace
 from nasface.nas.candidates import CandidateTable, Pair, pair_scores, select
 from nasface.nas.derive import NodePaths
 from nasface.nas.policy import GatedOp, InputSlot, PathMixture
 from nasface.nas.supernet import SearchCell, SearchEdge, Supernet
+
+LEVELS = (3, 4, 5)
 
 
 def cell_of(supernet: Supernet, name: str) -> SearchCell:
@@ -53,3 +55,22 @@ def run_pair(supernet: Supernet, pair: Pair, inputs: list[Tensor]) -> Tensor:
     edge = cast(SearchEdge, cast(SearchCell, supernet.cells["c"]).edges[pair[0]])
     with torch.no_grad():
         return cast(Tensor, edge.operations[edge.column_names[pair[1]]](inputs[pair[0]]))
+
+
+def features_of(channels: int, seed: int) -> dict[int, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        level: torch.randn(2, channels, 96 >> level, 64 >> level, generator=generator)
+        for level in LEVELS
+    }
+
+
+def moved(supernet: Supernet) -> Supernet:
+    """With weights and statistics that are no longer those of the start."""
+    for norm in supernet.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            cast(Tensor, norm.running_mean).normal_(0, 0.1)
+            cast(Tensor, norm.running_var).uniform_(0.5, 2)
+    for parameter in supernet.weights():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    return supernet

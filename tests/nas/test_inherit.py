@@ -1,11 +1,9 @@
 """Derived modules with the weights of a supernet compute what it computes on their path."""
 
-from typing import cast
-
 import pytest
 import torch
 from strategies import one_cell
-from torch import Tensor, nn
+from supernets import LEVELS, features_of, moved
 
 from nasface.arch.io import load_search_space
 from nasface.errors import ConfigError, SpecError
@@ -13,27 +11,6 @@ from nasface.nas.inherit import inherit_weights
 from nasface.nas.sampling import mixture_of, random_genotype
 from nasface.nas.supernet import Supernet
 from nasface.nn.cell import build_module
-
-LEVELS = (3, 4, 5)
-
-
-def features_of(channels: int, seed: int) -> dict[int, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        level: torch.randn(2, channels, 96 >> level, 64 >> level, generator=generator)
-        for level in LEVELS
-    }
-
-
-def moved(supernet: Supernet) -> Supernet:
-    """With weights and statistics that are no longer those of the start."""
-    for norm in supernet.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            cast(Tensor, norm.running_mean).normal_(0, 0.1)
-            cast(Tensor, norm.running_var).uniform_(0.5, 2)
-    for parameter in supernet.weights():
-        parameter.data.add_(0.1 * torch.randn_like(parameter))
-    return supernet
 
 
 @pytest.mark.parametrize("affine", [False, True])
