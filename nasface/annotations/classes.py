@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from nasface.errors import DataError
+from nasface.errors import DataError, did_you_mean
 
 Key = TypeVar("Key")
 
@@ -19,7 +19,8 @@ def faces_among(names: Mapping[Key, str], wanted: Sequence[str], source: str) ->
     if wanted:
         unknown = [name for name in wanted if name not in names.values()]
         if unknown:
-            raise DataError(f"{source}: has no class {unknown[0]!r}; it has {_listed(names)}")
+            near = did_you_mean(unknown[0], names.values())
+            raise DataError(f"{source}: has no class {unknown[0]!r}; it has {_listed(names)}{near}")
         return {key for key, name in names.items() if name in wanted}
     if len(names) == 1:
         return set(names)

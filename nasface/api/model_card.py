@@ -1,6 +1,5 @@
 """Model cards: what a detector is, what it was trained on, and what it reaches, from its runs."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,11 @@ from nasface.detection.checkpoint import LICENCE, PREPROCESSING
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.zoo import TABLE_SIZE
-from nasface.errors import RunError
-from nasface.io.settings import read_config
 from nasface.io.yaml import to_yaml
+from nasface.metrics.protocol import TableRow
 from nasface.models.hub import CARD_DRAWING
-from nasface.runs.environment import ENVIRONMENT
-from nasface.runs.folder import CONFIG
-from nasface.runs.results import FIGURES
+from nasface.reports.reader import read_run
 
-_SUMMARY = "summary.json"
 _MADE_WITH = ("started", "nasface", "torch", "processor", "gpu")
 _SHOWN = ("data", "epochs", "batch_size", "seed", "start_weights", "backbone_weights")
 
@@ -61,13 +56,13 @@ def write_card(facts: CardFacts, repository: str = "") -> str:
 
 
 def _front_matter(facts: CardFacts) -> str:
-    lines = [
-        "library_name: nasface",
-        "pipeline_tag: object-detection",
-        f"license: {facts.licence}",
-        "tags: [face-detection, neural-architecture-search]",
-    ]
-    return "\n".join(["---", *lines, "---"])
+    content = {
+        "library_name": "nasface",
+        "pipeline_tag": "object-detection",
+        "license": facts.licence,
+        "tags": ["face-detection", "neural-architecture-search"],
+    }
+    return f"---\n{to_yaml(content)}---"
 
 
 def _usage(repository: str) -> str:
@@ -97,27 +92,22 @@ def _architecture(facts: CardFacts) -> str:
     return "\n".join([*lines, "", "```yaml", to_yaml(facts.config).rstrip("\n"), "```"])
 
 
-def _run_section(run: Path) -> str:
+def _run_section(folder: Path) -> str:
     """What a training or an evaluation was made from, and what it gave."""
-    if not (run / CONFIG).is_file():
-        raise RunError(f"{run}: is no run folder (no {CONFIG} there)")
-    settings = read_config(run / CONFIG)
-    environment = _json(run / ENVIRONMENT)
-    is_evaluation = (run / FIGURES).is_file()
-    figures = _json(run / (FIGURES if is_evaluation else _SUMMARY))
-    lines = [f"## {'Evaluation' if is_evaluation else 'Training'}", ""]
-    if command := environment.get("command"):
+    run = read_run(folder, folder.name)
+    lines = [f"## {'Evaluation' if run.evaluation else 'Training'}", ""]
+    if command := run.environment.get("command"):
         lines += [f"    {command}", ""]
-    shown = {key: settings.get(key) for key in _SHOWN if settings.get(key) not in (None, "")}
-    made = {key: environment[key] for key in _MADE_WITH if key in environment}
+    shown = {key: run.settings[key] for key in _SHOWN if run.settings.get(key) not in (None, "")}
+    made = {key: run.environment[key] for key in _MADE_WITH if key in run.environment}
     lines += _table(("", ""), (shown | made).items())
-    return "\n".join([*lines, "", _figures(figures)]).rstrip()
+    figures = _figures(run.evaluation or run.summary, run.table)
+    return "\n".join([*lines, "", figures]).rstrip()
 
 
-def _figures(figures: Mapping[str, Any]) -> str:
+def _figures(figures: Mapping[str, Any], table: Sequence[TableRow] = ()) -> str:
     """The protocol and its table; else the plain numbers."""
-    rows = [(row["name"], _number(row.get("value"))) for row in figures.get("table", [])
-            if not row.get("group")]  # fmt: skip
+    rows = [(row.name, _number(row.value)) for row in table if not row.group]
     if not rows:
         plain = {key: value for key, value in figures.items() if isinstance(value, int | float)}
         rows = [(key, _number(value)) for key, value in plain.items()]
@@ -131,18 +121,10 @@ def _table(columns: tuple[str, str], rows: Any) -> Iterator[str]:
     yield f"| {columns[0]} | {columns[1]} |"
     yield "| --- | --- |"
     for key, value in rows:
-        yield f"| {key} | {str(value).replace('|', '/')} |"
+        # Of a file of a run, a cell may have any text; the table has one row for it.
+        plain = (" ".join(str(cell).split()).replace("|", "/") for cell in (key, value))
+        yield f"| {' | '.join(plain)} |"
 
 
 def _number(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, float) else "none" if value is None else str(value)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        raise RunError(f"{path}: cannot be read") from None
-    return found

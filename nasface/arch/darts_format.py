@@ -30,7 +30,7 @@ from nasface.arch.genotype import (
 from nasface.arch.graph import Input
 from nasface.arch.io import load_search_space
 from nasface.arch.literals import elements, read_literal, shown
-from nasface.errors import SpecError
+from nasface.errors import SpecError, one_of
 
 #: name in DARTS -> name here
 DARTS_OPERATIONS: Mapping[str, str] = MappingProxyType(
@@ -90,8 +90,8 @@ def darts_cell(name: str, nodes: Sequence[Sequence[DartsPair]], concat: Sequence
         for operation, source in pairs:
             if operation not in DARTS_OPERATIONS:
                 raise SpecError(
-                    f"{name}: unknown operation {operation!r}; expected one of "
-                    f"{', '.join(DARTS_OPERATIONS)}"
+                    f"{name}: unknown operation {operation!r}; expected "
+                    f"{one_of(operation, DARTS_OPERATIONS)}"
                 )
             if not 0 <= source < at + 2:
                 raise SpecError(

@@ -22,7 +22,7 @@ from nasface.arch.genotype import (
 )
 from nasface.arch.graph import CellGraph
 from nasface.arch.space import SearchSpace
-from nasface.errors import SpecError
+from nasface.errors import SpecError, one_of
 
 #: name in NAS-Bench-201 -> name here; ``none`` is no connection
 NASBENCH201_OPERATIONS: Mapping[str, str] = MappingProxyType(
@@ -71,8 +71,8 @@ def _node(at: int, part: str) -> list[str]:
     for operation, _ in entries:
         if operation not in (*NASBENCH201_OPERATIONS, "none"):
             raise SpecError(
-                f"node {at + 1}: unknown operation {operation!r}; expected one of none, "
-                f"{', '.join(NASBENCH201_OPERATIONS)}"
+                f"node {at + 1}: unknown operation {operation!r}; expected "
+                f"{one_of(operation, ['none', *NASBENCH201_OPERATIONS])}"
             )
     return [NASBENCH201_OPERATIONS.get(operation, "") for operation, _ in entries]
 

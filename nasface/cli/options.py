@@ -73,7 +73,7 @@ def parse_line(
     except SystemExit as end:
         if not end.code:
             raise
-        raise ConfigError(_first_message(shown.getvalue(), command)) from None
+        raise ConfigError(_first_message(shown.getvalue(), command, arguments)) from None
 
 
 def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
@@ -98,15 +98,23 @@ def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
     return others + [word for option, values in given.items() for word in (option, *values)]
 
 
-def _first_message(box: str, command: type[Any]) -> str:
+def _first_message(box: str, command: type[Any], arguments: Sequence[str]) -> str:
     """What tyro says in the box that it draws around a mistake, on one line, and the nearest option
-    or value."""
+    or value.
+
+    Of a line that lacks something, tyro does not say that there is an unknown option in it, which
+    is most often why."""
     _, _, inside = box.partition("\n")  # the first line is the title
     parts = re.split(r"(?m)^\W{10,}$", inside)  # between rules
     words = (re.sub(r"[│\s]+", " ", part).strip() for part in parts)
     said = next(filter(None, words), "cannot be understood")
     if option := re.match(r"Unrecognized options: .*?(--[^\s,=]+)", said):
         return said + _near_option(option[1], _words(command))
+    known = _words(command)
+    written = [each.partition("=")[0].replace("_", "-") for each in arguments]
+    strange = next((each for each in written if each[:2] == "--" and each not in known), "")
+    if said.startswith("Missing") and (near := _near_option(strange, known)):
+        return f"Unrecognized options: {strange}{near}"
     if choice := re.match(r"invalid choice '(.*?)' .*Expected one of \((.*)\)", said):
         return said.rstrip(".") + did_you_mean(choice[1], re.findall(r"'([^']*)'", choice[2]))
     return said

@@ -25,7 +25,7 @@ from nasface.drawing.layout import (
 )
 from nasface.drawing.legend import LegendEntry, legend, legend_table
 from nasface.drawing.style import Style, label_style, line_style, text_style, vertex_style
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from pygraphviz import AGraph
@@ -78,7 +78,10 @@ def choose_cells(genotype: Genotype, names: Sequence[str]) -> Genotype:
     for name in names:
         if name not in genotype.cells:
             known = ", ".join(genotype.cells)
-            raise ConfigError(f"cells: {genotype.name} has no {name!r}; expected some of {known}")
+            raise ConfigError(
+                f"cells: {genotype.name} has no {name!r}; expected some of {known}"
+                f"{did_you_mean(name, genotype.cells)}"
+            )
     kept = {name: genotype.cells[name] for name in names or genotype.cells}
     return replace(genotype, cells=kept)
 

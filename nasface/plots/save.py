@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, did_you_mean
 from nasface.io.files import write_bytes
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -18,7 +18,8 @@ _DATES = {".svg": "Date", ".pdf": "CreationDate"}
 def check_suffix(path: Path, accepted: tuple[str, ...] = SUFFIXES) -> None:
     """Raise :class:`ConfigError` for a file type that cannot be written."""
     if path.suffix not in accepted:
-        raise ConfigError(f"{path}: cannot write this type; expected {', '.join(accepted)}")
+        near = did_you_mean(path.suffix, accepted)
+        raise ConfigError(f"{path}: cannot write this type; expected {', '.join(accepted)}{near}")
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

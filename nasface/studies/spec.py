@@ -12,7 +12,7 @@ from nasface.arch.io import load_search_space
 from nasface.detection.necks.registry import GENOTYPE, uses_genotype
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig, train_config_of
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, did_you_mean, one_of
 from nasface.io.former_names import with_current_names
 from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, plain_values, to_yaml
@@ -173,8 +173,8 @@ class StudySpec:
             known = dict.fromkeys((*SETTINGS, *SELECTIONS, *POLICIES, "fixed"))
             if method.strategy not in known:
                 raise ConfigError(
-                    f"methods: {method.name}: unknown strategy {method.strategy!r}; expected one "
-                    f"of {', '.join(known)}"
+                    f"methods: {method.name}: unknown strategy {method.strategy!r}; expected "
+                    f"{one_of(method.strategy, known)}"
                 )
             if method.strategy == "fixed" and (method.nodes or method.search):
                 raise ConfigError(
@@ -186,7 +186,7 @@ class StudySpec:
             if name not in rankers:
                 raise ConfigError(
                     f"rank: {name!r}, expected methods that search, predictors or sizes: "
-                    f"{', '.join(rankers)}"
+                    f"{', '.join(rankers)}{did_you_mean(name, rankers)}"
                 )
         fixed = [m.name for m in self.methods if m.strategy == "fixed"]
         if self.equal_latency is not None and (self.limit or self.equal_latency.row not in fixed):
@@ -203,6 +203,7 @@ class StudySpec:
                 if label not in labels:
                     raise ConfigError(
                         f"{what}: {label!r} is no row; expected {', '.join(sorted(labels))}"
+                        f"{did_you_mean(label, sorted(labels))}"
                     )
 
 

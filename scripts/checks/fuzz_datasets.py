@@ -1,6 +1,9 @@
 """Annotation files of data sets: whole samples, and how damaged ones are read and converted."""
 
+import io
 import json
+import random
+import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +13,7 @@ import numpy as np
 
 from nasface.annotations.formats import read_dataset
 from nasface.data.convert import convert
+from nasface.data.images import read_image
 from nasface.errors import DataError
 
 SIZE = (24, 32)
@@ -88,6 +92,56 @@ def read_parts(path: Path) -> None:
     _write_images(path.parent)
     (path.parent / "whole.json").write_text(json.dumps(COCO))
     _read(path.parent / "whole.json", "coco", str(path))
+
+
+def shards() -> Sequence[bytes]:
+    """A shard of two images."""
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        _write_images(root)
+        (root / "whole.json").write_text(json.dumps(COCO))
+        convert(root / "whole.json", "shards", root / "out", data_format="coco")
+        return [(root / "out" / "train-000000.tar").read_bytes()]
+
+
+def damaged_shard(
+    samples: Sequence[bytes],
+    generator: random.Random,
+    damage: Callable[[bytes], bytes],
+    damage_whole: Callable[[bytes], bytes],
+) -> bytes:
+    """A shard one of whose members is damaged, or all of it."""
+    data = generator.choice(samples)
+    if generator.random() < 0.3:
+        return damage_whole(data)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(data)) as old, tarfile.open(fileobj=out, mode="w") as new:
+        members = old.getmembers()
+        chosen = generator.choice([each for each in members if each.name.endswith(".json")])
+        for each in members:
+            file = old.extractfile(each)
+            assert file is not None
+            content = file.read()
+            if each is chosen:
+                content = damage(content)
+                each.size = len(content)
+            new.addfile(each, io.BytesIO(content))
+    return out.getvalue()
+
+
+def read_shard(path: Path) -> None:
+    """Every image of an accepted shard can be read, or is refused by its name."""
+    found = read_dataset(path.parent, "train", "shards")
+    problems = []
+    for record in found:
+        assert np.isfinite(record.boxes_M4).all()
+        assert record.valid_M.shape == (len(record.boxes_M4),)
+        try:
+            read_image(record.path)
+        except DataError as error:
+            problems.append(error)
+    if len(problems) == len(found):
+        raise problems[0]
 
 
 def _read(root: Path, form: str, split_file: str) -> None:

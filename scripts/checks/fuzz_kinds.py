@@ -23,18 +23,23 @@ from fuzz_datasets import (
     RETINAFACE,
     SETTINGS,
     VOC,
+    damaged_shard,
     encoded,
     json_samples,
     read_parts,
+    read_shard,
     reader,
+    shards,
 )
 from fuzz_results import (
     coco_results,
     curves,
     damaged_metadata,
+    figures,
     latency_tables,
     onnx_files,
     plans,
+    read_card,
     read_curves,
     read_onnx,
     read_plan,
@@ -463,6 +468,16 @@ def _damaged_onnx(samples: Samples, generator: random.Random) -> bytes:
     )
 
 
+def _damaged_shard(samples: Samples, generator: random.Random) -> bytes:
+    """A shard with another description of an image, or damaged as a whole."""
+    return damaged_shard(
+        samples,
+        generator,
+        lambda data: damage_text([data], generator, (*JSON, "[]", "boxes", "exif")),
+        lambda data: damage_bytes([data], generator),
+    )
+
+
 def _damaged_zip(samples: Samples, generator: random.Random) -> bytes:
     """A zip file with a damaged part and right checksums, or damaged as a whole."""
     data = generator.choice(samples)
@@ -592,6 +607,7 @@ KINDS: Mapping[str, Kind] = {
     "parts of a data set": Kind(
         "fuzz/parts.yaml", encoded(PARTS), read_parts, _text((*YAML, "val", "a.jpg"))
     ),
+    "shards": Kind("fuzz/set/train-000000.tar", shards, read_shard, _damaged_shard),
     "COCO results": Kind(
         "fuzz/results.json", coco_results, read_results, _text((*JSON, "[]", "-1", "bbox", "score"))
     ),
@@ -600,6 +616,9 @@ KINDS: Mapping[str, Kind] = {
     "latency table": Kind("fuzz/table.yaml", latency_tables, read_table, _text(YAML)),
     "files of a run": Kind(
         "fuzz/run/environment.json", run_files, read_run_files, _text((*JSON, "[]", "table"))
+    ),
+    "hub card": Kind(
+        "fuzz/run/evaluation.json", figures, read_card, _text((*JSON, "[]", "table", "---"))
     ),
     "ONNX file": Kind("fuzz/d.onnx", onnx_files, read_onnx, _damaged_onnx),
     "video": Kind("fuzz/v.avi", videos, read_video, damage_bytes),

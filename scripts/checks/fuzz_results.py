@@ -14,6 +14,7 @@ from torch import nn
 
 from nasface.annotations.coco_results import read_coco_results
 from nasface.annotations.records import CocoKeys
+from nasface.api.model_card import CardFacts, write_card
 from nasface.data.video import Video
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
@@ -25,7 +26,7 @@ from nasface.engine.detect import DetectConfig
 from nasface.errors import ConfigError, NasfaceError
 from nasface.inference.loading import read_detector
 from nasface.io.strict_json import to_json
-from nasface.io.yaml import to_yaml
+from nasface.io.yaml import parse_yaml, to_yaml
 from nasface.reports.reader import read_run
 from nasface.runs.results import read_result_curves
 from nasface.studies.spec import load_plan, runs_of
@@ -146,6 +147,22 @@ def read_run_files(path: Path) -> None:
             problems.append(error)
     if len(problems) == len(read):
         raise problems[0]
+
+
+def figures() -> Sequence[bytes]:
+    """The figures of an evaluation, and of a training."""
+    return [run_files()[0], to_json({"ap": 0.5, "epochs": 3, "reasons": {}}).encode()]
+
+
+def read_card(path: Path) -> None:
+    """The card of a detector whose evaluation has damaged figures; its front matter stays what the
+    Hub reads, and a table has a row a line."""
+    (path.parent / "config.yaml").write_text(to_yaml({"data": "d", "weights": "w", "seed": 0}))
+    licence = path.read_text("utf-8", "replace")[:20]
+    card = write_card(CardFacts("fuzz", SMALL, None, {}, [path.parent], licence))
+    _, front, text = card.split("---\n", 2)
+    assert parse_yaml(front, "card", ConfigError)["license"] == licence
+    assert all(line.endswith(" |") for line in text.splitlines() if line.startswith("| "))
 
 
 @cache

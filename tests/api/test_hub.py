@@ -12,6 +12,8 @@ import yaml
 from fake_hub import FakeHub, fake_hub
 
 import nasface
+from nasface.api.model_card import CardFacts, write_card
+from nasface.detection.config import DetectorConfig
 from nasface.errors import ConfigError, RunError
 from nasface.models import weights_path
 from nasface.models.hub import HubAddress, parse_hub_address
@@ -41,7 +43,8 @@ def test_a_folder_in_the_hubs_form_is_loaded_again(tmp_path: Path) -> None:
 
 def test_the_card_is_written_from_the_runs(tmp_path: Path) -> None:
     train, score = tmp_path / "train", tmp_path / "score"
-    for run, settings in ((train, "data: wider\nepochs: 7\n"), (score, "data: wider\n")):
+    training = "data: wider\nepochs: 7\nevaluate_every: 1\n"
+    for run, settings in ((train, training), (score, "data: wider\nweights: w\n")):
         run.mkdir()
         (run / "config.yaml").write_text(settings)
         (run / "environment.json").write_text('{"command": "nasface x", "processor": "EPYC"}')
@@ -65,6 +68,25 @@ def test_the_card_is_written_from_the_runs(tmp_path: Path) -> None:
         searched_detector().save_pretrained(tmp_path / "other", runs=[tmp_path])
     assert not (tmp_path / "other").exists()
     assert not list(tmp_path.glob(".other*"))
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"table": [3]}', '{"table": [{"nme": "easy"}]}'])
+def test_figures_of_another_form_are_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text("data: wider\nweights: w\n")
+    (tmp_path / "evaluation.json").write_text(text)
+    with pytest.raises(RunError, match=f"^{tmp_path}"):
+        write_card(CardFacts("x", DetectorConfig(neck="none"), None, {}, [tmp_path]))
+
+
+def test_any_text_keeps_the_form_of_a_card() -> None:
+    """A licence is quoted where YAML needs it; a row of a table stays one."""
+    config = DetectorConfig(neck="none")
+    card = write_card(
+        CardFacts("x", config, None, {"ap": 0.5, "a|b\n---\nc": 1}, (), "other: x # y")
+    )
+    _, front, text = card.split("---\n", 2)
+    assert yaml.safe_load(front)["license"] == "other: x # y"
+    assert "| a/b --- c | 1 |" in text
 
 
 def test_a_released_detector_keeps_its_card(tmp_path: Path) -> None:

@@ -68,6 +68,12 @@ def said(words: list[str], output: Output) -> str:
         ("search --parameters node 4 --data x --out x", "nodes"),
         ("train --config preset:d0-320-trian --out x", "d0-320-train"),
         ("presets quickstart-serach", "quickstart-search"),
+        ("draw darts_v1 --cells normla --out x.png", "normal"),
+        ("draw darts_v1 --out x.pgn", ".png"),
+        ("sample --sed 3", "--seed"),
+        ("derive x --ot y.yaml", "--out"),
+        ("quantize --weights asfd-nanno --out x.onnx", "asfd-nano"),
+        ("export --weights asfd-nano --to onxx --out x", "onnx"),
     ],
 )
 def test_words_of_a_command_line(words: str, meant: str, capsys: Output) -> None:
@@ -110,6 +116,35 @@ def test_keys_and_operations_of_spaces_and_genotypes(tmp_path: Path, capsys: Out
         assert f"; did you mean {meant!r}?" in line
     path.write_text("format: 1\nname: g\nspce: {}\ncells: {}\n")
     assert "; did you mean 'space'?" in said(["genotype", "show", str(path)], capsys)
+
+
+@pytest.mark.parametrize(
+    ("change", "meant"),
+    [
+        (("argmax", "argmx"), "argmax"),
+        (("[fpn, cells]", "[fpn, cels]"), "cells"),
+        (("seeds:", "sedes:"), "seeds"),
+    ],
+)
+def test_words_of_a_plan(
+    change: tuple[str, str], meant: str, tmp_path: Path, capsys: Output
+) -> None:
+    plan = (
+        "name: p\nseeds: [0]\nmetric: ap\ndata: x\ncontrasts: [[fpn, cells]]\n"
+        "search: {warmup_epochs: 1}\nmethods:\n- {name: fpn, strategy: fixed, train: {neck: fpn}}\n"
+        "- {name: cells, strategy: argmax}\n"
+    )
+    (tmp_path / "p.yaml").write_text(plan.replace(*change))
+    line = said(["compare", str(tmp_path / "p.yaml"), "--out", str(tmp_path / "o")], capsys)
+    assert f"; did you mean {meant!r}?" in line
+
+
+def test_classes_of_a_data_set(tmp_path: Path, capsys: Output) -> None:
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "classes.txt").write_text("face\nhand\n")
+    line = said(["check-data", str(tmp_path), "--classes", "fase"], capsys)
+    assert line.endswith("has no class 'fase'; it has 'face', 'hand'; did you mean 'face'?")
 
 
 def test_names_in_a_file_of_genotypes(tmp_path: Path, capsys: Output) -> None:
