@@ -27,6 +27,7 @@ from nasface.annotations.layout import (
 )
 from nasface.annotations.names import check_image_name, excerpt
 from nasface.annotations.records import CocoKeys, ImageRecord
+from nasface.annotations.tool_forms import hint_of_tool
 from nasface.annotations.widerface import ATTRIBUTES
 from nasface.errors import DataError
 from nasface.io.files import read_text
@@ -237,7 +238,9 @@ def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:
     for key in ("images", "annotations", "categories"):
         entries = content.get(key) if isinstance(content, dict) else None
         if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
-            raise DataError(f"{path}: has no list {key!r} of maps; expected the form of COCO")
+            raise DataError(
+                f"{path}: has no list {key!r} of maps{hint_of_tool(path)}; expected the form of COCO"
+            )
     found: dict[str, list[dict[str, Any]]] = content
     return found
 

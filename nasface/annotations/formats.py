@@ -26,6 +26,7 @@ from nasface.annotations.retinaface import (
 )
 from nasface.annotations.shards import is_shards, read_shards, shard_splits, write_shards
 from nasface.annotations.splits import check_fraction, part_by_file, part_by_fraction
+from nasface.annotations.tool_forms import hint_of_tool
 from nasface.annotations.voc import is_voc, read_voc, voc_splits, write_voc
 from nasface.annotations.widerface import (
     ATTRIBUTES,
@@ -118,8 +119,8 @@ def find_format(root: Path, name: str | None = None) -> DatasetFormat:
             return form
     layouts = "; ".join(f"{form.name}: {form.layout}" for form in DATASET_FORMATS.values())
     raise DataError(
-        f"{root}: is in no known format{_holding(root)}; expected one of: {layouts}; name one by "
-        "--data-format"
+        f"{root}: is in no known format{_holding(root)}{hint_of_tool(root)}; expected one of: "
+        f"{layouts}; name one by --data-format"
     )
 
 

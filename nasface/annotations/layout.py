@@ -101,7 +101,7 @@ def _in_another_folder(
     names: Sequence[str],
 ) -> Mapping[str, Path]:
     """The images in a folder of any name but that of another split; none if there are several."""
-    others = {each for top in tops for each in _folders(top)}
+    others = {each for top in tops for each in folders_of(top)}
     there = [found(each) for each in others if split_of(each / "-") in (None, split)]
     whole = [each for each in there if len(each) == len(names)]
     return whole[0] if len(whole) == 1 else {}
@@ -153,7 +153,8 @@ def files_of(folder: Path, suffix: str) -> list[Path]:
     return sorted(path for path in _entries(folder) if path.suffix.lower() == suffix)
 
 
-def _folders(folder: Path) -> list[Path]:
+def folders_of(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted, but for hidden ones."""
     return sorted(path for path in _entries(folder) if path.is_dir())
 
 

@@ -13,7 +13,7 @@ import nasface
 from nasface.annotations.detections import ScoredBoxes
 from nasface.annotations.fddb import read_fddb_detections, read_fddb_truth
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, DataError
 from nasface.metrics.protocol import Protocol
 from nasface.metrics.protocols.ap import annotated_truth
 from nasface.metrics.protocols.coco import COCO
@@ -155,3 +155,15 @@ def test_results_of_coco_are_scored_by_every_protocol(tmp_path: Path) -> None:
         found = nasface.evaluate(results, tmp_path / "data", name, progress=False)
         assert found.ap == pytest.approx(expected.ap, abs=1e-6)
         assert found.figures()["images_without_entry"] == 0
+
+
+@pytest.mark.parametrize("protocol", ["ap", "coco", "widerface", "fddb"])
+def test_no_face_to_score_detections_by(tmp_path: Path, protocol: str) -> None:
+    root = write_tiny(tmp_path / "tiny")
+    listing = root / "wider_face_split" / "wider_face_val_bbx_gt.txt"
+    names = [line for line in listing.read_text().splitlines() if line.endswith(".jpg")]
+    listing.write_text("".join(f"{name}\n0\n" for name in names))
+    (root / "FDDB-fold-01-ellipseList.txt").write_text("2002/a\n0\n")
+    options = {"ground_truth": "text"} if protocol == "widerface" else {}
+    with pytest.raises(DataError, match=r"no .*face on the"):
+        nasface.evaluate({names[0]: ([[1, 2, 3, 4]], [0.5])}, root, protocol, **options)

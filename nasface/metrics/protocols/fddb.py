@@ -60,6 +60,8 @@ def _read_truth(source: Source, options: FddbOptions) -> Truth:
     images = [i for i in read_fddb_truth(root) if wanted is None or i.name in wanted]
     if not images:
         raise DataError(f"{root}: none of the images is in the folds")
+    if not any(len(image.ellipses_M5) for image in images):
+        raise DataError(f"{root}: no face on the {len(images)} images; expected some")
     if options.ellipses and len({image.fold for image in images}) == 1:
         raise ConfigError("ellipses: are fitted on other folds, and the annotations are one fold")
     names = tuple(image.name for image in images)

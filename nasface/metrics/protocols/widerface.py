@@ -64,6 +64,8 @@ def _read_truth(source: Source, options: WiderOptions) -> Truth:
             raise DataError(f"{root}: none of the images is in the ground truth of WIDER FACE val")
         if not options.images and len(truth) < whole:
             about += f", only {len(truth)} of {whole} images"
+    if not any(asked_for.any() for image in truth for asked_for in image.sets.values()):
+        raise DataError(f"{root}: no valid face on the {len(truth)} images; expected some")
     names = tuple(image.name for image in truth)
     folder = root / "WIDER_val" / "images"
     there = locate_images(folder, names, any_suffix=is_official)

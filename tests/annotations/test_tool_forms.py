@@ -1,0 +1,41 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from nasface.annotations.formats import read_dataset
+from nasface.errors import DataError
+
+RECTANGLE = {"shape_attributes": {"name": "rect", "x": 1, "y": 2, "width": 3, "height": 4}}
+VALUE = {"x": 1, "y": 2, "width": 3, "height": 4, "rectanglelabels": ["face"]}
+CREATEML = [{"image": "a.jpg", "annotations": [{"label": "face", "coordinates": {"x": 1}}]}]
+CELL = json.dumps([VALUE]).replace('"', '""')
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "tool"),
+    [
+        ("a.json", json.dumps({"shapes": [], "imagePath": "a.jpg"}), "labelme"),
+        ("via.json", json.dumps({"a.jpg9": {"regions": [RECTANGLE]}}), "VGG's Image Annotator"),
+        ("project.json", json.dumps([{"annotations": [{"value": VALUE}]}]), "Label Studio"),
+        ("project.csv", f'id,image,label\n1,a.jpg,"{CELL}"\n', "Label Studio"),
+        ("annotations.xml", "<annotations><image id='0'></image></annotations>", "CVAT"),
+        ("train/_annotations.createml.json", json.dumps(CREATEML), "CreateML"),
+        ("metadata.jsonl", '{"file_name": "a.jpg", "objects": {"bbox": []}}\n', "Hugging Face"),
+    ],
+)
+def test_forms_that_tools_keep_for_themselves(
+    tmp_path: Path, name: str, text: str, tool: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    for place in (tmp_path, path):
+        with pytest.raises(DataError, match=rf"; {path.name} is .*{tool}.*; expected"):
+            read_dataset(place)
+
+
+def test_no_hint_without_a_sign(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(DataError, match=r"it holds 'a\.json'; expected one of"):
+        read_dataset(tmp_path)
