@@ -239,7 +239,8 @@ def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:
         entries = content.get(key) if isinstance(content, dict) else None
         if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
             raise DataError(
-                f"{path}: has no list {key!r} of maps{hint_of_tool(path)}; expected the form of COCO"
+                f"{path}: has no list {key!r} of maps{hint_of_tool(path)}; expected the form of "
+                "COCO"
             )
     found: dict[str, list[dict[str, Any]]] = content
     return found

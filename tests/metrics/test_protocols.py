@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -164,6 +165,7 @@ def test_no_face_to_score_detections_by(tmp_path: Path, protocol: str) -> None:
     names = [line for line in listing.read_text().splitlines() if line.endswith(".jpg")]
     listing.write_text("".join(f"{name}\n0\n" for name in names))
     (root / "FDDB-fold-01-ellipseList.txt").write_text("2002/a\n0\n")
-    options = {"ground_truth": "text"} if protocol == "widerface" else {}
+    found = ScoredBoxes(np.array([[1.0, 2, 3, 4]]), np.array([0.5]))
+    options: dict[str, Any] = {"ground_truth": "text"} if protocol == "widerface" else {}
     with pytest.raises(DataError, match=r"no .*face on the"):
-        nasface.evaluate({names[0]: ([[1, 2, 3, 4]], [0.5])}, root, protocol, **options)
+        nasface.evaluate({names[0]: found}, root, protocol, **options)
