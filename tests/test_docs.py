@@ -49,23 +49,30 @@ def blocks(page: Path, language: str) -> list[str]:
     )
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with what the pages' examples find there: a detector and an image."""
+@pytest.fixture(scope="module")
+def model_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the pages' examples find there: a detector and an image."""
+    place = tmp_path_factory.mktemp("place")
     genotype = tiny_genotype()
-    data = write_tiny(tmp_path / "tiny", train=1, val=1)
+    detector = build_detector(DETECTOR, genotype)
+    data = write_tiny(place / "tiny", train=1, val=1)
     image = next((data / "WIDER_val" / "images").rglob("*.jpg"))
-    write_tiny(tmp_path / "data")
-    for folder in (tmp_path, tmp_path / "quickstart"):
+    write_tiny(place / "data")
+    for folder in (place, place / "quickstart"):
         for name in ("train", "search"):
             (folder / name).mkdir(parents=True)
         save_genotype(genotype, folder / "search" / "genotype.yaml")
-        save_detector(
-            folder / "train" / "best.safetensors", build_detector(DETECTOR, genotype), genotype, {}
-        )
+        save_detector(folder / "train" / "best.safetensors", detector, genotype, {})
         sample = folder / "data" / "WIDER_val" / "images" / "0--Sample" / "val_00000.jpg"
         sample.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(image, sample)
+    return place
+
+
+@pytest.fixture
+def place(model_place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of its own for each page."""
+    shutil.copytree(model_place, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,6 +1,7 @@
 """The scripts for one GPU, run on the CPU with tiny sizes: from images to released weights."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ def test_the_recipe_has_the_detector_that_was_released(name: str) -> None:
     assert config.detector == read_checkpoint(weights_path(name)).config
 
 
-def test_from_images_to_released_weights(tmp_path: Path) -> None:
+def test_from_images_to_released_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -41,8 +42,9 @@ def test_from_images_to_released_weights(tmp_path: Path) -> None:
         weights = tmp_path / "out" / name / "last.safetensors"
         assert weights.exists(), done.stdout
         file = tmp_path / f"{name}.safetensors"
-        release = [sys.executable, GPU / "release.py", "--weights", weights, "--out", file]
-        subprocess.run(list(map(str, release)), check=True)
+        words = [GPU / "release.py", "--weights", weights, "--out", file]
+        monkeypatch.setattr(sys, "argv", list(map(str, words)))
+        runpy.run_path(str(GPU / "release.py"), run_name="__main__")
         before, after = (read_checkpoint(each).detector for each in (weights, file))
         biases = [each.trunk.heads[0].last.bias for each in (before, after)]  # type: ignore[union-attr,index]
         moved = torch.tensor([0, 0, -0.8, -0.4, *[0.0] * 8])

@@ -95,12 +95,12 @@ def ended(child: int, *, wait: bool = False) -> bool:
     return bool(found)
 
 
-def kill(child: int, moment: Callable[[], bool]) -> bool:
-    """Kill the process at a moment; false if it ended before."""
+def kill(child: int, moment: Callable[[], bool], pause: float) -> bool:
+    """Kill the process at a moment, awaited in steps of ``pause`` s; false if it ended before."""
     while not moment():
         if ended(child):
             return False
-        time.sleep(0.0002)
+        time.sleep(pause)
     if ended(child):
         return False
     os.kill(child, signal.SIGKILL)
@@ -132,7 +132,8 @@ def interrupted(kind: str, run: Run, out: Path, kills: int, length: float, count
             time.sleep(late)
             return True
 
-        if not kill(start(run, out), moment):
+        # A write takes some milliseconds.
+        if not kill(start(run, out), moment, 0.0002 if in_write else 0.005):
             return
         count.kills += 1
         count.in_a_write += bool(half_written(out))

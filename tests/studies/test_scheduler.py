@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from filelock import FileLock
-from tiny import write_tiny
+from tiny import Notes, write_tiny
 
 from nasface.arch.io import load_genotype, load_search_space
 from nasface.cli.main import main
@@ -29,7 +30,7 @@ from nasface.studies.figure import plot_comparison
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.phases import search_phase
 from nasface.studies.processes import LOCK, RunTask
-from nasface.studies.scheduler import row_text, run_comparison
+from nasface.studies.scheduler import Rows, StudyOutcome, row_text, run_comparison
 from nasface.studies.spec import MethodSpec, StudySpec, runs_of
 from nasface.studies.statistics import mean_of
 from nasface.studies.tables import summarise, write_tables
@@ -91,26 +92,46 @@ def test_runs_are_made_once_and_mean_what_train_means(data: Path, tmp_path: Path
     assert time.monotonic() - started < 2  # no process was started
 
 
-def test_rows_are_reported_one_by_one_and_said(data: Path, tmp_path: Path) -> None:
-    made, told, progress = plan(data, FPN, RANDOM), [], Notes()
-    outcome = run_comparison(made, tmp_path / "out", 1, progress, lambda rows: told.append(rows))
-    assert [len(rows) for rows in told] == [1, 2]
-    assert told[-1] == outcome.rows
-    said = [row_text(row, run) for row, run in zip(outcome.rows, runs_of(made), strict=True)]
-    assert progress.notes == said
+@dataclass(frozen=True)
+class Compared:
+    """A comparison in one worker, what it told after each run, and what it said."""
+
+    made: StudySpec
+    outcome: StudyOutcome
+    told: list[Rows]
+    notes: list[str]
+
+
+@pytest.fixture(scope="module")
+def compared(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    """The first of its three methods fails."""
+    broken = MethodSpec(name="broken", strategy="fixed", train={"genotype": "gone.yaml"})
+    made, progress = plan(data, broken, FPN, RANDOM), Notes()
+    told: list[Rows] = []
+    outcome = run_comparison(
+        made, tmp_path_factory.mktemp("study") / "out", 1, progress, told.append
+    )
+    return Compared(made, outcome, told, progress.notes)
+
+
+def test_rows_are_reported_one_by_one_and_said(compared: Compared) -> None:
+    outcome = compared.outcome
+    assert [len(rows) for rows in compared.told] == [1, 2]
+    assert compared.told[-1] == outcome.rows
+    _, *runs = runs_of(compared.made)
+    said = [row_text(row, run) for row, run in zip(outcome.rows, runs, strict=True)]
+    *notes, failure = compared.notes
+    assert notes == said
     assert said[0].startswith("fpn, seed 0: ap 0.")
     assert said[0].endswith(" s")
+    assert failure.startswith("failed: ")
 
 
-class Notes(Silent):
-    """Keeps the lines that stay."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        """See :class:`Progress`."""
-        self.notes.append(text)
+def test_a_failed_run_is_named_and_the_others_run(compared: Compared) -> None:
+    assert [each["label"] for each in compared.outcome.rows] == ["fpn", "random 4"]
+    ((folder, reason),) = compared.outcome.failed.items()
+    assert folder.endswith("runs/broken/seed-0")
+    assert "gone.yaml: cannot read genotype" in reason
 
 
 def test_a_run_whose_process_is_killed_goes_on(
@@ -152,16 +173,6 @@ def test_what_another_holds_is_left_alone(data: Path, tmp_path: Path) -> None:
     with FileLock(folder / LOCK):
         outcome = run_comparison(made, out, 1, Silent())
     assert (outcome.rows, outcome.failed, outcome.complete) == ([], {}, False)
-
-
-def test_a_failed_run_is_named_and_the_others_run(data: Path, tmp_path: Path) -> None:
-    broken = MethodSpec(name="broken", strategy="fixed", train={"genotype": "gone.yaml"})
-    made = plan(data, broken, FPN)
-    outcome = run_comparison(made, tmp_path / "out", 1, Silent())
-    assert [each["label"] for each in outcome.rows] == ["fpn"]
-    ((folder, reason),) = outcome.failed.items()
-    assert folder.endswith("runs/broken/seed-0")
-    assert "gone.yaml: cannot read genotype" in reason
 
 
 @pytest.mark.parametrize("key", ["backbone_weights", "start_weights"])
