@@ -16,9 +16,10 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_finish() -> None:
-    """Keep what the imports made, some million objects, out of every later garbage collection."""
+    """Collect garbage seldom, and never what the imports made, some million objects."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Which of the classes of a data set are faces."""
+"""The classes of a data set that are faces."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar

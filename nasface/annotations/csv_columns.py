@@ -1,4 +1,4 @@
-"""What the columns of a table of boxes mean, by the names that tools and public data give them.
+"""Columns of a table of boxes, by the names that tools and public data give them.
 
 Names are compared in lower case, without blanks, signs and a word for box in front: ``bbox_x-min``
 is ``xmin``.

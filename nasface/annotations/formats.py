@@ -42,7 +42,7 @@ from nasface.registry import Registry
 
 @dataclass(frozen=True)
 class DatasetWriter:
-    """How a data set is written in a form.
+    """Writer of a data set in one format.
 
     ``write(root, parts)`` writes the annotations of part -> records, whose boxes are in pixels of
     their images as read with ``exif``, and whose images lie at ``image`` already: a path below the
@@ -170,7 +170,7 @@ def read_dataset(
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """How a data set is read."""
+    """Settings for reading a data set."""
 
     data_format: str = ""
     """Data format: widerface, fddb, coco, yolo, retinaface, voc, csv, shards or a registered one.

@@ -1,4 +1,4 @@
-"""Where the files of a data set lie: its parts, and its images beside the annotations."""
+"""Paths of a data set: its parts, and its images beside the annotations."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the functions that run long jobs do with their arguments."""
+"""Common handling of arguments by the functions that run long jobs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields

@@ -19,7 +19,7 @@ _CALIBRATION, _CHECK = 1, 2
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyConfig:
-    """What is measured, and how often."""
+    """Settings of a latency measurement."""
 
     space: str = "autofem2"
     """Search space: a packaged name or a YAML file."""

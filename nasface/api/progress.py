@@ -1,4 +1,4 @@
-"""How long work shows where it stands: a bar on a terminal or in a notebook, lines elsewhere."""
+"""Progress of long work: a bar on a terminal or in a notebook, lines elsewhere."""
 
 import sys
 import time

@@ -42,7 +42,7 @@ FORMS = ("float32", "int8")
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizeConfig(QuantizationConfig, ReadConfig):
-    """What is quantised, with which images, and what is measured."""
+    """Settings of a quantisation: weights, calibration images, measurements."""
 
     weights: str = DEFAULT_MODEL
     """A released detector by name, or weights that `nasface train` wrote."""

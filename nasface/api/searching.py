@@ -28,7 +28,7 @@ from nasface.progress import Progress
 
 @dataclass(frozen=True, repr=False)
 class SearchResult:
-    """What a search found.
+    """Result of a search.
 
     ``genotype`` is derived from its architecture parameters, ``history`` tells how these moved from
     epoch to epoch, ``metrics`` what was logged step by step. ``finished`` is false if the search

@@ -26,7 +26,7 @@ from nasface.progress import Progress
 
 @dataclass(frozen=True, repr=False)
 class TrainResult:
-    """How a training ended.
+    """Result of a training.
 
     ``detector`` is the one that was trained, with the weights after the last step; with
     ``ema_decay``, their average. ``history`` is what was logged: a row for each step (learning

@@ -1,4 +1,4 @@
-"""How two genotypes differ: cell by cell, node by node, edge by edge."""
+"""Differences of two genotypes: cell by cell, node by node, edge by edge."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -146,7 +146,7 @@ class SpaceReference:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a genotype comes from. ``note`` is free text, for hand-made genotypes above all."""
+    """Origin of a genotype. ``note`` is free text, for hand-made genotypes above all."""
 
     nasface: str = ""
     seed: int | None = None

@@ -20,7 +20,7 @@ Attributes = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class EditDistance:
-    """How many vertices and edges to add, remove or relabel to make one cell of another."""
+    """Number of vertices and edges to add, remove or relabel to turn one cell into another."""
 
     edits: int
     is_exact: bool
@@ -29,7 +29,7 @@ class EditDistance:
 
 @dataclass(frozen=True)
 class ChangedCell:
-    """How far the cells of one name in two genotypes are apart."""
+    """Distance between the cells of one name in two genotypes."""
 
     name: str
     distance: EditDistance

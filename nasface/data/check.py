@@ -60,7 +60,7 @@ _FORMS: dict[str, Callable[[Float32], Float32]] = {
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of an image file: (height, width) as stored, and EXIF's orientation, 1 to 8.
+    """Facts of an image file: (height, width) as stored, and EXIF's orientation, 1 to 8.
 
     ``problem`` says why it cannot be read; its size is then unknown. ``digest`` of the file, and
     whether all pixels are there, are known after a thorough look.

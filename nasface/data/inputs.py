@@ -1,4 +1,4 @@
-"""Which images and videos the inputs of a command name."""
+"""Images and videos that the inputs of a command name."""
 
 import glob
 import os

@@ -32,7 +32,7 @@ class _DataFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadConfig(DataConfig, _DataFolder):
-    """Which data set is read, and how."""
+    """The data set, and settings for reading it."""
 
     bad_images: BadImages = "stop"
     """stop: an image that cannot be read ends the command before it begins; skip: such images are

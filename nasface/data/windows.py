@@ -1,4 +1,4 @@
-"""Which part of an image a training crop shows: a table of ways to draw it.
+"""Training crops: a table of ways to draw the part of an image that is shown.
 
 Each has a setting of its name in :class:`~nasface.data.augment.AugmentConfig`, its probability;
 what they leave of 1 is random squares as in SSD (Liu et al., ECCV 2016).

@@ -35,7 +35,7 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    """What is measured."""
+    """Settings of a benchmark."""
 
     size: str = "640x480"
     """Width x height of the images in pixels."""

@@ -1,4 +1,4 @@
-"""What an exported detector gives, in which form, and how it suppresses."""
+"""Settings of an export: outputs, precision, size, suppression."""
 
 import re
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Precision = Literal["fp32", "fp16"]
 
 @dataclass(frozen=True, kw_only=True)
 class ExportConfig:
-    """What is exported, and in which form."""
+    """Settings of an export."""
 
     weights: str = DEFAULT_MODEL
     """A released detector by name, or weights that `nasface train` wrote."""

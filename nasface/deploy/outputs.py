@@ -1,4 +1,4 @@
-"""Where an export can be written to."""
+"""Export formats, by the suffix of the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

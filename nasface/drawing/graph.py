@@ -1,4 +1,4 @@
-"""What is drawn of a genotype: vertices and arrows, of one cell or of two that are compared."""
+"""The graph that is drawn of a cell, or of two that are compared: vertices and arrows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from colorsys import hls_to_rgb

@@ -1,4 +1,4 @@
-"""Where the vertices of a drawn cell are, and the courses of its arrows: by Graphviz' ``dot``.
+"""Layout of a drawn cell, of vertices and arrows, by Graphviz' ``dot``.
 
 Columns are the layers of the graph, as networkx finds them. What stands on an arrow is a vertex of
 its own, half way between the arrow's ends, so that a label lies on its line and nothing lies on

@@ -1,4 +1,4 @@
-"""How vertices, labels and arrows look, as attributes of Graphviz."""
+"""Style of vertices, labels and arrows, as attributes of Graphviz."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

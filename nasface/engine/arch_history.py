@@ -1,4 +1,4 @@
-"""How the architecture parameters of a search moved, and what would have been derived."""
+"""History of the architecture parameters of a search, and of what would have been derived."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from nasface.runs.arch_history import HISTORY, history_arrays, load_history_arra
 
 @dataclass(frozen=True)
 class ArchHistory:
-    """How the architecture parameters of a search moved.
+    """History of the architecture parameters of a search.
 
     ``scores`` maps each cell with choices of its own to the scores of its pairs after each epoch,
     float32 (T, E, O), nan where an operation is not offered; ``rules`` a cell whose nodes choose

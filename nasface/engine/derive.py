@@ -1,4 +1,4 @@
-"""What the run folder of a search holds: its genotype, now or after any epoch, and its history."""
+"""Read the run folder of a search: its genotype, now or after any epoch, and its history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from nasface.runs.folder import RunFolder
 
 @dataclass(frozen=True, kw_only=True)
 class DeriveConfig:
-    """Which architecture parameters to derive from."""
+    """The architecture parameters to derive from."""
 
     run: str = ""
     """Run folder of a search."""

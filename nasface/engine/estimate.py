@@ -1,4 +1,4 @@
-"""What a search or training will take, before it starts."""
+"""Estimates of time and memory of a search or training, before it starts."""
 
 import copy
 import math

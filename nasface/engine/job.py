@@ -1,4 +1,4 @@
-"""What search and training have in common: their settings and the state of a job."""
+"""Settings and state that the jobs of search and training share."""
 
 import math
 from abc import ABC, abstractmethod
@@ -35,7 +35,7 @@ from nasface.runs.metrics_log import MetricsLog
 
 @dataclass(frozen=True, kw_only=True)
 class JobConfig(ReadConfig):
-    """What search and training have in common."""
+    """Settings that search and training share."""
 
     seed: int = 0
     """Seed of everything random."""

@@ -1,4 +1,4 @@
-"""What loggers get from a job: its settings at the start, its results at the end."""
+"""Messages of a job to its loggers: settings at the start, results at the end."""
 
 from collections.abc import Mapping
 from typing import Any

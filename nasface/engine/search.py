@@ -80,7 +80,7 @@ class SearchConfig(BilevelConfig, JobConfig):
 
 @dataclass(frozen=True)
 class SearchInputs:
-    """What is searched, and on what: the objects that settings name.
+    """The inputs of a search: the objects that settings name.
 
     ``kept`` names the files in the run folder, ``space.yaml`` and ``prefix_genotype.yaml``, of
     those objects that exist in memory only and are written there. ``data`` describes the images for
@@ -96,7 +96,7 @@ class SearchInputs:
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """How a search ended; ``finished`` is false if it was stopped and can be resumed.
+    """Result of a search; ``finished`` is false if it was stopped and can be resumed.
 
     ``rows`` are what was logged. Of several processes, only the one that ``is_first`` wrote the
     folder.

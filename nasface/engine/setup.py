@@ -1,4 +1,4 @@
-"""What jobs need before their first step (device, data folder, backbone), and memory used."""
+"""Preparation of a job (device, data folder, backbone), and its peak memory."""
 
 from collections.abc import Sequence
 from pathlib import Path

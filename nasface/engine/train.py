@@ -106,7 +106,7 @@ def train_config_of(name: str) -> TrainConfig:
 
 @dataclass(frozen=True)
 class TrainInputs:
-    """What is trained, and on what: the objects that settings name.
+    """The inputs of a training: the objects that settings name.
 
     Without ``val`` nothing is evaluated; those of its images that are ``left_out`` cannot be read.
     ``data`` describes the images for the run folder.
@@ -122,7 +122,7 @@ class TrainInputs:
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """How a training ended; ``finished`` is false if it was stopped and can be resumed.
+    """Result of a training; ``finished`` is false if it was stopped and can be resumed.
 
     ``detector`` is the one that was trained, with the weights of its last step, averaged where they
     were. ``metrics`` are those of the last evaluation, ``evaluation`` is the last one made since

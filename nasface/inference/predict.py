@@ -57,7 +57,7 @@ class SuppressionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceConfig(SuppressionConfig):
-    """How a detector is applied to an image."""
+    """Settings of inference: how a detector is applied to an image."""
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 

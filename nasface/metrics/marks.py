@@ -1,4 +1,4 @@
-"""What average precision needs of each image, kept so that images can be drawn anew.
+"""Marks of each image for average precision, kept so that images can be resampled.
 
 A bootstrap over images (Efron 1979) takes the average precision of samples of the images with
 replacement. Which detection finds which face does not depend on the other images, so that it is

@@ -1,4 +1,4 @@
-"""What an evaluation protocol is: truth, score, table and curves behind one interface."""
+"""Interface of evaluation protocols: ground truth, score, table and curves."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ Source = AnnotatedDataset | Path
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What detections are scored against.
+    """The ground truth that detections are scored against.
 
     ``names`` are the images that count, ``images`` those that are there, with their faces as boxes
     if ``has_boxes``. ``faces`` is in the form that the protocol's ``score`` takes, ``about`` says
@@ -85,7 +85,7 @@ def write_nothing(folder: Path, truth: Truth, found: Mapping[str, ScoredBoxes]) 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How detections are scored.
+    """An evaluation protocol.
 
     ``read_truth(source, options)`` reads what they are scored against, and raises
     :class:`DataError` for data that cannot be used. ``score(truth, detections, options)`` returns a

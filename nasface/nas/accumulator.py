@@ -1,4 +1,4 @@
-"""How a step gets its gradient: from a batch as a whole, or from parts of it one after another."""
+"""The gradient of a step, from a whole batch or accumulated over parts of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -13,7 +13,7 @@ class SupportsLossParts(Protocol):
 
     @property
     def total(self) -> Tensor:
-        """What is minimised, a scalar."""
+        """The scalar to minimise."""
         ...
 
     def figures(self) -> Mapping[str, Tensor]:

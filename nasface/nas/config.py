@@ -36,7 +36,7 @@ class CostPenaltyConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BilevelConfig:
-    """How choices are searched. The defaults are ASFD's where it states them (section 4.1)."""
+    """Settings of a bilevel search; the defaults are ASFD's where it states them (section 4.1)."""
 
     policy: str = "argmax"
     """What a step executes: argmax, the highest-weight path; gumbel, a sampled path; softmax, the

@@ -1,4 +1,4 @@
-"""How large the derived network will be, as a differentiable function of the architecture
+"""Expected cost of the derived network, as a differentiable function of the architecture
 parameters.
 
 Shape letters: E edge of a cell, O operation (column of the space's operation order).

@@ -1,4 +1,4 @@
-"""Which candidates a search has trained: a count per cell, edge and operation, and per combine
+"""Coverage of the candidates by a search: a count per cell, edge and operation, and per combine
 rule of a node."""
 
 from collections.abc import Iterator, Mapping
@@ -86,7 +86,7 @@ def _open_rules(table: CandidateTable) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Decision:
-    """How decided a node of a search is.
+    """Entropy, margin and coverage of the choice at a node.
 
     ``entropy`` of its pair probabilities, in [0, 1] of the greatest possible; ``margin``: how far
     the probability of a kept pair is ahead of the best that could take its place, where that is

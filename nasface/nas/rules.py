@@ -24,7 +24,7 @@ from nasface.nn.keys import module_key
 
 @dataclass(frozen=True)
 class RuleTable:
-    """Which rules each node of a cell offers.
+    """The combine rules that each node of a cell offers.
 
     ``names`` are the rules in the order of the columns, ``offered_NR`` says which of them a node
     may have. ``nodes`` are the names of the nodes.

@@ -1,4 +1,4 @@
-"""Which cells to ask a supernet about, and which of them to take.
+"""Selection of a cell by the scores of a supernet: candidates, and the best of them.
 
 A selection has a budget of scores and gives the best cell that it has seen. All of them look at
 cells that are allowed alone, such as those within a latency limit, and score none twice.

@@ -1,4 +1,4 @@
-"""Which choices the loss does not see: those that get no gradient.
+"""Choices that the loss does not see: those without a gradient.
 
 A cell on a level whose anchors fit no face of the crops, say, changes nothing in the loss. Its
 choices then move by noise and decay alone, and what is derived of it is drawn at random.

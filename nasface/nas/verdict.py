@@ -16,7 +16,7 @@ FEW_VISITS = 20
 
 @dataclass(frozen=True)
 class Verdict:
-    """How decided a search is.
+    """Verdict of a search: decided, partly decided or undecided.
 
     Of ``choices`` nodes, ``close`` have a leader that is hardly ahead (:data:`OPEN_LEAD`), and
     ``changed`` changed what they keep in the last ``epochs`` epochs; ``open_choices`` are either or

@@ -1,4 +1,4 @@
-"""What a module costs: parameters, multiply-adds, bytes kept for the backward pass."""
+"""Cost of a module: parameters, multiply-adds, bytes kept for the backward pass."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""How the choices of a search moved: a heat map of each cell over the epochs, entropy, changes."""
+"""Plot of the choices of a search: a heat map of each cell over the epochs, entropy, changes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

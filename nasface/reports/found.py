@@ -1,4 +1,4 @@
-"""What a run of ``nasface detect`` found: faces by height and score, and its drawn pictures."""
+"""Section on a run of ``nasface detect``: faces by height and score, and its drawn pictures."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise

@@ -32,7 +32,7 @@ class ReportPicture:
 
 @dataclass(frozen=True)
 class RunSection:
-    """What a report says of one run; ``commands`` maps a word to a command line."""
+    """The section of one run in a report; ``commands`` maps a word to a command line."""
 
     name: str
     kind: str

@@ -41,7 +41,7 @@ _FORMER_PROTOCOLS = {"ground_truth": "widerface", "truth": "widerface", "ellipse
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What is in a run folder; ``name`` is its label in a report.
+    """The contents of a run folder; ``name`` is its label in a report.
 
     Figures that a run has not got to yet are missing: ``summary`` and ``evaluation`` are empty.
     """

@@ -1,4 +1,4 @@
-"""How the architecture parameters of a search moved: kept in checkpoints, written as arrays."""
+"""History of the architecture parameters: kept in checkpoints, written as arrays."""
 
 import io
 from collections.abc import Mapping

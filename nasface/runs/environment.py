@@ -1,4 +1,4 @@
-"""Where and how a run was made: command, versions, hardware."""
+"""Environment of a run: command, versions, hardware."""
 
 import platform
 import shlex

@@ -1,4 +1,4 @@
-"""What a run logs: ``metrics.jsonl`` of its folder, and the loggers that its settings name."""
+"""The log of a run: ``metrics.jsonl`` of its folder, and the loggers that its settings name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What evaluations write and plots read: figures as JSON, curves as CSV."""
+"""Files of an evaluation: figures as JSON, curves as CSV."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What a comparison will take, before it starts: a few steps of each method are timed."""
+"""Estimate of a comparison before it starts: a few steps of each method are timed."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Where the runs of a comparison are computed: here, on Ray, by Slurm, or as others register.
+"""Executors of the runs of a comparison: local processes, Ray, Slurm, or a registered one.
 
 Each engine queues the runs, places them, and watches them.
 """

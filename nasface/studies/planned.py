@@ -1,4 +1,4 @@
-"""What a plan asks of its runs beforehand: contrasts, and where the spread of a row comes from."""
+"""Planned analyses: contrasts, and components of the variance of a row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How well cells can be ranked before they are trained: by supernets, predictors and sizes."""
+"""Ranking of cells before they are trained: by supernets, predictors and sizes."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How much the cells differ that searches with different seeds find."""
+"""Stability of searches: differences of the cells that different seeds find."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

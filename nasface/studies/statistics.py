@@ -1,4 +1,4 @@
-"""What a handful of runs says: means with their intervals, paired tests, rank correlation."""
+"""Statistics of a few runs: means with their intervals, paired tests, rank correlation."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a network does with its images, as a list of calls of torch's operators.
+"""Recording of a network as a list of calls of torch's operators.
 
 The network is run on images of two sizes. What is computed from weights alone is a constant. A
 number that differs between the runs depends on the size of the images, and is known as such; so no

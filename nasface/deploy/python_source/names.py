@@ -1,4 +1,4 @@
-"""What a module defines and imports, and which of its names a definition uses."""
+"""Definitions and imports of a module, and the names that a definition uses."""
 
 import ast
 import dis

@@ -1,4 +1,4 @@
-"""What stands between pyramid and heads, as source: cells written out, hand-made necks copied."""
+"""The source of a neck: cells written out, hand-made parts copied."""
 
 from dataclasses import dataclass, field
 from typing import cast

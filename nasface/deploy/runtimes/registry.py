@@ -1,4 +1,4 @@
-"""What ``nasface export --to`` can be given."""
+"""Targets of ``nasface export --to``."""
 
 import shutil
 import tempfile

@@ -19,7 +19,7 @@ _ABOUT = "AP at IoU 0.5, all valid faces"
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions(DataConfig):
-    """Which part of a data set counts, and how it is read."""
+    """The part of a data set that counts, and settings for reading it."""
 
     split: str = "val"
     """Which part to evaluate on."""

@@ -1,4 +1,4 @@
-"""What runs the models of a comparison: ONNX Runtime and torch, on the CPU and on a GPU."""
+"""Engines of a comparison of models: ONNX Runtime and torch, on the CPU and on a GPU."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

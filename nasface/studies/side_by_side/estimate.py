@@ -1,4 +1,4 @@
-"""What a comparison of models will take: one pass of each model is timed."""
+"""Estimate of a comparison of models: one pass of each model is timed."""
 
 import time
 from dataclasses import dataclass

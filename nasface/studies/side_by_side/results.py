@@ -1,4 +1,4 @@
-"""What was measured: a file for each group and engine, a row for each model."""
+"""Measured results: a file for each group and engine, a row for each model."""
 
 import json
 import statistics
