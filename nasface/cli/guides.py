@@ -287,10 +287,6 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "For OpenVINO",
                     "nasface quantize --data wider --out int8.xml",
                 ),
-                (
-                    "For processors without VNNI",
-                    "nasface quantize --data wider --reduce-range yes --out int8.onnx",
-                ),
             ),
             {
                 "common": ("out", "weights", "data", "images", "overwrite", "json"),
