@@ -11,8 +11,8 @@ from hypothesis import settings
 # How long an example takes says something of the machine and nothing of the code.
 settings.register_profile("nasface", deadline=None)
 settings.load_profile("nasface")
-# The tensors of tests are small: more threads only wait for each other, above all under xdist. So it
-# is in the processes that tests start.
+# The tensors of tests are small: more threads only wait for each other, above all under xdist, in
+# the processes that tests start as well.
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
