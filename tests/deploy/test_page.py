@@ -24,7 +24,7 @@ from nasface.errors import ConfigError, MissingPackageError
 from nasface.inference.predict import InferenceConfig
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 BROWSER = os.environ.get("NASFACE_BROWSER") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -63,19 +63,23 @@ def address(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def chromium(folder: Path) -> Iterator["Browser"]:
-    """A browser whose camera shows the film."""
+def driver(folder: Path) -> Iterator["Playwright"]:
+    """What starts browsers; there can be one."""
     from playwright.sync_api import sync_playwright
 
+    with sync_playwright() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium(driver: "Playwright", folder: Path) -> Iterator["Browser"]:
+    """A browser whose camera shows the film."""
     flags = [
         "--no-sandbox",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={folder / 'film.mjpeg'}",
     ]
-    with (
-        sync_playwright() as driver,
-        driver.chromium.launch(executable_path=BROWSER, args=flags) as made,
-    ):
+    with driver.chromium.launch(executable_path=BROWSER, args=flags) as made:
         yield made
 
 
@@ -193,15 +197,12 @@ def test_a_camera_that_is_not_allowed_is_said(chromium: "Browser", address: str)
 
 
 @pytest.mark.slow
-def test_webgpu_finds_the_same_faces(folder: Path, address: str) -> None:
+def test_webgpu_finds_the_same_faces(driver: "Playwright", folder: Path, address: str) -> None:
     """On a graphics card that Chromium computes, in a small picture, as that takes a minute."""
-    from playwright.sync_api import sync_playwright
-
     write_image(folder / "small.png", read_image(folder / "photograph.jpg")[40:200, 150:310])
     flags = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
     flags += ["--enable-features=Vulkan", "--use-vulkan=swiftshader"]
     with (
-        sync_playwright() as driver,
         driver.chromium.launch(executable_path=BROWSER, args=flags) as browser,
         opened(browser, address) as page,
     ):
