@@ -17,8 +17,9 @@ from nasface.studies.equal_latency import with_measured_limit
 from nasface.studies.estimate import estimate_comparison
 from nasface.studies.executors import EXECUTORS
 from nasface.studies.figure import plot_comparison
+from nasface.studies.folder import Rows
 from nasface.studies.planned import contrast_powers
-from nasface.studies.scheduler import Rows, run_comparison
+from nasface.studies.scheduler import run_comparison
 from nasface.studies.side_by_side.plan import is_models_plan
 from nasface.studies.spec import StudySpec, load_plan, runs_of
 from nasface.studies.tables import REPORT, RUNS, read_summary_rows, write_tables

@@ -6,9 +6,7 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from pathlib import Path
-from types import FrameType
 
 from filelock import FileLock, Timeout
 
@@ -18,7 +16,7 @@ from nasface.io.settings import load_config
 from nasface.progress import Silent
 from nasface.registry import import_extensions
 from nasface.studies.phases import PHASES
-from nasface.studies.processes import FAILED, LOCK, RUN, STOPPED, TAKEN
+from nasface.studies.processes import LEFT, LOCK, RUN
 from nasface.studies.spec import StudyRun
 
 
@@ -32,22 +30,18 @@ class _Lines(Silent):
         print(text, flush=True)
 
 
-def compute_phase(folder: Path, phase: str, patience: float) -> int:
-    """Run a phase, unless another process holds the lock of the run; returns how it ended."""
+def compute_phase(folder: Path, phase: str, patience: float) -> int | str:
+    """Run a phase, unless another process holds the lock of the run; returns what the process is to
+    exit with: a code, or what is wrong."""
     try:
         with FileLock(folder / LOCK, timeout=patience):
             import_extensions()
             run = load_config(StudyRun, folder / RUN)
-            return 0 if PHASES[phase](run, folder, _Lines()) else STOPPED
-    except Timeout:
-        return TAKEN
-    except KeyboardInterrupt:
-        return STOPPED
+            return 0 if PHASES[phase](run, folder, _Lines()) else LEFT
+    except (Timeout, KeyboardInterrupt):
+        return LEFT
     except NasfaceError as error:
-        print(error, flush=True)
-    except Exception:
-        traceback.print_exc()
-    return FAILED
+        return str(error)
 
 
 def _stop_with_input() -> None:
@@ -56,14 +50,10 @@ def _stop_with_input() -> None:
     _thread.interrupt_main()
 
 
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    _thread.interrupt_main()
-
-
 if __name__ == "__main__":
     # Slurm sends both to all processes of a job: SIGTERM when it is cancelled, SIGUSR2 when its
     # time is almost up, which the job sees to.
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, lambda *_: _thread.interrupt_main())
     if hasattr(signal, "SIGUSR2"):
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     threading.Thread(target=_stop_with_input, daemon=True).start()

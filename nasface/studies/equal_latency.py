@@ -14,7 +14,7 @@ from nasface.io.settings import load_config
 from nasface.io.yaml import to_yaml
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress
-from nasface.studies.scheduler import PLAN
+from nasface.studies.folder import PLAN
 from nasface.studies.spec import LatencyLimit, StudySpec, runs_of
 
 TABLE, LATENCY_LIMIT = "latency.yaml", "limit.yaml"

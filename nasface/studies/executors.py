@@ -6,7 +6,6 @@ Each engine queues the runs, places them, and watches them.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
@@ -28,7 +27,7 @@ class StudyJob(Protocol):
 
     def result(self) -> str | None:
         """Return what :func:`~nasface.studies.processes.run_phases` did; any exception means that
-        the run was lost, and is to be submitted again."""
+        the run was lost, and is submitted again."""
 
 
 Submit = Callable[[Sequence[RunTask]], Sequence[StudyJob]]
@@ -94,19 +93,21 @@ def ray_executor(
     if workers:
         raise ConfigError("--workers: Ray places the runs; --job num_cpus 2 leaves room for fewer")
     settings = dict(job)
-    references: list[Any] = []
-
-    def submit(tasks: Sequence[RunTask]) -> list[Future[str | None]]:
-        new = [compute.remote(replace(task, patience=_PATIENCE_SECONDS)) for task in tasks]
-        references.extend(new)
-        return [each.future() for each in new]
-
     with ray_cluster(settings.pop("address", None)) as ray:
-        needs = _needs(plan, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+        if "memory" not in settings:
+            settings["memory"] = int(min(1e6 * memory_mb(plan), _most(ray, "memory")))
+        settings = {"num_cpus": plan.threads, "num_gpus": _gpus(ray, plan), **settings}
+        references: list[Any] = []
         try:
-            compute = ray.remote(run_phases).options(max_retries=-1, **needs | settings)
+            compute = ray.remote(run_phases).options(max_retries=-1, **settings)
         except (TypeError, ValueError) as problem:
-            raise ConfigError(f"job: {' '.join(str(problem).split())}") from None
+            raise _job_error(problem) from None
+
+        def submit(tasks: Sequence[RunTask]) -> list[Future[str | None]]:
+            new = [compute.remote(task, patience=_PATIENCE_SECONDS) for task in tasks]
+            references.extend(new)
+            return [each.future() for each in new]
+
         try:
             yield submit
         finally:
@@ -116,15 +117,15 @@ def ray_executor(
                 ray.wait(references, num_returns=len(references))  # until checkpoints are written
 
 
-def _needs(plan: StudySpec, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """What a run takes of a node: a GPU if it can, no more memory than the largest has."""
-    wants_gpu = any(run.train.device != "cpu" for run in runs_of(plan))
-    largest = max(node.get("memory", 0.0) for node in nodes)
-    return {
-        "num_cpus": plan.threads,
-        "num_gpus": int(wants_gpu and any(node.get("GPU") for node in nodes)),
-        "memory": int(min(1e6 * memory_mb(plan), largest)),
-    }
+def _most(ray: Any, resource: str) -> float:
+    """What the node has of a resource that has most of it."""
+    return max(float(each["Resources"].get(resource, 0)) for each in ray.nodes() if each["Alive"])
+
+
+def _gpus(ray: Any, plan: StudySpec) -> int:
+    """1 if the runs of a plan are for a GPU and there is one, else 0."""
+    wanted = any(run.train.device != "cpu" for run in runs_of(plan))
+    return int(wanted and _most(ray, "GPU") > 0)
 
 
 @contextmanager
@@ -152,12 +153,11 @@ def slurm_executor(
         )
         executor.update_parameters(**settings)
     except (RuntimeError, ValueError, NameError, TypeError) as problem:
-        raise ConfigError(f"job: {' '.join(str(problem).split())}") from None
+        raise _job_error(problem) from None
 
     def submit(tasks: Sequence[RunTask]) -> list[Any]:
-        patient = [replace(task, patience=_PATIENCE_SECONDS) for task in tasks]
         with executor.batch():
-            new = [executor.submit(PhasesJob(), task) for task in patient]
+            new = [executor.submit(PhasesJob(), task) for task in tasks]
         jobs.extend(new)
         return new
 
@@ -175,7 +175,7 @@ class PhasesJob:
         """See :func:`~nasface.studies.processes.run_phases`."""
         self.stopped = Event()
         with ThreadPoolExecutor(1) as pool:
-            self.phases = pool.submit(run_phases, task, self.stopped)
+            self.phases = pool.submit(run_phases, task, self.stopped, _PATIENCE_SECONDS)
             return self.phases.result()
 
     def checkpoint(self, task: RunTask) -> Any:
@@ -183,6 +183,11 @@ class PhasesJob:
         self.stopped.set()
         wait([self.phases])
         return need("submitit", "nasface[slurm]").helpers.DelayedSubmission(PhasesJob(), task)
+
+
+def _job_error(problem: Exception) -> ConfigError:
+    """What an engine says of a setting, on one line."""
+    return ConfigError(f"job: {' '.join(str(problem).split())}")
 
 
 register_executor("local", local_executor)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import nn
 
 import nasface
@@ -33,7 +32,7 @@ from nasface.detection.latency import load_latency_table
 from nasface.detection.zoo import TABLE_SIZE
 from nasface.device import choose_device, wait_for
 from nasface.engine.evaluate import Evaluation, evaluate_ap
-from nasface.engine.search import SearchConfig, run_search
+from nasface.engine.search import run_search
 from nasface.engine.setup import peak_memory_mb
 from nasface.engine.train import run_training
 from nasface.errors import ConfigError
@@ -56,7 +55,6 @@ RANK_CELLS, RANKED = "cells.json", "rank.json"
 PREDICT_CELLS, PREDICTED = "predict-cells.json", "predict.json"
 """The same for zero-cost predictors."""
 GENOTYPE_FILE = "genotype.yaml"
-_SEARCH_LOCK = ".search-lock"
 _LATENCY_ROUNDS = 7
 _DRAWS = 1000
 """Random cells that are looked at for one that keeps a limit."""
@@ -65,8 +63,8 @@ _DRAWS = 1000
 def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Find the run's genotype; whether it was found, or the search was stopped on the way."""
     assert run.search is not None
-    first = folder.parent / Path(replace(run, training=0).path).name
-    if run.training and not run.cell and (first / SEARCHED).is_file():
+    if run.search_path != run.path and not run.supernet:
+        first = folder.parents[2] / run.search_path
         for name in (GENOTYPE_FILE, SEARCHED):
             shutil.copyfile(first / name, folder / name)
         return True
@@ -85,8 +83,10 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         cost = {"search_seconds": halved.seconds, "search_peak_mb": halved.peak_mb}
     else:
         place = _supernet_folder(run, folder)
-        if not _searched(run.search, place, progress):
-            return False
+        if not (place / "summary.json").is_file():
+            result = run_search(run.search, place, progress, resume=can_resume(place))
+            if not result.finished:
+                return False
         genotype = load_genotype(place / GENOTYPE_FILE)
         summary = json.loads((place / "summary.json").read_text("utf-8"))
         cost = {
@@ -105,17 +105,7 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
 def _supernet_folder(run: StudyRun, folder: Path) -> Path:
     """The folder of the search, which may be that of another run of the comparison."""
     owner = folder.parents[2] / run.supernet if run.supernet else folder
-    owner.mkdir(parents=True, exist_ok=True)
     return owner / "search"
-
-
-def _searched(config: SearchConfig, place: Path, progress: Progress) -> bool:
-    """Whether a search has come to its end, if need be now: of the runs that share it, the first to
-    come makes it."""
-    with FileLock(place.parent / _SEARCH_LOCK):
-        if (place / "summary.json").is_file():
-            return True
-        return run_search(config, place, progress, resume=can_resume(place)).finished
 
 
 def _selected(run: StudyRun, place: Path) -> Genotype:

@@ -15,9 +15,9 @@ from threading import Event
 from nasface.io.files import write_text
 
 RUN, LOCK, LOG = "run.yaml", ".lock", "log.txt"
-FAILED, TAKEN, STOPPED = 1, 75, 130
-"""How a phase ends for a mistake, the last line of the log; where another process works on the run;
-after a stop, with a checkpoint."""
+FAILED, LEFT = 1, 130
+"""How a phase ends for a mistake, the last line of the log; with a checkpoint after a stop, or
+where another process works on the run."""
 
 _POLL_SECONDS = 0.2
 _OF_TORCHRUN = (
@@ -35,23 +35,21 @@ class RunTask:
     """A run to compute, on any machine that sees its folder.
 
     ``settings`` is the text of its ``run.yaml``, ``phases`` are name -> file that the phase leaves,
-    each computed in so many ``threads``. Where another process holds the run, it waits for
-    ``patience`` seconds.
+    each computed in so many ``threads``.
     """
 
     folder: str
     settings: str
     phases: Mapping[str, str]
     threads: int
-    patience: float = 0.0
     start_in: str = field(default_factory=os.getcwd)
 
 
-def run_phases(task: RunTask, stopped: Event | None = None) -> str | None:
+def run_phases(task: RunTask, stopped: Event | None = None, patience: float = 0.0) -> str | None:
     """Go through the phases that a run still needs, up to a stop or KeyboardInterrupt.
 
-    Returns None when all are done, else why the run failed: empty if another process works on it,
-    or after a stop.
+    Where another process holds the run, it is waited for ``patience`` seconds. Returns None when
+    all are done, else why the run failed: empty if another process works on it, or after a stop.
 
     Raises:
         ChildProcessError: if the process of a phase was killed; a next call goes on from its last
@@ -63,10 +61,8 @@ def run_phases(task: RunTask, stopped: Event | None = None) -> str | None:
             continue
         if stopped.is_set():
             return ""
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / RUN, task.settings)
-        code = _run_phase(task, phase, stopped)
-        if code in (STOPPED, TAKEN):
+        code = _run_phase(task, phase, stopped, patience)
+        if code == LEFT:
             return ""
         if code == FAILED:
             lines = (folder / LOG).read_text("utf-8").splitlines()
@@ -76,10 +72,13 @@ def run_phases(task: RunTask, stopped: Event | None = None) -> str | None:
     return None
 
 
-def _run_phase(task: RunTask, phase: str, stopped: Event) -> int:
-    with (Path(task.folder) / LOG).open("ab") as log:
+def _run_phase(task: RunTask, phase: str, stopped: Event, patience: float) -> int:
+    folder = Path(task.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / RUN, task.settings)
+    with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "nasface.studies", task.folder, phase, str(task.patience)],
+            [sys.executable, "-P", "-m", "nasface.studies", task.folder, phase, str(patience)],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -98,9 +97,9 @@ def _run_phase(task: RunTask, phase: str, stopped: Event) -> int:
 
 
 def _environment(task: RunTask) -> dict[str, str]:
-    """What a process finds: so many threads, the GPU of this rank, and nothing of torchrun, since
-    it is a process by itself."""
-    found = {**os.environ, "OMP_NUM_THREADS": str(task.threads)}
-    if "LOCAL_RANK" in found:
-        found.setdefault("CUDA_VISIBLE_DEVICES", found["LOCAL_RANK"])
-    return {name: value for name, value in found.items() if name not in _OF_TORCHRUN}
+    """What a process finds: so many threads and, as a rank of torchrun starts it, the GPU of that
+    rank, but nothing else of torchrun, since it is a process by itself."""
+    kept = {name: each for name, each in os.environ.items() if not name.startswith("TORCHELASTIC_")}
+    if "LOCAL_RANK" in kept:
+        kept.setdefault("CUDA_VISIBLE_DEVICES", kept["LOCAL_RANK"])
+    return {**kept, "WORLD_SIZE": "1", "OMP_NUM_THREADS": str(task.threads)}

@@ -1,6 +1,7 @@
 """Ranking of cells before they are trained: by supernets, predictors and sizes."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,15 +11,66 @@ import numpy as np
 import pandas as pd
 
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_genotype
+from nasface.arch.io import load_genotype, load_search_space
 from nasface.detection.latency import load_latency_table
-from nasface.io.strict_json import REASONS
-from nasface.studies.phases import GENOTYPE_FILE, PREDICTED, RANKED
-from nasface.studies.spec import SIZE_RANKERS, StudySpec, runs_of
+from nasface.io.files import write_text
+from nasface.io.strict_json import REASONS, to_json
+from nasface.nas.selection import holds
+from nasface.nas.zero_cost import PREDICTORS
+from nasface.studies.folder import cells_of
+from nasface.studies.phases import GENOTYPE_FILE, PREDICT_CELLS, PREDICTED, RANK_CELLS, RANKED
+from nasface.studies.spec import SIZE_RANKERS, StudyRun, StudySpec, runs_of
 from nasface.studies.statistics import rank_correlation
 
 Cells = Any
 """The cells of a genotype as a key, equal for equal cells."""
+
+
+def rank_phases(
+    plan: StudySpec, out: Path, runs: Sequence[StudyRun]
+) -> list[tuple[StudyRun, Mapping[str, str]]]:
+    """Ask those who are to score cells: each supernet about those of its space, and the first run
+    that has cells about all of them, by zero-cost predictors. Returns the phase of each, with the
+    file that it leaves."""
+    cells = {name: load_genotype(path) for name, path in cells_of(out, runs).items()}
+    asked: list[tuple[StudyRun, Mapping[str, str]]] = []
+    for run in runs:
+        if run.search is not None and not run.training and run.method in plan.rank:
+            space = load_search_space(run.search.space, run.search.parameters)
+            own = {name: cell for name, cell in cells.items() if holds(space, cell)}
+            _ask(out, run, own, RANKED, RANK_CELLS)
+            asked.append((run, {"rank": RANKED}))
+    names = [name for name in plan.rank if name in PREDICTORS]
+    if names and cells:
+        first = next(run for run in runs if run.path in cells)
+        _ask(out, first, cells, PREDICTED, PREDICT_CELLS, names)
+        asked.append((first, {"predict": PREDICTED}))
+    return asked
+
+
+def _ask(
+    out: Path,
+    run: StudyRun,
+    cells: Mapping[str, Genotype],
+    result: str,
+    file: str,
+    names: Sequence[str] = (),
+) -> None:
+    """Write down for a run which genotypes it is to score, equal cells once, and by what. A result
+    for others is put away."""
+    folder = out / run.path
+    distinct = {tuple(cell.cells.items()): name for name, cell in cells.items()}
+    asked = {
+        "cells": [
+            os.path.relpath(out / name / GENOTYPE_FILE, folder) for name in distinct.values()
+        ],
+        "by": list(names),
+    }
+    text = to_json(asked)
+    path = folder / file
+    if not path.is_file() or path.read_text("utf-8") != text:
+        (folder / result).unlink(missing_ok=True)
+        write_text(path, text)
 
 
 def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:

@@ -238,6 +238,14 @@ class StudyRun:
         again = f"-training-{self.training}" if self.training else ""
         return f"runs/{re.sub(r'[^A-Za-z0-9.+-]+', '-', self.label)}/seed-{self.seed}{again}"
 
+    @property
+    def search_path(self) -> str:
+        """The folder of the run whose search it waits for, which may be itself: that of its
+        supernet, or the first training of what the seed finds."""
+        if self.search is None or self.strategy == "random":
+            return self.path
+        return self.supernet or replace(self, training=0).path
+
     def difference(self, other: "StudyRun") -> str:
         """Where two runs have other settings, such as ``train.epochs``; where the data lie does not
         count. Empty if they mean the same."""

@@ -13,9 +13,9 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.io.files import write_text
 from nasface.io.strict_json import REASONS
+from nasface.studies.folder import cells_of
 from nasface.studies.planned import planned_tables
 from nasface.studies.ranking import rank_markdown, ranks
-from nasface.studies.scheduler import cells_of
 from nasface.studies.spec import StudySpec, runs_of
 from nasface.studies.stability import Stability, stability
 from nasface.studies.statistics import mean_of, paired

@@ -1,77 +1,97 @@
-"""What Ray adds to a comparison: the same runs one after the other, by local workers and by Ray.
+"""What starting runs costs: the same comparison, one run after the other, by each engine in turns.
 
     python scripts/benchmarks/comparison_overhead.py --data DATA --rounds 3 --csv FILE
 
-A study on each engine per round, in turns, each in a new folder. Per run, the time from the end of
-the one before to its first step; of the study, all of it, with and without the start of Ray.
+Engines are local workers, a Ray cluster on this machine, and with ``--before COMMAND`` the local
+workers of another version, whose ``nasface`` that is. Per run, the time from the end of the one
+before to its first step; of the study, its time and that of all processors. Linux alone.
 """
 
 import argparse
+import ctypes
+import json
+import os
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
-import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from measuring import ratio, write_rows
 
 from nasface.machine import cores
-from nasface.progress import Silent
-from nasface.studies.executors import EXECUTORS
-from nasface.studies.scheduler import run_comparison
-from nasface.studies.spec import MethodSpec, StudySpec, runs_of
 
-TRAIN: dict[str, Any] = {
-    "batch_size": 4,
-    "evaluate_every": 1000,
-    "detector": {"backbone": "thin_resnet_n", "channels": 16, "head_layers": 1, "neck": "fpn"},
-    "augment": {"size": 128},
-}
 _POLL_SECONDS = 0.02
+_BECOME_SUBREAPER = 36
+"""PR_SET_CHILD_SUBREAPER of Linux: what Ray leaves behind becomes a child, whose time is known."""
 
 
-def measure(plan: StudySpec, engine: str) -> dict[str, float]:
-    """Seconds of a whole study, and the median from the end of a run to the first step of the
-    next."""
-    job = {"num_cpus": cores()} if engine == "ray" else {}
-    ended: list[float] = []
-    first_steps: dict[str, float] = {}
+def plan_text(data: str, runs: int, epochs: int) -> str:
+    """A plan of short trainings, by the names that version 0.1 reads, too."""
+    detector = {"backbone": "mobilenet_v1_0.25", "channels": 16, "head_layers": 1, "module": "fpn"}
+    train = {"epochs": epochs, "batch": 4, "detector": detector, "augment": {"size": 128}}
+    return json.dumps(
+        {
+            "name": "overhead",
+            "data": data,
+            "seeds": list(range(runs)),
+            "train": {**train, "evaluate_every": 1000},
+            "methods": [{"name": "fpn", "how": "fixed"}],
+        }
+    )
+
+
+def measure(command: Sequence[str], plan: str, runs: int) -> dict[str, float]:
+    """Have a plan compared in a new folder; seconds of the study, of its processors, and the median
+    from the end of a run to the first step of the next."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(_POLL_SECONDS):
-                for run in runs_of(plan):
-                    path = out / run.path / "train" / "metrics.jsonl"
-                    if run.path not in first_steps and path.exists() and path.stat().st_size:
-                        first_steps[run.path] = time.monotonic()
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        started = time.monotonic()
-        outcome = run_comparison(
-            plan,
-            out,
-            1 if engine == "local" else None,
-            Silent(),
-            lambda rows: ended.append(time.monotonic()),
-            EXECUTORS[engine],
-            job,
-        )
+        (Path(folder) / "plan.yaml").write_text(plan)
+        program, *options = command
+        words = [program, "compare", f"{folder}/plan.yaml", "--out", str(out), *options]
+        places = [out / "runs" / "fpn" / f"seed-{seed}" for seed in range(runs)]
+        began: dict[Path, float] = {}
+        ended: dict[Path, float] = {}
+        used, started = _processor_seconds(), time.monotonic()
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None:
+            now = time.monotonic()
+            for place in places:
+                metrics = place / "train" / "metrics.jsonl"
+                if place not in began and metrics.exists() and metrics.stat().st_size:
+                    began[place] = now
+                if place not in ended and (place / "result.json").exists():
+                    ended[place] = now
+            time.sleep(_POLL_SECONDS)
         seconds = time.monotonic() - started
-        over.set()
-        watcher.join()
-        if not outcome.complete:
-            raise SystemExit(f"{engine}: {outcome.failed}")
-    steps = sorted(first_steps.values())
-    gaps = [step - end for step, end in zip(steps[1:], ended, strict=False)]
+        _wait_for_all()
+        if process.returncode or len(ended) < runs:
+            raise SystemExit(f"{' '.join(words)}: ended with {process.returncode}")
+    steps, ends = sorted(began.values()), sorted(ended.values())
+    gaps = [step - end for step, end in zip(steps[1:], ends, strict=False)]
     return {
         "study_seconds": seconds,
-        "seconds_after_first_step": ended[-1] - steps[0],
+        "processor_seconds": _processor_seconds() - used,
+        "seconds_after_first_step": ends[-1] - steps[0],
         "seconds_to_first_step": statistics.median(gaps),
     }
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _wait_for_all() -> None:
+    """Wait for everything that a command left running."""
+    try:
+        while True:
+            os.wait()
+    except ChildProcessError:
+        pass
 
 
 def main() -> None:
@@ -81,31 +101,35 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--before", help="the command nasface of another version")
     parser.add_argument("--csv", type=Path)
     given = parser.parse_args()
-    plan = StudySpec(
-        name="overhead",
-        methods=(MethodSpec(name="fpn", strategy="fixed"),),
-        seeds=tuple(range(given.runs)),
-        data=given.data,
-        train={**TRAIN, "epochs": given.epochs},
-    )
-    found: dict[str, list[dict[str, float]]] = {"local": [], "ray": []}
+    if ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 1, 0, 0, 0):
+        raise SystemExit("this system does not say what processes have taken")
+    ours = str(Path(sys.executable).with_name("nasface"))
+    engines = {
+        "ray": (ours, "--on", "ray", "--job", "num_cpus", str(cores())),
+        "local": (ours,),
+        **({"before": (given.before,)} if given.before else {}),
+    }
+    plan = plan_text(str(Path(given.data).resolve()), given.runs, given.epochs)
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
     for turn in range(given.rounds):
-        for engine in list(found)[:: -1 if turn % 2 else 1]:
-            found[engine].append(measure(plan, engine))
-            print(engine, {key: round(each, 2) for key, each in found[engine][-1].items()})
+        for name in list(engines)[:: -1 if turn % 2 else 1]:
+            found[name].append(measure(engines[name], plan, given.runs))
+            print(name, {key: round(each, 2) for key, each in found[name][-1].items()}, flush=True)
     for key in found["local"][0]:
-        both = [[each[key] for each in found[engine]] for engine in ("ray", "local")]
-        print(f"{key}: ray / local {ratio(*both):.3f}")
+        columns = {name: [each[key] for each in rounds] for name, rounds in found.items()}
+        for one, other in (("ray", "local"), ("ray", "before"), ("local", "before")):
+            if other in columns:
+                print(f"{key}: {one} / {other} {ratio(columns[one], columns[other]):.3f}")
     if given.csv:
         rows = [
-            {"engine": engine, "round": turn, **each}
-            for engine, all_rounds in found.items()
-            for turn, each in enumerate(all_rounds)
+            {"engine": name, "round": turn, **each}
+            for name, rounds in found.items()
+            for turn, each in enumerate(rounds)
         ]
-        about = {"runs": given.runs, "epochs": given.epochs, "cores": cores()}
-        write_rows(given.csv, rows, about)
+        write_rows(given.csv, rows, {"runs": given.runs, "epochs": given.epochs, "cores": cores()})
 
 
 if __name__ == "__main__":

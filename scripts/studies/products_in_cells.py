@@ -15,8 +15,8 @@ import pandas as pd
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
+from nasface.studies.folder import finished
 from nasface.studies.phases import GENOTYPE_FILE
-from nasface.studies.scheduler import finished
 from nasface.studies.spec import load_plan, runs_of
 from nasface.studies.statistics import rank_correlation, spread_of
 

@@ -15,8 +15,7 @@ from nasface.io.strict_json import to_json
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Silent
 from nasface.studies.phases import PREDICTED, RANKED, predict_phase
-from nasface.studies.ranking import rank_markdown, ranks
-from nasface.studies.scheduler import rank_tasks
+from nasface.studies.ranking import rank_markdown, rank_phases, ranks
 from nasface.studies.spec import MethodSpec, StudyRun, StudySpec, runs_of
 
 SMALL: dict[str, Any] = {
@@ -76,7 +75,7 @@ def test_each_supernet_is_asked_about_the_cells_of_its_space_once(
     """Three random cells, trained twice, and those of the three supernets; only two of all six are
     sums alone."""
     out, _ = trained
-    tasks = rank_tasks(PLAN, out, runs_of(PLAN))
+    tasks = rank_phases(PLAN, out, runs_of(PLAN))
     assert [(run.method, *phases) for run, phases in tasks] == [
         ("supernet", "rank"),
         ("quarter", "rank"),
@@ -92,14 +91,14 @@ def test_each_supernet_is_asked_about_the_cells_of_its_space_once(
 
 def test_an_answer_for_other_cells_is_put_away(trained: tuple[Path, list[dict[str, Any]]]) -> None:
     out, _ = trained
-    run = rank_tasks(PLAN, out, runs_of(PLAN))[0][0]
+    run = rank_phases(PLAN, out, runs_of(PLAN))[0][0]
     result = out / run.path / RANKED
     result.write_text("{}")
-    rank_tasks(PLAN, out, runs_of(PLAN))
+    rank_phases(PLAN, out, runs_of(PLAN))
     assert result.is_file()
     space = load_search_space("autofem2-cpm")
     save_genotype(random_genotype(space, 77), out / runs_of(PLAN)[0].path / "genotype.yaml")
-    rank_tasks(PLAN, out, runs_of(PLAN))
+    rank_phases(PLAN, out, runs_of(PLAN))
     assert not result.exists()
 
 
@@ -107,7 +106,7 @@ def test_the_table_by_hand(trained: tuple[Path, list[dict[str, Any]]]) -> None:
     """Random cells reach .02, .12 and .22 on average; scores of the supernet are 1, 3, 2 for them
     and 4 for the others, which reach .3."""
     out, rows = trained
-    for run, phases in rank_tasks(PLAN, out, runs_of(PLAN)):
+    for run, phases in rank_phases(PLAN, out, runs_of(PLAN)):
         if "rank" not in phases or run.method != "supernet":
             continue
         scores = {}
@@ -141,7 +140,7 @@ def test_predictions_are_of_the_detectors_that_are_trained(
         methods=(MethodSpec(name="random", strategy="random", trainings=2),),
         rank=("synflow", "naswot", "zico"),
     )
-    ((run, _),) = rank_tasks(plan, out, runs_of(plan))
+    ((run, _),) = rank_phases(plan, out, runs_of(plan))
     assert predict_phase(run, out / run.path, Silent())
     found = asked(out, run, PREDICTED)
     assert set(found) == {"synflow", "naswot", "zico"}

@@ -15,8 +15,8 @@ from nasface.io.files import write_text
 from nasface.io.yaml import to_yaml
 from nasface.optional import require
 from nasface.progress import Progress, stop_on_interrupt
+from nasface.studies.folder import PLAN, Rows
 from nasface.studies.processes import LOCK
-from nasface.studies.scheduler import PLAN, Rows
 from nasface.studies.side_by_side.building import ModelSize, size_of
 from nasface.studies.side_by_side.engines import MODEL_ENGINES
 from nasface.studies.side_by_side.measuring import Measured, measure_group

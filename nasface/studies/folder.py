@@ -1,0 +1,86 @@
+"""The folder of a comparison: its plan, and the folders of its runs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nasface.errors import ConfigError, RunError
+from nasface.io.files import write_text
+from nasface.io.settings import load_config
+from nasface.io.strict_json import REASONS
+from nasface.io.yaml import to_yaml
+from nasface.models import weights_path
+from nasface.optional import PACKAGE
+from nasface.studies.phases import GENOTYPE_FILE, RESULT
+from nasface.studies.processes import RUN
+from nasface.studies.spec import StudyRun, StudySpec
+
+PLAN = "plan.yaml"
+
+Rows = list[dict[str, Any]]
+
+
+def open_folder(plan: StudySpec, out: Path, runs: Sequence[StudyRun]) -> None:
+    """Check that the runs of a plan can be computed in a folder, and write the plan there.
+
+    Raises:
+        ConfigError: for weights that are not there. RunError: if the folder is something else's,
+            or a run in it was begun with other settings.
+    """
+    for run in runs:
+        _check_same(out, run)
+        if finished(out, run) is None:
+            _check_weights(run)
+    known = (out / PLAN).is_file()
+    if out.exists() and not known and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out}: is not the folder of a comparison; choose another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / PLAN, to_yaml(plan))
+    except OSError as problem:
+        raise RunError(f"{out}: cannot write there: {problem.strerror}") from None
+
+
+def finished(out: Path, run: StudyRun) -> dict[str, Any] | None:
+    """The row of a run, if it is done."""
+    path = out / run.path / RESULT
+    if not path.is_file():
+        return None
+    row: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    row.pop(REASONS, None)
+    return row
+
+
+def finished_rows(out: Path, runs: Sequence[StudyRun]) -> Rows:
+    """The rows of the runs that are done."""
+    return [row for run in runs if (row := finished(out, run)) is not None]
+
+
+def cells_of(out: Path, runs: Sequence[StudyRun]) -> dict[str, Path]:
+    """Path of a run -> the genotype that it found."""
+    paths = {run.path: out / run.path / GENOTYPE_FILE for run in runs if run.search is not None}
+    return {name: path for name, path in paths.items() if path.is_file()}
+
+
+def _check_same(out: Path, run: StudyRun) -> None:
+    path = out / run.path / RUN
+    if path.is_file() and (where := load_config(StudyRun, path).difference(run)):
+        raise RunError(
+            f"{path}: {where} is not what the plan has now; choose another --out, or remove the "
+            "folder of this run"
+        )
+
+
+def _check_weights(run: StudyRun) -> None:
+    """Before the first run starts, not once in each that fails."""
+    named = {"train.start_weights": run.train.start_weights}
+    for phase, config in (("search", run.search), ("train", run.train)):
+        if config is not None and not config.backbone_weights.startswith(PACKAGE):
+            named[f"{phase}.backbone_weights"] = config.backbone_weights
+    for key, file in named.items():
+        if file and not weights_path(file).is_file():
+            raise ConfigError(
+                f"{run.label}: {key}: {file} does not exist, expected a weights file or the name "
+                "of a released detector"
+            )
