@@ -4,7 +4,8 @@
 
 Engines are local workers, a Ray cluster on this machine, and with ``--before COMMAND`` the local
 workers of another version, whose ``nasface`` that is. Per run, the time from the end of the one
-before to its first step; of the study, its time and that of all processors. Linux alone.
+before to its first step, and what its process has computed until then; of the study, its time and
+that of all processors. Beside other work, seconds of processors say more than others. Linux alone.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 from measuring import ratio, write_rows
 
 from nasface.machine import cores
@@ -31,7 +33,7 @@ _BECOME_SUBREAPER = 36
 
 def plan_text(data: str, runs: int, epochs: int) -> str:
     """A plan of short trainings, by the names that version 0.1 reads, too."""
-    detector = {"backbone": "mobilenet_v1_0.25", "channels": 16, "head_layers": 1, "module": "fpn"}
+    detector = {"backbone": "resnet18", "channels": 16, "head_layers": 1, "module": "fpn"}
     train = {"epochs": epochs, "batch": 4, "detector": detector, "augment": {"size": 128}}
     return json.dumps(
         {
@@ -45,8 +47,8 @@ def plan_text(data: str, runs: int, epochs: int) -> str:
 
 
 def measure(command: Sequence[str], plan: str, runs: int) -> dict[str, float]:
-    """Have a plan compared in a new folder; seconds of the study, of its processors, and the median
-    from the end of a run to the first step of the next."""
+    """Have a plan compared in a new folder; seconds of the study and of its processors, and
+    medians over its runs."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         (Path(folder) / "plan.yaml").write_text(plan)
@@ -54,6 +56,7 @@ def measure(command: Sequence[str], plan: str, runs: int) -> dict[str, float]:
         words = [program, "compare", f"{folder}/plan.yaml", "--out", str(out), *options]
         places = [out / "runs" / "fpn" / f"seed-{seed}" for seed in range(runs)]
         began: dict[Path, float] = {}
+        computed: list[float] = []
         ended: dict[Path, float] = {}
         used, started = _processor_seconds(), time.monotonic()
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -63,6 +66,7 @@ def measure(command: Sequence[str], plan: str, runs: int) -> dict[str, float]:
                 metrics = place / "train" / "metrics.jsonl"
                 if place not in began and metrics.exists() and metrics.stat().st_size:
                     began[place] = now
+                    computed += _processor_seconds_of(place)
                 if place not in ended and (place / "result.json").exists():
                     ended[place] = now
             time.sleep(_POLL_SECONDS)
@@ -77,7 +81,18 @@ def measure(command: Sequence[str], plan: str, runs: int) -> dict[str, float]:
         "processor_seconds": _processor_seconds() - used,
         "seconds_after_first_step": ends[-1] - steps[0],
         "seconds_to_first_step": statistics.median(gaps),
+        "processor_seconds_to_first_step": statistics.median(computed),
     }
+
+
+def _processor_seconds_of(place: Path) -> list[float]:
+    """What the processes of a run have computed, which have its folder among their arguments."""
+    processes = psutil.process_iter(["cmdline", "cpu_times"])
+    return [
+        each.info["cpu_times"].user + each.info["cpu_times"].system
+        for each in processes
+        if str(place) in (each.info["cmdline"] or ())
+    ]
 
 
 def _processor_seconds() -> float:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,17 @@ def test_each_supernet_is_asked_about_the_cells_of_its_space_once(
     predicted = asked(out, tasks[3][0], "predict-cells.json")
     assert len(predicted["cells"]) == 6
     assert predicted["by"] == ["synflow", "zico"]
+
+
+def test_a_supernet_whose_cell_is_trained_twice_is_asked_once(tmp_path: Path) -> None:
+    twice = replace(PLAN.methods[1], trainings=2)
+    plan = replace(PLAN, methods=(twice,), rank=("supernet",))
+    first, second = runs_of(plan)
+    for run in (first, second):
+        (tmp_path / run.path).mkdir(parents=True)
+        genotype = random_genotype(load_search_space("autofem2-cpm"), 0)
+        save_genotype(genotype, tmp_path / run.path / "genotype.yaml")
+    assert [run.path for run, _ in rank_phases(plan, tmp_path, [first, second])] == [first.path]
 
 
 def test_an_answer_for_other_cells_is_put_away(trained: tuple[Path, list[dict[str, Any]]]) -> None:

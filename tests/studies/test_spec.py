@@ -111,6 +111,20 @@ def test_a_supernet_is_shared_by_methods_with_the_same_search_and_seed() -> None
         ("m0", ""), ("m1", "runs/m0/seed-0"), ("m2", ""),
         ("m0", ""), ("m1", "runs/m0/seed-1"), ("m2", ""),
     ]  # fmt: skip
+    waits = {each.path: each.search_path for each in runs_of(plan(*methods, seeds=(0,)))}
+    assert waits == {
+        "runs/m0/seed-0": "runs/m0/seed-0",
+        "runs/m0/seed-0-training-1": "runs/m0/seed-0",
+        "runs/m1/seed-0": "runs/m0/seed-0",
+        "runs/m1/seed-0-training-1": "runs/m1/seed-0",
+        "runs/m2/seed-0": "runs/m2/seed-0",
+        "runs/m2/seed-0-training-1": "runs/m2/seed-0",
+    }
+
+
+def test_a_random_cell_waits_for_nothing() -> None:
+    method = MethodSpec(name="random", strategy="random", cells=2, trainings=2)
+    assert all(run.search_path == run.path for run in runs_of(plan(method, seeds=(0,))))
 
 
 @pytest.mark.parametrize(
