@@ -16,6 +16,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("RAY_worker_niceness", "0")  # as of one that nasface starts
 
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     plan = load_plan(preset_path(given.plan, "compare"), given.data)
-    store = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+    store: dict[str, Any] = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **store})
     nodes = [cluster.add_node(num_cpus=1, **store) for _ in range(2)]
 
@@ -77,7 +78,7 @@ def main() -> None:
     job = {"address": cluster.address, "memory": 0}
     with console_progress() as progress:
         outcome = run_comparison(plan, given.out, None, progress, executor=ray_executor, job=job)
-    cluster.shutdown()
+    cluster.shutdown()  # type: ignore[no-untyped-call]
     print(f"{len(outcome.rows)} of {outcome.total} rows, failed: {outcome.failed}")
     other = {run.path: differences(run, given.out, given.whole) for run in runs_of(plan)}
     for path, what in other.items():
