@@ -27,10 +27,11 @@ from nasface.progress import Silent
 from nasface.studies.estimate import estimate_comparison, memory_mb
 from nasface.studies.executors import Submit
 from nasface.studies.figure import plot_comparison
+from nasface.studies.folder import Rows
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.phases import search_phase
 from nasface.studies.processes import LOCK, RunTask
-from nasface.studies.scheduler import Rows, StudyOutcome, row_text, run_comparison
+from nasface.studies.scheduler import StudyOutcome, row_text, run_comparison
 from nasface.studies.spec import MethodSpec, StudySpec, runs_of
 from nasface.studies.statistics import mean_of
 from nasface.studies.tables import summarise, write_tables
