@@ -18,6 +18,7 @@ from nasface.errors import ConfigError, DataError
 from nasface.machine import peak_process_mb
 from nasface.models import weights_path
 from nasface.nn.blocks import channels_last, memory_format
+from nasface.nn.fast_gradients import with_fast_gradients
 from nasface.progress import Progress
 from nasface.structures import Targets
 
@@ -68,8 +69,8 @@ def start_backbone(
 
 
 def prepare(module: Module, device: torch.device) -> Module:
-    """Return the module on its device, in the memory format that it is fastest in there."""
-    return channels_last(module.to(device))
+    """Return the module on its device, in the form that trains fastest there."""
+    return with_fast_gradients(channels_last(module.to(device)))
 
 
 def images_to(images_B3HW: Tensor, device: torch.device) -> Tensor:

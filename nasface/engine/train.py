@@ -53,7 +53,8 @@ class TrainConfig(JobConfig):
     """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named.
     Hand-made necks (detector.neck) have none."""
     precision: Literal["float32", "bf16"] = "float32"
-    """bf16: convolutions in bfloat16, weights and losses in float32. For GPUs."""
+    """bf16: convolutions in bfloat16, weights and losses in float32. For GPUs, and CPUs that have
+    instructions for it (avx512_bf16, amx)."""
     start_weights: str = ""
     """Weights of nasface train to go on from, of the same detector and genotype; data, crops and
     all else may differ. Empty: random weights."""

@@ -239,6 +239,17 @@ def test_bfloat16_starts_from_nearly_the_same_loss(train: TrainConfig, tmp_path:
     assert kinds == {torch.float32, torch.int64}
 
 
+def test_bfloat16_goes_on_bit_by_bit(train: TrainConfig, tmp_path: Path) -> None:
+    config = replace(train, precision="bf16", evaluate_every=2)
+    assert run_training(config, tmp_path / "whole", Silent()).finished
+    assert not run_training(config, tmp_path / "parts", StopAfter(2)).finished
+    assert run_training(config, tmp_path / "parts", Silent(), resume=True).finished
+    whole, parts = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "parts"))
+    assert whole == parts
+    one, other = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(one[key], other[key]) for key in one.keys() | other.keys())
+
+
 def test_a_backbone_that_starts_from_a_file_and_stays(train: TrainConfig, tmp_path: Path) -> None:
     torch.manual_seed(9)
     given = BACKBONES[DETECTOR.backbone]().state_dict()

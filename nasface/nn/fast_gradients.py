@@ -1,0 +1,200 @@
+"""Convolutions with gradients that are quick on a CPU.
+
+oneDNN, which computes convolutions for torch on a CPU, has fast kernels for the gradients of some
+depthwise convolutions only. Those of the others take 5 to 20 times as long as a forward pass. In
+bfloat16 not all gradients of dilated convolutions are right (torch 2.13). Here they are put
+together from those that are fast and right.
+
+Shape letters: B image, C and D channels in and out, G channels of a group, H height, W width, K and
+L height and width of the kernel.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Module = TypeVar("Module", bound=nn.Module)
+
+_SMALL = 2**15
+"""Maps with fewer values than this have their float32 gradients from oneDNN: calls take longer
+there than arithmetic."""
+
+_WINDOW = 3
+"""Side of the depthwise kernels whose gradient is fast."""
+
+
+def with_fast_gradients(module: Module) -> Module:
+    """Replace convolutions that have slow or wrong gradients, in place; returns the module.
+
+    Names and weights stay, and what is computed: gradients agree to the rounding of their floats.
+    """
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            # Subclasses may compute something else.
+            if type(child) is nn.Conv2d and _is_slow(child):
+                setattr(parent, name, FastGradientConv2d(child))
+    return module
+
+
+def _is_slow(conv: nn.Conv2d) -> bool:
+    """Whether there is a better way to its gradients."""
+    kernel, stride, dilation = conv.kernel_size, conv.stride, conv.dilation
+    is_plain = (
+        conv.bias is None
+        and conv.padding_mode == "zeros"
+        and conv.padding == tuple(d * (k // 2) for d, k in zip(dilation, kernel, strict=True))
+        and all(k % 2 == 1 for k in kernel)
+        and stride[0] == stride[1]
+        and dilation[0] == dilation[1]
+    )
+    is_depthwise = 1 < conv.groups == conv.in_channels == conv.out_channels
+    slow = dilation[0] > 1 or (is_depthwise and (stride[0] > 1 or max(kernel) > _WINDOW))
+    return is_plain and slow
+
+
+class FastGradientConv2d(nn.Conv2d):
+    """A convolution (B, C, H, W) -> (B, D, H', W') with the weight of another, which has no bias
+    and an odd kernel, and is padded so that stride 1 keeps the size.
+
+    Values and gradients are those of :class:`torch.nn.Conv2d`.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        padding = cast(tuple[int, int], conv.padding)
+        with torch.device("meta"):
+            super().__init__(
+                conv.in_channels,
+                conv.out_channels,
+                conv.kernel_size,
+                conv.stride,
+                padding,
+                conv.dilation,
+                conv.groups,
+                bias=False,
+            )
+        self.weight = conv.weight
+        self.train(conv.training)
+        self._shape = _Shape(conv.stride[0], padding, conv.dilation[0], conv.groups)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Apply the module."""
+        elsewhere = torch.compiler.is_compiling() or x_BCHW.device.type != "cpu"
+        if elsewhere or not torch.is_grad_enabled():
+            return super().forward(x_BCHW)
+        weight = self.weight
+        if torch.is_autocast_enabled("cpu"):
+            half = torch.get_autocast_dtype("cpu")
+            x_BCHW, weight = x_BCHW.to(half), weight.to(half)
+        return cast(
+            Tensor,
+            _Convolution.apply(x_BCHW, weight, self._shape),  # type: ignore[no-untyped-call]
+        )
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """How a convolution goes over a map."""
+
+    stride: int
+    padding: tuple[int, int]
+    dilation: int
+    groups: int
+
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The convolution."""
+        return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
+
+    def gradient(self, of: int, upon: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+        """The gradient of the input (0) or of the weight (1) as torch computes it."""
+        found = torch.ops.aten.convolution_backward(
+            upon,
+            x,
+            weight,
+            None,
+            [self.stride] * 2,
+            self.padding,
+            [self.dilation] * 2,
+            False,
+            [0, 0],
+            self.groups,
+            [of == 0, of == 1, False],
+        )
+        return cast(Tensor, found[of])
+
+
+class _Convolution(torch.autograd.Function):
+    """The convolution of :class:`FastGradientConv2d`. Its gradients have gradients themselves."""
+
+    @staticmethod
+    def forward(ctx: Any, x_BCHW: Tensor, weight_DGKL: Tensor, shape: _Shape) -> Tensor:
+        ctx.save_for_backward(x_BCHW, weight_DGKL)
+        ctx.shape = shape
+        return shape.forward(x_BCHW, weight_DGKL)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (upon,) = gradients
+        x, weight = ctx.saved_tensors
+        dtype, shape = x.dtype, cast(_Shape, ctx.shape)
+        if shape.stride > 1 and dtype.itemsize < 4:
+            # In bfloat16 these take up to ten times as long as in float32.
+            upon, x, weight = upon.float(), x.float(), weight.float()
+        by_x = by_weight = None
+        if ctx.needs_input_grad[0]:
+            by_x = _of_input(upon, x, weight, shape).to(dtype)
+        if ctx.needs_input_grad[1]:
+            by_weight = _of_weight(upon, x, weight, shape).to(dtype)
+        return by_x, by_weight, None
+
+
+def _of_input(upon: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
+    """Of a depthwise convolution without stride: another one, with the kernel turned round."""
+    if shape.stride == 1 and shape.groups == len(weight):
+        return shape.forward(upon, weight.flip(2, 3))
+    return shape.gradient(0, upon, x, weight)
+
+
+def _of_weight(upon: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
+    """Dilated ones by phases, large depthwise ones by windows."""
+    is_half, is_depthwise = x.dtype.itemsize < 4, shape.groups == len(weight)
+    pays = is_half or (is_depthwise and x.numel() >= _SMALL)
+    if shape.stride > 1 or not pays:
+        return shape.gradient(1, upon, x, weight)
+    if shape.dilation > 1:
+        upon, x = _phases(upon, shape.dilation), _phases(x, shape.dilation)
+    if is_depthwise and max(weight.shape[-2:]) > _WINDOW:
+        return _by_windows(upon, x, weight)
+    padding = (weight.shape[-2] // 2, weight.shape[-1] // 2)
+    return _Shape(1, padding, 1, shape.groups).gradient(1, upon, x, weight)
+
+
+def _phases(x_BCHW: Tensor, dilation: int) -> Tensor:
+    """Every ``dilation``-th row and column, as images of their own: what a dilated convolution
+    brings together, an ordinary one does in them. Zeros fill up what is missing."""
+    height, width = x_BCHW.shape[-2:]
+    x = F.pad(x_BCHW, (0, -width % dilation, 0, -height % dilation)).permute(0, 2, 3, 1)
+    x = x.unflatten(2, (-1, dilation)).unflatten(1, (-1, dilation))
+    return x.permute(2, 4, 0, 1, 3, 5).flatten(0, 2).contiguous().permute(0, 3, 1, 2)
+
+
+def _by_windows(upon: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """The gradient of a depthwise weight, 3x3 of its taps at a time."""
+    rows, columns = weight.shape[-2:]
+    height, width = x.shape[-2:]
+    right, bottom = -columns % _WINDOW, -rows % _WINDOW
+    edges = (columns // 2, columns // 2 + right, rows // 2, rows // 2 + bottom)
+    x = F.pad(x, edges).contiguous(memory_format=torch.channels_last)
+    window = weight.new_zeros(len(weight), 1, _WINDOW, _WINDOW)  # only its shape counts
+    inside = _Shape(1, (0, 0), 1, len(weight))
+    bands = []
+    for top in range(0, rows, _WINDOW):
+        seen = x[:, :, top : top + height + 2]
+        taps = [
+            inside.gradient(1, upon, seen[..., left : left + width + 2], window)
+            for left in range(0, columns, _WINDOW)
+        ]
+        bands.append(torch.cat(taps, 3))
+    return torch.cat(bands, 2)[:, :, :rows, :columns]

@@ -1,0 +1,144 @@
+"""Convolutions with fast gradients against those of torch."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from nasface.nn.fast_gradients import FastGradientConv2d, with_fast_gradients
+from nasface.nn.operations import build_operation
+
+SLOW = [
+    {"kernel_size": 3, "dilation": 2},
+    {"kernel_size": 3, "dilation": 3},
+    {"kernel_size": 5, "dilation": 1},
+    {"kernel_size": 5, "dilation": 2},
+    {"kernel_size": 7, "dilation": 1},
+    {"kernel_size": (1, 5), "dilation": 1},
+    {"kernel_size": 3, "dilation": 1, "stride": 2},
+    {"kernel_size": 3, "dilation": 2, "stride": 2},
+    {"kernel_size": 3, "dilation": 2, "dense": True},
+    {"kernel_size": 5, "dilation": 3, "dense": True},
+    {"kernel_size": 3, "dilation": 2, "stride": 2, "dense": True},
+]
+
+
+def conv_of(
+    channels: int, kernel_size: object, dilation: int, stride: int = 1, dense: bool = False
+) -> nn.Conv2d:
+    kernel = kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
+    padding = tuple(dilation * (k // 2) for k in kernel)
+    groups = 1 if dense else channels
+    conv = nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups, bias=False)
+    return conv.to(memory_format=torch.channels_last)
+
+
+def gradients(conv: nn.Module, x: Tensor, upon: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Output, and the gradients of input and weight."""
+    x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+    y = conv(x)
+    of_x, of_weight = torch.autograd.grad(y, [x, conv.weight], upon.to(y.dtype))
+    return y.detach(), of_x, of_weight
+
+
+def error(found: Tensor, wanted: Tensor) -> float:
+    """Largest difference, relative to the largest value."""
+    return float((found.double() - wanted.double()).abs().max() / wanted.double().abs().max())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    kind=st.sampled_from(SLOW),
+    batch=st.integers(1, 3),
+    channels=st.integers(2, 9),
+    height=st.integers(1, 20),
+    width=st.integers(1, 20),
+    seed=st.integers(0, 999),
+)
+def test_gradients_are_those_of_torch_in_float64(
+    kind: dict[str, object], batch: int, channels: int, height: int, width: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    conv = conv_of(channels, **kind).double()
+    x = torch.randn(batch, channels, height, width, dtype=torch.double)
+    upon = torch.randn_like(conv(x))
+    for found, wanted in zip(
+        gradients(FastGradientConv2d(conv), x, upon), gradients(conv, x, upon), strict=True
+    ):
+        torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("kind", SLOW, ids=str)
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "bf16"])
+@pytest.mark.parametrize("size", [(7, 9), (80, 66)], ids=str)
+def test_on_maps_of_a_pyramid(kind: dict[str, object], half: bool, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    conv = conv_of(8, **kind)
+    x = torch.randn(2, 8, *size).to(memory_format=torch.channels_last)
+    upon = torch.randn_like(conv(x))
+    exact = gradients(conv.double(), x.double(), upon)
+    conv.float()
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        value, *found = gradients(FastGradientConv2d(conv), x, upon)
+        plain = conv(x)
+    assert torch.equal(value, plain), "forward passes are torch's"
+    for ours, wanted in zip(found, exact[1:], strict=True):
+        assert ours.dtype == torch.float32
+        assert error(ours, wanted) < (2e-2 if half else 1e-5)
+
+
+@pytest.mark.parametrize("kind", SLOW, ids=str)
+def test_gradients_have_gradients(kind: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    conv = conv_of(2, **kind).double()
+    fast = FastGradientConv2d(conv)
+
+    def run(x: Tensor, weight: Tensor) -> Tensor:
+        return torch.func.functional_call(fast, {"weight": weight}, (x,))
+
+    x = torch.randn(1, 2, 5, 6, dtype=torch.double, requires_grad=True)
+    weight = conv.weight.detach().clone().requires_grad_()
+    assert torch.autograd.gradcheck(run, (x, weight))
+    assert torch.autograd.gradgradcheck(run, (x, weight))
+
+
+def test_replaces_what_is_slow_and_keeps_names_and_weights() -> None:
+    module = nn.ModuleList(
+        [build_operation(name, 4) for name in ("dil_3x3_r2", "sep_3x3", "conv_1x1")]
+    )
+    before = dict(module.named_parameters())
+    assert with_fast_gradients(module) is module
+    after = dict(module.named_parameters())
+    assert before.keys() == after.keys()
+    assert all(before[name] is after[name] for name in before)
+    kinds = [isinstance(each, FastGradientConv2d) for each in module.modules()]
+    assert sum(kinds) == 1
+
+
+def test_leaves_convolutions_that_are_something_else() -> None:
+    class Padded(nn.Conv2d):
+        """Could do anything."""
+
+    others = nn.ModuleList(
+        [
+            Padded(4, 4, 3, 1, 2, 2, 4, bias=False),
+            nn.Conv2d(4, 4, 3, 1, 2, 2, 4, bias=True),
+            nn.Conv2d(4, 4, 3, 1, 1, 2, 4, bias=False),
+            nn.Conv2d(4, 8, 5, 1, 2, 1, 4, bias=False),
+            nn.Conv2d(4, 4, 5, 1, 2, 1, 2, bias=False),
+            nn.Conv2d(4, 4, 3, 1, "same", 2, 4, bias=False),
+            nn.Conv2d(4, 4, 3, 1, 2, 2, 4, bias=False, padding_mode="reflect"),
+        ]
+    )
+    before = list(others)
+    assert list(with_fast_gradients(others)) == before
+
+
+def test_without_gradients_it_is_the_plain_convolution() -> None:
+    conv = conv_of(4, 3, 2)
+    fast = FastGradientConv2d(conv)
+    x = torch.randn(1, 4, 12, 12)
+    with torch.no_grad():
+        assert torch.equal(fast(x), conv(x))
+    assert fast(x).grad_fn is not None
