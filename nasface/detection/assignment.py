@@ -20,16 +20,24 @@ result, matches; a rule may look at the anchors alone.
 ASSIGNERS: Registry[Assigner] = Registry("assignment")
 """Name -> rule."""
 
+ANCHOR_RULES: set[str] = set()
+"""Names of the rules that look at the anchors alone: they assign the same whatever is predicted."""
 
-def register_assigner(name: str, assign: Assigner) -> None:
+
+def register_assigner(name: str, assign: Assigner, *, anchors_alone: bool = False) -> None:
     """Add a rule; ``--match.assignment`` may then name it.
+
+    ``anchors_alone``: it reads anchors and grid of the predictions, neither logits nor offsets.
 
     Raises:
         ConfigError: if the name is taken.
     """
     ASSIGNERS.add(name, assign)
+    (ANCHOR_RULES.add if anchors_alone else ANCHOR_RULES.discard)(name)
 
 
-register_assigner("overlap", Lazy("nasface.detection.matching:assign_by_overlap"))
-register_assigner("atss", Lazy("nasface.detection.atss:assign_by_atss"))
+register_assigner(
+    "overlap", Lazy("nasface.detection.matching:assign_by_overlap"), anchors_alone=True
+)
+register_assigner("atss", Lazy("nasface.detection.atss:assign_by_atss"), anchors_alone=True)
 register_assigner("simota", Lazy("nasface.detection.simota:assign_by_simota"))

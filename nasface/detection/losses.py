@@ -123,9 +123,18 @@ class DetectionLoss:
         first = self._weighted(self._shot(shots.first, targets))
         return LossParts(total + self.config.first_shot_weight * first, *second, first)
 
+    def assign(self, shot: Predictions, targets: Sequence[Targets]) -> list[Matches]:
+        """Which face each anchor of a shot belongs to, image by image."""
+        return ASSIGNERS.find(self.match.assignment)(shot, targets, self.match)
+
+    def of(
+        self, shot: Predictions, matches: Sequence[Matches], targets: Sequence[Targets]
+    ) -> Tensor:
+        """The loss of one shot, whose anchors are assigned."""
+        return self._weighted(shot_loss(shot, matches, targets, self.config))
+
     def _shot(self, shot: Predictions, targets: Sequence[Targets]) -> ShotLoss:
-        matches = ASSIGNERS.find(self.match.assignment)(shot, targets, self.match)
-        return shot_loss(shot, matches, targets, self.config)
+        return shot_loss(shot, self.assign(shot, targets), targets, self.config)
 
     def _weighted(self, shot: ShotLoss) -> Tensor:
         return shot.classification + self.config.box_weight * shot.box

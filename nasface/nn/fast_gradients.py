@@ -63,21 +63,24 @@ class FastGradientConv2d(nn.Conv2d):
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
-        padding = cast(tuple[int, int], conv.padding)
+        kernel, stride, padding, dilation = (
+            cast(tuple[int, int], each)
+            for each in (conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+        )
         with torch.device("meta"):
             super().__init__(
                 conv.in_channels,
                 conv.out_channels,
-                conv.kernel_size,
-                conv.stride,
+                kernel,
+                stride,
                 padding,
-                conv.dilation,
+                dilation,
                 conv.groups,
                 bias=False,
             )
         self.weight = conv.weight
         self.train(conv.training)
-        self._shape = _Shape(conv.stride[0], padding, conv.dilation[0], conv.groups)
+        self._shape = _Shape(stride[0], padding, dilation[0], conv.groups)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Apply the module."""
@@ -176,7 +179,7 @@ def _phases(x_BCHW: Tensor, dilation: int) -> Tensor:
     brings together, an ordinary one does in them. Zeros fill up what is missing."""
     height, width = x_BCHW.shape[-2:]
     x = F.pad(x_BCHW, (0, -width % dilation, 0, -height % dilation)).permute(0, 2, 3, 1)
-    x = x.unflatten(2, (-1, dilation)).unflatten(1, (-1, dilation))
+    x = x.reshape(len(x), -1, dilation, x.shape[2] // dilation, dilation, x.shape[3])
     return x.permute(2, 4, 0, 1, 3, 5).flatten(0, 2).contiguous().permute(0, 3, 1, 2)
 
 

@@ -1,40 +1,54 @@
 """Convolutions with fast gradients against those of torch."""
 
+from dataclasses import dataclass
+from typing import cast
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from nasface.nn.blocks import channels_last
 from nasface.nn.fast_gradients import FastGradientConv2d, with_fast_gradients
 from nasface.nn.operations import build_operation
 
+
+@dataclass(frozen=True)
+class Kind:
+    """A convolution that is slow."""
+
+    kernel: tuple[int, int] = (3, 3)
+    dilation: int = 1
+    stride: int = 1
+    dense: bool = False
+
+
 SLOW = [
-    {"kernel_size": 3, "dilation": 2},
-    {"kernel_size": 3, "dilation": 3},
-    {"kernel_size": 5, "dilation": 1},
-    {"kernel_size": 5, "dilation": 2},
-    {"kernel_size": 7, "dilation": 1},
-    {"kernel_size": (1, 5), "dilation": 1},
-    {"kernel_size": 3, "dilation": 1, "stride": 2},
-    {"kernel_size": 3, "dilation": 2, "stride": 2},
-    {"kernel_size": 3, "dilation": 2, "dense": True},
-    {"kernel_size": 5, "dilation": 3, "dense": True},
-    {"kernel_size": 3, "dilation": 2, "stride": 2, "dense": True},
+    Kind(dilation=2),
+    Kind(dilation=3),
+    Kind((5, 5)),
+    Kind((5, 5), dilation=2),
+    Kind((7, 7)),
+    Kind((1, 5)),
+    Kind(stride=2),
+    Kind(dilation=2, stride=2),
+    Kind(dilation=2, dense=True),
+    Kind((5, 5), dilation=3, dense=True),
+    Kind(dilation=2, stride=2, dense=True),
 ]
 
 
-def conv_of(
-    channels: int, kernel_size: object, dilation: int, stride: int = 1, dense: bool = False
-) -> nn.Conv2d:
-    kernel = kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
-    padding = tuple(dilation * (k // 2) for k in kernel)
-    groups = 1 if dense else channels
-    conv = nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups, bias=False)
-    return conv.to(memory_format=torch.channels_last)
+def conv_of(channels: int, kind: Kind) -> nn.Conv2d:
+    padding = (kind.dilation * (kind.kernel[0] // 2), kind.dilation * (kind.kernel[1] // 2))
+    groups = 1 if kind.dense else channels
+    conv = nn.Conv2d(
+        channels, channels, kind.kernel, kind.stride, padding, kind.dilation, groups, bias=False
+    )
+    return channels_last(conv)
 
 
-def gradients(conv: nn.Module, x: Tensor, upon: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def gradients(conv: nn.Conv2d, x: Tensor, upon: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Output, and the gradients of input and weight."""
     x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
     y = conv(x)
@@ -57,10 +71,10 @@ def error(found: Tensor, wanted: Tensor) -> float:
     seed=st.integers(0, 999),
 )
 def test_gradients_are_those_of_torch_in_float64(
-    kind: dict[str, object], batch: int, channels: int, height: int, width: int, seed: int
+    kind: Kind, batch: int, channels: int, height: int, width: int, seed: int
 ) -> None:
     torch.manual_seed(seed)
-    conv = conv_of(channels, **kind).double()
+    conv = conv_of(channels, kind).double()
     x = torch.randn(batch, channels, height, width, dtype=torch.double)
     upon = torch.randn_like(conv(x))
     for found, wanted in zip(
@@ -72,9 +86,9 @@ def test_gradients_are_those_of_torch_in_float64(
 @pytest.mark.parametrize("kind", SLOW, ids=str)
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "bf16"])
 @pytest.mark.parametrize("size", [(7, 9), (80, 66)], ids=str)
-def test_on_maps_of_a_pyramid(kind: dict[str, object], half: bool, size: tuple[int, int]) -> None:
+def test_on_maps_of_a_pyramid(kind: Kind, half: bool, size: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    conv = conv_of(8, **kind)
+    conv = conv_of(8, kind)
     x = torch.randn(2, 8, *size).to(memory_format=torch.channels_last)
     upon = torch.randn_like(conv(x))
     exact = gradients(conv.double(), x.double(), upon)
@@ -89,13 +103,13 @@ def test_on_maps_of_a_pyramid(kind: dict[str, object], half: bool, size: tuple[i
 
 
 @pytest.mark.parametrize("kind", SLOW, ids=str)
-def test_gradients_have_gradients(kind: dict[str, object]) -> None:
+def test_gradients_have_gradients(kind: Kind) -> None:
     torch.manual_seed(0)
-    conv = conv_of(2, **kind).double()
+    conv = conv_of(2, kind).double()
     fast = FastGradientConv2d(conv)
 
     def run(x: Tensor, weight: Tensor) -> Tensor:
-        return torch.func.functional_call(fast, {"weight": weight}, (x,))
+        return cast(Tensor, torch.func.functional_call(fast, {"weight": weight}, (x,)))
 
     x = torch.randn(1, 2, 5, 6, dtype=torch.double, requires_grad=True)
     weight = conv.weight.detach().clone().requires_grad_()
@@ -136,7 +150,7 @@ def test_leaves_convolutions_that_are_something_else() -> None:
 
 
 def test_without_gradients_it_is_the_plain_convolution() -> None:
-    conv = conv_of(4, 3, 2)
+    conv = conv_of(4, Kind(dilation=2))
     fast = FastGradientConv2d(conv)
     x = torch.randn(1, 4, 12, 12)
     with torch.no_grad():
