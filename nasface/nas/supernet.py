@@ -141,8 +141,11 @@ class SearchEdge(nn.Module):
     def _divide(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
         if self.partial == 1:
             return x_BCHW, None
-        width = x_BCHW.shape[1] // self.partial
-        return x_BCHW[:, :width], x_BCHW[:, width:]
+        channels = x_BCHW.shape[1]
+        width = channels // self.partial
+        # One split: the gradients of two slices would each be filled up with zeros, and added.
+        inside, around = x_BCHW.split([width, channels - width], dim=1)
+        return inside, around
 
     def _join(self, inside: Tensor, around: Tensor | None) -> Tensor:
         if around is None:
