@@ -11,7 +11,6 @@ evaluation.
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -30,13 +29,6 @@ from nasface.progress import Silent
 from nasface.studies.one_shot import OneShotScorer
 
 STEPS = 10
-
-
-def seconds(call: Callable[[], object]) -> float:
-    """Processor time of a call."""
-    started = time.process_time()
-    call()
-    return time.process_time() - started
 
 
 def main() -> None:
@@ -67,8 +59,13 @@ def main() -> None:
         scoring, stepping = [], []
         for at in range(options.rounds + 1):
             cell = random_genotype(score.search.space, at)
-            scoring.append(seconds(lambda cell=cell: score(cell)))
-            stepping.append(seconds(lambda: [job.next_step() for _ in range(STEPS)]) / STEPS)
+            started = time.process_time()
+            score(cell)
+            scored = time.process_time()
+            for _ in range(STEPS):
+                job.next_step()
+            scoring.append(scored - started)
+            stepping.append((time.process_time() - scored) / STEPS)
     # The first round warms up.
     once, training = median(scoring[1:]), job.epoch_steps * median(stepping[1:])
     print(f"score {once:.2f} s, training of {job.epoch_steps} steps {training:.1f} s")

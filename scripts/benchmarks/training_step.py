@@ -1,6 +1,7 @@
 """Time of a training step on a CPU, with what it reads: loading a batch, and the step itself.
 
-    python scripts/benchmarks/training_step.py --data DIR [--model d0] [--size 320] [--batch 8]
+    python scripts/benchmarks/training_step.py --data DIR [--model d0] [--size 320] [--batch 8] \
+        [--precision bf16]
 
 Medians of whole steps as ``nasface train`` takes them (both shots, optimiser, moving average), in
 processor time, so that other work on the machine counts little with one thread.
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--model", choices=MODELS, default="d0")
     parser.add_argument("--size", type=int, default=320)
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=4, help="behind two that warm up")
     options = parser.parse_args()
@@ -41,6 +43,7 @@ def main() -> None:
         data=options.data,
         batch_size=options.batch,
         ema_decay=0.998,
+        precision=options.precision,
         augment=AugmentConfig(size=options.size),
     )
     context = RunContext(World(), torch.device("cpu"))
