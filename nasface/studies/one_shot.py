@@ -28,7 +28,7 @@ from nasface.nas.sampling import mixture_of
 from nasface.runs.folder import RunFolder
 from nasface.structures import Predictions, Targets
 
-Features: TypeAlias = tuple[Mapping[int, Tensor], Mapping[int, Tensor]]
+_Features: TypeAlias = tuple[Mapping[int, Tensor], Mapping[int, Tensor]]
 """The pyramid of a batch, and what of it enters the searched cells: level -> (B, C, H, W)."""
 
 
@@ -67,7 +67,7 @@ class OneShotScorer:
             model.eval()
             self.held_out = [self._asked(*batch) for batch in held_out]
 
-    def _features(self, images: Tensor) -> Features:
+    def _features(self, images: Tensor) -> _Features:
         model, device = self.search.model, self.search.context.device
         return model.features(images_to(images, device))
 
@@ -109,7 +109,7 @@ class OneShotScorer:
 class _Asked:
     """A batch to compute the loss on; ``matches`` once they are known and the same for all."""
 
-    features: Features
+    features: _Features
     targets: list[Targets]
     matches: list[Matches] | None = None
 
