@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nasface.nn.blocks import channels_last
 from nasface.nn.fast_gradients import FastGradientConv2d, with_fast_gradients
+from nasface.nn.fuse import fuse_conv_bn
 from nasface.nn.operations import build_operation
 
 
@@ -156,3 +157,10 @@ def test_without_gradients_it_is_the_plain_convolution() -> None:
     with torch.no_grad():
         assert torch.equal(fast(x), conv(x))
     assert fast(x).grad_fn is not None
+
+
+def test_a_normalisation_can_become_part_of_it() -> None:
+    module = nn.Sequential(FastGradientConv2d(conv_of(4, Kind(stride=2))), nn.BatchNorm2d(4)).eval()
+    nn.init.normal_(cast(Tensor, module[1].bias))
+    x = torch.randn(1, 4, 12, 12)
+    torch.testing.assert_close(fuse_conv_bn(module)(x), module(x))
