@@ -20,14 +20,6 @@ FAILED, LEFT = 1, 130
 where another process works on the run."""
 
 _POLL_SECONDS = 0.2
-_OF_TORCHRUN = (
-    "RANK",
-    "LOCAL_RANK",
-    "WORLD_SIZE",
-    "LOCAL_WORLD_SIZE",
-    "MASTER_ADDR",
-    "MASTER_PORT",
-)
 
 
 @dataclass(frozen=True, eq=False)
