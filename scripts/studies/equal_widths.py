@@ -1,0 +1,66 @@
+"""How long detectors with hand-made necks take beside cells of a latency table's space.
+
+    python scripts/studies/equal_widths.py TABLE LEAST MOST fpn:52 bifpn:40 [--rounds 25]
+
+TABLE is one of `nasface latency measure` for autofem2 with all channels. Six random cells whose
+predicted milliseconds lie between LEAST and MOST and the necks, each at its width, take turns on
+one thread. Prints the median of each, and its ratio to the mean of the cells.
+"""
+
+import argparse
+import statistics
+from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
+
+import torch
+
+from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_search_space
+from nasface.deploy.latency import ENGINES, PlainDetector, Run, measure_interleaved
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import build_detector
+from nasface.detection.latency import load_latency_table
+from nasface.nas.sampling import random_genotype
+from nasface.nn.fuse import fuse_conv_bn
+
+CELLS, SEED = 6, 77
+
+
+def main() -> None:
+    """Measure and print a line per detector."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("table", type=Path)
+    parser.add_argument("least", type=float)
+    parser.add_argument("most", type=float)
+    parser.add_argument("necks", nargs="+", help="name and width of a neck, such as fpn:52")
+    parser.add_argument("--rounds", type=int, default=25)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    table = load_latency_table(chosen.table)
+    levels = table.detector.levels
+    space = load_search_space("autofem2", levels=f"{levels[0]}-{levels[-1]}", partial=1)
+    drawn = (random_genotype(space, SEED, at) for at in count())
+    allowed = (each for each in drawn if chosen.least <= table.predict(each) <= chosen.most)
+
+    def whole(detector: DetectorConfig, genotype: Genotype | None) -> Run:
+        network = PlainDetector(fuse_conv_bn(build_detector(detector, genotype)))
+        width, height = table.size
+        return ENGINES.find(table.engine, "engine")(network, [torch.rand(1, 3, height, width)])
+
+    runs = {
+        f"cell {at}": whole(table.detector, each) for at, each in enumerate(islice(allowed, CELLS))
+    }
+    for text in chosen.necks:
+        neck, width = text.split(":")
+        runs[text] = whole(replace(table.detector, neck=neck, channels=int(width)), None)
+    times = dict(zip(runs, measure_interleaved(list(runs.values()), chosen.rounds), strict=True))
+    cells = statistics.mean(list(times.values())[:CELLS])
+    for name, milliseconds in times.items():
+        print(f"{name:<12} {milliseconds:7.2f} ms  {milliseconds / cells:.3f}")
+
+
+if __name__ == "__main__":
+    main()
