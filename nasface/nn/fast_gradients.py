@@ -85,7 +85,8 @@ class FastGradientConv2d(nn.Conv2d):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Apply the module."""
         elsewhere = torch.compiler.is_compiling() or x_BCHW.device.type != "cpu"
-        if elsewhere or not torch.is_grad_enabled():
+        # A normalisation that becomes part of the convolution brings a bias.
+        if elsewhere or self.bias is not None or not torch.is_grad_enabled():
             return super().forward(x_BCHW)
         weight = self.weight
         if torch.is_autocast_enabled("cpu"):
