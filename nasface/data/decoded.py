@@ -16,8 +16,9 @@ class DecodedImages:
     """Reads images and keeps each, decoded, as a file of ``folder``; without one nothing is kept.
 
     What is kept is mapped into memory rather than read, so that processes share it and a crop costs
-    no more than its own part. It holds for the image file as it was: a file of another size or time
-    is decoded anew. Images within archives are not kept.
+    no more than its own part. It holds for the image file as it was: a file of another size or of
+    other times is decoded anew, so also one that took the place of another and kept its time, as
+    copies and archives do. Images within archives are not kept.
     """
 
     folder: Path | None = None
@@ -42,7 +43,8 @@ class DecodedImages:
             facts = path.stat()
         except OSError:
             return None
-        key = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns} {exif}"
+        times = f"{facts.st_mtime_ns} {facts.st_ctime_ns}"
+        key = f"{path.resolve()} {facts.st_size} {times} {exif}"
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
 
 

@@ -109,8 +109,13 @@ class JobConfig(ReadConfig):
 
     @property
     def decoded(self) -> DecodedImages:
-        """Where decoded images are kept."""
-        return DecodedImages(Path(self.image_cache_folder) if self.image_cache_folder else None)
+        """Where decoded images are kept. Raises ConfigError where a file has that name."""
+        if not self.image_cache_folder:
+            return DecodedImages()
+        folder = Path(self.image_cache_folder)
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"image_cache_folder: {folder} is a file, expected a folder")
+        return DecodedImages(folder)
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,8 @@ _DRAFT = re.compile(r"\..+\.\d+\.tmp(\.[^.]*)?")
 def draft(path: Path) -> Iterator[Path]:
     """Give a path to write to, which replaces ``path`` when the block ends without an error.
 
-    A reader sees the old file or the new one, never a half; two processes never write to the same
-    draft. The draft has the suffix of ``path``.
+    A reader sees the old file or the new one, never a half; two processes or threads never write
+    to the same draft. The draft has the suffix of ``path``.
 
     Raises:
         OutputError: naming the file, if it cannot be written; it then stays as it was.
@@ -49,11 +50,12 @@ def draft(path: Path) -> Iterator[Path]:
 
 
 def draft_path(path: Path) -> Path:
-    """Return the name under which this process writes a file before it is whole."""
-    name = f".{path.stem}.{os.getpid()}.tmp{path.suffix}"
+    """Return the name under which this thread writes a file before it is whole."""
+    writer = f"{os.getpid()}.{threading.get_native_id()}"
+    name = f".{path.stem}.{writer}.tmp{path.suffix}"
     if len(os.fsencode(name)) > LONGEST_NAME:
         short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-        name = f".{short}.{os.getpid()}.tmp{path.suffix if len(path.suffix) < 20 else ''}"
+        name = f".{short}.{writer}.tmp{path.suffix if len(path.suffix) < 20 else ''}"
     return path.with_name(name)
 
 

@@ -80,7 +80,6 @@ class FastGradientConv2d(nn.Conv2d):
             )
         self.weight = conv.weight
         self.train(conv.training)
-        self._shape = _Shape(stride[0], padding, dilation[0], conv.groups)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Apply the module."""
@@ -92,9 +91,12 @@ class FastGradientConv2d(nn.Conv2d):
         if torch.is_autocast_enabled("cpu"):
             half = torch.get_autocast_dtype("cpu")
             x_BCHW, weight = x_BCHW.to(half), weight.to(half)
+        # Channels and groups may have grown in the course of a search.
+        padding = cast(tuple[int, int], self.padding)
+        shape = _Shape(self.stride[0], padding, self.dilation[0], self.groups)
         return cast(
             Tensor,
-            _Convolution.apply(x_BCHW, weight, self._shape),  # type: ignore[no-untyped-call]
+            _Convolution.apply(x_BCHW, weight, shape),  # type: ignore[no-untyped-call]
         )
 
 
@@ -106,6 +108,10 @@ class _Shape:
     padding: tuple[int, int]
     dilation: int
     groups: int
+
+    def is_depthwise(self, weight: Tensor) -> bool:
+        """Whether each channel has one kernel of its own and gives one channel."""
+        return self.groups == len(weight) and weight.shape[1] == 1
 
     def forward(self, x: Tensor, weight: Tensor) -> Tensor:
         """The convolution."""
@@ -156,14 +162,14 @@ class _Convolution(torch.autograd.Function):
 
 def _of_input(upon: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
     """Of a depthwise convolution without stride: another one, with the kernel turned round."""
-    if shape.stride == 1 and shape.groups == len(weight):
+    if shape.stride == 1 and shape.is_depthwise(weight):
         return shape.forward(upon, weight.flip(2, 3))
     return shape.gradient(0, upon, x, weight)
 
 
 def _of_weight(upon: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
     """Dilated ones by phases, large depthwise ones by windows."""
-    is_half, is_depthwise = x.dtype.itemsize < 4, shape.groups == len(weight)
+    is_half, is_depthwise = x.dtype.itemsize < 4, shape.is_depthwise(weight)
     pays = is_half or (is_depthwise and x.numel() >= _SMALL)
     if shape.stride > 1 or not pays:
         return shape.gradient(1, upon, x, weight)

@@ -30,7 +30,7 @@ from nasface.engine.job import RunContext
 from nasface.engine.setup import images_to
 from nasface.engine.train import TrainConfig, load_train_inputs, make_train_job, run_training
 from nasface.engine.train_job import TrainJob
-from nasface.errors import NasfaceError
+from nasface.errors import ConfigError, NasfaceError
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
 from nasface.runs.folder import read_metrics
@@ -114,6 +114,12 @@ def test_a_teacher_adds_to_the_loss_by_its_weight(train: TrainConfig, tmp_path: 
             shots = row["classification_loss"] + 2 * row["box_loss"] + row["first_shot_loss"]
             assert row["loss"] == pytest.approx(shots + 0.25 * row["teacher_loss"], rel=1e-5)
             assert row["teacher_loss"] > 0
+
+
+def test_a_file_in_the_place_of_the_folder_of_images_is_named(train: TrainConfig) -> None:
+    config = replace(train, image_cache_folder=__file__)
+    with pytest.raises(ConfigError, match=r"image_cache_folder: .*test_train.* is a file"):
+        run_training(config, Path("unused"), Silent())
 
 
 def test_levels_without_a_cell_are_named(train: TrainConfig, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from nasface.nas.sampling import mixture_of, random_genotype
 from nasface.nas.supernet import Supernet
 from nasface.nas.widening import Widening, check_stages, widen
 from nasface.nn.cell import build_module
+from nasface.nn.fast_gradients import with_fast_gradients
 
 
 def space_of(partial: int) -> SearchSpace:
@@ -51,7 +52,7 @@ def test_every_operation_can_grow(name: str, stride: int) -> None:
     operations = list(dict.fromkeys((name, "conv_1x1", "sep_3x3")))
     edge = {"source": "x", "transform": transform, "operations": operations}
     space = one_cell([{"name": "a", "level": level, "edges": [edge]}], partial_channels=4)
-    supernet = Supernet(space, 16)
+    supernet = with_fast_gradients(Supernet(space, 16))  # as jobs have them
     widen(supernet, 1)
     mixture = supernet.arch_parameters.mixture(Softmax(), seed=0, step=0)
     (found,) = supernet.cells["c"]([torch.randn(2, 16, 8, 8)], mixture["c"]).values()

@@ -103,6 +103,22 @@ def test_on_maps_of_a_pyramid(kind: Kind, half: bool, size: tuple[int, int]) -> 
         assert error(ours, wanted) < (2e-2 if half else 1e-5)
 
 
+@pytest.mark.parametrize(("outputs", "groups"), [(1, 1), (4, 1), (4, 4), (16, 4), (16, 8)])
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "bf16"])
+def test_numbers_of_outputs_and_inputs_may_differ(outputs: int, groups: int, half: bool) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(8, outputs, 5, padding=4, dilation=2, groups=groups, bias=False)
+    x = torch.randn(2, 8, 66, 50)
+    upon = torch.randn_like(conv(x))
+    wanted = gradients(conv, x, upon)
+    (fast,) = with_fast_gradients(nn.Sequential(conv))
+    assert isinstance(fast, FastGradientConv2d)
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        found = gradients(fast, x, upon)
+    for each, other in zip(found, wanted, strict=True):
+        assert error(each, other) < (0.02 if half else 1e-4)
+
+
 @pytest.mark.parametrize("kind", SLOW, ids=str)
 def test_gradients_have_gradients(kind: Kind) -> None:
     torch.manual_seed(0)
