@@ -132,16 +132,27 @@ def test_on_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert machine.cores() == (os.cpu_count() or 1)
 
 
-def test_on_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_mac(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """There the system counts in bytes, elsewhere in kilobytes."""
     import resource
 
+    monkeypatch.setattr(machine, "_OWN_STATUS", tmp_path / "none")
     usage = SimpleNamespace(ru_maxrss=7_000_000)
     monkeypatch.setattr(resource, "getrusage", lambda _: usage)
     monkeypatch.setattr(sys, "platform", "darwin")
     assert machine.peak_process_mb() == 7
     monkeypatch.setattr(sys, "platform", "linux")
     assert machine.peak_process_mb() == 7168
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux hands a peak down")
+def test_a_process_has_a_peak_of_its_own() -> None:
+    """Not that of the process that started it."""
+    held = bytearray(800 << 20)
+    del held
+    own = "from nasface.machine import peak_process_mb; print(peak_process_mb())"
+    done = subprocess.run([sys.executable, "-c", own], capture_output=True, text=True, check=True)
+    assert 10 < float(done.stdout) < 400 < machine.peak_process_mb()
 
 
 PROGRAM = """

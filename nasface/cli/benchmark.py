@@ -78,6 +78,5 @@ def _print(rows: Sequence[LatencyRow], settings: BenchmarkConfig) -> None:
 
 
 def _cells(row: LatencyRow) -> list[str]:
-    memory = "-" if row.memory is None else f"{row.memory:.0f}"
     times = (f"{row.median:.1f}", f"{row.fastest:.1f}-{row.slowest:.1f}", f"{row.relative:.2f}")
-    return [row.runtime, str(row.threads), *times, memory, f"{row.megabytes:.2f}"]
+    return [row.runtime, str(row.threads), *times, f"{row.memory:.0f}", f"{row.megabytes:.2f}"]

@@ -23,6 +23,7 @@ from nasface.deploy.parity import random_images
 from nasface.deploy.runtimes.registry import TARGETS, Opener
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.errors import ConfigError, ExportError, did_you_mean
+from nasface.machine import peak_process_mb
 from nasface.models import released_models
 from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fuse_conv_bn
@@ -30,7 +31,6 @@ from nasface.progress import Progress
 
 _WEIGHTS = ".safetensors"
 _WARM = 2
-_STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class LatencyRow:
 
     ``median``, ``fastest`` and ``slowest`` are milliseconds of a batch, ``relative`` the median
     over that of the first file. ``memory`` is by how many MiB the process grew at most since the
-    file was opened (None where the system does not say), ``megabytes`` the size on disk.
+    file was opened, ``megabytes`` the size on disk.
     """
 
     file: str
@@ -79,7 +79,7 @@ class LatencyRow:
     fastest: float
     slowest: float
     relative: float
-    memory: float | None
+    memory: float
     megabytes: float
 
 
@@ -126,7 +126,7 @@ def _measure(
             fastest=round(1000 * min(taken), 3),
             slowest=round(1000 * max(taken), 3),
             relative=round(statistics.median(taken) / first, 3),
-            memory=None if grown is None else round(grown, 1),
+            memory=round(grown, 1),
             megabytes=round(_bytes(path) / 1e6, 3),
         )
         for (name, path), taken, grown in zip(files, times, memory, strict=True)
@@ -176,13 +176,12 @@ def _work(connection: Connection, path: Path, threads: int, shape: tuple[int, in
     height, width, batch = shape
     images = random_images(batch, height, width)
     run: Callable[[Tensor], object] | None = None
-    before = _peak()
+    before = peak_process_mb()
     while True:
         what = connection.recv()
         try:
             if what == "memory":
-                after = _peak()
-                connection.send(None if after is None or before is None else after - before)
+                connection.send((peak_process_mb() - before) * 1e6 / 2**20)
                 continue
             if run is None:
                 run = _opener(path)[1](path, threads)
@@ -232,17 +231,3 @@ def _bytes(path: Path) -> int:
     """The size of a file and of what holds its weights beside it."""
     beside = path.with_suffix(".bin") if path.suffix in (".xml", ".param") else path
     return sum(each.stat().st_size for each in {path, beside} if each.is_file())
-
-
-def _peak() -> float | None:
-    """The most memory that this process had so far, in MiB."""
-    if sys.platform == "win32":
-        return None
-    if _STATUS.exists():
-        # The other figure begins with the greatest size of the process that started this one.
-        status = _STATUS.read_text("ascii", "replace")
-        return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -9,8 +9,9 @@ from torch import nn
 from nasface.arch.genotype import CellGene, Genotype, edges_of
 from nasface.arch.operations import OPERATIONS
 from nasface.errors import ConfigError, SpecError
+from nasface.nas.edge import SearchEdge
 from nasface.nas.rules import SearchedCombine
-from nasface.nas.supernet import SearchCell, SearchEdge, Supernet
+from nasface.nas.supernet import SearchCell, Supernet
 from nasface.nn.cell import FixedCell, FixedModule
 from nasface.nn.combine import Concat, SearchedConcat, WeightedSum
 from nasface.nn.keys import module_key

@@ -67,17 +67,9 @@ class FastGradientConv2d(nn.Conv2d):
             cast(tuple[int, int], each)
             for each in (conv.kernel_size, conv.stride, conv.padding, conv.dilation)
         )
+        channels = conv.in_channels, conv.out_channels
         with torch.device("meta"):
-            super().__init__(
-                conv.in_channels,
-                conv.out_channels,
-                kernel,
-                stride,
-                padding,
-                dilation,
-                conv.groups,
-                bias=False,
-            )
+            super().__init__(*channels, kernel, stride, padding, dilation, conv.groups, bias=False)
         self.weight = conv.weight
         self.train(conv.training)
 

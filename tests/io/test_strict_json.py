@@ -222,9 +222,9 @@ def test_every_other_file_and_output(place: Path, tmp_path: Path, capsys: Output
         f"derive --run {tmp_path}/search --out {tmp_path}/d.yaml --json",
         f"train --data {place}/data --neck none --epochs 1 {SMALL} --out {tmp_path}/train --json",
         f"evaluate --weights {weights} --data {place}/data --out {tmp_path}/e --json",
-        f"evaluate widerface --weights {weights} --data {place}/blind --ground-truth text "
+        f"evaluate widerface --weights {weights} --data {place}/data --ground-truth text "
         f"--out {tmp_path}/w --json",
-        f"evaluate widerface --detections {tmp_path}/w/detections --data {place}/blind "
+        f"evaluate widerface --detections {tmp_path}/w/detections --data {place}/data "
         "--ground-truth text --json",
         f"detect --weights {weights} --out {tmp_path}/found {image} --json",
         "genotype show darts_v1 --json",
