@@ -42,7 +42,7 @@ def quick() -> Iterator[None]:
     def rows(files: Sequence[Path], *_: object) -> list[LatencyRow]:
         times = zip(files, (1.0, 1.5), strict=True)
         sizes = [(file, time, file.stat().st_size / 1e6) for file, time in times]
-        return [LatencyRow(str(f), "onnx", 1, t, t, t, t, None, size) for f, t, size in sizes]
+        return [LatencyRow(str(f), "onnx", 1, t, t, t, t, 0.0, size) for f, t, size in sizes]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nasface.api.quantizing.benchmark", rows)

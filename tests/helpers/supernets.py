@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from nasface.arch.space import SearchSpace
 from nasface.nas.candidates import CandidateTable, Pair, pair_scores, select
 from nasface.nas.derive import NodePaths
+from nasface.nas.edge import SearchEdge
 from nasface.nas.policy import GatedOp, InputSlot, PathMixture
-from nasface.nas.supernet import SearchCell, SearchEdge, Supernet
+from nasface.nas.supernet import SearchCell, Supernet
 
 LEVELS = (3, 4, 5)
 

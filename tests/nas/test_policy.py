@@ -17,6 +17,7 @@ from nasface.arch.space import SearchSpace
 from nasface.nas.candidates import CandidateTable, Pair, pair_scores
 from nasface.nas.coverage import Coverage
 from nasface.nas.derive import NodePaths, derive, genotype_of_paths
+from nasface.nas.edge import SearchEdge
 from nasface.nas.policy import (
     ArgmaxPath,
     GatedOp,
@@ -29,7 +30,7 @@ from nasface.nas.policy import (
     StepRandom,
     UniformPath,
 )
-from nasface.nas.supernet import ArchitectureParameters, SearchCell, SearchEdge, Supernet
+from nasface.nas.supernet import ArchitectureParameters, SearchCell, Supernet
 
 INPUTS = ("x", "y", "z")
 
