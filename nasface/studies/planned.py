@@ -10,7 +10,7 @@ import pandas as pd
 from nasface.io.files import write_text
 from nasface.metrics.marks import ImageMarks
 from nasface.studies.resampling import bootstrap_difference, load_marks
-from nasface.studies.spec import StudySpec, runs_of
+from nasface.studies.spec import StudyRun, StudySpec, runs_of
 from nasface.studies.statistics import detectable_effect, holm, paired, runs_needed, spread_of
 
 CONTRASTS, SPREAD = "contrasts.csv", "spread.csv"
@@ -61,6 +61,7 @@ def contrasts(plan: StudySpec, runs: pd.DataFrame, out: Path | None = None) -> p
     the spread that was found. ``low_95`` and ``high_95`` are the interval by a bootstrap over seeds
     and images, where the runs in ``out`` have kept what it takes.
     """
+    every = runs_of(plan) if plan.contrasts else []
     found = []
     for first, second in plan.contrasts:
         ours, theirs = (_means(runs, label, plan.metric) for label in (first, second))
@@ -76,7 +77,7 @@ def contrasts(plan: StudySpec, runs: pd.DataFrame, out: Path | None = None) -> p
                 "difference": test.difference.value,
                 "half_95": test.difference.half,
                 "p": test.p_t,
-                **_resampled(plan, out, (first, second), seeds),
+                **_resampled(every, out, (first, second), seeds),
                 "pairs_needed": runs_needed(0.02, spread) if spread > 0 else None,
             }
         )
@@ -89,7 +90,7 @@ def contrasts(plan: StudySpec, runs: pd.DataFrame, out: Path | None = None) -> p
 
 
 def _resampled(
-    plan: StudySpec, out: Path | None, labels: tuple[str, str], seeds: Sequence[int]
+    runs: Sequence[StudyRun], out: Path | None, labels: tuple[str, str], seeds: Sequence[int]
 ) -> dict[str, float | None]:
     """The interval of the bootstrap, empty where a run has no marks or other images."""
     empty: dict[str, float | None] = {"low_95": None, "high_95": None}
@@ -99,7 +100,7 @@ def _resampled(
     for label in labels:
         rows.append([])
         for seed in seeds:
-            own = [run for run in runs_of(plan) if (run.label, run.seed) == (label, seed)]
+            own = [run for run in runs if (run.label, run.seed) == (label, seed)]
             found = [each for run in own if (each := load_marks(out / run.path)) is not None]
             if len(found) < len(own):
                 return empty
