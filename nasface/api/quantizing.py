@@ -79,8 +79,9 @@ class Quantized:
     """An 8-bit file beside the same detector in float32, both run by the same runtime.
 
     ``before`` and ``after`` are the evaluations of the two, None without annotated validation
-    images. ``times`` has two rows for each number of threads, float32 first. ``samples`` images
-    calibrated; ``reduced_range`` says whether weights have 7 bits.
+    images. ``times`` has two rows for each number of threads, float32 first, whose files are named
+    float32 and int8. ``samples`` images calibrated; ``reduced_range`` says whether weights have 7
+    bits.
     """
 
     path: Path
@@ -113,7 +114,7 @@ class Quantized:
             "samples": self.samples,
             "reduced_range": self.reduced_range,
             "ap": self.average_precisions,
-            "times": [{**asdict(row), "file": FORMS[at % 2]} for at, row in enumerate(self.times)],
+            "times": [asdict(row) for row in self.times],
             "slower_with_threads": self.slower_with,
         }
 
@@ -174,7 +175,10 @@ def quantize(
         form.quantize(whole, temporary, samples, settings, about, shown)
         _check_runs(temporary, samples[0]())
         after = _evaluate(temporary, validation, settings, shown)
-        times = benchmark([whole, temporary], settings.timing, shown)
+        times = [
+            replace(row, file=FORMS[at % 2])
+            for at, row in enumerate(benchmark([whole, temporary], settings.timing, shown))
+        ]
     reduced = uses_reduced_range(settings.reduce_range)
     return Quantized(path, len(samples), reduced, before, after, times)
 

@@ -158,11 +158,12 @@ def _estimate(plan: StudySpec, command: CompareCommand) -> int:
         return 0
     print_table(
         f"estimate for {plan.name}",
-        ("method", "runs", "search", "training", "all runs"),
+        ("method", "runs", "searches", "search", "training", "all runs"),
         [
             [
                 each.label,
                 str(each.runs),
+                str(each.searches),
                 duration(each.search_seconds),
                 duration(each.train_seconds),
                 duration(each.seconds),

@@ -73,14 +73,14 @@ def _print(result: Quantized, settings: QuantizeConfig) -> None:
         ("", "threads", "median ms", "fastest", "of float32", "MB"),
         [
             [
-                FORMS[at % 2],
+                row.file,
                 str(row.threads),
                 f"{row.median:.1f}",
                 f"{row.fastest:.1f}",
                 f"{row.relative:.2f}",
                 f"{row.megabytes:.2f}",
             ]
-            for at, row in enumerate(result.times)
+            for row in result.times
         ],
     )
     bits = ", weights of 7 bits" if result.reduced_range else ""

@@ -154,11 +154,14 @@ class _Worker:
         Raises:
             ExportError: with what went wrong there.
         """
-        self.connection.send(what)
         try:
+            self.connection.send(what)
             found = self.connection.recv()
-        except EOFError:
-            found = "its process ended"
+        except (EOFError, OSError):
+            found = (
+                "its process ended. Each process reads the program anew: a program that does not "
+                'stand under `if __name__ == "__main__":` ends there'
+            )
         if isinstance(found, str):
             raise ExportError(f"{self.path}: {found}")
         return found

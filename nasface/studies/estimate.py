@@ -25,17 +25,19 @@ _PROCESS_MB = 700.0
 
 @dataclass(frozen=True)
 class MethodEstimate:
-    """Seconds of one run of a method, of which the plan has ``runs``."""
+    """Seconds of a search and of a training of a method, of which the plan has ``searches`` and
+    ``runs``: trainings of one seed share a search."""
 
     label: str
     runs: int
+    searches: int
     search_seconds: float
     train_seconds: float
 
     @property
     def seconds(self) -> float:
         """Of all its runs, one after the other."""
-        return self.runs * (self.search_seconds + self.train_seconds)
+        return self.searches * self.search_seconds + self.runs * self.train_seconds
 
 
 def estimate_comparison(plan: StudySpec, progress: Progress) -> list[MethodEstimate]:
@@ -53,16 +55,22 @@ def estimate_comparison(plan: StudySpec, progress: Progress) -> list[MethodEstim
     progress.start("estimate", len(labels))
     found = []
     for label in labels:
-        count = sum(run.label == label for run in runs)
+        own = [run for run in runs if run.label == label]
+        searches = sum(_has_search(run) and run.search_path == run.path for run in own)
         run = first[label]
         training = _train_seconds(run)
-        found.append(MethodEstimate(label, count, _search_seconds(run, training), training))
+        search = _search_seconds(run, training)
+        found.append(MethodEstimate(label, len(own), searches, search, training))
         progress.advance()
     return found
 
 
+def _has_search(run: StudyRun) -> bool:
+    return run.search is not None and run.strategy != "random"
+
+
 def _search_seconds(run: StudyRun, training: float) -> float:
-    if run.search is None or run.strategy == "random" or run.supernet:
+    if run.search is None or not _has_search(run) or run.supernet:
         return 0.0
     if run.strategy == HALVING:
         rounds = halving_rounds(run.candidates, run.train.epochs)

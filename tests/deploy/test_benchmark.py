@@ -1,6 +1,7 @@
 """Latency and memory of exported detectors, side by side."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -55,6 +56,19 @@ def test_what_does_not_run_is_named(place: Path, capsys: Output) -> None:
     assert "none.onnx: does not exist" in capsys.readouterr().err
     assert main(["benchmark", "asfd-nanno"]) == 2
     assert "did you mean 'asfd-nano'?" in capsys.readouterr().err
+
+
+def test_a_program_that_each_process_would_begin_anew_is_told(place: Path) -> None:
+    program = place / "program.py"
+    program.write_text(
+        "from nasface.deploy.benchmark import BenchmarkConfig, benchmark\n"
+        "from nasface.progress import Silent\n"
+        f"benchmark([{str(place / 'w.onnx')!r}], BenchmarkConfig(repeats=1), Silent())\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "w.onnx: its process ended." in done.stderr
+    assert 'if __name__ == "__main__":' in done.stderr.splitlines()[-1]
 
 
 def test_a_released_detector_keeps_its_name() -> None:

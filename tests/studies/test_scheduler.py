@@ -164,6 +164,17 @@ def test_an_estimate_names_every_method(data: Path, capsys: pytest.CaptureFixtur
     assert (fpn.label, fpn.runs, fpn.search_seconds) == ("fpn", 2, 0.0)
     assert (random.label, random.search_seconds) == ("random 4", 0.0)
     assert fpn.seconds == 2 * fpn.train_seconds > 0
+    assert (fpn.searches, random.searches) == (0, 0)
+
+
+def test_an_estimate_counts_a_search_once_for_the_trainings_of_a_seed(data: Path) -> None:
+    made = plan(
+        data, MethodSpec(name="argmax", strategy="argmax", nodes=(4,), trainings=3), seeds=(0, 1)
+    )
+    (found,) = estimate_comparison(made, Silent())
+    assert (found.runs, found.searches) == (6, 2)
+    assert found.search_seconds > 0
+    assert found.seconds == 2 * found.search_seconds + 6 * found.train_seconds
 
 
 def test_what_another_holds_is_left_alone(data: Path, tmp_path: Path) -> None:
