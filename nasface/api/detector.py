@@ -302,3 +302,17 @@ def load_detector(
     path = weights_path(path, precision)
     loaded = read_detector(path, choose_device(device))
     return FaceDetector(loaded.detector, loaded.config, loaded.genotype, loaded.metrics, path)
+
+
+def as_detector(detector: FaceDetector | str | Path) -> FaceDetector:
+    """Return a detector, loaded if its name or file is given.
+
+    Raises:
+        ConfigError: for anything else. What :func:`load_detector` raises.
+    """
+    if isinstance(detector, str | Path):
+        return load_detector(detector)
+    if not isinstance(detector, FaceDetector):
+        kind = type(detector).__name__
+        raise ConfigError(f"detector: {kind} is none, expected a FaceDetector, its file or name")
+    return detector

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nasface.api.arguments import refuse
-from nasface.api.detector import FaceDetector
+from nasface.api.detector import FaceDetector, as_detector
 from nasface.deploy import registry
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.parity import ParityDifference
@@ -15,7 +15,7 @@ from nasface.io.settings import with_settings
 
 
 def export(
-    detector: FaceDetector,
+    detector: FaceDetector | str | Path,
     path: str | Path,
     config: ExportConfig | None = None,
     *,
@@ -26,10 +26,10 @@ def export(
 ) -> ParityDifference:
     """Write a detector in the form of the file's suffix, after comparing the file with it.
 
-    ``.onnx`` is ONNX, ``.pt2`` a program of torch.export, ``.py`` plain Python with its weights
-    beside it. With ``to``, the name of a runtime in
-    :data:`nasface.deploy.runtimes.registry.TARGETS`, ``path`` is a new folder: the runtime's own
-    files, a card and a program. ``options`` are settings of
+    ``detector`` is one, the file of one, or the name of a released one. ``.onnx`` is ONNX, ``.pt2``
+    a program of torch.export, ``.py`` plain Python with its weights beside it. With ``to``, the
+    name of a runtime in :data:`nasface.deploy.runtimes.registry.TARGETS`, ``path`` is a new folder:
+    the runtime's own files, a card and a program. ``options`` are settings of
     :class:`~nasface.deploy.config.ExportConfig`, such as ``outputs="detections"``, and override
     those of ``config``. ``report`` is told of each step.
 
@@ -37,12 +37,14 @@ def export(
         The greatest difference of the file's outputs from the detector's.
 
     Raises:
+        RunError: if no detector can be loaded of the file.
         ConfigError: for an unknown suffix or option, or a detector of an ONNX file.
         ExportError: if a file is there already, a package is missing, or the file does not agree
             with the detector. No file is written then.
         OutputError: if the file cannot be written.
     """
     refuse(options, ("weights",))
+    detector = as_detector(detector)
     settings = with_settings(config or ExportConfig(), options, "export")
     settings = replace(settings, weights=str(detector.source or ""))
     if to:

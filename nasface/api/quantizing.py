@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.api.arguments import refuse
-from nasface.api.detector import FaceDetector, load_detector
+from nasface.api.detector import FaceDetector, as_detector, load_detector
 from nasface.api.evaluation import evaluate
 from nasface.api.progress import shown_progress
 from nasface.data.images import read_image, to_tensor
@@ -120,7 +120,7 @@ class Quantized:
 
 
 def quantize(
-    detector: FaceDetector,
+    detector: FaceDetector | str | Path,
     path: str | Path,
     data: str | Path = "",
     *,
@@ -132,15 +132,16 @@ def quantize(
 ) -> Quantized:
     """Write a detector as a file whose convolutions compute with 8-bit integers.
 
-    The suffix of ``path`` says what runs it: ``.onnx`` ONNX Runtime; ``.xml`` OpenVINO, with the
-    weights in a ``.bin`` file beside it. Weights are int8, one scale per output channel,
-    activations have 8 bits; see :mod:`nasface.deploy.quantization`. Training images of the data set
-    ``data``, or else ``images`` (files, folders or patterns), say in which ranges activations lie.
-    On the data set's validation images, if it has any, AP is measured before and after. ``options``
-    are settings of :class:`QuantizeConfig`, such as ``calibration="entropy"``, and override those
-    of ``config``.
+    ``detector`` is one, the file of one, or the name of a released one. The suffix of ``path`` says
+    what runs it: ``.onnx`` ONNX Runtime; ``.xml`` OpenVINO, with the weights in a ``.bin`` file
+    beside it. Weights are int8, one scale per output channel, activations have 8 bits; see
+    :mod:`nasface.deploy.quantization`. Training images of the data set ``data``, or else ``images``
+    (files, folders or patterns), say in which ranges activations lie. On the data set's validation
+    images, if it has any, AP is measured before and after. ``options`` are settings of
+    :class:`QuantizeConfig`, such as ``calibration="entropy"``, and override those of ``config``.
 
     Raises:
+        RunError: if no detector can be loaded of the file.
         ConfigError: for an unknown option or suffix, no images, or a detector of an exported file.
         DataError: naming images or annotations that cannot be read.
         MissingPackageError: if a package is missing.
@@ -148,6 +149,7 @@ def quantize(
             OutputError: if it cannot be written. No file is written then.
     """
     refuse(options, ("weights", "data", "images"))
+    detector = as_detector(detector)
     settings = with_settings(config or QuantizeConfig(), options, "quantize")
     settings = replace(
         settings,

@@ -275,6 +275,25 @@ def test_an_exported_detector_detects_and_does_not_train(tmp_path: Path) -> None
     assert "ONNX" in repr(other)
 
 
+def test_a_name_or_a_file_is_exported_as_its_detector(tmp_path: Path) -> None:
+    detector = lively(tmp_path)
+    written = []
+    assert detector.source is not None
+    for name, given in (("a", detector), ("b", detector.source)):
+        (tmp_path / name).mkdir()
+        nasface.export(given, tmp_path / name / "w.py")
+        written.append((tmp_path / name / "w.py").read_text())
+    assert written[0] == written[1]
+    with pytest.raises(RunError, match="asfd-nanno"):
+        nasface.export("folder/asfd-nanno", tmp_path / "c.py")
+    nothings: tuple[Any, ...] = (None, 3, detector.network())
+    for none in nothings:
+        with pytest.raises(ConfigError, match="expected a FaceDetector, its file or name"):
+            nasface.export(none, tmp_path / "c.py")
+        with pytest.raises(ConfigError, match="expected a FaceDetector, its file or name"):
+            nasface.quantize(none, tmp_path / "c.onnx")
+
+
 def test_unknown_forms_and_options_of_an_export(tmp_path: Path) -> None:
     detector = lively(tmp_path)
     with pytest.raises(ConfigError, match=r"w\.tflite: unknown export format"):
