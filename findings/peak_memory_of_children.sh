@@ -12,7 +12,8 @@
 # Why it matters: benchmarks of models measure each in "a fresh process", from a test run or a
 # notebook that has torch and a data set in memory. All of them then need the same, or by how much
 # memory grew is 0. Read VmHWM, or start them by a shell.
-# nasface: `benchmark` reads VmHWM; before, models that a large process measured had grown by 0.
+# nasface: peaks of searches, trainings and `benchmark` are VmHWM; before, models that a large process
+# measured had grown by 0.
 set -euo pipefail
 python3 - <<'END'
 import subprocess
