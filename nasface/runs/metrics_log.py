@@ -62,7 +62,7 @@ class MetricsLog:
                 logger.start(run)
             except NasfaceError:
                 raise
-            except Exception as problem:
+            except Exception as problem:  # loggers are code of others
                 raise RunError(f"log: {name} cannot start: {_said(problem)}") from problem
             self._started[name] = logger
 
@@ -96,7 +96,7 @@ class MetricsLog:
         for name, logger in list(self._started.items()):
             try:
                 tell(logger)
-            except Exception as problem:
+            except Exception as problem:  # loggers are code of others
                 del self._started[name]
                 self.note(
                     f"log: {name} failed at {what}: {_said(problem)}; the run goes on without it"

@@ -124,7 +124,7 @@ def _compute(
             task = jobs.pop(job)
             try:
                 reason = job.result()
-            except Exception as problem:
+            except Exception as problem:  # each executor has errors of its own
                 lost[task] += 1
                 if lost[task] <= RESTARTS:
                     waiting.append(task)
