@@ -1,4 +1,8 @@
-"""Packages that are needed for some tasks only; most belong to an extra of setup.cfg."""
+"""Packages that are needed for some tasks only; most belong to an extra of setup.cfg.
+
+Messages say ``pip install 'nasface[EXTRA]'``: pip then adds what the extra of the installed nasface
+lacks, also where nasface itself was installed from a clone or a file.
+"""
 
 import importlib
 import importlib.util

@@ -100,6 +100,14 @@ def test_a_missing_package_is_named_with_its_extra() -> None:
         require("nasface[plots]", "pandas", "no_such_package")
 
 
+def test_pip_adds_an_extra_to_what_is_installed() -> None:
+    """As messages say, without a nasface on an index."""
+    words = ["pip", "install", "--dry-run", "--no-index", "--no-deps", "nasface[plots]"]
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "already satisfied: nasface[plots]" in done.stdout
+
+
 def run_without_extras(code: str) -> subprocess.CompletedProcess[str]:
     """Run Python code where none of the optional packages can be imported."""
     blocked = f"import sys; sys.modules.update(dict.fromkeys({OPTIONAL!r})); "

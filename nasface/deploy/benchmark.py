@@ -4,17 +4,18 @@ Each file runs in a process of its own. The files take turns, image by image, so
 machine does meets all of them alike.
 """
 
-import multiprocessing
 import os
+import pickle
+import signal
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -134,18 +135,28 @@ def _measure(
 
 
 class _Worker:
-    """A process with one file open, that runs it when asked."""
+    """A process with one file open, that runs it when asked.
+
+    A bare interpreter: those of multiprocessing run the main program again, unless it is guarded.
+    """
 
     def __init__(self, path: Path, threads: int, config: BenchmarkConfig) -> None:
         self.path = path
-        context = multiprocessing.get_context("spawn")
-        self.connection, other = context.Pipe()
-        self.process = context.Process(
-            target=_work, args=(other, path, threads, config.shape), daemon=True
-        )
+        try:
+            self.job = pickle.dumps((path, _opener(path)[1], threads, config.shape))
+        except (pickle.PicklingError, AttributeError):
+            raise ExportError(
+                f"{path}: what opens it must be a function at the top level of a module"
+            ) from None
 
     def __enter__(self) -> "_Worker":
-        self.process.start()
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", f"import {__name__} as this; this._work()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        _pipe(self.process.stdin).write(self.job)
         return self
 
     def ask(self, what: str) -> Any:
@@ -155,45 +166,59 @@ class _Worker:
             ExportError: with what went wrong there.
         """
         try:
-            self.connection.send(what)
-            found = self.connection.recv()
+            _send(what, _pipe(self.process.stdin))
+            found = _receive(_pipe(self.process.stdout))
         except (EOFError, OSError):
-            found = (
-                "its process ended. Each process reads the program anew: a program that does not "
-                'stand under `if __name__ == "__main__":` ends there'
-            )
+            found = f"its process ended with exit code {self.process.wait()}"
         if isinstance(found, str):
             raise ExportError(f"{self.path}: {found}")
         return found
 
     def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.join()
+        self.process.kill()
+        self.process.communicate()
 
 
-def _work(connection: Connection, path: Path, threads: int, shape: tuple[int, int, int]) -> None:
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream
+
+
+def _send(what: object, stream: IO[bytes]) -> None:
+    pickle.dump(what, stream)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> Any:
+    return pickle.load(stream)  # noqa: S301 - from the process that began this one, or that it began
+
+
+def _work() -> None:
     """What a worker does until it is ended."""
-    # Some runtimes greet on the standard output, which belongs to the figures.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks ends this one
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # Some runtimes greet on the standard output, which belongs to the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    path, opener, threads, shape = _receive(sys.stdin.buffer)
     torch.set_num_threads(threads)
     height, width, batch = shape
     images = random_images(batch, height, width)
     run: Callable[[Tensor], object] | None = None
     before = peak_process_mb()
     while True:
-        what = connection.recv()
+        what = _receive(sys.stdin.buffer)
         try:
             if what == "memory":
-                connection.send((peak_process_mb() - before) * 1e6 / 2**20)
+                _send((peak_process_mb() - before) * 1e6 / 2**20, answers)
                 continue
             if run is None:
-                run = _opener(path)[1](path, threads)
+                run = opener(path, threads)
             start = time.perf_counter()
             run(images)
-            connection.send(time.perf_counter() - start)
+            _send(time.perf_counter() - start, answers)
         except Exception as problem:  # runtimes share no base of their errors
             text = " ".join(str(problem).split())[:200]
-            connection.send(f"does not run with {batch} images of {width}x{height}: {text}")
+            _send(f"does not run with {batch} images of {width}x{height}: {text}", answers)
 
 
 def _opener(path: Path) -> tuple[str, Opener]:

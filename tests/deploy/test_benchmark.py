@@ -1,5 +1,6 @@
 """Latency and memory of exported detectors, side by side."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from nasface.cli import benchmark as verb
 from nasface.cli.benchmark import _name
 from nasface.cli.main import main
 from nasface.deploy.benchmark import BenchmarkConfig, LatencyRow, benchmark
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, ExportError
 from nasface.progress import Silent
 
 Output = pytest.CaptureFixture[str]
@@ -58,17 +59,29 @@ def test_what_does_not_run_is_named(place: Path, capsys: Output) -> None:
     assert "did you mean 'asfd-nano'?" in capsys.readouterr().err
 
 
-def test_a_program_that_each_process_would_begin_anew_is_told(place: Path) -> None:
+def test_a_program_needs_no_main_guard(place: Path) -> None:
     program = place / "program.py"
     program.write_text(
         "from nasface.deploy.benchmark import BenchmarkConfig, benchmark\n"
         "from nasface.progress import Silent\n"
-        f"benchmark([{str(place / 'w.onnx')!r}], BenchmarkConfig(repeats=1), Silent())\n"
+        "print('begun')\n"
+        "config = BenchmarkConfig(size='160x131', repeats=1, threads=(1,))\n"
+        f"rows = benchmark([{str(place / 'w.onnx')!r}], config, Silent())\n"
+        "print(len(rows), rows[0].runtime)\n"
     )
-    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "w.onnx: its process ended." in done.stderr
-    assert 'if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["begun", "1 onnx"]
+
+
+def test_a_process_that_ends_is_reported(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaver.py").write_text("import os\ndef leave(path, threads): os._exit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    opener = importlib.import_module("leaver").leave
+    monkeypatch.setattr("nasface.deploy.benchmark._opener", lambda path: ("onnx", opener))
+    with pytest.raises(ExportError, match=r"w\.onnx: its process ended with exit code 3"):
+        benchmark([place / "w.onnx"], BenchmarkConfig(repeats=1, threads=(1,)), Silent())
 
 
 def test_a_released_detector_keeps_its_name() -> None:
