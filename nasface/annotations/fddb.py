@@ -19,6 +19,7 @@ from nasface.annotations.detections import NOTHING, ScoredBoxes
 from nasface.annotations.names import (
     ImageNames,
     by_image,
+    check_all_there,
     check_image_name,
     locate_images,
     with_suffix,
@@ -90,12 +91,9 @@ def read_fddb(root: Path, split: str = "all", *, need_images: bool = True) -> li
     images = read_fddb_truth(root)
     folder = root / "originalPics"
     there = locate_images(folder, [image.name for image in images], any_suffix=True)
-    missing = [image.name for image in images if image.name not in there]
-    if missing and need_images:
-        raise DataError(
-            f"{folder / missing[0]}: image is missing, as are {len(missing)} of {len(images)}, "
-            "expected all of them"
-        )
+    missing = [folder / image.name for image in images if image.name not in there]
+    if need_images:
+        check_all_there(missing, len(images), str(root / "FDDB-folds"))
     return [
         ImageRecord(
             image.name,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from nasface.annotations.names import LEAVE_OUT
 from nasface.annotations.records import Exif
 from nasface.errors import DataError
 from nasface.io.archives import open_file
@@ -43,7 +44,7 @@ def size_for_shares(path: Path, exif: Exif, need_images: bool) -> tuple[int, int
     """
     try:
         return image_size(path, exif)
-    except DataError:
+    except DataError as problem:
         if need_images:
-            raise
+            raise DataError(f"{problem}; repair such images, or {LEAVE_OUT}") from None
         return 1, 1

@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from nasface.annotations.classes import split_names
-from nasface.annotations.names import excerpt, has_image_suffix, locate_images
+from nasface.annotations.names import (
+    check_all_there,
+    excerpt,
+    has_image_suffix,
+    locate_images,
+)
 from nasface.errors import DataError
 from nasface.io.files import write_text
 
@@ -85,12 +90,9 @@ def find_images(
         there = _without_folders(folders, names) or _in_another_folder(tops, split, found, names)
     if names and not there and need_images:
         raise DataError(f"{file}: image {excerpt(names[0])} is not below {tops[-1]} or its images/")
-    missing = [name for name in names if name not in there]
-    if missing and need_images:
-        raise DataError(
-            f"{best / missing[0]}: image is missing, as are {len(missing)} of the {len(names)} "
-            f"that {file} names, expected all of them"
-        )
+    if need_images:
+        missing = [best / name for name in names if name not in there]
+        check_all_there(missing, len(names), str(file))
     return {name: there.get(name, best.joinpath(*name.split("/"))) for name in names}
 
 

@@ -6,7 +6,7 @@ folders; here they are brought back to the names of images.
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeVar
 
@@ -17,6 +17,9 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".p
 
 #: categories of characters that are no part of a line: controls, surrogates, separators of lines
 _NO_LINE = ("Cc", "Cs", "Zl", "Zp")
+
+LEAVE_OUT = "leave them out by --bad-images skip"
+"""What to do about images that are missing or cannot be read."""
 
 Value = TypeVar("Value")
 
@@ -61,6 +64,19 @@ def with_suffix(name: str) -> str:
 def excerpt(line: str) -> str:
     """Return a line, or its beginning, in quotes."""
     return repr(line if len(line) <= 60 else line[:57] + "...")
+
+
+def check_all_there(missing: Sequence[Path], total: int, source: str) -> None:
+    """Refuse that some of the images that ``source`` names are missing.
+
+    Raises:
+        DataError: naming the first.
+    """
+    if missing:
+        raise DataError(
+            f"{missing[0]}: image is missing, as are {len(missing)} of the {total} that {source} "
+            f"names, expected all of them{'' if len(missing) == total else f', or {LEAVE_OUT}'}"
+        )
 
 
 class ImageNames:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasface.annotations.layout import splits_of
-from nasface.annotations.names import check_image_name, excerpt
+from nasface.annotations.names import check_all_there, check_image_name, excerpt
 from nasface.annotations.records import Exif, ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text, write_bytes
@@ -65,11 +65,8 @@ def read_wider_split(
     records = [_record(name, image_folder, rows, exif) for name, rows in entries]
     # os.path.isfile, for Path.is_file raises on names that are too long for the file system.
     missing = [record.path for record in records if not os.path.isfile(record.path)]
-    if missing and need_images:
-        raise DataError(
-            f"{missing[0]}: image is missing, as are {len(missing)} of the {len(records)} that "
-            f"{annotation_path} names, expected all of them"
-        )
+    if need_images:
+        check_all_there(missing, len(records), str(annotation_path))
     return records
 
 

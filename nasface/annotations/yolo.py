@@ -17,6 +17,7 @@ from nasface.annotations.classes import FACE, faces_among, split_names
 from nasface.annotations.image_size import image_size, size_for_shares
 from nasface.annotations.layout import SPLITS, only_file, write_below
 from nasface.annotations.names import (
+    LEAVE_OUT,
     check_image_name,
     excerpt,
     has_image_suffix,
@@ -73,7 +74,8 @@ def read_yolo(
         raise DataError(f"{file}: has no split {split!r}; expected a folder of images under it")
     places = place if isinstance(place, list) else [place]
     images: dict[str, Path] = {}
-    for name, path in (pair for each in places for pair in _images(settings, str(each))):
+    found = (pair for each in places for pair in _images(settings, str(each), need_images))
+    for name, path in found:
         check_image_name(name, str(file))
         if name in images:
             raise DataError(f"{file}: image {name!r} occurs twice, expected each once")
@@ -204,14 +206,18 @@ def _tried(file: Path, base: Path, place: str) -> list[Path]:
     for the file beside it, and absolute paths are those of another machine; so folders in front
     are left out one by one.
     """
-    parts = [part for part in place.replace("\\", "/").split("/") if part not in ("", ".")]
+    parts = _parts(place)
     rest = parts[next((at for at, part in enumerate(parts) if part != ".."), 0) :]
     tried = [base / place, file.parent / place, base / "/".join(parts)]
     tried += [file.parent / "/".join(rest[at:]) for at in range(len(rest))]
     return [path for path in tried if os.path.exists(path)]
 
 
-def _images(settings: _Settings, place: str) -> Iterator[tuple[str, Path]]:
+def _parts(place: str) -> list[str]:
+    return [part for part in place.replace("\\", "/").split("/") if part not in ("", ".")]
+
+
+def _images(settings: _Settings, place: str, need_images: bool) -> Iterator[tuple[str, Path]]:
     """Name and path of the images of a folder, or of those that a text file lists."""
     path = next(iter(_tried(settings.file, settings.base, place)), None)
     if path is None:
@@ -227,9 +233,14 @@ def _images(settings: _Settings, place: str) -> Iterator[tuple[str, Path]]:
     for at, line in enumerate(read_text(path, DataError, "names of images").split("\n"), 1):
         if not line.strip():
             continue
-        image = next(iter(_tried(path, path.parent, line.strip())), None)
-        if image is None or not image.is_file():
-            raise DataError(f"{path}:{at}: image {excerpt(line.strip())} is missing")
+        written = line.strip()
+        image = next((each for each in _tried(path, path.parent, written) if each.is_file()), None)
+        if image is None and need_images:
+            raise DataError(
+                f"{path}:{at}: image {excerpt(written)} is missing; correct the list, or "
+                f"{LEAVE_OUT}"
+            )
+        image = image or path.parent.joinpath(*_parts(written))
         inside = image.is_relative_to(path.parent)
         yield image.relative_to(path.parent).as_posix() if inside else image.name, image
 

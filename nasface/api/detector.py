@@ -85,7 +85,17 @@ class FaceDetector(nn.Module):
         return self.module
 
     def forward(self, images_B3HW: Tensor) -> Predictions | Candidates:
-        """See the class."""
+        """See the class.
+
+        Raises:
+            ValueError: for what is no tensor; pictures go to :meth:`detect`.
+        """
+        if not isinstance(images_B3HW, Tensor):
+            kind = type(images_B3HW).__name__
+            raise ValueError(
+                f"a call takes normalised images, a tensor (B, 3, H, W), got {kind}; expected "
+                "detector.detect(...) for pictures"
+            )
         found: Predictions | Candidates = self.module(images_B3HW)
         return found
 

@@ -30,7 +30,7 @@ class CheckDataCommand:
     """
 
     settings: Annotated[DataConfig, tyro.conf.arg(name="")]
-    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
+    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATA")]
     """Folder of the data set, in any form that --data of the other commands takes, or its .json,
     .yaml, .csv or label.txt file."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None

@@ -158,7 +158,8 @@ def _warn_of_gaps(figures: dict[str, Any]) -> None:
         say(f"left out   {count} that cannot be read; their faces count as not found")
     missing, folders = figures["images_without_entry"], figures["folders_without_entry"]
     if missing:
-        whole = f", among them all of {len(folders)} folders" if folders else ""
+        several = "folder" if len(folders) == 1 else "folders"
+        whole = f", among them all of {len(folders)} {several}" if folders else ""
         say(
             f"missing    {missing} of {figures['images']} images have no detections{whole}; "
             "their faces count as not found"

@@ -13,11 +13,15 @@ import tyro
 from nasface.cli.help import HELP, HELP_ALL, help_text
 from nasface.cli.option_list import OTHER_WORDS, options
 from nasface.errors import ConfigError, RunError, did_you_mean
+from nasface.io.former_names import current_words
 from nasface.io.settings import load_config
 from nasface.io.yaml import check_finite
 from nasface.presets import preset_path
 
 Command = TypeVar("Command")
+
+_USUAL = ("--data", "--out")
+"""Options of most commands; those without them have arguments in their place."""
 
 
 def parse(
@@ -73,7 +77,7 @@ def parse_line(
     except SystemExit as end:
         if not end.code:
             raise
-        raise ConfigError(_first_message(shown.getvalue(), command, arguments)) from None
+        raise ConfigError(_first_message(shown.getvalue(), command, verb, arguments)) from None
 
 
 def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
@@ -98,7 +102,7 @@ def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
     return others + [word for option, values in given.items() for word in (option, *values)]
 
 
-def _first_message(box: str, command: type[Any], arguments: Sequence[str]) -> str:
+def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[str]) -> str:
     """What tyro says in the box that it draws around a mistake, on one line, and the nearest option
     or value.
 
@@ -109,21 +113,34 @@ def _first_message(box: str, command: type[Any], arguments: Sequence[str]) -> st
     words = (re.sub(r"[│\s]+", " ", part).strip() for part in parts)
     said = next(filter(None, words), "cannot be understood")
     if option := re.match(r"Unrecognized options: .*?(--[^\s,=]+)", said):
-        return said + _near_option(option[1], _words(command))
+        return said + _meant(option[1], command, verb)
     known = _words(command)
     written = [each.partition("=")[0].replace("_", "-") for each in arguments]
     strange = next((each for each in written if each[:2] == "--" and each not in known), "")
-    if said.startswith("Missing") and (near := _near_option(strange, known)):
+    if said.startswith("Missing") and (near := _meant(strange, command, verb)):
         return f"Unrecognized options: {strange}{near}"
     if choice := re.match(r"invalid choice '(.*?)' .*Expected one of \((.*)\)", said):
         return said.rstrip(".") + did_you_mean(choice[1], re.findall(r"'([^']*)'", choice[2]))
     return said
 
 
-def _near_option(word: str, options: Sequence[str]) -> str:
-    """The option that is nearest, by its whole name or by the last part of it."""
-    last = {f"--{each.removeprefix('--').rpartition('.')[2]}": each for each in reversed(options)}
-    near = did_you_mean(word, options) or did_you_mean(word, last)
+def _meant(word: str, command: type[Any], verb: str) -> str:
+    """What an unknown option may stand for: an argument that is written without one, a former name,
+    or the option that is nearest, by its whole name or by the last part of it."""
+    every = list(options(command))
+    positionals = [each for each in every if each.is_positional]
+    bare = [f"--{text}" for each in positionals for text in (each.name, each.value.lower())]
+    if positionals and word in (*bare, *_USUAL):
+        required = [each for each in every if not (each.default or each.is_positional)]
+        words = [each.value for each in positionals]
+        words += [f"{each.word} {each.value}".rstrip() for each in required]
+        return f"; usage: nasface {verb} {' '.join(words)}"
+    known = _words(command)
+    last = {f"--{each.removeprefix('--').rpartition('.')[2]}": each for each in reversed(known)}
+    current = current_words(word)
+    if current != word and (now := current if current in known else last.get(current)):
+        return f"; it is called {now!r} now"
+    near = did_you_mean(word, known) or did_you_mean(word, last)
     return re.sub(r"'(--.*)'", lambda found: repr(last.get(found[1], found[1])), near)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nasface.annotations.formats import DataConfig
+from nasface.annotations.names import LEAVE_OUT
 from nasface.annotations.records import ImageRecord
 from nasface.data.check import BadImages, DataCheck, check_records
 from nasface.data.decoded import DECODES_ANEW, DecodedImages
@@ -74,7 +75,7 @@ def check_images(
     check = check_records(records, progress, has_boxes=has_boxes, decoded=decoded)
     bad = check.unreadable
     if bad and (rule == "stop" or not check.readable):
-        hint = ", or leave them out by --bad-images skip" if check.readable else ""
+        hint = f", or {LEAVE_OUT}" if check.readable else ""
         raise DataError(
             f"{bad[0][1]}; {len(bad)} of {len(check.records)} {part} images cannot be read; repair "
             f"them{hint}"

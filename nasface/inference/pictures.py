@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import PIL.Image
@@ -11,6 +11,8 @@ from torch import Tensor
 
 from nasface.arrays import Image
 from nasface.data.images import read_image
+from nasface.data.video import VIDEO_SUFFIXES, is_stream, shown_name
+from nasface.errors import DataError
 
 Picture = str | os.PathLike[str] | Image | Tensor | PIL.Image.Image
 
@@ -59,6 +61,7 @@ def as_image(picture: object) -> Image:
         DataError: for a file that cannot be read. ValueError: for what is no picture.
     """
     if isinstance(picture, str | os.PathLike):
+        _check_is_file(os.fspath(picture))
         return read_image(Path(picture))
     if isinstance(picture, PIL.Image.Image):
         picture = _of_pillow(picture)
@@ -74,6 +77,22 @@ def as_image(picture: object) -> Image:
         )
     # A view with negative steps, such as of BGR turned to RGB, is nothing that OpenCV takes.
     return np.ascontiguousarray(picture)
+
+
+def _check_is_file(name: str) -> None:
+    """Refuse names that commands take and that are no image file."""
+    if is_stream(name):
+        raise DataError(
+            f"{shown_name(name)}: is an address or a camera, expected an image file; fetch it, or "
+            "give the frames that cv2.VideoCapture reads, turned from BGR to RGB"
+        )
+    if PurePath(name).suffix.lower() in VIDEO_SUFFIXES:
+        raise DataError(
+            f"{name}: is a video, expected an image file; give its frames, uint8 (H, W, 3) RGB, or "
+            "use the command nasface detect"
+        )
+    if os.path.isdir(name):
+        raise DataError(f"{name}: is a folder, expected an image file, or several in a list")
 
 
 def _of_pillow(picture: PIL.Image.Image) -> Image:

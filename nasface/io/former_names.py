@@ -44,6 +44,18 @@ FORMER_VALUES: Mapping[str, Mapping[str, tuple[str, Callable[[bool], object]]]] 
 )
 
 
+def current_words(word: str) -> str:
+    """Return an option of version 0.1 as it is written now, ``--inference.nms-iou`` for
+    ``--test.nms``; another one as it is."""
+    former = {
+        old.replace("_", "-"): new.replace("_", "-")
+        for names in FORMER_NAMES.values()
+        for old, new in names.items()
+    }
+    parts = word.removeprefix("--").replace("_", "-").split(".")
+    return "--" + ".".join(former.get(part, part) for part in parts)
+
+
 def with_current_names(kind: Any, values: Any) -> tuple[Any, list[str]]:
     """Plain values of a dataclass with fields by their names of today, and what was renamed.
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nasface.errors import ConfigError, RunError
+from nasface.arch.io import load_genotype
+from nasface.errors import ConfigError, RunError, SpecError
 from nasface.io.files import write_text
 from nasface.io.settings import load_config
 from nasface.io.strict_json import REASONS
@@ -25,13 +26,14 @@ def open_folder(plan: StudySpec, out: Path, runs: Sequence[StudyRun]) -> None:
     """Check that the runs of a plan can be computed in a folder, and write the plan there.
 
     Raises:
-        ConfigError: for weights that are not there. RunError: if the folder is something else's,
-            or a run in it was begun with other settings.
+        ConfigError: for weights or a genotype that are not there. RunError: if the folder is
+            something else's, or a run in it was begun with other settings.
     """
     for run in runs:
         _check_same(out, run)
         if finished(out, run) is None:
             _check_weights(run)
+            _check_genotype(run)
     known = (out / PLAN).is_file()
     if out.exists() and not known and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out}: is not the folder of a comparison; choose another --out")
@@ -84,3 +86,11 @@ def _check_weights(run: StudyRun) -> None:
                 f"{run.label}: {key}: {file} does not exist, expected a weights file or the name "
                 "of a released detector"
             )
+
+
+def _check_genotype(run: StudyRun) -> None:
+    if run.train.genotype:
+        try:
+            load_genotype(run.train.genotype)
+        except SpecError as problem:
+            raise ConfigError(f"{run.label}: train.genotype: {problem}") from None

@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from nasface.arch.io import load_genotype
 from nasface.engine.train import TrainConfig, run_training, train_config_of
 from nasface.errors import ConfigError, RunError
 from nasface.io.files import write_text
@@ -113,9 +114,12 @@ def run_tuning(plan: TunePlan, out: Path, progress: Progress, address: str | Non
 
     Raises:
         ConfigError: for a plan that cannot be used, or a cluster that cannot be reached. RunError:
-            if the folder is something else's. MissingPackageError: without the extra ``ray``.
+            if the folder is something else's. SpecError: for a genotype that cannot be loaded.
+            MissingPackageError: without the extra ``ray``.
     """
     trials = trials_of(plan)
+    for genotype in dict.fromkeys(config.genotype for _, config in trials if config.genotype):
+        load_genotype(genotype)  # here, not in each trial that would fail
     _open(plan, out)
     progress.start(f"tune {plan.name}", len(trials))
     folders = [(out / "trials" / str(number)).resolve() for number in range(len(trials))]

@@ -157,7 +157,7 @@ def test_pictures_are_taken_a_batch_at_a_time(detector: FaceDetector) -> None:
     assert all(taken <= 2 * at + 3 for at, taken in enumerate(calls))
 
 
-def test_what_is_no_picture(detector: FaceDetector) -> None:
+def test_what_is_no_picture(detector: FaceDetector, tmp_path: Path) -> None:
     anything: Any = object()
     with pytest.raises(DataError, match="no such"):
         detector.detect("no such.jpg")
@@ -185,6 +185,20 @@ def test_what_is_no_picture(detector: FaceDetector) -> None:
     for mode in ("I", "F"):
         with pytest.raises(ValueError, match=rf"8 or 16 bits a channel, got mode {mode}"):
             detector.detect(Image.new(mode, (20, 10)))
+    for name, what in (
+        ("https://example.org/a.jpg", r"^https://example.org/a.jpg: is an address or a camera"),
+        ("rtsp://me:secret@example.org/1", r"^rtsp://example.org/1: is an address or a camera"),
+        ("camera:0", "is an address or a camera"),
+        ("film.MP4", r"film\.MP4: is a video"),
+        (tmp_path, f"{tmp_path.name}: is a folder"),
+    ):
+        for pictures in (name, [name]):
+            with pytest.raises(DataError, match=what):
+                detector.detect(pictures)
+    calls: list[Any] = ["a.jpg", [picture(1)], picture(1)]
+    for anything in calls:
+        with pytest.raises(ValueError, match=r"tensor \(B, 3, H, W\), got .* detector.detect"):
+            detector(anything)
     with pytest.raises(ValueError, match="batch_size must be 1 or more, got 0"):
         detector.detect(picture(1), batch_size=0)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -81,6 +81,38 @@ def test_words_of_a_command_line(words: str, meant: str, capsys: Output) -> None
 
 
 @pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        ("convert a --out b", "convert DATA OUT --to TEXT"),
+        ("convert a b --to coco --out=c", "convert DATA OUT --to TEXT"),
+        ("convert --data a b --to coco", "convert DATA OUT --to TEXT"),
+        ("check-data --data a", "check-data DATA"),
+        ("sample --out a", "sample FOLDER"),
+        ("compare --plan a --out b", "compare PLAN"),
+        ("genotype show --genotype a", "genotype show GENOTYPE"),
+    ],
+)
+def test_an_option_in_the_place_of_an_argument(words: str, usage: str, capsys: Output) -> None:
+    assert said(words.split(), capsys).endswith(f"; usage: nasface {usage}")
+
+
+@pytest.mark.parametrize(
+    ("words", "now"),
+    [
+        ("train --batch 3 --out x", "--batch-size"),
+        ("search --most_skips 3 --out x", "--max-skip-connections"),
+        ("train --test.nms=0.3 --out x", "--inference.nms-iou"),
+        ("train --module none --out x", "--detector.neck"),
+        ("train --detector.module none --out x", "--detector.neck"),
+        ("evaluate widerface --truth text", "--ground-truth"),
+        ("detect a.jpg --threshold 0.3", "--score-threshold"),
+    ],
+)
+def test_former_options(words: str, now: str, capsys: Output) -> None:
+    assert said(words.split(), capsys).endswith(f"; it is called {now!r} now")
+
+
+@pytest.mark.parametrize(
     "words",
     ["qqq", "train --qqqqq 2 --out x", "genotype show qqq", "train --model qqq --out x"],
 )

@@ -3,11 +3,15 @@ from pathlib import Path
 import pytest
 from tiny import Notes, write_tiny
 
+from nasface.annotations.formats import DATASET_FORMATS
+from nasface.data.convert import convert
 from nasface.data.decoded import DecodedImages
 from nasface.data.reading import ReadConfig, describe_data, read_split
 from nasface.errors import DataError
 
 SKIP = ReadConfig(bad_images="skip")
+HINT = "leave them out by --bad-images skip"
+FORMS = [name for name, form in DATASET_FORMATS.items() if form.writer and name != "shards"]
 
 
 @pytest.fixture
@@ -63,3 +67,33 @@ def test_images_that_are_kept_decoded_are_not_read_again(
     again = read_split(root, "train", config, Notes(), decoded)
     assert again.facts == first.facts
     assert len(first.readable) > 0
+
+
+@pytest.mark.parametrize("form", [*FORMS, "list of YOLO", "polygons in shares"])
+@pytest.mark.parametrize("how", ["cut", "no image", "missing"])
+def test_one_rule_for_one_bad_image_in_every_form(form: str, how: str, tmp_path: Path) -> None:
+    write_tiny(tmp_path / "wider", train=3)
+    root = tmp_path / "data"
+    convert(tmp_path / "wider", "yolo" if " " in form else form, root)
+    if form == "list of YOLO":
+        (root / "train.txt").write_text(
+            "".join(f"/home/me/images/train/0--Squares/{at}.jpg\n" for at in range(3))
+        )
+        text = (root / "data.yaml").read_text().replace("images/train", "train.txt")
+        (root / "data.yaml").write_text(text)
+    elif form == "polygons in shares":
+        for labels in (root / "labels" / "train").rglob("*.txt"):
+            labels.write_text("0 0.1 0.1 0.5 0.1 0.5 0.5\n")
+    records = ReadConfig().read(root, "train")
+    image = next(each.path for each in records if each.name.endswith("1.jpg"))
+    if how == "missing":
+        image.unlink()
+    else:
+        image.write_bytes(image.read_bytes()[:-100] if how == "cut" else b"no image")
+    is_listed = how != "missing" or form not in ("yolo", "polygons in shares")
+    if is_listed:  # else nobody knows of the image
+        with pytest.raises(DataError, match=rf"1\.jpg.*{HINT}$"):
+            read_split(root, "train", ReadConfig(), Notes())
+    check = read_split(root, "train", SKIP, Notes())
+    assert sorted(Path(each.name).name for each in check.readable) == ["0.jpg", "2.jpg"]
+    assert [Path(each).name for each in check.left_out] == ["1.jpg"] * is_listed

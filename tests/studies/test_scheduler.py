@@ -197,6 +197,16 @@ def test_weights_that_are_not_there_are_named_before_any_run(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["asfd-reff", "none.yaml", "asfd-ref.txt"])
+def test_a_genotype_that_is_not_there_is_named_before_any_run(
+    name: str, data: Path, tmp_path: Path
+) -> None:
+    other = MethodSpec(name="cells", strategy="fixed", train={"genotype": name})
+    with pytest.raises(ConfigError, match=f"cells: train.genotype: .*{name}"):
+        run_comparison(plan(data, FPN, other), tmp_path / "out", 1, Silent())
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_backbone_may_start_from_a_package(data: Path, tmp_path: Path) -> None:
     train = {**PAN.train, "backbone_weights": "package:mobilenet_v2"}
     made = plan(data, MethodSpec(name="pan", strategy="fixed", train=train))
