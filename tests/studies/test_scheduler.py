@@ -106,7 +106,8 @@ class Compared:
 @pytest.fixture(scope="module")
 def compared(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     """The first of its three methods fails."""
-    broken = MethodSpec(name="broken", strategy="fixed", train={"genotype": "gone.yaml"})
+    train = {**PAN.train, "split_file": "gone.txt"}
+    broken = MethodSpec(name="broken", strategy="fixed", train=train)
     made, progress = plan(data, broken, FPN, RANDOM), Notes()
     told: list[Rows] = []
     outcome = run_comparison(
@@ -132,7 +133,7 @@ def test_a_failed_run_is_named_and_the_others_run(compared: Compared) -> None:
     assert [each["label"] for each in compared.outcome.rows] == ["fpn", "random 4"]
     ((folder, reason),) = compared.outcome.failed.items()
     assert folder.endswith("runs/broken/seed-0")
-    assert "gone.yaml: cannot read genotype" in reason
+    assert "gone.txt: cannot read" in reason
 
 
 def test_a_run_whose_process_is_killed_goes_on(
