@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from nasface.annotations.names import check_image_name
 from nasface.errors import DataError
+from nasface.io.files import files_below
 
 #: name and size of a file in an archive, and what reads it
 Member = tuple[str, int, Callable[[], bytes]]
@@ -37,8 +38,8 @@ def text_files(path: Path) -> Iterator[tuple[str, bytes, str]]:
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, bytes, str]]:
     """Name without ``.txt``, content and source of each file."""
-    for path in sorted(folder.rglob("*.[tT][xX][tT]")):
-        if not path.name.startswith(".") and path.is_file():
+    for path in sorted(files_below(folder)):
+        if path.suffix.lower() == ".txt" and not path.name.startswith("."):
             try:
                 data = path.read_bytes()
             except OSError as error:

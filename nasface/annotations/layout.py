@@ -71,8 +71,8 @@ def find_images(
         word for name in split_names(split_of(file) or split) for word in (name, f"{name}2017")
     ]
     usual = ("images", "data", "JPEGImages", "imgs")
-    below = ["", *usual, *words, *(f"images/{word}" for word in words), "images/default"]
-    below += [f"{word}/images" for word in words]
+    below = ["", *usual, *words, *(f"{each}/{word}" for each in usual for word in words)]
+    below += ["images/default", *(f"{word}/{each}" for word in words for each in usual)]
     folders = list(dict.fromkeys(each / part for each in tops for part in below))
     any_suffix = any_suffix or not all(has_image_suffix(name) for name in names)
 

@@ -17,6 +17,7 @@ from nasface.annotations.classes import FACE, faces_among, split_names
 from nasface.annotations.image_size import image_size
 from nasface.annotations.layout import (
     SPLITS,
+    files_of,
     find_images,
     full_names,
     split_folder,
@@ -32,7 +33,7 @@ from nasface.annotations.names import (
 )
 from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
-from nasface.io.files import read_bytes, read_text
+from nasface.io.files import files_below, read_bytes, read_text
 
 FLAGS_OF_VOC = ("difficult", "truncated", "occluded")
 """Numbers beside a box; a difficult one is neither to be found nor a mistake."""
@@ -47,7 +48,7 @@ def is_voc(root: Path) -> bool:
     if not root.is_dir():
         return False
     first = next((path for folder in _places(root) for path in _xml_files(folder)), None)
-    first = first or next(root.glob("*.xml"), None)
+    first = first or next(iter(files_of(root, ".xml")), None)
     try:
         return first is not None and _parse(first).tag == "annotation"
     except DataError:
@@ -124,8 +125,8 @@ def _places(root: Path) -> Iterator[Path]:
 def _xml_files(folder: Path) -> Iterator[Path]:
     return (
         path
-        for path in folder.rglob("*.[xX][mM][lL]")
-        if not is_hidden(path.relative_to(folder).as_posix())
+        for path in files_below(folder)
+        if path.suffix.lower() == ".xml" and not is_hidden(path.relative_to(folder).as_posix())
     )
 
 
@@ -156,7 +157,8 @@ def _listed(listing: Path, folder: Path) -> Iterator[tuple[str, Path]]:
         if not (folder / f"{stem}.xml").is_file() and stem.split()[-1] in ("-1", "0", "1"):
             stem = stem.rpartition(" ")[0].strip()
         check_image_name(f"{stem}.jpg", f"{listing}:{at}")
-        path = folder / f"{stem}.xml"
+        tried = [folder / f"{stem}{suffix}" for suffix in (".xml", ".XML")]
+        path = next((each for each in tried if each.is_file()), tried[0])
         if not path.is_file():
             raise DataError(f"{listing}:{at}: {excerpt(stem)} has no file {path}")
         yield stem, path

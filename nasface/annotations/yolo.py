@@ -24,9 +24,14 @@ from nasface.annotations.names import (
     is_hidden,
 )
 from nasface.annotations.records import ImageRecord
-from nasface.annotations.yolo_labels import label_files, read_labels, rows_have_points
+from nasface.annotations.yolo_labels import (
+    is_label_file,
+    label_files,
+    read_labels,
+    rows_have_points,
+)
 from nasface.errors import DataError
-from nasface.io.files import read_text
+from nasface.io.files import files_below, read_text
 from nasface.io.yaml import parse_yaml, to_yaml
 
 _FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", "classes.txt", "labels/classes.txt")
@@ -137,7 +142,7 @@ def _settings(root: Path) -> _Settings:
     file = root if root.is_file() else _file_in(root)
     if file is None:
         images = _folders_of_images(root)
-        if not images or not any(root.rglob("labels/**/*.txt")):
+        if not images or not any(map(is_label_file, files_below(root))):
             raise DataError(f"{root}: has no {', '.join(_FILES[:2])} or the like")
         return _Settings(root, root, {"names": [FACE], **images})
     base = file.parent
@@ -225,9 +230,9 @@ def _images(settings: _Settings, place: str, need_images: bool) -> Iterator[tupl
             f"{settings.file}: {excerpt(place)} does not exist, expected a place of images"
         )
     if path.is_dir():
-        for each in sorted(path.rglob("*")):
+        for each in sorted(files_below(path)):
             name = each.relative_to(path).as_posix()
-            if has_image_suffix(name) and not is_hidden(name) and each.is_file():
+            if has_image_suffix(name) and not is_hidden(name):
                 yield name, each
         return
     for at, line in enumerate(read_text(path, DataError, "names of images").split("\n"), 1):

@@ -59,13 +59,19 @@ def label_files(image: Path) -> Iterator[Path]:
     yield image.with_name(name)
 
 
+def is_label_file(path: Path) -> bool:
+    """Tell whether a path is that of a text file in a folder ``labels``."""
+    return path.suffix.lower() == ".txt" and "labels" in path.parts[:-1]
+
+
 def read_labels(image: Path, has_points: bool) -> list[Label]:
     """Return the rows of the label file of an image; none where there is no file.
 
     Raises:
         DataError: naming file and line.
     """
-    path = next((each for each in label_files(image) if os.path.isfile(each)), None)
+    tried = (each.with_suffix(suffix) for each in label_files(image) for suffix in (".txt", ".TXT"))
+    path = next((each for each in tried if os.path.isfile(each)), None)
     if path is None:
         return []
     lines = enumerate(read_text(path, DataError, "labels").split("\n"), 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from nasface.annotations.names import IMAGE_SUFFIXES
 from nasface.data.video import VIDEO_SUFFIXES, is_stream
 from nasface.errors import DataError
+from nasface.io.files import files_below
 
 _PICTURES = (
     *IMAGE_SUFFIXES,
@@ -88,14 +89,14 @@ def _below(folder: Path, is_result: Callable[[Path], bool], found: Inputs) -> It
     if is_result(folder):
         found.results[folder] = None
         return
-    files = []
-    for place, folders, names in os.walk(folder):
-        for each in [each for each in folders if is_result(Path(place, each))]:
-            found.results[Path(place, each)] = None
-            folders.remove(each)
-        folders[:] = [each for each in folders if not each.startswith(".")]
-        files += [Path(place, name) for name in names]
-    yield from sorted(path for path in files if path.is_file())
+
+    def enters(place: Path) -> bool:
+        if is_result(place):
+            found.results[place] = None
+            return False
+        return not place.name.startswith(".")
+
+    yield from sorted(files_below(folder, enters))
 
 
 def _is_inside_result(path: Path, is_result: Callable[[Path], bool], found: Inputs) -> bool:

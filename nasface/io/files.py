@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,6 +62,30 @@ def draft_path(path: Path) -> Path:
 def is_draft(path: Path) -> bool:
     """Return whether a file is an unfinished one, left behind by a process that was killed."""
     return _DRAFT.fullmatch(path.name) is not None
+
+
+def files_below(
+    folder: Path, enters: Callable[[Path], bool] = lambda folder: True
+) -> Iterator[Path]:
+    """Yield the files below a folder, in no order, those in folders that are links among them.
+
+    Folders that ``enters`` refuses are left out, and so is a link to a folder that it lies in.
+    """
+    above = {str(folder): frozenset((os.path.realpath(folder),))}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        around = above.pop(place)
+        entered = []
+        for name in folders:
+            path = os.path.join(place, name)
+            real = os.path.realpath(path)
+            if real not in around and enters(Path(path)):
+                above[path] = around | {real}
+                entered.append(name)
+        folders[:] = entered
+        for name in names:
+            path = os.path.join(place, name)
+            if os.path.isfile(path):  # no broken link
+                yield Path(path)
 
 
 def write_text(path: Path, text: str) -> None:

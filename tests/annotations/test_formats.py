@@ -351,3 +351,49 @@ def test_what_is_no_data_set(tmp_path: Path) -> None:
     for name in DATASET_FORMATS:
         with pytest.raises(DataError, match="nothing"):
             read_dataset(tmp_path / "nothing", "val", name)
+
+
+@pytest.mark.parametrize(
+    ("form", "folders"),
+    [
+        ("yolo", ("images/train/0--Squares", "labels/train/0--Squares")),
+        ("yolo", ("images", "labels/train")),
+        ("voc", ("Annotations/0--Squares", "JPEGImages/0--Squares")),
+        ("voc", ("Annotations",)),
+        ("coco", ("train/0--Squares",)),
+        ("widerface", ("WIDER_train/images/0--Squares",)),
+    ],
+)
+def test_folders_may_be_links(form: str, folders: Sequence[str], tmp_path: Path) -> None:
+    write_tiny(tmp_path / "wider", train=3)
+    root = tmp_path / "data"
+    nasface.convert(tmp_path / "wider", form, root)
+    for way in ("settings", "none"):
+        if way == "none" and form == "yolo":
+            (root / "data.yaml").unlink()
+        if way == "none" and form == "voc":
+            (root / "ImageSets").rename(tmp_path / "lists")
+        before = {each.name: each.boxes_M4.tolist() for each in read_dataset(root, "train")}
+        for at, folder in enumerate(folders):
+            place = root / folder
+            if not place.is_symlink() and place.is_dir():
+                place.rename(tmp_path / f"moved-{at}")
+                place.symlink_to(tmp_path / f"moved-{at}")
+        after = {each.name: each.boxes_M4.tolist() for each in read_dataset(root, "train")}
+        assert after == before
+        assert len(before) >= 3
+
+
+def test_suffixes_in_capitals(tmp_path: Path) -> None:
+    write_tiny(tmp_path / "wider", train=2)
+    for form, suffix in (("yolo", ".txt"), ("voc", ".xml")):
+        root = tmp_path / form
+        nasface.convert(tmp_path / "wider", form, root)
+        before = [each.boxes_M4.tolist() for each in read_dataset(root, "train")]
+        for folder in ("labels", "Annotations"):
+            for path in list((root / folder).rglob(f"*{suffix}")):
+                path.rename(path.with_suffix(suffix.upper()))
+        assert [each.boxes_M4.tolist() for each in read_dataset(root, "train")] == before
+        assert all(before)
+    (tmp_path / "voc" / "ImageSets" / "Main").rename(tmp_path / "lists")
+    assert sorted(len(each.boxes_M4) for each in read_dataset(tmp_path / "voc", "train"))[-1] > 0

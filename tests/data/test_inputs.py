@@ -93,3 +93,11 @@ def test_results_are_not_looked_into(tmp_path: Path) -> None:
     # A file that is asked for by name is looked at.
     drawn = tmp_path / "out" / "00000_a.jpg"
     assert listed(drawn) == [str(drawn)]
+
+
+def test_folders_that_are_links_are_looked_into(tmp_path: Path) -> None:
+    touch(tmp_path, "store/a.jpg", "store/.hidden/b.jpg", "in/c.jpg")
+    (tmp_path / "in" / "old").symlink_to(tmp_path / "store")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    found = [str(tmp_path / "in" / name) for name in ("c.jpg", "old/a.jpg")]
+    assert listed(tmp_path / "in") == found

@@ -13,6 +13,7 @@ from nasface.io.files import (
     decode_text,
     draft,
     draft_path,
+    files_below,
     is_draft,
     read_text,
     write_bytes,
@@ -113,3 +114,32 @@ def test_drafts_are_told_from_other_files(tmp_path: Path) -> None:
         assert str(os.getpid()) in path.name
         assert not is_draft(tmp_path / name)
     assert draft_path(tmp_path / "a.txt") != draft_path(tmp_path / "a.csv")
+
+
+def test_files_below_a_folder_and_its_links(tmp_path: Path) -> None:
+    """Links to folders are followed, but for those that lead back to where they lie."""
+    for name in ("top/a/b/1.txt", "top/.h/2.txt", "top/3.txt", "other/4.txt", "other/deep/5.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name, target in (
+        ("top/link", "other"),
+        ("top/a/again", "other"),
+        ("top/a/b/up", "top"),
+        ("other/back", "top"),
+        ("other/self", "other"),
+        ("top/6.txt", "other/4.txt"),
+        ("top/broken.txt", "nothing"),
+        ("top/broken", "nothing"),
+    ):
+        (tmp_path / name).symlink_to(tmp_path / target)
+    top = tmp_path / "top"
+    found = {path.relative_to(top).as_posix() for path in files_below(top)}
+    own = {"3.txt", "6.txt", ".h/2.txt", "a/b/1.txt"}
+    linked = {f"{link}/{name}" for link in ("link", "a/again") for name in ("4.txt", "deep/5.txt")}
+    assert found == own | linked
+    entered = files_below(top, lambda folder: folder.name not in (".h", "again"))
+    left = {path.relative_to(top).as_posix() for path in entered}
+    assert left == {name for name in found if not name.startswith((".h", "a/again"))}
+    (tmp_path / "link").symlink_to(top)
+    assert sum(1 for _ in files_below(tmp_path / "link")) == len(found)
+    assert list(files_below(tmp_path / "nothing")) == []
