@@ -20,7 +20,7 @@ from nasface.annotations.layout import (
     files_of,
     find_images,
     only_file,
-    plain_name,
+    plain_names,
     split_of,
     splits_of,
     write_below,
@@ -79,11 +79,9 @@ def read_coco(
     faces = faces_among(category, classes, str(path))
     names: dict[Any, str] = {}
     seen: set[str] = set()
+    plain = plain_names(_written_names(content, path), path.parent, str(path))
     for each in content["images"]:
-        name = each.get("file_name")
-        if not isinstance(name, str):
-            raise DataError(f"{path}: image {each.get('id')!r} has no file_name")
-        name = plain_name(name, path.parent)
+        name = plain[each["file_name"]]
         check_image_name(name, str(path))
         if _key(each, "id", path) in names or name in seen:
             raise DataError(f"{path}: image {excerpt(name)} occurs twice, expected each once")
@@ -114,6 +112,15 @@ def read_coco(
         _record(name, places[name], faces_of[image], CocoKeys(image, frozenset(faces)))
         for image, name in names.items()
     ]
+
+
+def _written_names(content: dict[str, Any], path: Path) -> Iterator[str]:
+    """The names of the images as the file has them."""
+    for each in content["images"]:
+        name = each.get("file_name")
+        if not isinstance(name, str):
+            raise DataError(f"{path}: image {each.get('id')!r} has no file_name")
+        yield name
 
 
 def write_coco(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:

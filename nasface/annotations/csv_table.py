@@ -22,7 +22,7 @@ from nasface.annotations.layout import (
     find_images,
     full_names,
     only_file,
-    plain_name,
+    plain_names,
     splits_of,
     write_below,
 )
@@ -191,11 +191,13 @@ class _Table:
         assert columns.box is not None
         words = split_names(split) if self.splits else ()
         found: dict[str, _Rows] = {}
+        written = (row.get(columns.image, "") for _, row in self.rows)
+        names = plain_names(written, self.path.parent, str(self.path))
         for line, row in self.rows:
             place = f"{self.path}:{line}"
             if words and row.get(columns.split or "", "").lower() not in words:
                 continue
-            name = plain_name(row.get(columns.image, ""), self.path.parent)
+            name = names[row.get(columns.image, "")]
             check_image_name(name if has_image_suffix(name) else f"{name}.jpg", place)
             rows = found.setdefault(name, _Rows())
             try:

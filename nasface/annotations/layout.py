@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from nasface.annotations.classes import split_names
@@ -33,19 +34,43 @@ def splits_of(root: Path, has_split: Callable[[Path, str], bool]) -> tuple[str, 
     return tuple(split for split in SPLITS if has_split(root, split))
 
 
-def plain_name(written: str, root: Path) -> str:
-    """Return the name of an image from a path that a tool wrote on its own machine.
+def plain_names(written: Iterable[str], root: Path, source: str) -> dict[str, str]:
+    """Return the names of images from the paths that a tool wrote on its own machine.
 
-    Separators become ``/``, and ``../`` in front is left out; of an absolute path below ``root``
-    the rest is left, of another one and of an address only what is behind the last separator.
+    Separators become ``/``, and ``../`` in front is left out. An absolute path below ``root`` goes
+    on from there; of other absolute paths and of addresses, the folders that all of them share are
+    left out.
+
+    Raises:
+        DataError: naming ``source`` and two images that are not told apart so.
     """
-    name = written.replace("\\", "/").removeprefix("file://")
-    while name.startswith(("./", "../")):
-        name = name.partition("/")[2]
-    if not (name.startswith("/") or PureWindowsPath(name).drive or "://" in name):
-        return name
     base = root.resolve().as_posix() + "/"
-    return name.removeprefix(base) if name.startswith(base) else name.rpartition("/")[2]
+    names: dict[str, str] = {}
+    elsewhere: dict[str, list[str]] = {}
+    for each in dict.fromkeys(written):
+        name = each.replace("\\", "/").removeprefix("file://")
+        while name.startswith(("./", "../")):
+            name = name.partition("/")[2]
+        if "://" in name:
+            name = "/" + re.split("[?#]", name.partition("://")[2])[0]
+        if not (name.startswith("/") or PureWindowsPath(name).drive):
+            names[each] = name
+        elif name.startswith(base):
+            names[each] = name.removeprefix(base)
+        else:
+            elsewhere[each] = [part for part in name.split("/") if part]
+    levels = zip(*(parts[:-1] for parts in elsewhere.values()), strict=False)
+    shared = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+    names |= {each: "/".join(parts[shared:]) for each, parts in elsewhere.items()}
+    first: dict[str, str] = {}
+    for each, name in names.items():
+        other = first.setdefault(name, each)
+        if other != each and (other in elsewhere or each in elsewhere):
+            raise DataError(
+                f"{source}: images {excerpt(other)} and {excerpt(each)} are not told apart; "
+                "expected all of them relative to one folder"
+            )
+    return names
 
 
 def find_images(
@@ -87,7 +112,9 @@ def find_images(
         if len(others) > len(there):
             best, there = folder, others
     if names and not there:
-        there = _without_folders(folders, names) or _in_another_folder(tops, split, found, names)
+        there = _without_folders(folders, names, any_suffix) or _in_another_folder(
+            tops, split, found, names
+        )
     if names and not there and need_images:
         raise DataError(f"{file}: image {excerpt(names[0])} is not below {tops[-1]} or its images/")
     if need_images:
@@ -109,19 +136,24 @@ def _in_another_folder(
     return whole[0] if len(whole) == 1 else {}
 
 
-def _without_folders(folders: Sequence[Path], names: Sequence[str]) -> Mapping[str, Path]:
-    """The images by their names without the first folders, which are those of another place; none
-    unless all are there."""
+def _without_folders(
+    folders: Sequence[Path], names: Sequence[str], any_suffix: bool
+) -> Mapping[str, Path]:
+    """The images by their names without the first folders, which are those of another place: the
+    way that finds most."""
+    best: Mapping[str, Path] = {}
     deepest = max(name.count("/") for name in names)
     for left_out in range(1, deepest + 1):
-        short = {name: "/".join(name.split("/")[left_out:]) or name for name in names}
+        short = {
+            name: "/".join(name.split("/")[left_out:] or name.split("/")[-1:]) for name in names
+        }
         if len(set(short.values())) < len(names):
             break
         for folder in folders:
-            there = locate_images(folder, short.values(), any_suffix=False)
-            if len(there) == len(names):
-                return {name: there[each] for name, each in short.items()}
-    return {}
+            there = locate_images(folder, short.values(), any_suffix)
+            if len(there) > len(best):
+                best = {name: there[each] for name, each in short.items() if each in there}
+    return best
 
 
 def split_of(file: Path) -> str | None:

@@ -6,7 +6,7 @@ folders; here they are brought back to the names of images.
 
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeVar
 
@@ -185,9 +185,9 @@ def locate_images(folder: Path, names: Iterable[str], any_suffix: bool) -> dict[
                 listings[path.parent] = _Listing(path.parent)
             listing = listings[path.parent]
             others = listing.by_stem.get(without_suffix(path.name), []) if any_suffix else []
-            if not others:
-                alike = listing.by_lower_name.get(path.name.lower(), [])
-                others = alike if len(alike) == 1 and alike[0] not in taken else []
+            for alike in listing.in_lower_case(path.name, any_suffix):
+                if not others and len(alike) == 1 and alike[0] not in taken:
+                    others = alike
             if len(others) > 1:
                 raise DataError(f"{others[0]}: is an image of the same name as {others[1].name}")
             if others:
@@ -200,15 +200,24 @@ def _composed(name: str) -> str:
 
 
 class _Listing:
-    """The images of a folder by their names without suffix, and by those in lower case."""
+    """The images of a folder by their names without suffix, and by both in lower case."""
 
     def __init__(self, folder: Path) -> None:
         self.by_stem: dict[str, list[Path]] = {}
         self.by_lower_name: dict[str, list[Path]] = {}
+        self.by_lower_stem: dict[str, list[Path]] = {}
         for path in sorted(folder.iterdir()) if os.path.isdir(folder) else []:
             if has_image_suffix(path.name) and path.is_file():
-                self.by_stem.setdefault(without_suffix(path.name), []).append(path)
+                stem = without_suffix(path.name)
+                self.by_stem.setdefault(stem, []).append(path)
                 self.by_lower_name.setdefault(path.name.lower(), []).append(path)
+                self.by_lower_stem.setdefault(stem.lower(), []).append(path)
+
+    def in_lower_case(self, name: str, any_suffix: bool) -> Iterator[list[Path]]:
+        """Yield the images whose names, or names without suffix, differ in case alone."""
+        yield self.by_lower_name.get(name.lower(), [])
+        if any_suffix:
+            yield self.by_lower_stem.get(without_suffix(name).lower(), [])
 
 
 def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -17,7 +17,7 @@ import numpy as np
 from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
     find_images,
-    plain_name,
+    plain_names,
     split_folder,
     splits_of,
     write_below,
@@ -76,14 +76,14 @@ def parse_labels(text: str, source: str) -> dict[str, list[list[float]]]:
     entries: dict[str, list[list[float]]] = {}
     rows: list[list[float]] | None = None
     has_corners = False
-    for at, line in enumerate(text.split("\n"), 1):
-        line = line.strip()
+    lines = [line.strip() for line in text.split("\n")]
+    headers = (_header(line)[0] for line in lines if line.startswith("#"))
+    names = plain_names(headers, Path(source).parent, source)
+    for at, line in enumerate(lines, 1):
         place = f"{source}:{at}"
         if line.startswith("#"):
-            written = line.removeprefix("#").strip()
-            match = _WITH_SIZE.fullmatch(written)
-            has_corners = match is not None
-            name = plain_name(match[1] if match else written, Path(source).parent)
+            written, has_corners = _header(line)
+            name = names[written]
             check_image_name(name, place)
             if name in entries:
                 raise DataError(f"{place}: image {excerpt(name)} occurs twice, expected each once")
@@ -96,6 +96,13 @@ def parse_labels(text: str, source: str) -> dict[str, list[list[float]]]:
     if not entries:
         raise DataError(f"{source}: names no image, expected lines such as '# event/name.jpg'")
     return entries
+
+
+def _header(line: str) -> tuple[str, bool]:
+    """The image of a line ``# name``, and whether its size follows, as where rows are corners."""
+    written = line.removeprefix("#").strip()
+    match = _WITH_SIZE.fullmatch(written)
+    return (match[1], True) if match else (written, False)
 
 
 def write_retinaface(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:

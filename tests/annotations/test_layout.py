@@ -1,0 +1,110 @@
+"""Names of images from paths that tools wrote on other machines."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nasface.annotations.formats import read_dataset
+from nasface.annotations.layout import plain_names
+from nasface.data.images import write_image
+from nasface.errors import DataError
+
+IMAGES = {"x/a.jpg": [1, 2, 4, 6], "y/a.jpg": [5, 6, 12, 14], "y/z/b.png": [2, 2, 30, 40]}
+PLACES = [
+    "/data/set/{}",
+    "C:\\me\\set\\{}",
+    "//host/share/{}",
+    "gs://bucket/set/{}",
+    "file:///d/{}",
+]
+
+
+@pytest.mark.parametrize("place", [*PLACES, "https://example.org/set/{}?size=1#top", "../{}"])
+@pytest.mark.parametrize("form", ["csv", "coco", "retinaface"])
+@pytest.mark.parametrize("below", ["", "images"])
+def test_paths_of_another_machine_keep_images_of_one_name_apart(
+    place: str, form: str, below: str, tmp_path: Path
+) -> None:
+    """The first image was given the faces of both, or the file was refused."""
+    for name in IMAGES:
+        path = tmp_path / below / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, np.zeros((48, 40, 3), np.uint8))
+    written = [place.format(name.replace("/", "\\") if "\\" in place else name) for name in IMAGES]
+    if form == "csv":
+        rows = (",".join(map(str, (w, *b))) for w, b in zip(written, IMAGES.values(), strict=True))
+        (tmp_path / "f.csv").write_text("filename,xmin,ymin,xmax,ymax\n" + "\n".join(rows))
+    elif form == "retinaface":
+        rows = (
+            f"# {w}\n{a} {b} {c - a} {d - b}"
+            for w, (a, b, c, d) in zip(written, IMAGES.values(), strict=True)
+        )
+        (tmp_path / "label.txt").write_text("\n".join(rows))
+    else:
+        content = {
+            "images": [{"id": at, "file_name": name} for at, name in enumerate(written)],
+            "annotations": [
+                {"id": at, "image_id": at, "category_id": 1, "bbox": [a, b, c - a, d - b]}
+                for at, (a, b, c, d) in enumerate(IMAGES.values())
+            ],
+            "categories": [{"id": 1, "name": "face"}],
+        }
+        (tmp_path / "f.json").write_text(json.dumps(content))
+    found = read_dataset(tmp_path, "train", form)
+    for record, (name, box) in zip(found, IMAGES.items(), strict=True):
+        assert record.path == tmp_path / below / name
+        assert record.boxes_M4.tolist() == [box]
+
+
+PARTS = st.sampled_from(["a", "b", "c d", "a.jpg", "é.png"])
+
+
+@given(st.lists(st.lists(PARTS, min_size=1, max_size=4), min_size=1, max_size=6))
+def test_shared_folders_are_left_out(paths: list[list[str]]) -> None:
+    """Against folder by folder: as many as the shortest has, while all have the same."""
+    names = plain_names(["/" + "/".join(parts) for parts in paths], Path("nowhere"), "f")
+    shared = 0
+    while all(len(parts) > shared + 1 and parts[shared] == paths[0][shared] for parts in paths):
+        shared += 1
+    assert names == {"/" + "/".join(parts): "/".join(parts[shared:]) for parts in paths}
+
+
+def test_relative_names_stay_and_those_below_the_root_begin_there(tmp_path: Path) -> None:
+    own = f"{tmp_path.resolve().as_posix()}/p/a.jpg"
+    written = ["./q/a.jpg", "..\\r\\a.jpg", own, "/z/y/a.jpg", "/z/y/b.jpg"]
+    names = plain_names(written, tmp_path, "f")
+    assert list(names.values()) == ["q/a.jpg", "r/a.jpg", "p/a.jpg", "a.jpg", "b.jpg"]
+    with pytest.raises(DataError, match=r"^f: images 'a.jpg' and '/z/a.jpg' are not told apart"):
+        plain_names(["a.jpg", "/z/a.jpg"], tmp_path, "f")
+    assert plain_names(["a.jpg", "./a.jpg"], tmp_path, "f") == {
+        "a.jpg": "a.jpg",
+        "./a.jpg": "a.jpg",
+    }
+
+
+def test_one_of_many_folders_may_be_missing(tmp_path: Path) -> None:
+    """Images that are there are found, also where another one is not."""
+    for name in ("a.jpg", "b.jpg"):
+        write_image(tmp_path / name, np.zeros((48, 40, 3), np.uint8))
+    lines = "".join(f"/data/{name},1,2,10,20\n" for name in ("x/a.jpg", "y/b.jpg", "y/c.jpg"))
+    (tmp_path / "f.csv").write_text(f"filename,xmin,ymin,xmax,ymax\n{lines}")
+    with pytest.raises(DataError, match=r"c\.jpg: image is missing, as are 1 of the 3"):
+        read_dataset(tmp_path)
+    found = read_dataset(tmp_path, need_images=False)
+    assert [each.path.name for each in found if each.path.is_file()] == ["a.jpg", "b.jpg"]
+
+
+def test_names_without_suffix_may_differ_in_case(tmp_path: Path) -> None:
+    for name in ("A.JPG", "b.Png", "c.jpg", "C.png"):
+        write_image(tmp_path / name.lower(), np.zeros((48, 40, 3), np.uint8))
+        (tmp_path / name.lower()).rename(tmp_path / name)
+    (tmp_path / "f.csv").write_text("image,xmin,ymin,xmax,ymax\na,1,2,10,20\nB,1,2,10,20\n")
+    assert [each.path.name for each in read_dataset(tmp_path)] == ["A.JPG", "b.Png"]
+    (tmp_path / "c.jpg").rename(tmp_path / "C.jpg")
+    (tmp_path / "f.csv").write_text("image,xmin,ymin,xmax,ymax\na,1,2,10,20\nc,1,2,10,20\n")
+    with pytest.raises(DataError, match="c: image is missing"):
+        read_dataset(tmp_path)
