@@ -9,7 +9,7 @@ from nasface.annotations.records import Exif
 from nasface.errors import DataError
 from nasface.io.archives import open_file
 
-TURNED = ("JPEG", "MPO", "PNG", "WEBP")
+TURNED = ("JPEG", "MPO", "PNG", "WEBP", "AVIF")
 """Formats, in Pillow's words, whose EXIF orientation turns a picture only where that is asked for;
 a TIFF is turned in any case, by Pillow and by OpenCV."""
 

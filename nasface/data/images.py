@@ -19,6 +19,7 @@ from torch import Tensor
 from nasface.annotations.image_size import TURNED
 from nasface.annotations.names import IMAGE_SUFFIXES
 from nasface.data import jpeg, png
+from nasface.data.orientation import picture_as_shown
 from nasface.errors import DataError
 from nasface.io.archives import file_bytes, open_file
 from nasface.io.files import write_bytes
@@ -38,16 +39,23 @@ _CONTAINERS = (
 )
 _TIFF_SAMPLES = MappingProxyType({1: "unsigned integers", 2: "signed integers", 3: "floats"})
 
+_PFM = rb"P[Ff]\s"
+_AVIF = rb"....ftypavi[fs]"
+
 #: kind of file that a build of OpenCV may not read, or that lies in the place of a picture -> how
 #: it begins
 _UNREAD = MappingProxyType(
     {
         "HEIC": rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)",
-        "AVIF": rb"....ftypavi[fs]",
+        "AVIF": _AVIF,
         "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
         "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
         "a pointer of Git LFS": rb"version https://git-lfs",
+        "PFM": _PFM,
         "a page of the web": rb"\s*<(?i:!doctype html|html)",
+        "XML": rb"\s*<\?xml",
+        "PDF": rb"%PDF",
+        "a video": rb"....ftyp(iso[m2-9]|mp4[12]|M4V |qt  |avc1)|RIFF....AVI |\x1a\x45\xdf\xa3",
     }
 )
 
@@ -78,17 +86,21 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
             data = picture
     # Decoded as RGB, not converted: OpenCV 5.0 keeps some 900 bytes for every thread that has ever
     # converted colours, and images are checked in threads that come and go.
-    how = cv2.IMREAD_COLOR_RGB if exif else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    is_avif = re.match(_AVIF, data, re.DOTALL) is not None
+    turns = exif and not is_avif  # OpenCV 5.0 does not look at the turn of an AVIF file
+    how = cv2.IMREAD_COLOR_RGB if turns else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     except cv2.error:
         image = None
-    if image is None:
+    if image is None or re.match(_PFM, data):  # floats, of which OpenCV keeps whole numbers
         samples = _tiff_samples(data)
         if samples is not None:
             raise DataError(f"{path}: TIFF of {samples}, expected 8 or 16 bits per channel")
         accepted = " ".join(IMAGE_SUFFIXES)
         raise DataError(f"{path}: {_name_of(data)}, expected one of {accepted}")
+    if is_avif and exif:
+        image = picture_as_shown(np.asarray(image, np.uint8), read_orientation(path))
     return np.asarray(image, np.uint8)
 
 

@@ -1,11 +1,11 @@
-"""Boxes in pictures that EXIF turns: from those of the picture as shown to those as stored."""
+"""Pictures that EXIF turns, and their boxes: from those as stored to those as shown, and back."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
 
-from nasface.arrays import Float32
+from nasface.arrays import Float32, Image
 
 _Point = tuple[np.ndarray, np.ndarray]
 
@@ -23,6 +23,21 @@ _STORED: Mapping[int, Callable[..., _Point]] = MappingProxyType(
     }
 )
 _INVERSE = {6: 8, 8: 6}
+
+#: orientation -> whether rows and columns change places, then which of them are turned round
+_SHOWN: Mapping[int, tuple[bool, int, int]] = MappingProxyType(
+    {
+        **{1: (False, 1, 1), 2: (False, 1, -1), 3: (False, -1, -1), 4: (False, -1, 1)},
+        **{5: (True, 1, 1), 6: (True, 1, -1), 7: (True, -1, -1), 8: (True, -1, 1)},
+    }
+)
+
+
+def picture_as_shown(image: Image, orientation: int) -> Image:
+    """Return a stored picture (H, W, 3) turned by EXIF's orientation, 1 to 8."""
+    changes, rows, columns = _SHOWN[orientation]
+    turned = image.swapaxes(0, 1) if changes else image
+    return np.ascontiguousarray(turned[::rows, ::columns])
 
 
 def boxes_as_stored(boxes_M4: Float32, orientation: int, shown: tuple[int, int]) -> Float32:

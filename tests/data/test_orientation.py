@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from nasface.data.orientation import boxes_as_shown, boxes_as_stored
+from nasface.data.orientation import boxes_as_shown, boxes_as_stored, picture_as_shown
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -25,3 +25,13 @@ def test_a_drawn_box_is_where_pillow_shows_it(tmp_path: Path, orientation: int) 
 
 def test_no_box() -> None:
     assert boxes_as_stored(np.zeros((0, 4), np.float32), 6, (3, 4)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_as_pillow_turns_it(tmp_path: Path, orientation: int) -> None:
+    pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    shown = np.array(ImageOps.exif_transpose(Image.open(tmp_path / "a.png")))
+    np.testing.assert_array_equal(picture_as_shown(pixels, orientation), shown)
