@@ -1,18 +1,20 @@
 """Detection on files: drawn pictures and lists of faces in a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from nasface.annotations.names import LEAVE_OUT
 from nasface.annotations.records import ImageRecord
 from nasface.api.detector import FaceDetector, load_detector
 from nasface.api.engines import ONNX_FROM
 from nasface.data.inputs import list_inputs
 from nasface.data.reading import check_images
+from nasface.data.video import check_video, is_stream
 from nasface.engine.detect import DetectConfig, Finder, Found
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, DataError
 from nasface.progress import Progress, Silent, stop_on_interrupt
 from nasface.runs.folder import RunFolder, is_run_folder
 
@@ -30,9 +32,9 @@ def detect_files(
     ``inputs`` are files, folders, patterns such as ``holiday/*.jpg``, ``camera:0`` or addresses of
     streams. The folder holds the pictures and videos with boxes drawn, a sheet of the first ones
     (overview.jpg), detections.json and the same in COCO's form (coco.json). What cannot be read is
-    left out and listed in left_out.txt, or ends it with ``config.bad_images`` stop. Ctrl-C ends it,
-    and keeps what was found. Without a
-    ``detector``, that of ``config.weights`` is loaded: a released one unless set.
+    left out and listed in left_out.txt, or, with ``config.bad_images`` stop, refused before it
+    begins. Ctrl-C ends it, and keeps what was found. Without a ``detector``, that of
+    ``config.weights`` is loaded: a released one unless set.
 
     Raises:
         ConfigError: without a detector and weights, or for an engine that cannot run it.
@@ -48,6 +50,7 @@ def detect_files(
         none = np.empty((0, 4), np.float32)
         records = [ImageRecord(str(path), path, none, {}) for path in found.images]
         check_images(records, "stop", "given", progress, has_boxes=False)
+        _check_videos(found.videos)
     if detector is None:
         detector = load_detector(config.weights, config.device, precision=config.precision)
     elif detector.source is not None:
@@ -69,3 +72,13 @@ def detect_files(
             finder.finish()
         finder.found.stopped = stop.asked
     return finder.found
+
+
+def _check_videos(names: Iterable[str]) -> None:
+    """Raise DataError for a video file that cannot be read; cameras and streams begin when read."""
+    for name in names:
+        if not is_stream(name):
+            try:
+                check_video(name)
+            except DataError as problem:
+                raise DataError(f"{problem}; repair such videos, or {LEAVE_OUT}") from None

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import cv2
@@ -73,6 +73,17 @@ class Video:
     def close(self) -> None:
         """Let go of the file or camera."""
         self.capture.release()
+
+
+def check_video(name: str) -> None:
+    """Open a video file and read its first frame.
+
+    Raises:
+        DataError: if that fails.
+    """
+    with closing(Video(name)) as video:
+        if next(iter(video), None) is None:
+            raise DataError(f"{name}: holds no frame that can be read")
 
 
 class VideoFile:

@@ -51,7 +51,7 @@ class DetectConfig:
     """Score from which a detection is written and drawn."""
     bad_images: BadImages = "skip"
     """skip: images and videos that cannot be read are left out and reported; stop: one of them ends
-    the command. Images are checked before it begins."""
+    the command. Files are checked before it begins."""
     frames: int = 0
     """Frames to take of each video or camera; 0 takes all."""
     device: str = "auto"

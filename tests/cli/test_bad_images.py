@@ -86,6 +86,19 @@ def test_stop_ends_a_command_before_it_begins(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"no video"])
+def test_stop_holds_for_videos(place: Path, tmp_path: Path, capsys: Output, content: bytes) -> None:
+    (tmp_path / "clip.mp4").write_bytes(content)
+    words = f"{commands(place, 'sound')['detect']} {tmp_path}/clip.mp4 --out {tmp_path}/out"
+    assert main([*words.split(), "--bad-images", "stop"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "clip.mp4: OpenCV cannot open it as a video" in line
+    assert HINT in line
+    assert not (tmp_path / "out").exists()
+    assert main(words.split()) == 0
+    assert "clip.mp4" in (tmp_path / "out" / "left_out.txt").read_text()
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_skip_leaves_images_out_says_so_and_counts(
     place: Path, tmp_path: Path, capsys: Output, verb: str
