@@ -1,7 +1,7 @@
 """Annotated images, whatever data set they are of."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, overload
 
@@ -34,15 +34,28 @@ class ImageRecord:
     or height is read as 0. ``attributes`` maps what a data set says of its faces to int64 (M,).
     ``coco`` is there for images of a data set in COCO's form. ``shares_of`` is (height, width) of
     the image where its file has boxes in shares, which fit the picture as shown and as stored.
+    A path as text, and boxes as lists, are turned into what the fields are.
+
+    Raises:
+        ValueError: for boxes that are not (M, 4).
     """
 
     name: str
     path: Path
     boxes_M4: NDArray[np.float32]
-    attributes: Mapping[str, NDArray[np.int64]]
+    attributes: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     exif: Exif = "ignore"
     coco: CocoKeys | None = None
     shares_of: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        boxes_M4 = np.asarray(self.boxes_M4, np.float32)
+        if boxes_M4.size == 0:
+            boxes_M4 = boxes_M4.reshape(0, 4)
+        if boxes_M4.ndim != 2 or boxes_M4.shape[1] != 4:
+            raise ValueError(f"{self.name}: boxes must be (M, 4), got {boxes_M4.shape}")
+        object.__setattr__(self, "path", Path(self.path))
+        object.__setattr__(self, "boxes_M4", boxes_M4)
 
     @property
     def valid_M(self) -> NDArray[np.bool_]:

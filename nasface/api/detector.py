@@ -1,8 +1,7 @@
 """Face detectors: one class to detect with, train, evaluate, save and export."""
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,18 +14,20 @@ from nasface.arch.genotype import Genotype
 from nasface.detection.checkpoint import LoadedDetector, save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
+from nasface.detection.zoo import MODELS
 from nasface.device import choose_device
 from nasface.errors import ConfigError, RunError
 from nasface.inference.loading import read_detector
 from nasface.inference.onnx_runtime import ONNX_RUNTIME, Engine
 from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
 from nasface.inference.predict import InferenceConfig, detect_batch
-from nasface.models import DEFAULT_MODEL, ReleasedPrecision, weights_path
+from nasface.io.settings import with_settings
+from nasface.models import DEFAULT_MODEL, ReleasedPrecision, released_models, weights_path
 from nasface.nn.blocks import channels_last
 from nasface.structures import Candidates, Predictions
 
 if TYPE_CHECKING:
-    from nasface.annotations.records import AnnotatedDataset
+    from nasface.annotations.records import ImageRecord
     from nasface.deploy.config import ExportConfig
     from nasface.deploy.parity import ParityDifference
     from nasface.engine.evaluate import Evaluation
@@ -103,8 +104,14 @@ class FaceDetector(nn.Module):
         """See :class:`torch.nn.Module`.
 
         Raises:
-            ConfigError: for an ONNX file, which cannot be trained.
+            ConfigError: for an ONNX file, which cannot be trained. TypeError: for another mode
+                than True and False.
         """
+        if not isinstance(mode, bool):
+            raise TypeError(
+                f"train() sets the mode, True or False, got {type(mode).__name__}; "
+                "nasface.train(detector, data) trains a detector"
+            )
         if mode:
             _ = self.trainable
         self._copies = DetectingCopies()
@@ -152,7 +159,7 @@ class FaceDetector(nn.Module):
         pictures: Picture | Iterable[Picture],
         score_threshold: float = 0.5,
         *,
-        inference: InferenceConfig | None = None,
+        inference: InferenceConfig | Mapping[str, Any] | None = None,
         batch_size: int = 8,
         engine: Engine = "auto",
     ) -> list[Faces]:
@@ -160,27 +167,36 @@ class FaceDetector(nn.Module):
 
         A picture is a path (its EXIF orientation is applied), a uint8 array (H, W, 3) in RGB, a
         tensor (3, H, W) in RGB, uint8 or float in [0, 1], or a Pillow image, whose EXIF
-        orientation is not applied. Consecutive pictures of one size form a batch of at most
-        ``batch_size``; no more are in memory at a time. Faces below ``score_threshold`` are left
-        out. ``inference`` sets the test-time scales and the suppression. Boxes enter suppression
-        from its own ``score_threshold`` on; by default that is 0.02, or the ``score_threshold``
-        given here where that is lower.
+        orientation is not applied; or an annotated image of a data set. Images of OpenCV are BGR:
+        ``image[:, :, ::-1]`` is RGB. A folder or a pattern such as ``"photos/*.jpg"`` stands for
+        its images, sorted, an array (N, H, W, 3) or tensor (N, 3, H, W) for N pictures.
+
+        Consecutive pictures of one size form a batch of at most ``batch_size``; no more are in
+        memory at a time. Faces below ``score_threshold``, from 0 to 1, are left out. ``inference``
+        sets the test-time scales and the suppression, as a map such as ``{"longer_side": 640}`` or
+        an :class:`~nasface.inference.predict.InferenceConfig`. Boxes enter suppression from its own
+        ``score_threshold`` on; by default that is 0.02, or the ``score_threshold`` given here where
+        that is lower.
 
         ``engine`` runs the network: torch or onnxruntime. auto uses ONNX Runtime on the CPU, if it
         is installed, from the twentieth picture seen with the same weights. Boxes and scores of
         both engines agree up to rounding.
 
         Raises:
-            DataError: for a file that cannot be read. ValueError: for another kind of picture, or a
-                batch of none. ConfigError: for an engine that cannot run it. MissingPackageError:
-                for onnxruntime, without it.
+            DataError: for a file that cannot be read, or a folder without images. ValueError: for
+                another kind of picture, a batch of none, or a threshold out of range. ConfigError:
+                for an engine that cannot run it, or other settings. MissingPackageError: for
+                onnxruntime, without it.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
-        if inference is None:
-            inference = InferenceConfig()
-            least = min(inference.score_threshold, max(0.0, score_threshold))
-            inference = replace(inference, score_threshold=least)
+        if not 0 <= score_threshold <= 1:
+            raise ValueError(f"score_threshold must be from 0 to 1, got {score_threshold}")
+        if not isinstance(inference, InferenceConfig):
+            settings = {} if inference is None else inference
+            least = min(InferenceConfig().score_threshold, score_threshold)
+            base = InferenceConfig(score_threshold=least)
+            inference = with_settings(base, settings, "inference")
         inference = inference.finding_from(score_threshold)
         images = ((source_of(each), as_image(each)) for each in each_picture(pictures))
         found: list[Faces] = []
@@ -195,7 +211,7 @@ class FaceDetector(nn.Module):
         return found
 
     def evaluate(
-        self, dataset: "AnnotatedDataset | str | Path", protocol: str = "ap", **options: Any
+        self, dataset: "Sequence[ImageRecord] | str | Path", protocol: str = "ap", **options: Any
     ) -> "Evaluation":
         """Score it on annotated images; see :func:`nasface.evaluate`."""
         from nasface.api.evaluation import evaluate
@@ -307,8 +323,14 @@ def load_detector(
     Raises:
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
         MissingPackageError: for an exported file without its runtime.
-        ConfigError: for a device that is not there, or int8 of other weights.
+        ConfigError: for a device that is not there, a model without weights, or int8 of other
+            weights.
     """
+    if str(path) in MODELS and not Path(path).exists():
+        raise ConfigError(
+            f"{path}: has no released weights, expected {', '.join(released_models())} or a file; "
+            f"create_detector({str(path)!r}) has random ones"
+        )
     path = weights_path(path, precision)
     loaded = read_detector(path, choose_device(device))
     return FaceDetector(loaded.detector, loaded.config, loaded.genotype, loaded.metrics, path)

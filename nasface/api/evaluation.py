@@ -1,6 +1,6 @@
 """Evaluation of detectors, or of detections made elsewhere, by any protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, make_dataclass
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,8 @@ from torch import nn
 from nasface.annotations.coco_results import is_coco_results, read_coco_results
 from nasface.annotations.detections import ScoredBoxes, named_boxes
 from nasface.annotations.names import ImageNames
-from nasface.annotations.records import AnnotatedDataset
+from nasface.annotations.records import AnnotatedDataset, ImageRecord
+from nasface.api.arguments import annotated_images
 from nasface.api.detector import FaceDetector, load_detector
 from nasface.api.progress import shown_progress
 from nasface.data.check import BadImages, DataCheck
@@ -79,10 +80,10 @@ def _config_of(known: Protocol) -> type[EvaluateConfig]:
 
 def evaluate(
     detector: FaceDetector | str | Path | Mapping[str, ScoredBoxes],
-    dataset: AnnotatedDataset | str | Path,
+    dataset: Sequence[ImageRecord] | str | Path,
     protocol: str = "ap",
     *,
-    inference: InferenceConfig | None = None,
+    inference: InferenceConfig | Mapping[str, Any] | None = None,
     device: str = "auto",
     bad_images: BadImages = "stop",
     out: str | Path | None = None,
@@ -95,10 +96,11 @@ def evaluate(
     ``detector`` is a detector, the file of one, the files of detections made elsewhere in the
     protocol's form or in COCO's (a ``.json`` file), or these as name of an image -> boxes and
     scores. ``dataset`` is what :func:`read_dataset` returned (of a slice, only its images count),
-    or the folder of the data.
+    a list of :class:`ImageRecord`, or the folder of the data.
     ``protocol`` is ``ap``, ``widerface``, ``fddb``, ``coco`` or a registered one, and ``options``
     are its settings, such as ``ground_truth="text"``. With ``bad_images`` skip, an image that
-    cannot be read is noted, and its faces count as not found. With ``out``, settings, figures,
+    cannot be read is noted, and its faces count as not found. ``inference`` is how the detector is
+    applied, as of :meth:`FaceDetector.detect`. With ``out``, settings, figures,
     curves, their plot and the detections are written into a new folder, and ``resume`` goes on with
     a stopped evaluation.
 
@@ -109,7 +111,9 @@ def evaluate(
     """
     known = PROTOCOLS.find(protocol)
     settings = with_settings(known.options(), options, f"protocol {protocol}")
-    source = dataset if isinstance(dataset, AnnotatedDataset) else Path(dataset)
+    if not isinstance(inference, InferenceConfig):
+        inference = with_settings(InferenceConfig(), inference or {}, "inference")
+    source = _annotated(dataset)
     truth = known.read_truth(source, settings)
     given = _given(detector, known, truth)
     config = evaluate_config(protocol)(
@@ -117,7 +121,7 @@ def evaluate(
         **_source(detector, given is not None),
         data=str(folder_of(source)),
         device=device,
-        inference=inference or InferenceConfig(),
+        inference=inference,
         bad_images=bad_images,
     )
     folder = None if out is None else RunFolder(Path(out))
@@ -146,6 +150,15 @@ def evaluate(
         if folder is not None:
             _write(result, folder, given is None, shown)
     return result
+
+
+def _annotated(dataset: Sequence[ImageRecord] | str | Path) -> Source:
+    if isinstance(dataset, str | Path):
+        return Path(dataset)
+    images = annotated_images(dataset, "dataset")
+    if isinstance(images, AnnotatedDataset):
+        return images
+    return AnnotatedDataset(tuple(images), Path(), "val", "records")
 
 
 def _words(detector: object) -> str:

@@ -1,11 +1,13 @@
 """Detected faces, and pictures of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nasface.data.images import write_image
 from nasface.inference.annotate import draw_boxes
@@ -40,9 +42,27 @@ class DrawnImage:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Faces(Detections):
-    """The faces found in one picture; ``source`` is its file, where it came from one."""
+    """The faces found in one picture; ``source`` is its file, where it came from one.
+
+    ``for (x1, y1, x2, y2), score in faces`` goes through them, ``faces[faces.scores > 0.9]`` has
+    some of them.
+    """
 
     source: Path | None = None
+
+    def __iter__(self) -> Iterator[tuple[list[float], float]]:
+        """Yield box ``[x1, y1, x2, y2]`` and score of each face, as plain numbers."""
+        yield from zip(self.boxes.tolist(), self.scores.tolist(), strict=True)
+
+    def __getitem__(self, which: "int | slice | list[int] | Tensor") -> "Faces":
+        """Return some of the faces: one, a slice, or those of a mask or of numbers.
+
+        Raises:
+            IndexError: for a face that is not there.
+        """
+        if isinstance(which, int):
+            which = [which]
+        return Faces(self.boxes[which], self.scores[which], self.source)
 
     def draw(self, image: Picture | None = None) -> DrawnImage:
         """Draw boxes and scores on a copy of the picture, by default that of its file.

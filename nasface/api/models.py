@@ -17,14 +17,22 @@ from nasface.detection.necks.adapter import Neck
 from nasface.detection.necks.registry import uses_genotype
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, get_model_spec
 from nasface.device import choose_device
+from nasface.errors import ConfigError
 from nasface.io.settings import with_settings
+from nasface.models import released_models
 from nasface.nn.blocks import channels_last
 from nasface.random_streams import Purpose, torch_seed
 
 
-def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of detectors that match a pattern such as ``"*-dense"``, smallest first."""
-    return [name for name in MODELS if fnmatch(name, pattern)]
+def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
+    """Return the names of detectors that match a pattern such as ``"*-dense"``, smallest first.
+
+    They are those of :func:`create_detector`, which have random weights, or, with ``pretrained``,
+    the released ones, which :func:`nasface.load_detector` loads with theirs.
+    """
+    return [
+        name for name in (released_models() if pretrained else MODELS) if fnmatch(name, pattern)
+    ]
 
 
 def create_detector(
@@ -51,6 +59,11 @@ def create_detector(
         ConfigError: for an unknown model, setting or device, and settings that do not fit together.
         SpecError: for a genotype that is not there or does not fit.
     """
+    if model in released_models():
+        raise ConfigError(
+            f"model: {model} is a released detector; expected load_detector({model!r}), or its "
+            "config, for random weights"
+        )
     config = model if isinstance(model, DetectorConfig) else get_model_spec(model).detector
     config = with_settings(config, overrides, "detector")
     if genotype is None and uses_genotype(config.neck):

@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nasface.annotations.formats import read_dataset
 from nasface.annotations.records import ImageRecord
-from nasface.api.arguments import READING, refuse, source_of_settings
+from nasface.api.arguments import READING, annotated_images, refuse, source_of_settings
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
 from nasface.arch.genotype import Genotype
@@ -137,7 +136,7 @@ def search(
     )
     inputs = SearchInputs(
         space if isinstance(space, SearchSpace) else load_search_space(space),
-        read_dataset(data, "train") if isinstance(data, str | Path) else data,
+        annotated_images(data, "train"),
         None if prefix_genotype is None else _genotype(prefix_genotype),
         kept=kept,
     )

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nasface.annotations.formats import read_dataset
 from nasface.annotations.records import ImageRecord
-from nasface.api.arguments import READING, refuse, source_of_settings
-from nasface.api.detector import FaceDetector
+from nasface.api.arguments import READING, annotated_images, refuse, source_of_settings
+from nasface.api.detector import FaceDetector, as_detector
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
 from nasface.detection.zoo import MODELS
@@ -69,7 +68,7 @@ class TrainResult:
 
 
 def train(
-    detector: FaceDetector,
+    detector: FaceDetector | str | Path,
     train: Sequence[ImageRecord] | str | Path,
     val: Sequence[ImageRecord] | str | Path | None = None,
     *,
@@ -82,7 +81,8 @@ def train(
     """Train a detector in place, from the weights that it has.
 
     Args:
-        detector: of :func:`nasface.create_detector` or :func:`nasface.load_detector`.
+        detector: of :func:`nasface.create_detector` or :func:`nasface.load_detector`, or what the
+            latter loads: a name or file, which stays as it is.
         train: annotated images, such as :func:`nasface.read_dataset` gives, or the folder of a data
             set, whose training part is taken.
         val: images to evaluate on every ``evaluate_every`` epochs and at the end, or a folder whose
@@ -104,6 +104,7 @@ def train(
         NasfaceError: for arguments that do not fit, data or a folder that cannot be used.
     """
     refuse(settings, (*READING, "detector", "genotype", "model"))
+    detector = as_detector(detector)
     if epochs is not None:
         settings = {**settings, "epochs": epochs}
     module, genotype = detector.trainable, detector.genotype
@@ -119,8 +120,8 @@ def train(
     inputs = TrainInputs(
         module,
         genotype,
-        read_dataset(train, "train") if isinstance(train, str | Path) else train,
-        read_dataset(val, "val") if isinstance(val, str | Path) else val,
+        annotated_images(train, "train"),
+        None if val is None else annotated_images(val, "val"),
     )
     with shown_progress(progress) as shown:
         found = run_training(

@@ -1,5 +1,6 @@
 """Pictures in any accepted form, as the array that a detector takes."""
 
+import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
@@ -9,13 +10,17 @@ import PIL.Image
 import torch
 from torch import Tensor
 
+from nasface.annotations.records import ImageRecord
 from nasface.arrays import Image
 from nasface.data.images import read_image
+from nasface.data.inputs import list_inputs
 from nasface.data.video import VIDEO_SUFFIXES, is_stream, shown_name
 from nasface.errors import DataError
 
-Picture = str | os.PathLike[str] | Image | Tensor | PIL.Image.Image
+Picture = str | os.PathLike[str] | Image | Tensor | PIL.Image.Image | ImageRecord
 
+#: the kinds of Picture, as isinstance takes them
+_PICTURE = (str, os.PathLike, np.ndarray, Tensor, PIL.Image.Image, ImageRecord)
 #: what can be iterated over, but not for pictures
 _NO_PICTURES = (bytes, bytearray, memoryview, Mapping)
 _TAKEN = "a path, an array uint8 (H, W, 3) RGB, a tensor (3, H, W) or a Pillow image"
@@ -24,10 +29,21 @@ _TAKEN = "a path, an array uint8 (H, W, 3) RGB, a tensor (3, H, W) or a Pillow i
 def each_picture(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
     """One or several pictures as several.
 
+    A folder, or a path with ``*``, stands for its images, sorted; an array or tensor of four
+    dimensions for those along the first.
+
     Raises:
-        ValueError: for what is neither.
+        DataError: for a folder or pattern without images. ValueError: for what is neither.
     """
-    if isinstance(pictures, str | os.PathLike | np.ndarray | Tensor | PIL.Image.Image):
+    if isinstance(pictures, np.ndarray | Tensor) and pictures.ndim == 4:
+        return pictures
+    if isinstance(pictures, str | os.PathLike) and _is_several(os.fspath(pictures)):
+        name = os.fspath(pictures)
+        found = list_inputs([name], lambda path: False).images
+        if not found:
+            raise DataError(f"{name}: has videos only, expected images")
+        return list(found)
+    if isinstance(pictures, _PICTURE):
         return [pictures]
     if isinstance(pictures, _NO_PICTURES) or not isinstance(pictures, Iterable):
         kind = type(pictures).__name__
@@ -35,8 +51,15 @@ def each_picture(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
     return pictures
 
 
+def _is_several(path: str) -> bool:
+    is_pattern = glob.has_magic(path) and not os.path.exists(path) and not is_stream(path)
+    return os.path.isdir(path) or is_pattern
+
+
 def source_of(picture: Picture) -> Path | None:
     """Return the file of a picture, where it is one."""
+    if isinstance(picture, ImageRecord):
+        return picture.path
     return Path(picture) if isinstance(picture, str | os.PathLike) else None
 
 
@@ -63,6 +86,8 @@ def as_image(picture: object) -> Image:
     if isinstance(picture, str | os.PathLike):
         _check_is_file(os.fspath(picture))
         return read_image(Path(picture))
+    if isinstance(picture, ImageRecord):
+        return read_image(picture.path, exif=picture.exif == "apply")
     if isinstance(picture, PIL.Image.Image):
         picture = _of_pillow(picture)
     elif isinstance(picture, Tensor):
@@ -92,7 +117,7 @@ def _check_is_file(name: str) -> None:
             "use the command nasface detect"
         )
     if os.path.isdir(name):
-        raise DataError(f"{name}: is a folder, expected an image file, or several in a list")
+        raise DataError(f"{name}: is a folder among pictures, expected an image file")
 
 
 def _of_pillow(picture: PIL.Image.Image) -> Image:

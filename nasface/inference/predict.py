@@ -122,13 +122,13 @@ def _detect_view(
     height, width = images[0].shape[:2]
     scaled = [resize_by(image, view.scale) for image in images]
     rows, columns = scaled[0].shape[:2]
-    device = next((each.device for each in detector.parameters()), None)
+    weight = next((each for each in detector.parameters() if each.is_floating_point()), None)
     with torch.inference_mode():
         batch = to_batch(scaled)
         batch = batch.flip(3) if view.flip else batch
         # A detector of another runtime, which has no parameters, takes its images as they are.
-        if device is not None:
-            batch = batch.to(device).contiguous(memory_format=memory_format(device))
+        if weight is not None:
+            batch = batch.to(weight).contiguous(memory_format=memory_format(weight.device))
         output: Predictions | Candidates = detector(batch)
         found = [suppress(output, config, at) for at in range(len(images))]
     ratio = torch.tensor([width / columns, height / rows]).repeat(2)

@@ -63,9 +63,9 @@ def weights_path(name: str | Path, precision: ReleasedPrecision = "float32") -> 
     Released detectors alone have an int8 file.
 
     Raises:
-        ConfigError: for int8 of anything else.
-        ConfigError, RunError: for an address that leads to no weights. ConfigError: for a single
-            word that is no file, but nearly the name of a released detector.
+        ConfigError: for int8 of anything else, a folder that holds weights in other files, and a
+            single word that is no file, but nearly the name of a released detector.
+        ConfigError, RunError: for an address that leads to no weights.
     """
     models = released_models()
     if precision == "int8":
@@ -82,6 +82,9 @@ def weights_path(name: str | Path, precision: ReleasedPrecision = "float32") -> 
     if str(name) in models:
         return models[str(name)].weights
     path = Path(name)
+    inside = sorted(path.glob("*.safetensors"))
+    if inside:
+        raise ConfigError(f"{path}: is a folder; expected {' or '.join(map(str, inside))}")
     near = did_you_mean(str(name), models)
     if near and path.name == str(name) and not path.suffix and not path.exists():
         raise ConfigError(f"{name}: is no file and no released detector{near}")

@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -157,6 +158,78 @@ def test_pictures_are_taken_a_batch_at_a_time(detector: FaceDetector) -> None:
     assert all(taken <= 2 * at + 3 for at, taken in enumerate(calls))
 
 
+def test_folders_patterns_stacks_and_data_sets_are_several_pictures(
+    detector: FaceDetector, tmp_path: Path
+) -> None:
+    images = [picture(at) for at in range(3)]
+    for at, image in enumerate(images):
+        write_image(tmp_path / f"{at}.png", image)
+    expected = [each.scores.tolist() for each in detector.detect(images, 0.0, inference=TEST)]
+    stack = np.stack(images)
+    records = [
+        nasface.ImageRecord("a", tmp_path / f"{at}.png", np.zeros((0, 4), np.float32))
+        for at in range(3)
+    ]
+    for several in (
+        tmp_path,
+        str(tmp_path / "*.png"),
+        stack,
+        torch.from_numpy(stack).permute(0, 3, 1, 2),
+        records,
+    ):
+        found = detector.detect(several, 0.0, inference=TEST)
+        assert [each.scores.tolist() for each in found] == expected
+    assert [each.source for each in detector.detect(tmp_path)] == [each.path for each in records]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no image or video in"):
+        detector.detect(tmp_path / "empty")
+
+
+def test_settings_of_inference_are_a_map_as_well(detector: FaceDetector) -> None:
+    image = picture(3)
+    few = detector.detect(image, 0.0, inference={"max_detections": 2})[0]
+    assert len(few) == 2
+    with pytest.raises(ConfigError, match="inference: there is no 'longerside'; did you mean"):
+        detector.detect(image, inference={"longerside": 64})
+    for wrong in (-0.1, 30, float("nan")):
+        with pytest.raises(ValueError, match="score_threshold must be from 0 to 1"):
+            detector.detect(image, wrong)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_weights_of_two_bytes_detect(detector: FaceDetector, kind: torch.dtype) -> None:
+    image = picture(5)
+    (expected,) = detector.detect(image, 0.0, inference=TEST)
+    (found,) = copy.deepcopy(detector).to(kind).detect(image, 0.0, inference=TEST)
+    torch.testing.assert_close(found.scores, expected.scores, atol=0.05, rtol=0)
+    assert found.boxes.dtype == torch.float32
+
+
+def test_faces_are_gone_through_and_chosen(detector: FaceDetector) -> None:
+    (faces,) = detector.detect(picture(5), 0.0, inference=TEST)
+    assert [(box, score) for box, score in faces] == [
+        (faces.boxes[at].tolist(), float(faces.scores[at])) for at in range(5)
+    ]
+    assert torch.equal(faces[1].boxes, faces.boxes[1:2])
+    assert torch.equal(faces[:2].scores, faces.scores[:2])
+    assert len(faces[faces.scores > faces.scores[3]]) == 3
+    with pytest.raises(IndexError):
+        faces[5]
+
+
+def test_what_is_called_in_the_wrong_way_names_the_right_one(detector: FaceDetector) -> None:
+    with pytest.raises(TypeError, match=r"nasface\.train\(detector, data\) trains a detector"):
+        detector.train("data")  # type: ignore[arg-type]
+
+
+def test_what_is_no_file_of_weights_names_them(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"d0: has no released weights, expected asfd-nano"):
+        nasface.load_detector("d0")
+    write_lively_weights(tmp_path / "best.safetensors", DETECTOR)
+    with pytest.raises(ConfigError, match=r"is a folder; expected .*best\.safetensors$"):
+        nasface.load_detector(tmp_path)
+
+
 def test_what_is_no_picture(detector: FaceDetector, tmp_path: Path) -> None:
     anything: Any = object()
     with pytest.raises(DataError, match="no such"):
@@ -190,11 +263,12 @@ def test_what_is_no_picture(detector: FaceDetector, tmp_path: Path) -> None:
         ("rtsp://me:secret@example.org/1", r"^rtsp://example.org/1: is an address or a camera"),
         ("camera:0", "is an address or a camera"),
         ("film.MP4", r"film\.MP4: is a video"),
-        (tmp_path, f"{tmp_path.name}: is a folder"),
     ):
         for pictures in (name, [name]):
             with pytest.raises(DataError, match=what):
                 detector.detect(pictures)
+    with pytest.raises(DataError, match=f"{tmp_path.name}: is a folder among pictures"):
+        detector.detect([tmp_path])
     calls: list[Any] = ["a.jpg", [picture(1)], picture(1)]
     for anything in calls:
         with pytest.raises(ValueError, match=r"tensor \(B, 3, H, W\), got .* detector.detect"):

@@ -16,6 +16,12 @@ def test_list_models_by_pattern() -> None:
     assert nasface.list_models("z*") == []
 
 
+def test_released_detectors_are_listed_and_loaded() -> None:
+    assert nasface.list_models("asfd-*", pretrained=True) == ["asfd-nano", "asfd-small"]
+    with pytest.raises(ConfigError, match=r"expected load_detector\('asfd-nano'\)"):
+        nasface.create_detector("asfd-nano")
+
+
 def test_create_detector_is_the_model_of_the_zoo() -> None:
     detector = nasface.create_detector("d0", device="cpu")
     assert detector.config == MODELS["d0"].detector

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ import nasface
 from nasface.annotations.records import AnnotatedDataset
 from nasface.arch.io import save_genotype
 from nasface.engine.train import TrainConfig, run_training
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, DataError
 from nasface.progress import Silent
 
 SETTINGS: dict[str, Any] = {
@@ -182,6 +182,45 @@ def test_arguments_that_do_not_fit(
 def test_train_takes_folders(data: Path) -> None:
     result = nasface.train(untrained(), data, data, **(SETTINGS | {"epochs": 1}))
     assert result.metrics["images"] == 3
+
+
+class Numbered:
+    """What torch calls a data set: a length and items; iterated over, it does not end."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, at: int) -> Any:
+        return self.items[at % len(self)]
+
+
+def test_data_are_images_of_ones_own(images: AnnotatedDataset) -> None:
+    own = [nasface.ImageRecord(each.name, each.path, each.boxes_M4) for each in images]
+    result = nasface.train(untrained(), cast(Any, Numbered(own)), own, **SETTINGS)
+    assert result.metrics["images"] == len(images)
+    again = nasface.evaluate(result.detector, own, inference=SETTINGS.get("inference"))
+    assert again.ap == pytest.approx(result.metrics["ap"])
+
+
+@pytest.mark.parametrize("wrong", [Numbered([("a.jpg", [])]), iter([1]), [1, 2], 7])
+def test_data_of_another_kind_are_refused(wrong: Any, images: AnnotatedDataset) -> None:
+    expected = "expected a folder, what read_dataset returns, or a list of ImageRecord"
+    with pytest.raises(DataError, match=expected):
+        nasface.train(untrained(), wrong, **SETTINGS)
+    with pytest.raises(DataError, match=expected):
+        nasface.search("autofem", wrong)
+    with pytest.raises(DataError, match=expected):
+        nasface.evaluate(untrained(), wrong)
+
+
+def test_a_file_of_weights_is_trained_on(images: AnnotatedDataset, tmp_path: Path) -> None:
+    path = untrained().save(tmp_path / "w.safetensors")
+    result = nasface.train(path, images, **{**SETTINGS, "epochs": 1})
+    assert result.finished
+    assert result.detector.source == path
 
 
 def test_what_cannot_be_trained_is_refused(images: AnnotatedDataset) -> None:
