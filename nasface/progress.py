@@ -37,6 +37,14 @@ class Silent:
         """See :class:`Progress`."""
 
 
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it, such as ``3.4 h``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 class StopRequest:
     """Whether the user has pressed Ctrl-C."""
 

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from nasface.optional import need
-from nasface.progress import Progress, Silent
+from nasface.progress import Progress, Silent, duration
 
 
 class ConsoleProgress:
@@ -74,8 +74,8 @@ class ConsoleProgress:
         if not self.console.is_terminal and due:
             self.printed = now
             rate = (now - self.started) / max(1, self.done - self.first)
-            left = rate * (self.total - self.done)
-            self.note(f"{self.title} {self.done}/{self.total}  {left:.0f} s left  {shown}".rstrip())
+            left = duration(rate * (self.total - self.done))
+            self.note(f"{self.title} {self.done}/{self.total}  {left} left  {shown}".rstrip())
 
     def note(self, text: str) -> None:
         """Print a line that stays."""
@@ -119,7 +119,7 @@ class NotebookProgress:
         rate = (self.shown_at - self.started) / max(1, self.done - self.first)
         filled = 30 * self.done // max(1, self.total)
         bar = "█" * filled + "░" * (30 - filled)
-        left = f"{rate * (self.total - self.done):.0f} s left"
+        left = f"{duration(rate * (self.total - self.done))} left"
         line = f"{self.title} {bar} {self.done}/{self.total}  {left}  {figures}".rstrip()
         if self.handle is None:
             self.handle = self.display({"text/plain": line}, raw=True, display_id=True)

@@ -9,10 +9,11 @@ from typing import Annotated
 import tyro
 
 from nasface.cli.compare_models import estimate_models_plan, run_models_plan
-from nasface.cli.console import console_progress, duration, print_json, print_table, say
+from nasface.cli.console import console_progress, print_json, print_table, say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
 from nasface.presets import preset_path
+from nasface.progress import duration
 from nasface.studies.equal_latency import with_measured_limit
 from nasface.studies.estimate import estimate_comparison
 from nasface.studies.executors import EXECUTORS

@@ -3,8 +3,9 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from nasface.cli.console import console_progress, duration, print_json, print_table, say
+from nasface.cli.console import console_progress, print_json, print_table, say
 from nasface.errors import ConfigError
+from nasface.progress import duration
 from nasface.studies.side_by_side.estimate import estimate_models
 from nasface.studies.side_by_side.figure import plot_models
 from nasface.studies.side_by_side.plan import load_models_plan

@@ -52,14 +52,6 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     out.print(table)
 
 
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it, such as ``3.4 h``."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 @contextmanager
 def pictures_if_possible() -> Iterator[None]:
     """Go on without pictures, and say so, where the extra that draws them is missing."""

@@ -14,7 +14,6 @@ from nasface.api.table import Table
 from nasface.arch.genotype import Genotype
 from nasface.cli.console import (
     console_progress,
-    duration,
     pictures_if_possible,
     print_json,
     print_table,
@@ -26,6 +25,7 @@ from nasface.engine.log import flat_parameters
 from nasface.engine.search import SearchConfig
 from nasface.errors import ConfigError
 from nasface.io.yaml import plain_values
+from nasface.progress import duration
 from nasface.runs.folder import read_summary
 
 DRAWING, HISTORY_PLOT = "genotype.svg", "arch_history.png"

@@ -93,7 +93,7 @@ def row_text(row: Mapping[str, Any], run: StudyRun) -> str:
     for phase in ("search", "train"):
         if row.get(f"{phase}_seconds"):
             parts.append(f"{phase} {row[f'{phase}_seconds']:.0f} s")
-    return f"{run.label}, seed {run.seed}: {', '.join(parts)}"
+    return f"{run.title}: {', '.join(parts)}"
 
 
 def _compute(

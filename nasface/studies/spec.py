@@ -239,6 +239,12 @@ class StudyRun:
         return f"runs/{re.sub(r'[^A-Za-z0-9.+-]+', '-', self.label)}/seed-{self.seed}{again}"
 
     @property
+    def title(self) -> str:
+        """Its row, seed and, where a seed has several, number of training, as of its folder."""
+        again = f", training {self.training}" if self.training else ""
+        return f"{self.label}, seed {self.seed}{again}"
+
+    @property
     def search_path(self) -> str:
         """The folder of the run whose search it waits for, which may be itself: that of its
         supernet, or the first training of what the seed finds."""

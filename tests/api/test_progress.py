@@ -1,6 +1,7 @@
 """Which progress is shown where."""
 
 import sys
+import time
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,23 @@ def test_an_object_is_told_itself() -> None:
     mine = Silent()
     with shown_progress(mine) as shown:
         assert shown is mine
+
+
+def test_lines_of_a_pipe_have_number_time_left_and_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter(range(0, 100_000, 3000))
+    with ConsoleProgress() as shown:
+        monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+        shown.start("search", 5, done=2)
+        for _ in range(3):
+            shown.advance({"loss": 1.25})
+        monkeypatch.undo()
+    assert capsys.readouterr().err.splitlines() == [
+        "search 3/5  1.7 h left  loss 1.25",
+        "search 4/5  50.0 min left  loss 1.25",
+        "search 5/5  0 s left  loss 1.25",
+    ]
 
 
 def test_in_notebook_asks_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,7 @@ def test_rows_are_reported_one_by_one_and_said(compared: Compared) -> None:
     assert notes == said
     assert said[0].startswith("fpn, seed 0: ap 0.")
     assert said[0].endswith(" s")
+    assert row_text({}, replace(runs[0], training=2)) == "fpn, seed 0, training 2: ap none"
     assert failure.startswith("failed: ")
 
 
