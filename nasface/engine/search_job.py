@@ -189,8 +189,10 @@ class SearchJob(Job):
         def run(model: SearchableDetector, images: Tensor) -> object:
             return model.forward_train(images, mixture, first_shot=self.loss.loss.uses_first_shot)
 
-        model = copy.deepcopy(self.model)
-        widen(model.neck, self.widening.stages[-1])
+        model, widest = self.model, self.widening.stages[-1]
+        if model.neck.partial != widest:
+            model = copy.deepcopy(model)
+            widen(model.neck, widest)
         return footprint(model, run, self.input_shape, self.context.device)
 
     def state(self) -> dict[str, Any]:
