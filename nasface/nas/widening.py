@@ -65,10 +65,13 @@ def widen(supernet: Supernet, partial: int) -> list[nn.Parameter]:
     found: list[nn.Parameter] = []
     if partial == supernet.partial:
         return found
+    known: dict[tuple[object, ...], dict[str, nn.Module]] = {}
     for edge in supernet.partial_edges():
-        with torch.device("meta"):
-            templates = edge.candidates(partial)
-        for key, template in templates.items():
+        kind = (*edge.column_names.values(), edge.transform)
+        if kind not in known:
+            with torch.device("meta"):
+                known[kind] = edge.candidates(partial)
+        for key, template in known[kind].items():
             found += _grow(edge.operations[key], template)
         edge.partial = partial
     supernet.partial = partial

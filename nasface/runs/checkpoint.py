@@ -11,6 +11,7 @@ import torch
 from nasface.errors import NasfaceError, RunError
 from nasface.io.files import write_bytes
 from nasface.io.torch_file import load_torch_file
+from nasface.runs.packing import pack, unpack
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -21,7 +22,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """
     # In memory first: torch turns an error of the disk into one of its own that says nothing.
     whole = io.BytesIO()
-    torch.save(state, whole)
+    torch.save(pack(state), whole)
     write_bytes(path, whole.getbuffer(), sync=True)
 
 
@@ -34,6 +35,9 @@ def load_checkpoint(path: Path, kind: str) -> dict[str, Any]:
     if not path.is_file():
         raise RunError(f"{path}: no checkpoint there to resume from")
     state = load_torch_file(path)
+    if isinstance(state, dict):
+        with fitting(path):
+            state = unpack(state)
     if not isinstance(state, dict) or state.get("kind") != kind:
         found = state.get("kind") if isinstance(state, dict) else type(state).__name__
         raise RunError(f"{path}: holds {found!a:.60}, expected the checkpoint of a {kind}")
