@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nasface.annotations.classes import split_names
+from nasface.annotations.layout import SPLITS
 from nasface.annotations.names import excerpt, without_suffix
 from nasface.annotations.records import ImageRecord
 from nasface.errors import ConfigError, DataError
@@ -46,34 +48,55 @@ def part_by_file(records: Sequence[ImageRecord], split: str, path: Path) -> list
     """Return the ``train`` or ``val`` part by a file of names of images, with or without their
     suffix.
 
-    The file is a map ``{train: [...], val: [...]}`` in YAML or JSON, or a list, a name in a line,
-    of those for validation; all others are for training then.
+    The file is a map ``{train: [...], val: [...]}`` in YAML or JSON, whose ``test`` images are in
+    neither part, or a list, which may also have a name in a line, of those for validation; images
+    that no list of the file names are for training, unless it names those.
 
     Raises:
-        ConfigError: for another split. DataError: naming the file, for a name of no image, and if
-            the part would be empty.
+        ConfigError: for another split. DataError: naming the file, for a name of no image or of
+            two, an image in two parts, and if the part would be empty.
     """
     _check_split(split, "split_file")
-    listed = _names_in(path)
-    known = {without_suffix(record.name): record for record in records}
-    known |= {record.name: record for record in records}
-    parts: dict[str, set[str]] = {}
-    for part, names in listed.items():
+    known = _Known(records, path)
+    parts = {part: [known.find(name) for name in names] for part, names in _names_in(path).items()}
+    taken: dict[str, str] = {}
+    for part, names in parts.items():
         for name in names:
-            if name not in known:
-                raise DataError(
-                    f"{path}: {excerpt(name)} is no image of the data, expected names such as "
-                    f"{records[0].name if records else 'a.jpg'!r}"
-                )
-        parts[part] = {known[name].name for name in names}
-    shared = sorted(parts.get("train", set()) & parts["val"])
-    if shared:
-        raise DataError(f"{path}: {excerpt(shared[0])} is in both parts, expected it in one")
-    wanted = parts.get(split, known.keys() - parts["val"])
+            if taken.setdefault(name, part) != part:
+                raise DataError(f"{path}: {excerpt(name)} is in both parts, expected it in one")
+    others = [record.name for record in records if record.name not in taken]
+    wanted = set(parts.get(split, others))
     found = [record for record in records if record.name in wanted]
     if not found:
         raise DataError(f"{path}: leaves no image for part {split!r}, expected some")
     return found
+
+
+class _Known:
+    """The images of a data set, to be found by what a file calls them."""
+
+    def __init__(self, records: Sequence[ImageRecord], path: Path) -> None:
+        self.path = path
+        self.names = [record.name for record in records]
+        self.by_stem: dict[str, list[str]] = {}
+        for name in self.names:
+            self.by_stem.setdefault(without_suffix(name), []).append(name)
+        self.by_name = {name: [name] for name in self.names}
+
+    def find(self, written: str) -> str:
+        name = written.replace("\\", "/").removeprefix("./")
+        found = self.by_name.get(name) or self.by_stem.get(name, [])
+        if len(found) > 1:
+            raise DataError(
+                f"{self.path}: {excerpt(written)} may be {found[0]!r} or {found[1]!r}, expected "
+                "one of them"
+            )
+        if not found:
+            raise DataError(
+                f"{self.path}: {excerpt(written)} is no image of the data, expected names such as "
+                f"{self.names[0] if self.names else 'a.jpg'!r}"
+            )
+        return found[0]
 
 
 def _check_split(split: str, setting: str) -> None:
@@ -86,11 +109,16 @@ def _names_in(path: Path) -> Mapping[str, Sequence[str]]:
     if path.suffix.lower() not in (".yaml", ".yml", ".json"):
         return {"val": [line.strip() for line in text.split("\n") if line.strip()]}
     values: Any = parse_yaml(text, str(path), DataError)
-    is_map = isinstance(values, dict) and "val" in values and set(values) <= {"train", "val"}
-    if not is_map or not all(
-        isinstance(names, list) and all(isinstance(name, str) for name in names)
-        for names in values.values()
-    ):
-        raise DataError(f"{path}: is no map of names of images, expected {{train: [], val: []}}")
-    found: Mapping[str, Sequence[str]] = values
-    return found
+    if isinstance(values, list):
+        values = {"val": values}
+    if isinstance(values, dict):
+        words = {word: split for split in SPLITS for word in split_names(split)}
+        found = {words.get(str(key).lower()): names for key, names in values.items()}
+        is_whole = None not in found and "val" in found and len(found) == len(values)
+        if is_whole and all(map(_are_names, found.values())):
+            return {str(part): names for part, names in found.items()}
+    raise DataError(f"{path}: is no map of names of images, expected {{train: [], val: []}}")
+
+
+def _are_names(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(each, str) for each in values)

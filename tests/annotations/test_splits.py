@@ -52,6 +52,9 @@ def test_fractions_that_do_not_divide() -> None:
         ("val.txt", "e/1.jpg\n\ne/3\n"),
         ("parts.json", json.dumps({"val": ["e/1.jpg", "e/3.jpg"]})),
         ("parts.yaml", "train: [e/0.jpg, e/2.jpg, e/4.jpg]\nval: [e/3, e/1]\n"),
+        ("windows.txt", "./e/1.jpg\r\ne\\3.jpg\r\n"),
+        ("val.json", '["e/1", "e/3"]'),
+        ("parts.YML", "TRAIN: [e/0, e/2, e/4]\nvalidation: [e/1, e/3]\n"),
     ],
 )
 def test_a_file_divides(tmp_path: Path, file: str, text: str) -> None:
@@ -67,7 +70,10 @@ def test_a_file_divides(tmp_path: Path, file: str, text: str) -> None:
         ("v.txt", "e/9.jpg", r"'e/9\.jpg' is no image of the data, expected names such as 'e/0"),
         ("v.txt", "\n", r"v\.txt: leaves no image for part 'val', expected some"),
         ("v.yaml", "{val: []}", r"v\.yaml: leaves no image for part 'val'"),
-        ("v.yaml", "[a, b]", "is no map of names"),
+        ("v.yaml", "[a, b]", "'a' is no image of the data"),
+        ("v.yaml", "{val: [e/1], valid: [e/2]}", "is no map of names"),
+        ("v.yaml", "{val: [e/1], other: [e/2]}", "is no map of names"),
+        ("v.yaml", "{test: [e/1], val: [e/1.jpg]}", r"'e/1\.jpg' is in both parts"),
         ("v.json", '{"val": [3]}', "is no map of names"),
         ("v.json", '{"train": ["e/1"]}', "is no map of names"),
         ("v.yaml", "{train: [e/1], val: [e/1.jpg]}", r"'e/1\.jpg' is in both parts"),
@@ -77,6 +83,24 @@ def test_malformed_files(tmp_path: Path, file: str, text: str, message: str) -> 
     (tmp_path / file).write_text(text)
     with pytest.raises(DataError, match=message):
         part_by_file(records(5), "val", tmp_path / file)
+
+
+def test_images_for_tests_are_in_neither_part(tmp_path: Path) -> None:
+    (tmp_path / "parts.json").write_text('{"val": ["e/1"], "test": ["e/0", "e/4"]}')
+    train, val = (part_by_file(records(5), p, tmp_path / "parts.json") for p in ("train", "val"))
+    assert (names(train), names(val)) == (["e/2.jpg", "e/3.jpg"], ["e/1.jpg"])
+
+
+def test_a_name_without_suffix_of_two_images(tmp_path: Path) -> None:
+    """One of them was taken without a word."""
+    none = np.zeros((0, 4), np.float32)
+    every = [ImageRecord(name, Path(name), none, {}) for name in ("e/a.jpg", "e/a.png", "b.jpg")]
+    (tmp_path / "val.txt").write_text("e/a\n")
+    with pytest.raises(DataError, match=r"'e/a' may be 'e/a\.jpg' or 'e/a\.png', expected one"):
+        part_by_file(every, "val", tmp_path / "val.txt")
+    (tmp_path / "val.txt").write_text("e/a.png\n")
+    assert names(part_by_file(every, "val", tmp_path / "val.txt")) == ["e/a.png"]
+    assert names(part_by_file(every, "train", tmp_path / "val.txt")) == ["e/a.jpg", "b.jpg"]
 
 
 def test_the_training_part_is_divided(tmp_path: Path) -> None:
