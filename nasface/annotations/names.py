@@ -61,6 +61,12 @@ def with_suffix(name: str) -> str:
     return name if has_image_suffix(name) else f"{name}.jpg"
 
 
+def folded_name(name: str) -> str:
+    """Return a name as systems compare it that do not tell the case of letters, or the ways to
+    write an accent, apart."""
+    return _composed(name).lower()
+
+
 def excerpt(line: str) -> str:
     """Return a line, or its beginning, in quotes."""
     return repr(line if len(line) <= 60 else line[:57] + "...")
@@ -165,9 +171,10 @@ def by_image(
 def locate_images(folder: Path, names: Iterable[str], any_suffix: bool) -> dict[str, Path]:
     """Return the files of those images that are there.
 
-    A file whose name differs in the case of its letters is found as well, if it is the only one:
-    systems that do not tell case apart made many annotations. With ``any_suffix``, for names from
-    a format without suffixes, so is one that has another image suffix.
+    A file whose name differs in the case of its letters, or in how accents are written, is found as
+    well, if it is the only one: systems that do not tell them apart made many annotations. With
+    ``any_suffix``, for names from a format without suffixes, so is one that has another image
+    suffix.
 
     Raises:
         DataError: naming two files, either of which may be meant.
@@ -185,7 +192,7 @@ def locate_images(folder: Path, names: Iterable[str], any_suffix: bool) -> dict[
                 listings[path.parent] = _Listing(path.parent)
             listing = listings[path.parent]
             others = listing.by_stem.get(without_suffix(path.name), []) if any_suffix else []
-            for alike in listing.in_lower_case(path.name, any_suffix):
+            for alike in listing.alike(path.name, any_suffix):
                 if not others and len(alike) == 1 and alike[0] not in taken:
                     others = alike
             if len(others) > 1:
@@ -200,24 +207,25 @@ def _composed(name: str) -> str:
 
 
 class _Listing:
-    """The images of a folder by their names without suffix, and by both in lower case."""
+    """The images of a folder by their names without suffix, and by both as of
+    :func:`folded_name`."""
 
     def __init__(self, folder: Path) -> None:
         self.by_stem: dict[str, list[Path]] = {}
-        self.by_lower_name: dict[str, list[Path]] = {}
-        self.by_lower_stem: dict[str, list[Path]] = {}
+        self.by_folded_name: dict[str, list[Path]] = {}
+        self.by_folded_stem: dict[str, list[Path]] = {}
         for path in sorted(folder.iterdir()) if os.path.isdir(folder) else []:
             if has_image_suffix(path.name) and path.is_file():
                 stem = without_suffix(path.name)
                 self.by_stem.setdefault(stem, []).append(path)
-                self.by_lower_name.setdefault(path.name.lower(), []).append(path)
-                self.by_lower_stem.setdefault(stem.lower(), []).append(path)
+                self.by_folded_name.setdefault(folded_name(path.name), []).append(path)
+                self.by_folded_stem.setdefault(folded_name(stem), []).append(path)
 
-    def in_lower_case(self, name: str, any_suffix: bool) -> Iterator[list[Path]]:
-        """Yield the images whose names, or names without suffix, differ in case alone."""
-        yield self.by_lower_name.get(name.lower(), [])
+    def alike(self, name: str, any_suffix: bool) -> Iterator[list[Path]]:
+        """Yield the images of the same folded name, then those of the same one without suffix."""
+        yield self.by_folded_name.get(folded_name(name), [])
         if any_suffix:
-            yield self.by_lower_stem.get(without_suffix(name).lower(), [])
+            yield self.by_folded_stem.get(folded_name(without_suffix(name)), [])
 
 
 def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

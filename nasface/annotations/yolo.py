@@ -25,6 +25,7 @@ from nasface.annotations.names import (
 )
 from nasface.annotations.records import ImageRecord
 from nasface.annotations.yolo_labels import (
+    find_labels,
     is_label_file,
     label_files,
     read_labels,
@@ -88,7 +89,11 @@ def read_yolo(
     if not images:
         raise DataError(f"{file}: split {split!r} holds no image")
     has_points = "kpt_shape" in values
-    labels = {name: read_labels(path, has_points) for name, path in images.items()}
+    files = find_labels(images.values())
+    labels = {
+        name: read_labels(files[path], has_points) if path in files else []
+        for name, path in images.items()
+    }
     every = [label for each in labels.values() for label in each]
     strange = next((label for label in every if label.number not in names), None)
     if strange is not None:

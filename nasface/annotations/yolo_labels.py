@@ -6,17 +6,21 @@ files of yolov5-face and yolov7-face have the five of a face (10 or 15 numbers) 
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasface.annotations.names import excerpt, without_suffix
+from nasface.annotations.names import excerpt, folded_name, without_suffix
 from nasface.errors import DataError
 from nasface.io.files import read_text
 
+_LABELS: Mapping[str, str] = MappingProxyType(
+    {"images": "labels", "Images": "Labels", "IMAGES": "LABELS"}
+)
 _BOX = 4
 _FIVE_POINTS = _BOX + 10
 """Numbers of a box with five points; as many as those of a polygon with seven."""
@@ -54,26 +58,64 @@ def label_files(image: Path) -> Iterator[Path]:
     the last one first, else beside it."""
     name, parts = f"{without_suffix(image.name)}.txt", image.parts[:-1]
     for at in range(len(parts) - 1, -1, -1):
-        if parts[at] == "images":
-            yield Path(*parts[:at], "labels", *parts[at + 1 :], name)
+        if parts[at].lower() == "images":
+            for word in dict.fromkeys((_LABELS.get(parts[at], "labels"), *_LABELS.values())):
+                yield Path(*parts[:at], word, *parts[at + 1 :], name)
     yield image.with_name(name)
 
 
 def is_label_file(path: Path) -> bool:
     """Tell whether a path is that of a text file in a folder ``labels``."""
-    return path.suffix.lower() == ".txt" and "labels" in path.parts[:-1]
+    folders = (part.lower() for part in path.parts[:-1])
+    return path.suffix.lower() == ".txt" and "labels" in folders
 
 
-def read_labels(image: Path, has_points: bool) -> list[Label]:
-    """Return the rows of the label file of an image; none where there is no file.
+def find_labels(images: Collection[Path]) -> dict[Path, Path]:
+    """Return the label files of those images that have one.
+
+    The name may differ in the case of its letters, as systems that do not tell case apart leave it.
+
+    Raises:
+        DataError: naming two images that differ in their suffix only, and so share their labels.
+    """
+    listings: dict[Path, dict[str, list[str]]] = {}
+
+    def alike(path: Path) -> list[str]:
+        """The files in the folder of a path that have its name, but for the case of letters."""
+        if path.parent not in listings:
+            listing = listings[path.parent] = {}
+            for name in os.listdir(path.parent) if os.path.isdir(path.parent) else ():
+                listing.setdefault(folded_name(name), []).append(name)
+        return listings[path.parent].get(folded_name(path.name), [])
+
+    found: dict[Path, Path] = {}
+    owners: dict[Path, Path] = {}
+    for image in images:
+        path = next((each for each in label_files(image) if each.name in alike(each)), None)
+        if path is not None:
+            other = owners.setdefault(path, image)
+            if other != image:
+                raise DataError(
+                    f"{path}: is the label file of {other.name} and of {image.name}; rename one of "
+                    "the images, and its labels"
+                )
+            found[image] = path
+    for image in images:
+        if image not in found:
+            near = (each.with_name(names[0]) for each in label_files(image)
+                    if len(names := alike(each)) == 1)  # fmt: skip
+            path = next((each for each in near if each not in owners), None)
+            if path is not None:
+                found[image], owners[path] = path, image
+    return found
+
+
+def read_labels(path: Path, has_points: bool) -> list[Label]:
+    """Return the rows of a label file.
 
     Raises:
         DataError: naming file and line.
     """
-    tried = (each.with_suffix(suffix) for each in label_files(image) for suffix in (".txt", ".TXT"))
-    path = next((each for each in tried if os.path.isfile(each)), None)
-    if path is None:
-        return []
     lines = enumerate(read_text(path, DataError, "labels").split("\n"), 1)
     return [_label(line, f"{path}:{at}", has_points) for at, line in lines if line.strip()]
 

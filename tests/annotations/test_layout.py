@@ -108,3 +108,11 @@ def test_names_without_suffix_may_differ_in_case(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("image,xmin,ymin,xmax,ymax\na,1,2,10,20\nc,1,2,10,20\n")
     with pytest.raises(DataError, match="c: image is missing"):
         read_dataset(tmp_path)
+
+
+def test_accents_may_be_written_in_two_ways(tmp_path: Path) -> None:
+    """Archives that were made on macOS have them apart from their letters."""
+    write_image(tmp_path / "e\u0301.png", np.zeros((48, 40, 3), np.uint8))
+    (tmp_path / "f.csv").write_text("image,xmin,ymin,xmax,ymax\n\u00e9.png,1,2,10,20\n", "utf-8")
+    (record,) = read_dataset(tmp_path)
+    assert record.path.is_file()

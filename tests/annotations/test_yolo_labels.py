@@ -1,10 +1,19 @@
+import os
+import unicodedata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasface.annotations.yolo_labels import Label, read_labels, rows_have_points
+from nasface.annotations.yolo_labels import (
+    Label,
+    find_labels,
+    label_files,
+    read_labels,
+    rows_have_points,
+)
 from nasface.errors import DataError
 
 SETTINGS = Path("data.yaml")
@@ -68,10 +77,56 @@ def test_the_box_of_every_row_with_points(box: tuple[float, ...], places: list[f
 def test_places_of_rows(tmp_path: Path) -> None:
     image = tmp_path / "images" / "a.b.jpg"
     (tmp_path / "labels").mkdir()
-    assert read_labels(image, has_points=False) == []
+    assert find_labels([image]) == {}
     (tmp_path / "labels" / "a.b.txt").write_bytes(
         b"\xef\xbb\xbf0 .5 .5 .1 .2\r\n\r\n1 .5 .5 1 1\r\n"
     )
-    first, second = read_labels(image, has_points=False)
+    found = find_labels([image])
+    assert found == {image: tmp_path / "labels" / "a.b.txt"}
+    first, second = read_labels(found[image], has_points=False)
     assert first.values == (0.5, 0.5, 0.1, 0.2)
     assert (second.number, second.place) == (1, f"{tmp_path}/labels/a.b.txt:3")
+
+
+NAMES = st.sampled_from(["a.jpg", "A.JPG", "a.png", "b.jpg", "B.jpg", "é.jpg", "e\u0301.jpg"])
+LABELS = st.sampled_from(
+    ["a.txt", "A.TXT", "A.txt", "b.TXT", "B.txt", "É.txt", "é.txt", "E\u0301.TXT", "c.txt"]
+)
+FOLDERS = st.sampled_from(
+    [("images", "labels"), ("Images", "Labels"), ("IMAGES", "labels"), ("p", "p")]
+)
+
+
+@given(st.sets(NAMES, min_size=1), st.sets(LABELS), FOLDERS)
+def test_label_files_are_found_whatever_the_case(
+    names: set[str], labels: set[str], folders: tuple[str, str]
+) -> None:
+    """Against a slow literal reading: the same name, else the only one but for case and accents
+    that is no other image's."""
+    with TemporaryDirectory() as place:
+        images = [Path(place, folders[0], name) for name in sorted(names)]
+        (Path(place) / folders[1]).mkdir()
+        for name in labels:
+            (Path(place) / folders[1] / name).touch()
+        there = set(os.listdir(Path(place) / folders[1]))
+
+        def fold(name: str) -> str:
+            return unicodedata.normalize("NFC", name).lower()
+
+        own = {name: f"{name[:-4]}.txt" for name in sorted(names) if f"{name[:-4]}.txt" in there}
+        if len(set(own.values())) < len(own):
+            with pytest.raises(DataError, match="is the label file of"):
+                find_labels(images)
+            return
+        for name in sorted(names - own.keys()):
+            near = [each for each in there if fold(each) == fold(f"{name[:-4]}.txt")]
+            if len(near) == 1 and near[0] not in own.values():
+                own[name] = near[0]
+        found = {image.name: path.name for image, path in find_labels(images).items()}
+        assert found == own
+
+
+def test_labels_are_written_beside_folders_called_images() -> None:
+    assert next(label_files(Path("x/images/a.jpg"))) == Path("x/labels/a.txt")
+    assert next(label_files(Path("x/Images/a.jpg"))) == Path("x/Labels/a.txt")
+    assert next(label_files(Path("x/y/a.jpg"))) == Path("x/y/a.txt")
