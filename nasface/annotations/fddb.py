@@ -118,7 +118,8 @@ def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBo
     archive: of those called ``fold-01-out.txt`` and the like or, without any, of all.
 
     ``names`` are those of the images. In the files they may have a suffix, ``_`` instead of
-    ``/``, and folders in front, such as ``originalPics/``.
+    ``/``, and folders in front, such as ``originalPics/``. A file of one image may tell it by its
+    own name and folders, as files of WIDER FACE do.
 
     Returns image -> boxes ``x1 y1 x2 y2`` or ellipses (N, 5), with scores; all of a set of files
     have the same form. An entry of no image keeps its name as written.
@@ -130,7 +131,7 @@ def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBo
     if not texts:
         raise DataError(f"{path}: holds no .txt file of detections")
     images = ImageNames(names, joined=True)
-    found = by_image(_entries(texts), images, str(path))
+    found = by_image(_entries(texts, images), images, str(path))
     if not found:
         raise DataError(f"{path}: holds no detections, expected names such as {images.example!r}")
     return found
@@ -173,23 +174,30 @@ def _fold_files(root: Path) -> list[tuple[int, Path]]:
     return [(0, others[0])]
 
 
-def _texts_of_detections(path: Path) -> list[tuple[str, str]]:
-    """Text and source of each file; notes and curves may lie beside those called as folds."""
+def _texts_of_detections(path: Path) -> list[tuple[str, str, str]]:
+    """Name without suffix, text and source of each file; notes and curves may lie beside those
+    called as folds."""
     if not (path.is_dir() or is_archive(path)):
-        return [(read_text(path, DataError, _WHAT), str(path))]
+        return [(path.stem, read_text(path, DataError, _WHAT), str(path))]
     files = list(text_files(path))
     named = [each for each in files if _FOLD.search(each[0].lower())]
     return [
-        (decode_text(data, source, DataError, _WHAT), source) for _, data, source in named or files
+        (name, decode_text(data, source, DataError, _WHAT), source)
+        for name, data, source in named or files
     ]
 
 
-def _entries(texts: Sequence[tuple[str, str]]) -> Iterator[tuple[str, ScoredBoxes, str]]:
+def _entries(
+    texts: Sequence[tuple[str, str, str]], images: ImageNames
+) -> Iterator[tuple[str, ScoredBoxes, str]]:
     """Name, detections and place of each block of files of detections."""
     columns: tuple[int, ...] = (RECTANGLE, ELLIPSE)
-    for text, source in texts:
-        for name, rows, place in _blocks(text, source, columns):
-            yield name, ScoredBoxes.of_rows(rows), place
+    for file, text, source in texts:
+        blocks = list(_blocks(text, source, columns))
+        for name, rows, place in blocks:
+            is_file_of_image = len(blocks) == 1 and images.find(name) is None
+            own = is_file_of_image and images.find(file) is not None
+            yield file if own else name, ScoredBoxes.of_rows(rows), place
             if len(rows):
                 columns = (rows.shape[1],)
 

@@ -213,3 +213,17 @@ def test_the_official_annotations(nasface_data: Path) -> None:
     images = read_fddb_truth(nasface_data / "fddb")
     assert len(images) == 2845
     assert sum(len(image.ellipses_M5) for image in images) == 5171
+
+
+def test_files_of_one_image_are_named_by_their_path(tmp_path: Path) -> None:
+    """As `nasface evaluate` leaves them, whose first line has no folder."""
+    names = ["2002/07/19/big/img_1.jpg", "2003/a/img_1.jpg"]
+    for at, name in enumerate(names):
+        path = (tmp_path / "found" / name).with_suffix(".txt")
+        path.parent.mkdir(parents=True)
+        path.write_text(f"img_1\n1\n{at} 2 3 4 .5\n")
+    found = read_fddb_detections(tmp_path / "found", names)
+    assert [found[name].boxes_N4[0, 0] for name in names] == [0, 1]
+    shutil.make_archive(str(tmp_path / "found"), "zip", tmp_path / "found")
+    again = read_fddb_detections(tmp_path / "found.zip", names)
+    assert [again[name].boxes_N4[0, 0] for name in names] == [0, 1]
