@@ -7,6 +7,7 @@ its polygons.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from nasface.annotations.layout import (
     write_below,
 )
 from nasface.annotations.names import check_image_name, excerpt
-from nasface.annotations.records import CocoKeys, ImageRecord
+from nasface.annotations.records import CocoKeys, ImageRecord, stated_size
 from nasface.annotations.tool_forms import hint_of_tool
 from nasface.annotations.widerface import ATTRIBUTES
 from nasface.errors import DataError
@@ -78,6 +79,7 @@ def read_coco(
         category = _without_parents(content, category)
     faces = faces_among(category, classes, str(path))
     names: dict[Any, str] = {}
+    sizes: dict[Any, tuple[int, int] | None] = {}
     seen: set[str] = set()
     plain = plain_names(_written_names(content, path), path.parent, str(path))
     for each in content["images"]:
@@ -86,6 +88,7 @@ def read_coco(
         if _key(each, "id", path) in names or name in seen:
             raise DataError(f"{path}: image {excerpt(name)} occurs twice, expected each once")
         names[each["id"]] = name
+        sizes[each["id"]] = stated_size(each.get("height"), each.get("width"))
         seen.add(name)
     if not names:
         raise DataError(f"{path}: names no image")
@@ -109,7 +112,10 @@ def read_coco(
     tops = list(dict.fromkeys((path.parent, root if root.is_dir() else path.parent, top)))
     places = find_images(path, tops, split, list(names.values()), need_images)
     return [
-        _record(name, places[name], faces_of[image], CocoKeys(image, frozenset(faces)))
+        replace(
+            _record(name, places[name], faces_of[image], CocoKeys(image, frozenset(faces))),
+            stated_size=sizes[image],
+        )
         for image, name in names.items()
     ]
 

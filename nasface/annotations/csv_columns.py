@@ -53,6 +53,9 @@ _VIA_SHAPE, _VIA_CLASS = "regionshapeattributes", "regionattributes"
 _CLASS = ("class", "label", "classname", "labelname", "category", "categoryname", "classid")
 _SPLIT = ("split", "subset", "set", "usage")
 
+_SIZES = (("imageheight", "imagewidth"), ("imgheight", "imgwidth"), ("height", "width"))
+"""Columns of the size of the image; the last are those of the box where it has no corners."""
+
 _FLAG_COLUMNS = {
     "difficult": ("difficult", "isdifficult"),
     "iscrowd": ("iscrowd", "crowd", "isgroupof"),
@@ -80,7 +83,8 @@ class Columns:
     """Names of the columns of a table, None for what it has not.
 
     ``box`` makes corners ``x1 y1 x2 y2`` of a row, or None where it has no face; it raises
-    ValueError for what is no number. ``flags`` maps attributes of a face to their columns.
+    ValueError for what is no number. ``flags`` maps attributes of a face to their columns, and
+    ``size`` are those of the image's height and width.
     """
 
     image: str | None
@@ -88,6 +92,7 @@ class Columns:
     split: str | None
     box: Callable[[Row], Corners | None] | None
     flags: Mapping[str, str]
+    size: tuple[str, str] | None
 
 
 def columns_of(header: Sequence[str]) -> Columns:
@@ -99,7 +104,15 @@ def columns_of(header: Sequence[str]) -> Columns:
         _first(_SPLIT, header),
         _box_reader(header),
         {flag: name for flag, name in flags.items() if name is not None},
+        _size_columns(header),
     )
+
+
+def _size_columns(header: Sequence[str]) -> tuple[str, str] | None:
+    has_corners = any(set(names) <= set(header) for names in _CORNERS)
+    has_one = _first(_ONE_COLUMN, header) is not None
+    known = _SIZES if has_corners or has_one else _SIZES[:-1]
+    return next((names for names in known if set(names) <= set(header)), None)
 
 
 def _first(names: Sequence[str], header: Sequence[str]) -> str | None:

@@ -27,7 +27,7 @@ from nasface.annotations.layout import (
     write_below,
 )
 from nasface.annotations.names import check_image_name, has_image_suffix
-from nasface.annotations.records import ImageRecord
+from nasface.annotations.records import ImageRecord, stated_size
 from nasface.errors import DataError
 from nasface.io.files import read_text
 
@@ -37,11 +37,13 @@ _FAR = 1e9
 
 @dataclass
 class _Rows:
-    """Boxes ``x1 y1 x2 y2`` of an image, with the class and flags of each."""
+    """Boxes ``x1 y1 x2 y2`` of an image, with the class and flags of each, and its size as the
+    table states it."""
 
     boxes: list[Corners] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     flags: list[list[int]] = field(default_factory=list)
+    size: tuple[int, int] | None = None
 
 
 def is_csv(root: Path) -> bool:
@@ -130,7 +132,14 @@ def _record(
     boxes_M4[:, 2:] = np.maximum(boxes_M4[:, 2:], boxes_M4[:, :2])
     flags_MF = np.array([rows.flags[at] for at in kept], np.int64).reshape(len(kept), len(flags))
     attributes = {flag: flags_MF[:, at] for at, flag in enumerate(flags)}
-    return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes, shares_of=size)
+    return ImageRecord(
+        name,
+        path,
+        boxes_M4.astype(np.float32),
+        attributes,
+        shares_of=size,
+        stated_size=rows.size,
+    )
 
 
 def write_csv(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
@@ -200,6 +209,8 @@ class _Table:
             name = names[row.get(columns.image, "")]
             check_image_name(name if has_image_suffix(name) else f"{name}.jpg", place)
             rows = found.setdefault(name, _Rows())
+            if columns.size is not None:
+                rows.size = rows.size or stated_size(*map(row.get, columns.size))
             try:
                 corners = columns.box(row)
             except ValueError:

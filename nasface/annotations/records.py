@@ -16,6 +16,15 @@ IGNORED_BY = ("invalid", "ignore", "iscrowd", "difficult")
 ``invalid``, COCO's ``ignore`` and ``iscrowd``, Pascal VOC's ``difficult``."""
 
 
+def stated_size(height: object, width: object) -> tuple[int, int] | None:
+    """Return the (height, width) that a file states as numbers or text; None where it does not."""
+    try:
+        size = int(float(str(height))), int(float(str(width)))
+    except (ValueError, OverflowError):
+        return None
+    return size if min(size) > 0 else None
+
+
 @dataclass(frozen=True)
 class CocoKeys:
     """By what a data set in COCO's form, and results for it, name an image, and the categories that
@@ -33,8 +42,9 @@ class ImageRecord:
     is float32 ``x1 y1 x2 y2`` in pixels of the image as it is read with ``exif``; a negative width
     or height is read as 0. ``attributes`` maps what a data set says of its faces to int64 (M,).
     ``coco`` is there for images of a data set in COCO's form. ``shares_of`` is (height, width) of
-    the image where its file has boxes in shares, which fit the picture as shown and as stored.
-    A path as text, and boxes as lists, are turned into what the fields are.
+    the image where its file has boxes in shares, which fit the picture as shown and as stored;
+    ``stated_size`` is (height, width) that the file states, whatever the image has. A path as text,
+    and boxes as lists, are turned into what the fields are.
 
     Raises:
         ValueError: for boxes that are not (M, 4).
@@ -47,6 +57,7 @@ class ImageRecord:
     exif: Exif = "ignore"
     coco: CocoKeys | None = None
     shares_of: tuple[int, int] | None = None
+    stated_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         boxes_M4 = np.asarray(self.boxes_M4, np.float32)

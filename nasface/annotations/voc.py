@@ -5,6 +5,7 @@ are written; those of the original data set count pixels from 1, most tools coun
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
@@ -31,7 +32,7 @@ from nasface.annotations.names import (
     is_hidden,
     without_suffix,
 )
-from nasface.annotations.records import ImageRecord
+from nasface.annotations.records import ImageRecord, stated_size
 from nasface.errors import DataError
 from nasface.io.files import files_below, read_bytes, read_text
 
@@ -98,7 +99,10 @@ def read_voc(
     every = sorted({name for each in objects.values() for name, _, _ in each})
     faces = faces_among({name: name for name in every}, classes, str(root)) if every else set()
     return [
-        _record(full[name], places[name], [each for each in objects[stem] if each[0] in faces])
+        replace(
+            _record(full[name], places[name], [each for each in objects[stem] if each[0] in faces]),
+            stated_size=stated_size(*map(found[stem].findtext, ("size/height", "size/width"))),
+        )
         for stem, name in names.items()
     ]
 

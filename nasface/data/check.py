@@ -179,6 +179,7 @@ def check_records(
         *_unreadable(records, facts),
         *_cut(records, facts),
         *_turned(records, facts),
+        *_resized(records, facts),
         *(_boxes(records, facts) if has_boxes else ()),
         *(_repeated(records, facts) if has_boxes else ()),
     ]
@@ -264,7 +265,7 @@ def _turned(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list
     ]
     if not turned:
         return []
-    fits = {way: [_fits(record, each.size_as(way)) for record, each in turned] for way in _WAYS}
+    fits = {way: [_fits(record, each, way) for record, each in turned] for way in _WAYS}
     only = {
         way: sum(a and not b for a, b in zip(fits[way], fits[other], strict=True))
         for way, other in (_WAYS, _WAYS[::-1])
@@ -281,6 +282,21 @@ def _turned(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list
     elif only[other]:
         text += "; they do not agree" if only[read] else f"; try --exif {other}"
     return _found("turned", only[other] > 0, [record.name for record, _ in turned], text)
+
+
+def _resized(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
+    """Images of another size than their annotations state; shares fit any size."""
+    other = [
+        f"{record.name}: {each.size[1]} x {each.size[0]}, stated "
+        f"{record.stated_size[1]} x {record.stated_size[0]}"
+        for record, each in zip(records, facts, strict=True)
+        if each.size is not None
+        and record.stated_size is not None
+        and record.shares_of is None
+        and record.stated_size not in map(each.size_as, _WAYS)
+    ]
+    text = f"of another size than the annotations state: {_number(len(other), 'image')}"
+    return _found("resized", True, other, text)
 
 
 def _boxes(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
@@ -305,6 +321,11 @@ def _boxes(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[
     found += _found("empty", len(empty) > _FEW * max(faces, 1), empty, text)
     if not any(record.valid_M.any() for record in records):
         found.append(Finding("no faces", True, 1, "no valid face in any image"))
+    pixels = np.concatenate([np.empty(0), *(each.boxes_M4.ravel() for each in records)])
+    is_pixels = all(record.shares_of is None for record in records)
+    if is_pixels and pixels.any() and pixels.min() >= 0 and pixels.max() <= 1:
+        text = "rows look like shares of the image, 0 to 1, in place of pixels"
+        found.append(Finding("form", True, len(pixels) // 4, text))
     usual = forms.pop(_USUAL)
     likely = max(forms, key=lambda form: forms[form])
     if faces >= _ENOUGH and usual < _MOST * faces and forms[likely] >= _NEARLY_ALL * faces:
@@ -346,7 +367,12 @@ def _inside(boxes_M4: Float32, size: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(inside.all(axis=1))
 
 
-def _fits(record: ImageRecord, size: tuple[int, int] | None) -> bool:
+def _fits(record: ImageRecord, facts: ImageFacts, way: str) -> bool:
+    """Whether an image read in a way has the size that its annotations state, else whether its
+    boxes are inside."""
+    size, stated = facts.size_as(way), record.stated_size
+    if stated is not None and stated != stated[::-1] and stated in map(facts.size_as, _WAYS):
+        return stated == size
     boxes = record.boxes_M4[(_sides(record.boxes_M4) > 0).all(axis=1)]
     is_share = record.shares_of is not None
     return size is not None and (is_share or bool(_inside(boxes, size).all()))

@@ -397,3 +397,43 @@ def test_suffixes_in_capitals(tmp_path: Path) -> None:
         assert all(before)
     (tmp_path / "voc" / "ImageSets" / "Main").rename(tmp_path / "lists")
     assert sorted(len(each.boxes_M4) for each in read_dataset(tmp_path / "voc", "train"))[-1] > 0
+
+
+def test_sizes_that_files_state(tmp_path: Path) -> None:
+    """As they are written, whatever the images have."""
+    xml = (
+        "<annotation><size><width>640</width><height>480</height></size><object><name>face</name>"
+        "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object>"
+        "</annotation>"
+    )
+    images = [{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}]
+    boxes = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 2, 2]}]
+    coco = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "face"}]}
+    for at, (name, text, stated) in enumerate(
+        [
+            ("a.xml", xml, (480, 640)),
+            ("a.xml", xml.replace("640", "0"), None),
+            ("a.xml", xml.replace("640", "unknown"), None),
+            ("f.json", json.dumps(coco), (480, 640)),
+            ("f.json", json.dumps({**coco, "images": [{"id": 1, "file_name": "a.jpg"}]}), None),
+            (
+                "f.csv",
+                "filename,width,height,xmin,ymin,xmax,ymax\na.jpg,640,480,1,2,3,4\n",
+                (480, 640),
+            ),
+            ("f.csv", 'image_id,width,height,bbox\na.jpg,640,480,"[1, 2, 2, 2]"\n', (480, 640)),
+            (
+                "f.csv",
+                "image,x,y,w,h,image_width,image_height\na.jpg,1,2,2,2,640,480\n",
+                (480, 640),
+            ),
+            ("f.csv", "image,x,y,width,height\na.jpg,1,2,2,2\n", None),
+        ]
+    ):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        write_image(folder / "a.jpg", np.zeros((24, 32, 3), np.uint8))
+        (folder / name).write_text(text)
+        (record,) = read_dataset(folder)
+        assert record.stated_size == stated
+        assert record.boxes_M4.tolist() == [[1, 2, 3, 4]]

@@ -1,6 +1,7 @@
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -283,3 +284,39 @@ def test_warnings_are_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     before = list(warnings.filters)
     check_records([record(tmp_path / "a.jpg", [])] * 3, Silent())
     assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("stated", [(80, 120), (120, 80), (40, 60), None])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_size_that_annotations_state(
+    tmp_path: Path, stated: tuple[int, int] | None, orientation: int
+) -> None:
+    """It tells pictures that were scaled after they were annotated, and the way EXIF is read."""
+    image = record(write(tmp_path / "a.jpg", orientation=orientation), [(3, 3, 30, 30)])
+    (stored, shown) = ((80, 120), (120, 80) if orientation > 4 else (80, 120))
+    for exif, read in (("ignore", stored), ("apply", shown)):
+        one = replace(image, stated_size=stated, exif="apply" if exif == "apply" else "ignore")
+        found = kinds(check_records([one], Silent()))
+        is_other = stated is not None and stated not in (stored, shown)
+        assert ("resized" in found) == is_other
+        if orientation > 4:
+            is_wrong_way = stated in (stored, shown) and stated != read
+            assert found["turned"] == (is_wrong_way, 1)
+        scaled = kinds(check_records([replace(one, shares_of=read)], Silent()))
+        assert "resized" not in scaled
+
+
+@pytest.mark.parametrize(
+    ("box", "is_found"),
+    [
+        ((0.1, 0.2, 0.3, 0.4), True),
+        ((0, 0, 1, 1), True),
+        ((1, 2, 3, 4), False),
+        ((0, 0, 0, 0), False),
+    ],
+)
+def test_shares_in_the_place_of_pixels(tmp_path: Path, box: Row, is_found: bool) -> None:
+    image = record(write(tmp_path / "a.jpg"), [box])
+    assert ("form" in kinds(check_records([image], Silent()))) == is_found
+    share = replace(image, shares_of=(80, 120))
+    assert "form" not in kinds(check_records([share], Silent()))
