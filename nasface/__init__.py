@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nasface.api.exporting import export
     from nasface.api.models import create_detector, create_neck, list_models
     from nasface.api.plotting import plot
+    from nasface.api.quantizing import quantize
     from nasface.api.searching import SearchResult, derive_genotype, search, search_from_config
     from nasface.api.spaces import list_genotypes, list_search_spaces
     from nasface.api.table import Table
@@ -166,13 +167,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # type checkers know the names from above, and no others
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name on first use."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

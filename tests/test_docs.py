@@ -66,6 +66,7 @@ def model_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sample = folder / "data" / "WIDER_val" / "images" / "0--Sample" / "val_00000.jpg"
         sample.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(image, sample)
+    shutil.copy(image, place / "photo.jpg")
     return place
 
 

@@ -22,6 +22,23 @@ def test_dir_shows_public_names_only() -> None:
     assert set(dir(nasface)) == {*nasface.__all__, "__version__"}
 
 
+def test_type_checkers_know_the_same_names() -> None:
+    source = ast.parse(Path(nasface.__file__).read_text("utf-8"))
+    (known,) = [
+        node
+        for node in source.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    names = {
+        alias.name: node.module
+        for node in known.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert names == dict(nasface._MODULES)
+    assert sorted(names) == sorted(nasface.__all__)
+
+
 def test_no_function_hides_behind_a_room_of_its_name() -> None:
     rooms = {room.name for room in pkgutil.iter_modules(nasface.__path__)}
     assert not rooms & set(nasface.__all__)

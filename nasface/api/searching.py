@@ -76,7 +76,7 @@ class SearchResult:
         lines.append(f"genotype {self.genotype.name!r}, cells {', '.join(self.genotype.cells)}")
         if self.nodes:
             least = self.verdict.least_visits
-            lines.append(f"{self.verdict}; each candidate trained {least} times or more")
+            lines.append(f"{self.verdict}; each candidate trained at least {least} times")
         if self.folder is not None:
             lines.append(f"folder {self.folder}")
         return "\n  ".join(lines)

@@ -122,7 +122,7 @@ class SpaceDocument:
     tied: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchSpace:
     """A search space with everything explicit.
 
@@ -138,6 +138,11 @@ class SearchSpace:
     edge_normalisation: bool
     parameters: Mapping[str, ParameterValue]
     tied: tuple[tuple[str, ...], ...] = ()
+
+    def __repr__(self) -> str:
+        cells = ", ".join(f"{name} ({len(cell.nodes)} nodes)" for name, cell in self.cells.items())
+        settings = "".join(f", {name} {value}" for name, value in self.parameters.items())
+        return f"<SearchSpace {self.name}{settings}: {len(self.operations)} operations, {cells}>"
 
     @cached_property
     def digest(self) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nasface.arch.genotype import Genotype
+from nasface.arch.io import load_genotype
 from nasface.drawing.fonts import prepare_fonts
 from nasface.drawing.graph import NodeProbabilities
 from nasface.drawing.sheet import choose_cells, comparison_sheet, genotype_sheet
@@ -87,17 +88,19 @@ class Drawing:
 
 
 def draw(
-    genotype: Genotype,
+    genotype: Genotype | str | Path,
     path: Path | str | None = None,
     *,
-    against: Genotype | None = None,
+    against: Genotype | str | Path | None = None,
     cells: Sequence[str] = (),
     probabilities: Mapping[str, NodeProbabilities] | None = None,
 ) -> Drawing:
-    """Draw a genotype; into a file whose suffix (svg, png, pdf, dot) names its type, if one is
-    given. A file that is there is replaced.
+    """Draw a genotype.
 
     Args:
+        genotype: a genotype, a packaged name or a YAML file.
+        path: file whose suffix (svg, png, pdf, dot) names its type; one that is there is replaced.
+            None writes nothing.
         against: another genotype, drawn over the first: what both have in grey, the rest in two
             colours.
         cells: which to draw; all by default.
@@ -110,12 +113,16 @@ def draw(
     """
     if path is not None:
         check_suffix(Path(path), (*SUFFIXES, ".dot"))
-    chosen = choose_cells(genotype, cells)
+    chosen = choose_cells(_loaded(genotype), cells)
     if against is None:
         graph = genotype_sheet(chosen, probabilities)
     else:
-        graph = comparison_sheet(chosen, choose_cells(against, cells))
+        graph = comparison_sheet(chosen, choose_cells(_loaded(against), cells))
     drawing = Drawing(graph.to_string())
     if path is not None:
         drawing.save(path)
     return drawing
+
+
+def _loaded(genotype: Genotype | str | Path) -> Genotype:
+    return genotype if isinstance(genotype, Genotype) else load_genotype(genotype)

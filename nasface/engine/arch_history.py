@@ -17,7 +17,7 @@ from nasface.nas.derive import genotype_of_paths
 from nasface.runs.arch_history import HISTORY, history_arrays, load_history_arrays
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ArchHistory:
     """History of the architecture parameters of a search.
 
@@ -30,6 +30,9 @@ class ArchHistory:
     epochs: list[int]
     scores: dict[str, NDArray[np.float32]]
     rules: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<ArchHistory of space {self.space.name}: {len(self.epochs)} epochs>"
 
     def genotypes(self) -> list[Genotype]:
         """Return the genotype that would be derived after each epoch: the searched cells alone."""

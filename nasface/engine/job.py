@@ -87,15 +87,11 @@ class JobConfig(ReadConfig):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "log", logger_names(self.log))
-        if (
-            min(self.epochs, self.batch_size, self.accumulate) < 1
-            or min(self.workers, self.seed) < 0
-        ):
-            raise ConfigError(
-                f"epochs {self.epochs}, batch_size {self.batch_size}, accumulate "
-                f"{self.accumulate}, workers {self.workers}, seed {self.seed}: "
-                "expected at least 1, 1, 1, 0 and 0"
-            )
+        for name, least in (
+            ("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("workers", 0), ("seed", 0)
+        ):  # fmt: skip
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name}: is {getattr(self, name)}, expected at least {least}")
         if not 0 < self.rank_timeout < math.inf:
             raise ConfigError(f"rank_timeout: {self.rank_timeout} is not a number above 0")
         if not 0 <= self.image_cache_mb < math.inf:

@@ -177,12 +177,17 @@ def _first_problems(problem: ValidationError, kind: type[Any]) -> str:
 
 def _describe(problem: ErrorDetails, kind: type[Any]) -> str:
     location, value = problem["loc"], problem["input"]
-    where = _one_line(".".join(map(str, location)))[:300] or "top level"
+    where = _one_line(".".join(map(str, location)))[:300]
+    if problem["type"] == "value_error" and not where:
+        return _one_line(problem["msg"].removeprefix("Value error, "))
+    where = where or "top level"
     if problem["type"] == "unexpected_keyword_argument":
         known = _keys(kind, location[:-1])
         return f"{where}: unknown key; expected {one_of(str(location[-1]), known)}"
     if problem["type"] == "missing":
         return f"{where}: is missing"
+    if problem["type"] == "dataclass_type" and not isinstance(value, dict):
+        return f"{where}: expected a map of settings, got {value!r:.60}"
     shown = "" if isinstance(value, dict | list) else f", got {value!r:.60}"
     near = ""
     if problem["type"] == "literal_error" and isinstance(value, str):

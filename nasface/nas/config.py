@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nasface.errors import ConfigError
-from nasface.nas.policies import POLICIES
+from nasface.nas.policies import POLICIES, find_policy
 from nasface.nas.policy import Policy, UniformPath
 
 
@@ -74,7 +74,7 @@ class BilevelConfig:
     of the epoch before (DARTS+)."""
 
     def __post_init__(self) -> None:
-        POLICIES.find(self.policy)
+        find_policy(self.policy)
         if self.warmup_epochs is not None and self.warmup_epochs < 0:
             raise ConfigError(f"warmup_epochs: {self.warmup_epochs} is not 0 or more, or none")
         if self.noise < 0 or not 0 < self.noise_until <= 1 or self.probes < 0:

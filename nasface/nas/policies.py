@@ -1,9 +1,11 @@
 """Forward policies by name, one entry each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from nasface.errors import ConfigError
 from nasface.nas.policy import ArgmaxPath, GumbelPath, Policy, Softmax, UniformPath
 from nasface.registry import Registry
 
@@ -29,6 +31,30 @@ class PolicyEntry:
 
 POLICIES: Registry[PolicyEntry] = Registry("policy")
 """Name -> policy."""
+
+
+METHODS: Mapping[str, str] = MappingProxyType(
+    {
+        "asfd": "argmax",
+        "darts": "softmax, in a space with partial_channels 1",
+        "pc-darts": "softmax, in a space with partial_channels above 1, such as autofem",
+        "gdas": "gumbel, with every_edge",
+        "spos": "uniform",
+    }
+)
+"""Published method -> the policy that it has here."""
+
+
+def find_policy(name: str) -> PolicyEntry:
+    """Return the policy of a name.
+
+    Raises:
+        ConfigError: for an unknown one; for a method's name, saying the policy of the method.
+    """
+    method = name.lower().replace("_", "-")
+    if name not in POLICIES and method in METHODS:
+        raise ConfigError(f"policy: {name} is a method; expected {METHODS[method]}")
+    return POLICIES.find(name)
 
 
 def register_policy(name: str, build: PolicyBuilder, *, runs_paths: bool = True) -> None:

@@ -42,7 +42,11 @@ class RunFolder:
         """Raise :class:`RunError` if the folder exists and is not empty; ``kind`` is that of the
         run that it is wanted for."""
         if self.path.exists() and not self._is_free():
-            hint = ", or go on with a stopped run by --resume" if kind != "detection" else ""
+            hint = (
+                ", or go on with a stopped run by --resume (in Python: resume=True)"
+                if kind != "detection"
+                else ""
+            )
             raise RunError(f"{self.path}: exists and is not empty; choose another --out{hint}")
 
     def create(self, config: object, kind: Kind | None = None, launch: str | None = None) -> None:

@@ -118,6 +118,11 @@ def test_only_the_cells_asked_for() -> None:
     assert not any(each.startswith("normal") for each in names)
 
 
+def test_names_are_drawn_as_their_genotypes() -> None:
+    first, second = load_genotype("darts_v1"), load_genotype("darts_v2")
+    assert draw("darts_v1", against="darts_v2").dot == draw(first, against=second).dot
+
+
 def test_a_comparison_names_both() -> None:
     svg = draw(tiny_genotype("autofem-cpm"), against=load_genotype("darts_v2")).svg
     assert "in tiny only" in svg

@@ -33,6 +33,12 @@ def test_probabilities_are_those_of_the_derived_operations() -> None:
             )
 
 
+def test_a_history_and_its_space_are_shown_in_a_line() -> None:
+    space = load_search_space("autofem-cpm", nodes=4)
+    assert repr(space).startswith("<SearchSpace autofem-cpm, nodes 4")
+    assert repr(ArchHistory(space, [1, 2], {})) == "<ArchHistory of space autofem-cpm: 2 epochs>"
+
+
 def test_what_a_space_fixes_has_no_probability() -> None:
     space = load_search_space("autofem-fpn")
     alpha = {"fpn": torch.zeros(len(space.cells["fpn"].edges), len(space.operations))}

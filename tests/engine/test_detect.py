@@ -313,7 +313,9 @@ def test_a_folder_in_use_is_not_to_be_resumed(tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
     with pytest.raises(RunError, match=r"choose another --out$"):
         RunFolder(tmp_path).create(DetectConfig(), "detection")
-    with pytest.raises(RunError, match=r"go on with a stopped run by --resume$"):
+    with pytest.raises(
+        RunError, match=r"go on with a stopped run by --resume \(in Python: resume=True\)$"
+    ):
         RunFolder(tmp_path).create(DetectConfig(), "training")
 
 
