@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import BeforeValidator
@@ -47,6 +47,9 @@ class JobConfig(ReadConfig):
     """Batches whose gradients are accumulated into one step: the effective batch size is batch_size
     times this, at the memory of one batch. Batch norm sees one batch at a time; under torchrun the
     processes share these batches."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """bf16: convolutions in bfloat16, weights, architecture parameters and losses in float32. For
+    GPUs, and CPUs that have instructions for it (avx512_bf16, amx)."""
     device: str = "auto"
     """cpu, cuda, mps (Apple), or auto: a CUDA GPU where there is one."""
     workers: int = 0
@@ -102,6 +105,11 @@ class JobConfig(ReadConfig):
                 "channel to normalise on the last level; expected 2, or size above "
                 f"{2 ** LEVELS[-1]}"
             )
+
+    @property
+    def half(self) -> bool:
+        """Whether convolutions run in bfloat16."""
+        return self.precision == "bf16"
 
     @property
     def decoded(self) -> DecodedImages:

@@ -71,8 +71,8 @@ def make_optimizer(
     """Return the optimiser, without decay on scales and biases of normalisations and other vectors.
 
     ``scales``: factors of the learning rate of some parameters. AdamW is fused: with hundreds of
-    small weights, calls take longer than arithmetic. SGD is not, since fused momentum fails on
-    paths that are visited for the first time in a later step.
+    small weights, calls take longer than arithmetic. SGD takes all weights at a time but is not
+    fused, since fused momentum fails on paths that are visited for the first time in a later step.
     """
     groups = []
     for scale in dict.fromkeys(scales.get(each, 1.0) for each in parameters):
@@ -84,7 +84,7 @@ def make_optimizer(
             {"params": vectors, "weight_decay": 0.0, "scale": scale},
         ]
     if config.name == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
+        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, foreach=True)
     return torch.optim.AdamW(groups, lr=config.lr, fused=True)
 
 

@@ -181,7 +181,9 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         [each for each in model.weights() if each.requires_grad],
         layer_scales(model.trunk.backbone.freezable_stages(), config.optimizer.layer_decay),
     )
-    loss = DetectorSearchLoss(model, DetectionLoss(config.match, config.loss), context.device)
+    loss = DetectorSearchLoss(
+        model, DetectionLoss(config.match, config.loss), context.device, config.half
+    )
     accumulator = GradientAccumulator(
         context.world,
         config.accumulate,

@@ -37,20 +37,22 @@ SPACE, PREFIX_GENOTYPE_FILE = "space.yaml", "prefix_genotype.yaml"
 @dataclass(frozen=True)
 class DetectorSearchLoss:
     """The detection loss of what a mixture executes. Architecture steps leave the first shot out,
-    which no architecture parameter reaches."""
+    which no architecture parameter reaches. ``half`` runs convolutions in bfloat16."""
 
     model: SearchableDetector
     loss: DetectionLoss
     device: torch.device
+    half: bool = False
 
     def __call__(self, batch: Batch, mixture: Mixture, *, arch_step: bool) -> LossParts:
         """See :class:`nasface.nas.searcher.SearchLoss`."""
         images, targets = batch
-        shots = self.model.forward_train(
-            images_to(images, self.device),
-            mixture,
-            first_shot=self.loss.uses_first_shot and not arch_step,
-        )
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            shots = self.model.forward_train(
+                images_to(images, self.device),
+                mixture,
+                first_shot=self.loss.uses_first_shot and not arch_step,
+            )
         return self.loss(shots, to_device(targets, self.device))
 
 

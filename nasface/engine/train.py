@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -52,9 +52,6 @@ class TrainConfig(JobConfig):
     genotype: str = ""
     """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named.
     Hand-made necks (detector.neck) have none."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """bf16: convolutions in bfloat16, weights and losses in float32. For GPUs, and CPUs that have
-    instructions for it (avx512_bf16, amx)."""
     start_weights: str = ""
     """Weights of nasface train to go on from, of the same detector and genotype; data, crops and
     all else may differ. Empty: random weights."""
@@ -269,7 +266,7 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
             if inputs.val is None
             else Validation(inputs.val, config.inference, config.evaluate_every, inputs.left_out)
         ),
-        half=config.precision == "bf16",
+        half=config.half,
         freeze_bn_at=config.freeze_bn_after * total,
         labels={"model": config.model} if config.model else {},
     )

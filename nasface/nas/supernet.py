@@ -285,7 +285,8 @@ class _UnitGates(torch.autograd.Function):
         """That of a gate is the sum of gradient times value."""
         (gradient,) = gradients
         first, *values = ctx.saved_tensors
-        gates = ((gradient * value).sum() for value in values)
+        # The gates are float32 where the values are bfloat16.
+        gates = ((gradient * value.to(first.dtype)).sum() for value in values)
         # The factor of one counts only where this pass is differentiated in turn.
         passed = first * gradient if torch.is_grad_enabled() else gradient
         return (None, *gates, passed, *(None for _ in values[1:]))

@@ -155,18 +155,10 @@ def resample(x_BCHW: Tensor, transform: Transform, size: tuple[int, int] | None)
 
 
 def shuffle_together(inside_BCHW: Tensor, around_BCHW: Tensor) -> Tensor:
-    """Interleave the channels of one map with equal blocks of those of another, in one copy.
+    """Interleave the channels of one map with equal blocks of those of another.
 
     With K blocks in all, output channel c is channel c div K of block c mod K, the first of which
     is ``inside``: the channel shuffle of PC-DARTS of both, one behind the other.
     """
-    width = inside_BCHW.shape[1]
-    shape = (around_BCHW.shape[1] // width, width)
-    if around_BCHW.stride(1) == 1:
-        # Channels last: the same on the last dimension, which keeps the memory format.
-        inside, around = (x.permute(0, 2, 3, 1) for x in (inside_BCHW, around_BCHW))
-        blocks = around.unflatten(3, shape).transpose(3, 4)
-        whole = torch.cat([inside.unsqueeze(4), blocks], dim=4).flatten(3)
-        return whole.permute(0, 3, 1, 2)
-    blocks = around_BCHW.unflatten(1, shape).transpose(1, 2)
-    return torch.cat([inside_BCHW.unsqueeze(2), blocks], dim=2).flatten(1, 2)
+    whole = torch.cat([inside_BCHW, around_BCHW], dim=1)
+    return F.channel_shuffle(whole, whole.shape[1] // inside_BCHW.shape[1])

@@ -80,7 +80,11 @@ class FastGradientConv2d(nn.Conv2d):
         if elsewhere or self.bias is not None or not torch.is_grad_enabled():
             return super().forward(x_BCHW)
         weight = self.weight
-        if torch.is_autocast_enabled("cpu"):
+        is_autocast = torch.is_autocast_enabled("cpu")
+        is_half = is_autocast or x_BCHW.dtype.itemsize < 4
+        if not is_half and x_BCHW.numel() < _SMALL:
+            return super().forward(x_BCHW)
+        if is_autocast:
             half = torch.get_autocast_dtype("cpu")
             x_BCHW, weight = x_BCHW.to(half), weight.to(half)
         # Channels and groups may have grown in the course of a search.

@@ -21,7 +21,7 @@ from nasface.nas.policy import ArgmaxPath, Softmax, UniformPath
 from nasface.nn.cost import count_saved_bytes
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
-from nasface.runs.folder import RunFolder
+from nasface.runs.folder import RunFolder, read_metrics
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,24 @@ def test_run_folder_is_complete(finished: Path, config: SearchConfig) -> None:
     rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert ["arch_loss" in row for row in rows] == [False] * 2 + [True] * 4
+
+
+def test_a_search_in_bfloat16_goes_on_the_same(
+    finished: Path, config: SearchConfig, tmp_path: Path
+) -> None:
+    """It begins as the one in float32, up to rounding, and keeps its state in float32."""
+    half = replace(config, precision="bf16")
+    assert run_search(half, tmp_path / "whole", Silent()).finished
+    out = tmp_path / "stopped"
+    assert not run_search(half, out, StopAfter(3)).finished
+    assert run_search(half, out, Silent(), resume=True).finished
+    rows = [read_metrics(run / "metrics.jsonl") for run in (out, tmp_path / "whole", finished)]
+    assert rows[0] == rows[1] != rows[2]
+    assert rows[0][0]["weight_loss"] == pytest.approx(rows[2][0]["weight_loss"], rel=0.02)
+    states = [load_checkpoint(run / "checkpoint.pt", "search") for run in (out, tmp_path / "whole")]
+    for key, value in states[0]["model"].items():
+        assert torch.equal(value, states[1]["model"][key]), key
+        assert value.dtype in (torch.float32, torch.int64), key
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5])

@@ -277,6 +277,48 @@ def test_a_path_keeps_as_much_as_the_derived_module(partial: int) -> None:
     assert argmax <= 1.15 * kept_bytes(module, x)
 
 
+@pytest.mark.parametrize("policy", [ArgmaxPath(probes=1), Softmax()], ids=["argmax", "softmax"])
+def test_bfloat16_keeps_the_gradients_of_architecture_parameters(policy: Policy) -> None:
+    """Those of float64 are the measure; every convolution runs in bfloat16."""
+    torch.manual_seed(0)
+    space = load_search_space("autofem2-cpm", {"partial": 2, "levels": "2-5"})
+    supernet = Supernet(space, CHANNELS)
+    kinds: set[torch.dtype] = set()
+    hooks = [
+        each.register_forward_hook(lambda _m, _x, y: kinds.add(y.dtype))
+        for each in supernet.modules()
+        if isinstance(each, nn.Conv2d)
+    ]
+
+    def gradients(kind: torch.dtype, half: bool) -> Tensor:
+        supernet.to(kind)
+        supernet.zero_grad()
+        x = {level: each.to(kind) for level, each in features(range(2, 6), base=64).items()}
+        mixture = supernet.arch_parameters.mixture(policy, seed=0, step=0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            found = supernet(x, mixture)
+        upon = torch.Generator().manual_seed(1)
+        sum(
+            (each.to(kind) * torch.randn(each.shape, generator=upon)).mean()
+            for each in found.values()
+        ).backward()
+        return torch.cat(
+            [
+                each.grad.flatten()
+                for each in supernet.arch_parameters.parameters()
+                if each.grad is not None
+            ]
+        )
+
+    exact = gradients(torch.double, half=False)
+    kinds.clear()
+    found = gradients(torch.float32, half=True)
+    assert kinds == {torch.bfloat16}
+    assert found.dtype == torch.float32
+    assert all(hook.remove() is None for hook in hooks)
+    assert (found - exact).norm() < 0.1 * exact.norm()
+
+
 def test_probes_keep_almost_nothing_in_addition() -> None:
     """A probe adds its output, which its gate needs, and no activation inside it."""
     space = load_search_space("autofem-cpm", {"nodes": 4})

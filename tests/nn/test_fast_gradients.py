@@ -1,5 +1,6 @@
 """Convolutions with fast gradients against those of torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,9 +11,18 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nasface.nn.blocks import channels_last
+from nasface.nn import fast_gradients
 from nasface.nn.fast_gradients import FastGradientConv2d, with_fast_gradients
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.nn.operations import build_operation
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_maps_too() -> Iterator[None]:
+    """Maps of tests are small; those of torch's gradients are none here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_gradients, "_SMALL", 0)
+        yield
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -121,16 +122,25 @@ def test_two_processes_learn_what_one_does(
 
 
 @pytest.mark.parametrize(
-    ("launch", "size"),
+    ("launch", "size", "settings", "tolerance"),
     [
-        (by_hand, 2),
-        pytest.param(by_hand, 4, marks=pytest.mark.slow),
-        pytest.param(by_torchrun, 2, marks=pytest.mark.slow),
+        (by_hand, 2, {}, 1e-4),
+        (by_hand, 2, {"partial_stages": (4, 2, 1)}, 1e-4),
+        (by_hand, 2, {"precision": "bf16"}, 2e-2),
+        pytest.param(by_hand, 4, {}, 1e-4, marks=pytest.mark.slow),
+        pytest.param(by_torchrun, 2, {}, 1e-4, marks=pytest.mark.slow),
+        pytest.param(by_torchrun, 2, {"partial_stages": (4, 1)}, 1e-4, marks=pytest.mark.slow),
     ],
 )
 def test_several_processes_search_what_one_does(
-    launch: Launch, size: int, config: TrainConfig, tmp_path: Path
+    launch: Launch,
+    size: int,
+    settings: dict[str, Any],
+    tolerance: float,
+    config: TrainConfig,
+    tmp_path: Path,
 ) -> None:
+    """Each with weights on paths that some steps visit first; operations may grow on the way."""
     search = SearchConfig(
         data=config.data,
         space="autofem-fpn",
@@ -141,6 +151,7 @@ def test_several_processes_search_what_one_does(
         detector=DETECTOR,
         augment=replace(AUGMENT, size=160),
         optimizer=OPTIMIZER,
+        **settings,
     )
     (tmp_path / "config.yaml").write_text(to_yaml(search))
     out = tmp_path / "several" / "run"
@@ -150,7 +161,7 @@ def test_several_processes_search_what_one_does(
     alone = run_search(search, one, Silent())
     rows = [read_metrics(folder / "metrics.jsonl") for folder in (one, out)]
     for single, several in zip(*rows, strict=True):
-        assert several == pytest.approx(single, rel=1e-4)
+        assert several == pytest.approx(single, rel=tolerance)
     assert "arch_loss" in rows[0][-1]
     ours, theirs = (load_checkpoint(folder / "checkpoint.pt", "search") for folder in (one, out))
     assert ours["visits"] == theirs["visits"]
