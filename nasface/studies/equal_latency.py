@@ -15,7 +15,8 @@ from nasface.io.yaml import to_yaml
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress
 from nasface.studies.folder import PLAN
-from nasface.studies.spec import LatencyLimit, StudySpec, runs_of
+from nasface.studies.limits import LatencyLimit
+from nasface.studies.spec import StudySpec, runs_of
 
 TABLE, LATENCY_LIMIT = "latency.yaml", "limit.yaml"
 

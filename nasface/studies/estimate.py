@@ -16,8 +16,8 @@ from nasface.engine.train import TrainConfig, load_train_inputs, make_train_job
 from nasface.errors import RunError
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress
-from nasface.studies.halving import SELECTION_SHARE, halving_rounds
-from nasface.studies.spec import HALVING, StudyRun, StudySpec, runs_of
+from nasface.studies.halving import SELECTION_SHARE, TRAINED
+from nasface.studies.spec import StudyRun, StudySpec, runs_of
 
 _PROCESS_MB = 700.0
 """Memory of a process that has imported torch, with its images."""
@@ -72,8 +72,8 @@ def _has_search(run: StudyRun) -> bool:
 def _search_seconds(run: StudyRun, training: float) -> float:
     if run.search is None or not _has_search(run) or run.supernet:
         return 0.0
-    if run.strategy == HALVING:
-        rounds = halving_rounds(run.candidates, run.train.epochs)
+    if run.strategy in TRAINED:
+        rounds = TRAINED[run.strategy](run.candidates, run.train.epochs)
         share = sum(each.cells * each.epochs for each in rounds) / run.train.epochs
         return share * (1 - SELECTION_SHARE) * training
     found = estimate_search(run.search)

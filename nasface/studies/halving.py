@@ -1,18 +1,19 @@
-"""Successive halving: random search with early stopping.
+"""Random search among trained cells, and with early stopping, which is successive halving.
 
-Many random cells are trained for a short time, the best third of them three times as long, and so
-on until one is left (Jamieson and Talwalkar, AISTATS 2016; for architectures Li and Talwalkar, UAI
-2019). Cells are compared on a part of the training images, which their trainings leave out, so that
-the validation images remain for the figure. Deviation: a training that goes on begins anew, with a
-schedule of its own length.
+Of the one, all random cells are trained, and the best is kept (Li and Talwalkar, UAI 2019). Of the
+other, many are trained for a short time, the best third of them three times as long, and so on
+until one is left (Jamieson and Talwalkar, AISTATS 2016). Cells are compared on a part of the
+training images, which these trainings leave out, so that the validation images remain for the
+figure. Deviation: a training that goes on begins anew, with a schedule of its own length.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import save_genotype
@@ -37,14 +38,19 @@ class HalvingRound:
     epochs: int
 
 
+def one_round(cells: int, epochs: int) -> list[HalvingRound]:
+    """All cells are trained to the end."""
+    return [HalvingRound(cells, epochs)]
+
+
 def halving_rounds(cells: int, epochs: int) -> list[HalvingRound]:
-    """Return the rounds that begin with so many cells and end with ``epochs`` for one or two.
+    """Return the rounds that begin with so many cells and leave one or two for ``epochs``.
 
     Every round has a third of the cells of the one before, and three times its epochs, which are at
-    least 1.
+    least 1. There is no round of a single cell, which has no rival.
 
     >>> [(each.cells, each.epochs) for each in halving_rounds(9, 18)]
-    [(9, 2), (3, 6), (1, 18)]
+    [(9, 2), (3, 6)]
     """
     counts = [cells]
     while counts[-1] >= _FACTOR:
@@ -53,7 +59,17 @@ def halving_rounds(cells: int, epochs: int) -> list[HalvingRound]:
     return [
         HalvingRound(count, max(1, round(epochs / _FACTOR ** (last - at))))
         for at, count in enumerate(counts)
+        if count > 1
     ]
+
+
+Rounds: TypeAlias = Callable[[int, int], list[HalvingRound]]
+"""From numbers of cells and epochs to the rounds in which the cells are trained."""
+
+TRAINED: Mapping[str, Rounds] = MappingProxyType(
+    {"halving": halving_rounds, "random-trained": one_round}
+)
+"""Strategies of comparisons that choose among cells by training them."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +88,17 @@ def halve(
     allowed: Callable[[Genotype], bool],
     folder: Path,
     progress: Progress,
+    rounds: Rounds = halving_rounds,
 ) -> Halved | None:
-    """Train random cells round by round in ``folder``; None if that was stopped, after which the
-    same call goes on.
+    """Train random cells in ``folder``, in ``rounds`` of ever fewer; None if that was stopped,
+    after which the same call goes on.
 
-    ``config`` is the training of the last round; its seed is also that of the cells, which are
-    those that random search would draw among the ``allowed``.
+    ``config`` is the training of the cell that is left; its seed is also that of the cells, which
+    are those that random search would draw among the ``allowed``.
     """
     left = _random_cells(space, cells, allowed, config.seed)
     seconds, peak = 0.0, 0.0
-    for number, each in enumerate(halving_rounds(len(left), config.epochs)):
+    for number, each in enumerate(rounds(len(left), config.epochs)):
         scored = []
         for at, genotype in left[: each.cells]:
             place = folder / f"round-{number}" / f"cell-{at}"

@@ -43,11 +43,12 @@ from nasface.nas.selection import SELECTIONS, Judge
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.progress import Progress
 from nasface.runs.folder import RunFolder, can_resume
-from nasface.studies.halving import halve
+from nasface.studies.halving import TRAINED, halve
+from nasface.studies.limits import LatencyLimit
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.predict import predict_cells
 from nasface.studies.resampling import save_marks
-from nasface.studies.spec import HALVING, Figure, LatencyLimit, StudyRun
+from nasface.studies.spec import Figure, StudyRun
 
 SEARCHED, RESULT = "search.json", "result.json"
 RANK_CELLS, RANKED = "cells.json", "rank.json"
@@ -72,11 +73,12 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     if run.strategy == "random":
         space = load_search_space(run.search.space, run.search.parameters)
         genotype = _first_allowed(space, run)
-    elif run.strategy == HALVING:
+    elif run.strategy in TRAINED:
         space = load_search_space(run.search.space, run.search.parameters)
         allowed = within(run.limit, run.train.detector)
         config = replace(run.train, seed=run.seed)
-        halved = halve(space, config, run.candidates, allowed, folder / HALVING, progress)
+        place, rounds = folder / run.strategy, TRAINED[run.strategy]
+        halved = halve(space, config, run.candidates, allowed, place, progress, rounds)
         if halved is None:
             return False
         genotype = halved.genotype
@@ -277,7 +279,7 @@ def _search_epochs(run: StudyRun) -> int | None:
         None
         if run.search is None
         else 0
-        if run.strategy in ("random", HALVING)
+        if run.strategy in ("random", *TRAINED)
         else run.search.epochs
     )
 

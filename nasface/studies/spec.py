@@ -1,6 +1,5 @@
 """Plans of comparisons: methods, node counts and seeds, and the runs that they amount to."""
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,18 +19,17 @@ from nasface.nas.policies import POLICIES
 from nasface.nas.selection import SELECTIONS
 from nasface.nas.zero_cost import PREDICTORS
 from nasface.random_streams import further_seed
+from nasface.studies.halving import TRAINED
+from nasface.studies.limits import EqualLatency, LatencyLimit
 
 Figure = Literal["ap", "easy", "medium", "hard"]
 
 _FORM = (
     "a plan has name, seeds [0, 1, ...] and methods [{name, strategy, and, where they differ, "
-    "nodes, seeds, search, train}], and may have metric, data, search, train, candidates, "
-    "threads, rank; "
+    "nodes, seeds, candidates, search, train}], and may have metric, data, search, train, "
+    "candidates, threads, rank; "
     "`nasface compare --help` shows one"
 )
-
-HALVING = "halving"
-"""The strategy of :mod:`nasface.studies.halving`."""
 
 #: what each way of searching sets, before the settings of plan and method
 SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -45,48 +43,12 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "parameters": {"rule": "cat-all", "partial": 1, "edge_normalisation": False},
         },
         "random": {},
-        HALVING: {},
+        **dict.fromkeys(TRAINED, MappingProxyType({})),
     }
 )
 
 SIZE_RANKERS = ("macs", "parameters", "latency")
 """What ranks cells besides supernets and predictors."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatencyLimit:
-    """Cells whose detector takes longer are left out, and those that take less than ``at_least``.
-
-    ``table`` is a file of ``nasface latency measure`` for the plan's detector, ``milliseconds`` the
-    longest time that it may predict. With ``at_least`` close to it, cells are compared at equal
-    latency.
-    """
-
-    table: str
-    milliseconds: float
-    at_least: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.at_least < self.milliseconds < math.inf:
-            raise ConfigError(
-                f"limit: {self.milliseconds} milliseconds, at_least {self.at_least}: expected "
-                "more than 0, and from 0 to less than that"
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class EqualLatency:
-    """Cells whose detector takes as long as that of a fixed ``row``, up to the share ``within``.
-
-    The limit is measured when the comparison begins (:mod:`nasface.studies.equal_latency`).
-    """
-
-    row: str
-    within: float = 0.05
-
-    def __post_init__(self) -> None:
-        if not 0 < self.within < 1:
-            raise ConfigError(f"equal_latency: within {self.within}, expected 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +58,20 @@ class MethodSpec:
     ``strategy`` is a way of searching (:data:`SETTINGS`), the name of a policy, ``random`` for a
     cell drawn at random, ``random-search``, ``evolution`` and ``swaps`` for the best of
     ``candidates`` cells by the loss of a supernet that was trained on uniform paths
-    (:mod:`nasface.nas.selection`), ``halving`` for what is left of as many random cells in short
-    trainings (:mod:`nasface.studies.halving`), or ``fixed`` for what ``train`` names. ``seeds``,
-    where given, stand in the place of the plan's. What a seed finds is trained ``trainings`` times,
-    each with a seed of its own, which tells the spread of cells from that of trainings. ``random``
-    draws so many ``cells`` for each seed, whose mean is then that of the seed.
+    (:mod:`nasface.nas.selection`), ``random-trained`` for the best of as many random cells that are
+    trained, ``halving`` for what is left of them in ever longer trainings
+    (:mod:`nasface.studies.halving`), or ``fixed`` for what ``train`` names. ``seeds`` and
+    ``candidates``, where given, stand in the place of the plan's. What a seed finds is trained
+    ``trainings`` times, each with a seed of its own, which tells the spread of cells from that of
+    trainings. ``random`` draws so many ``cells`` for each seed, whose mean is then that of the
+    seed.
     """
 
     name: str
     strategy: str
     nodes: tuple[int, ...] = ()
     seeds: tuple[int, ...] = ()
+    candidates: int | None = None
     trainings: int = 1
     cells: int = 1
     search: dict[str, Any] = field(default_factory=dict)
@@ -161,6 +126,10 @@ class StudySpec:
                 raise ConfigError(
                     f"methods: name {method.name!r}, expected letters, digits, space and . + - _"
                 )
+            if method.candidates is not None and method.candidates < 1:
+                raise ConfigError(
+                    f"methods: {method.name}: candidates {method.candidates}, expected 1 or more"
+                )
             if method.trainings < 1:
                 raise ConfigError(
                     f"methods: {method.name}: trainings {method.trainings}, expected 1 or more"
@@ -180,7 +149,7 @@ class StudySpec:
                 raise ConfigError(
                     f"methods: {method.name}: nodes and search have no meaning for strategy fixed"
                 )
-        searched = {m.name for m in self.methods if m.strategy not in ("fixed", "random", HALVING)}
+        searched = {m.name for m in self.methods if m.strategy not in ("fixed", "random", *TRAINED)}
         rankers = (*sorted(searched), *PREDICTORS, *SIZE_RANKERS)
         for name in self.rank:
             if name not in rankers:
@@ -375,7 +344,7 @@ def _run(
         nodes=nodes,
         seed=seed,
         metric=plan.metric,
-        candidates=plan.candidates,
+        candidates=plan.candidates if method.candidates is None else method.candidates,
         search=search,
         train=train,
         training=training,

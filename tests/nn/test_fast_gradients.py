@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nasface.nn.blocks import channels_last
 from nasface.nn import fast_gradients
+from nasface.nn.blocks import channels_last
 from nasface.nn.fast_gradients import FastGradientConv2d, with_fast_gradients
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.nn.operations import build_operation

@@ -17,8 +17,8 @@ from nasface.detection.latency import (
 )
 from nasface.errors import ConfigError
 from nasface.nas.sampling import random_genotype
+from nasface.studies.limits import LatencyLimit
 from nasface.studies.phases import within
-from nasface.studies.spec import LatencyLimit
 
 DETECTOR = DetectorConfig(channels=8, levels=(3, 4, 5))
 SIZE = (96, 64)
