@@ -6,14 +6,10 @@ of the table. Other widths and depths would do so, too. The separable form has t
 authors' published code; the dense form is simpler to export.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
-from nasface.arch.genotype import Genotype
 from nasface.detection.config import DetectorConfig
-from nasface.detection.cost import detector_cost
 from nasface.detection.pyramid import Form
 from nasface.detection.zoo_peers import PEERS, ModelSpec
 from nasface.errors import ConfigError, one_of
@@ -81,30 +77,3 @@ def get_model_spec(name: str) -> ModelSpec:
     if name not in MODELS:
         raise ConfigError(f"model: unknown {name!r}; expected {one_of(name, MODELS)}")
     return MODELS[name]
-
-
-def scale_to_macs(macs: float, genotype: Genotype, form: Form = "separable") -> DetectorConfig:
-    """Compound scaling: the detector for a budget of ``macs`` (10^9, at 640 x 480).
-
-    Backbone, repeats and depth of the heads are those of the largest row of the family whose own
-    budget is not above the given one (of the smallest, below it); the width is the largest multiple
-    of 4, from 8 to 1024, that stays within the budget, and 8 where none does.
-    """
-    rows = [row for name, row in FAMILY.items() if name.endswith("-dense") == (form == "dense")]
-    row = next((each for each in reversed(rows) if each.macs and each.macs <= macs), rows[0])
-
-    def config(channels: int) -> DetectorConfig:
-        widths = row.detector.extra_channels
-        wide = widths == (row.detector.channels, row.detector.channels)
-        return replace(
-            row.detector,
-            channels=channels,
-            extra_channels=(channels, channels) if wide else widths,
-        )
-
-    def used(channels: int) -> int:
-        return detector_cost(config(channels), genotype, *TABLE_SIZE)[0].macs
-
-    widths = range(8, 1025, 4)
-    fitting = bisect_right(widths, macs * 1e9, key=used)
-    return config(widths[max(0, fitting - 1)])

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -7,14 +5,11 @@ from nasface.arch.genotype import cascade
 from nasface.arch.io import load_genotype, load_search_space
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
-from nasface.detection.pyramid import Form
 from nasface.detection.zoo import (
     FAMILY,
-    MODELS,
     REFERENCE_GENOTYPE,
     TABLE_SIZE,
     get_model_spec,
-    scale_to_macs,
 )
 from nasface.errors import ConfigError
 
@@ -67,24 +62,6 @@ def test_the_reference_fpn_has_the_published_operations() -> None:
     assert {operation for each, operation in chosen if (each, operation) not in same_level} == {
         "sep_3x3"
     }
-
-
-@pytest.mark.parametrize(
-    ("macs", "form"), [(0.3, "separable"), (1.0, "separable"), (30.0, "separable"), (5.0, "dense")]
-)
-def test_scaling_uses_the_budget_and_keeps_it(macs: float, form: Form) -> None:
-    config = scale_to_macs(macs, REFERENCE, form)
-    wider = replace(config, channels=config.channels + 4)
-    used, more = (detector_cost(c, REFERENCE, *TABLE_SIZE)[0].macs / 1e9 for c in (config, wider))
-    assert more > macs
-    assert used <= macs or config.channels == 8
-    assert config.context == form
-
-
-def test_a_row_scaled_to_its_own_budget_is_as_wide_as_itself() -> None:
-    row = MODELS["d2"]
-    used = detector_cost(row.detector, REFERENCE, *TABLE_SIZE)[0].macs / 1e9
-    assert scale_to_macs(max(used, row.macs or 0), REFERENCE) == row.detector
 
 
 def test_unknown_model() -> None:
