@@ -25,7 +25,7 @@ from nasface.engine.search_job import SearchJob
 from nasface.engine.train import TrainConfig, TrainInputs, make_train_job
 from nasface.nas.policies import POLICIES
 from nasface.nas.policy import CellMixture
-from nasface.nn.cost import count_saved_bytes, light_norms
+from nasface.nn.cost import count_saved_bytes, light_layers
 from nasface.progress import Silent
 
 _DRAWS = 4
@@ -142,7 +142,7 @@ def _activations_mb(search: SearchJob) -> float:
             model.forward_train(images, mixture, first_shot=first_shot)
         return saved.total / 1e6
 
-    with light_norms(model):
+    with light_layers(model):
         found = [kept(each, first_shot) for each in weight_mixtures]
         for weight in model.weights():
             weight.requires_grad_(False)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nasface.machine import free_memory_mb
-from nasface.nn.cost import count_parameters, count_saved_bytes, light_norms
+from nasface.nn.cost import count_parameters, count_saved_bytes, light_layers
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class _Step(nn.Module):
         self.model, self._run = model, run
 
     def forward(self, images: Tensor) -> object:
-        with light_norms(self.model):
+        with light_layers(self.model):
             return self._run(self.model, images)
 
 

@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -38,7 +40,7 @@ def measure_cost(
     in_training = [each for each in module.modules() if each.training]
     module.eval()
     try:
-        with torch.no_grad(), light_norms(module), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), light_layers(module), FlopCounterMode(display=False) as counter:
             module(*inputs)
     finally:
         for each in in_training:
@@ -69,24 +71,60 @@ class _LightNorm(torch.autograd.Function):
         return torch.empty_like(x)
 
 
-def _light_forward(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+class _LightReLU(torch.autograd.Function):
+    """Returns values without meaning, and keeps them."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = torch.empty_like(x)
+        ctx.save_for_backward(y)
+        return y
+
+
+class _LightResize(torch.autograd.Function):
+    """Returns maps of another size, without meaning; keeps nothing."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor, size: tuple[int, int]) -> Tensor:
+        return x.new_empty((*x.shape[:2], *size))
+
+
+def _light_norm(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
     apply: Callable[..., Tensor] = _LightNorm.apply
     return apply(x, norm.weight, norm.training)
 
 
+class _LightFunctions(TorchFunctionMode):
+    """Rectifiers and bilinear interpolation on the meta device return at once."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        if func is F.relu and args[0].is_meta and not named.get("inplace", False):
+            return _LightReLU.apply(args[0])
+        if func is F.interpolate and args[0].is_meta and named.get("mode") == "bilinear":
+            size = args[1] if len(args) > 1 else named.get("size")
+            if isinstance(size, tuple):
+                return _LightResize.apply(args[0], size)
+        return func(*args, **named)
+
+
 @contextmanager
-def light_norms(module: nn.Module) -> Iterator[None]:
-    """Let the batch normalisations of a module on the meta device return at once.
+def light_layers(module: nn.Module) -> Iterator[None]:
+    """Let normalisations, rectifiers and bilinear interpolation of a module on the meta device
+    return at once.
 
     They keep what real ones keep for the backward pass. Torch computes them there in Python, step
-    by step, which would take longer than all the rest. Modules on other devices stay as they are.
+    by step, which would take longer than all the rest. What is on other devices stays as it is.
     """
     norms = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d)]
     norms = [each for each in norms if each.running_mean is not None and each.running_mean.is_meta]
     for norm in norms:
-        vars(norm)["forward"] = partial(_light_forward, norm)
+        vars(norm)["forward"] = partial(_light_norm, norm)
     try:
-        yield
+        with _LightFunctions():
+            yield
     finally:
         for norm in norms:
             del vars(norm)["forward"]

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nasface.nn.blocks import upsample
 from nasface.nn.cost import (
     Cost,
     count_parameters,
     count_saved_bytes,
-    light_norms,
+    light_layers,
     measure_cost,
 )
 
@@ -102,28 +103,45 @@ def test_storages_that_are_freed_are_not_taken_for_one() -> None:
     assert saved.total == 10 * 4000
 
 
+class Twice(nn.Module):
+    """Twice the height and width."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return upsample(x)
+
+
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("learns", [True, False])
-def test_light_norms_keep_what_real_ones_keep(affine: bool, training: bool, learns: bool) -> None:
+def test_light_layers_keep_what_real_ones_keep(affine: bool, training: bool, learns: bool) -> None:
     saved = {}
     for device in ("cpu", "meta"):
         with torch.device(device):
             module = nn.Sequential(
-                nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8, affine=affine), nn.ReLU(), nn.Conv2d(8, 4, 1)
+                nn.Conv2d(3, 8, 1),
+                nn.BatchNorm2d(8, affine=affine),
+                nn.ReLU(),
+                Twice(),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(8, 4, 1),
             )
             x = torch.zeros(2, 3, 6, 4)
         module.train(training).requires_grad_(learns)
         known = (*module.parameters(), *module.buffers(), x)
-        with light_norms(module), count_saved_bytes(*known) as saved[device]:
-            module(x)
+        with light_layers(module), count_saved_bytes(*known) as saved[device]:
+            y = module(x)
+        assert y.shape == (2, 4, 12, 8)
     assert saved["meta"].total == saved["cpu"].total
     assert (saved["cpu"].total > 0) == learns
 
 
-def test_light_norms_are_on_the_meta_device_and_in_the_block_only() -> None:
+def test_light_layers_are_on_the_meta_device_and_in_the_block_only() -> None:
     for device in ("cpu", "meta"):
         norm = nn.BatchNorm2d(4, device=device)
-        with light_norms(norm):
+        with light_layers(norm):
             assert ("forward" in vars(norm)) == (device == "meta")
         assert "forward" not in vars(norm)
+    x = torch.tensor([[[[-1.0, 2.0]]]])
+    with light_layers(norm):
+        assert torch.relu(x).tolist() == nn.ReLU()(x).tolist() == [[[[0.0, 2.0]]]]
+        assert upsample(x, (1, 3)).tolist() == [[[[-1.0, 0.5, 2.0]]]]
