@@ -90,8 +90,12 @@ class _LightResize(torch.autograd.Function):
 
 
 def _light_norm(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
-    apply: Callable[..., Tensor] = _LightNorm.apply
-    return apply(x, norm.weight, norm.training)
+    return _apply(_LightNorm, x, norm.weight, norm.training)
+
+
+def _apply(function: type[torch.autograd.Function], *inputs: object) -> Tensor:
+    apply: Callable[..., Tensor] = function.apply
+    return apply(*inputs)
 
 
 class _LightFunctions(TorchFunctionMode):
@@ -102,11 +106,11 @@ class _LightFunctions(TorchFunctionMode):
     ) -> Any:
         named = kwargs or {}
         if func is F.relu and args[0].is_meta and not named.get("inplace", False):
-            return _LightReLU.apply(args[0])
+            return _apply(_LightReLU, args[0])
         if func is F.interpolate and args[0].is_meta and named.get("mode") == "bilinear":
             size = args[1] if len(args) > 1 else named.get("size")
             if isinstance(size, tuple):
-                return _LightResize.apply(args[0], size)
+                return _apply(_LightResize, args[0], size)
         return func(*args, **named)
 
 
