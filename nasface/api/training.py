@@ -19,7 +19,8 @@ from nasface.engine.train import (
     run_training,
     train_config_of,
 )
-from nasface.io.settings import with_settings
+from nasface.io.settings import load_config, with_settings
+from nasface.presets import presets
 from nasface.progress import Progress
 
 
@@ -96,7 +97,7 @@ def train(
             notebook. An object with the methods of :class:`nasface.progress.Progress` is told.
         settings: fields of :class:`~nasface.engine.train.TrainConfig`, such as ``batch_size=8`` or
             ``optimizer={"lr": 0.002}``. Assignment and loss are by default those of the model in
-            the zoo.
+            the zoo; a released detector has all settings of the preset that fine-tunes it.
 
     Ctrl-C ends the training after the step, with what there is.
 
@@ -109,9 +110,8 @@ def train(
         settings = {**settings, "epochs": epochs}
     module, genotype = detector.trainable, detector.genotype
     model = str(detector.metrics.get("model", ""))
-    base = train_config_of(model) if model in MODELS else TrainConfig()
     config = replace(
-        with_settings(base, settings, "train"),
+        with_settings(_settings_of(model), settings, "train"),
         data=source_of_settings(train),
         detector=detector.config,
         genotype="" if genotype is None else genotype.name,
@@ -130,6 +130,16 @@ def train(
     detector.eval()
     detector.metrics = found.metrics
     return _result(found, detector)
+
+
+def _settings_of(model: str) -> TrainConfig:
+    """The settings from which the training of a detector starts, by the name of its model."""
+    if model in MODELS:
+        return train_config_of(model)
+    preset = presets().get(f"{model}-finetune")
+    if preset is None:
+        return TrainConfig()
+    return replace(load_config(TrainConfig, preset.path), start_weights="")
 
 
 def train_from_config(

