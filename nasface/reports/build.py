@@ -10,7 +10,7 @@ from typing import Any
 from nasface.arch.genotype import Genotype
 from nasface.detection.cost import detector_cost
 from nasface.drawing.draw import draw
-from nasface.errors import ConfigError, RunError
+from nasface.errors import ConfigError
 from nasface.nas.coverage import Decision
 from nasface.nas.verdict import judge
 from nasface.plots.arch_history import plot_choice_history
@@ -56,7 +56,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _overview(run: RunRecord) -> list[str]:
-    seconds, memory = run.summary.get("seconds"), run.summary.get("peak_memory_mb")
+    seconds, memory = run.figure("seconds"), run.figure("peak_memory_mb")
     hardware = run.environment.get("gpu") or run.environment.get("processor", "not recorded")
     return [
         run.name,
@@ -72,12 +72,13 @@ def _result(run: RunRecord) -> str:
     if run.kind == "detection":
         return found_result(run)
     if run.kind == "search":
-        if not run.summary:
+        candidates, unvisited = run.figure("candidates"), run.figure("unvisited")
+        if candidates is None or unvisited is None:
             return "not finished"
-        visited = run.summary["candidates"] - run.summary["unvisited"]
-        return f"{visited} of {run.summary['candidates']} candidates visited"
+        return f"{candidates - unvisited:.0f} of {candidates:.0f} candidates visited"
     if run.kind == "training":
-        return f"AP {_number(run.summary['best_ap']) or 'none'}" if run.summary else "not finished"
+        best = run.figure("best_ap")
+        return f"AP {_number(best) or 'none'}" if run.summary else "not finished"
     whole = [row for row in run.table if not row.group]
     if not whole:
         return "not finished"
@@ -143,7 +144,7 @@ def _section(run: RunRecord, before: Sequence[RunRecord], samples: int) -> RunSe
     pictures: list[ReportPicture] = []
     protocol = run.evaluation.get("protocol") or run.summary.get("protocol")
     if protocol:
-        notes.append(protocol)
+        notes.append(str(protocol))
     if run.detector is not None:
         config, genotype = run.detector
         same = None if genotype is None else _same_cells(run, before)
@@ -225,15 +226,15 @@ def _commands(run: RunRecord) -> dict[str, str]:
     return {**({"Made by": made} if made else {}), "To reproduce": again}
 
 
-def _decisions(decisions: Sequence[Mapping[str, Any]]) -> ReportTable:
+def _decisions(decisions: Sequence[Decision]) -> ReportTable:
     """Entropy and margin of each choice, and how often its candidates were visited."""
     rows = [
         [
-            f"{row['cell']}.{row['node']}",
-            str(row["candidates"]),
-            f"{row['entropy']:.3f}",
-            f"{row['margin']:.4f}",
-            f"{row['least']} to {row['most']}",
+            f"{row.cell}.{row.node}",
+            str(row.candidates),
+            f"{row.entropy:.3f}",
+            f"{row.margin:.4f}",
+            f"{row.least} to {row.most}",
         ]
         for row in decisions
     ]
@@ -245,10 +246,7 @@ def _verdict(run: RunRecord) -> list[str]:
     """What the search is worth, and what would help."""
     history = run.history
     changed, epochs = (history.changed_late(), history.late_epochs) if history else (set(), 1)
-    try:
-        verdict = judge([Decision(**row) for row in run.decisions], changed, epochs)
-    except TypeError:
-        raise RunError(f"{run.path}: its decisions.json is of another form") from None
+    verdict = judge(run.decisions, changed, epochs)
     notes = [f"Choices {verdict}."]
     if verdict.advice:
         notes.append(f"Would help: {'; '.join(verdict.advice)}.")

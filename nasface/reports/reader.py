@@ -1,6 +1,7 @@
 """Reading run folders: what a search, training or evaluation has left in one."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +21,10 @@ from nasface.engine.search import SearchConfig
 from nasface.engine.train import TrainConfig
 from nasface.errors import RunError
 from nasface.io.settings import load_config, read_config
+from nasface.io.yaml import parse_dataclass
 from nasface.metrics.protocol import Curves, TableRow
 from nasface.models import weights_path
+from nasface.nas.coverage import Decision
 from nasface.runs.arch_history import HISTORY
 from nasface.runs.environment import ENVIRONMENT
 from nasface.runs.folder import Kind, read_metrics
@@ -34,6 +37,9 @@ _TELLING: dict[Kind, set[str]] = {
     "evaluation": {"data", "weights"},
     "detection": {"weights", "frames"},
 }
+
+_FAR = 1e300
+"""Greater numbers are none of a run; whole ones may have too many digits for a float."""
 
 #: a setting of version 0.1, which did not name the protocol -> the protocol
 _FORMER_PROTOCOLS = {"ground_truth": "widerface", "truth": "widerface", "ellipses": "fddb"}
@@ -80,15 +86,35 @@ class RunRecord:
             RunError: if they are of another form.
         """
         rows = (self.evaluation or self.summary).get("table", [])
-        try:
-            return [TableRow(**row) for row in rows]
-        except TypeError:  # also where a row is no map
-            raise RunError(f"{self.path}: its figures hold no table of a known form") from None
+        if not isinstance(rows, list):
+            raise RunError(f"{self.path}: its figures hold no table")
+        place = f"{self.path}: table of its figures"
+        return [parse_dataclass(TableRow, row, place, RunError) for row in rows]
 
     @cached_property
-    def decisions(self) -> list[dict[str, Any]]:
-        """A row per choice of a search."""
-        return self._rows("decisions.json")
+    def decisions(self) -> list[Decision]:
+        """A row per choice of a search.
+
+        Raises:
+            RunError: if they are of another form.
+        """
+        file = self.path / "decisions.json"
+        rows = self._rows(file.name)
+        return [parse_dataclass(Decision, row, str(file), RunError) for row in rows]
+
+    def figure(self, key: str) -> float | None:
+        """A figure of a finished search or training; None where it has none.
+
+        Raises:
+            RunError: if it is no number.
+        """
+        value = self.summary.get(key)
+        if value is None:
+            return None
+        if not _is_number(value):
+            file = self.path / "summary.json"
+            raise RunError(f"{file}: {key} is {value!a:.60}, expected a number")
+        return float(value)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -98,7 +124,12 @@ class RunRecord:
     @cached_property
     def found(self) -> list[dict[str, Any]]:
         """A row per image of a detection: ``image``, ``boxes`` and ``scores``."""
-        return self._rows(FOUND)
+        rows = self._rows(FOUND)
+        if not all(map(_is_found, rows)):
+            raise RunError(
+                f"{self.path / FOUND}: expected rows of an image, boxes x1 y1 x2 y2 and scores"
+            )
+        return rows
 
     @cached_property
     def curves(self) -> Curves | None:
@@ -157,6 +188,21 @@ def read_run(path: Path, name: str) -> RunRecord:
     if not isinstance(settings, dict) or kind is None:
         raise RunError(f"{file}: is not of a search, a training, an evaluation or a detection")
     return RunRecord(path, name, kind, settings)
+
+
+def _is_found(row: Mapping[str, Any]) -> bool:
+    """Whether a row has the name of an image, boxes of four numbers, and a score for each."""
+    boxes, scores = row.get("boxes"), row.get("scores")
+    if not (isinstance(boxes, list) and isinstance(scores, list) and len(boxes) == len(scores)):
+        return False
+    sides = (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box)) for box in boxes)
+    return isinstance(row.get("image"), str) and all(map(_is_number, scores)) and all(sides)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < _FAR
 
 
 def _kind(path: Path, settings: Any) -> Kind | None:

@@ -27,6 +27,7 @@ from nasface.errors import ConfigError, NasfaceError
 from nasface.inference.loading import read_detector
 from nasface.io.strict_json import to_json
 from nasface.io.yaml import parse_yaml, to_yaml
+from nasface.reports.found import found_result, found_tables
 from nasface.reports.reader import read_run
 from nasface.runs.results import read_result_curves
 from nasface.studies.spec import load_plan, runs_of
@@ -130,13 +131,15 @@ def read_run_files(path: Path) -> None:
     """The damaged file stands for every file of the run."""
     data = path.read_bytes()
     (path.parent / "config.yaml").write_text(to_yaml(DetectConfig()))
-    for name in ("summary.json", "evaluation.json", "detections.json", "metrics.jsonl"):
+    names = ("summary.json", "evaluation.json", "detections.json", "metrics.jsonl")
+    for name in (*names, "decisions.json"):
         (path.parent / name).write_bytes(data)
     problems = []
     read: Sequence[Callable[[], object]] = (
         lambda: len(run.table),
-        lambda: run.summary.get("ap"),
-        lambda: [row["boxes"] for row in run.found],
+        lambda: run.figure("ap"),
+        lambda: [found_tables(run), found_result(run)],
+        lambda: [f"{row.entropy:.3f}" for row in run.decisions],
         lambda: run.metrics.shape,
     )
     run = read_run(path.parent, "run")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,3 +66,49 @@ def test_files_that_hold_something_else(tmp_path: Path, text: str) -> None:
     assert run.metrics.to_dict("list") == {"step": [1]}
     with pytest.raises(RunError, match=r"summary\.json: no figures there"):
         read_summary(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"image": "a.jpg", "boxes": [[1, 2, 3, 4]]},
+        {"image": "a.jpg", "scores": []},
+        {"image": 3, "boxes": [], "scores": []},
+        {"image": "a.jpg", "boxes": [[1, 2, 3]], "scores": [0.5]},
+        {"image": "a.jpg", "boxes": [[1, 2, 3, "4"]], "scores": [0.5]},
+        {"image": "a.jpg", "boxes": [[1, 2, 3, 4]], "scores": [None]},
+        {"image": "a.jpg", "boxes": [[1, 2, 3, 4]], "scores": []},
+        {"image": "a.jpg", "boxes": 3, "scores": 3},
+    ],
+)
+def test_rows_of_a_detection_are_of_one_form(tmp_path: Path, row: dict[str, Any]) -> None:
+    (tmp_path / "config.yaml").write_text(to_yaml(DetectConfig()))
+    whole = {"image": "b.jpg", "boxes": [[1, 2, 3, 4.5]], "scores": [0.5]}
+    for rows, is_fine in (([whole], True), ([whole, row], False)):
+        (tmp_path / "detections.json").write_text(json.dumps(rows))
+        run = read_run(tmp_path, "run")
+        if is_fine:
+            assert run.found == rows
+        else:
+            with pytest.raises(RunError, match=r"detections\.json: expected rows of an image"):
+                _ = run.found
+
+
+def test_figures_of_another_kind_are_named(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(to_yaml(TrainConfig()))
+    figures = {
+        "best_ap": "high",
+        "seconds": 3,
+        "table": [{"group": "", "name": "ap", "faces": "1"}],
+    }
+    (tmp_path / "summary.json").write_text(json.dumps(figures))
+    choice = {"cell": "c", "node": "n", "candidates": 3, "entropy": "0.5", "margin": 0, "most": 1}
+    (tmp_path / "decisions.json").write_text(json.dumps([choice]))
+    run = read_run(tmp_path, "run")
+    assert (run.figure("seconds"), run.figure("unknown")) == (3, None)
+    with pytest.raises(RunError, match=r"summary\.json: best_ap is 'high', expected a number"):
+        run.figure("best_ap")
+    with pytest.raises(RunError, match=r"table of its figures: faces"):
+        _ = run.table
+    with pytest.raises(RunError, match=r"decisions\.json: (entropy|least)"):
+        _ = run.decisions
