@@ -38,7 +38,7 @@ class CostCommand:
     fem-fpn+ssh), `necks` for all of these in one detector, or weights (.safetensors, or a released
     detector by name), which carry their own settings."""
     genotype: str = REFERENCE_GENOTYPE
-    """Genotype of a member of the family, or of all."""
+    """Genotype of a model that takes one, or of all."""
     size: str = "640x480"
     """Width and height of the image."""
     latency: Annotated[Path | None, tyro.conf.arg(metavar="TABLE.yaml")] = None

@@ -13,7 +13,7 @@ from nasface.cli.console import console_progress, print_json, say
 from nasface.cli.detail import detail
 from nasface.cli.options import parse
 from nasface.engine.detect import LEFT_OUT, SHEET, DetectConfig
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, DataError
 from nasface.models import DEFAULT_MODEL, released_model
 
 
@@ -47,6 +47,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse(DetectCommand, arguments, "detect")
     settings = command.settings
+    if not command.inputs:
+        raise DataError("expected images, videos or folders, such as: nasface detect PHOTO.jpg")
     if command.model:
         if settings.weights != DEFAULT_MODEL:
             raise ConfigError("model: not together with weights; name one of them")

@@ -172,8 +172,11 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "nasface train --config preset:quickstart-train "
                     "--genotype search/genotype.yaml --data data --out train",
                 ),
-                ("A member of the family", "nasface train --model d0 --data DIR --out train"),
-                ("Go on after a stop", "nasface train --out train --resume"),
+                ("A model by its name", "nasface train --model d0 --data DIR --out train"),
+                (
+                    "Fine-tune a released detector",
+                    "nasface train --config preset:asfd-nano-finetune --data DIR --out tuned",
+                ),
             ),
             {
                 "common": (*_RUN, "json"),
@@ -324,7 +327,7 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
         ),
         "cost": Guide(
             (
-                ("A member of the family", "nasface cost d0"),
+                ("A model by its name", "nasface cost d0"),
                 ("The whole family beside the paper's table", "nasface cost family"),
                 ("Weights, at another size", "nasface cost train/best.safetensors --size 320x240"),
             ),

@@ -140,6 +140,8 @@ def _meant(word: str, command: type[Any], verb: str) -> str:
     current = current_words(word)
     if current != word and (now := current if current in known else last.get(current)):
         return f"; it is called {now!r} now"
+    if word in last:
+        return f"; did you mean {last[word]!r}?"
     near = did_you_mean(word, known) or did_you_mean(word, last)
     return re.sub(r"'(--.*)'", lambda found: repr(last.get(found[1], found[1])), near)
 

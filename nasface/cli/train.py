@@ -12,17 +12,18 @@ from nasface.api.training import TrainResult, train_from_config
 from nasface.cli.console import console_progress, pictures_if_possible, print_json, say
 from nasface.cli.options import parse, peek, settings_file
 from nasface.engine.train import TrainConfig, train_config_of
+from nasface.errors import ConfigError
 from nasface.io.settings import read_config
+from nasface.models import released_models
 from nasface.runs.folder import read_summary
 
 
 @dataclass(kw_only=True)
 class TrainCommand:
-    """Train a detector on the training images of a data folder: that of a genotype, or a member of
-    the family by --model.
+    """Train a detector on the training images of a data folder.
 
-    --neck, short for --detector.neck, takes a hand-made neck instead of the genotype's
-    cells.
+    --model names the detector, --genotype the cells of its neck; --neck, short for --detector.neck,
+    takes a hand-made neck instead. preset:asfd-nano-finetune goes on with a released detector.
 
     The run folder holds config.yaml, genotype.yaml, metrics.jsonl and its plot, checkpoint.pt, and
     the weights best.safetensors and last.safetensors. Ctrl-C stops with a checkpoint, and --resume
@@ -47,6 +48,11 @@ def _base(arguments: Sequence[str]) -> TrainConfig | None:
     if name is None and path is not None and path.is_file():
         values = read_config(path)
         name = values.get("model") if isinstance(values, dict) else None
+    if name in released_models():
+        raise ConfigError(
+            f"model: {name} is a released detector; expected --config preset:{name}-finetune, "
+            "which goes on with it, or a model of the zoo"
+        )
     return train_config_of(name) if name and isinstance(name, str) else None
 
 

@@ -52,6 +52,8 @@ def said(words: list[str], output: Output) -> str:
         ("train --detector.chanels=2 --out x", "--detector.channels"),
         ("train --chanels 2 --out x", "--detector.channels"),
         ("train --nek fpn --out x", "--detector.neck"),
+        ("train --lr 0.1 --out x", "--optimizer.lr"),
+        ("search --lr=0.1 --out x", "--optimizer.lr"),
         ("evaluate widerface --grund-truth text", "--ground-truth"),
         ("genotype import x --naem y --out z.yaml", "--name"),
         ("search --policy argmx --out x", "argmax"),
@@ -227,6 +229,11 @@ def test_names_of_every_table(table: Registry[Any], data: st.DataObject) -> None
     ]
     said = str(caught.value)
     assert any(map(said.endswith, answers)) if answers else "did you mean" not in said
+
+
+def test_a_released_detector_in_the_place_of_a_model(capsys: Output) -> None:
+    line = said(["train", "--model", "asfd-nano", "--data", "x", "--out", "x"], capsys)
+    assert "expected --config preset:asfd-nano-finetune" in line
 
 
 def test_messages() -> None:

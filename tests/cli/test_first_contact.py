@@ -47,6 +47,11 @@ def test_detect_needs_no_weights(
     assert (tmp_path / "detections" / "overview.jpg").is_file()
 
 
+def test_detect_alone_says_what_it_takes(capsys: Output) -> None:
+    assert main(["detect"]) == 2
+    assert capsys.readouterr().err.endswith("such as: nasface detect PHOTO.jpg\n")
+
+
 def test_a_second_call_overwrites_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
