@@ -28,6 +28,7 @@ from nasface.models import weights_path
 from nasface.progress import Progress
 from nasface.runs.folder import RunFolder
 from nasface.runs.results import FIGURES, label_of, write_curves
+from nasface.structures import Detections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ def _config_of(known: Protocol) -> type[EvaluateConfig]:
 
 
 def evaluate(
-    detector: FaceDetector | str | Path | Mapping[str, ScoredBoxes],
+    detector: FaceDetector | str | Path | Mapping[str, ScoredBoxes | Detections],
     dataset: Sequence[ImageRecord] | str | Path,
     protocol: str = "ap",
     *,
@@ -95,8 +96,9 @@ def evaluate(
 
     ``detector`` is a detector, the file of one, the files of detections made elsewhere in the
     protocol's form or in COCO's (a ``.json`` file), or these as name of an image -> boxes and
-    scores. ``dataset`` is what :func:`read_dataset` returned (of a slice, only its images count),
-    a list of :class:`ImageRecord`, or the folder of the data.
+    scores, or what :meth:`FaceDetector.detect` found in it. ``dataset`` is what
+    :func:`read_dataset` returned (of a slice, only its images count), a list of
+    :class:`ImageRecord`, or the folder of the data.
     ``protocol`` is ``ap``, ``widerface``, ``fddb``, ``coco`` or a registered one, and ``options``
     are its settings, such as ``ground_truth="text"``. With ``bad_images`` skip, an image that
     cannot be read is noted, and its faces count as not found. ``inference`` is how the detector is
@@ -206,7 +208,13 @@ def _open(folder: RunFolder | None, config: EvaluateConfig, resume: bool) -> Non
 def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, ScoredBoxes] | None:
     """Detections made elsewhere; None where a detector has to make them."""
     if isinstance(detector, Mapping):
-        return named_boxes(detector, truth.names)
+        pairs = {
+            name: (each.boxes.numpy(), each.scores.numpy())
+            if isinstance(each, Detections)
+            else each
+            for name, each in detector.items()
+        }
+        return named_boxes(pairs, truth.names)
     if isinstance(detector, str | Path) and not is_weights(Path(detector)):
         path = Path(detector)
         if protocol.takes_coco and is_coco_results(path):

@@ -95,6 +95,8 @@ def test_a_detector_is_scored_as_its_network(detector: FaceDetector, val: Annota
     again = nasface.evaluate(result.detections, val)
     assert again.ap == result.ap
     assert detector.evaluate(val.root, inference=ALL).ap == result.ap
+    faces = detector.detect([record.path for record in val], 0.0, inference=ALL)
+    assert nasface.evaluate(dict(zip(val.names, faces, strict=True)), val).ap == result.ap
 
 
 def test_a_slice_of_a_data_set_counts_alone(val: AnnotatedDataset) -> None:
