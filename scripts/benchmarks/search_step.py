@@ -8,6 +8,7 @@ Medians in processor time, so that other work on the machine counts little with 
 
 import argparse
 import time
+from collections.abc import Callable
 from statistics import median
 
 import torch
@@ -62,7 +63,7 @@ def main() -> None:
             found = supernet(features, mixture)
         return torch.stack([(found[level] * upon[level]).sum() for level in upon]).sum()
 
-    steps = {
+    steps: dict[str, Callable[[], float]] = {
         "weight step": lambda: weight_step(
             gradient_of(lambda: loss(0)), optimizer, list(choices.parameters()), 10.0
         ),
