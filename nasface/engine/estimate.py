@@ -122,7 +122,7 @@ def _activations_mb(search: SearchJob) -> float:
     """The most that a weight or architecture step keeps, over a few draws of paths."""
     searcher, first_shot = search.searcher, search.loss.loss.uses_first_shot
     warmup = searcher.schedule.warmup
-    steps = [*range(_DRAWS), *range(warmup, warmup + _DRAWS)]
+    steps = sorted({*range(_DRAWS), *range(warmup, warmup + _DRAWS)})
     if not POLICIES[searcher.config.policy].runs_paths:
         steps = steps[:1]  # all candidates run in each step
 
