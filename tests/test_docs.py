@@ -20,6 +20,7 @@ from nasface.detection.detector import build_detector
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOTEBOOK = ROOT / "docs" / "first-steps.ipynb"
 COMMAND = re.compile(r"nasface [a-z].*")
 
 
@@ -89,7 +90,7 @@ def test_python_code_runs(page: Path) -> None:
 @pytest.mark.usefixtures("place")
 def test_notebook_runs() -> None:
     """Cell by cell; what a cell ends with can be shown."""
-    book = json.loads((ROOT / "docs" / "first-steps.ipynb").read_text("utf-8"))
+    book = json.loads(NOTEBOOK.read_text("utf-8"))
     names: dict[str, object] = {"__name__": "__main__"}
     shown = []
     for cell in book["cells"]:
@@ -116,7 +117,7 @@ def commands(page: Path) -> list[list[str]]:
     return [shlex.split(line) for line in lines if COMMAND.fullmatch(line)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=str)
+@pytest.mark.parametrize("page", [*PAGES, NOTEBOOK], ids=str)
 def test_options_exist(page: Path, reference: ModuleType) -> None:
     known = {
         # An option may have a short form, which the command's own words then name.
