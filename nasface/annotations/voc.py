@@ -4,6 +4,7 @@ LabelImg, CVAT, Roboflow and others write it, each with its own folders. Boxes a
 are written; those of the original data set count pixels from 1, most tools count from 0.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,9 @@ FLAGS_OF_VOC = ("difficult", "truncated", "occluded")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _FOLDERS = ("Annotations", "annotations", "xmls", "labels")
 _FAR = 1e9
+_ROOT = re.compile(rb"<annotation[\s>]")
+_CODING = re.compile(rb"(<\?xml[^>]*encoding=[\"'])([\w.-]+)")
+_ASIAN = ("gb", "big5", "shift", "sjis", "cp93", "cp94", "cp95", "euc", "iso-2022", "hz")
 
 
 def is_voc(root: Path) -> bool:
@@ -52,6 +56,14 @@ def is_voc(root: Path) -> bool:
     first = first or next(iter(files_of(root, ".xml")), None)
     try:
         return first is not None and _parse(first).tag == "annotation"
+    except DataError:
+        return first is not None and _begins(first)
+
+
+def _begins(path: Path) -> bool:
+    """Whether a damaged file has the root of one, so that the reader can say what is wrong."""
+    try:
+        return _ROOT.search(read_bytes(path, DataError, "XML")) is not None
     except DataError:
         return False
 
@@ -161,22 +173,35 @@ def _listed(listing: Path, folder: Path) -> Iterator[tuple[str, Path]]:
         if not (folder / f"{stem}.xml").is_file() and stem.split()[-1] in ("-1", "0", "1"):
             stem = stem.rpartition(" ")[0].strip()
         check_image_name(f"{stem}.jpg", f"{listing}:{at}")
-        tried = [folder / f"{stem}{suffix}" for suffix in (".xml", ".XML")]
+        stems = dict.fromkeys((stem, without_suffix(stem)))
+        tried = [folder / f"{each}{suffix}" for each in stems for suffix in (".xml", ".XML")]
         path = next((each for each in tried if each.is_file()), tried[0])
         if not path.is_file():
             raise DataError(f"{listing}:{at}: {excerpt(stem)} has no file {path}")
-        yield stem, path
+        yield path.relative_to(folder).with_suffix("").as_posix(), path
 
 
 def _parse(path: Path) -> Any:
     data = read_bytes(path, DataError, "an XML file of Pascal VOC")
     try:
-        tree = fromstring(data)
+        tree = fromstring(_in_utf8(data))
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise DataError(f"{path}: is no XML that can be read ({str(error)!a:.100})") from None
     if tree.tag != "annotation":
         raise DataError(f"{path}: begins with <{tree.tag!a:.40}>, expected <annotation>")
     return tree
+
+
+def _in_utf8(data: bytes) -> bytes:
+    """The same in UTF-8 where it states a coding of several bytes a letter, which Python's parser
+    does not take, such as GBK."""
+    stated = _CODING.match(data)
+    name = stated[2].decode() if stated else ""
+    if not name.lower().startswith(_ASIAN):
+        return data
+    assert stated is not None
+    head = stated[1] + b"utf-8" + data[stated.end(2) :]
+    return head.decode(name).encode()
 
 
 def _name(stem: str, tree: Any) -> str:

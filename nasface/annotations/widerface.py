@@ -5,7 +5,6 @@ for each face. An image without a face is written in three ways: count 1 with a 
 (official val file), count 0 with a row of zeros (official train file), or count 0 and no row.
 """
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasface.annotations.layout import splits_of
-from nasface.annotations.names import check_all_there, check_image_name, excerpt
+from nasface.annotations.names import (
+    check_all_there,
+    check_image_name,
+    excerpt,
+    locate_images,
+)
 from nasface.annotations.records import Exif, ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text, write_bytes
@@ -62,10 +66,12 @@ def read_wider_split(
     entries = parse_wider_annotations(text, str(annotation_path))
     if not entries:
         raise DataError(f"{annotation_path}: is empty, expected at least one image name")
-    records = [_record(name, image_folder, rows, exif) for name, rows in entries]
-    # os.path.isfile, for Path.is_file raises on names that are too long for the file system.
-    missing = [record.path for record in records if not os.path.isfile(record.path)]
+    there = locate_images(image_folder, [name for name, _ in entries], any_suffix=False)
+    records = [
+        _record(name, there.get(name, image_folder / name), rows, exif) for name, rows in entries
+    ]
     if need_images:
+        missing = [record.path for record in records if record.name not in there]
         check_all_there(missing, len(records), str(annotation_path))
     return records
 
@@ -196,9 +202,8 @@ def _format_rows(rows: NDArray[np.integer]) -> str:
     return "".join(" ".join(map(str, row)) + " \n" for row in written)
 
 
-def _record(name: str, image_folder: Path, rows: NDArray[np.int64], exif: Exif) -> ImageRecord:
+def _record(name: str, path: Path, rows: NDArray[np.int64], exif: Exif) -> ImageRecord:
     corners_M2, sizes_M2 = rows[:, :2], np.maximum(rows[:, 2:4], 0)
     boxes_M4 = np.concatenate([corners_M2, corners_M2 + sizes_M2], axis=1).astype(np.float32)
     attributes = {key: rows[:, 4 + i].copy() for i, key in enumerate(ATTRIBUTES)}
-    path = image_folder.joinpath(*name.split("/"))
     return ImageRecord(name, path, boxes_M4, attributes, exif)

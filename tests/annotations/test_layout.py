@@ -110,9 +110,56 @@ def test_names_without_suffix_may_differ_in_case(tmp_path: Path) -> None:
         read_dataset(tmp_path)
 
 
-def test_accents_may_be_written_in_two_ways(tmp_path: Path) -> None:
-    """Archives that were made on macOS have them apart from their letters."""
-    write_image(tmp_path / "e\u0301.png", np.zeros((48, 40, 3), np.uint8))
-    (tmp_path / "f.csv").write_text("image,xmin,ymin,xmax,ymax\n\u00e9.png,1,2,10,20\n", "utf-8")
+@pytest.mark.parametrize("there", ["e\u0301.png", "\u00c9.PNG", "\u00e9.png"])
+@pytest.mark.parametrize("form", ["csv", "widerface"])
+def test_accents_and_case_may_differ(tmp_path: Path, there: str, form: str) -> None:
+    """Archives that were made on macOS have accents apart from their letters."""
+    if form == "csv":
+        path = tmp_path / there
+        text = "image,xmin,ymin,xmax,ymax\n\u00e9.png,1,2,10,20\n"
+        (tmp_path / "f.csv").write_text(text, "utf-8")
+    else:
+        path = tmp_path / "WIDER_train" / "images" / "event" / there
+        path.parent.mkdir(parents=True)
+        (tmp_path / "wider_face_split").mkdir()
+        text = "event/\u00e9.png\n1\n1 2 9 18 0 0 0 0 0 0\n"
+        listing = tmp_path / "wider_face_split" / "wider_face_train_bbx_gt.txt"
+        listing.write_text(text, "utf-8")
+    write_image(tmp_path / "a.png", np.zeros((48, 40, 3), np.uint8))
+    (tmp_path / "a.png").rename(path)
     (record,) = read_dataset(tmp_path)
     assert record.path.is_file()
+    assert record.boxes_M4.tolist() == [[1, 2, 10, 20]]
+    assert record.name.endswith("\u00e9.png")
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-16", "latin-1", "gbk", "big5", "shift_jis"])
+def test_codings_of_pascal_voc(tmp_path: Path, coding: str) -> None:
+    """Python's parser knows none of several bytes a letter but those of Unicode."""
+    letter = "\u00e9" if coding == "latin-1" else "\u4e2d"
+    xml = (
+        f'<?xml version="1.0" encoding="{coding}"?><annotation><folder>{letter}</folder><object>'
+        "<name>face</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>10</xmax><ymax>20</ymax>"
+        "</bndbox></object></annotation>"
+    )
+    (tmp_path / "a.xml").write_bytes(xml.encode(coding))
+    write_image(tmp_path / "a.png", np.zeros((48, 40, 3), np.uint8))
+    (record,) = read_dataset(tmp_path)
+    assert record.boxes_M4.tolist() == [[1, 2, 10, 20]]
+    for damaged in (xml.encode(coding)[:-5], xml.replace(coding, "gbx").encode(coding)):
+        (tmp_path / "a.xml").write_bytes(damaged)
+        if b"<annotation" in damaged:
+            with pytest.raises(DataError, match=r"a\.xml: is no XML that can be read"):
+                read_dataset(tmp_path)
+
+
+def test_lists_of_pascal_voc_may_have_suffixes(tmp_path: Path) -> None:
+    xml = "<annotation><object><name>face</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax>"
+    for name in ("a.b", "c"):
+        (tmp_path / "Annotations").mkdir(exist_ok=True)
+        text = f"{xml}<ymax>4</ymax></bndbox></object></annotation>"
+        (tmp_path / "Annotations" / f"{name}.xml").write_text(text)
+        write_image(tmp_path / f"{name}.png", np.zeros((48, 40, 3), np.uint8))
+    (tmp_path / "ImageSets").mkdir()
+    (tmp_path / "ImageSets" / "train.txt").write_text("a.b.png\nc\n")
+    assert [each.name for each in read_dataset(tmp_path)] == ["a.b.png", "c.png"]
