@@ -53,7 +53,9 @@ class ConsoleProgress:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.bar.stop()
+        # Older rich ends a bar that was never shown with an empty line.
+        if not self.bar.disable:
+            self.bar.stop()
 
     def start(self, title: str, total: int, done: int = 0) -> None:
         """Show a new phase instead of the last."""

@@ -163,7 +163,7 @@ def _opened(plan: ModelsPlan, out: Path) -> Iterator[None]:
         raise RunError(f"{out}: is the folder of a comparison of methods; choose another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / LOCK, blocking=False):
+        with FileLock(out / LOCK, timeout=0):
             write_text(out / PLAN, to_yaml(plan))
             yield
     except Timeout:
