@@ -121,7 +121,8 @@ def commands(page: Path) -> list[list[str]]:
 def test_options_exist(page: Path, reference: ModuleType) -> None:
     known = {
         # An option may have a short form, which the command's own words then name.
-        words: {"--help", "--help-all", *(f"--{each.name}" for each in reference.options(command))}
+        words: {"--help", "--help-all"}
+        | {f"--{each.name}" for each in reference.options(command) if not each.is_positional}
         | set(re.findall(r"--[a-z][a-z.-]*", inspect.getdoc(command) or ""))
         for words, command in reference.commands()
     }
