@@ -27,15 +27,16 @@ class ConsoleProgress:
 
     def __init__(self, interval: float = 20.0) -> None:
         self.interval = interval
-        self.console = Console(stderr=True)
+        # Names of files are shown as they are; rich has words for colours and pictures.
+        self.console = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self.bar = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[shown]}"),
+            TextColumn("{task.fields[shown]}", markup=False),
             console=self.console,
             disable=not self.console.is_terminal,
         )
@@ -81,7 +82,7 @@ class ConsoleProgress:
 
     def note(self, text: str) -> None:
         """Print a line that stays."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
 
 
 class NotebookProgress:

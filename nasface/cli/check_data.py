@@ -24,9 +24,10 @@ class CheckDataCommand:
     """Check a data set for mistakes before it is trained or evaluated on.
 
     Reads every image and compares it with its boxes: images that cannot be read or are cut short,
-    EXIF turns and which way of reading the boxes fit, boxes outside of their image, faces without
-    an area, boxes that are not x y w h, no valid face, duplicate images. Counts the faces by height
-    and per image. Exit code: 0 nothing is wrong, 1 something is, 2 the data set cannot be read.
+    EXIF turns and which way of reading the boxes fit, images of another size than the annotations
+    state, boxes outside of their image, faces without an area, boxes that are not x y w h in
+    pixels, no valid face, duplicate images. Counts the faces by height and per image. Exit code: 0
+    nothing is wrong, 1 something is, 2 the data set cannot be read.
     """
 
     settings: Annotated[DataConfig, tyro.conf.arg(name="")]

@@ -14,8 +14,9 @@ from nasface.errors import MissingPackageError
 from nasface.io.strict_json import to_json
 from nasface.progress import Progress, Silent
 
-out = Console()
-err = Console(stderr=True)
+# Names of files are shown as they are: rich would turn `a.txt:100:` into a picture, and drop `[b]`.
+out = Console(markup=False, emoji=False, highlight=False)
+err = Console(stderr=True, markup=False, emoji=False, highlight=False)
 _VERBOSE_INTERVAL = 1.0
 
 
@@ -28,12 +29,12 @@ def console_progress() -> AbstractContextManager[Progress]:
 
 
 def _plain(text: str) -> None:
-    err.print(text, markup=False, highlight=False, soft_wrap=True)
+    err.print(text, soft_wrap=True)
 
 
 def say(text: str) -> None:
     """Print a line of the result."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(text, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
