@@ -29,7 +29,7 @@ def test_a_whole_part_replaces() -> None:
         ({"lr": 0.1}, "train: there is no 'lr'; did you mean optimizer={'lr': ...}?"),
         ({"optimizer": {"rate": 1}}, "train: optimizer: there is no 'rate'; expected one of name,"),
         ({"batch_size": "8"}, "train: batch_size: "),
-        ({"batch_size": 0}, "batch_size 0"),
+        ({"batch_size": 0}, "train: batch_size: is 0, expected at least 1"),
         ({"optimizer": {"lr": -1.0}}, "lr -1.0"),
         ({"epochs": object()}, "train: "),
     ],
