@@ -19,7 +19,8 @@ def test_a_huge_or_deep_text_is_refused() -> None:
         parse_yaml("#" * 500_001, "huge", SpecError)
     with pytest.raises(SpecError, match=r"deep: not valid YAML: brackets are more than 50 deep"):
         parse_yaml("[" * 51 + "]" * 51, "deep", SpecError)
-    with pytest.raises(SpecError, match=r"deep: not valid YAML: .*nesting depth"):
+    # Newer releases of libyaml have a limit of their own.
+    with pytest.raises(SpecError, match=r"deep: not valid YAML: .*(50 deep|nesting depth)"):
         parse_yaml("[" * 5000, "deep", SpecError)
     deep = "".join(f"{' ' * at}a:\n" for at in range(600))
     with pytest.raises(SpecError, match=r"deep: not valid YAML: maximum recursion"):
