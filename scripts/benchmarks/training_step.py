@@ -1,10 +1,11 @@
 """Time of a training step on a CPU, with what it reads: loading a batch, and the step itself.
 
     python scripts/benchmarks/training_step.py --data DIR [--model d0] [--size 320] [--batch 8] \
-        [--precision bf16]
+        [--precision bf16] [--threads 2]
 
-Medians of whole steps as ``nasface train`` takes them (both shots, optimiser, moving average), in
-processor time, so that other work on the machine counts little with one thread.
+Medians of whole steps as ``nasface train`` takes them (both shots, optimiser, moving average). In
+processor time other work on the machine counts little with one thread; with more threads compare
+the elapsed time of a machine that does nothing else.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from nasface.progress import Silent
 
 
 def main() -> None:
-    """Print both medians."""
+    """Print the medians."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -49,15 +50,19 @@ def main() -> None:
     context = RunContext(World(), torch.device("cpu"))
     job = make_train_job(config, load_train_inputs(config), context)
     job.start(Silent())
-    loading, stepping = [], []
+    loading, stepping, elapsed = [], [], []
     for _ in range(options.steps + 2):
         started = time.process_time()
         batch = next(job.batches)
-        loaded = time.process_time()
+        loaded, clock = time.process_time(), time.perf_counter()
         job.take_step(batch)
         loading.append(loaded - started)
         stepping.append(time.process_time() - loaded)
-    print(f"loading {1000 * median(loading[2:]):.0f} ms, step {1000 * median(stepping[2:]):.0f} ms")
+        elapsed.append(time.perf_counter() - clock)
+    print(
+        f"loading {1000 * median(loading[2:]):.0f} ms, step {1000 * median(stepping[2:]):.0f} ms, "
+        f"elapsed {1000 * median(elapsed[2:]):.0f} ms"
+    )
 
 
 if __name__ == "__main__":
