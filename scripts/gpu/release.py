@@ -2,9 +2,9 @@
 
     python scripts/gpu/release.py --weights RUN/last.safetensors --out FILE.safetensors
 
-``--bias`` is added to the face logit of each anchor, smallest anchor first: a correction of scores
-by size, chosen on validation photographs (docs/results/released/README.md). It becomes part of the
-biases of the heads.
+``--bias`` is added to the face logit of each anchor of joint heads, smallest anchor first: a
+correction of scores by size, chosen on validation photographs (docs/results/released/README.md). It
+becomes part of the biases of the heads. Without numbers behind it, nothing is added.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main() -> None:
     )
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--bias", type=float, nargs="+", default=BIAS)
+    parser.add_argument("--bias", type=float, nargs="*", default=BIAS)
     parser.add_argument("--about", type=json.loads, default={}, help="metadata, a JSON map")
     parser.add_argument("--metrics", type=json.loads, default={}, help="figures, a JSON map")
     parser.add_argument("--float32", action="store_true")
@@ -36,7 +36,7 @@ def main() -> None:
     loaded = read_checkpoint(options.weights)
     detector = cast(Detector, loaded.detector)
     biases = iter(options.bias)
-    for head in detector.trunk.heads:
+    for head in detector.trunk.heads if options.bias else ():
         joint = cast(JointHead, head)
         assert joint.last.bias is not None
         for anchor in range(joint.anchors):
