@@ -36,7 +36,7 @@ class DetectCommand:
     """New folder of the results; by default detections, or the first of detections-2, detections-3
     and so on that is not there."""
     model: str = ""
-    """Released detector, instead of --weights: asfd-nano (the default) or asfd-small."""
+    """Released detector, instead of --weights: asfd-nano (the default), asfd-small or asfd-d0."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """YAML file of settings; options given here override it."""
     json: bool = False

@@ -22,22 +22,23 @@ DEFAULT_MODEL = "asfd-nano"
 @dataclass(frozen=True)
 class ReleasedModel:
     """A detector that comes with the package: its weights, the ONNX file of the same with 8-bit
-    convolutions, and the card that describes both."""
+    convolutions (None where that would be no faster), and the card that describes both."""
 
     name: str
     weights: Path
-    int8: Path
+    int8: Path | None
     card: Path
 
 
 def released_models() -> dict[str, ReleasedModel]:
     """Return all released detectors by name, sorted."""
-    return {
-        path.stem: ReleasedModel(
-            path.stem, path, path.with_name(f"{path.stem}-int8.onnx"), path.with_suffix(".md")
+    found = {}
+    for path in sorted(_FOLDER.glob("*.safetensors")):
+        int8 = path.with_name(f"{path.stem}-int8.onnx")
+        found[path.stem] = ReleasedModel(
+            path.stem, path, int8 if int8.is_file() else None, path.with_suffix(".md")
         )
-        for path in sorted(_FOLDER.glob("*.safetensors"))
-    }
+    return found
 
 
 def released_model(name: str) -> ReleasedModel:
@@ -60,7 +61,7 @@ def weights_path(name: str | Path, precision: ReleasedPrecision = "float32") -> 
 
     That is a released detector, an address of the Hugging Face Hub (``hf://owner/name``, whose
     weights are fetched), a folder in the Hub's form (``model.safetensors`` in it), or a path.
-    Released detectors alone have an int8 file.
+    Some released detectors alone have an int8 file.
 
     Raises:
         ConfigError: for int8 of anything else, a folder that holds weights in other files, and a
@@ -69,12 +70,13 @@ def weights_path(name: str | Path, precision: ReleasedPrecision = "float32") -> 
     """
     models = released_models()
     if precision == "int8":
-        if str(name) not in models:
+        int8 = {each.name: each.int8 for each in models.values() if each.int8}
+        if str(name) not in int8:
             raise ConfigError(
-                f"precision: int8 is there for {', '.join(models)}, not for {name}; nasface "
+                f"precision: int8 is there for {', '.join(int8)}, not for {name}; nasface "
                 "quantize makes an .onnx file of other weights"
             )
-        return models[str(name)].int8
+        return int8[str(name)]
     if is_hub_address(name):
         return download_weights(parse_hub_address(name))
     if (Path(name) / WEIGHTS).is_file():
