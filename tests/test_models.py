@@ -89,7 +89,8 @@ def test_8_bits_are_of_released_detectors_that_have_them(weights: str) -> None:
 
 def test_an_unknown_name_is_answered_by_those_there_are() -> None:
     assert released_model("asfd-nano").weights.suffix == ".safetensors"
-    with pytest.raises(ConfigError, match=r"'asfd-huge'; expected one of asfd-d0, asfd-nano, asfd-small"):
+    expected = "'asfd-huge'; expected one of asfd-d0, asfd-nano, asfd-small"
+    with pytest.raises(ConfigError, match=expected):
         released_model("asfd-huge")
 
 
