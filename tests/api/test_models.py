@@ -17,7 +17,7 @@ def test_list_models_by_pattern() -> None:
 
 
 def test_released_detectors_are_listed_and_loaded() -> None:
-    assert nasface.list_models("asfd-*", pretrained=True) == ["asfd-nano", "asfd-small"]
+    assert nasface.list_models("asfd-*", pretrained=True) == ["asfd-d0", "asfd-nano", "asfd-small"]
     with pytest.raises(ConfigError, match=r"expected load_detector\('asfd-nano'\)"):
         nasface.create_detector("asfd-nano")
 
