@@ -162,7 +162,7 @@ def read_dataset(
     elif split_file:
         records = part_by_file(form.read(root, "train", **options), split, Path(split_file))
     else:
-        records = list(form.read(root, split, **options))
+        records = _read_split(form, root, split, options)
     if exif:
         records = [_read_as(exif, record) for record in records]
     return AnnotatedDataset(tuple(records), root, split, form.name)
@@ -212,6 +212,19 @@ class DataConfig:
         if self.val_fraction or self.split_file:
             return ("train", "val")
         return tuple(find_format(root, self.data_format or None).splits(root)) or ("train",)
+
+
+def _read_split(
+    form: DatasetFormat, root: Path, split: str, options: Mapping[str, Any]
+) -> list[ImageRecord]:
+    """What a format reads; for a split that is not there, the message names those that are."""
+    try:
+        return list(form.read(root, split, **options))
+    except DataError as problem:
+        there = form.splits(root)
+        if not there or split in there:
+            raise
+        raise DataError(f"{problem}; splits there: {', '.join(there)}") from None
 
 
 def _read_as(exif: Exif, record: ImageRecord) -> ImageRecord:

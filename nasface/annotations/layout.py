@@ -58,7 +58,8 @@ def plain_names(written: Iterable[str], root: Path, source: str) -> dict[str, st
         elif name.startswith(base):
             names[each] = name.removeprefix(base)
         else:
-            elsewhere[each] = [part for part in name.split("/") if part]
+            path = re.sub("^([A-Za-z]):/", r"\1/", name)  # a drive is a folder like others
+            elsewhere[each] = [part for part in path.split("/") if part]
     levels = zip(*(parts[:-1] for parts in elsewhere.values()), strict=False)
     shared = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
     names |= {each: "/".join(parts[shared:]) for each, parts in elsewhere.items()}

@@ -118,7 +118,20 @@ class FaceDetector(nn.Module):
         return super().train(mode)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What ``to``, ``cuda``, ``half`` and the like do with every tensor.
+
+        Raises:
+            ConfigError: for an exported file, which its runtime has where it was loaded.
+        """
         self._copies = DetectingCopies()
+        if not isinstance(self.module, Detector):
+            here = torch.zeros(1)
+            moved = fn(here)
+            if (moved.device, moved.dtype) != (here.device, here.dtype):
+                raise ConfigError(
+                    "detector: is of an exported file, which cannot be moved or change its type; "
+                    "load_detector(file, device=...) says where it runs"
+                )
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # as torch has it
         return self
 

@@ -55,14 +55,12 @@ class Faces(Detections):
         yield from zip(self.boxes.tolist(), self.scores.tolist(), strict=True)
 
     def __getitem__(self, which: "int | slice | list[int] | Tensor") -> "Faces":
-        """Return some of the faces: one, a slice, or those of a mask or of numbers.
+        """Return some of the faces, also where it is one: a number, a slice, a mask or numbers.
 
         Raises:
             IndexError: for a face that is not there.
         """
-        if isinstance(which, int):
-            which = [which]
-        return Faces(self.boxes[which], self.scores[which], self.source)
+        return Faces(self.boxes[which].reshape(-1, 4), self.scores[which].reshape(-1), self.source)
 
     def draw(self, image: Picture | None = None) -> DrawnImage:
         """Draw boxes and scores on a copy of the picture, by default that of its file.

@@ -300,7 +300,7 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
         ),
         "benchmark": Guide(
             (
-                ("Both released detectors", "nasface benchmark asfd-nano asfd-small"),
+                ("Two released detectors", "nasface benchmark asfd-nano asfd-small"),
                 (
                     "What was exported",
                     "nasface benchmark face.onnx face/detector.xml --size 320x320",

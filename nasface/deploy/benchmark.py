@@ -6,7 +6,6 @@ machine does meets all of them alike.
 
 import os
 import pickle
-import signal
 import statistics
 import subprocess
 import sys
@@ -142,12 +141,17 @@ class _Worker:
 
     def __init__(self, path: Path, threads: int, config: BenchmarkConfig) -> None:
         self.path = path
+        opener = _opener(path)[1]
         try:
-            self.job = pickle.dumps((path, _opener(path)[1], threads, config.shape))
+            self.job = pickle.dumps((path, opener, threads, config.shape))
+            is_of_module = getattr(opener, "__module__", "") != "__main__"
         except (pickle.PicklingError, AttributeError):
+            is_of_module = False
+        if not is_of_module:
             raise ExportError(
-                f"{path}: what opens it must be a function at the top level of a module"
-            ) from None
+                f"{path}: what opens it must be a function at the top level of a module, which "
+                "another program can import"
+            )
 
     def __enter__(self) -> "_Worker":
         self.process = subprocess.Popen(
@@ -155,6 +159,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            start_new_session=True,  # Ctrl-C is for this process, which ends that one
         )
         _pipe(self.process.stdin).write(self.job)
         return self
@@ -195,7 +200,6 @@ def _receive(stream: IO[bytes]) -> Any:
 
 def _work() -> None:
     """What a worker does until it is ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks ends this one
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Some runtimes greet on the standard output, which belongs to the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

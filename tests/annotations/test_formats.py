@@ -437,3 +437,13 @@ def test_sizes_that_files_state(tmp_path: Path) -> None:
         (record,) = read_dataset(folder)
         assert record.stated_size == stated
         assert record.boxes_M4.tolist() == [[1, 2, 3, 4]]
+
+
+def test_a_split_that_is_not_there(tmp_path: Path) -> None:
+    write_tiny(tmp_path)
+    with pytest.raises(DataError, match=r"wider_face_tset_bbx.*; splits there: train, val$"):
+        read_dataset(tmp_path, "tset")
+    (tmp_path / "WIDER_val").rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError) as problem:
+        read_dataset(tmp_path, "val")
+    assert "splits there" not in str(problem.value)

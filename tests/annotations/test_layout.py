@@ -86,6 +86,13 @@ def test_relative_names_stay_and_those_below_the_root_begin_there(tmp_path: Path
     }
 
 
+def test_drives_tell_images_apart() -> None:
+    written = ["C:\\p\\a.jpg", "D:\\p\\a.jpg"]
+    assert list(plain_names(written, Path("nowhere"), "f").values()) == ["C/p/a.jpg", "D/p/a.jpg"]
+    written = ["C:\\p\\a.jpg", "C:\\q\\a.jpg"]
+    assert list(plain_names(written, Path("nowhere"), "f").values()) == ["p/a.jpg", "q/a.jpg"]
+
+
 def test_one_of_many_folders_may_be_missing(tmp_path: Path) -> None:
     """Images that are there are found, also where another one is not."""
     for name in ("a.jpg", "b.jpg"):

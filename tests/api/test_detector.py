@@ -1,5 +1,5 @@
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -213,6 +213,9 @@ def test_faces_are_gone_through_and_chosen(detector: FaceDetector) -> None:
     assert torch.equal(faces[1].boxes, faces.boxes[1:2])
     assert torch.equal(faces[:2].scores, faces.scores[:2])
     assert len(faces[faces.scores > faces.scores[3]]) == 3
+    for best in (0, -len(faces), faces.scores.argmax()):
+        assert faces[best].boxes.tolist() == faces.boxes[:1].tolist()
+        assert faces[best].scores.tolist() == faces.scores[:1].tolist()
     with pytest.raises(IndexError):
         faces[5]
 
@@ -223,7 +226,7 @@ def test_what_is_called_in_the_wrong_way_names_the_right_one(detector: FaceDetec
 
 
 def test_what_is_no_file_of_weights_names_them(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"d0: has no released weights, expected asfd-nano"):
+    with pytest.raises(ConfigError, match=r"d0: has no released weights, expected asfd-d0"):
         nasface.load_detector("d0")
     write_lively_weights(tmp_path / "best.safetensors", DETECTOR)
     with pytest.raises(ConfigError, match=r"is a folder; expected .*best\.safetensors$"):
@@ -361,6 +364,11 @@ def test_an_exported_detector_detects_and_does_not_train(tmp_path: Path) -> None
         with pytest.raises(ConfigError, match="is of an ONNX file, which can detect"):
             refused()
     assert "ONNX" in repr(other)
+    assert other.to("cpu").float().cpu() is other
+    moves: tuple[Callable[[], object], ...] = (lambda: other.to("meta"), other.half, other.double)
+    for move in moves:
+        with pytest.raises(ConfigError, match="cannot be moved or change its type"):
+            move()
 
 
 def test_a_name_or_a_file_is_exported_as_its_detector(tmp_path: Path) -> None:

@@ -73,6 +73,18 @@ def test_a_program_needs_no_main_guard(place: Path) -> None:
     assert done.stdout.splitlines() == ["begun", "1 onnx"]
 
 
+def test_what_the_program_itself_opens_is_refused(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("nasface.deploy.benchmark")
+    opener = module._open_weights
+    monkeypatch.setattr(opener, "__module__", "__main__")
+    monkeypatch.setattr(sys.modules["__main__"], opener.__name__, opener, raising=False)
+    config = BenchmarkConfig(size="160x131", repeats=1, threads=(1,))
+    with pytest.raises(ExportError, match=r"w\.safetensors: what opens it must be a function at"):
+        benchmark([place / "w.safetensors"], config, Silent())
+
+
 def test_a_process_that_ends_is_reported(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
