@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nasface.annotations.formats import DatasetFormat, read_dataset, register_dataset_format
     from nasface.annotations.records import ImageRecord
-    from nasface.api.detector import FaceDetector, load_detector
+    from nasface.api.detector import FaceDetector
     from nasface.api.evaluation import evaluate
     from nasface.api.exporting import export
+    from nasface.api.loading import load_detector
     from nasface.api.models import create_detector, create_neck, list_models
     from nasface.api.plotting import plot
     from nasface.api.quantizing import quantize
@@ -82,7 +83,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "list_genotypes": "nasface.api.spaces",
         "list_models": "nasface.api.models",
         "list_search_spaces": "nasface.api.spaces",
-        "load_detector": "nasface.api.detector",
+        "load_detector": "nasface.api.loading",
         "load_genotype": "nasface.arch.io",
         "load_search_space": "nasface.arch.io",
         "plot": "nasface.api.plotting",

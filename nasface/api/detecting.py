@@ -8,8 +8,9 @@ import numpy as np
 
 from nasface.annotations.names import LEAVE_OUT
 from nasface.annotations.records import ImageRecord
-from nasface.api.detector import FaceDetector, load_detector
+from nasface.api.detector import FaceDetector
 from nasface.api.engines import ONNX_FROM
+from nasface.api.loading import load_detector
 from nasface.data.inputs import list_inputs
 from nasface.data.reading import check_images
 from nasface.data.video import check_video, is_stream

@@ -13,7 +13,8 @@ from nasface.annotations.detections import ScoredBoxes, named_boxes
 from nasface.annotations.names import ImageNames
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.api.arguments import annotated_images
-from nasface.api.detector import FaceDetector, load_detector
+from nasface.api.detector import FaceDetector
+from nasface.api.loading import load_detector
 from nasface.api.progress import shown_progress
 from nasface.data.check import BadImages, DataCheck
 from nasface.data.reading import PARTS, check_images, describe_data

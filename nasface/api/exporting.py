@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nasface.api.arguments import refuse
-from nasface.api.detector import FaceDetector, as_detector
+from nasface.api.detector import FaceDetector
+from nasface.api.loading import as_detector
 from nasface.deploy import registry
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.parity import ParityDifference

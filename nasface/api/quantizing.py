@@ -14,8 +14,9 @@ from torch import Tensor
 
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.api.arguments import refuse
-from nasface.api.detector import FaceDetector, as_detector, load_detector
+from nasface.api.detector import FaceDetector
 from nasface.api.evaluation import evaluate
+from nasface.api.loading import as_detector, load_detector
 from nasface.api.progress import shown_progress
 from nasface.data.images import read_image, to_tensor
 from nasface.data.inputs import list_inputs

@@ -7,7 +7,8 @@ from typing import Any
 
 from nasface.annotations.records import ImageRecord
 from nasface.api.arguments import READING, annotated_images, refuse, source_of_settings
-from nasface.api.detector import FaceDetector, as_detector
+from nasface.api.detector import FaceDetector
+from nasface.api.loading import as_detector
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
 from nasface.detection.zoo import MODELS

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from nasface.api.detector import load_detector
+from nasface.api.loading import load_detector
 from nasface.cli.console import console_progress, say
 from nasface.cli.options import parse
 from nasface.deploy.config import ExportConfig

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from nasface.api.detector import load_detector
+from nasface.api.loading import load_detector
 from nasface.api.quantizing import FORMS, QuantizeConfig, Quantized, quantize
 from nasface.cli.console import console_progress, print_json, print_table, say
 from nasface.cli.options import parse

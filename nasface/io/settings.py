@@ -37,6 +37,9 @@ def with_settings(base: T, settings: Mapping[str, Any], what: str = "settings") 
     Raises:
         ConfigError: naming the field and what would be accepted, or the nearest field there is.
     """
+    if not isinstance(settings, Mapping):
+        kind = type(settings).__name__
+        raise ConfigError(f"{what}: is of type {kind}, expected a map of settings")
     plain = {
         name: plain_values(value) if is_dataclass(value) else value
         for name, value in settings.items()

@@ -225,14 +225,6 @@ def test_what_is_called_in_the_wrong_way_names_the_right_one(detector: FaceDetec
         detector.train("data")  # type: ignore[arg-type]
 
 
-def test_what_is_no_file_of_weights_names_them(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"d0: has no released weights, expected asfd-d0"):
-        nasface.load_detector("d0")
-    write_lively_weights(tmp_path / "best.safetensors", DETECTOR)
-    with pytest.raises(ConfigError, match=r"is a folder; expected .*best\.safetensors$"):
-        nasface.load_detector(tmp_path)
-
-
 def test_what_is_no_picture(detector: FaceDetector, tmp_path: Path) -> None:
     anything: Any = object()
     with pytest.raises(DataError, match="no such"):

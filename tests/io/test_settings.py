@@ -43,3 +43,8 @@ def test_errors_name_the_setting(settings: dict[str, object], message: str) -> N
 def test_a_former_name_is_taken_with_a_warning() -> None:
     with pytest.warns(FutureWarning, match="'batch' is now called 'batch_size'"):
         assert with_settings(BASE, {"batch": 4}).batch_size == 4
+
+
+def test_what_is_no_map_is_refused() -> None:
+    with pytest.raises(ConfigError, match="inference: is of type int, expected a map of settings"):
+        with_settings(BASE, 5, "inference")  # type: ignore[arg-type]

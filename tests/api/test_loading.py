@@ -1,0 +1,17 @@
+"""Detectors by name and from files."""
+
+from pathlib import Path
+
+import pytest
+from tiny import DETECTOR, write_lively_weights
+
+import nasface
+from nasface.errors import ConfigError
+
+
+def test_what_is_no_file_of_weights_names_them(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"d0: has no released weights, expected asfd-d0"):
+        nasface.load_detector("d0")
+    write_lively_weights(tmp_path / "best.safetensors", DETECTOR)
+    with pytest.raises(ConfigError, match=r"is a folder; expected .*best\.safetensors$"):
+        nasface.load_detector(tmp_path)
