@@ -92,9 +92,13 @@ def field_texts(kind: type[Any]) -> dict[str, str]:
     """Return the string below each field of a dataclass and its bases."""
     texts: dict[str, str] = {}
     for each in reversed(kind.__mro__):
-        if not is_dataclass(each) or each.__module__ == "types":  # made by make_dataclass
+        if not is_dataclass(each):
             continue
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        try:
+            source = inspect.getsource(each)
+        except OSError:  # make_dataclass made it
+            continue
+        (tree,) = ast.parse(textwrap.dedent(source)).body
         assert isinstance(tree, ast.ClassDef)
         for field, below in zip(tree.body, tree.body[1:], strict=False):
             if (
