@@ -199,8 +199,12 @@ class FaceDetector(nn.Module):
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
-        if not 0 <= score_threshold <= 1:
-            raise ValueError(f"score_threshold must be from 0 to 1, got {score_threshold}")
+        try:
+            is_score = bool(0 <= score_threshold <= 1)
+        except (TypeError, ValueError, RuntimeError):  # text, None, several numbers
+            is_score = False
+        if not is_score:
+            raise ValueError(f"score_threshold must be from 0 to 1, got {score_threshold!r:.60}")
         if not isinstance(inference, InferenceConfig):
             settings = {} if inference is None else inference
             least = min(InferenceConfig().score_threshold, score_threshold)

@@ -58,8 +58,10 @@ class Faces(Detections):
         """Return some of the faces, also where it is one: a number, a slice, a mask or numbers.
 
         Raises:
-            IndexError: for a face that is not there.
+            IndexError: for a face that is not there. TypeError: for anything else.
         """
+        if which is None or isinstance(which, bool | float | str | tuple):
+            raise TypeError(f"expected a number, a slice, a mask or numbers, got {which!r:.60}")
         return Faces(self.boxes[which].reshape(-1, 4), self.scores[which].reshape(-1), self.source)
 
     def draw(self, image: Picture | None = None) -> DrawnImage:

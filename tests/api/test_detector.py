@@ -191,7 +191,8 @@ def test_settings_of_inference_are_a_map_as_well(detector: FaceDetector) -> None
     assert len(few) == 2
     with pytest.raises(ConfigError, match="inference: there is no 'longerside'; did you mean"):
         detector.detect(image, inference={"longerside": 64})
-    for wrong in (-0.1, 30, float("nan")):
+    wrong: Any
+    for wrong in (-0.1, 30, float("nan"), "0.5", None, [0.5, 0.6], torch.tensor([0.5, 0.6])):
         with pytest.raises(ValueError, match="score_threshold must be from 0 to 1"):
             detector.detect(image, wrong)
 
@@ -218,6 +219,9 @@ def test_faces_are_gone_through_and_chosen(detector: FaceDetector) -> None:
         assert faces[best].scores.tolist() == faces.scores[:1].tolist()
     with pytest.raises(IndexError):
         faces[5]
+    for anything in (True, None, 1.0, "0", (0, 1)):
+        with pytest.raises(TypeError, match="expected a number, a slice, a mask or numbers, got"):
+            faces[anything]  # type: ignore[index]
 
 
 def test_what_is_called_in_the_wrong_way_names_the_right_one(detector: FaceDetector) -> None:
