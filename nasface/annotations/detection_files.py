@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from nasface.annotations.names import check_image_name
+from nasface.annotations.names import ImageNames, check_image_name
 from nasface.errors import DataError
 from nasface.io.files import files_below
 
@@ -14,6 +14,7 @@ from nasface.io.files import files_below
 Member = tuple[str, int, Callable[[], bytes]]
 
 _LARGEST_FILE = 64 * 2**20
+_TEXT = ".txt"
 
 
 def is_archive(path: Path) -> bool:
@@ -21,8 +22,9 @@ def is_archive(path: Path) -> bool:
     return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
 
 
-def text_files(path: Path) -> Iterator[tuple[str, bytes, str]]:
-    """Name without ``.txt``, content and source of each ``.txt`` file, but for hidden ones.
+def text_files(path: Path, images: ImageNames) -> Iterator[tuple[str, bytes, str]]:
+    """Name without ``.txt``, content and source of each ``.txt`` file, but for hidden ones that
+    belong to none of the images.
 
     A tar archive may be compressed by gzip, bzip2 or xz; no archive is unpacked.
 
@@ -30,34 +32,42 @@ def text_files(path: Path) -> Iterator[tuple[str, bytes, str]]:
         DataError: if there is no such folder or archive, or a file cannot be read.
     """
     if path.is_dir():
-        return _of_folder(path)
+        return _of_folder(path, images)
     if path.is_file():
-        return _of_archive(path)
+        return _of_archive(path, images)
     raise DataError(f"{path}: does not exist, expected a folder or a tar or zip archive")
 
 
-def _of_folder(folder: Path) -> Iterator[tuple[str, bytes, str]]:
+def _of_folder(folder: Path, images: ImageNames) -> Iterator[tuple[str, bytes, str]]:
     """Name without ``.txt``, content and source of each file."""
     for path in sorted(files_below(folder)):
-        if path.suffix.lower() == ".txt" and not path.name.startswith("."):
+        name = path.relative_to(folder).as_posix()
+        if _is_text(name, images):
             try:
                 data = path.read_bytes()
             except OSError as error:
                 raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-            yield path.relative_to(folder).as_posix()[: -len(".txt")], data, str(path)
+            yield name[: -len(_TEXT)], data, str(path)
 
 
-def _of_archive(path: Path) -> Iterator[tuple[str, bytes, str]]:
+def _is_text(name: str, images: ImageNames) -> bool:
+    if not name.lower().endswith(_TEXT):
+        return False
+    is_hidden = PurePosixPath(name).name.startswith(".")
+    return not is_hidden or images.find(name[: -len(_TEXT)]) is not None
+
+
+def _of_archive(path: Path, images: ImageNames) -> Iterator[tuple[str, bytes, str]]:
     try:
         with path.open("rb") as file:
             members = _of_zip if file.read(2) == b"PK" else _of_tar
         for member, size, data in members(path):
             # Some programs on Windows write its separator.
-            place = PurePosixPath(member.replace("\\", "/"))
-            if place.name.startswith(".") or place.suffix.lower() != ".txt":
+            place = str(PurePosixPath(member.replace("\\", "/")))
+            if not _is_text(place, images):
                 continue
             source = f"{path}: {member}"
-            name = str(place.with_suffix(""))
+            name = place[: -len(_TEXT)]
             check_image_name(f"{name}.jpg", f"{path}: {member!a}")
             if size > _LARGEST_FILE:
                 raise DataError(f"{source}: has {size} bytes, expected at most {_LARGEST_FILE}")

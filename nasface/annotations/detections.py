@@ -67,7 +67,7 @@ def read_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBoxes]:
             none belongs to an image; and for two images that differ in their suffix only.
     """
     images = ImageNames(names)
-    files = text_files(path)
+    files = text_files(path, images)
     entries = (
         (name, parse_detections(data, source), source)
         for name, data, source in files

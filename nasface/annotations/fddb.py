@@ -127,10 +127,10 @@ def read_fddb_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBo
     Raises:
         DataError: naming file and line, or if none of the entries belongs to an image.
     """
-    texts = _texts_of_detections(path)
+    images = ImageNames(names, joined=True)
+    texts = _texts_of_detections(path, images)
     if not texts:
         raise DataError(f"{path}: holds no .txt file of detections")
-    images = ImageNames(names, joined=True)
     found = by_image(_entries(texts, images), images, str(path))
     if not found:
         raise DataError(f"{path}: holds no detections, expected names such as {images.example!r}")
@@ -174,12 +174,12 @@ def _fold_files(root: Path) -> list[tuple[int, Path]]:
     return [(0, others[0])]
 
 
-def _texts_of_detections(path: Path) -> list[tuple[str, str, str]]:
+def _texts_of_detections(path: Path, images: ImageNames) -> list[tuple[str, str, str]]:
     """Name without suffix, text and source of each file; notes and curves may lie beside those
     called as folds."""
     if not (path.is_dir() or is_archive(path)):
         return [(path.stem, read_text(path, DataError, _WHAT), str(path))]
-    files = list(text_files(path))
+    files = list(text_files(path, images))
     named = [each for each in files if _FOLD.search(each[0].lower())]
     return [
         (name, decode_text(data, source, DataError, _WHAT), source)

@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 
 from nasface.annotations.detection_files import is_archive, text_files
+from nasface.annotations.names import ImageNames
 from nasface.errors import DataError
 
-FILES = {"pred/0--Parade/a.txt": b"a\n0\n", "pred/0--Parade/b.jpg.txt": b"b\n0\n"}
+FILES = {
+    "pred/0--Parade/a.txt": b"a\n0\n",
+    "pred/0--Parade/b.jpg.txt": b"b\n0\n",
+    "pred/0--Parade/.c.txt": b".c\n0\n",
+}
+IMAGES = ImageNames(f"0--Parade/{name}.jpg" for name in ("a", "b", ".c"))
 MAC = {"__MACOSX/pred/0--Parade/._a.txt": b"\0\5\x16\7", "pred/.DS_Store": b"\0"}
 
 
@@ -67,7 +73,7 @@ def test_files_of_every_form(
     path = tmp_path / name
     write(path, {**MAC, **FILES, "pred/0--Parade/a.jpg": b"\xff\xd8"})
     assert is_archive(path) is not path.is_dir()
-    found = {name: data for name, data, _ in text_files(path)}
+    found = {name: data for name, data, _ in text_files(path, IMAGES)}
     assert found == {name.removesuffix(".txt"): data for name, data in FILES.items()}
 
 
@@ -77,6 +83,6 @@ def test_other_archives(tmp_path: Path, start: bytes) -> None:
     path.write_bytes(start + bytes(40 * bool(start)))
     assert not is_archive(path)
     with pytest.raises(DataError, match=r"rar: is no tar or zip archive .*; expected a folder"):
-        list(text_files(path))
+        list(text_files(path, IMAGES))
     with pytest.raises(DataError, match="none: does not exist, expected a folder"):
-        text_files(tmp_path / "none")
+        text_files(tmp_path / "none", IMAGES)
