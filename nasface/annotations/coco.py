@@ -6,7 +6,7 @@ its polygons.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from nasface.annotations.layout import (
     files_of,
     find_images,
     only_file,
+    place_below,
     plain_names,
     split_of,
     splits_of,
@@ -70,7 +71,7 @@ def read_coco(
     if path is None:
         path = _whole_file(root)
         if path is None or coco_splits(root):
-            tried = ", ".join(str(each.relative_to(root)) for each in list(_files(root, split))[:3])
+            tried = ", ".join(_places(split)[:3])
             raise DataError(f"{root}: has no annotations of split {split!r}; expected {tried}")
     content = _parse(path)
     category = {_key(each, "id", path): str(each.get("name")) for each in content["categories"]}
@@ -196,30 +197,37 @@ def _whole(values: Sequence[Any]) -> NDArray[np.int64]:
 
 def _file_of(root: Path, split: str) -> Path | None:
     """The annotations of a split: of a usual name, or else the only ones whose name tells it."""
-    tried = (path for word in split_names(split) for path in _files(root, word))
-    usual = next((path for path in tried if path.is_file()), None)
+    usual = _first(root, (place for word in split_names(split) for place in _places(word)))
     if usual is not None:
         return usual
-    others = [*files_of(root, ".json"), *files_of(root / "annotations", ".json")]
+    others = [*files_of(root, ".json"), *files_of(_annotations_folder(root), ".json")]
     named = [path for path in others if split_of(path) == split]
     return named[0] if len(others) > 1 and len(named) == 1 and _begins_like_coco(named[0]) else None
 
 
-def _files(root: Path, split: str) -> Iterator[Path]:
+def _places(split: str) -> tuple[str, ...]:
     """Where tools put the annotations of a split."""
-    annotations = root / "annotations"
-    yield from (annotations / f"instances_{split}.json", annotations / f"{split}.json")
-    yield from (root / split / "_annotations.coco.json", root / f"{split}.json")
-    yield from (root / split / "labels.json", annotations / f"instances_{split}2017.json")
+    return (
+        *(f"annotations/instances_{split}.json", f"annotations/{split}.json"),
+        *(f"{split}/_annotations.coco.json", f"{split}.json"),
+        *(f"{split}/labels.json", f"annotations/instances_{split}2017.json"),
+    )
+
+
+def _first(root: Path, places: Iterable[str]) -> Path | None:
+    found = (place_below(root, place) for place in places)
+    return next((path for path in found if path is not None and path.is_file()), None)
+
+
+def _annotations_folder(root: Path) -> Path:
+    return place_below(root, "annotations") or root / "annotations"
 
 
 def _whole_file(root: Path) -> Path | None:
     """The annotations of a folder that has no splits."""
-    annotations = root / "annotations"
-    usual = [annotations / "instances_default.json", root / "_annotations.coco.json"]
-    usual += [root / "result.json", root / "labels.json", root / "annotations.json"]
-    found = next((path for path in usual if path.is_file()), None)
-    found = found or only_file(root, ".json") or only_file(annotations, ".json")
+    usual = ("annotations/instances_default.json", "_annotations.coco.json")
+    found = _first(root, (*usual, "result.json", "labels.json", "annotations.json"))
+    found = found or only_file(root, ".json") or only_file(_annotations_folder(root), ".json")
     return found if found is not None and _begins_like_coco(found) else None
 
 

@@ -25,8 +25,27 @@ LARGEST_ANNOTATIONS = 2**30
 
 def split_folder(root: Path, split: str, below: Sequence[str] = ("",)) -> Path | None:
     """Return the folder of a part, ``root/valid`` say, or one in a folder ``below`` the root."""
-    tried = (root / part / name for part in below for name in split_names(split))
-    return next((path for path in tried if path.is_dir()), None)
+    places = (f"{part}/{name}".strip("/") for part in below for name in split_names(split))
+    tried = (place_below(root, place) for place in places)
+    return next((path for path in tried if path is not None and path.is_dir()), None)
+
+
+def place_below(root: Path, place: str) -> Path | None:
+    """Return what lies at a place below a folder, ``images/train`` say, or at the only one whose
+    name differs in the case of its letters; None where there is none."""
+    path = root / place
+    if os.path.exists(path):
+        return path
+    path = root
+    for part in PurePosixPath(place).parts:
+        inside = path / part
+        if not os.path.exists(inside):
+            alike = [each for each in _entries(path) if each.name.lower() == part.lower()]
+            if len(alike) != 1:
+                return None
+            inside = alike[0]
+        path = inside
+    return path
 
 
 def splits_of(root: Path, has_split: Callable[[Path, str], bool]) -> tuple[str, ...]:
@@ -112,6 +131,11 @@ def find_images(
         others = found(folder)
         if len(others) > len(there):
             best, there = folder, others
+    if names and not there:
+        places = (place_below(each, part) for each in tops for part in below)
+        folders = [*folders, *dict.fromkeys(each for each in places if each is not None)]
+        best = max(folders, key=lambda folder: len(found(folder)))
+        there = found(best)
     if names and not there:
         there = _without_folders(folders, names, any_suffix) or _in_another_folder(
             tops, split, found, names

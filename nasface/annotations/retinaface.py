@@ -10,6 +10,7 @@ face begins with its corners ``x1 y1 x2 y2``.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,14 @@ import numpy as np
 from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
     find_images,
+    place_below,
     plain_names,
     split_folder,
     splits_of,
     write_below,
 )
 from nasface.annotations.names import check_image_name, excerpt
-from nasface.annotations.records import ImageRecord
+from nasface.annotations.records import ImageRecord, stated_size
 from nasface.errors import DataError
 from nasface.io.files import read_text
 
@@ -33,7 +35,15 @@ _BOX = 4
 _POINTS = 15
 """Numbers of the five points, where a row has them."""
 _FAR = 1e9
-_WITH_SIZE = re.compile(r"(.*\.\w+)\s+\d+\s+\d+")
+_WITH_SIZE = re.compile(r"(.*\.\w+)\s+(\d+)\s+(\d+)")
+
+
+@dataclass
+class LabelledImage:
+    """Boxes ``x y width height`` of an image, and its (height, width) where the file states it."""
+
+    size: tuple[int, int] | None = None
+    boxes: list[list[float]] = field(default_factory=list)
 
 
 def is_retinaface(root: Path) -> bool:
@@ -64,17 +74,20 @@ def read_retinaface(root: Path, split: str, *, need_images: bool = True) -> list
             raise DataError(f"{root}: has no labels of split {split!r}; expected {split}/{LABELS}")
     entries = parse_labels(read_text(path, DataError, "labels", LARGEST_ANNOTATIONS), str(path))
     places = find_images(path, [path.parent], split, list(entries), need_images)
-    return [ImageRecord(name, places[name], _corners(rows), {}) for name, rows in entries.items()]
+    return [
+        ImageRecord(name, places[name], _corners(each.boxes), stated_size=each.size)
+        for name, each in entries.items()
+    ]
 
 
-def parse_labels(text: str, source: str) -> dict[str, list[list[float]]]:
-    """Return image -> boxes ``x y width height``.
+def parse_labels(text: str, source: str) -> dict[str, LabelledImage]:
+    """Return name of image -> its faces.
 
     Raises:
         DataError: beginning with ``source:line``.
     """
-    entries: dict[str, list[list[float]]] = {}
-    rows: list[list[float]] | None = None
+    entries: dict[str, LabelledImage] = {}
+    image: LabelledImage | None = None
     has_corners = False
     lines = [line.strip() for line in text.split("\n")]
     headers = (_header(line)[0] for line in lines if line.startswith("#"))
@@ -82,27 +95,29 @@ def parse_labels(text: str, source: str) -> dict[str, list[list[float]]]:
     for at, line in enumerate(lines, 1):
         place = f"{source}:{at}"
         if line.startswith("#"):
-            written, has_corners = _header(line)
+            written, *sides = _header(line)
+            has_corners = bool(sides)
             name = names[written]
             check_image_name(name, place)
             if name in entries:
                 raise DataError(f"{place}: image {excerpt(name)} occurs twice, expected each once")
-            rows = entries[name] = []
+            image = entries[name] = LabelledImage(stated_size(*sides[::-1]) if sides else None)
         elif line:
-            if rows is None:
+            if image is None:
                 raise DataError(f"{place}: {excerpt(line)} is before the first '# name.jpg'")
             box = _box(line, place)
-            rows.append(_sides_of(box) if has_corners else box)
+            image.boxes.append(_sides_of(box) if has_corners else box)
     if not entries:
         raise DataError(f"{source}: names no image, expected lines such as '# event/name.jpg'")
     return entries
 
 
-def _header(line: str) -> tuple[str, bool]:
-    """The image of a line ``# name``, and whether its size follows, as where rows are corners."""
+def _header(line: str) -> tuple[str, ...]:
+    """The image of a line ``# name``; its width and height as well if they follow, as they do where
+    rows are corners."""
     written = line.removeprefix("#").strip()
     match = _WITH_SIZE.fullmatch(written)
-    return (match[1], True) if match else (written, False)
+    return match.groups() if match else (written,)
 
 
 def write_retinaface(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
@@ -124,8 +139,8 @@ def _labels_of(root: Path, split: str) -> Path | None:
 
 
 def _labels_in(folder: Path) -> Path | None:
-    tried = (folder / LABELS, folder / LABELS_OF_SCRFD)
-    return next((path for path in tried if path.is_file()), None)
+    tried = (place_below(folder, name) for name in (LABELS, LABELS_OF_SCRFD))
+    return next((path for path in tried if path is not None and path.is_file()), None)
 
 
 def _sides_of(corners: Sequence[float]) -> list[float]:

@@ -22,6 +22,7 @@ from nasface.annotations.layout import (
     files_of,
     find_images,
     full_names,
+    place_below,
     split_folder,
     splits_of,
     write_below,
@@ -88,7 +89,7 @@ def read_voc(
     if listing is None and folder is None and voc_splits(root):
         raise DataError(f"{root}: has no split {split!r}; expected ImageSets/Main/{split}.txt")
     if listing is not None:
-        folder = next((root / each for each in _FOLDERS if (root / each).is_dir()), root)
+        folder = next(_folders_in(root), root)
         files = dict(_listed(listing, folder))
     else:
         folder = folder or next((each for each in _places(root) if any(_xml_files(each))), root)
@@ -132,10 +133,16 @@ def write_voc(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
 
 def _places(root: Path) -> Iterator[Path]:
     """Folders that may hold the files, those of parts after those of all."""
-    yield from (root / each for each in _FOLDERS if (root / each).is_dir())
+    yield from _folders_in(root)
     for split in SPLITS:
         if (folder_of := _folder_of(root, split)) is not None:
             yield folder_of
+
+
+def _folders_in(folder: Path) -> Iterator[Path]:
+    """Those folders of a folder that may hold the files."""
+    found = dict.fromkeys(place_below(folder, name) for name in _FOLDERS)
+    yield from (path for path in found if path is not None and path.is_dir())
 
 
 def _xml_files(folder: Path) -> Iterator[Path]:
@@ -147,19 +154,18 @@ def _xml_files(folder: Path) -> Iterator[Path]:
 
 
 def _list_of(root: Path, split: str) -> Path | None:
-    sets = root / "ImageSets"
-    folders = (sets / "Main", sets)
     # To train on both and test on the test part is usual with Pascal VOC.
     words = (*split_names(split), *(("trainval",) if split == "train" else ()))
-    tried = (folder / f"{word}.txt" for folder in folders for word in words)
-    return next((path for path in tried if path.is_file()), None)
+    places = (f"{sets}/{word}.txt" for sets in ("ImageSets/Main", "ImageSets") for word in words)
+    tried = (place_below(root, place) for place in places)
+    return next((path for path in tried if path is not None and path.is_file()), None)
 
 
 def _folder_of(root: Path, split: str) -> Path | None:
     folder = split_folder(root, split, ("", *_FOLDERS))
     if folder is None:
         return None
-    tried = (*(folder / each for each in _FOLDERS if (folder / each).is_dir()), folder)
+    tried = (*_folders_in(folder), folder)
     return next((each for each in tried if any(_xml_files(each))), None)
 
 
@@ -175,7 +181,8 @@ def _listed(listing: Path, folder: Path) -> Iterator[tuple[str, Path]]:
         check_image_name(f"{stem}.jpg", f"{listing}:{at}")
         stems = dict.fromkeys((stem, without_suffix(stem)))
         tried = [folder / f"{each}{suffix}" for each in stems for suffix in (".xml", ".XML")]
-        path = next((each for each in tried if each.is_file()), tried[0])
+        path = next((each for each in tried if each.is_file()), None)
+        path = path or place_below(folder, f"{stem}.xml") or tried[0]
         if not path.is_file():
             raise DataError(f"{listing}:{at}: {excerpt(stem)} has no file {path}")
         yield path.relative_to(folder).with_suffix("").as_posix(), path

@@ -5,6 +5,7 @@ these files, all labels are faces of class 0.
 Labels are in shares of the image as it is shown (turned by its EXIF orientation).
 """
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy as np
 
 from nasface.annotations.classes import FACE, faces_among, split_names
 from nasface.annotations.image_size import image_size, size_for_shares
-from nasface.annotations.layout import SPLITS, only_file, write_below
+from nasface.annotations.layout import SPLITS, only_file, place_below, write_below
 from nasface.annotations.names import (
     LEAVE_OUT,
     check_image_name,
@@ -154,15 +155,17 @@ def _settings(root: Path) -> _Settings:
     if file.suffix.lower() in (".yaml", ".yml"):
         values = parse_yaml(read_text(file, DataError, "settings"), str(file), DataError)
         if isinstance(values, dict):
+            # Written by hand, keys have capitals.
+            values = {**{str(key).lower(): value for key, value in values.items()}, **values}
             base = base / str(values.get("path") or "")
     elif file.suffix.lower() == ".data":
         pairs = (line.split("=", 1) for line in _lines(file) if "=" in line)
         values = {key.strip(): value.strip() for key, value in pairs}
         names = next(iter(_tried(file, base, str(values.get("names")))), file)
         values["names"] = _lines(names)
-    elif file.name == "classes.txt":
+    elif file.name.lower() == "classes.txt":
         # LabelImg writes it among the labels.
-        top = base.parent if base.name == "labels" else base
+        top = base.parent if base.name.lower() == "labels" else base
         values = {"names": _lines(file), **(_folders_of_images(top) or {_WHOLE: "."})}
         base = top
     else:
@@ -174,21 +177,23 @@ def _settings(root: Path) -> _Settings:
 
 def _file_in(root: Path) -> Path | None:
     """The settings file of a folder: of a usual name, or else the only one of its suffix."""
-    usual = next((root / name for name in _FILES if (root / name).is_file()), None)
+    usual = (place_below(root, name) for name in _FILES)
     others = (only_file(root, suffix) for suffix in _SUFFIXES)
-    return usual or next((path for path in others if path is not None), None)
+    return next((path for path in (*usual, *others) if path is not None and path.is_file()), None)
 
 
 def _folders_of_images(root: Path) -> dict[str, str]:
     """Split -> folder of its images, where no file tells; ``_WHOLE`` where there are no splits."""
     found = {
-        split: place
+        split: folder
         for split in SPLITS
         for word in split_names(split)
         for place in (f"images/{word}", f"{word}/images")
-        if (root / place).is_dir()
+        if (folder := place_below(root, place)) is not None and folder.is_dir()
     }
-    return found or ({_WHOLE: "images"} if (root / "images").is_dir() else {})
+    whole = place_below(root, "images")
+    found = found or ({_WHOLE: whole} if whole is not None and whole.is_dir() else {})
+    return {split: folder.relative_to(root).as_posix() for split, folder in found.items()}
 
 
 def _splits(values: Mapping[Any, Any]) -> tuple[str, ...]:
@@ -216,11 +221,15 @@ def _tried(file: Path, base: Path, place: str) -> list[Path]:
     for the file beside it, and absolute paths are those of another machine; so folders in front
     are left out one by one.
     """
+    return [path for top, part in _meant(file, base, place) if os.path.exists(path := top / part)]
+
+
+def _meant(file: Path, base: Path, place: str) -> list[tuple[Path, str]]:
+    """Those places, whether there is something or not: a folder, and the place below it."""
     parts = _parts(place)
     rest = parts[next((at for at, part in enumerate(parts) if part != ".."), 0) :]
-    tried = [base / place, file.parent / place, base / "/".join(parts)]
-    tried += [file.parent / "/".join(rest[at:]) for at in range(len(rest))]
-    return [path for path in tried if os.path.exists(path)]
+    meant = [(base, place), (file.parent, place), (base, "/".join(parts))]
+    return meant + [(file.parent, "/".join(rest[at:])) for at in range(len(rest))]
 
 
 def _parts(place: str) -> list[str]:
@@ -229,7 +238,9 @@ def _parts(place: str) -> list[str]:
 
 def _images(settings: _Settings, place: str, need_images: bool) -> Iterator[tuple[str, Path]]:
     """Name and path of the images of a folder, or of those that a text file lists."""
-    path = next(iter(_tried(settings.file, settings.base, place)), None)
+    exact = _tried(settings.file, settings.base, place)
+    alike = itertools.starmap(place_below, _meant(settings.file, settings.base, place))
+    path = next((each for each in itertools.chain(exact, alike) if each is not None), None)
     if path is None:
         raise DataError(
             f"{settings.file}: {excerpt(place)} does not exist, expected a place of images"

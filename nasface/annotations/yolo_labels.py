@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from nasface.annotations.layout import place_below
 from nasface.annotations.names import excerpt, folded_name, without_suffix
 from nasface.errors import DataError
 from nasface.io.files import read_text
@@ -73,25 +74,27 @@ def is_label_file(path: Path) -> bool:
 def find_labels(images: Collection[Path]) -> dict[Path, Path]:
     """Return the label files of those images that have one.
 
-    The name may differ in the case of its letters, as systems that do not tell case apart leave it.
+    Names may differ in the case of their letters, as systems that do not tell case apart leave it.
 
     Raises:
         DataError: naming two images that differ in their suffix only, and so share their labels.
     """
-    listings: dict[Path, dict[str, list[str]]] = {}
+    listings: dict[Path, dict[str, list[Path]]] = {}
 
-    def alike(path: Path) -> list[str]:
+    def alike(path: Path) -> list[Path]:
         """The files in the folder of a path that have its name, but for the case of letters."""
         if path.parent not in listings:
             listing = listings[path.parent] = {}
-            for name in os.listdir(path.parent) if os.path.isdir(path.parent) else ():
-                listing.setdefault(folded_name(name), []).append(name)
+            folder = place_below(Path(path.anchor), path.parent.as_posix())
+            if folder is not None and folder.is_dir():
+                for name in os.listdir(folder):
+                    listing.setdefault(folded_name(name), []).append(folder / name)
         return listings[path.parent].get(folded_name(path.name), [])
 
     found: dict[Path, Path] = {}
     owners: dict[Path, Path] = {}
     for image in images:
-        path = next((each for each in label_files(image) if each.name in alike(each)), None)
+        path = next((each for each in label_files(image) if each in alike(each)), None)
         if path is not None:
             other = owners.setdefault(path, image)
             if other != image:
@@ -102,8 +105,7 @@ def find_labels(images: Collection[Path]) -> dict[Path, Path]:
             found[image] = path
     for image in images:
         if image not in found:
-            near = (each.with_name(names[0]) for each in label_files(image)
-                    if len(names := alike(each)) == 1)  # fmt: skip
+            near = (files[0] for each in label_files(image) if len(files := alike(each)) == 1)
             path = next((each for each in near if each not in owners), None)
             if path is not None:
                 found[image], owners[path] = path, image

@@ -428,6 +428,9 @@ def test_sizes_that_files_state(tmp_path: Path) -> None:
                 (480, 640),
             ),
             ("f.csv", "image,x,y,width,height\na.jpg,1,2,2,2\n", None),
+            ("labelv2.txt", "# a.jpg 640 480\n1 2 3 4\n", (480, 640)),
+            ("labelv2.txt", "# a.jpg 0 0\n1 2 3 4\n", None),
+            ("label.txt", "# a.jpg\n1 2 2 2\n", None),
         ]
     ):
         folder = tmp_path / str(at)
@@ -447,3 +450,48 @@ def test_a_split_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError) as problem:
         read_dataset(tmp_path, "val")
     assert "splits there" not in str(problem.value)
+
+
+@pytest.mark.parametrize("case", ["title", "upper"])
+@pytest.mark.parametrize("form", ["yolo", "no settings", "voc", "retinaface", "coco"])
+def test_folders_and_keys_in_capitals(form: str, case: str, tmp_path: Path) -> None:
+    """As people write them on systems that do not tell the case of letters apart."""
+    write_tiny(tmp_path / "wider", train=3)
+    root = tmp_path / "data"
+    nasface.convert(tmp_path / "wider", form if form != "no settings" else "yolo", root)
+    parts = ("train", "val")
+    before = {each: [one.boxes_M4.tolist() for one in read_dataset(root, each)] for each in parts}
+    change = getattr(str, case)
+    if form == "no settings":
+        (root / "data.yaml").unlink()
+    elif form == "yolo":
+        text = (root / "data.yaml").read_text()
+        for key in ("path", *parts, "names"):
+            text = text.replace(f"{key}:", f"{change(key)}:")
+        (root / "data.yaml").write_text(text)
+    for path in sorted(root.rglob("*"), reverse=True):
+        if path.is_dir() and path.name != "0--Squares":
+            path.rename(path.with_name(change(path.name)))
+    for part in parts:
+        found = read_dataset(root, part)
+        assert found.format == ("yolo" if form == "no settings" else form)
+        assert [one.boxes_M4.tolist() for one in found] == before[part]
+        assert found.faces
+
+
+def test_labels_whose_folders_differ_in_case(tmp_path: Path) -> None:
+    write_yolo(tmp_path)
+    (tmp_path / "labels" / "train").rename(tmp_path / "labels" / "Train")
+    assert boxes_of(tmp_path) == FACES
+
+
+def test_folders_that_only_case_tells_apart(tmp_path: Path) -> None:
+    """That of the exact name is taken; of two others, neither."""
+    write_yolo(tmp_path)
+    (tmp_path / "Images" / "train").mkdir(parents=True)
+    (tmp_path / "Labels" / "train").mkdir(parents=True)
+    (tmp_path / "data.yaml").unlink()
+    assert boxes_of(tmp_path) == FACES
+    (tmp_path / "images").rename(tmp_path / "IMAGES")
+    with pytest.raises(DataError, match="is in no known format"):
+        read_dataset(tmp_path)
