@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from nasface.api.table import Table
     from nasface.api.training import TrainResult, train, train_from_config
     from nasface.arch.combine import CombineRule, register_combine
+    from nasface.arch.diff import GenotypeDiff, diff
     from nasface.arch.genotype import Genotype
-    from nasface.arch.io import load_genotype, load_search_space, save_genotype, save_search_space
+    from nasface.arch.io import load_genotype, load_search_space
     from nasface.arch.operations import Operation, register_operation
     from nasface.arch.space import SearchSpace
     from nasface.data.convert import convert
@@ -62,6 +63,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "ExportFormat": "nasface.deploy.registry",
         "FaceDetector": "nasface.api.detector",
         "Genotype": "nasface.arch.genotype",
+        "GenotypeDiff": "nasface.arch.diff",
         "ImageRecord": "nasface.annotations.records",
         "NasfaceError": "nasface.errors",
         "Operation": "nasface.arch.operations",
@@ -76,6 +78,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "create_detector": "nasface.api.models",
         "create_neck": "nasface.api.models",
         "derive_genotype": "nasface.api.searching",
+        "diff": "nasface.arch.diff",
         "draw": "nasface.drawing.draw",
         "estimate_search": "nasface.engine.estimate",
         "evaluate": "nasface.api.evaluation",
@@ -102,8 +105,6 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "register_operation": "nasface.arch.operations",
         "register_policy": "nasface.nas.policies",
         "register_protocol": "nasface.metrics.registry",
-        "save_genotype": "nasface.arch.io",
-        "save_search_space": "nasface.arch.io",
         "search": "nasface.api.searching",
         "search_from_config": "nasface.api.searching",
         "train": "nasface.api.training",
@@ -119,6 +120,7 @@ __all__ = [
     "ExportFormat",
     "FaceDetector",
     "Genotype",
+    "GenotypeDiff",
     "ImageRecord",
     "NasfaceError",
     "Operation",
@@ -133,6 +135,7 @@ __all__ = [
     "create_detector",
     "create_neck",
     "derive_genotype",
+    "diff",
     "draw",
     "estimate_search",
     "evaluate",
@@ -159,8 +162,6 @@ __all__ = [
     "register_operation",
     "register_policy",
     "register_protocol",
-    "save_genotype",
-    "save_search_space",
     "search",
     "search_from_config",
     "train",

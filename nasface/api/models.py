@@ -10,7 +10,7 @@ import torch
 
 from nasface.api.detector import FaceDetector
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_genotype
+from nasface.arch.io import as_genotype
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.detection.necks.adapter import Neck
@@ -68,7 +68,7 @@ def create_detector(
     config = with_settings(config, overrides, "detector")
     if genotype is None and uses_genotype(config.neck):
         genotype = REFERENCE_GENOTYPE
-    found = load_genotype(genotype) if isinstance(genotype, str | Path) else genotype
+    found = None if genotype is None else as_genotype(genotype)
     with nullcontext() if seed is None else torch.random.fork_rng(devices=[]):
         if seed is not None:
             torch.default_generator.manual_seed(torch_seed(seed, Purpose.INITIAL_WEIGHTS))

@@ -10,7 +10,7 @@ from nasface.api.arguments import READING, annotated_images, refuse, source_of_s
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_genotype, load_search_space
+from nasface.arch.io import as_genotype, load_genotype, load_search_space
 from nasface.arch.space import SearchSpace
 from nasface.detection.config import DetectorConfig
 from nasface.detection.zoo import get_model_spec
@@ -137,7 +137,7 @@ def search(
     inputs = SearchInputs(
         space if isinstance(space, SearchSpace) else load_search_space(space),
         annotated_images(data, "train"),
-        None if prefix_genotype is None else _genotype(prefix_genotype),
+        None if prefix_genotype is None else as_genotype(prefix_genotype),
         kept=kept,
     )
     config = replace(
@@ -202,10 +202,6 @@ def _result(found: SearchOutcome) -> SearchResult:
         is_first=found.is_first,
         nodes=tuple(found.decisions),
     )
-
-
-def _genotype(genotype: Genotype | str | Path) -> Genotype:
-    return genotype if isinstance(genotype, Genotype) else load_genotype(genotype)
 
 
 def _is_nameless(given: SearchSpace | Genotype | str | Path | None) -> bool:

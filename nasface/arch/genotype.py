@@ -22,8 +22,7 @@ from nasface.arch.graph import (
     check_title,
 )
 from nasface.errors import MissingPackageError, SpecError
-from nasface.io.files import write_text
-from nasface.io.yaml import to_yaml
+from nasface.io.yaml import write_yaml
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -143,6 +142,9 @@ class SpaceReference:
     def __post_init__(self) -> None:
         check_title("space.name", self.name)
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.digest, frozenset(self.parameters.items())))
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -173,6 +175,9 @@ class Genotype:
         for name in self.cells:
             check_name(f"cells.{name}", name)
 
+    def __hash__(self) -> int:  # of a map the order does not count, as it does not for ==
+        return hash((self.name, self.space, frozenset(self.cells.items()), self.provenance))
+
     def __repr__(self) -> str:
         cells = ", ".join(f"{name} ({len(cell.nodes)} nodes)" for name, cell in self.cells.items())
         return f"<Genotype {self.name} of space {self.space.name}: {cells}>"
@@ -192,13 +197,7 @@ class Genotype:
                 to be replaced.
             OutputError: if it cannot be written.
         """
-        path = Path(path)
-        if path.suffix not in (".yaml", ".yml"):
-            raise SpecError(f"{path}: expected a .yaml file")
-        if path.exists() and not overwrite:
-            raise SpecError(f"{path}: exists; expected a new file, or overwrite=True")
-        write_text(path, to_yaml(self))
-        return path
+        return write_yaml(path, self, SpecError, overwrite=overwrite)
 
     def draw(self, path: Path | str | None = None) -> "nasface.Drawing":
         """Draw it as :func:`nasface.draw` does, into a file if a path is given.

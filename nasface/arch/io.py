@@ -7,16 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nasface.arch.genotype import Genotype, check_derivable
-from nasface.arch.space import (
-    CellDocument,
-    EdgeDocument,
-    NodeDocument,
-    Parameter,
-    ParameterValue,
-    SearchSpace,
-    SpaceDocument,
-    expand,
-)
+from nasface.arch.space import ParameterValue, SearchSpace, SpaceDocument, expand
 from nasface.errors import SpecError, did_you_mean, one_of
 from nasface.io.files import read_text, write_text
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
@@ -56,6 +47,12 @@ def load_genotype(name: str | Path) -> Genotype:
     return parse_genotype(text, place)
 
 
+def as_genotype(source: Genotype | str | Path) -> Genotype:
+    """Return a genotype as it is; of a packaged name or a YAML file, that of
+    :func:`load_genotype`."""
+    return source if isinstance(source, Genotype) else load_genotype(source)
+
+
 def parse_genotype(text: str, place: str) -> Genotype:
     """Return the genotype in a YAML text; ``place`` names it in messages."""
     return parse_dataclass(Genotype, parse_yaml(text, place, SpecError), place, SpecError)
@@ -64,40 +61,6 @@ def parse_genotype(text: str, place: str) -> Genotype:
 def save_genotype(genotype: Genotype, path: str | Path) -> None:
     """Write the canonical text, through a temporary file."""
     write_text(Path(path), to_yaml(genotype))
-
-
-def save_search_space(space: SearchSpace, path: str | Path) -> None:
-    """Write a search space with everything explicit, as a file that :func:`load_search_space`
-    reads; its parameters have the one value that they had."""
-    cells = {
-        name: CellDocument(
-            graph.inputs,
-            graph.output,
-            tuple(
-                NodeDocument(
-                    node.name,
-                    node.level,
-                    tuple(EdgeDocument(e.source, e.operations, e.transform) for e in node.edges),
-                    node.combine,
-                    node.keep,
-                )
-                for node in graph.nodes
-            ),
-        )
-        for name, graph in space.cells.items()
-    }
-    document = SpaceDocument(
-        format=1,
-        name=space.name,
-        operations=space.operations,
-        cells=cells,
-        parameters={name: Parameter(each, (each,)) for name, each in space.parameters.items()},
-        partial_channels=space.partial_channels,
-        edge_normalisation=space.edge_normalisation,
-        groupings={"these": space.tied} if space.tied else {},
-        tied="these" if space.tied else None,
-    )
-    write_text(Path(path), to_yaml(document))
 
 
 def check_membership(genotype: Genotype) -> str:

@@ -36,6 +36,14 @@ class ChangedCell:
     renaming: Mapping[str, str] | None
     """Node of the first -> its counterpart in the second, of cells equal up to names."""
 
+    def __str__(self) -> str:
+        if self.renaming is not None:
+            moved = [f"{new} for {old}" for old, new in self.renaming.items() if new != old]
+            return f"{self.name}: isomorphic, equal with {', '.join(moved)}"
+        edits = self.distance.edits
+        text = f"{edits} edit{'' if edits == 1 else 's'} apart"
+        return f"{self.name}: {text if self.distance.is_exact else f'at most {text}'}"
+
 
 def changed_cells(first: Genotype, second: Genotype) -> list[ChangedCell]:
     """Return the cells that both genotypes have and that are not the same."""

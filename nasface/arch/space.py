@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from nasface.arch.graph import (
@@ -27,6 +28,7 @@ from nasface.arch.graph import (
 )
 from nasface.arch.levels import at_levels, check_tied, read_levels
 from nasface.errors import SpecError
+from nasface.io.yaml import write_yaml
 
 ParameterValue: TypeAlias = bool | int | str
 """What a parameter of a space may be set to."""
@@ -139,6 +141,9 @@ class SearchSpace:
     parameters: Mapping[str, ParameterValue]
     tied: tuple[tuple[str, ...], ...] = ()
 
+    def __hash__(self) -> int:  # of a map the order does not count, as it does not for ==
+        return hash((self.name, frozenset(self.cells.items()), frozenset(self.parameters.items())))
+
     def __repr__(self) -> str:
         cells = ", ".join(f"{name} ({len(cell.nodes)} nodes)" for name, cell in self.cells.items())
         settings = "".join(f", {name} {value}" for name, value in self.parameters.items())
@@ -154,6 +159,16 @@ class SearchSpace:
         if self.tied:
             parts["tied"] = self.tied
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
+        """Write it as YAML, which :func:`nasface.load_search_space` reads.
+
+        Raises:
+            SpecError: for another suffix than ``.yaml`` or ``.yml``, or if a file is there and not
+                to be replaced.
+            OutputError: if it cannot be written.
+        """
+        return write_yaml(path, document_of(self), SpecError, overwrite=overwrite)
 
     def leader(self, cell: str) -> str:
         """Return the cell whose choices a cell takes: the first of its group, or itself."""
@@ -207,6 +222,39 @@ def expand(document: SpaceDocument, parameters: Mapping[str, ParameterValue]) ->
         edge_normalisation=document.edge_normalisation,
         parameters=dict(parameters),
         tied=_tied(document, cells),
+    )
+
+
+def document_of(space: SearchSpace) -> SpaceDocument:
+    """Return a document that expands to a space, everything in it explicit; its parameters have the
+    one value that they had."""
+    cells = {
+        name: CellDocument(
+            graph.inputs,
+            graph.output,
+            tuple(
+                NodeDocument(
+                    node.name,
+                    node.level,
+                    tuple(EdgeDocument(e.source, e.operations, e.transform) for e in node.edges),
+                    node.combine,
+                    node.keep,
+                )
+                for node in graph.nodes
+            ),
+        )
+        for name, graph in space.cells.items()
+    }
+    return SpaceDocument(
+        format=1,
+        name=space.name,
+        operations=space.operations,
+        cells=cells,
+        parameters={name: Parameter(each, (each,)) for name, each in space.parameters.items()},
+        partial_channels=space.partial_channels,
+        edge_normalisation=space.edge_normalisation,
+        groupings={"these": space.tied} if space.tied else {},
+        tied="these" if space.tied else None,
     )
 
 

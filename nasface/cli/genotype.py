@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 
+import nasface
 from nasface.arch.darts_format import write_darts_text
-from nasface.arch.diff import diff_genotypes
 from nasface.arch.genotype import CellGene
 from nasface.arch.genotype_text import read_genotype_text
 from nasface.arch.io import (
@@ -23,9 +23,6 @@ from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import check_new, parse_line
 from nasface.errors import SpecError, one_of
 from nasface.io.files import read_text
-
-if TYPE_CHECKING:
-    from nasface.arch.isomorphism import ChangedCell
 
 
 @dataclass(kw_only=True)
@@ -180,35 +177,17 @@ def _validate(command: GenotypeValidateCommand) -> int:
 
 
 def _diff(command: GenotypeDiffCommand) -> int:
-    from nasface.arch.isomorphism import changed_cells  # networkx: not for the other actions
-
-    first, second = load_genotype(command.first), load_genotype(command.second)
-    found = diff_genotypes(first, second)
-    changed = changed_cells(first, second)
+    found = nasface.diff(command.first, command.second)
     if command.json:
         print_json(
             {
-                "differences": [asdict(each) for each in found],
-                "cells": [asdict(each) for each in changed],
+                "differences": [asdict(each) for each in found.differences],
+                "cells": [asdict(each) for each in found.cells],
             }
         )
     else:
-        for each in found:
-            say(f"{'-' if each.side == 'first' else '+'} {each.place}: {each.what}")
-        for cell in changed:
-            say(f"{cell.name}: {_how_far(cell)}")
-        if not found:
-            say("the cells are the same")
+        say(str(found))
     return 1 if found else 0
-
-
-def _how_far(cell: "ChangedCell") -> str:
-    if cell.renaming is not None:
-        moved = [f"{new} for {old}" for old, new in cell.renaming.items() if new != old]
-        return f"isomorphic, equal with {', '.join(moved)}"
-    edits = cell.distance.edits
-    text = f"{edits} edit{'' if edits == 1 else 's'} apart"
-    return text if cell.distance.is_exact else f"at most {text}"
 
 
 Action = tuple[type[Any], Callable[[Any], int]]

@@ -134,7 +134,8 @@ def _estimate(command: SearchCommand) -> int:
     else:
         say(
             f"time         about {duration(found.seconds)}: {found.seconds_per_warmup_step:.2f} s "
-            f"a step in the warm-up, {found.seconds_per_step:.2f} s after it"
+            f"a step in the warm-up, {found.seconds_per_step:.2f} s after it, if the search has the "
+            "machine to itself"
         )
     return 0
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_genotype
+from nasface.arch.io import as_genotype
 from nasface.drawing.fonts import prepare_fonts
 from nasface.drawing.graph import NodeProbabilities
 from nasface.drawing.sheet import choose_cells, comparison_sheet, genotype_sheet
@@ -113,16 +113,12 @@ def draw(
     """
     if path is not None:
         check_suffix(Path(path), (*SUFFIXES, ".dot"))
-    chosen = choose_cells(_loaded(genotype), cells)
+    chosen = choose_cells(as_genotype(genotype), cells)
     if against is None:
         graph = genotype_sheet(chosen, probabilities)
     else:
-        graph = comparison_sheet(chosen, choose_cells(_loaded(against), cells))
+        graph = comparison_sheet(chosen, choose_cells(as_genotype(against), cells))
     drawing = Drawing(graph.to_string())
     if path is not None:
         drawing.save(path)
     return drawing
-
-
-def _loaded(genotype: Genotype | str | Path) -> Genotype:
-    return genotype if isinstance(genotype, Genotype) else load_genotype(genotype)

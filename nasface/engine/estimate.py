@@ -1,4 +1,10 @@
-"""Estimates of time and memory of a search or training, before it starts."""
+"""Estimates of time and memory of a search or training, before it starts.
+
+On the CPU a step's time is the processor time of the thread that takes it. The other threads of its
+operators work beside it, so this is how long the step takes on cores that nothing else uses,
+however busy the machine is now. Waiting for a slow disk is not in it. On other devices the clock on
+the wall is read.
+"""
 
 import copy
 import math
@@ -39,7 +45,8 @@ class SearchEstimate:
     ``activations_mb`` is the most that a step keeps for its backward pass, counted on the network
     without running it; ``state_mb`` weights, gradients and optimiser. Temporary buffers, which
     depend on the device's kernels, come on top (10 to 50 % of the activations). ``seconds`` is
-    ``None`` where the memory would not suffice to measure a step.
+    ``None`` where the memory would not suffice to measure a step; they hold for cores that nothing
+    else uses.
     """
 
     steps: int
@@ -82,8 +89,12 @@ def estimate_search(config: SearchConfig, inputs: SearchInputs | None = None) ->
     )
     if not found.fits:
         return found
-    warm = _seconds(search, with_arch_step=False) if schedule.warmup else 0.0
-    full = _seconds(search, with_arch_step=True) if schedule.warmup < schedule.total else 0.0
+    warm = _seconds(search, context.device, with_arch_step=False) if schedule.warmup else 0.0
+    full = (
+        _seconds(search, context.device, with_arch_step=True)
+        if schedule.warmup < schedule.total
+        else 0.0
+    )
     seconds = warm * schedule.warmup + full * (schedule.total - schedule.warmup)
     return SearchEstimate(
         **{
@@ -103,15 +114,17 @@ def estimate_training(config: TrainConfig, inputs: TrainInputs) -> float:
     Raises:
         NasfaceError: for settings or data with which the training could not start.
     """
-    job = make_train_job(config, inputs, RunContext(World(), choose_device(config.device)))
+    device = choose_device(config.device)
+    job = make_train_job(config, inputs, RunContext(World(), device))
     batches = iter(make_loader(job.loader.data, job.loader.batch, 0, _TIMED_STEPS + 1, 0))
-    step = _median_seconds(lambda: job.take_step(next(batches)))
+    step = _median_seconds(lambda: job.take_step(next(batches)), device)
     seconds = step * job.total
     if inputs.val:
         images = iter(inputs.val[: _TIMED_STEPS + 1])
         job.model.eval()
         image = _median_seconds(
             lambda: evaluate_ap(job.model, [next(images)], config.inference, Silent()),
+            device,
             min(_TIMED_STEPS, len(inputs.val) - 1),
         )
         seconds += image * len(inputs.val) * math.ceil(config.epochs / config.evaluate_every)
@@ -150,7 +163,7 @@ def _activations_mb(search: SearchJob) -> float:
     return max(found)
 
 
-def _seconds(search: SearchJob, *, with_arch_step: bool) -> float:
+def _seconds(search: SearchJob, device: torch.device, *, with_arch_step: bool) -> float:
     """Time of a step with its data."""
     loaders = [
         iter(make_loader(loader.data, loader.batch, 0, _TIMED_STEPS + 1, 0))
@@ -161,14 +174,17 @@ def _seconds(search: SearchJob, *, with_arch_step: bool) -> float:
         batch = next(loaders[1]) if with_arch_step else None
         search.take_step(next(loaders[0]), batch)
 
-    return _median_seconds(step)
+    return _median_seconds(step, device)
 
 
-def _median_seconds(act: Callable[[], object], count: int = _TIMED_STEPS) -> float:
+def _median_seconds(
+    act: Callable[[], object], device: torch.device, count: int = _TIMED_STEPS
+) -> float:
     """Median time of an act; the first one, which warms up, does not count unless it is alone."""
+    clock = time.thread_time if device.type == "cpu" else time.monotonic
     times = []
     for _ in range(count + 1):
-        started = time.monotonic()
+        started = clock()
         act()
-        times.append(time.monotonic() - started)
+        times.append(clock() - started)
     return statistics.median(times[1:] or times)

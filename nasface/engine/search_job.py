@@ -10,7 +10,7 @@ from torch import Tensor
 
 import nasface
 from nasface.arch.genotype import Genotype, Provenance, cascade
-from nasface.arch.io import save_genotype, save_search_space
+from nasface.arch.io import save_genotype
 from nasface.arch.space import SearchSpace
 from nasface.data.dataset import Batch
 from nasface.detection.losses import DetectionLoss, LossParts
@@ -105,7 +105,7 @@ class SearchJob(Job):
         """Write the objects that settings cannot name."""
         output = self.context.output
         if output is not None and SPACE in self.kept:
-            save_search_space(self.space, output.path / SPACE)
+            self.space.save(output.path / SPACE, overwrite=True)
         if output is not None and PREFIX_GENOTYPE_FILE in self.kept and self.prefix is not None:
             save_genotype(self.prefix, output.path / PREFIX_GENOTYPE_FILE)
 

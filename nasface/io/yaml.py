@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Hashable, Iterable
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
@@ -23,6 +24,7 @@ from yaml.resolver import Resolver
 from yaml.scanner import Scanner
 
 from nasface.errors import NasfaceError, did_you_mean, one_of
+from nasface.io.files import write_text
 from nasface.io.former_names import with_current_names, without_none
 
 T = TypeVar("T")
@@ -155,6 +157,25 @@ def to_yaml(value: Any) -> str:
     """Return the canonical YAML text of a dataclass instance."""
     plain = plain_values(value)
     return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
+
+
+def write_yaml(
+    path: str | Path, value: Any, error: type[NasfaceError], *, overwrite: bool = False
+) -> Path:
+    """Write a dataclass instance as canonical YAML text.
+
+    Raises:
+        NasfaceError: ``error``, for another suffix than ``.yaml`` or ``.yml``, or if a file is
+            there and not to be replaced.
+        OutputError: if it cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in (".yaml", ".yml"):
+        raise error(f"{path}: expected a .yaml file")
+    if path.exists() and not overwrite:
+        raise error(f"{path}: exists; expected a new file, or overwrite=True")
+    write_text(path, to_yaml(value))
+    return path
 
 
 def plain_values(value: Any) -> Any:

@@ -22,6 +22,8 @@ from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import export_onnx, to_onnx
 from nasface.deploy.quantization.config import QuantizationConfig
 from nasface.deploy.quantization.onnx import quantize_model
+from nasface.deploy.quantization.openvino import quantize_openvino
+from nasface.deploy.runtimes.openvino import save_openvino
 from nasface.deploy.runtimes.registry import TARGETS, write_target
 from nasface.deploy.runtimes.web import runtime_package
 from nasface.detection.checkpoint import LoadedDetector
@@ -77,15 +79,31 @@ def write_onnx(loaded: LoadedDetector, folder: Path, config: ExportConfig, _: Te
     return folder / "detector.onnx"
 
 
+def samples_of(images: Tensor, config: ExportConfig) -> Sequence[Callable[[], Tensor]]:
+    """The images that are compared, to calibrate with: one by one unless the size is fixed."""
+    batches = images.split(len(images) if config.fixed else 1)
+    return [partial(torch.clone, each) for each in batches]
+
+
 def write_int8(loaded: LoadedDetector, folder: Path, config: ExportConfig, images: Tensor) -> Path:
     """Heads as ONNX with 8-bit integers, calibrated on the images that are compared."""
     model = to_onnx(loaded, replace(config, outputs="heads"))
-    batches = images.split(len(images) if config.fixed else 1)
-    samples = [partial(torch.clone, each) for each in batches]
-    made = quantize_model(model, samples, QuantizationConfig(), Silent())
+    made = quantize_model(model, samples_of(images, config), QuantizationConfig(), Silent())
     folder.mkdir()
     (folder / "detector.onnx").write_bytes(made.SerializeToString())
     return folder / "detector.onnx"
+
+
+def write_openvino_int8(
+    loaded: LoadedDetector, folder: Path, config: ExportConfig, images: Tensor
+) -> Path:
+    """The same for OpenVINO, by NNCF."""
+    folder.mkdir()
+    whole, file = folder / "float32.xml", folder / "detector.xml"
+    save_openvino(loaded, whole, config)
+    samples = samples_of(images, config)
+    quantize_openvino(whole, file, samples, QuantizationConfig(), {}, Silent())
+    return file
 
 
 def open_target(name: str, path: Path) -> tuple[Run, Clock]:
@@ -193,6 +211,9 @@ def _forms() -> Sequence[Form]:
             write = partial(write_folder, name, file)
             version, needs = version_of(distribution), TARGETS[name].needs
             made.append(Form(name, precision, write, opener, version, needs, fixed))
+        if name == "openvino":
+            needs = (*TARGETS[name].needs, "nncf")
+            made.append(Form(name, "int8", write_openvino_int8, opener, version, needs))
     engines = (
         ("opencv, new engine", "ENGINE_NEW", False),
         ("opencv, classic", "ENGINE_CLASSIC", True),

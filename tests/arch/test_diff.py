@@ -1,13 +1,15 @@
 """Differences of genotypes and their membership in a space."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import random_choices
 
-from nasface.arch.diff import Difference, diff_genotypes
+import nasface
+from nasface.arch.diff import Difference, diff
 from nasface.arch.genotype import CellGene, EdgeGene, Genotype, NodeGene, SpaceReference
 from nasface.arch.io import check_membership, load_genotype, load_search_space
 from nasface.errors import SpecError
@@ -29,10 +31,10 @@ def change_node(genotype: Genotype, cell: str, at: int, node: NodeGene) -> Genot
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_it_is_a_distance(first: int, second: int) -> None:
     a, b = random_genotype(first), random_genotype(second)
-    assert diff_genotypes(a, a) == []
-    mirrored = diff_genotypes(b, a)
-    assert len(diff_genotypes(a, b)) == len(mirrored)
-    assert (diff_genotypes(a, b) == []) == (a.cells == b.cells)
+    assert not diff(a, a)
+    mirrored = diff(b, a).differences
+    assert len(diff(a, b).differences) == len(mirrored)
+    assert (not diff(a, b)) == (a.cells == b.cells)
     edges = sum(
         len({(e.source, e.operation) for e in x.edges} ^ {(e.source, e.operation) for e in y.edges})
         for cell in a.cells
@@ -41,15 +43,22 @@ def test_it_is_a_distance(first: int, second: int) -> None:
     assert len(mirrored) == edges
 
 
-def test_one_edge_by_hand() -> None:
-    genotype = load_genotype("darts_v1")
+def _with_other_n2(genotype: Genotype) -> Genotype:
     node = genotype.cells["reduce"].nodes[1]
     edges = (EdgeGene("n1", "sep_5x5_twice"), node.edges[1])
-    changed = change_node(genotype, "reduce", 1, replace(node, edges=edges))
-    assert diff_genotypes(genotype, changed) == [
+    return change_node(genotype, "reduce", 1, replace(node, edges=edges))
+
+
+def test_one_edge_by_hand() -> None:
+    genotype = load_genotype("darts_v1")
+    found = diff(genotype, _with_other_n2(genotype))
+    assert found.differences == (
         Difference("first", "reduce.n2", "skip(n1)"),
         Difference("second", "reduce.n2", "sep_5x5_twice(n1)"),
-    ]
+    )
+    assert str(found) == (
+        "- reduce.n2: skip(n1)\n+ reduce.n2: sep_5x5_twice(n1)\nreduce: 1 edit apart"
+    )
 
 
 def test_names_and_order_do_not_count() -> None:
@@ -57,15 +66,39 @@ def test_names_and_order_do_not_count() -> None:
     node = genotype.cells["normal"].nodes[0]
     turned = change_node(genotype, "normal", 0, replace(node, edges=node.edges[::-1]))
     assert turned.cells != genotype.cells
-    assert diff_genotypes(genotype, replace(turned, name="other")) == []
+    assert not diff(genotype, replace(turned, name="other"))
 
 
 def test_a_cell_that_is_missing() -> None:
     genotype = load_genotype("darts_v1")
     alone = replace(genotype, cells={"normal": genotype.cells["normal"]})
-    found = diff_genotypes(genotype, alone)
+    found = diff(genotype, alone).differences
     assert {each.side for each in found} == {"first"}
     assert {each.place.split(".")[0] for each in found} == {"reduce"}
+
+
+def test_a_diff_of_names_is_that_of_their_genotypes() -> None:
+    found = diff("darts_v1", "darts_v2")
+    first, second = load_genotype("darts_v1"), load_genotype("darts_v2")
+    assert found == diff(first, second)
+    assert found
+    assert repr(found) == f"<GenotypeDiff of darts_v1 and darts_v2: {len(found.differences)} " + (
+        "differences>"
+    )
+    lines = str(found).splitlines()
+    assert len(lines) == len(found.differences) + len(found.cells)
+    assert "- reduce.n2: skip(n1)" in str(diff(first, _with_other_n2(first))).splitlines()
+    assert str(diff(first, first)) == "the cells are the same"
+    with pytest.raises(SpecError, match="darts_v1"):
+        diff("darts_v1", "darts_v9")
+
+
+def test_a_notebook_shows_what_draw_draws(tmp_path: Path) -> None:
+    found = diff("darts_v1", "darts_v2")
+    both = nasface.draw("darts_v1", against="darts_v2")
+    assert found._repr_svg_() == both.svg
+    assert found.draw(tmp_path / "d.dot") == both
+    assert (tmp_path / "d.dot").read_text() == both.dot
 
 
 @pytest.mark.parametrize("space", ["darts", "pc-darts", "autofem", "autofem-fpn", "autofem-cpm"])

@@ -1,5 +1,6 @@
 """What a genotype refuses, and what goes together."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from nasface.arch.genotype import (
     Genotype,
     NodeGene,
     OutputGene,
+    Provenance,
     SpaceReference,
     cascade,
     repeat,
@@ -106,6 +108,21 @@ def test_it_is_shown_in_one_line_or_a_line_a_node() -> None:
         "  output 2 = [b]",
         "  output 3 = [d]",
     ]
+
+
+def test_equal_genotypes_are_one_in_a_set() -> None:
+    two = {"first": GENE, "second": GENE}
+    mine, turned = genotype(**two), genotype(**dict(reversed(two.items())))
+    assert mine == turned
+    others = [
+        replace(mine, name="other"),
+        genotype(first=GENE),
+        replace(mine, space=replace(mine.space, parameters={"nodes": 2})),
+        replace(mine, provenance=Provenance(seed=1)),
+    ]
+    assert {mine, turned, *others, copy.deepcopy(mine)} == {mine, *others}
+    assert len({mine, turned, *others}) == 5
+    assert {load_genotype("asfd-ref")} == {load_genotype("asfd-ref")}
 
 
 def test_it_is_saved_as_yaml_and_replaced_only_when_asked(tmp_path: Path) -> None:

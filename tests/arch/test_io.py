@@ -13,7 +13,6 @@ from nasface.arch.io import (
     packaged_names,
     parse_genotype,
     save_genotype,
-    save_search_space,
 )
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError, NasfaceError, SpecError
@@ -330,7 +329,11 @@ def test_a_digest_changes_with_every_field() -> None:
 @pytest.mark.parametrize("name", packaged_names("nasface.search_spaces"))
 def test_a_saved_search_space_is_read_back_equal(name: str, tmp_path: Path) -> None:
     space = load_search_space(name)
-    save_search_space(space, tmp_path / "space.yaml")
-    again = load_search_space(tmp_path / "space.yaml")
+    path = space.save(tmp_path / "space.yaml")
+    again = load_search_space(path)
     assert again == space
+    assert len({again, space}) == 1
+    with pytest.raises(SpecError, match="exists; expected a new file"):
+        again.save(path)
+    again.save(path, overwrite=True)
     assert again.digest == space.digest

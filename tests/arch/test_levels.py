@@ -7,7 +7,7 @@ import pytest
 from strategies import space_of
 
 from nasface.arch.graph import Edge, Input, Node
-from nasface.arch.io import check_membership, load_search_space, save_search_space
+from nasface.arch.io import check_membership, load_search_space
 from nasface.arch.levels import at_levels, read_levels
 from nasface.errors import SpecError
 from nasface.nas.sampling import random_genotype
@@ -97,7 +97,7 @@ def test_packaged_spaces_are_saved_and_read_again(name: str, levels: str, tmp_pa
     space = load_search_space(name, levels=levels)
     used = {level for cell in space.cells.values() for level in cell.output_levels}
     assert used == set(read_levels(levels))
-    save_search_space(space, tmp_path / "space.yaml")
+    space.save(tmp_path / "space.yaml")
     again = load_search_space(tmp_path / "space.yaml")
     assert (again.digest, again.cells, again.tied) == (space.digest, space.cells, space.tied)
 

@@ -1,3 +1,4 @@
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -213,6 +214,16 @@ def test_estimate(config: SearchConfig, policy: Literal["argmax", "softmax"]) ->
             model.forward_train(images, mixture)
         kept.append(saved.total / 1e6)
     assert 0.4 * max(kept) < found.activations_mb < 1.1 * max(kept)
+
+
+def test_an_estimate_counts_processor_time_on_the_cpu(
+    config: SearchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(step=1.5)
+    monkeypatch.setattr("nasface.engine.estimate.time.thread_time", lambda: next(clock))
+    found = estimate_search(config)
+    assert (found.seconds_per_warmup_step, found.seconds_per_step) == (1.5, 1.5)
+    assert found.seconds == 6 * 1.5
 
 
 def test_a_search_too_large_for_the_memory_is_not_timed(config: SearchConfig) -> None:

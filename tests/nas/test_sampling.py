@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import tiny_genotype
 
-from nasface.arch.diff import diff_genotypes
+from nasface.arch.diff import diff
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import check_membership, load_search_space, packaged_names
 from nasface.errors import SpecError
@@ -40,7 +40,7 @@ def test_random_cells_are_of_their_space_and_found_again(name: str) -> None:
             )
             for cell, m in mixture.items()
         }
-        assert diff_genotypes(genotype_of_paths(space, paths, rules), genotype) == []
+        assert not diff(genotype_of_paths(space, paths, rules), genotype)
 
 
 def test_pairs_are_drawn_evenly() -> None:
@@ -54,7 +54,7 @@ def test_pairs_are_drawn_evenly() -> None:
 
 def test_a_seed_gives_one_cell() -> None:
     assert random_genotype(SPACE, 3) == random_genotype(SPACE, 3)
-    assert diff_genotypes(random_genotype(SPACE, 3), random_genotype(SPACE, 4))
+    assert diff(random_genotype(SPACE, 3), random_genotype(SPACE, 4))
 
 
 def test_the_mixture_computes_what_the_genotype_does() -> None:

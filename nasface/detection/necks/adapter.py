@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_genotype
+from nasface.arch.io import as_genotype
 from nasface.errors import SpecError
 from nasface.nn.blocks import conv_norm_relu
 from nasface.nn.cell import build_module
@@ -55,7 +55,7 @@ class Neck(nn.Module):
         dense: bool = False,
     ) -> None:
         super().__init__()
-        found = genotype if isinstance(genotype, Genotype) else load_genotype(genotype)
+        found = as_genotype(genotype)
         used = levels_of(found)
         first = used[0] if first_level is None else first_level
         number = used[-1] - first + 1 if num_outs is None else num_outs

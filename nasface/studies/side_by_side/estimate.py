@@ -26,6 +26,9 @@ class ModelEstimate:
 def estimate_models(plan: ModelsPlan, progress: Progress) -> list[ModelEstimate]:
     """Build each timed model and run it twice by torch on the CPU, which stands for all engines.
 
+    What counts is the processor time of the thread that runs it: the time that it takes on cores
+    that nothing else uses.
+
     Raises:
         NasfaceError: for a plan that could not start.
     """
@@ -41,12 +44,12 @@ def estimate_models(plan: ModelsPlan, progress: Progress) -> list[ModelEstimate]
             needed = max(sizes[each.name].needed_mb(engine) for engine in engines)
             seconds = None
             if needed < free_memory_mb():
-                begun = time.perf_counter()
+                begun = time.thread_time()
                 step = MODEL_ENGINES["torch"].prepare(load_model(each), image)
                 step()
-                ready = time.perf_counter()
+                ready = time.thread_time()
                 step()
-                a_pass = time.perf_counter() - ready
+                a_pass = time.thread_time() - ready
                 # A first pass is part of the preparation, another round warms up.
                 seconds = len(engines) * (ready - begun + (plan.rounds + 1) * a_pass)
             found.append(ModelEstimate(each.name, needed, seconds))
