@@ -134,8 +134,8 @@ def _estimate(command: SearchCommand) -> int:
     else:
         say(
             f"time         about {duration(found.seconds)}: {found.seconds_per_warmup_step:.2f} s "
-            f"a step in the warm-up, {found.seconds_per_step:.2f} s after it, if the search has the "
-            "machine to itself"
+            f"a step in the warm-up, {found.seconds_per_step:.2f} s after it, if it has "
+            "the cores to itself"
         )
     return 0
 
