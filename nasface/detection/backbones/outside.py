@@ -1,5 +1,6 @@
 """Backbones of timm and torchvision, their feature maps taken by stride."""
 
+import copy
 from itertools import pairwise
 from types import ModuleType
 from typing import Any, cast
@@ -15,6 +16,7 @@ LEVELS_OF_BACKBONE = (2, 3, 4, 5)
 
 _HEADS = ("avgpool", "fc", "classifier", "head", "heads", "dropout", "AuxLogits", "aux1", "aux2")
 _PROBE = 128
+_PROBE_SIZE = (256, 320)
 _CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 
 
@@ -40,7 +42,8 @@ def import_beside_torch(name: str) -> ModuleType:
 class TimmBackbone(Backbone):
     """A network of timm, ``timm:NAME``, without its classifier; random weights.
 
-    Weights have the names of timm's files. Its levels are those of ``feature_info``.
+    Weights have the names of timm's files. Its levels are those of ``feature_info``; it must take
+    images of any size.
     """
 
     def __init__(self, name: str) -> None:
@@ -59,6 +62,34 @@ class TimmBackbone(Backbone):
         widths = [body.feature_info[at]["num_chs"] for at in self.indices]
         self.channels = dict(zip(LEVELS_OF_BACKBONE, widths, strict=True))
         self.body: nn.Module = body
+        self._check_maps(f"timm:{name}")
+
+    def _check_maps(self, name: str) -> None:
+        """Refuse networks of one image size, and those whose maps are not as large as stated.
+
+        Inception and NASNet leave out borders, CrossViT resizes images: their strides in
+        ``feature_info`` are rounded, and anchors would lie beside the pixels they stand for.
+        """
+        probe = copy.deepcopy(self.body).to("meta").eval()
+        images = torch.zeros(1, 3, *_PROBE_SIZE, device="meta")
+        try:
+            with torch.no_grad():
+                maps = cast(Any, probe).forward_intermediates(
+                    images, indices=self.indices, intermediates_only=True
+                )
+        except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as problem:
+            said = (str(problem) or type(problem).__name__).splitlines()[0]
+            raise ConfigError(
+                f"backbone: {name} does not take images of any size, a detector must; at "
+                f"{_PROBE_SIZE[1]}x{_PROBE_SIZE[0]}: {said}"
+            ) from None
+        for level, each in zip(LEVELS_OF_BACKBONE, maps, strict=True):
+            expected = (self.channels[level], *(side >> level for side in _PROBE_SIZE))
+            if tuple(each.shape[1:]) != expected:
+                raise ConfigError(
+                    f"backbone: the map of stride {2**level} of {name} is {tuple(each.shape[1:])} "
+                    f"at an image of {_PROBE_SIZE[1]}x{_PROBE_SIZE[0]}, expected {expected}"
+                )
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
         """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""

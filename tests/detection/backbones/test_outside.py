@@ -127,6 +127,19 @@ def test_networks_that_do_not_fit_are_named() -> None:
         build_backbone("torchvision:vit_b_16")
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("swin_tiny_patch4_window7_224", r"does not take images of any size.* at 320x256: Input"),
+        ("inception_v3", r"map of stride 4 of .* is \(192, 60, 76\) .* expected \(192, 64, 80\)"),
+    ],
+)
+def test_networks_of_one_size_or_without_borders_are_refused(name: str, said: str) -> None:
+    need_torchvision("timm")
+    with pytest.raises(ConfigError, match=said):
+        build_backbone(f"timm:{name}")
+
+
 def test_torchvision_of_another_build_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(name: str, install: str) -> ModuleType:
         raise RuntimeError("operator torchvision::nms does not exist")
