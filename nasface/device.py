@@ -13,8 +13,9 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
     Raises:
         ConfigError: for a device that is not there.
     """
-    if isinstance(name, torch.device):
+    if isinstance(name, torch.device) and name.type not in _KINDS:
         return name
+    name = str(name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind = name.split(":")[0]

@@ -54,10 +54,12 @@ def test_names_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         ("mps", "'mps' is not there; expected a Mac with Apple's GPU"),
         ("cpuu", "no device 'cpuu'; expected one of auto, cpu, cuda, mps; did you mean 'cpu'"),
         ("cpu:x", "no device 'cpu:x'"),
+        (0, "no device '0'; expected one of auto"),
+        (torch.device("cuda"), "'cuda' is not there"),
     ],
 )
 def test_devices_that_are_not_there(
-    monkeypatch: pytest.MonkeyPatch, name: str, message: str
+    monkeypatch: pytest.MonkeyPatch, name: Any, message: str
 ) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -85,12 +85,15 @@ class FaceDetector(nn.Module):
         """See the class.
 
         Raises:
-            ValueError: for what is no tensor; pictures go to :meth:`detect`.
+            ValueError: for what is no such tensor; pictures go to :meth:`detect`.
         """
-        if not isinstance(images_B3HW, Tensor):
+        is_tensor = isinstance(images_B3HW, Tensor)
+        if not is_tensor or images_B3HW.ndim != 4 or not images_B3HW.is_floating_point():
             kind = type(images_B3HW).__name__
+            if is_tensor:
+                kind = f"{images_B3HW.dtype} {tuple(images_B3HW.shape)}"
             raise ValueError(
-                f"a call takes normalised images, a tensor (B, 3, H, W), got {kind}; expected "
+                f"a call takes normalised images, floats (B, 3, H, W), got {kind}; expected "
                 "detector.detect(...) for pictures"
             )
         found: Predictions | Candidates = self.module(images_B3HW)
@@ -174,9 +177,9 @@ class FaceDetector(nn.Module):
     ) -> list[Faces]:
         """Find the faces of each picture, in order; boxes are ``x1 y1 x2 y2`` in its pixels.
 
-        A picture is a path (its EXIF orientation is applied), a uint8 array (H, W, 3) in RGB, a
-        tensor (3, H, W) in RGB, uint8 or float in [0, 1], or a Pillow image, whose EXIF
-        orientation is not applied; or an annotated image of a data set. Images of OpenCV are BGR:
+        A picture is a path (its EXIF orientation is applied), an array (H, W, 3) or tensor
+        (3, H, W) in RGB, uint8 or float in [0, 1], or a Pillow image, whose EXIF orientation is not
+        applied; or an annotated image of a data set. Images of OpenCV are BGR:
         ``image[:, :, ::-1]`` is RGB. A folder or a pattern such as ``"photos/*.jpg"`` stands for
         its images, sorted, an array (N, H, W, 3) or tensor (N, 3, H, W) for N pictures.
 

@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeVar
 
+import torch
+
 from nasface.device import choose_device
 from nasface.engine.distributed.world import join_world, launch_id
 from nasface.engine.guards import disk_explained, memory_explained
@@ -28,7 +30,11 @@ def run_loop(job: Job, progress: Progress, log: MetricsLog, checkpoint_minutes: 
     images, _, _, pixels = job.input_shape
     what = f"batches of {images} images of {pixels} pixels"
     shown = progress if world.is_first else Silent()
-    with stop_on_interrupt() as stop, memory_explained(job.context.device, what):
+    with (
+        torch.enable_grad(),  # also where the caller has turned gradients off
+        stop_on_interrupt() as stop,
+        memory_explained(job.context.device, what),
+    ):
         shown.start(job.title, job.total, job.step)
         expected = job.footprint()
         if not expected.fits:

@@ -4,10 +4,12 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nasface.annotations.records import ImageRecord
@@ -23,7 +25,7 @@ Picture = str | os.PathLike[str] | Image | Tensor | PIL.Image.Image | ImageRecor
 _PICTURE = (str, os.PathLike, np.ndarray, Tensor, PIL.Image.Image, ImageRecord)
 #: what can be iterated over, but not for pictures
 _NO_PICTURES = (bytes, bytearray, memoryview, Mapping)
-_TAKEN = "a path, an array uint8 (H, W, 3) RGB, a tensor (3, H, W) or a Pillow image"
+_TAKEN = "a path, an array (H, W, 3) in RGB, a tensor (3, H, W) or a Pillow image"
 
 
 def each_picture(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
@@ -94,11 +96,13 @@ def as_image(picture: object) -> Image:
         picture = _of_tensor(picture)
     if not isinstance(picture, np.ndarray):
         raise ValueError(f"picture must be {_TAKEN}, got {type(picture).__name__}")
-    is_image = picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
-    if not is_image or picture.size == 0:
-        what = "empty, " if is_image else ""
+    is_image = picture.ndim == 3 and picture.shape[2] == 3 and picture.size > 0
+    if is_image and picture.dtype.kind == "f":
+        picture = _as_bytes(picture)
+    if not is_image or picture.dtype != np.uint8:
         raise ValueError(
-            f"array must be uint8 (H, W, 3) RGB, got {what}{picture.dtype} {picture.shape}"
+            "array must be (H, W, 3) in RGB, uint8 or float in [0, 1], got "
+            f"{picture.dtype} {picture.shape}"
         )
     # A view with negative steps, such as of BGR turned to RGB, is nothing that OpenCV takes.
     return np.ascontiguousarray(picture)
@@ -137,19 +141,20 @@ def _of_tensor(picture: Tensor) -> Image:
     """A tensor (3, H, W) as an array (H, W, 3)."""
     picture = picture.detach().cpu()
     is_image = picture.ndim == 3 and picture.shape[0] == 3 and picture.numel() > 0
-    if is_image and picture.is_floating_point():
-        _check_range(picture)
-        picture = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
-    if not is_image or picture.dtype != torch.uint8:
+    is_float = picture.is_floating_point()
+    if not is_image or not (is_float or picture.dtype == torch.uint8):
         raise ValueError(
-            f"tensor must be (3, H, W) RGB, uint8 or float in [0, 1], got {picture.dtype} "
+            f"tensor must be (3, H, W) in RGB, uint8 or float in [0, 1], got {picture.dtype} "
             f"{tuple(picture.shape)}"
         )
-    return np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+    picture = picture.permute(1, 2, 0)
+    return _as_bytes(picture.float().numpy()) if is_float else picture.numpy()
 
 
-def _check_range(picture_3HW: Tensor) -> None:
-    """Resizing may go a little beyond 0 and 1; other ranges are a mistake that nobody would see."""
-    if not ((picture_3HW >= -0.1) & (picture_3HW <= 1.1)).all():
-        low, high = (float(each) for each in picture_3HW.aminmax())
-        raise ValueError(f"tensor of floats must be in [0, 1], got {low:.4g} to {high:.4g}")
+def _as_bytes(picture: NDArray[np.floating[Any]]) -> Image:
+    """Floats in [0, 1] as uint8. Resizing may go a little beyond; other ranges are a mistake that
+    nobody would see."""
+    if not ((picture >= -0.1) & (picture <= 1.1)).all():
+        low, high = picture.min(), picture.max()
+        raise ValueError(f"floats must be in [0, 1], got {low:.4g} to {high:.4g}")
+    return (picture.clip(0, 1) * 255).round().astype(np.uint8)

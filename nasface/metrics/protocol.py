@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,10 @@ def write_nothing(folder: Path, truth: Truth, found: Mapping[str, ScoredBoxes]) 
     """Write no more than every evaluation does."""
 
 
+def no_curves(path: Path) -> None:
+    """Say that a file holds no curves of other programs."""
+
+
 @dataclass(frozen=True)
 class Protocol:
     """An evaluation protocol.
@@ -109,7 +113,7 @@ class Protocol:
     options: type = NoOptions
     read_detections: Callable[[Path, Iterable[str]], Mapping[str, ScoredBoxes]] = read_detections
     write_detections: Callable[[Path, Truth, Mapping[str, ScoredBoxes]], None] = write_nothing
-    read_curves: Callable[[Path], Curves | None] = field(default=lambda path: None)
+    read_curves: Callable[[Path], Curves | None] = no_curves
     takes_coco: bool = True
 
 

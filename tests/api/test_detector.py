@@ -224,6 +224,29 @@ def test_faces_are_gone_through_and_chosen(detector: FaceDetector) -> None:
             faces[anything]  # type: ignore[index]
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_floats_from_0_to_1_are_the_same_picture(detector: FaceDetector, kind: Any) -> None:
+    image = picture(5)
+    floats = (image / 255).astype(kind)
+    as_tensor = torch.from_numpy(floats).permute(2, 0, 1)
+    one, array, tensor = detector.detect([image, floats, as_tensor], 0.0, inference=TEST)
+    assert torch.equal(one.boxes, array.boxes)
+    assert torch.equal(one.boxes, tensor.boxes)
+
+
+@pytest.mark.parametrize(
+    ("images", "kind"),
+    [
+        (torch.zeros(3, 64, 64), r"torch.float32 \(3, 64, 64\)"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), "torch.uint8"),
+        ("photo.jpg", "str"),
+    ],
+)
+def test_a_call_says_what_it_takes(detector: FaceDetector, images: Any, kind: str) -> None:
+    with pytest.raises(ValueError, match=rf"floats \(B, 3, H, W\), got {kind}.*detector.detect"):
+        detector(images)
+
+
 def test_what_is_called_in_the_wrong_way_names_the_right_one(detector: FaceDetector) -> None:
     with pytest.raises(TypeError, match=r"nasface\.train\(detector, data\) trains a detector"):
         detector.train("data")  # type: ignore[arg-type]
@@ -233,18 +256,21 @@ def test_what_is_no_picture(detector: FaceDetector, tmp_path: Path) -> None:
     anything: Any = object()
     with pytest.raises(DataError, match="no such"):
         detector.detect("no such.jpg")
-    with pytest.raises(ValueError, match="array must be uint8"):
+    with pytest.raises(ValueError, match=r"array must be \(H, W, 3\).*uint8 \(3, 64, 64\)"):
         detector.detect(np.zeros((3, 64, 64), np.uint8))
     with pytest.raises(ValueError, match="tensor must be"):
         detector.detect(torch.zeros(64, 64, 3))
     with pytest.raises(ValueError, match=r"must be in \[0, 1\], got 0 to 255"):
         detector.detect(torch.arange(256.0).expand(3, 16, 256))
-    with pytest.raises(ValueError, match=r"must be in \[0, 1\], got nan"):
-        detector.detect(torch.full((3, 64, 64), torch.nan))
+    for nothing in (torch.full((3, 64, 64), torch.nan), np.full((64, 64, 3), np.nan)):
+        with pytest.raises(ValueError, match=r"must be in \[0, 1\], got nan"):
+            detector.detect(nothing)
+    with pytest.raises(ValueError, match=r"array must be .* got int64"):
+        detector.detect(np.zeros((64, 64, 3), np.int64))
     with pytest.raises(ValueError, match="picture must be a path"):
         detector.detect([anything])
     for empty in (np.zeros((0, 10, 3), np.uint8), np.zeros((10, 0, 3), np.uint8)):
-        with pytest.raises(ValueError, match=r"array must be uint8 .* got empty, uint8 \("):
+        with pytest.raises(ValueError, match=r"array must be .* got uint8 \("):
             detector.detect(empty)
     with pytest.raises(ValueError, match=r"tensor must be .* got torch.uint8 \(3, 0, 4\)"):
         detector.detect(torch.zeros((3, 0, 4), dtype=torch.uint8))
@@ -270,7 +296,7 @@ def test_what_is_no_picture(detector: FaceDetector, tmp_path: Path) -> None:
         detector.detect([tmp_path])
     calls: list[Any] = ["a.jpg", [picture(1)], picture(1)]
     for anything in calls:
-        with pytest.raises(ValueError, match=r"tensor \(B, 3, H, W\), got .* detector.detect"):
+        with pytest.raises(ValueError, match=r"floats \(B, 3, H, W\), got .* detector.detect"):
             detector(anything)
     with pytest.raises(ValueError, match="batch_size must be 1 or more, got 0"):
         detector.detect(picture(1), batch_size=0)

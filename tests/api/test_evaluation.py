@@ -1,6 +1,7 @@
 """``nasface.evaluate`` and ``nasface.plot`` on objects."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,13 @@ def test_figures_of_each_protocol_are_attributes(val: AnnotatedDataset) -> None:
     assert valid.valid == 1.0
     with pytest.raises(AttributeError, match="no attribute 'easy'"):
         _ = result.easy
+
+
+@pytest.mark.parametrize("protocol", ["ap", "widerface", "coco"])
+def test_an_evaluation_goes_to_another_process(val: AnnotatedDataset, protocol: str) -> None:
+    result = nasface.evaluate(right(val), val, protocol)
+    again = pickle.loads(pickle.dumps(result))  # noqa: S301 - it is ours
+    assert again.figures() == result.figures()
 
 
 def test_what_is_no_detector_is_said_to_be_none(val: AnnotatedDataset) -> None:

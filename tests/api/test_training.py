@@ -127,6 +127,15 @@ def test_ctrl_c_ends_with_what_there_is(images: AnnotatedDataset) -> None:
     )
 
 
+def test_train_computes_gradients_where_they_are_off(images: AnnotatedDataset) -> None:
+    expected, found = untrained(), untrained()
+    nasface.train(expected, images, **SETTINGS)
+    with torch.no_grad():
+        nasface.train(found, images, **SETTINGS)
+        assert not torch.is_grad_enabled()
+    assert_equal(weights(found), weights(expected))
+
+
 def test_train_works_beside_the_main_thread(images: AnnotatedDataset) -> None:
     """As in an application with a window of its own, where no signal can be caught."""
     results = []
