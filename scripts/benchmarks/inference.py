@@ -5,14 +5,15 @@
 The plain networks have the make and the size of RetinaFace with MobileNetV1-0.25 (0.43 M
 parameters, 0.74 G multiply-adds) and with ResNet-50 (27.3 M, 33.2 G): three levels, a feature
 pyramid and one context module each, two anchors per position. All run without decoding and
-suppression, with random weights. Times are medians of rounds that alternate in one process; peak
-memory is that of a process of its own for each network (on a GPU, of its allocator), less what
-importing took.
+suppression, with random weights. Times are medians of rounds that alternate in one process, of one
+thread on a CPU in processor time, which leaves out what other programs take; peak memory is that of
+a process of its own for each network (on a GPU, of its allocator), less what importing took.
 """
 
 import argparse
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -104,7 +105,8 @@ def timings(
         return run
 
     steps: Mapping[str, Step] = {n: step(channels_last(build(n).to(device))) for n in names}
-    return alternate(steps, repeats)
+    one_thread = device.type == "cpu" and torch.get_num_threads() == 1
+    return alternate(steps, repeats, time.process_time if one_thread else time.perf_counter)
 
 
 def peak_mb(name: str, batch: int, device: str) -> float:
@@ -161,7 +163,7 @@ def main() -> None:
     options = parser.parse_args()
     device = torch.device(options.device)
     if options.peak:
-        print_peak(options.peak, options.batch, device)
+        print_peak(options.peak, options.batch_size, device)
         return
     torch.set_num_threads(options.threads)
     names = [*PLAIN, *options.models]
