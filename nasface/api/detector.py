@@ -179,7 +179,8 @@ class FaceDetector(nn.Module):
 
         A picture is a path (its EXIF orientation is applied), an array (H, W, 3) or tensor
         (3, H, W) in RGB, uint8 or float in [0, 1], or a Pillow image, whose EXIF orientation is not
-        applied; or an annotated image of a data set. Images of OpenCV are BGR:
+        applied; or an annotated image of a data set. Of an animation, or the pages of a TIFF, the
+        first picture is taken. Images of OpenCV are BGR:
         ``image[:, :, ::-1]`` is RGB. A folder or a pattern such as ``"photos/*.jpg"`` stands for
         its images, sorted, an array (N, H, W, 3) or tensor (N, 3, H, W) for N pictures.
 

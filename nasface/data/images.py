@@ -37,6 +37,7 @@ _CONTAINERS = (
     ("JPEG", jpeg.JPEG_START + b"\xff", jpeg.whole_jpeg),
     ("PNG", png._START, png.whole_png),
 )
+_SEVERAL = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
 _TIFF_SAMPLES = MappingProxyType({1: "unsigned integers", 2: "signed integers", 3: "floats"})
 
 _PFM = rb"P[Ff]\s"
@@ -118,6 +119,22 @@ def read_orientation(path: Path) -> int:
     except Exception:  # Pillow has many exceptions for damaged files
         return 1
     return orientation if is_asked and orientation in range(1, 9) else 1
+
+
+def pictures_in(path: Path) -> int:
+    """Return how many pictures a file holds, of which ``read_image`` takes the first: those of an
+    animation or the pages of a TIFF; 1 where that is not known.
+
+    Behind a photograph, cameras put smaller copies and maps of it (MPO), which are not counted.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with open_file(path) as file, Image.open(file) as header:
+                is_counted = header.format in _SEVERAL
+                return int(getattr(header, "n_frames", 1)) if is_counted else 1
+    except Exception:  # Pillow has many exceptions for damaged files
+        return 1
 
 
 def _check_size(path: Path, data: bytes) -> None:

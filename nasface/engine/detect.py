@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from nasface.arrays import Image
 from nasface.data.check import BadImages
-from nasface.data.images import read_image, write_image
+from nasface.data.images import pictures_in, read_image, write_image
 from nasface.data.video import Video, VideoFile, is_stream, shown_name
 from nasface.engine.pipeline import Behind, ahead
 from nasface.errors import ConfigError, DataError, NasfaceError
@@ -155,9 +155,13 @@ class Finder:
                     progress.advance()
                     continue
                 label = _text(path)
+                if picture.of > 1:
+                    self._note(
+                        f"{label}: the first of its {picture.of} pictures was looked at", progress
+                    )
                 name = self._free_name(f"{at:05d}_{path.stem}")
                 write = partial(write_image, self.folder.path / f"{name}.jpg")
-                drawing.do(self._look(label, picture, write))
+                drawing.do(self._look(label, picture.image, write))
                 progress.advance({"faces": len(self.found.faces[label])})
 
     def video(self, name: str, progress: Progress, stop: StopRequest) -> None:
@@ -253,9 +257,16 @@ class _Drawn:
     error: NasfaceError | None = None
 
 
-def _read(path: Path) -> Image | DataError:
+class _Picture(NamedTuple):
+    """The first picture ``of`` those of a file."""
+
+    image: Image
+    of: int
+
+
+def _read(path: Path) -> _Picture | DataError:
     try:
-        return read_image(path)
+        return _Picture(read_image(path), pictures_in(path))
     except DataError as error:
         return error
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from torch import nn
 
 from nasface.data.images import read_image, write_image
@@ -74,6 +75,21 @@ def test_lists_and_pictures_of_images(tmp_path: Path) -> None:
     assert second["area"] == 400
     assert coco["categories"] == [{"id": 1, "name": "face"}]
     assert read_image(tmp_path / "out" / "00001_b.jpg").shape == (40, 20, 3)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".tif", ".mpo"])
+def test_a_file_of_several_pictures(suffix: str, tmp_path: Path) -> None:
+    """What cameras put behind a photograph (.mpo) is not counted."""
+    frames = [Image.new("RGB", (32, 24), (60 * at, 0, 0)) for at in range(3)]
+    one, several = tmp_path / f"one{suffix}", tmp_path / f"several{suffix}"
+    frames[0].save(one)
+    frames[0].save(several, save_all=True, append_images=frames[1:])
+    find = finder(tmp_path / "out")
+    find.images([one, several], Silent(), StopRequest())
+    find.finish()
+    note = f"{several}: the first of its 3 pictures was looked at"
+    assert find.found.notes == ([] if suffix == ".mpo" else [note])
+    assert len(find.found.faces) == 2
 
 
 def test_a_video_is_drawn_frame_by_frame(tmp_path: Path) -> None:
