@@ -16,6 +16,7 @@ def faces_among(names: Mapping[Key, str], wanted: Sequence[str], source: str) ->
     Raises:
         DataError: naming ``source`` and its classes, if there is no such class.
     """
+    names = {key: name.strip() for key, name in names.items()}
     if wanted:
         unknown = [name for name in wanted if name not in names.values()]
         if unknown:

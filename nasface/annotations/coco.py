@@ -28,7 +28,7 @@ from nasface.annotations.layout import (
     write_below,
 )
 from nasface.annotations.names import check_image_name, excerpt
-from nasface.annotations.records import CocoKeys, ImageRecord, stated_size
+from nasface.annotations.records import CocoKeys, ImageRecord, says_yes, stated_size
 from nasface.annotations.tool_forms import hint_of_tool
 from nasface.annotations.widerface import ATTRIBUTES
 from nasface.errors import DataError
@@ -41,6 +41,8 @@ FLAGS = ("iscrowd", "ignore")
 OTHERS = (*ATTRIBUTES, "difficult", "occluded", "truncated")
 """Numbers that are read from the ``attributes`` of an annotation, where CVAT has them as well."""
 
+#: list of a file -> what names its entries, and those of other lists
+_KEYS = {"images": ("id",), "categories": ("id",), "annotations": ("image_id", "category_id")}
 _FAR = 1e9
 _START = 1 << 16
 
@@ -74,7 +76,12 @@ def read_coco(
             tried = ", ".join(_places(split)[:3])
             raise DataError(f"{root}: has no annotations of split {split!r}; expected {tried}")
     content = _parse(path)
-    category = {_key(each, "id", path): str(each.get("name")) for each in content["categories"]}
+    category: dict[Any, str] = {}
+    for each in content["categories"]:
+        key = _key(each, "id", path)
+        if key in category:
+            raise DataError(f"{path}: category {key!a:.60} occurs twice, expected each once")
+        category[key] = str(each.get("name"))
     _match_keys(content["annotations"], "category_id", category)
     if not classes:
         category = _without_parents(content, category)
@@ -191,8 +198,13 @@ def _record(
 
 def _whole(values: Sequence[Any]) -> NDArray[np.int64]:
     """Whole numbers and flags as they are; other values count as 0 or, if there is any, 1."""
-    small = (each if isinstance(each, int) and abs(each) < _FAR else bool(each) for each in values)
-    return np.array([int(each) for each in small], np.int64)
+    return np.array([_whole_number(each) for each in values], np.int64)
+
+
+def _whole_number(value: Any) -> int:
+    if isinstance(value, str):
+        return says_yes(value)
+    return int(value if isinstance(value, int) and abs(value) < _FAR else bool(value))
 
 
 def _file_of(root: Path, split: str) -> Path | None:
@@ -256,7 +268,9 @@ def load_json(path: Path, what: str) -> Any:
 
 def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:
     content = load_json(path, "annotations")
-    for key in ("images", "annotations", "categories"):
+    if isinstance(content, dict):
+        content["categories"] = content.get("categories") or []
+    for key in _KEYS:
         entries = content.get(key) if isinstance(content, dict) else None
         if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
             raise DataError(
@@ -264,13 +278,29 @@ def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:
                 "COCO"
             )
     found: dict[str, list[dict[str, Any]]] = content
+    for key, names in _KEYS.items():
+        for entry in found[key]:
+            entry.update({name: as_key(entry[name]) for name in names if name in entry})
+    _add_categories(found)
     return found
+
+
+def _add_categories(content: dict[str, list[dict[str, Any]]]) -> None:
+    """Where a file lists no categories, list those of its annotations, by their numbers; where
+    there is only one, its annotations may leave it out."""
+    categories = content["categories"]
+    if not categories:
+        used = dict.fromkeys(each.get("category_id", 0) for each in content["annotations"])
+        categories += [{"id": key, "name": str(key)} for key in used if is_key(key)]
+    if len(categories) == 1:
+        for each in content["annotations"]:
+            each.setdefault("category_id", categories[0].get("id"))
 
 
 def _key(entry: dict[str, Any], name: str, path: Path) -> Any:
     value = entry.get(name)
     if not is_key(value):
-        raise DataError(f"{path}: {value!a:.60} is no {name}, expected a number or text")
+        raise DataError(f"{path}: {value!a:.60} is no {name}, expected a whole number or text")
     return value
 
 
@@ -284,6 +314,11 @@ def _match_keys(entries: Sequence[dict[str, Any]], name: str, known: Mapping[Any
         value = each.get(name)
         if is_key(value) and value not in known and len(forms) == len(known):
             each[name] = forms.get(str(value), value)
+
+
+def as_key(value: Any) -> Any:
+    """Return a whole number that is written as 1.0, as tables have it, as an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def is_key(value: object) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nasface.annotations.classes import faces_among
-from nasface.annotations.coco import box_of, is_key, load_json
+from nasface.annotations.coco import as_key, box_of, is_key, load_json
 from nasface.annotations.detections import ScoredBoxes
 from nasface.annotations.names import ImageNames, excerpt, without_suffix
 from nasface.annotations.records import CocoKeys
@@ -101,23 +101,23 @@ def _parts(
 def _map(entries: Sequence[Any], value: str, place: str) -> dict[int | str, str]:
     found = {}
     for each in entries:
-        if not isinstance(each, dict) or not is_key(each.get("id")):
+        if not isinstance(each, dict) or not is_key(as_key(each.get("id"))):
             raise DataError(f"{place}: {each!a:.60} has no id; expected a map with id and {value}")
         if not isinstance(each.get(value), str):
             raise DataError(f"{place}: {each!a:.60} has no {value}; expected a text")
-        found[each["id"]] = each[value]
+        found[as_key(each["id"])] = each[value]
     return found
 
 
 def _row(entry: Any, place: str) -> _Row:
-    if not isinstance(entry, dict) or not is_key(entry.get("image_id")):
+    if not isinstance(entry, dict) or not is_key(as_key(entry.get("image_id"))):
         raise DataError(f"{place}: {entry!a:.60} has no image_id; expected {_FORM}")
-    score, category = entry.get("score"), entry.get("category_id")
+    score, category = entry.get("score"), as_key(entry.get("category_id"))
     if not isinstance(score, int | float) or isinstance(score, bool) or not math.isfinite(score):
         raise DataError(f"{place}: score is {score!a:.60}, expected a number")
     if category is not None and not is_key(category):
         raise DataError(f"{place}: category_id is {category!a:.60}, expected a number or text")
-    return _Row(entry["image_id"], category, [*box_of(entry, place), float(score)])
+    return _Row(as_key(entry["image_id"]), category, [*box_of(entry, place), float(score)])
 
 
 def _of_faces(rows: Sequence[_Row], faces: frozenset[int | str] | None, path: Path) -> list[_Row]:

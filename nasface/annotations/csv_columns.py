@@ -190,8 +190,3 @@ def class_in(cell: str) -> str:
     except (ValueError, RecursionError, AttributeError):
         return cell
     return next((each for each in values if isinstance(each, str) and each), "")
-
-
-def says_yes(cell: str) -> int:
-    """Return whether a cell of a flag says so; -1 of Open Images means that it is not known."""
-    return int(cell.lower() not in ("", "0", "0.0", "-1", "false", "no", "f", "n"))

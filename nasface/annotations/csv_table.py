@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nasface.annotations.classes import FACE, faces_among, split_names
-from nasface.annotations.csv_columns import Corners, class_in, columns_of, plain_column, says_yes
+from nasface.annotations.csv_columns import Corners, class_in, columns_of, plain_column
 from nasface.annotations.image_size import image_size, size_for_shares
 from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
@@ -27,7 +27,7 @@ from nasface.annotations.layout import (
     write_below,
 )
 from nasface.annotations.names import check_image_name, has_image_suffix
-from nasface.annotations.records import ImageRecord, stated_size
+from nasface.annotations.records import ImageRecord, says_yes, stated_size
 from nasface.errors import DataError
 from nasface.io.files import read_text
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeVar
+from urllib.parse import unquote
 
 from nasface.errors import DataError
 
@@ -171,10 +172,10 @@ def by_image(
 def locate_images(folder: Path, names: Iterable[str], any_suffix: bool) -> dict[str, Path]:
     """Return the files of those images that are there.
 
-    A file whose name differs in the case of its letters, or in how accents are written, is found as
-    well, if it is the only one: systems that do not tell them apart made many annotations. With
-    ``any_suffix``, for names from a format without suffixes, so is one that has another image
-    suffix.
+    Names from addresses may have ``%20`` and the like. A file whose name differs in the case of its
+    letters, or in how accents are written, is found as well, if it is the only one: systems that do
+    not tell them apart made many annotations. With ``any_suffix``, for names from a format without
+    suffixes, so is one that has another image suffix.
 
     Raises:
         DataError: naming two files, either of which may be meant.
@@ -185,8 +186,11 @@ def locate_images(folder: Path, names: Iterable[str], any_suffix: bool) -> dict[
     taken = {folder.joinpath(*name.split("/")) for name in names}
     for name in names:
         path = folder.joinpath(*name.split("/"))
+        plain = folder.joinpath(*_decoded(name))
         if os.path.isfile(path):  # Path.is_file raises on names too long for the file system
             found[name] = path
+        elif plain not in taken and os.path.isfile(plain):
+            found[name] = plain
         else:
             if path.parent not in listings:
                 listings[path.parent] = _Listing(path.parent)
@@ -200,6 +204,15 @@ def locate_images(folder: Path, names: Iterable[str], any_suffix: bool) -> dict[
             if others:
                 found[name] = others[0]
     return found
+
+
+def _decoded(name: str) -> list[str]:
+    """The parts of a name with the characters that ``%20`` and the like stand for; as written, if
+    they would lead elsewhere."""
+    written = name.split("/")
+    parts = [unquote(part) for part in written]
+    is_plain = all(part not in (".", "..") and not set(part) & set("/\\\0") for part in parts)
+    return parts if is_plain else written
 
 
 def _composed(name: str) -> str:

@@ -15,6 +15,8 @@ IGNORED_BY = ("invalid", "ignore", "iscrowd", "difficult")
 """Attributes that take a face out of training and out of what is to be found: WIDER FACE's
 ``invalid``, COCO's ``ignore`` and ``iscrowd``, Pascal VOC's ``difficult``."""
 
+_NOT_SET = ("", "0", "0.0", "-1", "false", "no", "f", "n", "none", "null", "nan", "unspecified")
+
 
 def stated_size(height: object, width: object) -> tuple[int, int] | None:
     """Return the (height, width) that a file states as numbers or text; None where it does not."""
@@ -23,6 +25,11 @@ def stated_size(height: object, width: object) -> tuple[int, int] | None:
     except (ValueError, OverflowError):
         return None
     return size if min(size) > 0 else None
+
+
+def says_yes(flag: str) -> bool:
+    """Return whether the text of a flag says so; -1 of Open Images means that it is not known."""
+    return flag.strip().lower() not in _NOT_SET
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from nasface.annotations.names import (
     is_hidden,
     without_suffix,
 )
-from nasface.annotations.records import ImageRecord, stated_size
+from nasface.annotations.records import ImageRecord, says_yes, stated_size
 from nasface.errors import DataError
 from nasface.io.files import files_below, read_bytes, read_text
 
@@ -230,9 +230,8 @@ def _objects(tree: Any, path: Path) -> Iterator[tuple[str, list[float], list[int
                 f"{path}: object {at} has bndbox {', '.join(texts)!a:.60}, expected the numbers "
                 f"{', '.join(_CORNERS)}"
             )
-        flags = [(each.findtext(flag) or "0").strip().lower() for flag in FLAGS_OF_VOC]
-        set_ = [int(flag not in ("0", "false", "no", "")) for flag in flags]
-        yield (each.findtext("name") or "").strip(), corners, set_
+        flags = [int(says_yes(each.findtext(flag) or "")) for flag in FLAGS_OF_VOC]
+        yield (each.findtext("name") or "").strip(), corners, flags
 
 
 def _record(

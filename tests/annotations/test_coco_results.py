@@ -81,8 +81,10 @@ def test_images_by_name_where_the_annotations_have_no_ids(
     assert list(read_coco_results(written(tmp_path, [row(image)]), NAMES, NO_KEYS)) == [name]
 
 
-def test_numbers_as_text(tmp_path: Path) -> None:
-    assert list(read_coco_results(written(tmp_path, [row("139")]), NAMES, KEYS)) == ["a.jpg"]
+@pytest.mark.parametrize("number", ["139", 139.0])
+def test_numbers_as_text_and_as_floats(tmp_path: Path, number: Any) -> None:
+    path = written(tmp_path, [row(number, category_id=float(row(139)["category_id"]))])
+    assert list(read_coco_results(path, NAMES, KEYS)) == ["a.jpg"]
 
 
 def test_a_file_that_names_its_images(tmp_path: Path) -> None:

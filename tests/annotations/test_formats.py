@@ -131,9 +131,64 @@ def test_flags_of_coco_are_kept(tmp_path: Path, flag: str) -> None:
     assert "2 faces and 1 ignored" in repr(found)
 
 
+@pytest.mark.parametrize("flag", ["iscrowd", "ignore", "difficult", "invalid"])
+def test_flags_of_coco_as_text(tmp_path: Path, flag: str) -> None:
+    write_images(tmp_path)
+    for value, says in (("0", 0), ("False", 0), ("no", 0), ("", 0), ("1", 1), ("true", 1)):
+        content = coco()
+        is_own = flag in ("iscrowd", "ignore")
+        content["annotations"][1].update({flag: value} if is_own else {"attributes": {flag: value}})
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        found = read_dataset(tmp_path / "a.json")
+        assert found[1].attributes[flag].tolist() == [says, 0]
+        assert found[1].valid_M.tolist() == [not says, True]
+
+
+def without_categories(content: dict[str, Any]) -> None:
+    content["categories"] = []
+
+
+def without_any(content: dict[str, Any]) -> None:
+    del content["categories"]
+    without_category(content)
+
+
+def without_category(content: dict[str, Any]) -> None:
+    for each in content["annotations"]:
+        del each["category_id"]
+
+
+def with_floats(content: dict[str, Any]) -> None:
+    """As tables write whole numbers."""
+    for each in content["images"] + content["categories"]:
+        each["id"] = float(each["id"])
+    for each in content["annotations"]:
+        each["image_id"] = float(each["image_id"])
+
+
+@pytest.mark.parametrize("change", [without_categories, without_any, without_category, with_floats])
+def test_coco_of_one_category(tmp_path: Path, change: Any) -> None:
+    write_images(tmp_path)
+    content = coco()
+    change(content)
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert boxes_of(tmp_path) == FACES
+
+
+def test_categories_that_no_list_names(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    content = coco(["face", "person"])
+    del content["categories"]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"which class is a face\? It has '5', '6'"):
+        read_dataset(tmp_path)
+    assert boxes_of(tmp_path, classes=["5"]) == FACES
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda c: c["categories"].append(c["categories"][0]), "category 5 occurs twice"),
         (lambda c: c.pop("images"), "has no list 'images'"),
         (lambda c: c["annotations"].append(7), "has no list 'annotations' of maps"),
         (lambda c: c["images"].append(c["images"][0]), "'a.jpg' occurs twice"),
@@ -143,6 +198,7 @@ def test_flags_of_coco_are_kept(tmp_path: Path, flag: str) -> None:
         (lambda c: [i.update(file_name=f"{i['id']}.jpg") for i in c["images"]], "is not below"),
         (lambda c: c["images"][1].update(file_name="c.jpg"), "c.jpg: image is missing, as are 1"),
         (lambda c: c["images"][0].update(id=[1]), r"\[1\] is no id"),
+        (lambda c: c["images"][0].update(id=1.5), r"1\.5 is no id"),
         (lambda c: c["annotations"][0].update(image_id=9), "0 is of image 9, which is not listed"),
         (lambda c: c["annotations"][0].update(category_id=1), "of category 1, which is not"),
         (lambda c: c["annotations"][0].update(bbox=[1, 2, 3]), r"bbox is \[1, 2, 3\], expected x"),

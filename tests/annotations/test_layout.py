@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nasface.annotations.formats import read_dataset
 from nasface.annotations.layout import plain_names
+from nasface.annotations.names import locate_images
 from nasface.data.images import write_image
 from nasface.errors import DataError
 
@@ -170,3 +171,21 @@ def test_lists_of_pascal_voc_may_have_suffixes(tmp_path: Path) -> None:
     (tmp_path / "ImageSets").mkdir()
     (tmp_path / "ImageSets" / "train.txt").write_text("a.b.png\nc\n")
     assert [each.name for each in read_dataset(tmp_path)] == ["a.b.png", "c.png"]
+
+
+def test_names_of_addresses(tmp_path: Path) -> None:
+    """A file of the very name comes first, and no name leads out of the folder."""
+    for name in ("x y/ä b.jpg", "c%20d.jpg", "c d.jpg", "e f.jpg"):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, np.zeros((9, 9, 3), np.uint8))
+    write_image(tmp_path / "out.jpg", np.zeros((9, 9, 3), np.uint8))
+    names = ["x%20y/%C3%A4%20b.jpg", "c%20d.jpg", "e%20f.jpg", "e f.jpg"]
+    names += ["..%2fout.jpg", "%2e%2e/out.jpg"]
+    found = locate_images(tmp_path / "images", names, any_suffix=False)
+    there = {name: str(path.relative_to(tmp_path / "images")) for name, path in found.items()}
+    assert there == {
+        "x%20y/%C3%A4%20b.jpg": "x y/ä b.jpg",
+        "c%20d.jpg": "c%20d.jpg",
+        "e f.jpg": "e f.jpg",
+    }

@@ -415,11 +415,12 @@ def test_what_tools_write(tmp_path: Path, form: str, writer: Writer) -> None:
 )
 def test_flags_of_voc(tmp_path: Path, name: str, wanted: bool) -> None:
     images(tmp_path)
-    voc(tmp_path, f"<name>face</name><{name}>1</{name}>", "", "g")
-    found = read_dataset(tmp_path)
-    record = next(each for each in found if each.name == "a.jpg")
-    assert record.attributes[name].tolist() == [1]
-    assert record.valid_M.tolist() == [wanted]
+    for text, is_set in (("1", True), ("Unspecified", False), (" 0 ", False), ("", False)):
+        voc(tmp_path, f"<name>face</name><{name}>{text}</{name}>", "", "g")
+        found = read_dataset(tmp_path)
+        record = next(each for each in found if each.name == "a.jpg")
+        assert record.attributes[name].tolist() == [is_set]
+        assert record.valid_M.tolist() == [wanted or not is_set]
 
 
 @pytest.mark.parametrize(
