@@ -1,7 +1,7 @@
 """Columns of a table of boxes, by the names that tools and public data give them.
 
-Names are compared in lower case, without blanks, signs and a word for box in front: ``bbox_x-min``
-is ``xmin``.
+Names are compared in lower case, without blanks, signs, a word for box or face in front and pixels
+behind: ``bbox_x-min (px)`` is ``xmin``.
 """
 
 import json
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 _IMAGE = (
     *("filename", "image", "imagename", "imageid", "imagepath", "path", "file", "filepath"),
-    *("imgname", "img", "imgpath", "imageurl"),
+    *("imgname", "img", "imgpath", "imageurl", "imagefilename", "imagefile", "frame", "photo"),
+    *("picture", "name"),
 )
 """Column of the image: the first of these that a table has."""
 
@@ -21,6 +22,11 @@ _CORNERS = (
     ("x1", "y1", "x2", "y2"),
     ("left", "top", "right", "bottom"),
     ("xtl", "ytl", "xbr", "ybr"),
+    ("minx", "miny", "maxx", "maxy"),
+    ("startx", "starty", "endx", "endy"),
+    ("leftx", "topy", "rightx", "bottomy"),
+    ("xleft", "ytop", "xright", "ybottom"),
+    ("topleftx", "toplefty", "bottomrightx", "bottomrighty"),
 )
 """Columns of the corners of a box."""
 
@@ -66,14 +72,16 @@ _FLAG_COLUMNS = {
 """Attribute of a face -> columns that tell it."""
 
 _NUMBER = re.compile(r"[-+0-9.eE]+|nan|inf", re.IGNORECASE)
-_WORDS_OF_BOXES = re.compile(r"^(?:bounding)?box(?:es)?(?=.)|^bbox(?=.)")
+_WORDS_OF_BOXES = re.compile(r"^(?:(?:bounding)?box(?:es)?|bbox|face)(?=.)|(?<=.)(?:px|pixels?)$")
+_NOTHING = ("", "na", "n/a", "nan", "none", "null")
 
 Row = Mapping[str, str]
 Corners = list[float]
 
 
 def plain_column(cell: str) -> str:
-    """Return a column's name in lower case, without blanks, signs and a word for box in front."""
+    """Return a column's name in lower case, without blanks, signs, a word for box in front and
+    pixels behind."""
     name = re.sub(r"[^a-z0-9]", "", cell.lower())
     return _WORDS_OF_BOXES.sub("", name)
 
@@ -139,7 +147,9 @@ def _box_reader(header: Sequence[str]) -> Callable[[Row], Corners | None] | None
 
 def _numbers(row: Row, names: Sequence[str]) -> list[float] | None:
     cells = [row.get(name, "") for name in names]
-    return [float(cell) for cell in cells] if any(cells) else None
+    if all(cell.lower() in _NOTHING for cell in cells):
+        return None
+    return [float(cell) for cell in cells]
 
 
 def _in_one(cell: str) -> list[float] | None:

@@ -7,6 +7,7 @@ face.
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,10 @@ from nasface.io.files import read_text
 
 _HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax,difficult"
 _FAR = 1e9
+_SUFFIXES = (".csv", ".tsv")
+_BEFORE_HEADER = re.compile(r"(?:[ \t]*\n|#[^\n]*\n|sep=.\n)+")
+"""Comments, and the line by which Excel is told the sign between cells."""
+_DECIMAL_COMMA = re.compile(r"^([-+]?\d+),(\d+)$")
 
 
 @dataclass
@@ -50,7 +55,7 @@ def is_csv(root: Path) -> bool:
     """Return whether a path is a ``.csv`` file with columns of images and boxes, or a folder of
     such."""
     if root.is_file():
-        if root.suffix.lower() != ".csv":
+        if root.suffix.lower() not in _SUFFIXES:
             return False
         try:
             _Table(root)
@@ -60,6 +65,18 @@ def is_csv(root: Path) -> bool:
     files = [path for split in csv_splits(root) if (path := _file_of(root, split))]
     whole = _whole_file(root)
     return any(is_csv(path) for path in [*files, *([whole] if whole else [])])
+
+
+def why_no_csv(root: Path) -> str:
+    """Return what keeps the table that a path is or holds from being read; empty without any."""
+    is_table = root.is_file() and root.suffix.lower() in _SUFFIXES
+    path = root if is_table else _whole_file(root) if root.is_dir() else None
+    try:
+        if path is not None:
+            _Table(path)
+    except DataError as problem:
+        return f"; {problem}"
+    return ""
 
 
 def csv_splits(root: Path) -> tuple[str, ...]:
@@ -164,23 +181,16 @@ class _Table:
     def __init__(self, path: Path) -> None:
         self.path = path
         text = read_text(path, DataError, "a table", LARGEST_ANNOTATIONS)
-        first = text.partition("\n")[0]
-        delimiter = max(",;\t|", key=first.count)
-        reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-        try:
-            rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-        except csv.Error as error:
-            raise DataError(f"{path}:{reader.line_num}: is no row of a table ({error})") from None
-        header = [plain_column(cell) for cell in rows[0][1]] if rows else []
-        self.rows = [
-            (line, dict(zip(header, (cell.strip() for cell in row), strict=False)))
-            for line, row in rows[1:]
-        ]
+        (_, written), *rows = _rows_of(text, path) or [(1, [])]
+        header = [plain_column(cell) for cell in written]
+        self.rows = [(line, dict(zip(header, row, strict=False))) for line, row in rows]
+        for _, row in self.rows:
+            row.pop("", None)  # numbers of rows, as pandas writes them
         self.columns = columns_of(header)
         if self.columns.image is None or self.columns.box is None:
             lacking = "image" if self.columns.image is None else "box"
             raise DataError(
-                f"{path}: has columns {', '.join(header)!a:.200} and none of the {lacking}; "
+                f"{path}: has columns {', '.join(written)!a:.200} and none of the {lacking}; "
                 "expected a header such as filename,xmin,ymin,xmax,ymax"
             )
 
@@ -223,6 +233,27 @@ class _Table:
             rows.classes.append(class_in(row.get(columns.class_ or "", "")) or FACE)
             rows.flags.append([says_yes(row.get(each, "")) for each in columns.flags.values()])
         return found
+
+
+def _rows_of(text: str, path: Path) -> list[tuple[int, list[str]]]:
+    """Line and cells of each row but for empty ones, that of the header first."""
+    before = _BEFORE_HEADER.match(text)
+    start = before.end() if before else 0
+    delimiter = max(",;\t|", key=text[start:].partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text[start:]), delimiter=delimiter, skipinitialspace=True)
+    above = text.count("\n", 0, start)
+    found = []
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if delimiter != ",":
+                cells = [_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in cells]
+            if any(cells):
+                found.append((above + reader.line_num, cells))
+    except csv.Error as error:
+        line = above + reader.line_num
+        raise DataError(f"{path}:{line}: is no row of a table ({error})") from None
+    return found
 
 
 def _are_shares(boxes: Sequence[Corners]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nasface.annotations.coco import coco_splits, is_coco, read_coco, write_coco
-from nasface.annotations.csv_table import csv_splits, is_csv, read_csv, write_csv
+from nasface.annotations.csv_table import csv_splits, is_csv, read_csv, why_no_csv, write_csv
 from nasface.annotations.fddb import is_fddb, read_fddb
 from nasface.annotations.image_size import size_for_shares
 from nasface.annotations.layout import SPLITS
@@ -119,8 +119,8 @@ def find_format(root: Path, name: str | None = None) -> DatasetFormat:
             return form
     layouts = "; ".join(f"{form.name}: {form.layout}" for form in DATASET_FORMATS.values())
     raise DataError(
-        f"{root}: is in no known format{_holding(root)}{hint_of_tool(root)}; expected one of: "
-        f"{layouts}; name one by --data-format"
+        f"{root}: is in no known format{_holding(root)}{hint_of_tool(root) or why_no_csv(root)}; "
+        f"expected one of: {layouts}; name one by --data-format"
     )
 
 

@@ -472,3 +472,40 @@ def test_absolute_paths(tmp_path: Path) -> None:
     for place in ("C:\\data\\faces\\", "/home/me/", "file:///srv/", "https://host/x/"):
         coco(tmp_path / "a.json", [{"id": 1, "name": "face"}], place.__add__)
         assert read_dataset(tmp_path / "a.json").names[0] == "a.jpg"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",filename,xmin,ymin,xmax,ymax\n0,a.jpg,1,2,3,4\n1,b.jpg,5,6,7.5,8\n2,none.jpg,,,,\n",
+        "# a comment\n\nfilename, xmin, ymin, xmax, ymax\n"
+        '"a.jpg", 1, 2, 3, 4\n "b.jpg", 5, 6, 7.5, 8\nnone.jpg\n',
+        "sep=;\nImage;min_x;min_y;max_x;max_y\na.jpg;1;2;3;4\nb.jpg;5;6;7,5;8\nnone.jpg;;;;\n",
+        "name\tface_left\tface_top\tface_width\tface_height\n"
+        "a.jpg\t1\t2\t2\t2\nb.jpg\t5\t6\t2,5\t2\nnone.jpg\tNA\tNA\tNA\tNA\n",
+        "frame,Top Left X (px),Top Left Y (px),Bottom Right X (px),Bottom Right Y (px)\n"
+        "a.jpg,1,2,3,4\nb.jpg,5,6,7.5,8\nnone.jpg,nan,nan,nan,nan\n",
+        "photo|startX|startY|endX|endY\na.jpg|1|2|3|4\nb.jpg|5|6|7.5|8\nnone.jpg|None|None|None|None\n",
+    ],
+)
+def test_tables_as_programs_write_them(tmp_path: Path, text: str) -> None:
+    images(tmp_path)
+    write(tmp_path / "faces.csv", text)
+    found = read_dataset(tmp_path)
+    assert [each.boxes_M4.tolist() for each in found] == [[[1, 2, 3, 4]], [[5, 6, 7.5, 8]], []]
+    assert found.faces == 2
+
+
+def test_a_table_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    images(tmp_path)
+    for text, why in (
+        ("a.jpg,1,2,3,4,face\n", "has columns 'a.jpg, 1, 2, 3, 4, face' and none of the image"),
+        ("file,Age\na.jpg,1\n", "has columns 'file, Age' and none of the box"),
+    ):
+        write(tmp_path / "faces.csv", text)
+        for place in (tmp_path, tmp_path / "faces.csv"):
+            with pytest.raises(DataError, match=rf"no known format.*; .*faces\.csv: {why}"):
+                read_dataset(place)
+    write(tmp_path / "faces.csv", "# one\nfile,xmin,ymin,xmax,ymax\na.jpg,1,2,x,4\n")
+    with pytest.raises(DataError, match=r"faces\.csv:3: has no box"):
+        read_dataset(tmp_path)
