@@ -15,6 +15,7 @@ Member = tuple[str, int, Callable[[], bytes]]
 
 _LARGEST_FILE = 64 * 2**20
 _TEXT = ".txt"
+_IS_UTF_8 = 0x800
 
 
 def is_archive(path: Path) -> bool:
@@ -95,4 +96,15 @@ def _of_zip(path: Path) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if not member.is_dir():
-                yield member.filename, member.file_size, partial(archive.read, member)
+                yield _name_in_zip(member), member.file_size, partial(archive.read, member)
+
+
+def _name_in_zip(member: zipfile.ZipInfo) -> str:
+    """The name of a member. That of an archive of macOS is in UTF-8, but does not say so, and is
+    read in the coding of DOS then."""
+    if not member.flag_bits & _IS_UTF_8:
+        try:
+            return member.filename.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            pass
+    return member.filename

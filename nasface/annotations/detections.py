@@ -5,7 +5,7 @@ each, in pixels. A set of them is a folder or an archive, tar or zip.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -59,24 +59,30 @@ def read_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBoxes]:
     those of the images, ``event/name.jpg`` of any depth. Their files may lie below further folders.
 
     Returns image -> boxes and scores, float64, in the order of the files; a file of no image is
-    there as ``event/name``. A file at the top that belongs to no image is taken for a note and left
-    out.
+    there as ``event/name``. A file of no image is taken for a note, and left out, if it lies at the
+    top or is of another form.
 
     Raises:
         DataError: naming file and line, if something is malformed, if there is no such file, or if
             none belongs to an image; and for two images that differ in their suffix only.
     """
     images = ImageNames(names)
-    files = text_files(path, images)
-    entries = (
-        (name, parse_detections(data, source), source)
-        for name, data, source in files
-        if "/" in name or images.find(name) is not None
-    )
-    found = by_image(entries, images, str(path))
+    found = by_image(_entries(path, images), images, str(path))
     if not found:
         raise DataError(f"{path}: holds no file of detections such as '{images.example}.txt'")
     return found
+
+
+def _entries(path: Path, images: ImageNames) -> Iterator[tuple[str, ScoredBoxes, str]]:
+    """Name, detections and source of each file that is no note."""
+    for name, data, source in text_files(path, images):
+        is_of_image = images.find(name) is not None
+        if is_of_image or "/" in name:
+            try:
+                yield name, parse_detections(data, source), source
+            except DataError:
+                if is_of_image:
+                    raise
 
 
 def named_boxes(

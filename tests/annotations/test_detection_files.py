@@ -77,6 +77,16 @@ def test_files_of_every_form(
     assert found == {name.removesuffix(".txt"): data for name, data in FILES.items()}
 
 
+def test_names_in_an_archive_of_macos(tmp_path: Path) -> None:
+    """They are in UTF-8, and the archive does not say so."""
+    path = tmp_path / "results.zip"
+    name, written = "pred/e/ä 한.txt", "pred/e/" + "?" * 6 + ".txt"
+    a_zip(path, {written: b"a\n0\n"})
+    path.write_bytes(path.read_bytes().replace(written.encode(), name.encode()))
+    images = ImageNames(["e/ä 한.jpg"])
+    assert [name for name, _, _ in text_files(path, images)] == ["pred/e/ä 한"]
+
+
 @pytest.mark.parametrize("start", [b"Rar!\x1a\x07\0", b"7z\xbc\xaf\x27\x1c", b"", b"\x89PNG"])
 def test_other_archives(tmp_path: Path, start: bytes) -> None:
     path = tmp_path / "results.rar"

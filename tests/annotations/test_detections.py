@@ -185,6 +185,16 @@ def test_a_malformed_member_is_named(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
 
 
+def test_notes_beside_the_detections(tmp_path: Path) -> None:
+    for name in ("readme.txt", "code/requirements.txt", "0--Parade/log.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("torch\nnumpy\n")
+    (tmp_path / "0--Parade/a.txt").write_text("a\n1\n1 2 3 4 0.5\n")
+    assert list(read_detections(tmp_path, ["0--Parade/a.jpg"])) == ["0--Parade/a.jpg"]
+    with pytest.raises(DataError, match=r"log\.txt:2: expected the image's name"):
+        read_detections(tmp_path, ["0--Parade/a.jpg", "0--Parade/log.jpg"])
+
+
 @pytest.mark.parametrize("name", ["../../0--Parade/a.txt", "/0--Parade/a.txt", "a/../b/c.txt"])
 def test_members_that_climb_out_are_refused(tmp_path: Path, name: str) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
