@@ -112,6 +112,9 @@ def packaged_names(package: str) -> list[str]:
 
 def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
     """The text of a packaged or given file, and the words that name it in messages."""
+    if not isinstance(name, str | Path):
+        kind = type(name).__name__
+        raise SpecError(f"{what}: is of type {kind}; expected a packaged name or a YAML file")
     known = packaged_names(package)
     if str(name) in known:
         return files(package).joinpath(f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"

@@ -8,6 +8,7 @@ from strategies import random_choices
 
 from nasface.arch.genotype import Provenance
 from nasface.arch.io import (
+    as_genotype,
     load_genotype,
     load_search_space,
     packaged_names,
@@ -337,3 +338,17 @@ def test_a_saved_search_space_is_read_back_equal(name: str, tmp_path: Path) -> N
         again.save(path)
     again.save(path, overwrite=True)
     assert again.digest == space.digest
+
+
+def test_what_is_neither_a_name_nor_a_file_is_refused() -> None:
+    genotype, space = load_genotype("darts_v1"), load_search_space("darts")
+    kinds: list[tuple[Any, Any, str]] = [
+        (as_genotype, space, "genotype: is of type SearchSpace; expected a packaged name"),
+        (load_genotype, None, "genotype: is of type NoneType"),
+        (load_search_space, genotype, "search space: is of type Genotype; expected a packaged"),
+    ]
+    for load, given, message in kinds:
+        with pytest.raises(SpecError, match=message):
+            load(given)
+    assert as_genotype(genotype) is genotype
+    assert as_genotype("darts_v1") == genotype
