@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,16 @@ def _check_tied(space: SearchSpace, genotype: Genotype) -> None:
 def packaged_names(package: str) -> list[str]:
     """Return the names of the YAML files of ``nasface.search_spaces`` or ``nasface.genotypes``,
     sorted."""
-    return sorted(e.name[:-5] for e in files(package).iterdir() if e.name.endswith(".yaml"))
+    return sorted(e.name[:-5] for e in _folder(package).iterdir() if e.name.endswith(".yaml"))
+
+
+def _folder(package: str) -> Traversable:
+    """Where the files of a package are."""
+    try:
+        return files(package)
+    except ModuleNotFoundError:
+        # Python runs in a checkout beside an installed copy: there the folder lies outside.
+        return Path(__file__).parents[2] / package.rpartition(".")[2]
 
 
 def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
@@ -117,7 +127,7 @@ def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
         raise SpecError(f"{what}: is of type {kind}; expected a packaged name or a YAML file")
     known = packaged_names(package)
     if str(name) in known:
-        return files(package).joinpath(f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
+        return (_folder(package) / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         raise SpecError(

@@ -353,3 +353,18 @@ def test_what_is_neither_a_name_nor_a_file_is_refused() -> None:
             load(given)
     assert as_genotype(genotype) is genotype
     assert as_genotype("darts_v1") == genotype
+
+
+def test_a_checkout_beside_an_installed_copy_knows_its_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python finds the folder ``nasface`` there first, and in it neither spaces nor genotypes."""
+    packages = ("nasface.search_spaces", "nasface.genotypes")
+    names, space = [packaged_names(each) for each in packages], load_search_space("autofem")
+
+    def files(package: str) -> None:
+        raise ModuleNotFoundError(package)
+
+    monkeypatch.setattr("nasface.arch.io.files", files)
+    assert [packaged_names(each) for each in packages] == names
+    assert load_search_space("autofem") == space
