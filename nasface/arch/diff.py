@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nasface.arch.genotype import CellGene, Genotype, NodeGene
+from nasface.arch.graph import width_name
 from nasface.arch.io import as_genotype
 from nasface.arch.isomorphism import ChangedCell, changed_cells
 from nasface.errors import MissingPackageError
@@ -121,6 +122,8 @@ def _facts(cell: CellGene | None) -> dict[str, Counter[str]]:
     }
     facts["outputs"][f"projection {cell.projection}"] += 1
     facts["outputs"][f"residual {'yes' if cell.residual else 'no'}"] += 1
+    if cell.width != 1:
+        facts["outputs"][f"width {width_name(cell.width)}"] += 1
     return facts
 
 

@@ -7,7 +7,9 @@ be built without the space or the engine that found it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from nasface.arch.combine import COMBINE_RULES
 from nasface.arch.graph import (
@@ -20,6 +22,7 @@ from nasface.arch.graph import (
     Transform,
     check_name,
     check_title,
+    width_name,
 )
 from nasface.errors import MissingPackageError, SpecError
 from nasface.io.yaml import write_yaml
@@ -63,6 +66,8 @@ class OutputGene:
 class CellGene:
     """A derived cell whose invariants hold: checked when it is made.
 
+    ``width``: the channels of its nodes as a share of those of the maps around it, above 0 to 1.
+
     Raises:
         SpecError: naming the node, edge or output and what would be accepted.
     """
@@ -72,6 +77,8 @@ class CellGene:
     outputs: tuple[OutputGene, ...]
     projection: Projection
     residual: bool
+    #: not in the text where it is 1, which older releases read
+    width: Annotated[float, Field(exclude_if=lambda width: width == 1)] = 1.0
 
     def __post_init__(self) -> None:
         graph = self._as_graph()
@@ -93,6 +100,7 @@ class CellGene:
         """A line a node, such as ``n2 = sep_3x3(n1) + skip(x)``."""
         lines = [f"{node.name} = {_joined(node)}" for node in self.nodes]
         lines += [f"output {each.level} = [{', '.join(each.sources)}]" for each in self.outputs]
+        lines += [f"width {width_name(self.width)}"] if self.width != 1 else []
         return "\n".join(lines)
 
     def to_networkx(self) -> "nx.MultiDiGraph":
@@ -118,6 +126,7 @@ class CellGene:
                 for node in self.nodes
             ),
             Output("cat-all", self.projection, self.residual),
+            self.width,
         )
 
 
@@ -160,7 +169,10 @@ class Provenance:
 
 @dataclass(frozen=True, repr=False)
 class Genotype:
-    """Named cells, in the order in which features pass through them."""
+    """Named cells, in the order in which features pass through them.
+
+    A cell that its space may leave out is not there where the search has left it out.
+    """
 
     format: Literal[1]
     name: str
@@ -249,6 +261,14 @@ def check_derivable(graph: CellGraph, gene: CellGene) -> None:
         raise SpecError(f"outputs: expected {graph.output.rule} of the nodes, {expected}")
     if (gene.projection, gene.residual) != (graph.output.projection, graph.output.residual):
         raise SpecError(f"projection, residual: expected those of the space, {graph.output}")
+    check_width(graph, gene)
+
+
+def check_width(graph: CellGraph, gene: CellGene) -> None:
+    """Raise :class:`SpecError` unless the width of a gene is one of the graph's."""
+    if gene.width not in graph.widths:
+        wanted = " or ".join(map(width_name, filter(None, graph.widths)))
+        raise SpecError(f"width: {width_name(gene.width)} is no candidate; expected {wanted}")
 
 
 def edges_of(graph: CellGraph, gene: CellGene) -> tuple[tuple[int, ...], ...]:

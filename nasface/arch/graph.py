@@ -97,6 +97,10 @@ class Output:
 class CellGraph:
     """A cell whose invariants hold: checked when it is made.
 
+    ``width``: the channels of its nodes as a share of those of the maps around it, or the shares
+    between which a search chooses. Below 1 a 1x1 convolution stands behind each input, and the
+    projection leads back. 0: the cell is left out, and its levels pass as they are.
+
     Raises:
         SpecError: naming the node or edge and what would be accepted.
     """
@@ -104,12 +108,19 @@ class CellGraph:
     inputs: tuple[Input, ...]
     nodes: tuple[Node, ...]
     output: Output
+    width: float | tuple[float, ...] = 1.0
 
     def __post_init__(self) -> None:
         levels = check_sources(self.inputs, self.nodes)
         for position, node in enumerate(self.nodes):
             _check_node(f"nodes.{position} ({node.name})", node, levels)
         _check_output(self)
+        _check_width(self)
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """The candidates among the widths; one where there is no choice."""
+        return self.width if isinstance(self.width, tuple) else (self.width,)
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
@@ -204,6 +215,11 @@ def check_title(place: str, name: str) -> None:
         raise SpecError(f"{place}: {name!a:.60} cannot be shown; expected 1 to 200 characters")
 
 
+def width_name(width: float) -> str:
+    """Return the name of a width among the choices of a search, such as ``0.5``."""
+    return f"{width:g}"
+
+
 def check_edge_level(place: str, transform: Transform, source_level: int, level: int) -> None:
     """Raise :class:`SpecError` unless the transform leads from one level to the other."""
     expected = source_level + LEVEL_STEP[transform]
@@ -263,4 +279,25 @@ def _check_output(cell: CellGraph) -> None:
         raise SpecError(
             "output.residual: needs a projection and an input at each output level "
             f"{list(cell.output_levels)}, inputs are at {sorted(input_levels)}"
+        )
+
+
+def _check_width(cell: CellGraph) -> None:
+    widths = cell.widths
+    if not widths or len(set(map(width_name, widths))) < len(widths):
+        raise SpecError("width: expected one or more shares, all different")
+    if not all(0 <= each <= 1 for each in widths) or not any(widths):
+        raise SpecError(
+            f"width: {list(widths)}, expected shares of the channels up to 1, and one above 0"
+        )
+    if cell.output.projection == "none" and set(widths) != {1.0}:
+        raise SpecError(
+            "width: narrower nodes need a projection back; expected projection conv or "
+            "conv_norm_relu, or width 1"
+        )
+    inputs = {each.level for each in cell.inputs}
+    if 0 in widths and not set(cell.output_levels) <= inputs:
+        raise SpecError(
+            f"width: 0 passes on the input of each output level {list(cell.output_levels)}, inputs "
+            f"are at {sorted(inputs)}; expected widths above 0"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nasface.arch.genotype import Genotype, check_derivable
-from nasface.arch.space import ParameterValue, SearchSpace, SpaceDocument, expand
+from nasface.arch.space import ParameterValue, SearchSpace, SpaceDocument, check_may_miss, expand
 from nasface.errors import SpecError, did_you_mean, one_of
 from nasface.io.files import read_text, write_text
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
@@ -81,7 +81,8 @@ def check_membership(genotype: Genotype) -> str:
         )
     for name, graph in space.cells.items():
         if name not in genotype.cells:
-            raise SpecError(f"genotype {genotype.name!r}: cell {name!r} of {space.name} is missing")
+            check_may_miss(space, genotype, name)
+            continue
         try:
             check_derivable(graph, genotype.cells[name])
         except SpecError as error:
@@ -93,14 +94,16 @@ def check_membership(genotype: Genotype) -> str:
 def _check_tied(space: SearchSpace, genotype: Genotype) -> None:
     """Raise :class:`SpecError` unless cells that share their choices in the space are alike."""
     for group in space.tied:
-        first, *others = (
-            [(node.name, node.combine, node.edges) for node in genotype.cells[name].nodes]
+        cells = {
+            name: [(node.name, node.combine, node.edges) for node in genotype.cells[name].nodes]
             for name in group
-        )
-        for name, nodes in zip(group[1:], others, strict=True):
-            if nodes != first:
+            if name in genotype.cells
+        }
+        for name, nodes in cells.items():
+            first = next(iter(cells))
+            if nodes != cells[first]:
                 raise SpecError(
-                    f"genotype {genotype.name!r}: cells.{name}: differs from {group[0]}, with "
+                    f"genotype {genotype.name!r}: cells.{name}: differs from {first}, with "
                     f"which it shares its choices in space {space.name}"
                 )
 

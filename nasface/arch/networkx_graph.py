@@ -7,7 +7,8 @@ vertex carries
 - ``level``: its stride is ``2**level`` pixels;
 - ``combine``: of a node how its sources are combined, of an output ``concat``, of an input empty;
 
-and an output ``projection`` and ``residual`` besides. An edge carries ``operation`` and
+and an output ``projection`` and ``residual`` besides, and ``width`` where the nodes of the cell are
+narrower than the maps around it. An edge carries ``operation`` and
 ``transform``; on the way into an output, where nothing is computed, ``operation`` is empty. All
 values are strings, numbers and booleans, which every writer of networkx takes.
 
@@ -52,7 +53,12 @@ def graph_of_cell(cell: CellGene) -> nx.MultiDiGraph:
             graph.add_edge(
                 edge.source, node.name, operation=edge.operation, transform=edge.transform
             )
-    end = {"projection": cell.projection, "residual": cell.residual}
+    end: dict[str, str | bool | float] = {
+        "projection": cell.projection,
+        "residual": cell.residual,
+    }
+    if cell.width != 1:
+        end["width"] = cell.width
     for output in cell.outputs:
         name = f"output {output.level}"
         graph.add_node(name, kind="output", level=output.level, combine="concat", **end)

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from nasface.arch.genotype import Genotype
 from nasface.arch.graph import (
     LEVEL_STEP,
     CellGraph,
@@ -37,10 +38,13 @@ MOST_NODES = 64
 """Nodes of a dense block: their edges grow with the square."""
 
 ANY = "any"
-"""Instead of a combine rule: the rules of the space, between which a search chooses."""
+"""Instead of a combine rule or a width: those of the space, between which a search chooses."""
 
 Combine: TypeAlias = str | tuple[str, ...]
 """The combine rule of a node, or those between which a search chooses."""
+
+Width: TypeAlias = float | Literal["any"] | tuple[float, ...]
+"""The width of a cell's nodes, or those between which a search chooses."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class CellDocument:
     output: Output
     nodes: tuple[NodeDocument, ...] | None = None
     dense: DenseDocument | None = None
+    width: Width = 1.0
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,12 @@ class SpaceDocument:
     channels passes through the operations, the rest goes round them. ``edge_normalisation`` adds
     one architecture parameter per edge, normalised over the edges into a node.
     ``combine_rules`` are the candidates of a node whose ``combine`` is ``any``; a node that keeps
-    a single edge has nothing to combine, and takes the first.
+    a single edge has nothing to combine, and takes the first. ``widths`` are those of a cell whose
+    ``width`` is ``any``.
 
     ``levels``, such as ``3-5``, leaves out what lies at other levels of the pyramid: cells, inputs
     and nodes with the edges from them. ``tied`` names one of ``groupings``: groups of cells, equal
-    but for their level, that share their choices (not their weights).
+    but for their level, that share their choices (not their weights, and not their width).
     """
 
     format: Literal[1]
@@ -119,6 +125,7 @@ class SpaceDocument:
     partial_channels: int = 1
     edge_normalisation: bool = False
     combine_rules: tuple[str, ...] = ("sum", "weighted_sum", "product")
+    widths: tuple[float, ...] = (1.0, 0.5, 0.25)
     levels: str | None = None
     groupings: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     tied: str | None = None
@@ -130,7 +137,7 @@ class SearchSpace:
 
     ``operations`` is the order of the columns of all architecture parameters: the candidates of the
     space first, then operations that only fixed or specially listed edges use. ``tied`` are the
-    groups of cells that share their choices.
+    groups of cells that share their choices, but for their width.
     """
 
     name: str
@@ -154,7 +161,7 @@ class SearchSpace:
         """Twelve hexadecimal digits that change with anything that a genotype depends on."""
         parts: dict[str, object] = {
             "operations": self.operations,
-            "cells": {name: asdict(cell) for name, cell in self.cells.items()},
+            "cells": {name: _digested(cell) for name, cell in self.cells.items()},
         }
         if self.tied:
             parts["tied"] = self.tied
@@ -179,12 +186,28 @@ class SearchSpace:
         """The cells that have choices of their own, in their order."""
         return tuple(cell for cell in self.cells if self.leader(cell) == cell)
 
+    def searched_widths(self, leader: str) -> dict[str, tuple[float, ...]]:
+        """Return the widths of each cell that takes the choices of a cell, itself included, and
+        has a choice of its width."""
+        return {
+            name: graph.widths
+            for name, graph in self.cells.items()
+            if self.leader(name) == leader and len(graph.widths) > 1
+        }
+
     def candidates(self, cell: str) -> tuple[tuple[int, ...], ...]:
         """Return the columns allowed on each edge of a cell."""
         column = {name: at for at, name in enumerate(self.operations)}
         return tuple(
             tuple(column[name] for name in edge.operations) for edge in self.cells[cell].edges
         )
+
+
+def check_may_miss(space: SearchSpace, genotype: Genotype, cell: str) -> None:
+    """Raise :class:`SpecError` unless a genotype may lack a cell of the space: one that has 0 among
+    its widths."""
+    if 0 not in space.cells[cell].widths:
+        raise SpecError(f"genotype {genotype.name!r}: cell {cell!r} of {space.name} is missing")
 
 
 def expand(document: SpaceDocument, parameters: Mapping[str, ParameterValue]) -> SearchSpace:
@@ -211,6 +234,8 @@ def expand(document: SpaceDocument, parameters: Mapping[str, ParameterValue]) ->
             cells[name] = expanded
     if not cells:
         raise SpecError(f"levels: {document.levels}: no cell is left there")
+    if all(0 in graph.widths for graph in cells.values()):
+        raise SpecError("cells: width 0 may leave out each of them; expected one that always stays")
     operations = dict.fromkeys(document.operations)
     for graph in cells.values():
         operations.update(dict.fromkeys(op for edge in graph.edges for op in edge.operations))
@@ -242,6 +267,7 @@ def document_of(space: SearchSpace) -> SpaceDocument:
                 )
                 for node in graph.nodes
             ),
+            width=graph.width,
         )
         for name, graph in space.cells.items()
     }
@@ -308,7 +334,16 @@ def _expand_cell(cell: CellDocument, document: SpaceDocument) -> CellGraph | Non
         inputs, nodes = at_levels(inputs, nodes, read_levels(document.levels))
     if not inputs or not nodes:
         return None
-    return CellGraph(inputs, tuple(map(_decided, nodes)), cell.output)
+    width = document.widths if isinstance(cell.width, str) else cell.width
+    return CellGraph(inputs, tuple(map(_decided, nodes)), cell.output, width)
+
+
+def _digested(cell: CellGraph) -> dict[str, object]:
+    """What a digest covers: a width of 1 is left out, as cells had none of their own once."""
+    values = asdict(cell)
+    if cell.widths == (1.0,):
+        del values["width"]
+    return values
 
 
 def _rules(combine: Combine, document: SpaceDocument) -> Combine:

@@ -12,6 +12,7 @@ import nasface
 from nasface.arch.darts_format import write_darts_text
 from nasface.arch.genotype import CellGene
 from nasface.arch.genotype_text import read_genotype_text
+from nasface.arch.graph import width_name
 from nasface.arch.io import (
     check_membership,
     load_genotype,
@@ -161,7 +162,8 @@ def _show_cell(name: str, cell: CellGene) -> None:
         [f"output {output.level}", str(output.level), cell.projection, ", ".join(output.sources)]
         for output in cell.outputs
     ]
-    print_table(f"{name}: from {inputs}", ("node", "level", "combine", "edges"), rows)
+    width = f", width {width_name(cell.width)}" if cell.width != 1 else ""
+    print_table(f"{name}: from {inputs}{width}", ("node", "level", "combine", "edges"), rows)
 
 
 def _validate(command: GenotypeValidateCommand) -> int:

@@ -40,6 +40,7 @@ from nasface.detection.latency import (
 )
 from nasface.inference.onnx_runtime import open_session
 from nasface.nn.blocks import conv_norm_relu, resample
+from nasface.nn.cell import build_entry
 from nasface.nn.combine import build_combine
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.nn.operations import build_operation
@@ -216,10 +217,10 @@ class _Combined(nn.Module):
 
 
 class _Projected(nn.Module):
-    def __init__(self, form: str, channels: int, inputs: int) -> None:
+    def __init__(self, form: str, channels: int, outputs: int) -> None:
         super().__init__()
-        layers: nn.Module = nn.Conv2d(channels * inputs, channels, 1, bias=False)
-        self.layers = conv_norm_relu(channels * inputs, channels) if "relu" in form else layers
+        layers: nn.Module = nn.Conv2d(channels, outputs, 1, bias=False)
+        self.layers = conv_norm_relu(channels, outputs) if "relu" in form else layers
 
     def forward(self, *values: Tensor) -> Tensor:
         return cast(Tensor, self.layers(torch.cat(values, dim=1)))
@@ -245,9 +246,11 @@ def build_part(part: LatencyPart) -> tuple[nn.Module, list[tuple[int, ...]]]:
         scale = {"up2": (-(-height // 2), -(-width // 2)), "down2": (2 * height, 2 * width)}
         return _Resampled(transform, (height, width)), [(1, channels, *scale[part.name])]
     shapes: list[tuple[int, ...]] = [(1, channels, height, width)] * part.inputs
+    if part.kind == "entry":
+        return build_entry(channels, part.outputs), shapes
     if part.kind == "combine":
         return _Combined(part.name, channels, part.inputs), shapes
-    return _Projected(part.name, channels, part.inputs), shapes
+    return _Projected(part.name, channels * part.inputs, part.outputs or channels), shapes
 
 
 def _prepared(

@@ -1,6 +1,8 @@
 """Cost of a face detector, whole and in parts, and as a function of a search's choices."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 from torch import nn
 
 from nasface.arch.genotype import Genotype, cascade
+from nasface.arch.graph import width_name
 from nasface.arch.space import SearchSpace
 from nasface.arrays import Float32
 from nasface.detection.config import DetectorConfig
@@ -20,10 +23,12 @@ from nasface.nas.cost_penalty import (
     CostOf,
     CostPenalty,
     Measure,
+    WidthCosts,
     counted_cost,
     operation_costs,
 )
-from nasface.nas.derive import genotype_of_paths
+from nasface.nas.derive import NodePaths, genotype_of_paths
+from nasface.nn.cell import build_module, inner_channels
 from nasface.nn.cost import Cost, measure_cost
 
 FRAME: Mapping[str, str] = MappingProxyType(
@@ -74,27 +79,77 @@ def detector_cost_penalty(
     height, width = size
     if isinstance(measure, LatencyTable):
         measure.check_made_for(config, (width, height))
-        cost_of: CostOf = measure.operation_time
-    else:
-        cost_of = counted_cost(config.channels, measure)
     sizes = {level: (-(-height // 2**level), -(-width // 2**level)) for level in LEVELS}
-    costs: dict[str, Float32] = {}
-    for cell in space.cells:
-        own = operation_costs(space, cell, sizes, cost_of)
-        leader = space.leader(cell)
-        costs[leader] = costs[leader] + own if leader in costs else own
-    paths = {}
-    for cell in space.deciding:
-        table = CandidateTable.of(space, cell)
-        paths[cell] = select(table, np.zeros(table.offered_EO.shape, np.float32))
-    example = genotype_of_paths(space, paths)
+
+    def costs_at(cell: str, width: float) -> Float32:
+        channels = inner_channels(config.channels, width)
+        if isinstance(measure, LatencyTable):
+            cost_of: CostOf = partial(measure.operation_time, channels)
+        else:
+            cost_of = counted_cost(channels, measure)
+        return operation_costs(space, cell, sizes, cost_of)
+
+    costs, paths, rules = {}, {}, {}
+    for leader in space.deciding:
+        table = CandidateTable.of(space, leader)
+        nothing = np.zeros(table.offered_EO.shape, np.float32)
+        fixed = (cell for cell in table.cells if cell not in table.widths)
+        own = (costs_at(cell, space.cells[cell].widths[0]) for cell in fixed)
+        costs[leader] = sum(own, nothing)
+        paths[leader] = select(table, nothing)
+        widest = (width_name(max(each)) for each in table.widths.values())
+        rules[leader] = (*(node.rules[0] for node in table.graph.nodes), *widest)
+    example = genotype_of_paths(space, paths, rules)
     whole = example if before is None else cascade(before, example)
     if isinstance(measure, LatencyTable):
         total = measure.predict(whole)
     else:
-        counted = detector_cost(config, whole, height, width)[0]
-        total = counted.macs if measure == "macs" else counted.parameters
+        total = _counted(detector_cost(config, whole, height, width)[0], measure)
     searched = sum(
         float(costs[cell][pair]) for cell, path in paths.items() for node in path for pair in node
     )
-    return CostPenalty(total - searched, costs)
+
+    def at_width(cell: str, width: float) -> WidthCosts:
+        leader = space.leader(cell)
+        if width == 0:
+            return WidthCosts(0.0, np.zeros_like(costs[leader]))
+        gene = replace(example.cells[cell], width=width)
+        alone = _cell_cost(replace(example, cells={cell: gene}), config, sizes, measure)
+        own = costs_at(cell, width)
+        return WidthCosts(alone - _on_path(own, paths[leader]), own)
+
+    widths = {
+        cell: tuple(at_width(cell, each) for each in graph.widths)
+        for cell, graph in space.cells.items()
+        if len(graph.widths) > 1
+    }
+    for cell in widths:
+        alone = replace(example, cells={cell: example.cells[cell]})
+        searched += _cell_cost(alone, config, sizes, measure)
+    return CostPenalty(total - searched, costs, widths)
+
+
+def _counted(cost: Cost, measure: Measure) -> float:
+    return cost.macs if measure == "macs" else cost.parameters
+
+
+def _on_path(costs_EO: Float32, path: NodePaths) -> float:
+    return sum(float(costs_EO[pair]) for node in path for pair in node)
+
+
+def _cell_cost(
+    genotype: Genotype,
+    config: DetectorConfig,
+    sizes: Mapping[int, tuple[int, int]],
+    measure: Measure | LatencyTable,
+) -> float:
+    """What the only cell of a genotype costs."""
+    ((name, gene),) = genotype.cells.items()
+    if isinstance(measure, LatencyTable):
+        return measure.of_cell(genotype, name)
+    with torch.device("meta"):
+        module = build_module(genotype, config.channels, config.levels)
+        features = {
+            each.level: torch.empty(1, config.channels, *sizes[each.level]) for each in gene.inputs
+        }
+    return _counted(measure_cost(module, (features,))[0], measure)

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from nasface.arch.genotype import CellGene, Genotype
 from nasface.arch.graph import CellGraph, Transform
@@ -19,8 +21,9 @@ from nasface.detection.config import DetectorConfig
 from nasface.errors import ConfigError
 from nasface.io.files import read_text, write_text
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
+from nasface.nn.cell import inner_channels
 
-PartKind = Literal["trunk", "operation", "transform", "combine", "projection"]
+PartKind = Literal["trunk", "entry", "operation", "transform", "combine", "projection"]
 Size = tuple[int, int]
 
 
@@ -30,12 +33,14 @@ class LatencyPart:
 
     Args:
         kind: what it is a part of; ``trunk`` is all that is not the neck.
-        name: operation, transform, combine rule, form of the projection; empty for the trunk.
+        name: operation, transform, combine rule, form of the projection; empty for the trunk and
+            for what brings the input of a cell to the width of its nodes.
         height, width: of the map that enters it, or leaves it if it is a transform; of the image
             for the trunk.
         channels: of that map.
         stride: of an operation.
         inputs: maps that a combine rule or a projection takes.
+        outputs: channels that an entry or a projection gives; 0 for as many as each map has.
     """
 
     kind: PartKind
@@ -45,6 +50,7 @@ class LatencyPart:
     channels: int
     stride: int = 1
     inputs: int = 1
+    outputs: Annotated[int, Field(exclude_if=lambda outputs: outputs == 0)] = 0
 
 
 @dataclass(frozen=True)
@@ -104,9 +110,10 @@ class LatencyTable:
         trunk = self.time_of(trunk_part(self.detector, self.size))
         return trunk + self.factor * sum(map(self.time_of, parts))
 
-    def operation_time(self, name: str, stride: int, size: Size) -> float:
-        """Milliseconds that an operation of the neck takes, by height and width of its input."""
-        part = LatencyPart("operation", name, *size, self.detector.channels, stride)
+    def operation_time(self, channels: int, name: str, stride: int, size: Size) -> float:
+        """Milliseconds that an operation of the neck takes, by channels, height and width of its
+        input."""
+        part = LatencyPart("operation", name, *size, channels, stride)
         return self.factor * self.time_of(part)
 
     def check_made_for(self, detector: DetectorConfig, size: Size) -> None:
@@ -145,10 +152,13 @@ def trunk_part(detector: DetectorConfig, size: Size) -> LatencyPart:
     return LatencyPart("trunk", "", size[1], size[0], detector.channels)
 
 
-def genotype_parts(genotype: Genotype, channels: int, size: Size) -> Iterator[LatencyPart]:
-    """Give the parts of the neck of a genotype, at images of (width, height)."""
+def genotype_parts(genotype: Genotype, whole: int, size: Size) -> Iterator[LatencyPart]:
+    """Give the parts of the neck of a genotype between maps of ``whole`` channels, at images of
+    (width, height)."""
     for cell in genotype.cells.values():
         level = _levels(cell)
+        outer, channels = whole, inner_channels(whole, cell.width)
+        yield from _entries(cell, outer, channels, size)
         for node in cell.nodes:
             for edge in node.edges:
                 yield from edge_parts(
@@ -157,16 +167,17 @@ def genotype_parts(genotype: Genotype, channels: int, size: Size) -> Iterator[La
             yield combine_part(node.combine, len(node.edges), node.level, channels, size)
         for output in cell.outputs:
             if cell.projection != "none":
-                here = level_size(output.level, size)
-                inputs = len(output.sources)
-                yield LatencyPart("projection", cell.projection, *here, channels, inputs=inputs)
+                yield projection_part(
+                    cell.projection, len(output.sources), output.level, channels, outer, size
+                )
 
 
 def space_parts(space: SearchSpace, channels: int, size: Size) -> list[LatencyPart]:
     """Return all parts that necks of a space may have, each once; identities are left out."""
     found: dict[LatencyPart, None] = {}
     for graph in space.cells.values():
-        found.update(dict.fromkeys(_graph_parts(graph, channels, size)))
+        for width in filter(None, graph.widths):
+            found.update(dict.fromkeys(_graph_parts(graph, channels, width, size)))
     return [part for part in found if not _is_free(part)]
 
 
@@ -187,6 +198,15 @@ def combine_part(rule: str, inputs: int, level: int, channels: int, size: Size) 
     return LatencyPart("combine", rule, *level_size(level, size), channels, inputs=inputs)
 
 
+def projection_part(
+    form: str, inputs: int, level: int, channels: int, outer: int, size: Size
+) -> LatencyPart:
+    """Return the projection of maps at a level to the channels outside their cell."""
+    outputs = outer if outer != channels else 0
+    here = level_size(level, size)
+    return LatencyPart("projection", form, *here, channels, inputs=inputs, outputs=outputs)
+
+
 def level_size(level: int, size: Size) -> Size:
     """Height and width of a level for an image of (width, height)."""
     width, height = size
@@ -198,8 +218,17 @@ def without_neck(detector: DetectorConfig) -> DetectorConfig:
     return replace(detector, neck="none")
 
 
-def _graph_parts(graph: CellGraph, channels: int, size: Size) -> Iterator[LatencyPart]:
+def _entries(
+    cell: CellGraph | CellGene, outer: int, channels: int, size: Size
+) -> Iterator[LatencyPart]:
+    for each in cell.inputs if channels != outer else ():
+        yield LatencyPart("entry", "", *level_size(each.level, size), outer, outputs=channels)
+
+
+def _graph_parts(graph: CellGraph, outer: int, width: float, size: Size) -> Iterator[LatencyPart]:
     level = _levels(graph)
+    channels = inner_channels(outer, width)
+    yield from _entries(graph, outer, channels, size)
     for node in graph.nodes:
         for edge in node.edges:
             for name in edge.operations:
@@ -213,8 +242,7 @@ def _graph_parts(graph: CellGraph, channels: int, size: Size) -> Iterator[Latenc
     for output in graph.output_levels:
         most = sum(node.level == output for node in graph.nodes)
         for inputs in range(1, most + 1):
-            here = level_size(output, size)
-            yield LatencyPart("projection", graph.output.projection, *here, channels, inputs=inputs)
+            yield projection_part(graph.output.projection, inputs, output, channels, outer, size)
 
 
 def _levels(cell: CellGraph | CellGene) -> dict[str, int]:

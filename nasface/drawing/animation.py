@@ -14,7 +14,14 @@ from nasface.arch.genotype import CellGene, Genotype
 from nasface.drawing.draw import Drawing
 from nasface.drawing.graph import Arrow, Vertex, cell_graph, merge_vertices
 from nasface.drawing.layout import NodeKey, keyed
-from nasface.drawing.sheet import CellPicture, choose_cells, entries_of, picture_cell, sheet
+from nasface.drawing.sheet import (
+    CellPicture,
+    cell_title,
+    choose_cells,
+    entries_of,
+    picture_cell,
+    sheet,
+)
 from nasface.io.files import write_bytes
 from nasface.plots.save import SUFFIXES, check_suffix
 
@@ -27,15 +34,14 @@ _METHOD = Image.Quantize.MAXCOVERAGE
 
 
 def draw_frames(genotypes: Sequence[Genotype], path: Path, *, cells: Sequence[str] = ()) -> Path:
-    """Draw genotypes with the same cells one after the other: a gif moves, any other type is a
-    strip, from which genotypes that equal the one before are left out.
+    """Draw genotypes of one space one after the other: a gif moves, any other type is a strip, from
+    which genotypes that equal the one before are left out.
 
     Raises:
         ConfigError: for an unknown suffix or cell.
     """
     check_suffix(path, (ANIMATION, *SUFFIXES, ".dot"))
-    shown = [choose_cells(each, cells) for each in genotypes]
-    pictures = frame_pictures(shown)
+    pictures = frame_pictures(genotypes, cells)
     titles = [each.name for each in genotypes]
     entries = entries_of([cell for frame in pictures for cell in frame])
     if path.suffix == ANIMATION:
@@ -45,18 +51,31 @@ def draw_frames(genotypes: Sequence[Genotype], path: Path, *, cells: Sequence[st
         replace(cell, title=f"{titles[at]}: {cell.title}")
         for at, frame in enumerate(pictures)
         for cell in frame
-        if at == 0 or shown[at].cells[cell.name] != shown[at - 1].cells[cell.name]
+        if at == 0 or _gene(genotypes[at], cell.name) != _gene(genotypes[at - 1], cell.name)
     ]
     return Drawing(sheet("", strip, entries).to_string()).save(path)
 
 
-def frame_pictures(genotypes: Sequence[Genotype]) -> list[list[CellPicture]]:
-    """Return the cells of each genotype, every cell laid out once for all of them."""
-    whole = {
-        name: _whole_cell(name, [each.cells[name] for each in genotypes])
-        for name in genotypes[0].cells
-    }
-    return [[_frame(whole[name], gene) for name, gene in each.cells.items()] for each in genotypes]
+def frame_pictures(
+    genotypes: Sequence[Genotype], cells: Sequence[str] = ()
+) -> list[list[CellPicture]]:
+    """Return the cells of each genotype, or those named, every cell laid out once for all of them;
+    where a genotype has left one out, its place is empty.
+
+    Raises:
+        ConfigError: for an unknown cell.
+    """
+    every = {name: gene for each in genotypes for name, gene in each.cells.items()}
+    names = choose_cells(replace(genotypes[0], cells=every), cells).cells
+    genes = {name: [_gene(each, name) for each in genotypes] for name in names}
+    whole = {name: _whole_cell(name, list(filter(None, each))) for name, each in genes.items()}
+    return [
+        [_frame(whole[name], genes[name][at]) for name in names] for at in range(len(genotypes))
+    ]
+
+
+def _gene(genotype: Genotype, name: str) -> CellGene | None:
+    return genotype.cells.get(name)
 
 
 def _whole_cell(name: str, genes: Sequence[CellGene]) -> CellPicture:
@@ -71,14 +90,17 @@ def _whole_cell(name: str, genes: Sequence[CellGene]) -> CellPicture:
     return picture_cell(name, merge_vertices(vertices), list(longest.values()))
 
 
-def _frame(whole: CellPicture, gene: CellGene) -> CellPicture:
+def _frame(whole: CellPicture, gene: CellGene | None) -> CellPicture:
     """What one genotype has of a cell; where others have an operation, a skip is named too."""
+    if gene is None:
+        return replace(whole, title=f"{whole.name} (left out)", vertices=(), arrows={})
     vertices, arrows = cell_graph(gene)
     shown = {
         key: replace(arrow, is_named=bool(whole.arrows[key].label))
         for key, arrow in keyed(arrows).items()
     }
-    return replace(whole, vertices=tuple(vertices), arrows=shown)
+    title = cell_title(whole.name, vertices, [gene])
+    return replace(whole, title=title, vertices=tuple(vertices), arrows=shown)
 
 
 def _write_gif(drawings: Sequence[Drawing], path: Path) -> Path:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nasface.arch.genotype import Genotype
+from nasface.arch.genotype import CellGene, Genotype
+from nasface.arch.graph import width_name
 from nasface.drawing.graph import (
     Arrow,
     NodeProbabilities,
@@ -58,15 +59,24 @@ class CellPicture:
         return is_pyramid(self.vertices)
 
 
-def picture_cell(name: str, vertices: Sequence[Vertex], arrows: Sequence[Arrow]) -> CellPicture:
-    """Return a cell, laid out."""
-    levels = sorted({vertex.level for vertex in vertices if vertex.role == "output"})
-    strides = ", ".join(str(2**level) for level in levels)
-    title = f"{name} (stride{'s' if len(levels) > 1 else ''} {strides})"
+def picture_cell(
+    name: str, vertices: Sequence[Vertex], arrows: Sequence[Arrow], genes: Sequence[CellGene] = ()
+) -> CellPicture:
+    """Return a cell, laid out; ``genes`` are those that are drawn."""
     layout = lay_out(vertices, arrows)
     left, bottom, right, top = map(float, layout.graph_attr["bb"].split(","))
     size = (right - left, top - bottom)
+    title = cell_title(name, vertices, genes)
     return CellPicture(name, title, tuple(vertices), keyed(arrows), layout, *size)
+
+
+def cell_title(name: str, vertices: Sequence[Vertex], genes: Sequence[CellGene]) -> str:
+    """Return the name of a cell, its strides, and the widths of its genes unless all are 1."""
+    levels = sorted({vertex.level for vertex in vertices if vertex.role == "output"})
+    strides = ", ".join(str(2**level) for level in levels)
+    widths = list(dict.fromkeys(width_name(each.width) for each in genes))
+    narrow = f", width {' and '.join(widths)}" if {*widths} - {"1"} else ""
+    return f"{name} (stride{'s' if len(levels) > 1 else ''} {strides}{narrow})"
 
 
 def choose_cells(genotype: Genotype, names: Sequence[str]) -> Genotype:
@@ -92,7 +102,7 @@ def genotype_sheet(
     """Draw all cells of a genotype, with the probabilities of their operations if given."""
     known = probabilities or {}
     cells = [
-        picture_cell(name, *cell_graph(gene, known.get(name, ())))
+        picture_cell(name, *cell_graph(gene, known.get(name, ())), [gene])
         for name, gene in genotype.cells.items()
     ]
     return sheet(genotype.name, cells)
@@ -102,10 +112,11 @@ def comparison_sheet(first: Genotype, second: Genotype) -> "AGraph":
     """Return all cells of two genotypes, one over the other: arrows of both, of the first, the
     second."""
     names = dict.fromkeys([*first.cells, *second.cells])
-    cells = [
-        picture_cell(name, *compare_cells(first.cells.get(name), second.cells.get(name)))
-        for name in names
-    ]
+    cells = []
+    for name in names:
+        pair = first.cells.get(name), second.cells.get(name)
+        there = [each for each in pair if each is not None]
+        cells.append(picture_cell(name, *compare_cells(*pair), there))
     labels = (first.name, second.name)
     if first.name == second.name:
         labels = (f"{first.name} (first)", f"{second.name} (second)")

@@ -23,7 +23,7 @@ class ArchHistory:
 
     ``scores`` maps each cell with choices of its own to the scores of its pairs after each epoch,
     float32 (T, E, O), nan where an operation is not offered; ``rules`` a cell whose nodes choose
-    their combine rule to the rules of its nodes after each epoch.
+    their combine rule, or whose width is searched, to these after each epoch.
     """
 
     space: SearchSpace

@@ -6,6 +6,7 @@ is derived from it cannot drift apart. Decisions are taken once per step, on the
 Shape letters: E edge of a cell, O operation (column of the space's operation order).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -28,13 +29,16 @@ class CandidateTable:
     """The choices of one cell: which columns each edge offers.
 
     ``offered_EO`` includes ``none``, which takes part in a mixture; ``eligible_EO`` does not, since
-    ``none`` is never put on a path or derived.
+    ``none`` is never put on a path or derived. ``cells`` are those that take these choices, and
+    ``widths`` the candidates of those among them that have a choice of their width.
     """
 
     cell: str
     graph: CellGraph
     offered_EO: npt.NDArray[np.bool_]
     eligible_EO: npt.NDArray[np.bool_]
+    cells: tuple[str, ...]
+    widths: Mapping[str, tuple[float, ...]]
 
     @classmethod
     def of(cls, space: SearchSpace, cell: str) -> "CandidateTable":
@@ -44,7 +48,8 @@ class CandidateTable:
         for edge, columns in enumerate(space.candidates(cell)):
             offered[edge, list(columns)] = True
         eligible = offered & (np.array(space.operations) != "none")
-        return cls(cell, graph, offered, eligible)
+        cells = tuple(name for name in space.cells if space.leader(name) == cell)
+        return cls(cell, graph, offered, eligible, cells, space.searched_widths(cell))
 
     @cached_property
     def slots(self) -> tuple[tuple[tuple[Pair, ...], ...], ...]:
@@ -59,8 +64,8 @@ class CandidateTable:
 
     @cached_property
     def rules(self) -> RuleTable:
-        """The choices of combine rules."""
-        return RuleTable.of(self.graph)
+        """The choices of combine rules and widths."""
+        return RuleTable.of(self.graph, self.widths)
 
     @cached_property
     def open_EO(self) -> npt.NDArray[np.bool_]:

@@ -5,7 +5,7 @@ Shape letters: E edge of a cell, O operation (column of the space's operation or
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -93,15 +93,26 @@ def _share(logits_EO: Tensor, pairs: tuple[Pair, ...]) -> Tensor:
 
 
 @dataclass(frozen=True)
+class WidthCosts:
+    """What a cell costs at a width: ``costs_EO`` of its candidates, ``fixed`` of all else."""
+
+    fixed: float
+    costs_EO: Float32
+
+
+@dataclass(frozen=True)
 class CostPenalty:
     """The size of a network as a function of its choices.
 
-    ``fixed`` is what the network costs apart from the operations of searched cells; ``costs_EO``
-    holds for each cell what a candidate costs in all copies of the cell together.
+    ``fixed`` is what the network costs apart from the operations of searched cells, and from cells
+    whose width is searched; ``costs_EO`` holds for each cell with choices of its own what a
+    candidate costs in all other cells that take them, together. ``widths`` holds for each cell
+    whose width is searched what it costs at each of its widths.
     """
 
     fixed: float
     costs_EO: Mapping[str, Float32]
+    widths: Mapping[str, tuple[WidthCosts, ...]] = field(default_factory=dict)
 
     def expected(self, arch_parameters: ArchitectureParameters) -> Tensor:
         """Expected cost of the derived network."""
@@ -109,6 +120,11 @@ class CostPenalty:
         for cell, table in arch_parameters.tables.items():
             alpha, beta = arch_parameters.of(cell)
             costs = torch.from_numpy(self.costs_EO[cell]).to(alpha.device)
+            for name in table.widths:
+                share_W = arch_parameters.width_shares(name)
+                for share, at_width in zip(share_W, self.widths[name], strict=True):
+                    costs = costs + share * torch.from_numpy(at_width.costs_EO).to(alpha.device)
+                    total = total + share.cpu().double() * at_width.fixed
             found = expected_cost(table, alpha, beta, costs)
             total = total + found.cpu().double()
         return total

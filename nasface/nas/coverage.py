@@ -1,7 +1,7 @@
-"""Coverage of the candidates by a search: a count per cell, edge and operation, and per combine
-rule of a node."""
+"""Coverage of the candidates by a search: a count per cell, edge and operation, per combine rule of
+a node, and per width of a cell."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,13 @@ import numpy.typing as npt
 from nasface.arrays import Float32
 from nasface.nas.candidates import CandidateTable, pair_scores
 from nasface.nas.policy import Mixture, PathMixture
-from nasface.nas.rules import RuleTable
+from nasface.nas.rules import OUT, GatedRule, RuleMixture, width_of
 
 
 class Coverage:
     """Counts of the weight steps in which each (edge, operation) pair, and each combine rule of a
-    node that has a choice of it, was executed."""
+    node or width of a cell that has a choice of it, was executed. Of pairs it is the steps at any
+    width above 0."""
 
     def __init__(self, tables: Mapping[str, CandidateTable]) -> None:
         self.tables = dict(tables)
@@ -35,8 +36,10 @@ class Coverage:
             chosen = mixture[cell]
             for node, rules in chosen.rules.items():
                 table = self.tables[cell].rules
-                columns = [table.names.index(each.rule) for each in rules if not each.is_probe]
+                columns = [table.names.index(each.rule) for each in _run(rules)]
                 self.rule_counts[cell][table.nodes.index(node), columns] += 1
+            if _is_out(self.tables[cell], chosen.rules):
+                continue
             if isinstance(chosen, PathMixture):
                 for pair in chosen.pairs:
                     self.counts[cell][pair] += 1
@@ -77,6 +80,19 @@ _RULES = ".rules"
 """Behind the name of a cell, which has no full stop: its counts of rules in a state."""
 
 
+def _is_out(table: CandidateTable, rules: RuleMixture) -> bool:
+    """Whether all cells that take the choices of a table are left out."""
+    return all(
+        each in table.widths and {rule.rule for rule in _run(rules[width_of(each)])} == {OUT}
+        for each in table.cells
+    )
+
+
+def _run(rules: Sequence[GatedRule]) -> list[GatedRule]:
+    """Those that are no probes."""
+    return [each for each in rules if not each.is_probe]
+
+
 def _open_rules(table: CandidateTable) -> npt.NDArray[np.bool_]:
     """The rules (nodes, rules) between which there is a choice."""
     is_open = np.zeros_like(table.rules.offered_NR)
@@ -92,7 +108,8 @@ class Decision:
     the probability of a kept pair is ahead of the best that could take its place, where that is
     least; ``least`` and ``most``: visits of its candidates. A node that keeps all its edges chooses
     on each for itself: ``entropy`` is then the mean over these edges. The choice of a node's
-    combine rule is a row of its own, with ``what`` ``combine``.
+    combine rule is a row of its own, with ``what`` ``combine``; so is that of a cell's width, with
+    ``node`` and ``what`` ``width``.
     """
 
     cell: str
@@ -137,26 +154,29 @@ def decisions(
                 )
             )
         if table.rules.open:
-            rows += _rule_decisions(cell, table.rules, gammas[cell], coverage.rule_counts[cell])
+            rows += _rule_decisions(table, gammas[cell], coverage.rule_counts[cell])
     return rows
 
 
 def _rule_decisions(
-    cell: str, table: RuleTable, gamma_NR: Float32, counts: npt.NDArray[np.int64]
+    table: CandidateTable, gamma_NR: Float32, counts: npt.NDArray[np.int64]
 ) -> Iterator[Decision]:
-    scores = table.probabilities(gamma_NR)
-    for node in table.open:
-        offered = table.offered_NR[node]
+    rules = table.rules
+    scores = rules.probabilities(gamma_NR)
+    nodes, widths = len(table.graph.nodes), list(table.widths)
+    for node in rules.open:
+        offered = rules.offered_NR[node]
         own, visits = [scores[node][offered]], counts[node][offered]
+        of_node = node < nodes
         yield Decision(
-            cell,
-            table.nodes[node],
+            table.cell if of_node else widths[node - nodes],
+            rules.nodes[node] if of_node else "width",
             len(own[0]),
             _entropy(own),
             _margin(own, 1),
             int(visits.min()),
             int(visits.max()),
-            "combine",
+            "combine" if of_node else "width",
         )
 
 

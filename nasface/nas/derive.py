@@ -14,6 +14,7 @@ from nasface.arch.genotype import (
     Provenance,
     SpaceReference,
 )
+from nasface.arch.graph import width_name
 from nasface.arch.space import SearchSpace
 from nasface.arrays import Float32
 from nasface.errors import SpecError
@@ -23,7 +24,7 @@ NodePaths = tuple[tuple[Pair, ...], ...]
 """Per node its (edge, column) pairs."""
 
 NodeRules = tuple[str, ...]
-"""Per node its combine rule."""
+"""Per node its combine rule, then the name of each width that is searched."""
 
 
 def derive(
@@ -40,15 +41,15 @@ def derive(
     Per node the edges with the largest score are kept, where an edge's score is that of its best
     operation except ``none``: softmax(alpha), times softmax(beta) over the edges into the node
     where ``betas`` are given (PC-DARTS). A node that chooses its combine rule takes the one with
-    the largest gamma. Ties go to the lower index. Cells that share their choices have arrays under
-    the name of the first of them.
+    the largest gamma, and so does a cell with its width. Ties go to the lower index. Cells that
+    share their choices have arrays under the name of the first of them.
 
     Args:
         space: the space that was searched.
         alphas: cell -> (edges, operations), edges in the graph's order (node by node), columns in
             the order of ``space.operations``.
         betas: cell -> (edges,).
-        gammas: cell -> (nodes, rules), for cells with a choice of rules.
+        gammas: cell -> (nodes and widths, rules), for cells with a choice of rules or widths.
         name: of the genotype.
         provenance: where the weights come from.
 
@@ -78,25 +79,40 @@ def genotype_of_paths(
     provenance: Provenance | None = None,
 ) -> Genotype:
     """Return the genotype in which each node has exactly the given pairs, and combines them by the
-    given rule.
+    given rule. Cells of width 0 are left out.
 
     ``paths`` and ``rules`` are those of :attr:`SearchSpace.deciding` cells; where a cell has no
-    rules, each node takes its first.
+    rules, each node takes its first, and the cell its first width.
     """
     found = rules or {}
+    widths = {cell: _width(space, cell, found.get(space.leader(cell))) for cell in space.cells}
     return Genotype(
         format=GENOTYPE_FORMAT,
         name=name,
         space=SpaceReference(space.name, space.digest, dict(space.parameters)),
         cells={
-            cell: _gene(space, cell, paths[space.leader(cell)], found.get(space.leader(cell)))
-            for cell in space.cells
+            cell: _gene(
+                space, cell, paths[space.leader(cell)], found.get(space.leader(cell)), width
+            )
+            for cell, width in widths.items()
+            if width > 0
         },
         provenance=provenance or Provenance(),
     )
 
 
-def _gene(space: SearchSpace, cell: str, path: NodePaths, rules: NodeRules | None) -> CellGene:
+def _width(space: SearchSpace, cell: str, rules: NodeRules | None) -> float:
+    graph = space.cells[cell]
+    if rules is None or len(graph.widths) == 1:
+        return graph.widths[0]
+    searched = list(space.searched_widths(space.leader(cell)))
+    name = rules[len(graph.nodes) + searched.index(cell)]
+    return {width_name(width): width for width in graph.widths}[name]
+
+
+def _gene(
+    space: SearchSpace, cell: str, path: NodePaths, rules: NodeRules | None, width: float
+) -> CellGene:
     graph = space.cells[cell]
     chosen = rules or tuple(node.rules[0] for node in graph.nodes)
     nodes = tuple(
@@ -111,14 +127,16 @@ def _gene(space: SearchSpace, cell: str, path: NodePaths, rules: NodeRules | Non
                 for edge, column in pairs
             ),
         )
-        for node, rule, pairs in zip(graph.nodes, chosen, path, strict=True)
+        for node, rule, pairs in zip(graph.nodes, chosen[: len(graph.nodes)], path, strict=True)
     )
     used = frozenset(edge for pairs in path for edge, _ in pairs)
     outputs = tuple(
         OutputGene(level, tuple(graph.nodes[at].name for at in sources))
         for level, sources in graph.sources_of_outputs(used).items()
     )
-    return CellGene(graph.inputs, nodes, outputs, graph.output.projection, graph.output.residual)
+    return CellGene(
+        graph.inputs, nodes, outputs, graph.output.projection, graph.output.residual, width
+    )
 
 
 def _checked(

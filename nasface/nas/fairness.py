@@ -23,14 +23,15 @@ def paths_per_step(tables: Iterable[CandidateTable]) -> int:
     """Return how many paths a step runs: the number of candidates of the node with the most.
 
     Candidates of a node that keeps all of its edges are those of one edge, since it has one of each
-    on every path; of another node those of all of its edges; and the combine rules.
+    on every path; of another node those of all of its edges; and the combine rules. Those of a
+    cell are its widths.
     """
     most = 1
     for table in tables:
         for node, edges in zip(table.graph.nodes, table.slots, strict=True):
             sizes = [len(pairs) for pairs in edges]
             most = max(most, max(sizes) if node.kept == len(edges) else sum(sizes))
-            most = max(most, len(node.rules) if node.kept > 1 else 1)
+        most = max(most, *map(len, table.rules.rules))
     return most
 
 

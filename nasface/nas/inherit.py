@@ -6,12 +6,15 @@ from typing import cast
 import torch
 from torch import nn
 
-from nasface.arch.genotype import CellGene, Genotype, edges_of
+from nasface.arch.genotype import CellGene, Genotype, check_width, edges_of
+from nasface.arch.graph import width_name
 from nasface.arch.operations import OPERATIONS
-from nasface.errors import ConfigError, SpecError
+from nasface.arch.space import check_may_miss
+from nasface.errors import ConfigError
 from nasface.nas.edge import SearchEdge
 from nasface.nas.rules import SearchedCombine
 from nasface.nas.supernet import SearchCell, Supernet
+from nasface.nas.widths import SearchedWidth
 from nasface.nn.cell import FixedCell, FixedModule
 from nasface.nn.combine import Concat, SearchedConcat, WeightedSum
 from nasface.nn.keys import module_key
@@ -46,11 +49,15 @@ def inherit_weights(supernet: Supernet, genotype: Genotype, module: FixedModule)
         )
     for name in space.cells:
         if name not in genotype.cells:
-            raise SpecError(f"genotype {genotype.name!r}: cell {name!r} of {space.name} is missing")
-        cell = cast(SearchCell, supernet.cells[module_key(name)])
+            check_may_miss(space, genotype, name)
+            continue
+        cell = supernet.cells[module_key(name)]
+        if isinstance(cell, SearchedWidth):
+            check_width(cell.graph, genotype.cells[name])
+            cell = cell.of_width(width_name(genotype.cells[name].width))
         target = cast(FixedCell, module.cells[module_key(name)])
         try:
-            _inherit_cell(cell, genotype.cells[name], target)
+            _inherit_cell(cast(SearchCell, cell), genotype.cells[name], target)
         except RuntimeError as problem:  # torch's, where shapes differ
             raise ConfigError(
                 f"cell {name!r}: the module has another width than the supernet: "
@@ -61,6 +68,7 @@ def inherit_weights(supernet: Supernet, genotype: Genotype, module: FixedModule)
 def _inherit_cell(cell: SearchCell, gene: CellGene, target: FixedCell) -> None:
     graph = cell.graph
     kept = edges_of(graph, gene)
+    target.entries.load_state_dict(cell.entries.state_dict())
     operations = iter(target.edges)
     for node, edges, into in zip(gene.nodes, kept, graph.edges_into, strict=True):
         for edge, chosen in zip(edges, node.edges, strict=True):

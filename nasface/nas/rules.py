@@ -1,10 +1,12 @@
-"""Search of a node's combine rule: candidates, mixture under a policy, module.
+"""Search of what has a name: the combine rule of a node and the width of a cell.
 
-It is made in the same way as the choice of operations (:mod:`nasface.nas.policy`): one
+Candidates, mixture under a policy, module of the rules (:mod:`nasface.nas.widths` has that of the
+widths). It is made in the same way as the choice of operations (:mod:`nasface.nas.policy`): one
 architecture parameter, ``gamma``, for each rule that a node may have; straight-through gates and
-probes on a path; all rules, weighted, in a mixture.
+probes on a path; all rules, weighted, in a mixture. The width of a cell is one more node here, and
+its candidates are its rules.
 
-Shape letters: N node of a cell, R combine rule.
+Shape letters: N node of a cell, then widths; R combine rule, or width.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,30 +18,42 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from nasface.arch.graph import CellGraph
+from nasface.arch.graph import CellGraph, width_name
 from nasface.arrays import Float32
 from nasface.nn.combine import add_up, build_combine
 from nasface.nn.keys import module_key
 
+OUT = width_name(0)
+"""Name of the width that leaves a cell out."""
+
+
+def width_of(cell: str) -> str:
+    """Return the name of a cell's width among the nodes, whose own names have no full stop."""
+    return f"{cell}.width"
+
 
 @dataclass(frozen=True)
 class RuleTable:
-    """The combine rules that each node of a cell offers.
+    """The combine rules that each node of a cell offers, then the widths that are searched.
 
+    ``nodes`` are the names of the nodes, then those that :func:`width_of` gives to widths.
     ``names`` are the rules in the order of the columns, ``offered_NR`` says which of them a node
-    may have. ``nodes`` are the names of the nodes.
+    may have, and ``rules`` says the same in the order of the space.
     """
 
     nodes: tuple[str, ...]
     names: tuple[str, ...]
     offered_NR: npt.NDArray[np.bool_]
+    rules: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def of(cls, graph: CellGraph) -> "RuleTable":
-        """Return the table of a cell."""
-        names = tuple(dict.fromkeys(rule for node in graph.nodes for rule in node.rules))
-        offered = np.array([[name in node.rules for name in names] for node in graph.nodes])
-        return cls(tuple(node.name for node in graph.nodes), names, offered)
+    def of(cls, graph: CellGraph, widths: Mapping[str, Sequence[float]]) -> "RuleTable":
+        """Return the table of a cell, with the ``widths`` of cells that share its choices."""
+        offers = {node.name: node.rules for node in graph.nodes}
+        offers |= {width_of(cell): tuple(map(width_name, each)) for cell, each in widths.items()}
+        names = tuple(dict.fromkeys(name for each in offers.values() for name in each))
+        offered = np.array([[name in each for name in names] for each in offers.values()])
+        return cls(tuple(offers), names, offered, tuple(offers.values()))
 
     @property
     def open(self) -> tuple[int, ...]:
@@ -69,7 +83,8 @@ class GatedRule:
 
 
 RuleMixture: TypeAlias = Mapping[str, tuple[GatedRule, ...]]
-"""Node that has a choice -> the rules that it executes, whose gated results are added up."""
+"""Node, or width of a cell, that has a choice -> the rules that it executes, whose gated results
+are added up."""
 
 
 def weighted_rules(table: RuleTable, gamma_NR: Tensor) -> RuleMixture:

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from nasface.arch.genotype import CellGene, Genotype, Provenance, edges_of
-from nasface.arch.graph import CellGraph
-from nasface.arch.space import SearchSpace
+from nasface.arch.genotype import CellGene, Genotype, Provenance, check_width, edges_of
+from nasface.arch.graph import CellGraph, width_name
+from nasface.arch.space import SearchSpace, check_may_miss
 from nasface.errors import SpecError
 from nasface.nas.candidates import CandidateTable, Pair
 from nasface.nas.derive import NodePaths, NodeRules, genotype_of_paths
 from nasface.nas.policy import GatedOp, InputSlot, PathMixture
-from nasface.nas.rules import GatedRule
+from nasface.nas.rules import OUT, GatedRule, width_of
 from nasface.random_streams import Purpose, stream
 
 
@@ -19,7 +19,8 @@ def random_genotype(
     """Return a genotype whose nodes each have a pair drawn with equal probabilities.
 
     A node that keeps several of its edges, but not all, draws the others with equal probabilities
-    as well, and an operation on each. Where nodes choose their combine rule, it is drawn likewise.
+    as well, and an operation on each. Where nodes choose their combine rule, or cells their width,
+    it is drawn likewise.
     ``index`` numbers the genotypes of a seed.
     """
     paths: dict[str, NodePaths] = {}
@@ -34,9 +35,7 @@ def random_genotype(
             for node, edges in zip(table.graph.nodes, table.slots, strict=True)
         )
         # Behind the pairs, so that spaces that differ in their rules alone have the same pairs.
-        rules[cell] = tuple(
-            node.rules[generator.integers(len(node.rules))] for node in table.graph.nodes
-        )
+        rules[cell] = tuple(each[generator.integers(len(each))] for each in table.rules.rules)
     provenance = Provenance(seed=seed, step=index, policy="random")
     return genotype_of_paths(space, paths, rules, name=name, provenance=provenance)
 
@@ -57,7 +56,8 @@ def random_pairs(
 def mixture_of(space: SearchSpace, genotype: Genotype) -> dict[str, PathMixture]:
     """Return the path by which a supernet of the space computes the cells of a genotype.
 
-    Cells of the genotype that are not the space's, such as those in front of it, are left out.
+    Cells of the genotype that are not the space's, such as those in front of it, do not count; of
+    the space's it may lack those that have 0 among their widths.
 
     Raises:
         SpecError: naming the cell or node that the space does not hold.
@@ -66,14 +66,19 @@ def mixture_of(space: SearchSpace, genotype: Genotype) -> dict[str, PathMixture]
     found = {}
     for cell in space.cells:
         if cell not in genotype.cells:
-            raise SpecError(f"genotype {genotype.name!r}: cell {cell!r} of {space.name} is missing")
+            check_may_miss(space, genotype, cell)
+            found[cell] = PathMixture((), rules={width_of(cell): (GatedRule(OUT),)})
+            continue
         gene = genotype.cells[cell]
         genes = {node.name: node.edges for node in gene.nodes}
         try:
             kept = edges_of(space.cells[cell], gene)
             rules = _rules_of(space.cells[cell], gene)
+            check_width(space.cells[cell], gene)
         except SpecError as error:
             raise SpecError(f"genotype {genotype.name!r}: cells.{cell}.{error}") from None
+        if len(space.cells[cell].widths) > 1:
+            rules[width_of(cell)] = (GatedRule(width_name(gene.width)),)
         found[cell] = PathMixture(
             tuple(
                 tuple(

@@ -207,7 +207,7 @@ class BilevelSearcher(Generic[Batch]):
 
     def arrays(self) -> tuple[dict[str, Float32], dict[str, Float32], dict[str, Float32]]:
         """Copies of the architecture parameters by cell: alphas, betas (with edge normalisation)
-        and gammas (where nodes choose their combine rule)."""
+        and gammas (where nodes choose their combine rule, or cells their width)."""
         parameters = self.arch_parameters
         alpha, beta, gamma = (
             {name_of(key): value.detach().cpu().numpy().copy() for key, value in kind.items()}
@@ -231,7 +231,8 @@ class BilevelSearcher(Generic[Batch]):
         if most is None or self.step <= self.schedule.warmup:
             return None
         for name in self.space.cells:
-            if searched_skips(self.space, name, genotype.cells[name]) > most:
+            gene = genotype.cells.get(name)
+            if gene is not None and searched_skips(self.space, name, gene) > most:
                 return name
         return None
 

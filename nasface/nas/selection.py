@@ -12,20 +12,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import numpy as np
+
 from nasface.arch.genotype import Genotype, Provenance, edges_of
+from nasface.arch.graph import width_name
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError, SpecError
-from nasface.nas.candidates import CandidateTable, Pair
+from nasface.nas.candidates import CandidateTable, Pair, select
 from nasface.nas.derive import genotype_of_paths
+from nasface.nas.rules import OUT
 from nasface.nas.sampling import mixture_of, random_genotype, random_pairs
 from nasface.random_streams import Purpose, stream
 from nasface.registry import Registry
 
 NodeChoice: TypeAlias = tuple[tuple[Pair, ...], str]
-"""The kept (edge, column) pairs of a node, and its combine rule."""
+"""The kept (edge, column) pairs of a node, and its combine rule; of a width none, and its name."""
 
 Choices: TypeAlias = Mapping[str, tuple[NodeChoice, ...]]
-"""Cell with choices of its own -> its nodes."""
+"""Cell with choices of its own -> its nodes, then the widths that are searched (the nodes of its
+:class:`nasface.nas.rules.RuleTable`)."""
 
 _TRIES = 1000
 """A selection gives up after this many draws in a row without a new, allowed cell."""
@@ -62,10 +67,11 @@ class Judge:
 
     def consider(self, choices: Choices) -> float | None:
         """The score of a cell; ``None`` if it is not allowed, or new and the budget is spent."""
-        key = tuple(choices.items())
+        genotype = self.genotype(choices)
+        # Nodes of a cell that is left out make no other genotype.
+        key = tuple(genotype.cells.items())
         if key in self.scores:
             return self.scores[key]
-        genotype = self.genotype(choices)
         if self.spent or not self.allowed(genotype):
             return None
         self.scores[key] = self.score(genotype)
@@ -92,7 +98,7 @@ class Judge:
                 )
 
     def changed(self, choices: Choices, share: float) -> Choices:
-        """A copy in which a share of the nodes is drawn anew, one at least."""
+        """A copy in which a share of the nodes and widths is drawn anew, one at least."""
         draw = self.generator
         places = [(cell, at) for cell, nodes in choices.items() for at in range(len(nodes))]
         moved = {places[int(draw.integers(len(places)))]}
@@ -106,7 +112,7 @@ class Judge:
         }
 
     def crossed(self, one: Choices, other: Choices) -> Choices:
-        """Each node from one of two cells."""
+        """Each node, and width, from one of two cells."""
         return {
             cell: tuple(
                 own if self.generator.random() < 0.5 else others
@@ -127,23 +133,20 @@ class Judge:
 
     def genotype(self, choices: Choices) -> Genotype:
         """The genotype of choices."""
-        return genotype_of_paths(
-            self.space,
-            {cell: tuple(pairs for pairs, _ in nodes) for cell, nodes in choices.items()},
-            {cell: tuple(rule for _, rule in nodes) for cell, nodes in choices.items()},
-            name="selected",
-            provenance=Provenance(seed=self.seed, policy="selection"),
-        )
+        provenance = Provenance(seed=self.seed, policy="selection")
+        return genotype_of_choices(self.space, choices, "selected", provenance)
 
     def _draw(self, cell: str, at: int) -> NodeChoice:
         table, draw = self.tables[cell], self.generator
-        node = table.graph.nodes[at]
-        pairs = random_pairs(table.slots[at], node.kept, draw)
-        return pairs, node.rules[int(draw.integers(len(node.rules)))]
+        pairs: tuple[Pair, ...] = ()
+        if at < len(table.slots):
+            pairs = random_pairs(table.slots[at], table.graph.nodes[at].kept, draw)
+        rules = table.rules.rules[at]
+        return pairs, rules[int(draw.integers(len(rules)))]
 
     def swaps(self, choices: Choices) -> Iterator[tuple[str, int, list[NodeChoice]]]:
-        """For every node, in random order, what one swap makes of it: another pair in the place of
-        one, or another rule."""
+        """For every node and width, in random order, what one swap makes of it: another pair in the
+        place of one, or another rule or width."""
         places = [(cell, at) for cell, nodes in choices.items() for at in range(len(nodes))]
         for index in self.generator.permutation(len(places)):
             cell, at = places[int(index)]
@@ -151,25 +154,33 @@ class Judge:
 
     def _neighbours(self, cell: str, at: int, node: NodeChoice) -> Iterator[NodeChoice]:
         pairs, rule = node
-        offered = [pair for each in self.tables[cell].slots[at] for pair in each]
+        table = self.tables[cell]
+        offered = [pair for each in table.slots[at] for pair in each] if pairs else []
         for place, old in enumerate(pairs):
             taken = {edge for edge, _ in pairs} - {old[0]}
             for pair in offered:
                 if pair != old and pair[0] not in taken:
                     yield (*pairs[:place], pair, *pairs[place + 1 :]), rule
-        for other in self.tables[cell].graph.nodes[at].rules:
+        for other in table.rules.rules[at]:
             if other != rule:
                 yield pairs, other
 
 
 def choices_of(space: SearchSpace, genotype: Genotype) -> Choices:
-    """What a genotype of the space chooses."""
-    columns = {name: at for at, name in enumerate(space.operations)}
-    found = {}
-    for cell in space.deciding:
-        gene = genotype.cells[cell]
-        kept = edges_of(space.cells[cell], gene)
-        found[cell] = tuple(
+    """What a genotype of the space chooses; of nodes that it has left out with all cells that
+    would share them, the first candidates."""
+    return {cell: _choices_of(space, cell, genotype) for cell in space.deciding}
+
+
+def _choices_of(space: SearchSpace, cell: str, genotype: Genotype) -> tuple[NodeChoice, ...]:
+    table = CandidateTable.of(space, cell)
+    there = [name for name in table.cells if name in genotype.cells]
+    nodes: Iterator[NodeChoice]
+    if there:
+        columns = {name: at for at, name in enumerate(space.operations)}
+        gene = genotype.cells[there[0]]
+        kept = edges_of(space.cells[there[0]], gene)
+        nodes = (
             (
                 tuple(
                     (at, columns[edge.operation])
@@ -179,25 +190,40 @@ def choices_of(space: SearchSpace, genotype: Genotype) -> Choices:
             )
             for edges, node in zip(kept, gene.nodes, strict=True)
         )
-    return found
+    else:
+        path = select(table, np.zeros(table.offered_EO.shape, np.float32))
+        rules = (node.rules[0] for node in table.graph.nodes)
+        nodes = zip(path, rules, strict=True)
+    widths: Iterator[NodeChoice] = (
+        ((), width_name(genotype.cells[name].width) if name in there else OUT)
+        for name in table.widths
+    )
+    return (*nodes, *widths)
+
+
+def genotype_of_choices(
+    space: SearchSpace, choices: Choices, name: str, provenance: Provenance | None = None
+) -> Genotype:
+    """The genotype of choices."""
+    nodes = {cell: len(space.cells[cell].nodes) for cell in choices}
+    return genotype_of_paths(
+        space,
+        {cell: tuple(pairs for pairs, _ in each[: nodes[cell]]) for cell, each in choices.items()},
+        {cell: tuple(rule for _, rule in each) for cell, each in choices.items()},
+        name=name,
+        provenance=provenance,
+    )
 
 
 def holds(space: SearchSpace, genotype: Genotype) -> bool:
     """Whether a space could give the cells of a genotype, whatever the channels and edge weights
     with which it is searched."""
-    if not genotype.cells.keys() >= space.cells.keys():
-        return False
     try:
         mixture_of(space, genotype)
     except SpecError:
         return False
-    choices = choices_of(space, genotype)
-    own = genotype_of_paths(
-        space,
-        {cell: tuple(pairs for pairs, _ in nodes) for cell, nodes in choices.items()},
-        {cell: tuple(rule for _, rule in nodes) for cell, nodes in choices.items()},
-    )
-    return all(own.cells[name] == genotype.cells[name] for name in space.cells)
+    own = genotype_of_choices(space, choices_of(space, genotype), genotype.name)
+    return all(own.cells.get(name) == genotype.cells.get(name) for name in space.cells)
 
 
 Selection: TypeAlias = Callable[[Judge], Genotype]

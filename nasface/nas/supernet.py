@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nasface.arch.graph import CellGraph
+from nasface.arch.graph import CellGraph, width_name
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError
 from nasface.nas.candidates import CandidateTable
@@ -25,15 +25,17 @@ from nasface.nas.policy import (
     RulePolicy,
     StepRandom,
 )
-from nasface.nas.rules import SearchedCombine
+from nasface.nas.rules import SearchedCombine, width_of
+from nasface.nas.widths import SearchedWidth
+from nasface.nn.cell import build_entries, inner_channels
 from nasface.nn.combine import add_up, build_combine
-from nasface.nn.keys import module_key
+from nasface.nn.keys import module_key, name_of
 from nasface.random_streams import Purpose
 
 
 class ArchitectureParameters(nn.Module):
     """The architecture parameters of a space: per cell ``alpha_EO``, with edge normalisation
-    ``beta_E``, and ``gamma_NR`` where nodes choose their combine rule.
+    ``beta_E``, and ``gamma_NR`` where nodes choose their combine rule or cells their width.
 
     All start as 1e-3 times a normal draw (as DARTS and PC-DARTS do). Cells that share their choices
     have the parameters of the first of them.
@@ -61,6 +63,16 @@ class ArchitectureParameters(nn.Module):
         key = module_key(cell)
         return self.alpha[key], self.beta.get(key, None)
 
+    def width_shares(self, cell: str) -> Tensor:
+        """Return the probabilities of the widths of a cell that has a choice of them, in the order
+        of the space; differentiable."""
+        leader = self.space.leader(cell)
+        table = self.tables[leader].rules
+        row = table.nodes.index(width_of(cell))
+        columns = [table.names.index(name) for name in table.rules[row]]
+        gamma_NR = cast(Tensor, self.gamma[module_key(leader)])
+        return gamma_NR[row, columns].softmax(0)
+
     def mixture(
         self,
         policy: Policy,
@@ -79,8 +91,9 @@ class ArchitectureParameters(nn.Module):
             if gamma is not None:
                 if not isinstance(policy, RulePolicy):
                     raise ConfigError(
-                        f"space {self.space.name}: nodes choose their combine rule; expected a "
-                        f"policy with mix_rules, which {type(policy).__name__} lacks"
+                        f"space {self.space.name}: nodes choose their combine rule, or cells "
+                        "their width; expected a policy with mix_rules, which "
+                        f"{type(policy).__name__} lacks"
                     )
                 rules = policy.mix_rules(table.rules, gamma, draw)
                 found[cell] = replace(found[cell], rules=rules)
@@ -88,7 +101,7 @@ class ArchitectureParameters(nn.Module):
 
 
 class SearchCell(nn.Module):
-    """A cell with all candidates. All nodes have ``channels`` channels.
+    """A cell with all candidates. All nodes have ``width`` times ``channels`` channels.
 
     Where the output is projected, the 1x1 convolution over the concatenation is kept as one
     convolution per node, since a 1x1 convolution of a concatenation is the sum of 1x1 convolutions
@@ -104,9 +117,17 @@ class SearchCell(nn.Module):
         *,
         partial: int = 1,
         affine: bool = False,
+        width: float = 1.0,
     ) -> None:
         super().__init__()
         self.graph = graph
+        outer, channels = channels, inner_channels(channels, width)
+        if channels % partial:
+            raise ConfigError(
+                f"channels: {outer}, of which a cell with width {width_name(width)} has "
+                f"{channels}; expected a multiple of {partial}, the partial_channels"
+            )
+        self.entries = build_entries(graph.inputs, outer, channels)
         self.edges = nn.ModuleList(
             SearchEdge(edge, columns, channels, partial, affine) for edge in graph.edges
         )
@@ -119,16 +140,19 @@ class SearchCell(nn.Module):
                 combine = SearchedCombine(node.combine, channels, len(edges))
             self.combine[module_key(node.name)] = combine
             if graph.output.projection != "none":
-                self.projections[module_key(node.name)] = _conv_1x1(channels)
+                self.projections[module_key(node.name)] = _conv_1x1(channels, outer)
         self.finish = nn.ModuleDict()
         if graph.output.projection == "conv_norm_relu":
             for level in graph.output_levels:
-                self.finish[str(level)] = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
+                self.finish[str(level)] = nn.Sequential(nn.BatchNorm2d(outer), nn.ReLU())
 
     def forward(self, inputs: Sequence[Tensor], mixture: CellMixture) -> dict[int, Tensor]:
         """Feature maps (B, C, H, W) in the order of the graph's inputs -> one per output level."""
         graph = self.graph
-        values = {each.name: x for each, x in zip(graph.inputs, inputs, strict=True)}
+        given = {each.name: x for each, x in zip(graph.inputs, inputs, strict=True)}
+        values = dict(given)
+        for key, entry in self.entries.items():
+            values[name_of(key)] = entry(given[name_of(key)])
         sizes = {each.level: _size(x) for each, x in zip(graph.inputs, inputs, strict=True)}
         for position, node in enumerate(graph.nodes):
             terms = self._terms(position, values, mixture, sizes.get(node.level))
@@ -143,7 +167,7 @@ class SearchCell(nn.Module):
             outputs[level] = self._output(level, {name: values[name] for name in names})
             if graph.output.residual:
                 outputs[level] = outputs[level] + next(
-                    values[each.name] for each in graph.inputs if each.level == level
+                    given[each.name] for each in graph.inputs if each.level == level
                 )
         return outputs
 
@@ -240,13 +264,10 @@ class Supernet(nn.Module):
             )
         self.space, self.partial = space, space.partial_channels
         self.arch_parameters = ArchitectureParameters(space, generator)
-        columns = {name: at for at, name in enumerate(space.operations)}
         self.cells = nn.ModuleDict(
             {
-                module_key(name): SearchCell(
-                    graph, columns, channels, partial=space.partial_channels, affine=affine
-                )
-                for name, graph in space.cells.items()
+                module_key(name): _searched_cell(name, space, channels, affine)
+                for name in space.cells
             }
         )
 
@@ -264,9 +285,27 @@ class Supernet(nn.Module):
         """Level -> feature map (B, C, H, W), before and after the cells."""
         values = dict(features)
         for name, cell in zip(self.space.cells, self.cells.values(), strict=True):
-            inputs = [values[each.level] for each in cast(SearchCell, cell).graph.inputs]
+            graph = self.space.cells[name]
+            inputs = [values[each.level] for each in graph.inputs]
             values |= cell(inputs, mixture[name])
         return values
+
+
+def _searched_cell(name: str, space: SearchSpace, channels: int, affine: bool) -> nn.Module:
+    """A cell of a space, or its cells of all widths between which there is a choice."""
+    graph = space.cells[name]
+    columns = {operation: at for at, operation in enumerate(space.operations)}
+    cells: dict[str, nn.Module] = {
+        width_name(width): SearchCell(
+            graph, columns, channels, partial=space.partial_channels, affine=affine, width=width
+        )
+        for width in graph.widths
+        if width > 0
+    }
+    if len(graph.widths) > 1:
+        return SearchedWidth(name, graph, cells)
+    (cell,) = cells.values()
+    return cell
 
 
 class _UnitGates(torch.autograd.Function):
@@ -292,8 +331,8 @@ class _UnitGates(torch.autograd.Function):
         return (None, *gates, passed, *(None for _ in values[1:]))
 
 
-def _conv_1x1(channels: int) -> nn.Conv2d:
-    return nn.Conv2d(channels, channels, 1, bias=False)
+def _conv_1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
 
 def _size(x_BCHW: Tensor) -> tuple[int, int]:

@@ -67,7 +67,7 @@ def widen(supernet: Supernet, partial: int) -> list[nn.Parameter]:
         return found
     known: dict[tuple[object, ...], dict[str, nn.Module]] = {}
     for edge in supernet.partial_edges():
-        kind = (*edge.column_names.values(), edge.transform)
+        kind = (edge.channels, *edge.column_names.values(), edge.transform)
         if kind not in known:
             with torch.device("meta"):
                 known[kind] = edge.candidates(partial)

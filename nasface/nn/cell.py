@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from nasface.arch.genotype import CellGene, Genotype
-from nasface.errors import SpecError
+from nasface.arch.graph import Input, width_name
+from nasface.errors import ConfigError, SpecError
 from nasface.nn.blocks import DropPath, resample
 from nasface.nn.combine import build_combine
 from nasface.nn.keys import module_key, name_of
@@ -19,21 +20,26 @@ class FixedCell(nn.Module):
 
     Forward: feature maps (B, channels, H, W) in the order of the gene's inputs -> level -> map, of
     ``channels`` channels where the output is projected, otherwise of as many as are concatenated.
-    With ``bottleneck`` the nodes have that many channels instead, and dense convolutions; the
-    output must then be projected.
+    Where the gene says so, nodes are narrower. A ``bottleneck``, for cells whose output is
+    projected, has dense convolutions at a quarter of the nodes' channels.
+
+    Raises:
+        ConfigError: where that leaves no whole number of channels, or none.
     """
 
-    def __init__(self, gene: CellGene, channels: int, bottleneck: int | None = None) -> None:
+    def __init__(self, gene: CellGene, channels: int, *, bottleneck: bool = False) -> None:
         super().__init__()
-        self.gene = gene
+        self.gene, self.dense = gene, bottleneck
+        inner = inner_channels(channels, gene.width)
+        if bottleneck and inner < 4:
+            raise ConfigError(
+                f"context dense: a cell with width {width_name(gene.width)} has {inner} of "
+                f"{channels} channels, expected 4 or more"
+            )
         #: width of the maps outside, and of the nodes
-        self.outer, self.channels = channels, bottleneck or channels
+        self.outer, self.channels = channels, inner // 4 if bottleneck else inner
         outer, channels = self.outer, self.channels
-        self.entries = nn.ModuleDict()
-        if bottleneck:
-            for each in gene.inputs:
-                layers = [nn.ReLU(), _conv_1x1(outer, channels), nn.BatchNorm2d(channels)]
-                self.entries[module_key(each.name)] = nn.Sequential(*layers)
+        self.entries = build_entries(gene.inputs, outer, channels, always=bottleneck)
         #: on every connection but plain identities; its rate is 0 unless a network sets it
         self.drop_path = DropPath()
         self.edges = nn.ModuleList(
@@ -41,7 +47,7 @@ class FixedCell(nn.Module):
                 edge.operation,
                 channels,
                 2 if edge.transform == "stride" else 1,
-                dense=bottleneck is not None,
+                dense=bottleneck,
             )
             for node in gene.nodes
             for edge in node.edges
@@ -106,9 +112,7 @@ class FixedModule(nn.Module):
         self.cells = nn.ModuleDict()
         for name, gene in genotype.cells.items():
             narrow = dense and len(gene.inputs) == 1 and gene.projection != "none"
-            self.cells[module_key(name)] = FixedCell(
-                gene, channels, channels // 4 if narrow else None
-            )
+            self.cells[module_key(name)] = FixedCell(gene, channels, bottleneck=narrow)
 
     def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """Level -> feature map (B, C, H, W), before and after the cells."""
@@ -130,6 +134,7 @@ def build_module(
     Raises:
         SpecError: if a cell takes or gives a level that the pyramid does not have, or gives
             features that are not ``channels`` wide.
+        ConfigError: if ``channels`` cannot be inner_channels as a cell wants it.
     """
     for name, gene in genotype.cells.items():
         for what, used in (("takes", gene.inputs), ("gives", gene.outputs)):
@@ -146,6 +151,37 @@ def build_module(
                 "projection; a pyramid needs projection conv or conv_norm_relu"
             )
     return FixedModule(genotype, channels, dense=dense)
+
+
+def inner_channels(channels: int, width: float) -> int:
+    """Return the channels of nodes whose width is a share of those around them.
+
+    Raises:
+        ConfigError: if that is no whole number.
+    """
+    found = round(channels * width)
+    if abs(found - channels * width) > 1e-6 or found < 1:
+        raise ConfigError(
+            f"channels: {channels}, of which a cell with width {width_name(width)} would have "
+            f"{channels * width:g}; expected a number that gives whole ones"
+        )
+    return found
+
+
+def build_entries(
+    inputs: Sequence[Input], outer: int, inner: int, *, always: bool = False
+) -> nn.ModuleDict:
+    """Build what brings each input of a cell from the channels around it to those of its nodes;
+    nothing where they are equal, unless ``always``."""
+    layers = nn.ModuleDict()
+    for each in inputs if always or inner != outer else ():
+        layers[module_key(each.name)] = build_entry(outer, inner)
+    return layers
+
+
+def build_entry(outer: int, inner: int) -> nn.Sequential:
+    """Build ReLU, 1x1 convolution and normalisation: (B, outer, H, W) -> (B, inner, H, W)."""
+    return nn.Sequential(nn.ReLU(), _conv_1x1(outer, inner), nn.BatchNorm2d(inner))
 
 
 def _conv_1x1(in_channels: int, out_channels: int) -> nn.Conv2d:

@@ -16,7 +16,7 @@ HISTORY = "arch_history.npz"
 """Name of the file in the folder of a search."""
 
 PARAMETER_KINDS = ("alpha", "beta", "gamma")
-"""The architecture parameters: of operations, of edges, of combine rules."""
+"""The architecture parameters: of operations, of edges, of combine rules and widths."""
 
 
 def history_entry(
@@ -51,8 +51,8 @@ def save_history(folder: Path, history: list[dict[str, Any]]) -> None:
     """Write the architecture parameters after each epoch into the folder of a search.
 
     The file holds ``epoch`` (T,) and per cell ``alpha.CELL`` (T, edges, operations) and, with edge
-    normalisation, ``beta.CELL`` (T, edges), and ``gamma.CELL`` (T, nodes, rules) where nodes
-    choose their combine rule.
+    normalisation, ``beta.CELL`` (T, edges), and ``gamma.CELL`` (T, nodes and widths, rules) where
+    nodes choose their combine rule or cells their width.
     """
     whole = io.BytesIO()
     np.savez_compressed(whole, **history_arrays(history))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
-from nasface.arch.genotype import Genotype
+from nasface.arch.genotype import CellGene, Genotype
 from nasface.arch.isomorphism import edit_distance, same_cells, shared_edges
 
 
@@ -34,5 +34,13 @@ def stability(genotypes: Sequence[Genotype]) -> Stability | None:
 
 
 def _edits(first: Genotype, second: Genotype) -> int:
-    cells = first.cells.items()
-    return sum(edit_distance(cell, second.cells[name]).edits for name, cell in cells)
+    names = first.cells.keys() | second.cells.keys()
+    return sum(_edits_of_cell(first.cells.get(n), second.cells.get(n)) for n in sorted(names))
+
+
+def _edits_of_cell(first: CellGene | None, second: CellGene | None) -> int:
+    """Edits of a cell; all of it where one of the genotypes has left it out."""
+    if first is not None and second is not None:
+        return edit_distance(first, second).edits
+    graphs = (each.to_networkx() for each in (first, second) if each is not None)
+    return sum(graph.order() + graph.size() for graph in graphs)

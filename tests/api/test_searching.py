@@ -10,10 +10,12 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, Notes, StopAfter, write_tiny
 
 import nasface
 from nasface.annotations.records import AnnotatedDataset
+from nasface.arch.io import check_membership
 from nasface.engine.derive import load_history
 from nasface.engine.search import SearchConfig, run_search
 from nasface.errors import ConfigError
 from nasface.io.settings import load_config
+from nasface.nas.sampling import random_genotype
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
 
@@ -151,3 +153,25 @@ def test_arguments_that_do_not_fit(
     with pytest.raises(ConfigError) as error:
         nasface.search("autofem-fpn", images, **settings)
     assert message in str(error.value)
+
+
+def test_widths_are_searched_trained_evaluated_exported_and_drawn(
+    images: AnnotatedDataset, tmp_path: Path
+) -> None:
+    space = nasface.load_search_space("autofem2", levels="3-5", nodes=2, width="any")
+    model = replace(DETECTOR, levels=(3, 4, 5))
+    found = nasface.search(space, images, **{**SETTINGS, "model": model}).genotype
+    check_membership(found)
+    # What was found may have no narrow cell, or all of them.
+    narrow = replace(random_genotype(space, 0).cells["cpm_c3"], width=0.5)
+    genotype = replace(found, cells={"fpn": found.cells["fpn"], "cpm_c3": narrow})
+    detector = nasface.create_detector(model, genotype, device="cpu")
+    training = {key: SETTINGS[key] for key in ("augment", "optimizer", "batch_size")}
+    nasface.train(detector, images, epochs=1, **training)
+    detector.save(tmp_path / "w.safetensors")
+    again = nasface.load_detector(tmp_path / "w.safetensors", device="cpu")
+    assert again.genotype == genotype
+    assert again.evaluate(images).ap is not None
+    for name in ("face.onnx", "face.py"):
+        assert again.export(tmp_path / name).relative < 1e-4
+    assert "cpm_c3 (stride 8, width 0.5)" in nasface.draw(genotype).svg

@@ -14,6 +14,7 @@ from nasface.arch.genotype import CellGene, EdgeGene, Genotype, NodeGene, SpaceR
 from nasface.arch.io import check_membership, load_genotype, load_search_space
 from nasface.errors import SpecError
 from nasface.nas.derive import derive
+from nasface.nas.sampling import random_genotype as sampled
 
 
 def random_genotype(seed: int, space: str = "darts") -> Genotype:
@@ -146,3 +147,27 @@ def test_what_does_not_belong() -> None:
     )
     projected = replace(gene, projection="conv")
     fails(replace(genotype, cells={**genotype.cells, "normal": projected}), "projection, residual")
+
+
+def test_a_width_and_a_cell_left_out_by_hand() -> None:
+    space = load_search_space("autofem2", levels="3-5", width="any")
+    derived = (sampled(space, seed) for seed in range(20))
+    genotype = next(each for each in derived if {"cpm_c3", "cpm_c4"} <= each.cells.keys())
+    wide = replace(genotype.cells["cpm_c3"], width=1.0)
+    first = replace(genotype, cells={**genotype.cells, "cpm_c3": wide})
+    narrow = replace(wide, width=0.25)
+    second = replace(genotype, cells={**genotype.cells, "cpm_c3": narrow})
+    assert diff(first, second).differences == (
+        Difference("second", "cpm_c3.outputs", "width 0.25"),
+    )
+    check_membership(second)
+    other = replace(genotype, cells={**genotype.cells, "cpm_c3": replace(wide, width=0.3)})
+    with pytest.raises(SpecError, match=r"cells.cpm_c3: width: 0.3 is no candidate; expected 1"):
+        check_membership(other)
+    cells = {name: gene for name, gene in first.cells.items() if name != "cpm_c4"}
+    less = diff(first, replace(first, cells=cells)).differences
+    assert {each.side for each in less} == {"first"}
+    check_membership(replace(first, cells=cells))
+    cells.pop("fpn")
+    with pytest.raises(SpecError, match="cell 'fpn' of autofem2 is missing"):
+        check_membership(replace(first, cells=cells))

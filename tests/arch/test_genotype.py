@@ -20,8 +20,9 @@ from nasface.arch.genotype import (
     repeat,
 )
 from nasface.arch.graph import Input
-from nasface.arch.io import load_genotype
+from nasface.arch.io import load_genotype, parse_genotype
 from nasface.errors import SpecError
+from nasface.io.yaml import to_yaml
 
 GENE = CellGene(
     inputs=(Input("x", 2),),
@@ -137,3 +138,19 @@ def test_it_is_saved_as_yaml_and_replaced_only_when_asked(tmp_path: Path) -> Non
     with pytest.raises(SpecError, match=r"mine.json: expected a .yaml file"):
         mine.save(tmp_path / "mine.json")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_width_is_written_where_it_is_not_1() -> None:
+    """Genotypes without narrow cells are the texts that they were before there were any."""
+    text = to_yaml(genotype(c=GENE))
+    assert "width" not in text
+    assert parse_genotype(text, "here").cells["c"].width == 1
+    narrow = genotype(c=replace(GENE, width=0.5))
+    assert "width: 0.5" in to_yaml(narrow)
+    assert parse_genotype(to_yaml(narrow), "here") == narrow
+    assert str(narrow.cells["c"]).endswith("width 0.5")
+    for width in (0.0, -0.5, 1.25):
+        with pytest.raises(SpecError, match="width"):
+            replace(GENE, width=width)
+    with pytest.raises(SpecError, match="width: narrower nodes need a projection back"):
+        replace(GENE, projection="none", width=0.5)

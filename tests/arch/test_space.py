@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,3 +174,85 @@ def test_candidates_of_the_context_cells_by_hand() -> None:
     assert len(space.cells) == 6
     for name in space.cells:
         assert sum(len(columns) for columns in space.candidates(name)) == 8 * 21
+
+
+def narrow(**changes: Any) -> dict[str, Any]:
+    """Cell c whose width is given, beside cell d that always stays."""
+    cell = {
+        "inputs": [{"name": "x", "level": 2}],
+        "dense": {"nodes": 2, "keep": 1},
+        "output": {"rule": "cat-leaf"},
+    }
+    cells = {"c": {**cell, **changes}, "d": cell}
+    return {"format": 1, "name": "narrow", "operations": ["skip", "sep_3x3"], "cells": cells}
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (1, (1.0,)),
+        (0.5, (0.5,)),
+        ([1, 0.25, 0], (1.0, 0.25, 0.0)),
+        ("any", (1.0, 0.5, 0.25)),
+    ],
+)
+def test_widths_are_read_and_kept(width: Any, expected: tuple[float, ...], tmp_path: Path) -> None:
+    space = space_of(narrow(width=width))
+    assert space.cells["c"].widths == expected
+    assert space.searched_widths("c") == ({"c": expected} if len(expected) > 1 else {})
+    space.save(tmp_path / "again.yaml")
+    again = load_search_space(tmp_path / "again.yaml")
+    assert again.cells == space.cells
+    assert (again.digest == space_of(narrow()).digest) == (width == 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"width": []}, "expected one or more shares, all different"),
+        ({"width": [0.5, 0.5]}, "expected one or more shares, all different"),
+        ({"width": 1.5}, "expected shares of the channels up to 1"),
+        ({"width": [1, -0.5]}, "expected shares of the channels up to 1"),
+        ({"width": 0}, "and one above 0"),
+        ({"width": "half"}, "width"),
+        ({"width": True}, "width"),
+        (
+            {"width": 0.5, "output": {"rule": "cat-all", "projection": "none"}},
+            "narrower nodes need a projection back",
+        ),
+        (
+            {
+                "width": [1, 0],
+                "dense": None,
+                "nodes": [
+                    {"name": "a", "level": 3, "edges": [{"source": "x", "transform": "down2"}]}
+                ],
+            },
+            r"width: 0 passes on the input of each output level \[3\], inputs are at \[2\]",
+        ),
+    ],
+)
+def test_widths_that_cannot_be_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        space_of(narrow(**changes))
+
+
+def test_one_cell_has_to_stay() -> None:
+    document = narrow(width=[1, 0])
+    document["cells"]["d"]["width"] = [0, 1]
+    with pytest.raises(SpecError, match="cells: width 0 may leave out each of them"):
+        space_of(document)
+
+
+def test_the_digests_of_spaces_did_not_change_when_cells_got_a_width() -> None:
+    """They stand in genotypes."""
+    known = {
+        "autofem": "217bfd23541a",
+        "autofem-cpm": "15830bbd0461",
+        "autofem-fpn": "c3f7958bba46",
+        "autofem2": "c995e80b5e98",
+        "autofem2-cpm": "7fdaaeebb9e9",
+        "autofem2-fpn": "cce5a7eca8d6",
+        "darts": "ace4dd2989af",
+    }
+    assert {name: load_search_space(name).digest for name in known} == known

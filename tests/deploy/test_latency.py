@@ -34,6 +34,15 @@ def test_every_part_of_a_space_is_built_at_its_size() -> None:
         assert out.shape == (1, 8, part.height, part.width), part
 
 
+def test_parts_of_narrow_cells_lead_in_and_out() -> None:
+    space = load_search_space("autofem2-cpm", levels="3-5", nodes=2, width="any")
+    for part in space_parts(space, 8, (96, 64)):
+        module, shapes = build_part(part)
+        out = module.eval()(*[torch.randn(shape) for shape in shapes])
+        assert out.shape == (1, part.outputs or part.channels, part.height, part.width), part
+        assert {shape[1] for shape in shapes} == {part.channels}
+
+
 def test_copies_have_inputs_of_their_own() -> None:
     x = torch.arange(6.0)
     first, second = (build_part(LatencyPart("combine", "sum", 1, 1, 1, inputs=2))[0] for _ in "ab")

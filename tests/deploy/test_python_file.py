@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from strategies import CHANNELS, features, random_choices, spaces
 from tiny import DETECTOR, write_lively_weights
 
-from nasface.arch.io import parse_genotype
+from nasface.arch.io import load_search_space, parse_genotype
 from nasface.arch.space import SearchSpace
 from nasface.cli.main import main
 from nasface.deploy.config import ExportConfig
@@ -32,6 +32,7 @@ from nasface.inference.predict import InferenceConfig, detect
 from nasface.io.yaml import to_yaml
 from nasface.models import released_models, weights_path
 from nasface.nas.derive import derive
+from nasface.nas.sampling import random_genotype
 from nasface.nn.blocks import channels_last
 from nasface.nn.cell import FixedCell
 
@@ -139,12 +140,13 @@ def test_it_runs_where_there_is_no_nasface(tmp_path: Path, capsys: Output) -> No
 
 
 @settings(deadline=None, max_examples=40)
-@given(space=spaces(), seed=st.integers(0, 99), narrow=st.booleans())
-def test_any_cell_is_written_out(space: SearchSpace, seed: int, narrow: bool) -> None:
+@given(spaces(), st.integers(0, 99), st.booleans(), st.sampled_from([1.0, 0.5]))
+def test_any_cell_is_written_out(space: SearchSpace, seed: int, dense: bool, width: float) -> None:
     alphas, betas = random_choices(space, seed, ties=False)
-    for name, gene in derive(space, alphas, betas, name="random").cells.items():
-        bottleneck = CHANNELS // 4 if narrow and gene.projection != "none" else None
-        cell = FixedCell(gene, CHANNELS, bottleneck).eval()
+    for name, wide in derive(space, alphas, betas, name="random").cells.items():
+        projected = wide.projection != "none"
+        gene = replace(wide, width=width if projected else 1.0)
+        cell = FixedCell(gene, CHANNELS, bottleneck=dense and projected).eval()
         for norm in (each for each in cell.modules() if isinstance(each, torch.nn.BatchNorm2d)):
             torch.nn.init.uniform_(norm.weight, 0.5, 2)
             torch.nn.init.normal_(norm.bias)
@@ -196,3 +198,16 @@ def test_words_of_the_language_and_names_of_the_file_are_no_trouble(tmp_path: Pa
     renamed_loaded = LoadedDetector(detector, DETECTOR, genotype, {})
     worst = export_python(renamed_loaded, tmp_path / "face.py", ExportConfig())
     assert worst.relative == 0
+
+
+def test_narrow_cells_and_cells_left_out_give_the_same_bits(tmp_path: Path) -> None:
+    space = load_search_space("autofem2", nodes=2, width="any")
+    genotype = random_genotype(space, 1)
+    assert {gene.width for gene in genotype.cells.values()} == {1.0, 0.5, 0.25}
+    assert len(genotype.cells) < len(space.cells)
+    for form in ("separable", "dense"):
+        config = replace(DETECTOR, channels=16, context=form)
+        detector = channels_last(build_detector(config, genotype).eval())
+        folder = tmp_path / form
+        folder.mkdir()
+        check_file(LoadedDetector(detector, config, genotype, {}), folder)

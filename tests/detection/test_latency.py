@@ -26,11 +26,14 @@ DETECTOR = DetectorConfig(channels=8, levels=(3, 4, 5))
 SIZE = (96, 64)
 
 
-def table_of(space_name: str = "autofem2", factor: float = 1.0) -> LatencyTable:
+def table_of(
+    space_name: str = "autofem2", factor: float = 1.0, **parameters: str | int
+) -> LatencyTable:
     """Every operation takes as many milliseconds as its map has rows, the trunk 100."""
-    space = load_search_space(space_name, levels="3-5")
+    space = load_search_space(space_name, {"levels": "3-5", **parameters})
     parts = [trunk_part(DETECTOR, SIZE), *space_parts(space, 8, SIZE)]
-    times = {"trunk": 100.0, "operation": 1.0, "transform": 0.5, "combine": 0.25, "projection": 0.0}
+    times = {"trunk": 100.0, "operation": 1.0, "transform": 0.5, "combine": 0.25}
+    times |= {"entry": 0.0, "projection": 0.0}
     entries = tuple(
         LatencyEntry(p, times[p.kind] * (1 if p.kind == "trunk" else p.height)) for p in parts
     )
@@ -61,6 +64,44 @@ def test_the_parts_of_a_space_hold_those_of_its_genotypes() -> None:
         assert table.predict(genotype) == pytest.approx(100 + cells)
         doubled = replace(table, factor=2.0)
         assert doubled.predict(genotype) == pytest.approx(100 + 2 * cells)
+
+
+def test_parts_of_a_narrow_cell_by_hand() -> None:
+    """From 8 channels to 2 and back; other cells have the parts that they had."""
+    space = load_search_space("autofem2-cpm", levels="3-5", nodes=2, width="any")
+    genotype = random_genotype(space, 0)
+    cell = replace(genotype.cells["cpm_c4"], width=0.25)
+    parts = list(genotype_parts(replace(genotype, cells={"cpm_c4": cell}), 8, SIZE))
+    entry, *nodes, projection = parts
+    assert (entry.kind, entry.channels, entry.outputs) == ("entry", 8, 2)
+    assert (projection.kind, projection.channels, projection.outputs) == ("projection", 2, 8)
+    assert {(part.channels, part.outputs) for part in nodes} == {(2, 0)}
+    table = table_of("autofem2-cpm", nodes=2, width="any")
+    for seed in range(10):  # which raises an error where a part was not measured
+        assert table.predict(random_genotype(space, seed)) > 100
+
+
+def test_the_penalty_by_latency_follows_the_width() -> None:
+    """Each operation takes 1 ms a row, the way into a narrow cell 2 and the way out 3."""
+    space = load_search_space("autofem2", levels="3-5", nodes=2, width="any")
+    parts = [trunk_part(DETECTOR, SIZE), *space_parts(space, 8, SIZE)]
+    times = {"operation": 1, "entry": 2, "projection": 3, "trunk": 0, "transform": 0, "combine": 0}
+    entries = tuple(LatencyEntry(p, float(times[p.kind] * p.height)) for p in parts)
+    table = LatencyTable(1, "torch", "here", 1, SIZE, DETECTOR, entries)
+    penalty = detector_cost_penalty(DETECTOR, space, (64, 96), table)
+    parameters = ArchitectureParameters(space)
+    for alpha in parameters.alpha.values():
+        alpha.data[:] = 0
+        alpha.data[:, space.operations.index("dense_3x3")] = 1e6
+    rules = parameters.tables["cpm_c3"].rules
+    found = {}
+    for width in ("1", "0.5", "0.25", "0"):
+        parameters.gamma["cpm_c3"].data[:] = 0
+        parameters.gamma["cpm_c3"].data[:, rules.names.index(width)] = 1e6
+        found[width] = float(penalty.expected(parameters).detach())
+    # n1 and n2 keep 1 and 2 edges, on maps of 8, 4 and 2 rows
+    assert found["1"] - found["0"] == pytest.approx((3 + 3) * (8 + 4 + 2))
+    assert found["0.5"] == found["0.25"] == pytest.approx(found["1"] + 2 * (8 + 4 + 2))
 
 
 def test_resampled_edges_cost_both_parts() -> None:

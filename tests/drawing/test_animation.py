@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_search_space
 from nasface.drawing.animation import draw_frames, frame_pictures
 from nasface.nas.derive import derive
+from nasface.nas.sampling import random_genotype
 
 SPACE = load_search_space("darts", {"nodes": 2, "keep": 1})
 CELL = "normal"
@@ -62,3 +64,26 @@ def test_strip_leaves_out_what_did_not_change(tmp_path: Path) -> None:
     assert f"epoch 2: {CELL}" not in text
     assert f"epoch 3: {CELL}" in text
     assert text.count(">n1</text>") == 2
+
+
+def test_a_cell_that_is_left_out_leaves_its_place_empty(tmp_path: Path) -> None:
+    space = load_search_space("autofem2", levels="3-5", nodes=2, width="any")
+    epochs = [random_genotype(space, seed, name=f"epoch {seed}") for seed in range(6)]
+    frames = frame_pictures(epochs)
+    titles = [[cell.title for cell in frame] for frame in frames]
+    for genotype, frame in zip(epochs, frames, strict=True):
+        for cell in frame:
+            gene = genotype.cells.get(cell.name)
+            assert bool(cell.vertices) == bool(cell.arrows) == (gene is not None)
+            if gene is None:
+                assert cell.title == f"{cell.name} (left out)"
+            else:
+                assert (f"width {gene.width:g})" in cell.title) == (gene.width != 1)
+    assert any("left out" in each for of_epoch in titles for each in of_epoch)
+    assert any("width 0.25" in each for of_epoch in titles for each in of_epoch)
+    cells = {name: gene for name, gene in epochs[0].cells.items() if name != "cpm_c4"}
+    assert "cpm_c4" in epochs[0].cells
+    for shown in ([epochs[0], replace(epochs[0], cells=cells)], epochs):
+        for suffix in (".gif", ".svg"):
+            path = draw_frames(shown, tmp_path / f"cell{suffix}", cells=["cpm_c4"])
+            assert path.stat().st_size > 0

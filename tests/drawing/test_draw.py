@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,12 @@ def test_a_notebook_without_graphviz_shows_text(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(nasface, "draw", missing)
     assert load_genotype("darts_v1")._repr_svg_() is None
+
+
+def test_the_width_of_a_narrow_cell_is_in_its_title() -> None:
+    genotype = tiny_genotype("autofem-cpm")
+    narrow = replace(genotype.cells["cpm_c3"], width=0.5)
+    assert "cpm_c3 (stride 8)" in draw(genotype).svg
+    drawn = draw(replace(genotype, cells={**genotype.cells, "cpm_c3": narrow}))
+    assert "cpm_c3 (stride 8, width 0.5)" in drawn.svg
+    assert "cpm_c4 (stride 16)" in drawn.svg

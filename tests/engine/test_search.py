@@ -11,7 +11,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, write_tiny
 
 from nasface.arch.io import load_genotype
 from nasface.detection.backbones.registry import BACKBONES
-from nasface.engine.derive import DeriveConfig, derive_run
+from nasface.engine.derive import DeriveConfig, derive_run, load_history
 from nasface.engine.distributed.world import World
 from nasface.engine.estimate import estimate_search
 from nasface.engine.job import RunContext
@@ -127,6 +127,27 @@ def test_a_search_whose_operations_grow_goes_on_the_same(
     assert search.model.neck.partial == 1
     # Memory is that of the widest, from the start.
     assert before.activations_mb == search.footprint().activations_mb
+
+
+def test_a_search_of_widths_goes_on_the_same(config: SearchConfig, tmp_path: Path) -> None:
+    widths: dict[str, bool | int | str] = {"nodes": 2, "levels": "3-5", "width": "any"}
+    detector = replace(DETECTOR, levels=(3, 4, 5))
+    searching = replace(config, space="autofem2", parameters=widths, detector=detector)
+    whole, out = tmp_path / "whole" / "search", tmp_path / "stopped" / "search"
+    assert run_search(searching, whole, Silent()).finished
+    assert not run_search(searching, out, StopAfter(3)).finished
+    assert run_search(searching, out, Silent(), resume=True).finished
+    for name in ("metrics.jsonl", "genotype.yaml", "decisions.json"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes(), name
+    one, other = (load_checkpoint(run / "checkpoint.pt", "search") for run in (out, whole))
+    assert all(torch.equal(value, other["model"][key]) for key, value in one["model"].items())
+    genotype = load_genotype(out / "genotype.yaml")
+    assert genotype == derive_run(DeriveConfig(run=str(out)), genotype.name)
+    rows = json.loads((out / "decisions.json").read_text())
+    chosen = [(row["cell"], row["node"]) for row in rows if row["what"] == "width"]
+    assert chosen == [(f"cpm_c{level}", "width") for level in (3, 4, 5)]
+    assert len(load_history(out).genotypes()) == 3
+    assert load_history(out).genotypes()[-1].cells == genotype.cells
 
 
 def test_a_finished_run_is_not_overwritten(finished: Path, config: SearchConfig) -> None:

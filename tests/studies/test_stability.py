@@ -37,3 +37,15 @@ def test_one_genotype_says_nothing() -> None:
     assert stability([]) is None
     assert stability([genotype]) is None
     assert stability([genotype, genotype]) == Stability(0, 1, 1)
+
+
+def test_a_cell_that_one_genotype_leaves_out_counts_as_a_whole() -> None:
+    """Of two nodes with an edge each: an input, two nodes, an output; edges of nodes and leaves."""
+    space = load_search_space("autofem2", levels="3-5", nodes=2, keep=1)
+    genotype = random_genotype(space, 0)
+    cells = {name: gene for name, gene in genotype.cells.items() if name != "cpm_c4"}
+    found = stability([genotype, replace(genotype, cells=cells)])
+    assert found is not None
+    leaves = len(genotype.cells["cpm_c4"].outputs[0].sources)
+    assert found.edit_distance == 4 + 2 + leaves
+    assert found.same_cells == 3 / 4
