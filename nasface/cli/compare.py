@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from nasface.cli.compare_models import estimate_models_plan, run_models_plan
-from nasface.cli.console import console_progress, print_json, print_table, say
+from nasface.cli.console import console_progress, count_of, print_json, print_table, say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
 from nasface.presets import preset_path
@@ -174,7 +174,7 @@ def _estimate(plan: StudySpec, command: CompareCommand) -> int:
     )
     say(
         f"time       about {duration(total)} with --workers {workers}, if each of them has "
-        f"{plan.threads} core(s) to itself; the start of each run takes some seconds more"
+        f"{count_of(plan.threads, 'core')} to itself; the start of each run takes some seconds more"
     )
     for each in powers:
         say(

@@ -37,6 +37,11 @@ def say(text: str) -> None:
     out.print(text, soft_wrap=True)
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 face`` or ``3 faces``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def print_json(value: Any) -> None:
     """Print figures for a program; nothing else goes to standard output."""
     sys.stdout.write(to_json(value) + "\n")

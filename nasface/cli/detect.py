@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from nasface.api.detecting import detect_files
-from nasface.cli.console import console_progress, print_json, say
+from nasface.cli.console import console_progress, count_of, print_json, say
 from nasface.cli.detail import detail
 from nasface.cli.options import parse
 from nasface.engine.detect import LEFT_OUT, SHEET, DetectConfig
@@ -61,7 +61,8 @@ def run(arguments: Sequence[str]) -> int:
     else:
         if detail() == "verbose":
             say(f"engine     {found.engine}")
-        say(f"{found.total} faces in {len(found.faces)} images, {len(found.unread)} left out")
+        faces, images = count_of(found.total, "face"), count_of(len(found.faces), "image")
+        say(f"{faces} in {images}, {len(found.unread)} left out")
         if found.unread or found.notes:
             say(f"left out   {out / LEFT_OUT}")
         if found.shown:

@@ -117,8 +117,11 @@ def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[
     known = _words(command)
     written = [each.partition("=")[0].replace("_", "-") for each in arguments]
     strange = next((each for each in written if each[:2] == "--" and each not in known), "")
-    if said.startswith("Missing") and (near := _meant(strange, command, verb)):
-        return f"Unrecognized options: {strange}{near}"
+    if said.startswith("Missing"):
+        near = _meant(strange, command, verb)
+        if near:
+            return f"Unrecognized options: {strange}{near}"
+        return f"something is missing; {_usage(command, verb)}"
     if choice := re.match(r"invalid choice '(.*?)' .*Expected one of \((.*)\)", said):
         return said.rstrip(".") + did_you_mean(choice[1], re.findall(r"'([^']*)'", choice[2]))
     return said
@@ -131,10 +134,7 @@ def _meant(word: str, command: type[Any], verb: str) -> str:
     positionals = [each for each in every if each.is_positional]
     bare = [f"--{text}" for each in positionals for text in (each.name, each.value.lower())]
     if positionals and word in (*bare, *_USUAL):
-        required = [each for each in every if not (each.default or each.is_positional)]
-        words = [each.value for each in positionals]
-        words += [f"{each.word} {each.value}".rstrip() for each in required]
-        return f"; usage: nasface {verb} {' '.join(words)}"
+        return f"; {_usage(command, verb)}"
     known = _words(command)
     last = {f"--{each.removeprefix('--').rpartition('.')[2]}": each for each in reversed(known)}
     current = current_words(word)
@@ -144,6 +144,15 @@ def _meant(word: str, command: type[Any], verb: str) -> str:
         return f"; did you mean {last[word]!r}?"
     near = did_you_mean(word, known) or did_you_mean(word, last)
     return re.sub(r"'(--.*)'", lambda found: repr(last.get(found[1], found[1])), near)
+
+
+def _usage(command: type[Any], verb: str) -> str:
+    """The arguments without an option, and the options that have to be there."""
+    every = list(options(command))
+    words = [each.value for each in every if each.is_positional]
+    required = [each for each in every if not (each.default or each.is_positional)]
+    words += [f"{each.word} {each.value}".rstrip() for each in required]
+    return f"usage: nasface {verb} {' '.join(words)}"
 
 
 def _words(command: type[Any]) -> list[str]:

@@ -12,7 +12,7 @@ from nasface.deploy.parity import ParityDifference, ReportProgress
 from nasface.deploy.python_source.file import export_python
 from nasface.deploy.torch_export import export_program
 from nasface.detection.checkpoint import LoadedDetector
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, one_of
 from nasface.inference.onnx_runtime import Outputs
 from nasface.optional import require
 from nasface.registry import Registry
@@ -78,7 +78,12 @@ def export_format(path: Path) -> ExportFormat:
     Raises:
         ConfigError: if there is none of its suffix.
     """
-    return FORMATS.find(path.suffix, str(path))
+    if path.suffix not in FORMATS:
+        raise ConfigError(
+            f"{path}: unknown export format {path.suffix!r}; expected "
+            f"{one_of(path.suffix, FORMATS)}; other runtimes have a folder each: --to NAME"
+        )
+    return FORMATS[path.suffix]
 
 
 def write_export(

@@ -8,15 +8,19 @@ over ``--draws`` draws of the images with replacement, the same for all files.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import nasface
-from nasface.annotations.detections import ScoredBoxes
+from nasface.annotations.detections import NOTHING, ScoredBoxes
 from nasface.annotations.records import AnnotatedDataset
-from nasface.metrics.average_precision import average_precision_by_height
+from nasface.arrays import Floats
+from nasface.metrics.average_precision import area_under_envelope, labelled
+
+Labelled = tuple[NDArray[np.int8], Floats, int]
 
 BANDS = {
     "all": (0.0, np.inf),
@@ -37,47 +41,52 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     images = nasface.read_dataset(options.data, split="val")
+    inference = {"longer_side": options.longer_side}
     found = [
-        nasface.evaluate(
-            nasface.load_detector(file, device="cpu"),
-            images,
-            inference={"longer_side": options.longer_side},
-        ).detections
+        labels_of(images, nasface.evaluate(file, images, inference=inference).detections)
         for file in options.files
     ]
-    chosen = np.arange(len(images))
-    whole = [figures(images, each, chosen) for each in found]
-    drawn = []
+    every = np.arange(len(images))
     random = np.random.default_rng(0)
-    for _ in range(options.draws):
-        chosen = random.integers(0, len(images), len(images))
-        drawn.append([figures(images, each, chosen) for each in found])
-    spread = np.array(drawn)
+    draws = [random.integers(0, len(images), len(images)) for _ in range(options.draws)]
     print(f"| faces | number | {' | '.join(options.files)} |{' difference |' * (len(found) - 1)}")
     print(f"|{' --- |' * (2 * len(found) + 1)}")
-    for at, (name, (low, high)) in enumerate(BANDS.items()):
-        heights = [each.boxes_M4[each.valid_M] @ (0, -1, 0, 1) for each in images]
-        number = sum(int(((low <= each) & (each < high)).sum()) for each in heights)
-        cells = [f"{each[at]:.4f}" for each in whole]
+    for name in BANDS:
+        whole = [figure(each[name], every) for each in found]
+        spread = np.array([[figure(each[name], draw) for each in found] for draw in draws])
+        cells = [f"{value:.4f}" for value in whole]
         for other in range(1, len(found)):
-            differences = spread[:, other, at] - spread[:, 0, at]
-            least, most = np.quantile(differences, (0.025, 0.975))
-            middle = whole[other][at] - whole[0][at]
-            cells.append(f"{middle:.3f} [{least:.3f}, {most:.3f}]")
-        print(f"| {name} | {number} | {' | '.join(cells)} |")
+            low, high = np.quantile(spread[:, other] - spread[:, 0], (0.025, 0.975))
+            cells.append(f"{whole[other] - whole[0]:.3f} [{low:.3f}, {high:.3f}]")
+        number = sum(faces for _, _, faces in found[0][name])
+        print(f"| {name} | {number} | {' | '.join(cells)} |", flush=True)
 
 
-def figures(
-    images: AnnotatedDataset, found: Mapping[str, ScoredBoxes], chosen: np.ndarray
-) -> list[float]:
-    """AP of each band over the images with these numbers."""
-    picked = [images[int(at)] for at in chosen]
-    by_height = average_precision_by_height(
-        [found[each.name] for each in picked],
-        [(each.boxes_M4, ~each.valid_M) for each in picked],
-        bands=BANDS,
-    )
-    return [each.ap for each in by_height.values()]
+def labels_of(
+    images: AnnotatedDataset, found: Mapping[str, ScoredBoxes]
+) -> dict[str, list[Labelled]]:
+    """Labels and scores of the detections of each image, and its faces, for each band."""
+    result: dict[str, list[Labelled]] = {}
+    for name, (low, high) in BANDS.items():
+        result[name] = []
+        for image in images:
+            detections = found.get(image.name, NOTHING)
+            heights = image.boxes_M4[:, 3] - image.boxes_M4[:, 1]
+            ignored = ~image.valid_M | (heights < low) | (heights >= high)
+            labels = labelled(*detections, image.boxes_M4, ignored, 0.5)
+            result[name].append((labels, detections.scores_N, int((~ignored).sum())))
+    return result
+
+
+def figure(images: Sequence[Labelled], chosen: NDArray[np.int64]) -> float:
+    """AP over the images with these numbers."""
+    picked = [images[at] for at in chosen]
+    labels = np.concatenate([labels for labels, _, _ in picked])
+    scores = np.concatenate([scores for _, scores, _ in picked])
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(labels[order][labels[order] >= 0], dtype=np.int64)
+    precision = hits / np.arange(1, len(hits) + 1)
+    return area_under_envelope(hits / sum(faces for _, _, faces in picked), precision)
 
 
 if __name__ == "__main__":

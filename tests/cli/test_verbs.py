@@ -275,7 +275,9 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
         ("train --epochs x --out x", "Error parsing --epochs"),
         ("train --optimizer.lr nan --out x", "optimizer: lr: is nan, expected a finite number"),
         ("train --detector.channels 1 --out x", "channels 1"),
-        ("compare", "Missing from nasface compare: PATH"),
+        ("compare", "nasface compare: something is missing; usage: nasface compare PLAN"),
+        ("convert A", "usage: nasface convert DATA OUT --to "),
+        ("train", "usage: nasface train --out FOLDER"),
         ("genotype show a b", "Unrecognized options: b"),
     ],
 )
