@@ -1,6 +1,8 @@
 """Detecting without weights of one's own."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +85,10 @@ def test_models_lists_what_is_released(capsys: Output) -> None:
 def test_an_unknown_model_is_answered_with_the_nearest(capsys: Output) -> None:
     assert main(["detect", "--model", "asfd-nanno", "x.jpg"]) == 2
     assert "did you mean 'asfd-nano'" in capsys.readouterr().err
+
+
+def test_python_runs_the_commands_as_a_module() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "nasface", "--version"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split()[-1] == nasface.__version__

@@ -52,7 +52,7 @@ async function detect(source, width, height) {
   return { source: kept, width, height, boxes, scores: Array.from(found.scores.data), milliseconds };
 }
 
-/** Draw and list what is shown, from the least score that the slider says. */
+/** Draw and list what is shown, from the score threshold of the slider on. */
 function show() {
   const least = Number(element("threshold").value);
   element("shown-threshold").textContent = least.toFixed(2);
