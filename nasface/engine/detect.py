@@ -162,7 +162,7 @@ class Finder:
                 name = self._free_name(f"{at:05d}_{path.stem}")
                 write = partial(write_image, self.folder.path / f"{name}.jpg")
                 drawing.do(self._look(label, picture.image, write))
-                progress.advance({"faces": len(self.found.faces[label])})
+                progress.advance({"faces": self.found.total})
 
     def video(self, name: str, progress: Progress, stop: StopRequest) -> None:
         """Go through a video, camera or stream, and write it with its faces drawn; one that cannot

@@ -47,7 +47,7 @@ def detect_images(
             found[each.name] = scored_boxes(detect(detector, image, inference))
             if folder is not None:
                 write_detections(folder, each.name, found[each.name])
-        progress.advance({"faces": len(found[each.name].scores_N)})
+        progress.advance()
     return found
 
 
