@@ -56,7 +56,8 @@ class Video:
         else:
             if not is_stream(name) and not os.path.isfile(name):
                 raise DataError(f"{name}: does not exist, expected a video")
-            self.capture = cv2.VideoCapture(name)
+            # A relative name such as 12:30.mp4 would be taken for an address.
+            self.capture = cv2.VideoCapture(name if is_stream(name) else os.path.abspath(name))
         if not self.capture.isOpened():
             raise DataError(f"{self.name}: OpenCV cannot open it as a video")
         self.frames = max(0, int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -120,7 +121,7 @@ class VideoFile:
         if width % 2 or height % 2:
             backend, code = cv2.CAP_OPENCV_MJPEG, cv2.VideoWriter.fourcc(*"MJPG")
             self.path = self.path.with_suffix(".avi")
-        name = str(draft_path(self.path))
+        name = os.path.abspath(draft_path(self.path))
         writer = cv2.VideoWriter(name, backend, code, self.rate, (width, height))
         if not writer.isOpened():
             raise DataError(f"{self.path}: OpenCV cannot write a video there")

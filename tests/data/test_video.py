@@ -1,3 +1,5 @@
+import os
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,20 @@ def test_frames_come_back_in_their_order(tmp_path: Path) -> None:
         assert frame.shape == (48, 64, 3)
         # Compression blurs the colours a little.
         assert np.abs(frame.mean((0, 1)) - (40 * at, 100, 200 - 40 * at)).max() < 12
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names cannot be on Windows")
+def test_relative_names_that_look_like_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("12:30.mp4", "file:a.mp4", "concat:a.mp4"):
+        file = VideoFile(Path(name), 10.0)
+        for _ in range(3):
+            file.append(np.zeros((48, 64, 3), np.uint8))
+        file.close()
+        with closing(Video(name)) as video:
+            assert len(list(video)) == 3
 
 
 def test_what_is_no_video(tmp_path: Path) -> None:
