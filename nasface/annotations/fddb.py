@@ -61,7 +61,8 @@ def read_fddb_truth(root: Path) -> list[FddbImage]:
     for fold, path in _fold_files(root):
         text = read_text(path, DataError, _WHAT)
         for written, rows, place in _blocks(text, str(path), (ELLIPSE,)):
-            name = with_suffix(written.removeprefix("originalPics/"))
+            plain = written.replace("\\", "/").removeprefix("./")
+            name = with_suffix(plain.removeprefix("originalPics/"))
             check_image_name(name, place)
             if name in images:
                 raise DataError(f"{place}: image {written!r} occurs before, expected each once")

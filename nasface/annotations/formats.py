@@ -35,7 +35,7 @@ from nasface.annotations.widerface import (
     wider_splits,
     write_wider,
 )
-from nasface.annotations.yolo import is_yolo, read_yolo, write_yolo, yolo_splits
+from nasface.annotations.yolo import is_yolo, read_yolo, why_no_yolo, write_yolo, yolo_splits
 from nasface.errors import ConfigError, DataError
 from nasface.registry import Registry
 
@@ -118,9 +118,10 @@ def find_format(root: Path, name: str | None = None) -> DatasetFormat:
         if form.recognises(root):
             return form
     layouts = "; ".join(f"{form.name}: {form.layout}" for form in DATASET_FORMATS.values())
+    hint = hint_of_tool(root) or why_no_csv(root) or why_no_yolo(root)
     raise DataError(
-        f"{root}: is in no known format{_holding(root)}{hint_of_tool(root) or why_no_csv(root)}; "
-        f"expected one of: {layouts}; name one by --data-format"
+        f"{root}: is in no known format{_holding(root)}{hint}; expected one of: {layouts}; "
+        "name one by --data-format"
     )
 
 

@@ -53,6 +53,21 @@ def is_yolo(root: Path) -> bool:
     return "names" in values and bool(_splits(values) or _WHOLE in values)
 
 
+def why_no_yolo(root: Path) -> str:
+    """Return what keeps the settings file of a usual name in a folder, or that a path is, from
+    being used; empty without any."""
+    try:
+        settings = _settings(root)
+    except DataError as problem:
+        file = root if root.is_file() else _file_in(root)
+        is_usual = file is not None and file.name.lower() in _FILES
+        return f"; {problem}" if is_usual else ""
+    if settings.file == root and root.is_dir():
+        return ""
+    lacking = "'names' of classes" if "names" not in settings.values else "train or val"
+    return f"; {settings.file}: has no {lacking}"
+
+
 def yolo_splits(root: Path) -> tuple[str, ...]:
     """Return the parts that the settings name; none where there is one folder of images."""
     return _splits(_settings(root).values)

@@ -56,13 +56,14 @@ class Label:
 
 def label_files(image: Path) -> Iterator[Path]:
     """Where the labels of an image may be: in ``labels`` in the place of an ``images`` above it,
-    the last one first, else beside it."""
-    name, parts = f"{without_suffix(image.name)}.txt", image.parts[:-1]
-    for at in range(len(parts) - 1, -1, -1):
-        if parts[at].lower() == "images":
-            for word in dict.fromkeys((_LABELS.get(parts[at], "labels"), *_LABELS.values())):
-                yield Path(*parts[:at], word, *parts[at + 1 :], name)
-    yield image.with_name(name)
+    the last one first, else beside it; called ``a.txt``, else ``a.jpg.txt``."""
+    parts = image.parts[:-1]
+    for name in (f"{without_suffix(image.name)}.txt", f"{image.name}.txt"):
+        for at in range(len(parts) - 1, -1, -1):
+            if parts[at].lower() == "images":
+                for word in dict.fromkeys((_LABELS.get(parts[at], "labels"), *_LABELS.values())):
+                    yield Path(*parts[:at], word, *parts[at + 1 :], name)
+        yield image.with_name(name)
 
 
 def is_label_file(path: Path) -> bool:

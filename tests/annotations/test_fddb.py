@@ -155,6 +155,13 @@ def test_names_are_found_however_they_are_written(
     assert [each.boxes_N4[0, 0] for each in found.values()] == order
 
 
+@pytest.mark.parametrize("written", ["2002/a", ".\\2002\\a", "./2002/a.jpg", "originalPics/2002/a"])
+def test_names_of_annotations_as_other_systems_write_them(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "ellipses.txt"
+    path.write_text(f"{written}\n1\n5 4 1.5 6 8 1\n")
+    assert [image.name for image in read_fddb_truth(path)] == ["2002/a.jpg"]
+
+
 def test_names_that_mean_none_or_two_images(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     path.write_text("x/y\n0\na/b_c\n0\n")

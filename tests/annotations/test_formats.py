@@ -541,6 +541,32 @@ def test_labels_whose_folders_differ_in_case(tmp_path: Path) -> None:
     assert boxes_of(tmp_path) == FACES
 
 
+def test_labels_called_as_the_whole_name(tmp_path: Path) -> None:
+    """``a.jpg.txt``, if there is no ``a.txt``."""
+    write_yolo(tmp_path)
+    folder = tmp_path / "labels" / "train"
+    (folder / "a.txt").rename(folder / "a.jpg.txt")
+    assert boxes_of(tmp_path) == FACES
+    (folder / "a.txt").write_text("")
+    assert boxes_of(tmp_path)["a.jpg"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("names: &x [face]\ntrain: *x\n", "data.yaml: not valid YAML: aliases"),
+        ("train: images/train\ntrain: images/train\nnames: [face]\n", "data.yaml: .* given twice"),
+        ("train: images/train\nnc: 1\n", "data.yaml: has no 'names' of classes"),
+        ("names: [face]\n", "data.yaml: has no train or val"),
+    ],
+)
+def test_settings_of_yolo_that_cannot_be_used_say_why(tmp_path: Path, text: str, why: str) -> None:
+    write_yolo(tmp_path, text)
+    for place in (tmp_path, tmp_path / "data.yaml"):
+        with pytest.raises(DataError, match=f"no known format.*; .*{why}"):
+            read_dataset(place)
+
+
 def test_folders_that_only_case_tells_apart(tmp_path: Path) -> None:
     """That of the exact name is taken; of two others, neither."""
     write_yolo(tmp_path)
