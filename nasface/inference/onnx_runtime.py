@@ -112,8 +112,11 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
         raise RunError(f"{path}: cannot read weights: {error.strerror}") from None
     except RunError as error:
         raise RunError(f"{path}: {error}") from None
-    about = searcher.get_modelmeta().custom_metadata_map
-    inputs, outputs = searcher.get_inputs(), searcher.get_outputs()
+    try:
+        about = searcher.get_modelmeta().custom_metadata_map
+        inputs, outputs = searcher.get_inputs(), searcher.get_outputs()
+    except UnicodeDecodeError:
+        raise RunError(f"{path}: is damaged: a name or a note in it is no text") from None
     file = ExportedFile(
         path, about, inputs[0].name, tuple(each.name for each in outputs), tuple(inputs[0].shape)
     )
@@ -206,7 +209,9 @@ def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
         return runtime.InferenceSession(model, options, providers=there)
     except Exception as problem:
         # onnxruntime's errors share no public base.
-        raise RunError(f"no ONNX model: {' '.join(str(problem).split())[:200]}") from None
+        words = " ".join(str(problem).split())[:200]
+        reason = "".join(each if each.isprintable() else "?" for each in words)
+        raise RunError(f"no ONNX model: {reason}") from None
 
 
 def _run(

@@ -71,3 +71,15 @@ def test_files_that_say_something_else(
     onnx.save(changed, tmp_path / "d.onnx")
     with pytest.raises((RunError, ExportError), match=rf"d\.onnx: {message}"):
         load_onnx(tmp_path / "d.onnx")
+
+
+@pytest.mark.parametrize("byte", [b"\x80", b"\x01"])
+def test_names_that_are_no_text(model: onnx.ModelProto, byte: bytes, tmp_path: Path) -> None:
+    """Once of the input alone, once of all that it feeds."""
+    data = model.SerializeToString()
+    for count in (1, -1):
+        path = tmp_path / "d.onnx"
+        path.write_bytes(data.replace(b"images", byte + b"mages", count))
+        with pytest.raises(RunError) as problem:
+            load_onnx(path)
+        assert str(problem.value).isprintable()
