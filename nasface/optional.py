@@ -22,10 +22,15 @@ def need(name: str, install: str) -> ModuleType:
     """Import a module of a package that may be missing; ``install`` is what to give to pip for it.
 
     Raises:
-        MissingPackageError: naming the package and the command, if it is missing.
+        MissingPackageError: naming the package and the command, if it is missing; with the system's
+            words, if it is there and cannot be loaded, as without a library of the system.
     """
-    require(install, name.partition(".")[0])
-    return importlib.import_module(name)
+    package = name.partition(".")[0]
+    require(install, package)
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingPackageError(f"{package} cannot be loaded: {error}") from error
 
 
 @contextmanager

@@ -100,6 +100,32 @@ def test_a_missing_package_is_named_with_its_extra() -> None:
         require("nasface[plots]", "pandas", "no_such_package")
 
 
+def test_a_package_that_cannot_be_loaded_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "half_there.py").write_text("raise ImportError('libx.so.1: no such file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingPackageError, match=r"^half_there cannot be loaded: libx\.so\.1: no"):
+        need("half_there", "nasface[plots]")
+
+
+def test_drawings_without_the_libraries_of_graphviz(tmp_path: Path) -> None:
+    """As in a container that lacks those of X11."""
+    (tmp_path / "pygraphviz.py").write_text("raise ImportError('libXrender.so.1: no such file')")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from nasface.cli.main import main\n"
+        "sys.exit(main(['draw', 'd0', '--out', 'd0.svg']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert (
+        done.stderr == "nasface draw: pygraphviz cannot be loaded: libXrender.so.1: no such file\n"
+    )
+
+
 def test_pip_adds_an_extra_to_what_is_installed() -> None:
     """As messages say, without a nasface on an index."""
     words = ["pip", "install", "--dry-run", "--no-index", "--no-deps", "nasface[plots]"]
