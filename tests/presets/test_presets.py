@@ -36,7 +36,11 @@ def test_preset_is_what_its_command_reads(name: str) -> None:
     if preset.command == "compare":
         plan = load_plan(preset.path)
         assert plan.name == name
-        assert runs_of(plan)
+        runs = runs_of(plan)
+        assert runs
+        for run in runs:
+            if run.search is not None:
+                load_search_space(run.search.space, run.search.parameters)
         return
     config: object = load_config(KINDS[preset.command], preset.path)
     if isinstance(config, SearchConfig):

@@ -10,8 +10,6 @@ from nasface.arch.io import load_search_space
 from nasface.errors import NasfaceError
 from nasface.studies.spec import MethodSpec, StudySpec, load_plan, runs_of
 
-STUDIES = sorted((Path(__file__).parents[2] / "scripts" / "studies").glob("*.yaml"))
-
 
 def plan(*methods: MethodSpec, **settings: Any) -> StudySpec:
     return StudySpec(name="p", methods=methods, **{"seeds": (0, 1), **settings})
@@ -195,15 +193,6 @@ def test_a_random_cell_waits_for_nothing() -> None:
 def test_mistakes_are_named(made: Any, message: str) -> None:
     with pytest.raises(NasfaceError, match=message):
         made()
-
-
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_plans_of_the_studies_can_be_run(path: Path) -> None:
-    made = load_plan(path, "data")
-    assert made.name == path.stem
-    for run in runs_of(made):
-        if run.search is not None:
-            load_search_space(run.search.space, run.search.parameters)
 
 
 def test_a_plan_with_a_mistake_names_its_file(tmp_path: Path) -> None:
