@@ -53,7 +53,6 @@ def suppression_model(
             => (int64[found] image, float[found, 4] boxes, float[found] scores)
         <int64[1] nms_most = {{{config.pre_nms_top_k}}},
              int64[1] nms_keep = {{{config.max_detections}}},
-         float[1] nms_overlap = {{{config.nms_iou!r}}}, float[1] nms_above = {{{above!r}}},
          int64[1] nms_first = {{0}}, int64[1] nms_second = {{1}}, int64[1] nms_third = {{2}},
          int64[2] nms_columns = {{0, 2}}>
         {{
@@ -73,6 +72,10 @@ def suppression_model(
         }}
     """
     model: onnx.ModelProto = need("onnx.parser", "nasface[export]").parse_model(text)
+    # Not as text: the parser of older versions does not read the smallest numbers.
+    from_array = need("onnx.numpy_helper", "nasface[export]").from_array
+    for name, value in {"nms_overlap": config.nms_iou, "nms_above": above}.items():
+        model.graph.initializer.append(from_array(np.array([value], np.float32), name))
     return model
 
 
