@@ -4,15 +4,15 @@
 
 Engines are local workers, a Ray cluster on this machine, and with ``--before COMMAND`` the local
 workers of another version, whose ``nasface`` that is. Per run, the time from the end of the one
-before to its first step, and what its process has computed until then; of the study, its time and
-that of all processors. Beside other work, seconds of processors say more than others. Linux alone.
+before to its first step, and what its process has computed until then, which says more than the
+clock beside other work; of the study, its time. What a study computes in all is not told: the
+processes of a Ray cluster leave without saying what they took. Linux alone.
 """
 
 import argparse
 import ctypes
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -28,7 +28,7 @@ from nasface.machine import cores
 
 _POLL_SECONDS = 0.02
 _BECOME_SUBREAPER = 36
-"""PR_SET_CHILD_SUBREAPER of Linux: what Ray leaves behind becomes a child, whose time is known."""
+"""PR_SET_CHILD_SUBREAPER of Linux: what Ray leaves behind becomes a child to wait for."""
 
 
 def plan_text(data: str, runs: int, epochs: int) -> str:
@@ -47,8 +47,7 @@ def plan_text(data: str, runs: int, epochs: int) -> str:
 
 
 def measure(command: Sequence[str], plan: str, runs: int) -> dict[str, float]:
-    """Have a plan compared in a new folder; seconds of the study and of its processors, and
-    medians over its runs."""
+    """Have a plan compared in a new folder; seconds of the study, and medians over its runs."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         (Path(folder) / "plan.yaml").write_text(plan)
@@ -58,7 +57,7 @@ def measure(command: Sequence[str], plan: str, runs: int) -> dict[str, float]:
         began: dict[Path, float] = {}
         computed: list[float] = []
         ended: dict[Path, float] = {}
-        used, started = _processor_seconds(), time.monotonic()
+        started = time.monotonic()
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None:
             now = time.monotonic()
@@ -78,7 +77,6 @@ def measure(command: Sequence[str], plan: str, runs: int) -> dict[str, float]:
     gaps = [step - end for step, end in zip(steps[1:], ends, strict=False)]
     return {
         "study_seconds": seconds,
-        "processor_seconds": _processor_seconds() - used,
         "seconds_after_first_step": ends[-1] - steps[0],
         "seconds_to_first_step": statistics.median(gaps),
         "processor_seconds_to_first_step": statistics.median(computed),
@@ -93,11 +91,6 @@ def _processor_seconds_of(place: Path) -> list[float]:
         for each in processes
         if str(place) in (each.info["cmdline"] or ())
     ]
-
-
-def _processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _wait_for_all() -> None:
@@ -120,7 +113,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path)
     given = parser.parse_args()
     if ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 1, 0, 0, 0):
-        raise SystemExit("this system does not say what processes have taken")
+        raise SystemExit("this system does not tell when all processes of a cluster have ended")
     ours = str(Path(sys.executable).with_name("nasface"))
     engines = {
         "ray": (ours, "--on", "ray", "--job", "num_cpus", str(cores())),
