@@ -19,8 +19,8 @@ from nasface.progress import Progress
 from nasface.studies.halving import SELECTION_SHARE, TRAINED
 from nasface.studies.spec import StudyRun, StudySpec, runs_of
 
-_PROCESS_MB = 700.0
-"""Memory of a process that has imported torch, with its images."""
+_PROCESS_MB = 800.0
+"""Memory of a process that has imported torch, with its images; builds for CUDA take the most."""
 
 
 @dataclass(frozen=True)
