@@ -30,5 +30,6 @@ def test_steps_of_a_network_ask_for_hardly_any_new_pages() -> None:
         how: int(subprocess.check_output([sys.executable, "-c", SCRIPT, how], text=True))
         for how in ("keep", "give back")
     }
-    # glibc 2.43 asks for none either way, where 2.36 asks for tens of thousands.
-    assert 5 * faults["keep"] <= faults["give back"]
+    if not any(faults.values()):  # glibc 2.43 in a container; 2.36 asks for tens of thousands
+        pytest.skip("this libc asks for no new pages either way")
+    assert 5 * faults["keep"] < faults["give back"]
