@@ -6,12 +6,16 @@ import torch
 from strategies import one_cell, random_choices
 from torch import Tensor, nn
 
+from nasface.arch.genotype import Genotype
 from nasface.arch.space import SearchSpace
 from nasface.nas.candidates import CandidateTable, Pair, pair_scores, select
 from nasface.nas.derive import NodePaths
 from nasface.nas.edge import SearchEdge
+from nasface.nas.inherit import inherit_weights
 from nasface.nas.policy import GatedOp, InputSlot, PathMixture
+from nasface.nas.sampling import mixture_of
 from nasface.nas.supernet import SearchCell, Supernet
+from nasface.nn.cell import build_module
 
 LEVELS = (3, 4, 5)
 
@@ -75,3 +79,15 @@ def moved(supernet: Supernet) -> Supernet:
     for parameter in supernet.weights():
         parameter.data.add_(0.1 * torch.randn_like(parameter))
     return supernet
+
+
+def check_inherited(supernet: Supernet, genotype: Genotype, seed: int, *, training: bool) -> None:
+    """Derive a module of 8 channels with the weights of a supernet: it computes the same maps."""
+    module = build_module(genotype, 8, LEVELS)
+    inherit_weights(supernet, genotype, module)
+    features = features_of(8, seed)
+    with torch.no_grad():
+        expected = supernet.train(training)(features, mixture_of(supernet.space, genotype))
+        found = module.train(training)(features)
+    for level in LEVELS:
+        torch.testing.assert_close(found[level], expected[level], rtol=1e-4, atol=1e-5)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from strategies import one_cell
-from supernets import LEVELS, features_of, moved
+from supernets import LEVELS, check_inherited, moved
 
 from nasface.arch.io import load_search_space
 from nasface.errors import ConfigError, SpecError
@@ -20,14 +20,7 @@ def test_the_module_computes_what_the_supernet_does(affine: bool, training: bool
     supernet = moved(Supernet(space, 8, affine=affine))
     for seed in range(3):
         genotype = random_genotype(space, seed)
-        module = build_module(genotype, 8, LEVELS)
-        inherit_weights(supernet, genotype, module)
-        features = features_of(8, seed)
-        with torch.no_grad():
-            expected = supernet.train(training)(features, mixture_of(space, genotype))
-            found = module.train(training)(features)
-        for level in LEVELS:
-            torch.testing.assert_close(found[level], expected[level], rtol=1e-4, atol=1e-5)
+        check_inherited(supernet, genotype, seed, training=training)
 
 
 def test_concatenations_of_some_edges_are_inherited() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from strategies import POLICIES, space_of
-from supernets import LEVELS, features_of, moved
+from supernets import LEVELS, check_inherited, features_of, moved
 from torch import Tensor
 
 from nasface.arch.io import check_membership, load_search_space, parse_genotype
@@ -149,14 +149,7 @@ def test_the_module_computes_what_the_supernet_does(context: str, training: bool
     for seed in range(8):
         genotype = random_genotype(space, seed)
         widths |= {genotype.cells[name].width for name in CONTEXT if name in genotype.cells}
-        module = build_module(genotype, 8, LEVELS)
-        inherit_weights(supernet, genotype, module)
-        features = features_of(8, seed)
-        with torch.no_grad():
-            expected = supernet.train(training)(features, mixture_of(space, genotype))
-            found = module.train(training)(features)
-        for level in LEVELS:
-            torch.testing.assert_close(found[level], expected[level], rtol=1e-4, atol=1e-5)
+        check_inherited(supernet, genotype, seed, training=training)
     assert widths == {1.0, 0.5, 0.25}
 
 
