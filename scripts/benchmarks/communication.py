@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import torch
 from measuring import write_rows
@@ -208,9 +209,9 @@ def main() -> None:
     torch.set_num_threads(1)
     store = dist.HashStore()  # type: ignore[attr-defined]
     dist.init_process_group("gloo", store=store, rank=0, world_size=1)
-    rows = [
-        row for name in options.models for row in counts(name, World(gradients=dist.group.WORLD))
-    ]
+    group = dist.group.WORLD
+    assert group is not None
+    rows = [row for name in options.models for row in counts(name, World(group=ref(group)))]
     dist.destroy_process_group()
     with tempfile.TemporaryDirectory() as folder:
         data = str(write_tiny(Path(folder) / "data"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
 from typing import TypeVar
+from weakref import ReferenceType, ref
 
 import psutil
 import torch
@@ -40,7 +41,14 @@ class World:
     size: int = 1
     local: int = 0
     timeout: float = 60.0
-    gradients: dist.ProcessGroup | None = None
+    group: "ReferenceType[dist.ProcessGroup] | None" = None
+    """Of ``gradients``. Whoever holds a world must not keep its group: gloo's threads end with the
+    group, and those that are left when Python shuts down can abort the process."""
+
+    @property
+    def gradients(self) -> dist.ProcessGroup | None:
+        """The group that sums gradients; None once the processes have parted."""
+        return None if self.group is None else self.group()
 
     @property
     def is_first(self) -> bool:
@@ -197,7 +205,7 @@ def _join(size: int, device: str, timeout: float) -> World:
         key = re.search(r"keys?: .*/(\d+)$", text)  # torch waits for a key of each process
         who = f"process {key.group(1)} did not come" if key else "they do not find one another"
         raise RunError(f"{size} processes: {who} ({text}); start them with torchrun") from None
-    return World(rank, size, local, timeout, gradients)
+    return World(rank, size, local, timeout, ref(gradients))
 
 
 def _meeting_place(rank: int, limit: timedelta) -> Store:

@@ -1,6 +1,7 @@
 """Sums of gradients, in a group of one process: what is sent when, and what comes back."""
 
 from collections.abc import Iterator
+from weakref import ref
 
 import pytest
 import torch
@@ -18,7 +19,9 @@ BYTES = 4 * (16 * 16 + 16)
 def world() -> Iterator[World]:
     store = dist.HashStore()  # type: ignore[attr-defined]
     dist.init_process_group("gloo", store=store, rank=0, world_size=1)
-    yield World(gradients=dist.group.WORLD)
+    group = dist.group.WORLD
+    assert group is not None
+    yield World(group=ref(group))
     dist.destroy_process_group()
 
 

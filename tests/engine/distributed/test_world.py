@@ -204,3 +204,27 @@ def test_parts_are_shared_without_loss(config: TrainConfig) -> None:
 def test_parts_that_cannot_be_shared(config: TrainConfig) -> None:
     with pytest.raises(ConfigError, match="2 parts of a step cannot be shared by 3 processes"):
         World(rank=1, size=3).check_parts(config.accumulate)
+
+
+def test_no_thread_of_a_group_is_left(tmp_path: Path) -> None:
+    """Threads that are left when Python shuts down can abort a process whose work is done."""
+    script = tmp_path / "join.py"
+    script.write_text(
+        "import psutil, torch\n"
+        "from nasface.engine.distributed.world import join_world\n"
+        "threads = psutil.Process().num_threads\n"
+        "before = threads()\n"
+        "with join_world('cpu', 60) as world:\n"
+        "    torch.distributed.all_reduce(torch.ones(4), group=world.gradients)\n"
+        "    assert threads() > before\n"
+        "assert world.gradients is None\n"
+        "print(world.size, threads() - before)\n"
+    )
+    command = [sys.executable, str(script)]
+    processes = [
+        subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE)
+        for environment in environments(2)
+    ]
+    assert [process.communicate(timeout=240)[0].split() for process in processes] == [
+        ["2", "0"]
+    ] * 2
