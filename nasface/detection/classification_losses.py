@@ -68,8 +68,7 @@ def register_classification_loss(name: str, loss: ClassificationLoss) -> None:
 def hard_negatives(scores: AnchorScores, config: "LossConfig") -> Tensor:
     """Softmax cross-entropy of the positives and of the hardest negatives of the whole batch.
 
-    SSD (arXiv 1512.02325) takes the negatives image by image. The margin does not count in the
-    choice.
+    The margin does not count in the choice.
     """
     is_positive_K = scores.face_K >= 0
     wanted = max(
@@ -82,6 +81,24 @@ def hard_negatives(scores: AnchorScores, config: "LossConfig") -> Tensor:
     kept = min(wanted, int(is_negative_K.sum()))
     negatives = hard_K.masked_fill(~is_negative_K, -torch.inf).topk(kept).indices
     return errors_K[is_positive_K].sum() + errors_K[negatives].sum()
+
+
+def hard_negatives_per_image(scores: AnchorScores, config: "LossConfig") -> Tensor:
+    """Like ``hard_negatives``, with the negatives chosen and counted image by image.
+
+    As in SSD (arXiv 1512.02325, section 2.2), so that images with few faces give few negatives.
+    """
+    errors_K = scores.errors_K()
+    hard_K = (scores.errors_K(with_margin=False) if scores.margin else errors_K).detach()
+    face_BA = scores.face_K.view(scores.images, -1)
+    is_negative_BA = face_BA == BACKGROUND
+    hard_BA = hard_K.view_as(face_BA).masked_fill(~is_negative_BA, -torch.inf)
+    wanted_B = (config.negatives_per_positive * (face_BA >= 0).sum(1)).long()
+    wanted_B = wanted_B.clamp(min=config.min_negatives)
+    # The rank of an anchor among those of its image, the hardest first.
+    rank_BA = hard_BA.argsort(1, descending=True).argsort(1)
+    is_chosen_BA = is_negative_BA & (rank_BA < wanted_B[:, None])
+    return errors_K[((face_BA >= 0) | is_chosen_BA).flatten()].sum()
 
 
 def focal(scores: AnchorScores, config: "LossConfig") -> Tensor:
@@ -122,6 +139,9 @@ def quality(scores: AnchorScores, config: "LossConfig") -> Tensor:
 
 
 register_classification_loss("hard_negatives", ClassificationLoss(hard_negatives))
+register_classification_loss(
+    "hard_negatives_per_image", ClassificationLoss(hard_negatives_per_image)
+)
 register_classification_loss("focal", ClassificationLoss(focal))
 register_classification_loss(
     "quality_focal", ClassificationLoss(quality, needs_quality=True, weighs_boxes=True)

@@ -27,10 +27,11 @@ class LossConfig:
     """Weights of the parts of the loss."""
 
     classification: str = "hard_negatives"
-    """hard_negatives: cross-entropy over positives and the hardest negatives (the paper's); focal:
-    focal loss over all anchors, which learns faster where the backbone starts from nothing;
-    quality_focal: focal loss towards the overlap of the predicted box, with boxes weighted by their
-    score."""
+    """hard_negatives: cross-entropy over positives and the hardest negatives (the paper's);
+    hard_negatives_per_image: the same, with the negatives of each image counted by its own
+    positives; focal: focal loss over all anchors, which learns faster where the backbone starts
+    from nothing; quality_focal: focal loss towards the overlap of the predicted box, with boxes
+    weighted by their score."""
     logit_margin: float = 0.0
     """Margin subtracted from the logit of the true class, on the scale of a cosine (the classifier
     `cosine` multiplies it by its scale); DRMC has 0.2. Hard negatives are chosen without it."""
