@@ -1,5 +1,6 @@
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -66,25 +67,30 @@ def loop_loss(
     predictions: Predictions, faces: list[list[int]], targets: list[Targets], config: LossConfig
 ) -> tuple[float, float, int]:
     """The loss of one shot, anchor by anchor."""
-    positive, negative, box = [], [], []
+    positives: list[list[float]] = [[] for _ in faces]
+    negatives: list[list[float]] = [[] for _ in faces]
+    box = []
     for image, row in enumerate(faces):
         for at, face in enumerate(row):
             logits = predictions.logits_BA2[image, at].tolist()
             error = math.log(sum(map(math.exp, logits))) - logits[face >= 0]
             if face >= 0:
-                positive.append(error)
+                positives[image].append(error)
                 deltas = predictions.deltas_BA4[image, at].tolist()
                 target = targets[image].boxes_M4[face].tolist()
                 box.append(loop_box_loss(deltas, ANCHORS[at].tolist(), target))
             elif face == BACKGROUND:
-                negative.append(error)
-    wanted = max(
-        math.floor(config.negatives_per_positive * len(positive)),
-        config.min_negatives * len(faces),
-    )
-    hardest = sorted(negative, reverse=True)[:wanted]
-    divisor = max(1, len(positive))
-    return sum(positive + hardest) / divisor, sum(box) / divisor, len(positive)
+                negatives[image].append(error)
+    least = config.min_negatives
+    if config.classification == "hard_negatives":  # as if all were one large image
+        positives, negatives = [list(chain(*positives))], [list(chain(*negatives))]
+        least *= len(faces)
+    classification = 0.0
+    for ours, others in zip(positives, negatives, strict=True):
+        wanted = max(math.floor(config.negatives_per_positive * len(ours)), least)
+        classification += sum(ours + sorted(others, reverse=True)[:wanted])
+    divisor = max(1, len(box))
+    return classification / divisor, sum(box) / divisor, len(box)
 
 
 @settings(deadline=None)
@@ -99,11 +105,12 @@ def loop_loss(
     ),
     st.sampled_from([0.0, 1.5, 3.0]),
     st.sampled_from([0, 2, 100]),
+    st.sampled_from(["hard_negatives", "hard_negatives_per_image"]),
 )
 def test_loss_equals_the_loop_over_anchors(
-    seed: int, faces: list[list[int]], ratio: float, least: int
+    seed: int, faces: list[list[int]], ratio: float, least: int, name: str
 ) -> None:
-    config = LossConfig(negatives_per_positive=ratio, min_negatives=least)
+    config = LossConfig(classification=name, negatives_per_positive=ratio, min_negatives=least)
     predictions = make_predictions(len(faces), seed)
     targets = [make_targets([1, 2, 12, 14], [10 + k, 9, 19, 25]) for k in range(len(faces))]
     matches = [Matches(torch.tensor(row)) for row in faces]
