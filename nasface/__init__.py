@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from nasface.metrics.protocol import Protocol
     from nasface.metrics.registry import register_protocol
     from nasface.nas.policies import register_policy
+    from nasface.plots.figure import Plot
     from nasface.runs.logger import register_logger
     from nasface.studies.executors import register_executor
 
@@ -67,6 +68,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "ImageRecord": "nasface.annotations.records",
         "NasfaceError": "nasface.errors",
         "Operation": "nasface.arch.operations",
+        "Plot": "nasface.plots.figure",
         "Protocol": "nasface.metrics.protocol",
         "SearchConfig": "nasface.engine.search",
         "SearchResult": "nasface.api.searching",
@@ -124,6 +126,7 @@ __all__ = [
     "ImageRecord",
     "NasfaceError",
     "Operation",
+    "Plot",
     "Protocol",
     "SearchConfig",
     "SearchResult",

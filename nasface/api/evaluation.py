@@ -247,7 +247,7 @@ def _write(result: Evaluation, folder: RunFolder, made_here: bool, progress: Pro
     try:
         from nasface.plots.evaluation import plot_curves
 
-        plot_curves({label_of(folder.path): result.curves}, folder.path / PLOT)
+        plot_curves({label_of(folder.path): result.curves}).save(folder.path / PLOT)
     except MissingPackageError as error:
         progress.note(f"no pictures: {error}")
 

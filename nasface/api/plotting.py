@@ -7,21 +7,32 @@ from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError
 from nasface.metrics.protocol import Curves
 from nasface.plots.evaluation import plot_curves
+from nasface.plots.figure import Plot, check_suffix
 from nasface.runs.results import label_of, read_result_curves
+
+Result = str | Path | Evaluation
 
 
 def plot(
-    results: Sequence[str | Path | Evaluation], out: str | Path, *, labels: Sequence[str] = ()
-) -> Path:
-    """Draw the curves of one or several evaluations in one figure, and return its path.
+    results: Result | Sequence[Result],
+    path: str | Path | None = None,
+    *,
+    labels: Sequence[str] = (),
+) -> Plot:
+    """Draw the curves of one or several evaluations in one figure.
 
     ``results`` are what :func:`nasface.evaluate` returned or wrote; ``labels`` name them, by
-    default by their folders.
+    default by their folders. With ``path`` the figure is saved as .png, .svg or .pdf; a file that
+    is there is replaced.
 
     Raises:
         ConfigError: for results with different axes, labels that are not distinct, or another file
             type than .png, .svg and .pdf. RunError: naming a file that holds no curves.
     """
+    if path is not None:
+        check_suffix(Path(path))
+    if isinstance(results, str | Path | Evaluation):
+        results = [results]
     if not results:
         raise ConfigError("results: expected at least one folder that nasface evaluate wrote")
     names = list(labels) or [_label(each, at) for at, each in enumerate(results, 1)]
@@ -30,12 +41,15 @@ def plot(
     if len(set(names)) < len(names):
         raise ConfigError(f"labels: {', '.join(names)} are not distinct; name each by labels")
     curves = {name: _curves(each) for name, each in zip(names, results, strict=True)}
-    return plot_curves(curves, Path(out))
+    figure = plot_curves(curves)
+    if path is not None:
+        figure.save(path)
+    return figure
 
 
-def _label(result: str | Path | Evaluation, at: int) -> str:
+def _label(result: Result, at: int) -> str:
     return f"result {at}" if isinstance(result, Evaluation) else label_of(Path(result))
 
 
-def _curves(result: str | Path | Evaluation) -> Curves:
+def _curves(result: Result) -> Curves:
     return result.curves if isinstance(result, Evaluation) else read_result_curves(Path(result))

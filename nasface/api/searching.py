@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasface.annotations.records import ImageRecord
 from nasface.api.arguments import READING, annotated_images, refuse, source_of_settings
@@ -23,6 +23,9 @@ from nasface.io.settings import with_settings
 from nasface.nas.coverage import Decision
 from nasface.nas.verdict import Verdict, judge
 from nasface.progress import Progress
+
+if TYPE_CHECKING:
+    from nasface.plots.figure import Plot
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,16 +61,20 @@ class SearchResult:
         """How many choices are decided, and what would help."""
         return judge(self.nodes, self.history.changed_late(), self.history.late_epochs)
 
-    def plot(self, path: str | Path) -> Path:
-        """Draw how the architecture parameters moved, as .svg, .png or .pdf.
+    def plot(self, path: str | Path | None = None) -> "Plot":
+        """Draw how the architecture parameters moved, and with ``path`` save the figure as .svg,
+        .png or .pdf.
 
         Raises:
-            MissingPackageError: without the extra ``plots``.
+            ConfigError: for another suffix. MissingPackageError: without the extra ``plots``.
         """
         from nasface.plots.arch_history import plot_choice_history
 
         history = self.history
-        return plot_choice_history(history.space, history.epochs, history.scores, Path(path))
+        figure = plot_choice_history(history.space, history.epochs, history.scores)
+        if path is not None:
+            figure.save(path)
+        return figure
 
     def __repr__(self) -> str:
         steps = self.metrics[-1]["step"] if self.metrics else 0

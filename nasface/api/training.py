@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasface.annotations.records import ImageRecord
 from nasface.api.arguments import READING, annotated_images, refuse, source_of_settings
@@ -23,6 +23,9 @@ from nasface.engine.train import (
 from nasface.io.settings import load_config, with_settings
 from nasface.presets import presets
 from nasface.progress import Progress
+
+if TYPE_CHECKING:
+    from nasface.plots.figure import Plot
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,15 +48,18 @@ class TrainResult:
     is_first: bool = True
     evaluation: Evaluation | None = field(default=None)
 
-    def plot(self, path: str | Path) -> Path:
-        """Draw the curves of ``history``, as .svg, .png or .pdf.
+    def plot(self, path: str | Path | None = None) -> "Plot":
+        """Draw the curves of ``history``, and with ``path`` save it as .svg, .png or .pdf.
 
         Raises:
-            MissingPackageError: without the extra ``plots``.
+            ConfigError: for another suffix. MissingPackageError: without the extra ``plots``.
         """
         from nasface.plots.curves import plot_training_curves
 
-        return plot_training_curves(self.history, Path(path))
+        figure = plot_training_curves(self.history)
+        if path is not None:
+            figure.save(path)
+        return figure
 
     def __repr__(self) -> str:
         steps = self.history[-1]["step"] if self.history else 0

@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigError("files: is empty; expected files of nasface export or detectors")
     if command.figure is not None:
         require("nasface[plots]", "matplotlib", "pandas")
-        from nasface.plots.save import check_suffix
+        from nasface.plots.figure import check_suffix
 
         check_suffix(command.figure)
     with console_progress() as progress:
@@ -53,9 +53,9 @@ def run(arguments: Sequence[str]) -> int:
         from nasface.plots.latency import plot_latencies
 
         bars = [(_name(each), each.threads, each.median) for each in rows]
-        path = plot_latencies(bars, f"{settings.batch} x {settings.size}", command.figure)
+        plot_latencies(bars, f"{settings.batch} x {settings.size}").save(command.figure)
         if not command.json:
-            say(f"figure     {path}")
+            say(f"figure     {command.figure}")
     return 0
 
 

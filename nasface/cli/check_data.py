@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
         with pictures_if_possible():
             from nasface.plots.data import plot_faces
 
-            plot_faces({split: figures[split] for split in checks}, command.out / "faces.png")
+            plot_faces({split: figures[split] for split in checks}).save(command.out / "faces.png")
     if command.json:
         print_json(figures)
     else:

@@ -138,7 +138,7 @@ class _Tables:
     def write(self, rows: Rows) -> str:
         """Write them; returns the text of summary.md."""
         text = write_tables(self.plan, rows, self.out, self.total)
-        plot_comparison(rows, self.plan.metric, self.out / _PLOT)
+        plot_comparison(rows, self.plan.metric).save(self.out / _PLOT)
         return text
 
 

@@ -23,7 +23,10 @@ def run_models_plan(path: Path, out: Path | None, figure: str, *, json: bool) ->
 
     def write(outcome: ModelsOutcome) -> tuple[str, bool]:
         text = write_models_tables(plan, outcome, out)
-        return text, plot_models(plan, outcome.rows, out / figure)
+        plot = plot_models(plan, outcome.rows)
+        if plot is not None:
+            plot.save(out / figure)
+        return text, plot is not None
 
     with console_progress() as progress:
         outcome = compare_models(plan, out, progress, write)

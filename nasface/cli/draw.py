@@ -88,7 +88,7 @@ def _history(command: DrawCommand, folder: Path) -> None:
                 known = ", ".join(history.scores)
                 raise ConfigError(f"cells: the search has no {name!r}; expected some of {known}")
         chosen = {name: history.scores[name] for name in command.cells or history.scores}
-        plot_choice_history(history.space, history.epochs, chosen, out)
+        plot_choice_history(history.space, history.epochs, chosen).save(out)
         say(f"choices    {out}")
     if command.frames is not None:
         _check_new(command, command.frames)

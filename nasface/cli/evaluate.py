@@ -128,7 +128,11 @@ def _print(result: Evaluation) -> None:
     print_table(
         f"{result.truth.about}\n{result.source}",
         ("", "faces", result.protocol.value),
-        [[row.name, str(row.faces), _number(row.value, 4)] for row in result.rows if not row.group],
+        [
+            [row.label, str(row.faces), _number(row.value, 4)]
+            for row in result.rows
+            if not row.group
+        ],
     )
     groups: dict[str, list[TableRow]] = {}
     for row in result.rows:

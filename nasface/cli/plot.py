@@ -10,7 +10,7 @@ import tyro
 from nasface.api.plotting import plot
 from nasface.cli.console import say
 from nasface.cli.options import check_new, parse_line
-from nasface.plots.save import SUFFIXES
+from nasface.plots.figure import SUFFIXES
 
 
 @dataclass(kw_only=True)
@@ -34,5 +34,6 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse_line(PlotCommand, arguments, "plot")
     check_new(command.out, SUFFIXES)
-    say(f"plot       {plot(command.results, command.out, labels=command.labels)}")
+    plot(command.results, command.out, labels=command.labels)
+    say(f"plot       {command.out}")
     return 0

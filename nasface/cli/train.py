@@ -89,5 +89,6 @@ def run(arguments: Sequence[str]) -> int:
 def _draw_curves(result: TrainResult, path: Path) -> Path | None:
     if result.history:
         with pictures_if_possible():
-            return result.plot(path)
+            result.plot(path)
+            return path
     return None

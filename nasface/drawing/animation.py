@@ -23,7 +23,7 @@ from nasface.drawing.sheet import (
     sheet,
 )
 from nasface.io.files import write_bytes
-from nasface.plots.save import SUFFIXES, check_suffix
+from nasface.plots.figure import SUFFIXES, check_suffix
 
 ANIMATION = ".gif"
 FRAME_MS, LAST_MS = 700, 2500

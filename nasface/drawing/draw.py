@@ -19,7 +19,7 @@ from nasface.drawing.fonts import prepare_fonts
 from nasface.drawing.graph import NodeProbabilities
 from nasface.drawing.sheet import choose_cells, comparison_sheet, genotype_sheet
 from nasface.io.files import write_bytes
-from nasface.plots.save import SUFFIXES, check_suffix
+from nasface.plots.figure import SUFFIXES, check_suffix
 
 _DPI = 150
 """Of PNG files."""

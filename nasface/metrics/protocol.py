@@ -1,6 +1,7 @@
 """Interface of evaluation protocols: ground truth, score, table and curves."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,11 @@ class TableRow:
     name: str
     faces: int
     value: float | None
+
+    @property
+    def label(self) -> str:
+        """The name as a reader sees it: AP50 for ``ap50``."""
+        return figure_label(self.name)
 
     @classmethod
     def of(cls, group: str, name: str, faces: int, value: float) -> "TableRow":
@@ -96,11 +102,12 @@ class Protocol:
     result of any kind, of which ``table`` and ``curves`` make rows and curves; detections map names
     of images to boxes ``x1 y1 x2 y2`` and scores, and lack the images that have none.
 
-    ``text`` explains the protocol in a command's help, and ``value`` is what the table holds, such
-    as AP. ``options`` is a frozen dataclass of settings with defaults. ``read_detections`` takes
-    the files in which its detections go around, ``write_detections`` writes them beside the usual
-    ones, ``read_curves`` reads curves of other programs from a file, or returns None. A ``.json``
-    file holds detections in COCO's form, unless ``takes_coco`` is false.
+    ``text`` explains the protocol in a command's help, and ``value`` heads the figures in its
+    table: AP, unless it holds others too. ``options`` is a frozen dataclass of settings with
+    defaults. ``read_detections`` takes the files in which its detections go around,
+    ``write_detections`` writes them beside the usual ones, ``read_curves`` reads curves of other
+    programs from a file, or returns None. A ``.json`` file holds detections in COCO's form, unless
+    ``takes_coco`` is false.
     """
 
     name: str
@@ -115,6 +122,11 @@ class Protocol:
     write_detections: Callable[[Path, Truth, Mapping[str, ScoredBoxes]], None] = write_nothing
     read_curves: Callable[[Path], Curves | None] = no_curves
     takes_coco: bool = True
+
+
+def figure_label(name: str) -> str:
+    """Return the name of a figure as a reader sees it: AP for ``ap``, AP50 for ``ap50``."""
+    return name.upper() if re.fullmatch(r"a[pr]\d*", name) else name
 
 
 def folder_of(source: Source) -> Path:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from nasface.arch.space import SearchSpace
 from nasface.arrays import Floats
 from nasface.nas.candidates import CandidateTable, Pair, select
-from nasface.plots.save import save_figure
+from nasface.plots.figure import Plot
 
 LEADERS = 4
 """Candidates of a node that are shown in any case, those of the greatest share at the end."""
@@ -83,8 +82,8 @@ def node_histories(space: SearchSpace, cell: str, scores_TEO: Floats) -> list[No
 
 
 def plot_choice_history(
-    space: SearchSpace, epochs: Sequence[int], scores: Mapping[str, Floats], path: Path
-) -> Path:
+    space: SearchSpace, epochs: Sequence[int], scores: Mapping[str, Floats]
+) -> Plot:
     """Draw how the choices of each cell moved.
 
     ``scores`` maps a cell to the scores of its pairs (epochs, edges, operations). Left: a row for
@@ -92,9 +91,6 @@ def plot_choice_history(
     colour is the candidate's share relative to an even one, on one scale for all cells; a dot where
     it is what would be derived; bold what is kept at the end. Right: the entropy of each node and
     their mean, and how many nodes changed what they keep.
-
-    Raises:
-        ConfigError: for another suffix than png, svg or pdf.
     """
     cells = {cell: node_histories(space, cell, each) for cell, each in scores.items()}
     cells = {cell: nodes for cell, nodes in cells.items() if nodes}
@@ -122,7 +118,7 @@ def plot_choice_history(
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in grid[-1]:
         axes.set_xlabel("epoch")
-    return save_figure(figure, path)
+    return figure
 
 
 def _height(nodes: Sequence[NodeHistory]) -> float:
@@ -131,7 +127,7 @@ def _height(nodes: Sequence[NodeHistory]) -> float:
     return max(1.2, ROW * rows)
 
 
-def _grid(heights: Sequence[float]) -> tuple[Figure, NDArray[np.object_]]:
+def _grid(heights: Sequence[float]) -> tuple[Plot, NDArray[np.object_]]:
     """Return a figure and its axes: the row of the scale, then three for each cell.
 
     All sizes are known, so that no layout engine has to measure every label, which would take
@@ -141,7 +137,7 @@ def _grid(heights: Sequence[float]) -> tuple[Figure, NDArray[np.object_]]:
     height = sum(sizes) + gap * (len(sizes) + 0.5)
     left, right, between = 2.2, 0.15, 0.55
     widths = (6.0, 2.3, 1.45)
-    figure = Figure(figsize=(left + sum(widths) + 2 * between + right, height))
+    figure = Plot(figsize=(left + sum(widths) + 2 * between + right, height))
     axes = figure.subplots(
         len(sizes),
         3,

@@ -1,43 +1,42 @@
 """Plots of what a run measured."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nasface.plots.save import save_figure
+from nasface.metrics.protocol import figure_label
+from nasface.plots.figure import Plot
 
 
-def plot_training_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
+def plot_training_curves(rows: Sequence[Mapping[str, Any]]) -> Plot:
     """Plot each metric of a run but ``step`` over the steps; losses also smoothed."""
     metrics = pd.DataFrame(rows)
     columns = [name for name in metrics.columns if name != "step" and metrics[name].notna().any()]
-    figure = Figure(figsize=(7, 1.9 * len(columns) + 0.6), layout="constrained")
+    figure = Plot(figsize=(7, 1.9 * len(columns) + 0.6), layout="constrained")
     panels = figure.subplots(len(columns), squeeze=False, sharex=True)[:, 0]
     for axes, name in zip(panels, columns, strict=True):
         draw_metric(axes, metrics, name, ("C0", "C1"))
-        axes.set_ylabel(name)
+        axes.set_ylabel(figure_label(name))
         axes.set_xlim(0, float(metrics["step"].max()))
     axes.set_xlabel("step")
-    return save_figure(figure, path)
+    return figure
 
 
-def plot_metric(runs: Mapping[str, pd.DataFrame], name: str, path: Path) -> Path:
+def plot_metric(runs: Mapping[str, pd.DataFrame], name: str) -> Plot:
     """One column of the metrics of several runs over their steps."""
-    figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+    figure = Plot(figsize=(5.6, 3.6), layout="constrained")
     axes = figure.subplots()
     for at, (label, metrics) in enumerate(runs.items()):
         draw_metric(axes, metrics, name, (f"C{at % 10}",) * 2, label)
     if len(runs) > 1:
         axes.legend()
-    axes.set(xlabel="step", ylabel=name)
+    axes.set(xlabel="step", ylabel=figure_label(name))
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return save_figure(figure, path)
+    return figure
 
 
 def draw_metric(

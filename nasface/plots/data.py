@@ -1,28 +1,26 @@
 """Plots of the contents of a data set."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from nasface.plots.save import save_figure
+from nasface.plots.figure import Plot
 
 
-def plot_faces(parts: Mapping[str, Mapping[str, Any]], path: Path) -> Path:
+def plot_faces(parts: Mapping[str, Mapping[str, Any]]) -> Plot:
     """Valid faces by height and images by valid faces, a bar for each part of a data set.
 
     ``parts`` maps a label to figures of :class:`nasface.data.check.DataCheck`.
     """
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    figure = Plot(figsize=(9.6, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     _bars(left, {label: each["valid_faces_by_height"] for label, each in parts.items()})
     left.set(xlabel="height of a valid face", ylabel="faces")
     _bars(right, {label: each["images_by_valid_faces"] for label, each in parts.items()})
     right.set(xlabel="valid faces in an image", ylabel="images")
     left.legend()
-    return save_figure(figure, path)
+    return figure
 
 
 def _bars(axes: Axes, parts: Mapping[str, Mapping[str, int]]) -> None:

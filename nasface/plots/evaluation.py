@@ -1,23 +1,21 @@
 """Curves of evaluations, a panel for each set of faces."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nasface.errors import ConfigError
 from nasface.metrics.protocol import Curve, Curves
-from nasface.plots.save import save_figure
+from nasface.plots.figure import Plot
 
 Place = Literal["lower left", "lower right"]
 _STYLES = ("-", "--", "-.", ":")
 
 
-def plot_curves(results: Mapping[str, Curves], path: Path) -> Path:
+def plot_curves(results: Mapping[str, Curves]) -> Plot:
     """One panel for each name of a curve, a line in it for each result that has the curve.
 
     The legend gives the value of each curve, the best first.
@@ -33,7 +31,7 @@ def plot_curves(results: Mapping[str, Curves], path: Path) -> Path:
                 "expected the same curves in one figure"
             )
     names = list(dict.fromkeys(each.name for found in results.values() for each in found.curves))
-    figure = Figure(figsize=(0.8 + 4.4 * max(1, len(names)), 4.4), layout="constrained")
+    figure = Plot(figsize=(0.8 + 4.4 * max(1, len(names)), 4.4), layout="constrained")
     panels = figure.subplots(1, max(1, len(names)), squeeze=False)[0]
     limit = max(each.x_limit for each in results.values())
     for axes, name in zip(panels, names or ["nothing was detected"], strict=True):
@@ -48,7 +46,7 @@ def plot_curves(results: Mapping[str, Curves], path: Path) -> Path:
         _legend(axes, shown, "lower right" if first.steps else "lower left")
         axes.set(title=name, xlabel=_words(first.x), ylabel=_words(first.y))
         axes.set(xlim=(0, limit), ylim=(0, 1.02))
-    return save_figure(figure, path)
+    return figure
 
 
 def _line(axes: Axes, curve: Curve, at: int, curves: Curves) -> Line2D:

@@ -1,21 +1,18 @@
 """Bars of what exported detectors take."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from matplotlib.figure import Figure
-
-from nasface.plots.save import save_figure
+from nasface.plots.figure import Plot
 
 Bar = tuple[str, int, float]
 """File, threads, milliseconds."""
 
 
-def plot_latencies(rows: Sequence[Bar], title: str, path: Path) -> Path:
+def plot_latencies(rows: Sequence[Bar], title: str) -> Plot:
     """A bar for each file and number of threads, the files one below the other."""
     files = list(dict.fromkeys(file for file, _, _ in rows))
     numbers = list(dict.fromkeys(threads for _, threads, _ in rows))
-    figure = Figure(figsize=(7, 0.35 * len(rows) + 1.2), layout="constrained")
+    figure = Plot(figsize=(7, 0.35 * len(rows) + 1.2), layout="constrained")
     axes = figure.subplots()
     height = 0.8 / len(numbers)
     for at, threads in enumerate(numbers):
@@ -29,4 +26,4 @@ def plot_latencies(rows: Sequence[Bar], title: str, path: Path) -> Path:
     axes.margins(x=0.12)
     axes.set(xlabel="milliseconds, median", title=title)
     axes.legend()
-    return save_figure(figure, path)
+    return figure

@@ -11,11 +11,13 @@ from nasface.arch.genotype import Genotype
 from nasface.detection.cost import detector_cost
 from nasface.drawing.draw import draw
 from nasface.errors import ConfigError
+from nasface.metrics.protocol import figure_label
 from nasface.nas.coverage import Decision
 from nasface.nas.verdict import judge
 from nasface.plots.arch_history import plot_choice_history
 from nasface.plots.curves import plot_metric
 from nasface.plots.evaluation import plot_curves
+from nasface.plots.figure import Plot
 from nasface.reports.found import found_pictures, found_result, found_tables
 from nasface.reports.html import Report, ReportPicture, ReportTable, RunSection
 from nasface.reports.reader import RunRecord, read_run
@@ -82,14 +84,14 @@ def _result(run: RunRecord) -> str:
     whole = [row for row in run.table if not row.group]
     if not whole:
         return "not finished"
-    return ", ".join(f"{row.name} {_number(row.value) or 'none'}" for row in whole)
+    return ", ".join(f"{row.label} {_number(row.value) or 'none'}" for row in whole)
 
 
 def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
     """Losses and average precision of all runs over each other, then the curves of evaluations."""
     charts: dict[str, str] = {}
 
-    def add(title: str, draw: Callable[[Path], object]) -> None:
+    def add(title: str, draw: Callable[[], Plot]) -> None:
         charts[title] = themed_svg(draw, f"chart {len(charts)}")
 
     for column, title in (
@@ -134,7 +136,9 @@ def _figures(runs: Sequence[RunRecord]) -> list[ReportTable]:
 
 def _side_by_side(title: str, values: Mapping[str, Mapping[str, float | None]]) -> ReportTable:
     keys = dict.fromkeys(key for each in values.values() for key in each)
-    rows = [[key, *(_number(each.get(key)) for each in values.values())] for key in keys]
+    rows = [
+        [figure_label(key), *(_number(each.get(key)) for each in values.values())] for key in keys
+    ]
     return ReportTable(title, ("", *values), rows)
 
 
@@ -165,9 +169,7 @@ def _section(run: RunRecord, before: Sequence[RunRecord], samples: int) -> RunSe
         notes += _verdict(run)
     if run.history is not None:
         found = run.history
-        address = picture_uri(
-            lambda path: plot_choice_history(found.space, found.epochs, found.scores, path)
-        )
+        address = picture_uri(plot_choice_history(found.space, found.epochs, found.scores))
         pictures.append(ReportPicture("How the choices moved", address, wide=True))
     if run.environment:
         hidden = ("command",)
@@ -209,7 +211,7 @@ def _same_cells(run: RunRecord, before: Sequence[RunRecord]) -> RunRecord | None
 
 
 def _cells(genotype: Genotype) -> ReportPicture:
-    address = picture_uri(lambda path: draw(genotype, path))
+    address = picture_uri(draw(genotype))
     return ReportPicture(f"Cells of {genotype.name}", address, wide=True)
 
 

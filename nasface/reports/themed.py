@@ -1,15 +1,16 @@
 """Figures of matplotlib as SVG inside an HTML page, in the colours of the page's text."""
 
 import base64
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import cv2
 import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
+
+from nasface.drawing.draw import Drawing
+from nasface.plots.figure import Plot
 
 _TEXT = "#010203"
 """Stands for the colour of the page's text, black in light and white in dark mode."""
@@ -29,21 +30,19 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def themed_svg(draw: Callable[[Path], object], key: str) -> str:
-    """Return the figure that ``draw`` writes to a path, as an SVG element without a colour of its
-    own.
+def themed_svg(draw: Callable[[], Plot], key: str) -> str:
+    """Return the figure that ``draw`` makes, as an SVG element without a colour of its own.
 
     ``key`` tells its identifiers from those of other figures in the page.
     """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": key}):
-        text = _drawn(draw)
+        text = draw().render("svg").decode()
     return text[text.index("<svg") :].replace(_TEXT, "currentColor")
 
 
-def picture_uri(draw: Callable[[Path], object]) -> str:
-    """Return the figure that ``draw`` writes to a path, as a ``data:`` address for an image
-    element."""
-    return _uri("image/svg+xml", _drawn(draw).encode())
+def picture_uri(picture: Plot | Drawing) -> str:
+    """Return a figure or drawing as a ``data:`` address for an image element."""
+    return _uri("image/svg+xml", picture.render("svg"))
 
 
 def photograph_uri(image_HW3: NDArray[np.uint8], longest: int = 480) -> str:
@@ -53,13 +52,6 @@ def photograph_uri(image_HW3: NDArray[np.uint8], longest: int = 480) -> str:
     small = cv2.resize(image_HW3, size, interpolation=cv2.INTER_AREA)
     coded = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])[1]
     return _uri("image/jpeg", coded.tobytes())
-
-
-def _drawn(draw: Callable[[Path], object]) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "figure.svg"
-        draw(path)
-        return path.read_text("utf-8")
 
 
 def _uri(kind: str, data: bytes) -> str:

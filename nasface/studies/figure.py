@@ -1,18 +1,17 @@
 """The figure of a comparison: a point for every run, mean and interval for every method."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from nasface.plots.save import save_figure
+from nasface.metrics.protocol import figure_label
+from nasface.plots.figure import Plot
 from nasface.studies.statistics import mean_of
 
 
-def plot_comparison(rows: Sequence[Mapping[str, Any]], figure: str, path: Path) -> None:
+def plot_comparison(rows: Sequence[Mapping[str, Any]], figure: str) -> Plot:
     """Draw ``figure`` of runs (keys ``label``, ``seed`` and the figure), a row for each label.
 
     Mean and interval are those of the seeds' means, as in the table of the comparison. Seeds have
@@ -21,7 +20,7 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], figure: str, path: Path) 
     runs = pd.DataFrame(rows)
     labels = list(dict.fromkeys(runs["label"]))
     seeds = sorted(set(runs["seed"]))
-    plot = Figure(figsize=(7, 1.2 + 0.42 * len(labels)), layout="constrained")
+    plot = Plot(figsize=(7, 1.2 + 0.42 * len(labels)), layout="constrained")
     axes = plot.subplots()
     offsets = np.linspace(-0.15, 0.15, len(seeds)) if len(seeds) > 1 else [0.0]
     for at, label in enumerate(labels):
@@ -40,8 +39,8 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], figure: str, path: Path) 
     axes.invert_yaxis()
     left, right = axes.get_xlim()
     axes.set_xlim(max(0.0, left), min(1.0, right))  # an interval may leave what the figure can be
-    axes.set_xlabel(f"{figure}; mean and its 95 % interval in black")
+    axes.set_xlabel(f"{figure_label(figure)}; mean and its 95 % interval in black")
     axes.grid(axis="x", alpha=0.3)
     if 1 < len(seeds) <= 10:
         plot.legend(loc="outside upper center", ncols=min(len(seeds), 6), fontsize=8)
-    save_figure(plot, path)
+    return plot

@@ -13,6 +13,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.io.files import write_text
 from nasface.io.strict_json import REASONS
+from nasface.metrics.protocol import figure_label
 from nasface.studies.folder import cells_of
 from nasface.studies.planned import planned_tables
 from nasface.studies.ranking import rank_markdown, ranks
@@ -149,9 +150,9 @@ def _span(values: Sequence[int]) -> str:
 def _markdown(summary: pd.DataFrame, figure: str) -> str:
     others = [name for name in ("ap", "easy", "medium", "hard") if name != figure]
     columns = [
-        "method", "seeds", figure, "difference", "p (t)", "p (Wilcoxon)", "regret",
-        *(name.replace("_", " ") for name in _STABILITY), *others, "search s", "search MB",
-        "train s", "params M", "MACs G", "ms",
+        "method", "seeds", figure_label(figure), "difference", "p (t)", "p (Wilcoxon)", "regret",
+        *(name.replace("_", " ") for name in _STABILITY), *map(figure_label, others), "search s",
+        "search MB", "train s", "params M", "MACs G", "ms",
     ]  # fmt: skip
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     for row in summary.to_dict("records"):

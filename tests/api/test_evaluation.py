@@ -132,7 +132,7 @@ def test_what_is_written_scores_the_same(
     with pytest.raises(RunError, match="inference is"):
         detector.evaluate(val, "widerface", out=out, resume=True)
     # A result in memory and one on disk in one figure.
-    text = nasface.plot([result, out], tmp_path / "f.svg", labels=["a", "b"]).read_text()
+    text = nasface.plot([result, out], labels=["a", "b"]).render("svg").decode()
     for name in ("easy", "hard"):
         value = result.summary[name]
         assert f"<!-- a  {value:.3f} -->" in text
@@ -153,4 +153,6 @@ def test_mistakes_are_named(detector: FaceDetector, val: AnnotatedDataset, tmp_p
     with pytest.raises(DataError, match="does not exist, expected a folder or a tar"):
         nasface.evaluate(tmp_path / "no.tar", val)
     with pytest.raises(ConfigError, match="expected at least one folder"):
-        nasface.plot([], tmp_path / "f.png")
+        nasface.plot([])
+    with pytest.raises(ConfigError, match="cannot write this type"):
+        nasface.plot(tmp_path / "none", tmp_path / "f.jpg")

@@ -79,6 +79,9 @@ def test_result_tells_what_was_found(found: nasface.SearchResult) -> None:
     assert "finished after 4 steps in space autofem-fpn" in text
     assert f"of {len(table)} choices are open" in text
     assert found.verdict.is_undecided
+    assert "fpn: share of each candidate; dots are what is kept" in [
+        axes.get_title() for axes in found.plot().axes
+    ]
 
 
 def test_search_with_out_is_the_search_of_its_settings(

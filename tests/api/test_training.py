@@ -79,6 +79,7 @@ def test_train_writes_nothing_without_out(
     assert result.metrics["ap"] == [row["ap"] for row in result.history if "ap" in row][-1]
     assert result.metrics["step"] == 4
     assert "finished after 4 steps" in repr(result)
+    assert "AP" in [axes.get_ylabel() for axes in result.plot().axes]
 
 
 def test_train_is_the_training_of_the_same_settings(

@@ -69,7 +69,7 @@ def report() -> str:
     names = ["runs/2026-11-27-quickstart-search", "runs/2026-11-27-quickstart-train"]
     columns = ("run", "kind", "result", "time", "memory", "hardware")
     overview = ReportTable("", columns, [[name, "training", *row] for name in names])
-    picture = ReportPicture("Cells", picture_uri(genotype.draw), wide=True)
+    picture = ReportPicture("Cells", picture_uri(genotype.draw()), wide=True)
     runs = [RunSection(name, "training", pictures=[picture]) for name in names]
     settings = ReportTable("", ("setting", *names), [["data.folder", "/data/wider", "/data/wider"]])
     return render_report(Report("two runs", overview, {}, [], runs, settings))

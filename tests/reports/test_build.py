@@ -1,10 +1,9 @@
 import base64
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from nasface.plots.figure import Plot
 from nasface.reports.html import Report, ReportPicture, ReportTable, RunSection, render_report
 from nasface.reports.themed import photograph_uri, picture_uri, themed_svg
 
@@ -33,15 +32,15 @@ class Structure(HTMLParser):
         self.texts.append(data.strip())
 
 
-def plot(path: Path) -> None:
-    figure = Figure()
+def plot() -> Plot:
+    figure = Plot()
     figure.subplots().plot([0, 1], [0, 1], label="a < b")
-    figure.savefig(path)
+    return figure
 
 
 def report() -> Report:
     table = ReportTable("figures", ("", "one"), [["<b>AP</b>", "0.5"]], frozenset({0}))
-    picture = ReportPicture("cells", picture_uri(plot), wide=True)
+    picture = ReportPicture("cells", picture_uri(plot()), wide=True)
     run = RunSection(
         "a & b", "training", ["note"], {"Made by": "nasface train"}, [table], [picture],
         {"Best": [ReportPicture("1 of 1", photograph_uri(np.zeros((600, 900, 3), np.uint8)))]},

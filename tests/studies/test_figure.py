@@ -22,9 +22,8 @@ def test_trainings_of_one_seed_count_once(tmp_path: Path, monkeypatch: pytest.Mo
         for seed, values in of_seeds.items()
         for value in values
     ]
-    plot_comparison(rows, "easy", tmp_path / "figure.png")
+    plot_comparison(rows, "easy")
     means = [0.3, 0.5, 0.6]
     # 4.30265 is Student's t for 95 % and two degrees of freedom.
     expected = np.mean(means), 4.30265 * np.std(means, ddof=1) / np.sqrt(3)
     assert drawn == [pytest.approx(expected, rel=1e-5)]
-    assert (tmp_path / "figure.png").is_file()

@@ -353,7 +353,7 @@ def test_a_seed_may_have_several_random_cells(data: Path, tmp_path: Path) -> Non
 
 def test_the_figure_is_drawn(tmp_path: Path) -> None:
     rows = [row("fpn", seed, 0.1 * seed) for seed in range(3)] + [row("pan", 0, 0.5)]
-    plot_comparison(rows, "ap", tmp_path / "summary.png")
+    plot_comparison(rows, "ap").save(tmp_path / "summary.png")
     assert (tmp_path / "summary.png").stat().st_size > 5000
 
 

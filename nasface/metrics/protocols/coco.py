@@ -205,6 +205,7 @@ COCO = Protocol(
 
 At IoU 0.5 and 0.75 and by area as well (up to 32 x 32 pixels, up to 96 x 96, above), with the mean
 recall. Ignored faces are crowds. Needs faster-coco-eval: pip install 'nasface[coco]'.""",
+    value="value",
     options=DataOptions,
     write_detections=_write,
 )

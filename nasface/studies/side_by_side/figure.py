@@ -2,30 +2,28 @@
 measured time."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from nasface.plots.save import save_figure
+from nasface.plots.figure import Plot
 from nasface.studies.side_by_side.plan import ModelsPlan
 
 
-def plot_models(plan: ModelsPlan, rows: Sequence[Mapping[str, Any]], path: Path) -> bool:
-    """Draw the models whose AP is reported, a panel for each measure; whether there are any.
+def plot_models(plan: ModelsPlan, rows: Sequence[Mapping[str, Any]]) -> Plot | None:
+    """Draw the models whose AP is reported, a panel for each measure; None if there are none.
 
     Models of a series are joined by a line; the others are squares.
     """
     shown = {row["name"]: row for row in rows if row["reported_ap"] is not None}
     if not shown:
-        return False
+        return None
     panels = {"parameters": ("parameters, M", 1e6), "macs": ("multiply-adds, G", 1e9)}
     for engine in plan.used_engines:
         if any(row[f"{engine}_ms"] for row in shown.values()):
             panels[f"{engine}_ms"] = (f"ms, {engine}", 1)
-    figure = Figure(figsize=(4 * len(panels), 4), layout="constrained")
+    figure = Plot(figsize=(4 * len(panels), 4), layout="constrained")
     every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (key, (label, unit)) in zip(every, panels.items(), strict=True):
         points = {
@@ -39,8 +37,7 @@ def plot_models(plan: ModelsPlan, rows: Sequence[Mapping[str, Any]], path: Path)
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
     every[0].set_ylabel("reported AP")
-    save_figure(figure, path)
-    return True
+    return figure
 
 
 def _draw(axes: Axes, plan: ModelsPlan, points: Mapping[str, tuple[float, float]]) -> None:
