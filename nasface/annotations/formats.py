@@ -151,6 +151,8 @@ def read_dataset(
         ConfigError: for an unknown format, classes where a format has none, or two ways to divide.
         DataError: naming the file, for what is missing, malformed or of no known format.
     """
+    if not isinstance(root, str | Path):
+        raise DataError(f"data: is of type {type(root).__name__}; expected a folder or a file")
     root = Path(root)
     form = find_format(root, format)
     if classes and not form.has_classes:

@@ -3,8 +3,9 @@
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from nasface.arch.genotype import Genotype
 from nasface.detection.checkpoint import LoadedDetector, save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
-from nasface.errors import ConfigError, RunError
+from nasface.errors import ConfigError, RunError, one_of
 from nasface.inference.onnx_runtime import ONNX_RUNTIME, Engine
 from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
 from nasface.inference.predict import InferenceConfig, detect_batch
@@ -72,8 +73,17 @@ class FaceDetector(nn.Module):
         """The network with weights that can be trained, saved and exported.
 
         Raises:
-            ConfigError: for an ONNX file.
+            ConfigError: for an ONNX file, or weights on the meta device.
         """
+        module = self._detector()
+        if self.device.type == "meta":
+            raise ConfigError(
+                "detector: its weights are on the meta device, which holds no values; expected "
+                'detector.to_empty(device="cpu") and load_state_dict(...), or load_detector'
+            )
+        return module
+
+    def _detector(self) -> Detector:
         if not isinstance(self.module, Detector):
             raise ConfigError(
                 "detector: is of an ONNX file, which can detect and be evaluated; to train, save "
@@ -112,7 +122,7 @@ class FaceDetector(nn.Module):
                 "nasface.train(detector, data) trains a detector"
             )
         if mode:
-            _ = self.trainable
+            self._detector()
         self._copies = DetectingCopies()
         return super().train(mode)
 
@@ -139,10 +149,13 @@ class FaceDetector(nn.Module):
 
         The copy is made on first use and kept until a weight changes. A change through
         ``parameter.data`` is not noticed; ``train()`` drops the copy.
+
+        Raises:
+            ConfigError: for weights on the meta device.
         """
         if not isinstance(self.module, Detector):
             return self.module
-        return self._copies.fused(self.module)
+        return self._copies.fused(self.trainable)
 
     def network_by(self, engine: Engine, pictures: int) -> tuple[nn.Module, str]:
         """Return the network for an engine, and the name of the engine.
@@ -152,11 +165,14 @@ class FaceDetector(nn.Module):
         supports the operators of the network.
 
         Raises:
-            ConfigError: for an engine that cannot run it. MissingPackageError: for onnxruntime,
-                without it.
+            ConfigError: for an engine that cannot run it, or weights on the meta device.
+                MissingPackageError: for onnxruntime, without it.
         """
+        if engine not in get_args(Engine):
+            names = one_of(str(engine), get_args(Engine))
+            raise ConfigError(f"engine: no engine {engine!r:.60}; expected {names}")
         if isinstance(self.module, Detector):
-            return self._copies.chosen(self.module, self.config, engine, pictures)
+            return self._copies.chosen(self.trainable, self.config, engine, pictures)
         runtime = str(getattr(self.module, "runtime", ONNX_RUNTIME))
         if engine == "torch" or (engine == "onnxruntime" and runtime != ONNX_RUNTIME):
             raise ConfigError(f"engine: {engine} cannot run a file of {runtime}, expected auto")
@@ -198,11 +214,11 @@ class FaceDetector(nn.Module):
         Raises:
             DataError: for a file that cannot be read, or a folder without images. ValueError: for
                 another kind of picture, a batch of none, or a threshold out of range. ConfigError:
-                for an engine that cannot run it, or other settings. MissingPackageError: for
-                onnxruntime, without it.
+                for an engine that cannot run it, weights on the meta device, or other settings.
+                MissingPackageError: for onnxruntime, without it.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ValueError(f"batch_size must be a whole number from 1, got {batch_size!r:.60}")
         try:
             is_score = bool(0 <= score_threshold <= 1)
         except (TypeError, ValueError, RuntimeError):  # text, None, several numbers

@@ -115,7 +115,9 @@ def evaluate(
     known = PROTOCOLS.find(protocol)
     settings = with_settings(known.options(), options, f"protocol {protocol}")
     if not isinstance(inference, InferenceConfig):
-        inference = with_settings(InferenceConfig(), inference or {}, "inference")
+        inference = with_settings(
+            InferenceConfig(), {} if inference is None else inference, "inference"
+        )
     source = _annotated(dataset)
     truth = known.read_truth(source, settings)
     given = _given(detector, known, truth)

@@ -31,9 +31,14 @@ def load_detector(
     Raises:
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.
         MissingPackageError: for an exported file without its runtime.
-        ConfigError: for a device that is not there, a model without weights, or int8 of other
-            weights.
+        ConfigError: for what is no name or path, a device that is not there, a model without
+            weights, or int8 of other weights.
     """
+    if not isinstance(path, str | Path):
+        kind = type(path).__name__
+        raise ConfigError(
+            f"detector: is of type {kind}; expected a name, a file or hf://owner/name"
+        )
     if str(path) in MODELS and not Path(path).exists():
         raise ConfigError(
             f"{path}: has no released weights, expected {', '.join(released_models())} or a file; "

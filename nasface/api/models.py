@@ -72,7 +72,9 @@ def create_detector(
     with nullcontext() if seed is None else torch.random.fork_rng(devices=[]):
         if seed is not None:
             torch.default_generator.manual_seed(torch_seed(seed, Purpose.INITIAL_WEIGHTS))
-        module = build_detector(config, found)
+        # Not on torch's default device: seeds mean the same weights everywhere.
+        with torch.device("cpu"):
+            module = build_detector(config, found)
     named = isinstance(model, str) and not overrides
     metrics = {"model": model} if named else {}
     module = channels_last(module.eval().to(choose_device(device)))

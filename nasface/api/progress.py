@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from nasface.errors import ConfigError
 from nasface.optional import need
 from nasface.progress import Progress, Silent, duration
 
@@ -133,9 +134,19 @@ class NotebookProgress:
 @contextmanager
 def shown_progress(progress: bool | Progress | None) -> Iterator[Progress]:
     """Give the object to report to: ``progress`` itself; one that shows nothing for False, or a bar
-    or lines for True. None means True on a terminal or in a notebook, and False elsewhere."""
+    or lines for True. None means True on a terminal or in a notebook, and False elsewhere.
+
+    Raises:
+        ConfigError: for anything else.
+    """
     if progress is None:
         progress = in_notebook() or sys.stderr.isatty()
+    if not isinstance(progress, bool | Progress):
+        kind = type(progress).__name__
+        raise ConfigError(
+            f"progress: is of type {kind}; expected True, False or an object with the methods "
+            "start, advance and note"
+        )
     if not isinstance(progress, bool):
         yield progress
     elif not progress:

@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 class SearchResult:
     """Result of a search.
 
-    ``genotype`` is derived from its architecture parameters, ``history`` tells how these moved from
-    epoch to epoch, ``metrics`` what was logged step by step. ``finished`` is false if the search
-    was stopped; with a ``folder`` it can be resumed. Of several processes, only the one that
-    ``is_first`` wrote the folder.
+    ``genotype`` is derived from its architecture parameters, ``arch_history`` tells how these moved
+    from epoch to epoch, ``history`` is what was logged, a row for each step. ``finished`` is false
+    if the search was stopped; with a ``folder`` it can be resumed. Of several processes, only the
+    one that ``is_first`` wrote the folder.
     """
 
     genotype: Genotype
     space: SearchSpace
-    history: ArchHistory
-    metrics: Table
+    arch_history: ArchHistory
+    history: Table
     finished: bool
     folder: Path | None = None
     is_first: bool = True
@@ -59,7 +59,7 @@ class SearchResult:
     @property
     def verdict(self) -> Verdict:
         """How many choices are decided, and what would help."""
-        return judge(self.nodes, self.history.changed_late(), self.history.late_epochs)
+        return judge(self.nodes, self.arch_history.changed_late(), self.arch_history.late_epochs)
 
     def plot(self, path: str | Path | None = None) -> "Plot":
         """Draw how the architecture parameters moved, and with ``path`` save the figure as .svg,
@@ -70,14 +70,14 @@ class SearchResult:
         """
         from nasface.plots.arch_history import plot_choice_history
 
-        history = self.history
-        figure = plot_choice_history(history.space, history.epochs, history.scores)
+        moved = self.arch_history
+        figure = plot_choice_history(moved.space, moved.epochs, moved.scores)
         if path is not None:
             figure.save(path)
         return figure
 
     def __repr__(self) -> str:
-        steps = self.metrics[-1]["step"] if self.metrics else 0
+        steps = self.history[-1]["step"] if self.history else 0
         state = "finished" if self.finished else "stopped"
         lines = [f"SearchResult: {state} after {steps} steps in space {self.space.name}"]
         lines.append(f"genotype {self.genotype.name!r}, cells {', '.join(self.genotype.cells)}")
@@ -202,8 +202,8 @@ def _result(found: SearchOutcome) -> SearchResult:
     return SearchResult(
         genotype=found.genotype,
         space=found.space,
-        history=found.history,
-        metrics=Table(found.rows),
+        arch_history=found.history,
+        history=Table(found.rows),
         finished=found.finished,
         folder=found.folder,
         is_first=found.is_first,

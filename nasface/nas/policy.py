@@ -306,9 +306,9 @@ def _weighted(
     return tuple(result)
 
 
-def _scaled(trial: GatedOp, factor: Tensor) -> GatedOp:
-    gate = factor if trial.gate is None else factor * trial.gate
-    return replace(trial, gate=gate, is_unit=False)
+def _scaled(op: GatedOp, factor: Tensor) -> GatedOp:
+    gate = factor if op.gate is None else factor * op.gate
+    return replace(op, gate=gate, is_unit=False)
 
 
 def _log(scores: Float32) -> Float32:
@@ -338,7 +338,7 @@ def _gated(
     beta_E: Tensor | None,
     probes: int,
     generator: np.random.Generator,
-    shape: "_Logits | None" = None,
+    sampling: "_Logits | None" = None,
 ) -> PathMixture:
     """The path as a mixture; with gates and probes where the architecture parameters want a
     gradient."""
@@ -347,8 +347,9 @@ def _gated(
             tuple(tuple(InputSlot(GatedOp(*pair)) for pair in node) for node in path)
         )
     logits = log_probabilities(table, alpha_EO, beta_E)
-    if shape is not None:
-        logits = (logits + torch.from_numpy(shape.noise).to(logits.device)) / shape.temperature
+    if sampling is not None:
+        noise = torch.from_numpy(sampling.noise).to(logits.device)
+        logits = (logits + noise) / sampling.temperature
     slots = []
     for position, pairs in enumerate(path):
         node_slots = []

@@ -298,7 +298,7 @@ def test_what_is_no_picture(detector: FaceDetector, tmp_path: Path) -> None:
     for anything in calls:
         with pytest.raises(ValueError, match=r"floats \(B, 3, H, W\), got .* detector.detect"):
             detector(anything)
-    with pytest.raises(ValueError, match="batch_size must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="batch_size must be a whole number from 1, got 0"):
         detector.detect(picture(1), batch_size=0)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = nasface.nothing  # type: ignore[attr-defined]  # type checkers know that, too

@@ -60,7 +60,7 @@ def test_search_writes_nothing_without_out(
     assert not list(tmp_path.iterdir())
     assert (again.folder, again.finished) == (None, True)
     assert again.genotype == found.genotype
-    assert again.metrics == found.metrics
+    assert again.history == found.history
 
 
 def test_result_tells_what_was_found(found: nasface.SearchResult) -> None:
@@ -71,10 +71,10 @@ def test_result_tells_what_was_found(found: nasface.SearchResult) -> None:
                              "what"]  # fmt: skip
     assert {row["cell"] for row in table} == {"fpn"}
     assert all(0 <= row["entropy"] <= 1.000001 and row["least"] <= row["most"] for row in table)
-    assert found.history.epochs == [1, 2]
+    assert found.arch_history.epochs == [1, 2]
     # The searched cell of the last epoch is the result.
-    assert found.history.genotypes()[-1].cells == found.genotype.cells
-    assert found.metrics.column("step") == [1, 2, 3, 4]
+    assert found.arch_history.genotypes()[-1].cells == found.genotype.cells
+    assert found.history.column("step") == [1, 2, 3, 4]
     text = repr(found)
     assert "finished after 4 steps in space autofem-fpn" in text
     assert f"of {len(table)} choices are open" in text
@@ -95,7 +95,7 @@ def test_search_with_out_is_the_search_of_its_settings(
     assert result.genotype.cells == found.genotype.cells
     assert nasface.derive_genotype(tmp_path / "api" / "run").cells == found.genotype.cells
     saved = load_history(tmp_path / "api" / "run").scores["fpn"]
-    assert saved.tobytes() == result.history.scores["fpn"].tobytes()
+    assert saved.tobytes() == result.arch_history.scores["fpn"].tobytes()
 
 
 def test_stopped_search_goes_on_as_if_it_was_not(images: AnnotatedDataset, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_stopped_search_goes_on_as_if_it_was_not(images: AnnotatedDataset, tmp_p
     assert "stopped after 3 steps" in repr(stopped)
     resumed = run("parts", resume=True)
     assert resumed.finished
-    assert resumed.metrics.column("step") == [1, 2, 3, 4]
+    assert resumed.history.column("step") == [1, 2, 3, 4]
     files_equal(tmp_path / "whole" / "run", tmp_path / "parts" / "run")
 
 
@@ -137,7 +137,7 @@ def test_warm_up_is_two_fifths_of_the_epochs_unless_given(images: AnnotatedDatas
     settings = {name: value for name, value in SETTINGS.items() if name != "warmup_epochs"}
     progress = Notes()
     found = nasface.search("autofem-fpn", images, progress=progress, **(settings | {"epochs": 3}))
-    assert [row["step"] for row in found.metrics if "arch_loss" not in row] == [1, 2]
+    assert [row["step"] for row in found.history if "arch_loss" not in row] == [1, 2]
     assert any(note.startswith("warm-up over") for note in progress.notes)
 
 

@@ -41,7 +41,7 @@ class Neck(nn.Module):
         dense: cells on a single level as bottlenecks of dense convolutions.
 
     Raises:
-        SpecError: if the genotype does not fit so many maps.
+        SpecError: if the genotype does not fit so many maps, or ``in_channels`` is no list.
     """
 
     def __init__(
@@ -55,6 +55,9 @@ class Neck(nn.Module):
         dense: bool = False,
     ) -> None:
         super().__init__()
+        if not isinstance(in_channels, Sequence):
+            kind = type(in_channels).__name__
+            raise SpecError(f"in_channels: is of type {kind}; expected a list of widths")
         found = as_genotype(genotype)
         used = levels_of(found)
         first = used[0] if first_level is None else first_level

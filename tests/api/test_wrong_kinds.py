@@ -1,0 +1,76 @@
+"""Arguments of another kind than expected are refused by name, before anything is done."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import nasface
+from nasface.api.detector import FaceDetector
+from nasface.api.progress import shown_progress
+
+PICTURE = np.zeros((64, 64, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return nasface.load_detector("asfd-nano", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda wrong: nasface.load_detector(wrong), "detector: is of type int; expected a name"),
+        (lambda wrong: nasface.read_dataset(wrong), "data: is of type int; expected a folder"),
+        (lambda wrong: nasface.create_neck("asfd-ref", wrong, 8), "in_channels: is of type int"),
+        (lambda wrong: nasface.create_detector("d0", wrong), "genotype: is of type int"),
+        (lambda wrong: nasface.train(wrong, "data"), "detector: int is none"),
+        (lambda wrong: shown_progress(wrong).__enter__(), "progress: is of type int"),
+    ],
+)
+def test_wrong_kinds(call: Callable[[Any], object], message: str) -> None:
+    with pytest.raises(nasface.NasfaceError, match=message):
+        call(5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"inference": 5}, "inference: is of type int, expected a map"),
+        ({"batch_size": 2.5}, r"batch_size must be a whole number from 1, got 2\.5"),
+        ({"batch_size": "8"}, "got '8'"),
+        ({"engine": "onnx"}, "engine: no engine 'onnx'; expected one of auto, torch, onnxruntime"),
+    ],
+)
+def test_wrong_arguments_of_detect(
+    given: dict[str, Any], message: str, detector: FaceDetector
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        detector.detect(PICTURE, **given)
+
+
+def test_weights_without_values_are_refused() -> None:
+    detector = nasface.create_detector("d0", device=torch.device("meta"))
+    assert detector.train().training
+    uses: list[Callable[[], object]] = [
+        lambda: detector.eval().detect(PICTURE),
+        lambda: detector.save("face.safetensors"),
+        lambda: detector.export("face.onnx"),
+        lambda: nasface.train(detector, []),
+    ]
+    for use in uses:
+        with pytest.raises(nasface.NasfaceError, match=r"meta device.*to_empty"):
+            use()
+    source = nasface.create_detector("d0", seed=1, device="cpu")
+    detector.to_empty(device="cpu").load_state_dict(source.state_dict())
+    assert len(detector.detect(PICTURE)) == 1
+
+
+def test_torchs_default_device_changes_no_weights() -> None:
+    with torch.device("meta"):
+        one = nasface.create_detector("d0", seed=1, device="cpu")
+    other = nasface.create_detector("d0", seed=1, device="cpu")
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
