@@ -148,14 +148,21 @@ class FaceDetector(nn.Module):
         """Return the network for inference: a copy in evaluation mode with fused normalisations.
 
         The copy is made on first use and kept until a weight changes. A change through
-        ``parameter.data`` is not noticed; ``train()`` drops the copy.
+        ``parameter.data`` is not noticed; ``train()`` drops the copy. A network in evaluation mode
+        that has forward hooks is returned itself.
 
         Raises:
             ConfigError: for weights on the meta device.
         """
         if not isinstance(self.module, Detector):
             return self.module
-        return self._copies.fused(self.trainable)
+        return self.module if self._calls_hooks() else self._copies.fused(self.trainable)
+
+    def _calls_hooks(self) -> bool:
+        """Whether the network is in evaluation mode and has hooks, which a copy would not call."""
+        return not self.module.training and any(
+            each._forward_hooks or each._forward_pre_hooks for each in self.module.modules()
+        )
 
     def network_by(self, engine: Engine, pictures: int) -> tuple[nn.Module, str]:
         """Return the network for an engine, and the name of the engine.
@@ -172,6 +179,8 @@ class FaceDetector(nn.Module):
             names = one_of(str(engine), get_args(Engine))
             raise ConfigError(f"engine: no engine {engine!r:.60}; expected {names}")
         if isinstance(self.module, Detector):
+            if engine != "onnxruntime" and self._calls_hooks():
+                return self.trainable, "torch (hooks)"
             return self._copies.chosen(self.trainable, self.config, engine, pictures)
         runtime = str(getattr(self.module, "runtime", ONNX_RUNTIME))
         if engine == "torch" or (engine == "onnxruntime" and runtime != ONNX_RUNTIME):
@@ -209,7 +218,8 @@ class FaceDetector(nn.Module):
 
         ``engine`` runs the network: torch or onnxruntime. auto uses ONNX Runtime on the CPU, if it
         is installed, from the twentieth picture seen with the same weights. Boxes and scores of
-        both engines agree up to rounding.
+        both engines agree up to rounding. Forward hooks on parts of ``module`` are called by
+        torch: where there are any, auto uses it.
 
         Raises:
             DataError: for a file that cannot be read, or a folder without images. ValueError: for

@@ -1,7 +1,7 @@
 """Search spaces and genotypes from YAML files and by the names of packaged ones."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -19,17 +19,25 @@ _LONGEST_VALUE = 100
 def load_search_space(
     name: str | Path,
     parameters: Mapping[str, ParameterValue] | None = None,
+    *,
+    operations: Sequence[str] | None = None,
     **given: ParameterValue,
 ) -> SearchSpace:
     """Load the search space of a packaged name or a YAML file, with its parameters filled in.
 
     Parameters are those that the file declares, by keyword (``nodes=4``) or in a map.
+    ``operations`` are candidates in the place of the file's, for the edges that list none of their
+    own; registered ones may be among them.
 
     Raises:
         SpecError: naming the file, the place in it and what would be accepted.
     """
     text, place = _read("nasface.search_spaces", "search space", name)
     raw = parse_yaml(text, place, SpecError)
+    if operations is not None and isinstance(raw, dict):
+        if isinstance(operations, str):
+            raise SpecError(f"operations: {operations!r} is text; expected a list of names")
+        raw["operations"] = list(operations)
     chosen = _choose_parameters(raw, {**(parameters or {}), **given}, place)
     document = parse_dataclass(SpaceDocument, _fill(raw, chosen, place), place, SpecError)
     try:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot, softplus
 
 from nasface.detection.matching import BACKGROUND, IGNORED
+from nasface.errors import ConfigError
 from nasface.registry import Registry
 
 if TYPE_CHECKING:
@@ -60,8 +61,13 @@ def register_classification_loss(name: str, loss: ClassificationLoss) -> None:
     """Add a loss; ``--loss.classification`` may then name it.
 
     Raises:
-        ConfigError: if the name is taken.
+        ConfigError: if the name is taken, or for a function alone.
     """
+    if not isinstance(loss, ClassificationLoss):
+        kind = type(loss).__name__
+        raise ConfigError(
+            f"classification loss {name!r}: is of type {kind}; expected a ClassificationLoss"
+        )
     CLASSIFICATION_LOSSES.add(name, loss)
 
 

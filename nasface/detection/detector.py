@@ -256,7 +256,7 @@ def _pyramid_widths(config: DetectorConfig) -> dict[int, int]:
 
 
 def build_detector(config: DetectorConfig, genotype: Genotype | None) -> Detector:
-    """The detector of a genotype or of a hand-made neck, with random weights.
+    """Build the detector of a genotype or of a hand-made neck, with random weights.
 
     Raises:
         SpecError: if the genotype does not fit a pyramid of levels 2..7.

@@ -12,10 +12,7 @@ from torch import Tensor, nn
 from nasface.nn.blocks import conv_norm_relu, depthwise_separable
 
 LEVELS = (2, 3, 4, 5, 6, 7)
-
-
 STRIDES = tuple(2**level for level in LEVELS)
-
 
 Form = Literal["separable", "dense"]
 

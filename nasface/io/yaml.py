@@ -31,11 +31,7 @@ T = TypeVar("T")
 
 
 _MOST_CHARACTERS = 500_000
-
-
 _LONGEST_NUMBER = 100
-
-
 _DEEPEST = 50
 
 
@@ -127,7 +123,11 @@ def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceE
     check_finite(values, place, error)
     try:
         document = json.dumps(values)
-    except (TypeError, ValueError, RecursionError) as problem:
+    except TypeError:
+        raise error(
+            f"{place}: {_strange(values)}; expected text, numbers, lists and maps"
+        ) from None
+    except (ValueError, RecursionError) as problem:
         raise error(
             f"{place}: {_one_line(problem)}; expected text, numbers, lists and maps"
         ) from None
@@ -138,6 +138,22 @@ def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceE
     except NasfaceError as problem:
         raise error(f"{place}: {problem}") from None
     return value
+
+
+def _strange(value: Any) -> str:
+    """Where nested maps and lists hold something that JSON has no form for, and its type."""
+    entries: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        entries = value.items()
+    elif isinstance(value, list | tuple):
+        entries = enumerate(value)
+    elif value is not None and not isinstance(value, str | bool | int | float):
+        return f"is of type {type(value).__name__}"
+    for key, each in entries:
+        found = _strange(each)
+        if found:
+            return f"{key}: {found}"
+    return ""
 
 
 def check_finite(values: Any, place: str, error: type[NasfaceError]) -> None:

@@ -24,13 +24,13 @@ class CostPenaltyConfig:
     def __post_init__(self) -> None:
         if self.weight < 0 or (self.weight > 0 and self.target <= 0):
             raise ConfigError(
-                f"cost_penalty: weight {self.weight}, target {self.target}: expected a weight of "
-                "0, or a weight and a target above 0"
+                f"weight {self.weight}, target {self.target}: expected a weight of 0, or a weight "
+                "and a target above 0"
             )
         if (self.measure == "latency") != bool(self.latency_table):
             raise ConfigError(
-                f"cost_penalty: measure {self.measure}, latency_table {self.latency_table!r}: "
-                "expected a table for the measure latency, and for no other"
+                f"measure {self.measure}, latency_table {self.latency_table!r}: expected a table "
+                "for the measure latency, and for no other"
             )
 
 

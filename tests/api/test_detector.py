@@ -450,3 +450,19 @@ def test_faces_are_drawn_on_their_picture(detector: FaceDetector, tmp_path: Path
     with pytest.raises(ValueError, match=r"expected it as argument: draw\(image\)"):
         from_array.draw()
     assert np.array_equal(from_array.draw(image).pixels, drawn.pixels)
+
+
+def test_detect_calls_forward_hooks() -> None:
+    detector = nasface.load_detector("asfd-nano", device="cpu")
+    image = np.zeros((64, 96, 3), np.uint8)
+    (without,) = detector.detect(image, score_threshold=0.0)
+    shapes: list[tuple[int, ...]] = []
+    hook = detector.trainable.trunk.backbone.register_forward_hook(
+        lambda module, inputs, features: shapes.append(tuple(features[3].shape[2:]))
+    )
+    (found,) = detector.detect(image, score_threshold=0.0)
+    assert shapes == [(8, 12)]
+    assert torch.allclose(found.scores, without.scores, atol=1e-5)
+    hook.remove()
+    detector.detect(image)
+    assert len(shapes) == 1

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import nasface
 from nasface.api.detector import FaceDetector
@@ -27,6 +28,10 @@ def detector() -> FaceDetector:
         (lambda wrong: nasface.create_neck("asfd-ref", wrong, 8), "in_channels: is of type int"),
         (lambda wrong: nasface.create_detector("d0", wrong), "genotype: is of type int"),
         (lambda wrong: nasface.train(wrong, "data"), "detector: int is none"),
+        (lambda wrong: nasface.load_search_space("autofem", operations=str(wrong)), "is text"),
+        (lambda wrong: nasface.register_classification_loss("new", wrong), "ClassificationLoss"),
+        (lambda _: nasface.register_backbone("new", nn.Conv2d(3, 3, 1)), "the class Conv2d"),
+        (lambda _: nasface.create_detector("d0", backbone=nn.ReLU()), "backbone: is of type ReLU"),
         (lambda wrong: shown_progress(wrong).__enter__(), "progress: is of type int"),
     ],
 )

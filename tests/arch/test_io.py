@@ -368,3 +368,14 @@ def test_a_checkout_beside_an_installed_copy_knows_its_files(
     monkeypatch.setattr("nasface.arch.io.files", files)
     assert [packaged_names(each) for each in packages] == names
     assert load_search_space("autofem") == space
+
+
+def test_the_candidates_of_a_space_are_given_instead_of_its_own() -> None:
+    usual = load_search_space("autofem-fpn")
+    space = load_search_space("autofem-fpn", operations=["max_pool_3x3", "sep_7x7"])
+    for before, after in zip(usual.cells["fpn"].edges, space.cells["fpn"].edges, strict=True):
+        is_fixed = before.operations == ("skip",)
+        assert after.operations == (("skip",) if is_fixed else ("max_pool_3x3", "sep_7x7"))
+    assert space.digest != usual.digest
+    with pytest.raises(SpecError, match="unknown operation 'sep_9x9'"):
+        load_search_space("autofem-fpn", operations=["sep_9x9"])

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
+from torch import nn
+
 from nasface.detection.backbones.base import Backbone
 from nasface.detection.backbones.inverted_residual import PLANS, InvertedResiduals
 from nasface.detection.backbones.mobilenet import MobileNetV1
@@ -28,8 +30,13 @@ def register_backbone(name: str, build: Callable[[], Backbone]) -> None:
     ``functools.partial`` of one.
 
     Raises:
-        ConfigError: if the name is taken.
+        ConfigError: if the name is taken, or for a module in the place of what builds one.
     """
+    if isinstance(build, nn.Module):
+        kind = type(build).__name__
+        raise ConfigError(
+            f"backbone {name!r}: is a module; expected what builds it, such as the class {kind}"
+        )
     BACKBONES.add(name, build)
 
 
@@ -98,6 +105,12 @@ def build_backbone(name: str) -> Backbone:
     """Build the backbone of a name, with random weights.
 
     Raises:
-        ConfigError: for an unknown name.
+        ConfigError: for an unknown name, or what is no backbone.
     """
-    return find_backbone(name)()
+    found = find_backbone(name)()
+    if not isinstance(found, Backbone):
+        raise ConfigError(
+            f"backbone {name!r}: {type(found).__name__} is none; expected a class derived from "
+            "nasface.detection.backbones.base.Backbone"
+        )
+    return found
