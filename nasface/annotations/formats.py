@@ -140,7 +140,7 @@ def read_dataset(
 
     ``root`` is its folder or, for COCO, YOLO, CSV and RetinaFace, the ``.json``, ``.yaml``,
     ``.csv`` or ``label.txt`` file. ``format`` is a name of the table, and recognised where not
-    given. ``classes`` are the names of those classes that are faces; by default the only class
+    given. ``classes`` names the class, or those classes, that are faces; by default the only class
     there is, or ``face``. ``val_fraction`` or ``split_file`` divide the training part, or all there
     is, into ``train`` and ``val``, as of :func:`part_by_fraction` and :func:`part_by_file`.
     ``exif`` says whether boxes are in pixels of the images turned by their EXIF orientation
@@ -155,6 +155,7 @@ def read_dataset(
         raise DataError(f"data: is of type {type(root).__name__}; expected a folder or a file")
     root = Path(root)
     form = find_format(root, format)
+    classes = [classes] if isinstance(classes, str) else classes
     if classes and not form.has_classes:
         raise ConfigError(f"classes: {form.name} has faces only; expected none")
     if val_fraction and split_file:

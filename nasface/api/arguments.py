@@ -5,6 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nasface.annotations.formats import DataConfig, read_dataset
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.errors import ConfigError, DataError
@@ -25,7 +27,8 @@ def annotated_images(data: Sequence[ImageRecord] | str | Path, split: str) -> Se
     """Return annotated images: as they are given, or those of one part of a data set's folder.
 
     Raises:
-        DataError: for what are no annotated images. What :func:`read_dataset` raises.
+        DataError: for what are no annotated images, and lists of them whose boxes are not in
+            pixels, or not of two corners. What :func:`read_dataset` raises.
     """
     if isinstance(data, str | Path):
         return read_dataset(data, split)
@@ -37,7 +40,31 @@ def annotated_images(data: Sequence[ImageRecord] | str | Path, split: str) -> Se
         if not isinstance(data[at], ImageRecord):
             kind = type(data[at]).__name__
             raise DataError(f"{split}: item {at} is of type {kind}; {expected}")
-    return data if isinstance(data, AnnotatedDataset) else [data[at] for at in range(len(data))]
+    if isinstance(data, AnnotatedDataset):
+        return data
+    records = [data[at] for at in range(len(data))]
+    _check_boxes(records, split)
+    return records
+
+
+def _check_boxes(records: Sequence[ImageRecord], split: str) -> None:
+    """Raise DataError for shares of the image, and for widths and heights, in the place of corners.
+
+    Readers of files look for both by themselves.
+    """
+    boxes = [record.boxes_M4 for record in records if len(record.boxes_M4)]
+    if not boxes:
+        return
+    every_N4 = np.concatenate(boxes)
+    expected = "expected x1 y1 x2 y2 in pixels"
+    if every_N4.max() <= 1 and (every_N4 > 0).any():
+        raise DataError(f"{split}: all boxes lie between 0 and 1; {expected}")
+    has_area_N = (every_N4[:, 2:] > every_N4[:, :2]).all(axis=1)
+    if has_area_N.mean() < 0.5:  # a data set has a few at most
+        raise DataError(
+            f"{split}: {(~has_area_N).sum()} of {len(every_N4)} boxes have no width or no height; "
+            f"{expected}, not x y w h"
+        )
 
 
 def refuse(settings: Mapping[str, Any], names: Sequence[str]) -> None:

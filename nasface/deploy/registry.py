@@ -81,7 +81,8 @@ def export_format(path: Path) -> ExportFormat:
     if path.suffix not in FORMATS:
         raise ConfigError(
             f"{path}: unknown export format {path.suffix!r}; expected "
-            f"{one_of(path.suffix, FORMATS)}; other runtimes have a folder each: --to NAME"
+            f"{one_of(path.suffix, FORMATS)}; other runtimes have a folder each: --to NAME, "
+            'in Python to="NAME"'
         )
     return FORMATS[path.suffix]
 

@@ -85,6 +85,7 @@ def choose_cells(genotype: Genotype, names: Sequence[str]) -> Genotype:
     Raises:
         ConfigError: for a cell that is not there.
     """
+    names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in genotype.cells:
             known = ", ".join(genotype.cells)

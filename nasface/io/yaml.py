@@ -225,11 +225,14 @@ def _describe(problem: ErrorDetails, kind: type[Any]) -> str:
         return f"{where}: is missing"
     if problem["type"] == "dataclass_type" and not isinstance(value, dict):
         return f"{where}: expected a map of settings, got {value!r:.60}"
+    if problem["type"] == "value_error":  # the message of a class of ours says the rest
+        text = _one_line(problem["msg"].removeprefix("Value error, "))
+        return text if text.startswith(f"{where}: ") else f"{where}: {text}"
     shown = "" if isinstance(value, dict | list) else f", got {value!r:.60}"
     near = ""
     if problem["type"] == "literal_error" and isinstance(value, str):
         near = did_you_mean(value, re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
-    return f"{where}: {_one_line(problem['msg'].removeprefix('Value error, '))}{shown}{near}"
+    return f"{where}: {_one_line(problem['msg'])}{shown}{near}"
 
 
 def _keys(kind: Any, location: Iterable[int | str]) -> list[str]:

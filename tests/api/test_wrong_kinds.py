@@ -79,3 +79,16 @@ def test_torchs_default_device_changes_no_weights() -> None:
     other = nasface.create_detector("d0", seed=1, device="cpu")
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ([0.25, 0.1, 0.75, 0.5], "train: all boxes lie between 0 and 1; expected .* in pixels"),
+        ([80, 90, 40, 30], "train: 1 of 1 boxes have no width or no height; .* not x y w h"),
+    ],
+)
+def test_boxes_in_another_form_are_refused(box: list[float], message: str) -> None:
+    record = nasface.ImageRecord("a.jpg", "a.jpg", [box])  # type: ignore[arg-type]
+    with pytest.raises(nasface.NasfaceError, match=message):
+        nasface.search("autofem", [record])
