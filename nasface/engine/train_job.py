@@ -27,6 +27,7 @@ from nasface.engine.setup import images_to, peak_memory_mb, to_device
 from nasface.inference.predict import InferenceConfig
 from nasface.inference.teacher import Teacher
 from nasface.io.strict_json import REASONS
+from nasface.nn.moments import load_optimizer
 from nasface.progress import Progress
 from nasface.runs.folder import Kind, RunFolder, read_metrics
 from nasface.runs.metrics_log import MetricsLog
@@ -214,7 +215,7 @@ class TrainJob(Job):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """See :class:`Job`."""
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_optimizer(self.optimizer, state["optimizer"])
         if self.average is not None:
             self.average.averaged.load_state_dict(state["average"])
         self.step, self.metrics = state["step"], state["figures"]

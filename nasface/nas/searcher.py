@@ -23,6 +23,7 @@ from nasface.nas.policy import Mixture, PathMixture, Policy, UniformPath
 from nasface.nas.sensitivity import Sensitivity
 from nasface.nas.supernet import ArchitectureParameters
 from nasface.nn.keys import name_of
+from nasface.nn.moments import load_optimizer
 from nasface.random_streams import Purpose
 
 Batch = TypeVar("Batch")
@@ -248,8 +249,8 @@ class BilevelSearcher(Generic[Batch]):
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over the state of a checkpoint."""
         self.step = state["step"]
-        self.optimizer.load_state_dict(state["weight_optimizer"])
-        self.arch_optimizer.load_state_dict(state["arch_optimizer"])
+        load_optimizer(self.optimizer, state["weight_optimizer"])
+        load_optimizer(self.arch_optimizer, state["arch_optimizer"])
         self.coverage.load(state["visits"])
 
 
