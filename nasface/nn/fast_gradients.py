@@ -3,7 +3,8 @@
 oneDNN, which computes convolutions for torch on a CPU, has fast kernels for the gradients of some
 depthwise convolutions only. Those of the others take 5 to 20 times as long as a forward pass. In
 bfloat16 not all gradients of dilated convolutions are right (torch 2.13). Here they are put
-together from those that are fast and right.
+together from those that are fast and right. Those of strided 1x1 convolutions may damage memory;
+here they have no stride.
 
 Shape letters: B image, C and D channels in and out, G channels of a group, H height, W width, K and
 L height and width of the kernel.
@@ -34,8 +35,12 @@ def with_fast_gradients(module: Module) -> Module:
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             # Subclasses may compute something else.
-            if type(child) is nn.Conv2d and _is_slow(child):
+            if type(child) is not nn.Conv2d:
+                continue
+            if _is_slow(child):
                 setattr(parent, name, FastGradientConv2d(child))
+            elif _is_strided_pointwise(child):
+                setattr(parent, name, SubsampledConv2d(child))
     return module
 
 
@@ -53,6 +58,32 @@ def _is_slow(conv: nn.Conv2d) -> bool:
     is_depthwise = 1 < conv.groups == conv.in_channels == conv.out_channels
     slow = dilation[0] > 1 or (is_depthwise and (stride[0] > 1 or max(kernel) > _WINDOW))
     return is_plain and slow
+
+
+def _is_strided_pointwise(conv: nn.Conv2d) -> bool:
+    return conv.kernel_size == (1, 1) and conv.padding == (0, 0) and max(conv.stride) > 1
+
+
+class SubsampledConv2d(nn.Conv2d):
+    """A strided 1x1 convolution (B, C, H, W) -> (B, D, ceil(H / stride), ceil(W / stride)) that
+    takes the positions first, with the weight of another.
+
+    The values are the same. On a CPU, with few channels in channels-last memory, the backward pass
+    of the strided one may damage memory (https://github.com/uxlfoundation/oneDNN/issues/6035), as
+    it could in backbones and operations that are not ours.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        nn.Module.__init__(self)
+        vars(self).update(vars(conv))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Apply the module."""
+        if x_BCHW.device.type != "cpu":
+            return super().forward(x_BCHW)
+        # A window of one position: unlike a slice's, its gradient stays in channels-last memory.
+        taken = F.avg_pool2d(x_BCHW, 1, self.stride)
+        return F.conv2d(taken, self.weight, self.bias, groups=self.groups)
 
 
 class FastGradientConv2d(nn.Conv2d):

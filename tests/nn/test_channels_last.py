@@ -8,6 +8,7 @@ import copy
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.nas.policy import Softmax
 from nasface.nn.blocks import FactorizedReduce, channels_last
+from nasface.nn.fast_gradients import with_fast_gradients
 from nasface.nn.operations import build_operation
 
 SIZES = ((7, 9), (33, 17), (64, 64))
@@ -33,6 +35,16 @@ def operations() -> Iterator[tuple[str, nn.Module, Tensor]]:
                 operation = build_operation(name, channels, 2, dense=dense)
                 for size in SIZES:
                     yield f"{name}, {channels} channels", operation, torch.randn(3, channels, *size)
+
+
+def strangers() -> Iterator[tuple[str, nn.Module, Tensor]]:
+    """Strided 1x1 convolutions of operations and backbones that are not ours, as jobs have them."""
+    for channels, outputs in product(CHANNELS, (1, 2, 8)):
+        for stride, bias in (((2, 2), False), ((1, 2), True), ((3, 3), False)):
+            conv = nn.Conv2d(channels, outputs, 1, stride, bias=bias)
+            for size in SIZES:
+                x = torch.randn(3, channels, *size)
+                yield f"{conv}", with_fast_gradients(nn.Sequential(conv)), x
 
 
 def networks() -> Iterator[tuple[str, nn.Module, Tensor]]:
@@ -74,7 +86,7 @@ def compare(name: str, module: nn.Module, x: Tensor) -> None:
         assert (ours - theirs).abs().max() <= 2e-3 * scale, name
 
 
-@pytest.mark.parametrize("what", ["operations", "networks"])
+@pytest.mark.parametrize("what", ["operations", "networks", "strangers"])
 def test_a_process_lives_and_is_right(what: str) -> None:
     done = subprocess.run(
         [sys.executable, __file__, what], capture_output=True, text=True, check=False
@@ -128,6 +140,7 @@ def test_values_are_those_of_strided_convolutions(channels: int, size: tuple[int
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    for each in {"operations": operations, "networks": networks}[sys.argv[1]]():
+    cases = {"operations": operations, "networks": networks, "strangers": strangers}
+    for each in cases[sys.argv[1]]():
         compare(*each)
     print(f"{sys.argv[1]} done")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nasface.nn import fast_gradients
 from nasface.nn.blocks import channels_last
-from nasface.nn.fast_gradients import FastGradientConv2d, with_fast_gradients
+from nasface.nn.fast_gradients import FastGradientConv2d, SubsampledConv2d, with_fast_gradients
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.nn.operations import build_operation
 
@@ -155,6 +155,16 @@ def test_replaces_what_is_slow_and_keeps_names_and_weights() -> None:
     assert all(before[name] is after[name] for name in before)
     kinds = [isinstance(each, FastGradientConv2d) for each in module.modules()]
     assert sum(kinds) == 1
+
+
+def test_strided_pointwise_convolutions_take_positions_first() -> None:
+    for conv in (nn.Conv2d(4, 6, 1, 2), nn.Conv2d(4, 6, 1, (1, 3), groups=2, bias=False)):
+        x = torch.randn(2, 4, 7, 9, dtype=torch.double, requires_grad=True)
+        (fast,) = with_fast_gradients(nn.Sequential(conv.double()))
+        assert isinstance(fast, SubsampledConv2d)
+        assert fast.weight is conv.weight
+        upon = torch.randn_like(conv(x))
+        torch.testing.assert_close(gradients(fast, x, upon), gradients(conv, x, upon))
 
 
 def test_leaves_convolutions_that_are_something_else() -> None:
