@@ -22,6 +22,13 @@ def one_of(word: str, known: Iterable[str]) -> str:
     return f"one of {', '.join(names)}" + did_you_mean(word, names)
 
 
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise :class:`ConfigError` unless the value of an argument is one of its choices."""
+    known = list(choices)
+    if value not in known:
+        raise ConfigError(f"{name}: unknown {value!r:.60}; expected {one_of(str(value), known)}")
+
+
 class NasfaceError(Exception):
     """Base of every error that a user can cause and correct."""
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -36,7 +36,7 @@ from nasface.annotations.widerface import (
     write_wider,
 )
 from nasface.annotations.yolo import is_yolo, read_yolo, why_no_yolo, write_yolo, yolo_splits
-from nasface.errors import ConfigError, DataError
+from nasface.errors import ConfigError, DataError, check_choice
 from nasface.registry import Registry
 
 
@@ -167,7 +167,8 @@ def read_dataset(
         records = part_by_file(form.read(root, "train", **options), split, Path(split_file))
     else:
         records = _read_split(form, root, split, options)
-    if exif:
+    if exif is not None:
+        check_choice("exif", exif, get_args(Exif))
         records = [_read_as(exif, record) for record in records]
     return AnnotatedDataset(tuple(records), root, split, form.name)
 

@@ -32,7 +32,7 @@ from nasface.annotations.yolo_labels import (
     read_labels,
     rows_have_points,
 )
-from nasface.errors import DataError
+from nasface.errors import DataError, did_you_mean
 from nasface.io.files import files_below, read_text
 from nasface.io.yaml import parse_yaml, to_yaml
 
@@ -64,8 +64,10 @@ def why_no_yolo(root: Path) -> str:
         return f"; {problem}" if is_usual else ""
     if settings.file == root and root.is_dir():
         return ""
-    lacking = "'names' of classes" if "names" not in settings.values else "train or val"
-    return f"; {settings.file}: has no {lacking}"
+    keys = [str(key) for key in settings.values]
+    if "names" not in keys:
+        return f"; {settings.file}: has no 'names' of classes{did_you_mean('names', keys)}"
+    return f"; {settings.file}: has no train or val{did_you_mean('train', keys)}"
 
 
 def yolo_splits(root: Path) -> tuple[str, ...]:
@@ -93,7 +95,10 @@ def read_yolo(
     words = (*split_names(split), _WHOLE)
     place = next((values[word] for word in words if values.get(word)), None)
     if place is None:
-        raise DataError(f"{file}: has no split {split!r}; expected a folder of images under it")
+        near = did_you_mean(split, map(str, values))
+        raise DataError(
+            f"{file}: has no split {split!r}; expected a folder of images under it{near}"
+        )
     places = place if isinstance(place, list) else [place]
     images: dict[str, Path] = {}
     found = (pair for each in places for pair in _images(settings, str(each), need_images))

@@ -15,11 +15,11 @@ from nasface.arch.genotype import Genotype
 from nasface.detection.checkpoint import LoadedDetector, save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
-from nasface.errors import ConfigError, RunError, one_of
+from nasface.errors import ConfigError, RunError, check_choice
 from nasface.inference.onnx_runtime import ONNX_RUNTIME, Engine
 from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
 from nasface.inference.predict import InferenceConfig, detect_batch
-from nasface.io.settings import with_settings
+from nasface.io.settings import checked_settings, with_settings
 from nasface.nn.blocks import channels_last
 from nasface.structures import Candidates, Predictions
 
@@ -175,9 +175,7 @@ class FaceDetector(nn.Module):
             ConfigError: for an engine that cannot run it, or weights on the meta device.
                 MissingPackageError: for onnxruntime, without it.
         """
-        if engine not in get_args(Engine):
-            names = one_of(str(engine), get_args(Engine))
-            raise ConfigError(f"engine: no engine {engine!r:.60}; expected {names}")
+        check_choice("engine", engine, get_args(Engine))
         if isinstance(self.module, Detector):
             if engine != "onnxruntime" and self._calls_hooks():
                 return self.trainable, "torch (hooks)"
@@ -235,7 +233,9 @@ class FaceDetector(nn.Module):
             is_score = False
         if not is_score:
             raise ValueError(f"score_threshold must be from 0 to 1, got {score_threshold!r:.60}")
-        if not isinstance(inference, InferenceConfig):
+        if isinstance(inference, InferenceConfig):
+            inference = checked_settings(InferenceConfig, inference, "inference")
+        else:
             settings = {} if inference is None else inference
             least = min(InferenceConfig().score_threshold, score_threshold)
             base = InferenceConfig(score_threshold=least)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, make_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from torch import nn
 
@@ -20,9 +20,9 @@ from nasface.data.check import BadImages, DataCheck
 from nasface.data.reading import PARTS, check_images, describe_data
 from nasface.engine.evaluate import Evaluation, score
 from nasface.engine.evaluate import evaluate_ap as apply_and_score
-from nasface.errors import ConfigError, DataError, MissingPackageError
+from nasface.errors import ConfigError, DataError, MissingPackageError, check_choice
 from nasface.inference.predict import InferenceConfig
-from nasface.io.settings import with_settings
+from nasface.io.settings import checked_settings, with_settings
 from nasface.metrics.protocol import Protocol, Source, Truth, folder_of
 from nasface.metrics.registry import PROTOCOLS
 from nasface.models import weights_path
@@ -114,10 +114,8 @@ def evaluate(
     """
     known = PROTOCOLS.find(protocol)
     settings = with_settings(known.options(), options, f"protocol {protocol}")
-    if not isinstance(inference, InferenceConfig):
-        inference = with_settings(
-            InferenceConfig(), {} if inference is None else inference, "inference"
-        )
+    inference = checked_settings(InferenceConfig, inference, "inference")
+    check_choice("bad_images", bad_images, get_args(BadImages))
     source = _annotated(dataset)
     truth = known.read_truth(source, settings)
     given = _given(detector, known, truth)

@@ -1,13 +1,14 @@
 """Loading of face detectors, by name or from files."""
 
 from pathlib import Path
+from typing import get_args
 
 import torch
 
 from nasface.api.detector import FaceDetector
 from nasface.detection.zoo import MODELS
 from nasface.device import choose_device
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, check_choice
 from nasface.inference.loading import read_detector
 from nasface.models import DEFAULT_MODEL, ReleasedPrecision, released_models, weights_path
 
@@ -44,6 +45,7 @@ def load_detector(
             f"{path}: has no released weights, expected {', '.join(released_models())} or a file; "
             f"create_detector({str(path)!r}) has random ones"
         )
+    check_choice("precision", precision, get_args(ReleasedPrecision))
     path = weights_path(path, precision)
     loaded = read_detector(path, choose_device(device))
     return FaceDetector(loaded.detector, loaded.config, loaded.genotype, loaded.metrics, path)

@@ -19,7 +19,7 @@ from nasface.engine.derive import DeriveConfig, derive_run
 from nasface.engine.search import SearchConfig, SearchInputs, SearchOutcome, run_search
 from nasface.engine.search_job import PREFIX_GENOTYPE_FILE, SPACE
 from nasface.errors import SpecError
-from nasface.io.settings import with_settings
+from nasface.io.settings import checked_settings, with_settings
 from nasface.nas.coverage import Decision
 from nasface.nas.verdict import Verdict, judge
 from nasface.progress import Progress
@@ -177,6 +177,7 @@ def search_from_config(
     Raises:
         NasfaceError: for settings, data or a folder that cannot be used.
     """
+    config = checked_settings(SearchConfig, config, "search")
     with shown_progress(progress) as shown:
         found = run_search(config, None if out is None else Path(out), shown, resume=resume)
     return _result(found)

@@ -20,7 +20,7 @@ from nasface.engine.train import (
     run_training,
     train_config_of,
 )
-from nasface.io.settings import load_config, with_settings
+from nasface.io.settings import checked_settings, load_config, with_settings
 from nasface.presets import presets
 from nasface.progress import Progress
 
@@ -162,6 +162,7 @@ def train_from_config(
     Raises:
         NasfaceError: for settings, data or a folder that cannot be used.
     """
+    config = checked_settings(TrainConfig, config, "train")
     with shown_progress(progress) as shown:
         found = run_training(config, None if out is None else Path(out), shown, resume=resume)
     detector = FaceDetector(found.detector, config.detector, found.genotype, found.metrics)

@@ -192,5 +192,6 @@ def _fill(value: Any, parameters: Mapping[str, ParameterValue], place: str) -> A
     if match[1] not in parameters:
         raise SpecError(
             f"{place}: {value!r} names no parameter; the file declares {list(parameters)}"
+            f"{did_you_mean(match[1], parameters)}"
         )
     return parameters[match[1]]

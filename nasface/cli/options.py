@@ -16,6 +16,7 @@ from nasface.errors import ConfigError, RunError, did_you_mean
 from nasface.io.former_names import current_words
 from nasface.io.settings import load_config
 from nasface.io.yaml import check_finite
+from nasface.models import released_models
 from nasface.presets import preset_path
 
 Command = TypeVar("Command")
@@ -114,6 +115,11 @@ def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[
     said = next(filter(None, words), "cannot be understood")
     if option := re.match(r"Unrecognized options: .*?(--[^\s,=]+)", said):
         return said + _meant(option[1], command, verb)
+    if word := re.match(r"Unrecognized options: ([^\s,]+)", said):
+        is_weights = "--weights" in _words(command) and word[1] in released_models()
+        return f"{said}; " + (
+            f"did you mean '--weights {word[1]}'?" if is_weights else _usage(command, verb)
+        )
     known = _words(command)
     written = [each.partition("=")[0].replace("_", "-") for each in arguments]
     strange = next((each for each in written if each[:2] == "--" and each not in known), "")

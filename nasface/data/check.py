@@ -3,11 +3,7 @@
 Boxes are compared with the pictures: with their size, and with the way in which EXIF turns them.
 """
 
-import hashlib
-import time
-import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,11 +13,7 @@ from numpy.typing import NDArray
 from nasface.annotations.records import ImageRecord
 from nasface.arrays import Float32
 from nasface.data.decoded import DECODES_ANEW, DecodedImages
-from nasface.data.images import read_orientation
-from nasface.data.jpeg import JPEG_START, has_all_data
-from nasface.errors import DataError
-from nasface.io.archives import file_bytes
-from nasface.machine import cores
+from nasface.data.inspection import ImageFacts, inspect_images
 from nasface.progress import Progress
 
 BadImages = Literal["stop", "skip"]
@@ -36,7 +28,6 @@ PER_IMAGE = (1, 2, 6, 11, 21, 51, 101)
 
 _WAYS = ("ignore", "apply")
 _USUAL = "x y w h"
-_QUIET_SECONDS = 2.0
 _SHOWN = 5
 _ENOUGH = 5
 _TOLERANCE = 2.0
@@ -56,27 +47,6 @@ _FORMS: dict[str, Callable[[Float32], Float32]] = {
     ),
     "y x h w": lambda boxes: boxes[:, [1, 0, 3, 2]],
 }
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    """Facts of an image file: (height, width) as stored, and EXIF's orientation, 1 to 8.
-
-    ``problem`` says why it cannot be read; its size is then unknown. ``digest`` of the file, and
-    whether all pixels are there, are known after a thorough look.
-    """
-
-    size: tuple[int, int] | None
-    orientation: int = 1
-    problem: str | None = None
-    digest: str = ""
-    is_whole: bool = True
-
-    def size_as(self, exif: str) -> tuple[int, int] | None:
-        """(height, width) as it is read with ``exif`` "apply" or "ignore"."""
-        if self.size is None or exif == "ignore" or self.orientation < 5:
-            return self.size
-        return self.size[1], self.size[0]
 
 
 @dataclass(frozen=True)
@@ -170,59 +140,21 @@ def check_records(
 ) -> DataCheck:
     """Read every image and compare it with its boxes.
 
-    ``thorough`` also looks for pictures whose data end early although their file does not, and for
-    files that are the same. Without ``has_boxes`` the faces are not known as boxes. Images that are
-    kept ``decoded`` have been read before.
+    ``thorough`` also looks for pictures whose data end early although their file does not, for
+    files that hold several, and for files that are the same. Without ``has_boxes`` the faces are
+    not known as boxes. Images that are kept ``decoded`` have been read before.
     """
-    facts = _inspect(records, thorough, progress, decoded)
+    facts = inspect_images(records, thorough, progress, decoded)
     found = [
         *_unreadable(records, facts),
         *_cut(records, facts),
+        *_several(records, facts),
         *_turned(records, facts),
         *_resized(records, facts),
         *(_boxes(records, facts) if has_boxes else ()),
         *(_repeated(records, facts) if has_boxes else ()),
     ]
     return DataCheck(records, facts, found)
-
-
-def _inspect(
-    records: Sequence[ImageRecord], thorough: bool, progress: Progress, decoded: DecodedImages
-) -> list[ImageFacts]:
-    """Look at all images, in several threads; shows progress where that takes a while."""
-    started, is_shown = time.monotonic(), False
-    found: list[ImageFacts] = []
-    # Each thread silences Pillow for a moment; what they leave of the filters ends here.
-    with warnings.catch_warnings():
-        pool = ThreadPoolExecutor(min(8, cores()))
-        try:
-            for facts in pool.map(lambda each: inspect_image(each, thorough, decoded), records):
-                found.append(facts)
-                if is_shown:
-                    progress.advance()
-                elif time.monotonic() - started > _QUIET_SECONDS:
-                    is_shown = True
-                    progress.start("check images", len(records), len(found))
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return found
-
-
-def inspect_image(
-    record: ImageRecord, thorough: bool = False, decoded: DecodedImages = DECODES_ANEW
-) -> ImageFacts:
-    """Read one image."""
-    try:
-        height, width = decoded.read(record.path, exif=False).shape[:2]
-    except DataError as error:
-        return ImageFacts(None, problem=str(error))
-    orientation = read_orientation(record.path)
-    if not thorough:
-        return ImageFacts((height, width), orientation)
-    data = file_bytes(record.path)
-    is_whole = not data.startswith(JPEG_START) or has_all_data(data)
-    digest = hashlib.sha256(data).hexdigest()
-    return ImageFacts((height, width), orientation, digest=digest, is_whole=is_whole)
 
 
 def find_duplicates(checks: dict[str, DataCheck]) -> list[Finding]:
@@ -254,6 +186,17 @@ def _cut(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Fi
     cut = [record.name for record, each in zip(records, facts, strict=True) if not each.is_whole]
     text = f"data end early, the rest of the picture is grey: {_number(len(cut), 'image')}"
     return _found("cut", True, cut, text)
+
+
+def _several(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
+    """Animations and files of several pages, whose boxes may be those of any picture in them."""
+    several = [
+        f"{record.name}: {each.pictures}"
+        for record, each in zip(records, facts, strict=True)
+        if each.pictures > 1
+    ]
+    text = f"hold several pictures, of which the first is read: {_number(len(several), 'file')}"
+    return _found("several", False, several, text)
 
 
 def _turned(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from nasface.annotations.records import IGNORED_BY, ImageRecord
 from nasface.data.images import read_orientation
 from nasface.data.orientation import boxes_as_shown, boxes_as_stored
 from nasface.data.reading import ReadConfig, read_split
-from nasface.errors import ConfigError, DataError, one_of
+from nasface.errors import ConfigError, DataError, check_choice, one_of
 from nasface.io.archives import archive_of, file_bytes
 from nasface.io.settings import with_settings
 from nasface.progress import Progress, Silent
@@ -96,6 +96,7 @@ def convert(
     """
     source, out = Path(source), Path(out)
     config = with_settings(ReadConfig(data=str(source)), settings)
+    check_choice("images", images, get_args(ImageTransfer))
     target, writer = _writer(to)
     if out.exists():
         raise DataError(f"{out}: exists; choose another folder")

@@ -29,6 +29,7 @@ from nasface.engine.search import (
 )
 from nasface.engine.search_job import SearchJob
 from nasface.engine.train import TrainConfig, TrainInputs, make_train_job
+from nasface.io.settings import checked_settings
 from nasface.nas.policies import POLICIES
 from nasface.nas.policy import CellMixture
 from nasface.nn.cost import count_saved_bytes, light_layers
@@ -72,6 +73,7 @@ def estimate_search(config: SearchConfig, inputs: SearchInputs | None = None) ->
     Raises:
         NasfaceError: for settings or data with which the search could not start.
     """
+    config = checked_settings(SearchConfig, config, "search")
     context = RunContext(World(), choose_device(config.device))
     search = make_search_job(config, inputs or load_search_inputs(config), context)
     schedule = search.searcher.schedule

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from nasface.errors import ConfigError, did_you_mean
 from nasface.io.files import read_text
@@ -26,6 +26,17 @@ def load_config(kind: type[T], path: Path, base: T | None = None) -> T:
     if base is not None and isinstance(values, dict):
         values = merged(plain_values(base), values)
     return parse_dataclass(kind, values, str(path), ConfigError)
+
+
+def checked_settings(kind: type[T], given: T | Mapping[str, Any] | None, what: str) -> T:
+    """Return settings that code made, or its defaults with those of a map; ``what`` names them.
+
+    Raises:
+        ConfigError: as :func:`with_settings`, also for a value that a dataclass was made with.
+    """
+    if given is None or isinstance(given, kind):
+        return with_settings(given or kind(), {}, what)
+    return with_settings(kind(), cast(Mapping[str, Any], given), what)
 
 
 def with_settings(base: T, settings: Mapping[str, Any], what: str = "settings") -> T:

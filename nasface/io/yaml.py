@@ -196,7 +196,8 @@ def write_yaml(
 
 def plain_values(value: Any) -> Any:
     """Return a dataclass instance as maps, lists, texts and numbers."""
-    return json.loads(_adapter(type(value)).dump_json(value))
+    # Of values that do not fit, those who read them tell; pydantic would only warn.
+    return json.loads(_adapter(type(value)).dump_json(value, warnings=False))
 
 
 def config_digest(value: Any) -> str:

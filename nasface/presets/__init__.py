@@ -43,11 +43,17 @@ def preset_path(file: str | Path, command: str) -> Path:
     """Return the file of ``preset:NAME``, or any other file as it is given.
 
     Raises:
-        ConfigError: for a name that no preset of the command has.
+        ConfigError: for a name that no preset of the command has, and for one without a folder
+            that is no file, but nearly that of a preset.
     """
-    if not str(file).startswith(PRESET_PREFIX):
-        return Path(file)
     own = {name: each for name, each in presets().items() if each.command == command}
+    if not str(file).startswith(PRESET_PREFIX):
+        path = Path(file)
+        near = did_you_mean(path.stem.rpartition(":")[2], own)
+        if near and path.name == str(file) and not path.exists():
+            near = near.replace("'", f"'{PRESET_PREFIX}", 1)
+            raise ConfigError(f"{file}: is no file{near}")
+        return path
     name = str(file).removeprefix(PRESET_PREFIX)
     if name not in own:
         names = ", ".join(own) or "a file, since it has no presets"

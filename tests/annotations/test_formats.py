@@ -242,6 +242,8 @@ def test_yolo(tmp_path: Path, text: str) -> None:
     assert read_dataset(tmp_path).format == "yolo"
     assert read_dataset(tmp_path)[0].exif == "apply"
     assert read_dataset(tmp_path, exif="ignore")[0].exif == "ignore"
+    with pytest.raises(ConfigError, match=r"^exif: unknown 'aply'; .*did you mean 'apply'"):
+        read_dataset(tmp_path, exif="aply")  # type: ignore[arg-type]
 
 
 def test_polygons_other_classes_and_no_labels_of_yolo(tmp_path: Path) -> None:

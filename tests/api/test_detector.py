@@ -252,6 +252,11 @@ def test_what_is_called_in_the_wrong_way_names_the_right_one(detector: FaceDetec
         detector.train("data")  # type: ignore[arg-type]
 
 
+def test_a_mistyped_engine_is_refused(detector: FaceDetector) -> None:
+    with pytest.raises(ConfigError, match=r"^engine: .*did you mean 'onnxruntime'\?$"):
+        detector.detect(np.zeros((64, 64, 3), np.uint8), engine="onnxruntim")  # type: ignore[arg-type]
+
+
 def test_what_is_no_picture(detector: FaceDetector, tmp_path: Path) -> None:
     anything: Any = object()
     with pytest.raises(DataError, match="no such"):

@@ -1,12 +1,19 @@
 """Detectors by name and from files."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import DETECTOR, write_lively_weights
 
 import nasface
 from nasface.errors import ConfigError
+
+
+@pytest.mark.parametrize("precision", ["int88", "INT8", None])
+def test_a_precision_that_is_none_is_refused(precision: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^precision: unknown .* expected one of float32, int8"):
+        nasface.load_detector("asfd-nano", precision=precision)
 
 
 def test_what_is_no_file_of_weights_names_them(tmp_path: Path) -> None:

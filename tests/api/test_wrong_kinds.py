@@ -46,7 +46,7 @@ def test_wrong_kinds(call: Callable[[Any], object], message: str) -> None:
         ({"inference": 5}, "inference: is of type int, expected a map"),
         ({"batch_size": 2.5}, r"batch_size must be a whole number from 1, got 2\.5"),
         ({"batch_size": "8"}, "got '8'"),
-        ({"engine": "onnx"}, "engine: no engine 'onnx'; expected one of auto, torch, onnxruntime"),
+        ({"engine": "onnx"}, "engine: unknown 'onnx'; expected one of auto, torch, onnxruntime"),
     ],
 )
 def test_wrong_arguments_of_detect(

@@ -279,6 +279,8 @@ def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) 
         ("convert A", "usage: nasface convert DATA OUT --to "),
         ("train", "usage: nasface train --out FOLDER"),
         ("genotype show a b", "Unrecognized options: b"),
+        ("export asfd-nano --out x.onnx", "asfd-nano; did you mean '--weights asfd-nano'?"),
+        ("derive runs/a --out x.yaml", "runs/a; usage: nasface derive --out FILE.yaml"),
     ],
 )
 def test_options_that_cannot_be_understood(words: str, said: str, capsys: Output) -> None:

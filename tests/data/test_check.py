@@ -12,16 +12,16 @@ from PIL import Image
 
 from nasface.annotations.records import ImageRecord
 from nasface.annotations.widerface import ATTRIBUTES
-from nasface.data import check as check_module
+from nasface.data import inspection
 from nasface.data.check import (
     CHECKED_HEIGHTS,
     PER_IMAGE,
     DataCheck,
-    ImageFacts,
     check_records,
     find_duplicates,
 )
 from nasface.data.images import read_image, read_orientation
+from nasface.data.inspection import ImageFacts
 from nasface.progress import Silent
 
 Row = tuple[float, float, float, float]
@@ -280,7 +280,7 @@ def test_warnings_are_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         warnings.simplefilter("ignore")
         return ImageFacts((9, 9))
 
-    monkeypatch.setattr(check_module, "inspect_image", leave_silence)
+    monkeypatch.setattr(inspection, "inspect_image", leave_silence)
     before = list(warnings.filters)
     check_records([record(tmp_path / "a.jpg", [])] * 3, Silent())
     assert list(warnings.filters) == before
@@ -320,3 +320,26 @@ def test_shares_in_the_place_of_pixels(tmp_path: Path, box: Row, is_found: bool)
     assert ("form" in kinds(check_records([image], Silent()))) == is_found
     share = replace(image, shares_of=(80, 120))
     assert "form" not in kinds(check_records([share], Silent()))
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".tif"])
+def test_files_of_several_pictures_are_named(tmp_path: Path, suffix: str) -> None:
+    pages = [Image.new("RGB", (120, 80), colour) for colour in ("red", "green", "blue")]
+    pages[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / f"b{suffix}")
+    rows: list[Row] = [(10, 10, 20, 20)]
+    records = [record(tmp_path / f"{stem}{suffix}", rows) for stem in "ab"]
+    check = check_records(records, Silent(), thorough=True)
+    (found,) = check.findings
+    assert (found.kind, found.is_problem, found.count) == ("several", False, 1)
+    assert str(found).endswith(f"of which the first is read: 1 file (a{suffix}: 3)")
+    assert check_records(records, Silent()).findings == []
+    assert np.abs(np.array([255, 0, 0]) - read_image(records[0].path)).max() < 9, "is the first"
+
+
+def test_small_copies_behind_a_photograph_are_no_pictures(tmp_path: Path) -> None:
+    photograph, copy = (Image.new("RGB", size, "red") for size in ((120, 80), (30, 20)))
+    photograph.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[copy])
+    assert Image.open(tmp_path / "a.jpg").n_frames == 2  # type: ignore[attr-defined]
+    records = [record(tmp_path / "a.jpg", [(10, 10, 20, 20)])]
+    assert check_records(records, Silent(), thorough=True).findings == []

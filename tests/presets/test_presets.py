@@ -57,6 +57,15 @@ def test_other_files_are_left_as_they_are() -> None:
     assert preset_path("mine.yaml", "train") == Path("mine.yaml")
 
 
+@pytest.mark.parametrize("file", ["quickstart-train", "presets:quickstart-train", "quick-train"])
+def test_the_name_of_a_preset_in_the_place_of_a_file(file: str) -> None:
+    wanted = f"^{file}: is no file; did you mean 'preset:quickstart-train'\\?$"
+    with pytest.raises(ConfigError, match=wanted):
+        preset_path(file, "train")
+    path = f"mine/{file}.yaml"
+    assert preset_path(path, "train") == Path(path)
+
+
 def test_a_preset_of_another_command_is_refused_with_the_own_ones() -> None:
     with pytest.raises(ConfigError, match=r"^preset:table2-small: no preset of nasface search; "):
         preset_path("preset:table2-small", "search")
