@@ -164,6 +164,13 @@ def test_an_unknown_parameter_is_named(
     assert all(word in message_of(caught) for word in [str(path), *words])
 
 
+def test_a_parameter_that_a_space_does_not_declare_names_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(SPACE.replace("$nodes", "$nodse"))
+    with pytest.raises(SpecError, match=r"'\$nodse' names no parameter; .*did you mean 'nodes'\?$"):
+        load_search_space(path)
+
+
 def test_a_packaged_space_without_parameters_says_so() -> None:
     with pytest.raises(
         SpecError, match=r"autofem-fpn.yaml: unknown parameter 'nodes'.*no parameters"

@@ -340,6 +340,7 @@ def test_files_of_several_pictures_are_named(tmp_path: Path, suffix: str) -> Non
 def test_small_copies_behind_a_photograph_are_no_pictures(tmp_path: Path) -> None:
     photograph, copy = (Image.new("RGB", size, "red") for size in ((120, 80), (30, 20)))
     photograph.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[copy])
-    assert Image.open(tmp_path / "a.jpg").n_frames == 2  # type: ignore[attr-defined]
+    with Image.open(tmp_path / "a.jpg") as written:
+        assert written.n_frames == 2  # type: ignore[attr-defined]
     records = [record(tmp_path / "a.jpg", [(10, 10, 20, 20)])]
     assert check_records(records, Silent(), thorough=True).findings == []
