@@ -217,7 +217,7 @@ def test_what_cannot_be_converted(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no form 'yol' to write; expected .* 'yolo'\?"):
         nasface.convert(root, "yol", tmp_path / "out")
     with pytest.raises(ConfigError, match=r"^images: unknown 'lnik'; .* 'link'\?$"):
-        convert(tmp_path, "yolo", tmp_path / "out", images="lnik")  # type: ignore[arg-type]
+        nasface.convert(root, "yolo", tmp_path / "out", images="lnik")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="no form 'fddb' to write"):
         nasface.convert(root, "fddb", tmp_path / "out")
     with pytest.raises(DataError, match=r"'a\.jpg' and 'a\.png' cannot be told apart in the form"):
