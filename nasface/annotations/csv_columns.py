@@ -71,6 +71,7 @@ _FLAG_COLUMNS = {
 }
 """Attribute of a face -> columns that tell it."""
 
+_OF_BOX = (*{name for names in (*_CORNERS, *_SIDES, *_CENTRES) for name in names}, *_ONE_COLUMN)
 _NUMBER = re.compile(r"[-+0-9.eE]+|nan|inf", re.IGNORECASE)
 _WORDS_OF_BOXES = re.compile(r"^(?:(?:bounding)?box(?:es)?|bbox|face)(?=.)|(?<=.)(?:px|pixels?)$")
 _NOTHING = ("", "na", "n/a", "nan", "none", "null")
@@ -84,6 +85,28 @@ def plain_column(cell: str) -> str:
     pixels behind."""
     name = re.sub(r"[^a-z0-9]", "", cell.lower())
     return _WORDS_OF_BOXES.sub("", name)
+
+
+def plain_header(cells: Sequence[str]) -> list[str]:
+    """Return the names of :func:`plain_column` of a header.
+
+    Of ``bbox_width`` and ``width`` the first is of the box; the other is ``imagewidth`` then.
+
+    Raises:
+        ValueError: with the columns, if two are the same number of a box.
+    """
+    names = [plain_column(cell) for cell in cells]
+    bare = [re.sub(r"[^a-z0-9]", "", cell.lower()) for cell in cells]
+    of_box = {name for name, whole in zip(names, bare, strict=True) if name != whole}
+    names = [
+        f"image{name}" if name == whole and name in of_box else name
+        for name, whole in zip(names, bare, strict=True)
+    ]
+    for name in _OF_BOX:
+        if names.count(name) > 1:
+            same = [cell for cell, each in zip(cells, names, strict=True) if each == name]
+            raise ValueError(" and ".join(same))
+    return names
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from nasface.annotations.classes import FACE, faces_among, split_names
-from nasface.annotations.csv_columns import Corners, class_in, columns_of, plain_column
+from nasface.annotations.csv_columns import Corners, class_in, columns_of, plain_header
 from nasface.annotations.image_size import image_size, size_for_shares
 from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
@@ -182,7 +182,12 @@ class _Table:
         self.path = path
         text = read_text(path, DataError, "a table", LARGEST_ANNOTATIONS)
         (_, written), *rows = _rows_of(text, path) or [(1, [])]
-        header = [plain_column(cell) for cell in written]
+        try:
+            header = plain_header(written)
+        except ValueError as same:
+            raise DataError(
+                f"{path}: has columns {str(same)!a:.200}, which mean the same; expected each once"
+            ) from None
         self.rows = [(line, dict(zip(header, row, strict=False))) for line, row in rows]
         for _, row in self.rows:
             row.pop("", None)  # numbers of rows, as pandas writes them

@@ -509,3 +509,33 @@ def test_a_table_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     write(tmp_path / "faces.csv", "# one\nfile,xmin,ymin,xmax,ymax\na.jpg,1,2,x,4\n")
     with pytest.raises(DataError, match=r"faces\.csv:3: has no box"):
         read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "filename,bbox_x,bbox_y,bbox_width,bbox_height,width,height",
+        "width,height,filename,bbox_x,bbox_y,bbox_width,bbox_height",
+        "filename,face_x,face_y,face_w,face_h,width,height",
+        "filename,x_px,y_px,width_px,height_px,x,y",
+    ],
+)
+def test_sizes_of_boxes_and_of_images_in_a_csv(tmp_path: Path, header: str) -> None:
+    names = header.split(",")
+    box = dict(zip(("x", "y", "w", "h"), (10, 20, 30, 40), strict=True))
+    cells = {name: "100" if name in ("width", "height") else "0.1" for name in names}
+    for name in names:
+        if name[:4] in ("bbox", "face") or name.endswith("px"):
+            side = name.replace("bbox_", "").replace("face_", "").replace("_px", "")[0]
+            cells[name] = str(box[side])
+    cells["filename"] = "a.jpg"
+    write_image(tmp_path / "a.jpg", np.zeros((100, 100, 3), np.uint8))
+    (tmp_path / "a.csv").write_text(f"{header}\n{','.join(cells[name] for name in names)}\n")
+    (found,) = read_dataset(tmp_path)
+    assert found.boxes_M4.tolist() == [[10, 20, 40, 60]]
+
+
+def test_a_csv_with_a_column_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("image,x,y,w,h,X,Y\na.jpg,10,10,20,30,1,2\n")
+    with pytest.raises(DataError, match=r"a\.csv: has columns '. and .', which mean the same"):
+        read_dataset(tmp_path, format="csv")
