@@ -18,8 +18,7 @@ from nasface.api.loading import load_detector
 from nasface.api.progress import shown_progress
 from nasface.data.check import BadImages, DataCheck
 from nasface.data.reading import PARTS, check_images, describe_data
-from nasface.engine.evaluate import Evaluation, score
-from nasface.engine.evaluate import evaluate_ap as apply_and_score
+from nasface.engine.evaluate import Evaluation, evaluate_detector, score
 from nasface.errors import ConfigError, DataError, MissingPackageError, check_choice
 from nasface.inference.predict import InferenceConfig
 from nasface.io.settings import checked_settings, with_settings
@@ -140,7 +139,7 @@ def evaluate(
             _open(folder, config, resume)
             if folder is not None:
                 folder.keep_data(describe_data({getattr(settings, "split", "val"): check}))
-            result = apply_and_score(
+            result = evaluate_detector(
                 network,
                 truth,
                 config.inference,

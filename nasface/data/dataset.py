@@ -30,7 +30,7 @@ class FaceDataset(Dataset[Example]):
 
     The index is a pair ``(epoch, position)``, as ``StepSampler`` gives it. All random numbers of
     a sample come from the stream of ``(seed, epoch, position)``, so it does not matter which worker
-    makes it. ``half``: of a search, which has streams of their own for its two data sets.
+    makes it. ``half``, 0 or 1: of the images of a search; each has random numbers of its own.
     ``epochs`` are those of the whole training, which ends with samples of single images.
     ``cache_mb``: how much of the decoded images each process keeps, in MB; ``decoded`` keeps them
     on disk.

@@ -260,7 +260,7 @@ def build_detector(config: DetectorConfig, genotype: Genotype | None) -> Detecto
 
     Raises:
         SpecError: if the genotype does not fit a pyramid of levels 2..7.
-        ConfigError: for an unknown backbone, a genotype without a place in the module or the other
+        ConfigError: for an unknown backbone, a genotype without a place in the neck or the other
             way round, and parts that do not fit in width.
     """
     widths = _pyramid_widths(config)

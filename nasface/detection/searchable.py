@@ -88,7 +88,7 @@ def build_searchable(
     """
     if (config.repeats, config.context, config.neck) != (1, "separable", GENOTYPE):
         raise ConfigError(
-            f"repeats {config.repeats}, context {config.context}, module {config.neck}: a search "
+            f"repeats {config.repeats}, context {config.context}, neck {config.neck}: a search "
             f"has 1, separable and {GENOTYPE}"
         )
     if config.laterals != "projected":

@@ -18,7 +18,7 @@ import torch
 from nasface.data.dataset import make_loader
 from nasface.device import choose_device
 from nasface.engine.distributed.world import World
-from nasface.engine.evaluate import evaluate_ap
+from nasface.engine.evaluate import evaluate_detector
 from nasface.engine.job import RunContext
 from nasface.engine.memory_estimate import Footprint, available_mb, state_mb
 from nasface.engine.search import (
@@ -125,7 +125,7 @@ def estimate_training(config: TrainConfig, inputs: TrainInputs) -> float:
         images = iter(inputs.val[: _TIMED_STEPS + 1])
         job.model.eval()
         image = _median_seconds(
-            lambda: evaluate_ap(job.model, [next(images)], config.inference, Silent()),
+            lambda: evaluate_detector(job.model, [next(images)], config.inference, Silent()),
             device,
             min(_TIMED_STEPS, len(inputs.val) - 1),
         )

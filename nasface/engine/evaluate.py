@@ -128,7 +128,7 @@ def brief(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, **({REASONS: reasons} if reasons else {})}
 
 
-def evaluate_ap(
+def evaluate_detector(
     detector: nn.Module,
     truth: Truth | Sequence[ImageRecord],
     inference: InferenceConfig,

@@ -107,7 +107,7 @@ class JobConfig(ReadConfig):
             )
 
     @property
-    def half(self) -> bool:
+    def uses_bf16(self) -> bool:
         """Whether convolutions run in bfloat16."""
         return self.precision == "bf16"
 

@@ -182,7 +182,7 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         layer_scales(model.trunk.backbone.freezable_stages(), config.optimizer.layer_decay),
     )
     loss = DetectorSearchLoss(
-        model, DetectionLoss(config.match, config.loss), context.device, config.half
+        model, DetectionLoss(config.match, config.loss), context.device, config.uses_bf16
     )
     accumulator = GradientAccumulator(
         context.world,

@@ -37,17 +37,17 @@ SPACE, PREFIX_GENOTYPE_FILE = "space.yaml", "prefix_genotype.yaml"
 @dataclass(frozen=True)
 class DetectorSearchLoss:
     """The detection loss of what a mixture executes. Architecture steps leave the first shot out,
-    which no architecture parameter reaches. ``half`` runs convolutions in bfloat16."""
+    which no architecture parameter reaches. ``uses_bf16`` runs convolutions in bfloat16."""
 
     model: SearchableDetector
     loss: DetectionLoss
     device: torch.device
-    half: bool = False
+    uses_bf16: bool = False
 
     def __call__(self, batch: Batch, mixture: Mixture, *, arch_step: bool) -> LossParts:
         """See :class:`nasface.nas.searcher.SearchLoss`."""
         images, targets = batch
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.uses_bf16):
             shots = self.model.forward_train(
                 images_to(images, self.device),
                 mixture,
@@ -67,7 +67,7 @@ class SearchJob(Job):
 
     kind: ClassVar[Kind] = "search"
     title: ClassVar[str] = "search"
-    shown: ClassVar[tuple[str, ...]] = ("rate", "arch_loss", "expected_size", "weight_loss")
+    shown: ClassVar[tuple[str, ...]] = ("lr", "arch_loss", "expected_size", "weight_loss")
     artefacts: ClassVar[tuple[str, ...]] = ("genotype.yaml", "decisions.json", "summary.json")
 
     model: SearchableDetector
@@ -132,7 +132,7 @@ class SearchJob(Job):
         nan where a step could not be made."""
         self.widening.prepare(self.step)
         rate = self.schedule.apply(self.step)
-        return {"rate": rate, **self.searcher.take_step(weight_batch, arch_batch)}
+        return {"lr": rate, **self.searcher.take_step(weight_batch, arch_batch)}
 
     def genotype(self) -> Genotype:
         """Derive the genotype from the architecture parameters, behind the cells of ``prefix``."""

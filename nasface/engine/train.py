@@ -267,7 +267,7 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
             if inputs.val is None
             else Validation(inputs.val, config.inference, config.evaluate_every, inputs.left_out)
         ),
-        half=config.half,
+        uses_bf16=config.uses_bf16,
         freeze_bn_at=config.freeze_bn_after * total,
         labels={"model": config.model} if config.model else {},
     )

@@ -19,7 +19,7 @@ from nasface.detection.distillation import DistillationLoss
 from nasface.detection.losses import DetectionLoss, LossParts
 from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.average import WeightAverage
-from nasface.engine.evaluate import Evaluation, brief, evaluate_ap
+from nasface.engine.evaluate import Evaluation, brief, evaluate_detector
 from nasface.engine.job import Job, StepLoader
 from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.optim import LearningRateSchedule
@@ -56,13 +56,13 @@ class Teaching:
 class TrainJob(Job):
     """The state of a training and its steps. :func:`nasface.engine.train.run_training` runs it.
 
-    From step ``freeze_bn_at`` on, batch norm uses its running statistics; ``half`` computes
+    From step ``freeze_bn_at`` on, batch norm uses its running statistics; ``uses_bf16`` computes
     convolutions in bfloat16; ``labels`` are written into the metadata of weights.
     """
 
     kind: ClassVar[Kind] = "training"
     title: ClassVar[str] = "train"
-    shown: ClassVar[tuple[str, ...]] = ("rate", "loss", "gradient_norm")
+    shown: ClassVar[tuple[str, ...]] = ("lr", "loss", "gradient_norm")
     artefacts: ClassVar[tuple[str, ...]] = ("best.safetensors", "last.safetensors", "summary.json")
 
     model: Detector
@@ -76,7 +76,7 @@ class TrainJob(Job):
     teaching: Teaching | None = None
     average: WeightAverage[Detector] | None = None
     validation: Validation | None = None
-    half: bool = False
+    uses_bf16: bool = False
     freeze_bn_at: float = math.inf
     labels: Mapping[str, str] = field(default_factory=dict)
     step: int = field(default=0, init=False)
@@ -127,7 +127,7 @@ class TrainJob(Job):
             self.optimizer.step()
             if self.average is not None:
                 self.average.update(self.step)
-        return {"rate": rate, **figures, "gradient_norm": norm}
+        return {"lr": rate, **figures, "gradient_norm": norm}
 
     def _freeze_bn(self) -> None:
         """From here on, normalise by running statistics, which stay as they are."""
@@ -139,7 +139,7 @@ class TrainJob(Job):
     def _loss(self, batch: Batch) -> LossParts:
         device = self.context.device
         images, targets = images_to(batch[0], device), to_device(batch[1], device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.half):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.uses_bf16):
             shots = self.model.forward_train(images, first_shot=self.loss.uses_first_shot)
         parts = self.loss(shots, targets)
         if self.teaching is None:
@@ -161,7 +161,7 @@ class TrainJob(Job):
 
     def _evaluate(self, validation: Validation, progress: Progress) -> Evaluation:
         """Score on the validation images; keeps the best weights."""
-        evaluation = evaluate_ap(
+        evaluation = evaluate_detector(
             self.released,
             validation.records,
             validation.inference,

@@ -134,7 +134,7 @@ def build_module(
     Raises:
         SpecError: if a cell takes or gives a level that the pyramid does not have, or gives
             features that are not ``channels`` wide.
-        ConfigError: if ``channels`` cannot be inner_channels as a cell wants it.
+        ConfigError: if the width of a cell leaves no whole number of ``channels``.
     """
     for name, gene in genotype.cells.items():
         for what, used in (("takes", gene.inputs), ("gives", gene.outputs)):

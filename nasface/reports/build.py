@@ -102,7 +102,7 @@ def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
         ("classification_loss", "Classification loss"),
         ("box_loss", "Box loss"),
         ("first_shot_loss", "Loss of the first shot"),
-        ("rate", "Learning rate"),
+        ("lr", "Learning rate"),
     ):
         measured = {run.name: run.metrics for run in runs if column in run.metrics}
         if measured:

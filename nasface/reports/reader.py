@@ -119,7 +119,9 @@ class RunRecord:
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """What was measured on the way, a row per line."""
-        return pd.DataFrame(read_metrics(self.path / "metrics.jsonl"))
+        found = pd.DataFrame(read_metrics(self.path / "metrics.jsonl"))
+        # Runs before version 0.2 logged the learning rate under another name.
+        return found if "lr" in found else found.rename(columns={"rate": "lr"})
 
     @cached_property
     def found(self) -> list[dict[str, Any]]:
@@ -143,7 +145,7 @@ class RunRecord:
 
     @cached_property
     def detector(self) -> tuple[DetectorConfig, Genotype | None] | None:
-        """Settings and genotype of the detector, which has none where its module is hand-made; of
+        """Settings and genotype of the detector, which has none where its neck is hand-made; of
         an evaluation or a detection, if its weights are still in place."""
         file = self.path / "genotype.yaml"
         if self.kind in ("search", "training"):

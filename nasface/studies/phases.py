@@ -31,7 +31,7 @@ from nasface.detection.cost import detector_cost
 from nasface.detection.latency import load_latency_table
 from nasface.detection.zoo import TABLE_SIZE
 from nasface.device import choose_device, wait_for
-from nasface.engine.evaluate import Evaluation, evaluate_ap
+from nasface.engine.evaluate import Evaluation, evaluate_detector
 from nasface.engine.search import run_search
 from nasface.engine.setup import peak_memory_mb
 from nasface.engine.train import run_training
@@ -161,7 +161,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         # Stopped between the last step and here.
         check = read_split(Path(config.data), "val", config, progress)
         records = check.records
-        evaluation = evaluate_ap(
+        evaluation = evaluate_detector(
             loaded.detector, records, config.inference, progress, check.left_out
         )
     else:

@@ -14,7 +14,7 @@ import nasface
 from nasface.annotations.detections import ScoredBoxes
 from nasface.annotations.records import AnnotatedDataset
 from nasface.api.detector import FaceDetector
-from nasface.engine.evaluate import evaluate_ap as evaluate_network
+from nasface.engine.evaluate import evaluate_detector as evaluate_network
 from nasface.errors import ConfigError, DataError, RunError
 from nasface.inference.predict import InferenceConfig
 from nasface.progress import Silent

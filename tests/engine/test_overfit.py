@@ -18,7 +18,7 @@ from nasface.data.images import read_image
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig
-from nasface.engine.evaluate import evaluate_ap
+from nasface.engine.evaluate import evaluate_detector
 from nasface.engine.optim import OptimizerConfig
 from nasface.engine.train import TrainConfig, run_training, train_config_of
 from nasface.errors import DataError
@@ -92,7 +92,7 @@ def learn(name: str, folder: Path) -> None:
     run_training(settings(name, folder / "data"), folder / "run", Silent())
     detector = read_checkpoint(folder / "run" / "last.safetensors").detector
     records = read_wider_split(folder / "data", "train")
-    result = evaluate_ap(detector, records, InferenceConfig(longer_side=SIDE), Silent())
+    result = evaluate_detector(detector, records, InferenceConfig(longer_side=SIDE), Silent())
     assert result.figures()["faces"] >= 8
     assert result.ap is not None
     assert result.ap >= 0.99

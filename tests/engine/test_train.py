@@ -147,7 +147,7 @@ def test_a_batch_without_a_finite_loss_is_left_out(
     out = tmp_path / "train"
     assert run_training(train, out, progress).finished
     assert "step 3 left out: loss not finite (1 so far)" in progress.notes
-    rows = [row for row in read_metrics(out / "metrics.jsonl") if "rate" in row]
+    rows = [row for row in read_metrics(out / "metrics.jsonl") if "lr" in row]
     assert [row["loss"] is None for row in rows] == [False, False, True, False]
     assert "NaN" not in (out / "metrics.jsonl").read_text()
     assert json.loads((out / "summary.json").read_text())["skipped_steps"] == 1

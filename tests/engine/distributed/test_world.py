@@ -108,7 +108,7 @@ def test_two_processes_learn_what_one_does(
     for alone, shared in zip(one, two, strict=True):
         if "loss" in alone:
             assert shared["loss"] == pytest.approx(alone["loss"], rel=2e-3)
-            assert shared["rate"] == alone["rate"]
+            assert shared["lr"] == alone["lr"]
     assert two[0]["loss"] == pytest.approx(one[0]["loss"], rel=1e-5)
     assert two[0]["gradient_norm"] == pytest.approx(one[0]["gradient_norm"], rel=1e-4)
     names = {path.name for path in (tmp_path / "one").iterdir()}
