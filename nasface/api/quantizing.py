@@ -146,7 +146,7 @@ def quantize(
         ConfigError: for an unknown option or suffix, no images, or a detector of an exported file.
         DataError: naming images or annotations that cannot be read.
         MissingPackageError: if a package is missing.
-        ExportError: if the file is there already, or it cannot be quantised or run.
+        ExportError: if the file is there already, or it cannot be quantised or run;
             OutputError: if it cannot be written. No file is written then.
     """
     refuse(options, ("weights", "data", "images"))

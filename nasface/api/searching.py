@@ -203,7 +203,7 @@ def _result(found: SearchOutcome) -> SearchResult:
     return SearchResult(
         genotype=found.genotype,
         space=found.space,
-        arch_history=found.history,
+        arch_history=found.arch_history,
         history=Table(found.rows),
         finished=found.finished,
         folder=found.folder,

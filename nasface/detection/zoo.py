@@ -61,7 +61,6 @@ FAMILY: Mapping[str, ModelSpec] = MappingProxyType(
         "d6-dense": ModelSpec(_row("resnet152", 192, 6, 4, form="dense"), 86.10, 183.11),
     }
 )
-
 """ASFD D0 to D6; ``parameters`` and ``macs`` are the paper's."""
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType({**FAMILY, **PEERS})

@@ -105,7 +105,7 @@ class SearchOutcome:
     folder: Path | None
     genotype: Genotype
     space: SearchSpace
-    history: ArchHistory = field(repr=False)
+    arch_history: ArchHistory = field(repr=False)
     decisions: list[Decision] = field(repr=False)
     rows: list[dict[str, Any]] = field(repr=False)
     finished: bool
@@ -276,7 +276,7 @@ def run_search(
         folder=out,
         genotype=job.genotype(),
         space=job.space,
-        history=arch_history(job.space, job.history),
+        arch_history=arch_history(job.space, job.history),
         decisions=job.searcher.report(),
         rows=log.rows(),
         finished=job.ended,
