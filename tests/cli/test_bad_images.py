@@ -26,6 +26,11 @@ batch_size: 2
 detector: {channels: 8, head_layers: 1, extra_channels: [16, 16]}
 augment: {size: 64}
 """
+SPACE = """
+space: autofem2
+parameters: {levels: 3-5, nodes: 2, partial: 4}
+warmup_epochs: 0
+"""
 BAD = "1.jpg: JPEG data is cut short"
 HINT = "or leave them out by --bad-images skip"
 
@@ -49,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     save_genotype(tiny_genotype(), folder / "g.yaml")
     (folder / "small.yaml").write_text(SMALL)
-    search = SMALL + "parameters: {nodes: 4}\nwarmup_epochs: 0\n"
+    search = SMALL.replace("extra_channels: [16, 16]", "levels: [3, 4, 5]") + SPACE
     (folder / "search.yaml").write_text(search)
     write_lively_weights(folder / "w.safetensors", DETECTOR)
     return folder

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skimage.data
-from tiny import AUGMENT, DETECTOR, OPTIMIZER, write_tiny
+from tiny import AUGMENT, DETECTOR, OPTIMIZER, SMALL_SEARCH, write_tiny
 
 from nasface.cli.main import main
 from nasface.data.images import write_image
@@ -24,7 +24,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = write_tiny(place / "data", train=4, val=2)
     common: dict[str, Any] = {"data": str(data), "epochs": 1, "batch_size": 2, "detector": DETECTOR,
               "augment": AUGMENT, "optimizer": OPTIMIZER}  # fmt: skip
-    search = SearchConfig(**common, parameters={"nodes": 4}, warmup_epochs=0)
+    search = SearchConfig(**{**common, **SMALL_SEARCH}, warmup_epochs=0)
     train = TrainConfig(**common, genotype="asfd-ref")
     for verb, config in (("search", search), ("train", train)):
         (place / f"{verb}.yaml").write_text(to_yaml(config))

@@ -23,11 +23,18 @@ from nasface.io.files import is_draft
 from nasface.io.settings import load_config
 
 SMALL = """
-parameters: {nodes: 4}
+epochs: 1
+batch_size: 2
+detector: {channels: 8, head_layers: 1, extra_channels: [16, 16]}
+augment: {size: 64}
+"""
+SEARCH = """
+space: autofem2
+parameters: {levels: 3-5, nodes: 2, partial: 4}
 epochs: 1
 warmup_epochs: 0
 batch_size: 2
-detector: {channels: 8, head_layers: 1, extra_channels: [16, 16]}
+detector: {channels: 8, head_layers: 1, levels: [3, 4, 5]}
 augment: {size: 64}
 """
 Output = pytest.CaptureFixture[str]
@@ -38,9 +45,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data, settings, a genotype and trained weights."""
     folder = tmp_path_factory.mktemp("place")
     write_tiny(folder / "data")
-    (folder / "search.yaml").write_text(SMALL)
-    train = SMALL.replace("parameters: {nodes: 4}", "").replace("warmup_epochs: 0", "")
-    (folder / "train.yaml").write_text(train)
+    (folder / "search.yaml").write_text(SEARCH)
+    (folder / "train.yaml").write_text(SMALL)
     save_genotype(tiny_genotype(), folder / "g.yaml")
     words = f"train --config {folder}/train.yaml --data {folder}/data --genotype {folder}/g.yaml"
     assert main([*words.split(), "--out", str(folder / "trained")]) == 0

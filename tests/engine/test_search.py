@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from tiny import AUGMENT, DETECTOR, OPTIMIZER, StopAfter, write_tiny
+from tiny import AUGMENT, DETECTOR, OPTIMIZER, SMALL_SEARCH, StopAfter, write_tiny
 
 from nasface.arch.io import load_genotype
 from nasface.detection.backbones.registry import BACKBONES
@@ -42,6 +42,11 @@ def config(data: Path) -> SearchConfig:
         augment=AUGMENT,
         optimizer=OPTIMIZER,
     )
+
+
+@pytest.fixture(scope="module")
+def small(config: SearchConfig) -> SearchConfig:
+    return replace(config, **SMALL_SEARCH)
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +110,10 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(
 
 
 def test_a_search_whose_operations_grow_goes_on_the_same(
-    config: SearchConfig, tmp_path: Path
+    small: SearchConfig, tmp_path: Path
 ) -> None:
     """Six steps, two with each K; stopped before and behind a change."""
-    growing = replace(config, partial_stages=(4, 2, 1))
+    growing = replace(small, partial_stages=(4, 2, 1))
     assert run_search(growing, tmp_path / "whole", Silent()).finished
     for steps in (2, 3):
         out = tmp_path / f"stopped-{steps}"
@@ -196,10 +201,10 @@ def test_cells_of_a_fixed_genotype_come_first(
     assert both.cells["fpn"] == first.genotype.cells["fpn"]
 
 
-def test_too_many_skips_end_a_search(config: SearchConfig, tmp_path: Path) -> None:
+def test_too_many_skips_end_a_search(small: SearchConfig, tmp_path: Path) -> None:
     """A limit of zero is passed after the first architecture steps; the epoch before is the
     result."""
-    limited = replace(config, max_skip_connections=0)
+    limited = replace(small, max_skip_connections=0)
     out = tmp_path / "search"
     result = run_search(limited, out, Silent())
     assert result.finished
@@ -212,8 +217,8 @@ def test_too_many_skips_end_a_search(config: SearchConfig, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("policy", ["argmax", "softmax"])
-def test_estimate(config: SearchConfig, policy: Literal["argmax", "softmax"]) -> None:
-    changed = replace(config, policy=policy)
+def test_estimate(small: SearchConfig, policy: Literal["argmax", "softmax"]) -> None:
+    changed = replace(small, policy=policy)
     before = set(Path.cwd().iterdir())
     found = estimate_search(changed)
     assert set(Path.cwd().iterdir()) == before
@@ -224,12 +229,12 @@ def test_estimate(config: SearchConfig, policy: Literal["argmax", "softmax"]) ->
     context = RunContext(World(), torch.device("cpu"))
     search = make_search_job(changed, load_search_inputs(changed), context)
     model = search.model
-    images = torch.randn(config.batch_size, 3, config.augment.size, config.augment.size)
+    images = torch.randn(small.batch_size, 3, small.augment.size, small.augment.size)
     kept = []
     # Softmax runs the same in each step.
     for step in range(6) if policy == "argmax" else (0, 5):
         mixture = model.neck.arch_parameters.mixture(
-            policy_at(changed, step, 2, 6), seed=config.seed, step=step
+            policy_at(changed, step, 2, 6), seed=small.seed, step=step
         )
         with count_saved_bytes(*model.parameters(), *model.buffers(), images) as saved:
             model.forward_train(images, mixture)
@@ -238,25 +243,25 @@ def test_estimate(config: SearchConfig, policy: Literal["argmax", "softmax"]) ->
 
 
 def test_an_estimate_counts_processor_time_on_the_cpu(
-    config: SearchConfig, monkeypatch: pytest.MonkeyPatch
+    small: SearchConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count(step=1.5)
     monkeypatch.setattr("nasface.engine.estimate.time.thread_time", lambda: next(clock))
-    found = estimate_search(config)
+    found = estimate_search(small)
     assert (found.seconds_per_warmup_step, found.seconds_per_step) == (1.5, 1.5)
     assert found.seconds == 6 * 1.5
 
 
-def test_a_search_too_large_for_the_memory_is_not_timed(config: SearchConfig) -> None:
-    huge = replace(config, augment=replace(config.augment, size=2**16))
+def test_a_search_too_large_for_the_memory_is_not_timed(small: SearchConfig) -> None:
+    huge = replace(small, augment=replace(small.augment, size=2**16))
     found = estimate_search(huge)
     assert not found.fits
     assert found.seconds is None
     assert found.activations_mb > found.available_mb
 
 
-def test_the_size_limit_reaches_the_search(config: SearchConfig, tmp_path: Path) -> None:
-    limited = replace(config, cost_penalty=CostPenaltyConfig(weight=1.0, target=1e6))
+def test_the_size_limit_reaches_the_search(small: SearchConfig, tmp_path: Path) -> None:
+    limited = replace(small, cost_penalty=CostPenaltyConfig(weight=1.0, target=1e6))
     run_search(limited, tmp_path / "s", Silent())
     rows = [json.loads(r) for r in (tmp_path / "s" / "metrics.jsonl").read_text().splitlines()]
     sizes = [row["expected_size"] for row in rows if "arch_loss" in row]

@@ -108,7 +108,7 @@ def compared(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     """The first of its three methods fails."""
     train = {**PAN.train, "split_file": "gone.txt"}
     broken = MethodSpec(name="broken", strategy="fixed", train=train)
-    made, progress = plan(data, broken, FPN, RANDOM), Notes()
+    made, progress = plan(data, broken, FPN, PAN), Notes()
     told: list[Rows] = []
     outcome = run_comparison(
         made, tmp_path_factory.mktemp("study") / "out", 1, progress, told.append
@@ -131,7 +131,7 @@ def test_rows_are_reported_one_by_one_and_said(compared: Compared) -> None:
 
 
 def test_a_failed_run_is_named_and_the_others_run(compared: Compared) -> None:
-    assert [each["label"] for each in compared.outcome.rows] == ["fpn", "random 4"]
+    assert [each["label"] for each in compared.outcome.rows] == ["fpn", "pan"]
     ((folder, reason),) = compared.outcome.failed.items()
     assert folder.endswith("runs/broken/seed-0")
     assert "gone.txt: cannot read" in reason
