@@ -1,6 +1,7 @@
 """A search in progress: schedule, options, exact resume."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nasface.arch.io import load_search_space
+from nasface.arrays import Float32
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import SearchClassifier
 from nasface.errors import ConfigError
@@ -29,6 +31,14 @@ def batch(step: int) -> Batch:
     return torch.randn(6, 3, 8, 8, generator=generator) + labels.view(-1, 1, 1, 1), labels
 
 
+@cache
+def costs() -> dict[str, Float32]:
+    return {
+        cell: operation_costs(SPACE, cell, {0: (8, 8), 1: (4, 4)}, counted_cost(4, "parameters"))
+        for cell in SPACE.cells
+    }
+
+
 class Toy:
     """A tiny search: network and session."""
 
@@ -36,19 +46,13 @@ class Toy:
         torch.manual_seed(0)
         self.network = SearchClassifier(SPACE, NetworkConfig(channels=4, classes=3, layers=3))
         weights = list(self.network.weights())
-        costs = {
-            cell: operation_costs(
-                SPACE, cell, {0: (8, 8), 1: (4, 4)}, counted_cost(4, "parameters")
-            )
-            for cell in SPACE.cells
-        }
         self.searcher: BilevelSearcher[Batch] = BilevelSearcher(
             self.network.arch_parameters,
             self.loss,
             torch.optim.SGD(weights, 0.05, momentum=0.9),
             config,
             Schedule(warmup, steps),
-            cost_penalty=CostPenalty(0.0, costs),
+            cost_penalty=CostPenalty(0.0, costs()),
         )
 
     def loss(self, batch: Batch, mixture: Mixture, *, arch_step: bool) -> Tensor:
