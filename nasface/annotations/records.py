@@ -51,10 +51,10 @@ class ImageRecord:
     ``coco`` is there for images of a data set in COCO's form. ``shares_of`` is (height, width) of
     the image where its file has boxes in shares, which fit the picture as shown and as stored;
     ``stated_size`` is (height, width) that the file states, whatever the image has. A path as text,
-    and boxes as lists, are turned into what the fields are.
+    and boxes and attributes as lists, are turned into what the fields are.
 
     Raises:
-        ValueError: for boxes that are not (M, 4).
+        ValueError: for boxes that are not (M, 4) or not finite, and attributes that are not (M,).
     """
 
     name: str
@@ -72,6 +72,15 @@ class ImageRecord:
             boxes_M4 = boxes_M4.reshape(0, 4)
         if boxes_M4.ndim != 2 or boxes_M4.shape[1] != 4:
             raise ValueError(f"{self.name}: boxes must be (M, 4), got {boxes_M4.shape}")
+        if not np.isfinite(boxes_M4).all():
+            raise ValueError(f"{self.name}: boxes must be finite")
+        attributes = {key: np.asarray(each) for key, each in self.attributes.items()}
+        for key, each in attributes.items():
+            if each.shape != (len(boxes_M4),):
+                raise ValueError(
+                    f"{self.name}: attribute {key!r} must be ({len(boxes_M4)},), got {each.shape}"
+                )
+        object.__setattr__(self, "attributes", attributes)
         object.__setattr__(self, "path", Path(self.path))
         object.__setattr__(self, "boxes_M4", boxes_M4)
 
