@@ -54,7 +54,8 @@ class ImageRecord:
     and boxes and attributes as lists, are turned into what the fields are.
 
     Raises:
-        ValueError: for boxes that are not (M, 4) or not finite, and attributes that are not (M,).
+        ValueError: for boxes that are not (M, 4) or not finite, and attributes that are not (M,)
+            numbers.
     """
 
     name: str
@@ -80,6 +81,8 @@ class ImageRecord:
                 raise ValueError(
                     f"{self.name}: attribute {key!r} must be ({len(boxes_M4)},), got {each.shape}"
                 )
+            if each.size and (each.dtype.kind not in "biuf" or not np.isfinite(each).all()):
+                raise ValueError(f"{self.name}: attribute {key!r} must be numbers, 0 for no")
         object.__setattr__(self, "attributes", attributes)
         object.__setattr__(self, "path", Path(self.path))
         object.__setattr__(self, "boxes_M4", boxes_M4)

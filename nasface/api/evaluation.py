@@ -1,5 +1,6 @@
 """Evaluation of detectors, or of detections made elsewhere, by any protocol."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, make_dataclass
 from functools import cache
@@ -160,6 +161,12 @@ def _annotated(dataset: Sequence[ImageRecord] | str | Path) -> Source:
     images = annotated_images(dataset, "dataset")
     if isinstance(images, AnnotatedDataset):
         return images
+    repeated = [name for name, times in Counter(each.name for each in images).items() if times > 1]
+    if repeated:
+        raise DataError(
+            f"dataset: image {repeated[0]!r} occurs twice, expected each once; detections are kept "
+            "by name"
+        )
     return AnnotatedDataset(tuple(images), Path(), "val", "records")
 
 

@@ -34,6 +34,12 @@ def test_boxes_that_are_not_finite_are_refused(value: float) -> None:
         nasface.ImageRecord("a.jpg", Path("a.jpg"), np.array([[1, 2, value, 4]], np.float32))
 
 
+@pytest.mark.parametrize("values", [["0", "1"], [None, 1], [np.nan, 0]])
+def test_attributes_that_are_no_numbers_are_refused(values: Any) -> None:
+    with pytest.raises(ValueError, match=r"^a\.jpg: attribute 'ignore' must be numbers, 0 for no$"):
+        nasface.ImageRecord("a.jpg", Path("a.jpg"), np.ones((2, 4), np.float32), {"ignore": values})
+
+
 @pytest.mark.parametrize("values", [[0], [0, 1, 0], 1, [[0, 1]]])
 def test_attributes_of_another_number_of_faces_are_refused(values: Any) -> None:
     with pytest.raises(ValueError, match=r"^a\.jpg: attribute 'invalid' must be \(2,\), got "):

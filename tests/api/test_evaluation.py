@@ -156,3 +156,9 @@ def test_mistakes_are_named(detector: FaceDetector, val: AnnotatedDataset, tmp_p
         nasface.plot([])
     with pytest.raises(ConfigError, match="cannot write this type"):
         nasface.plot(tmp_path / "none", tmp_path / "f.jpg")
+
+
+def test_two_images_of_one_name_are_refused(val: AnnotatedDataset) -> None:
+    found = {val[0].name: ScoredBoxes(val[0].boxes_M4, np.ones(len(val[0].boxes_M4)))}
+    with pytest.raises(DataError, match=r"^dataset: image '0--Squares/.*' occurs twice, expected"):
+        nasface.evaluate(found, [val[0], val[1], val[0]], progress=False)
