@@ -33,6 +33,7 @@ from nasface.errors import ExportError, RunError
 from nasface.inference.loading import read_detector
 from nasface.inference.onnx_runtime import OUTPUT_NAMES, OnnxDetector, runner
 from nasface.inference.predict import InferenceConfig, SuppressionConfig, suppress
+from nasface.structures import Predictions
 
 Output = pytest.CaptureFixture[str]
 SIZES = [(64, 64), (31, 77), (1, 1), (129, 128), (96, 160), (200, 90), (127, 255), (256, 256)]
@@ -94,13 +95,17 @@ def test_suppression_becomes_part_of_the_graph(tmp_path: Path) -> None:
     loaded = read_detector(write_lively_weights(tmp_path / "w.safetensors", SMALL))
     config = ExportConfig(outputs="detections", suppression=SuppressionConfig(score_threshold=0.0))
     export_onnx(loaded, tmp_path / "w.onnx", config)
-    searcher = onnxruntime.InferenceSession(tmp_path / "w.onnx")
-    # Of other images the last digit of two scores may turn their order, and so what stays.
+    export_onnx(loaded, tmp_path / "raw.onnx", ExportConfig(outputs="predictions"))
+    searcher, raw = (
+        onnxruntime.InferenceSession(tmp_path / name) for name in ("w.onnx", "raw.onnx")
+    )
     torch.manual_seed(0)
     images = torch.randn(2, 3, 97, 131)
     image, scores = searcher.run(["image", "scores"], {"images": images.numpy()})
-    with torch.inference_mode():
-        wanted = [suppress(loaded.detector(images), config.suppression, at) for at in range(2)]
+    # Of torch's own predictions the last digits of two scores may turn what stays.
+    found = raw.run(["logits", "deltas", "anchors"], {"images": images.numpy()})
+    predictions = Predictions(*map(torch.from_numpy, found))
+    wanted = [suppress(predictions, config.suppression, at) for at in range(2)]
     assert list(image) == [0] * len(wanted[0]) + [1] * len(wanted[1])
     np.testing.assert_allclose(
         scores, torch.cat([each.scores_N for each in wanted]), rtol=1e-3, atol=1e-4
