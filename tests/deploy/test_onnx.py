@@ -104,7 +104,8 @@ def test_suppression_becomes_part_of_the_graph(tmp_path: Path) -> None:
     image, scores = searcher.run(["image", "scores"], {"images": images.numpy()})
     # Of torch's own predictions the last digits of two scores may turn what stays.
     found = raw.run(["logits", "deltas", "anchors"], {"images": images.numpy()})
-    predictions = Predictions(*map(torch.from_numpy, found))
+    logits, deltas, anchors = map(torch.from_numpy, found)
+    predictions = Predictions(logits, deltas, anchors)
     wanted = [suppress(predictions, config.suppression, at) for at in range(2)]
     assert list(image) == [0] * len(wanted[0]) + [1] * len(wanted[1])
     np.testing.assert_allclose(
