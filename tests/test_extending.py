@@ -125,7 +125,7 @@ def test_search_and_training_use_all_of_it(weights: Path) -> None:
 def test_the_logger_is_told_of_both(weights: Path) -> None:
     search, train = (weights.parents[1] / name for name in ("search", "train"))
     lines = (search / "lines.txt").read_text().splitlines()
-    assert lines[1].startswith("2 rate,arch_loss,")
+    assert lines[1].startswith("2 lr,arch_loss,")
     assert lines[2:] == [
         "genotype 3", "genotype.yaml", "decisions.json", "summary.json", "finished",
     ]  # fmt: skip

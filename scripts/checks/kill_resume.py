@@ -95,9 +95,9 @@ def ended(child: int, *, wait: bool = False) -> bool:
     return bool(found)
 
 
-def kill(child: int, moment: Callable[[], bool], pause: float) -> bool:
+def kill(child: int, moment: Callable[[int], bool], pause: float) -> bool:
     """Kill the process at a moment, awaited in steps of ``pause`` s; false if it ended before."""
-    while not moment():
+    while not moment(child):
         if ended(child):
             return False
         time.sleep(pause)
@@ -124,15 +124,21 @@ def interrupted(kind: str, run: Run, out: Path, kills: int, length: float, count
         late = random.uniform(0, 0.003)
         in_write = count.kills % 2 == 1
 
-        def moment(at: float = at, late: float = late, in_write: bool = in_write) -> bool:
+        def moment(
+            child: int, at: float = at, late: float = late, in_write: bool = in_write
+        ) -> bool:
             if not in_write:
                 return time.monotonic() >= at
             if not half_written(out):
                 return False
+            # A write takes some milliseconds, and the process is held to see whether it is over.
             time.sleep(late)
-            return True
+            os.kill(child, signal.SIGSTOP)
+            if half_written(out):
+                return True
+            os.kill(child, signal.SIGCONT)
+            return False
 
-        # A write takes some milliseconds.
         if not kill(start(run, out), moment, 0.0002 if in_write else 0.005):
             return
         count.kills += 1
