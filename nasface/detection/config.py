@@ -114,8 +114,11 @@ class DetectorConfig:
             )
 
     def _check_head(self) -> None:
-        """Settings of one kind of head are refused with the other."""
-        HEAD_LAYERS.find(self.head, "detector.head")
+        """Widths that its layers cannot have, and settings of another kind of head, are refused."""
+        divisor = HEAD_LAYERS.find(self.head, "detector.head").divisor
+        width = self.head_channels or self.channels
+        if width % divisor:
+            raise ConfigError(f"head {self.head}: {width} channels are not divisible by {divisor}")
         joint = self.head_branches == "joint"
         plain = (self.head, self.classifier, self.max_in_out, self.max_out_background)
         more = (self.head_kernel, self.first_shot == "pyramid")

@@ -1,6 +1,7 @@
 """Layers of the branches of a head, by name."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 from torch import nn
@@ -13,19 +14,29 @@ Layers = Callable[[int, int, int], list[nn.Module]]
 """(channels, width, layers) -> modules, one behind the other, that map (B, channels, H, W) to
 (B, width, H, W)."""
 
-HEAD_LAYERS: Registry[Layers] = Registry("head")
+
+@dataclass(frozen=True)
+class HeadLayers:
+    """``build`` makes the layers; the width of a head must be a multiple of ``divisor``."""
+
+    build: Layers
+    divisor: int = 1
+
+
+HEAD_LAYERS: Registry[HeadLayers] = Registry("head")
 """Name -> layers of a branch."""
 
 
-def register_head(name: str, build: Layers) -> None:
+def register_head(name: str, build: Layers, *, divisor: int = 1) -> None:
     """Add layers of heads; ``--detector.head`` may then name them.
 
-    Plain Python export copies the source of ``build``: a function of a module.
+    Plain Python export copies the source of ``build``: a function of a module. ``divisor``: the
+    width of the head must be a multiple of it.
 
     Raises:
         ConfigError: if the name is taken.
     """
-    HEAD_LAYERS.add(name, build)
+    HEAD_LAYERS.add(name, HeadLayers(build, divisor))
 
 
 def separable_layers(channels: int, width: int, layers: int) -> list[nn.Module]:
@@ -63,4 +74,4 @@ def rfe_layers(channels: int, width: int, layers: int) -> list[nn.Module]:
 
 register_head("separable", separable_layers)
 register_head("dense", dense_layers)
-register_head("rfe", rfe_layers)
+register_head("rfe", rfe_layers, divisor=4)

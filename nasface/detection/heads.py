@@ -146,7 +146,7 @@ def head_arguments(
     return (
         channels or config.channels,
         config.head_layers,
-        HEAD_LAYERS.find(config.head),
+        HEAD_LAYERS.find(config.head).build,
         kinds,
         config.cosine_scale if config.classifier == "cosine" else None,
         config.head_channels,

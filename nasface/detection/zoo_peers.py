@@ -1,8 +1,9 @@
 """Published face detectors, as data: what ASFD's Table 4 compares with, and their relatives.
 
 Each row is made of parts that any other detector can have. ``parameters`` and ``macs`` are those of
-the published networks, counted in the same way, without landmarks. docs/models.md says what the
-papers leave open and what was chosen. Widths of EXTD and SRN are those of the authors' networks.
+the published networks, counted in the same way; RetinaFace's with its heads of landmarks.
+docs/models.md says what the papers leave open and what was chosen. Widths of EXTD and SRN are those
+of the authors' networks.
 """
 
 from collections.abc import Mapping

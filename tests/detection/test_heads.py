@@ -81,3 +81,9 @@ def test_layers_can_be_added_by_name() -> None:
         assert len(build_head(DetectorConfig(channels=8, head="none"), 2).classify) == 1
         with pytest.raises(ConfigError, match="head 'none': is there already"):
             register_head("none", dense_layers)
+
+
+def test_widths_that_layers_cannot_have_are_refused() -> None:
+    with pytest.raises(ConfigError, match="head rfe: 30 channels are not divisible by 4"):
+        DetectorConfig(head="rfe", channels=30)
+    assert DetectorConfig(head="rfe", channels=30, head_channels=32).head_channels == 32
