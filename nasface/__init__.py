@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nasface.annotations.formats import DatasetFormat, read_dataset, register_dataset_format
     from nasface.annotations.records import ImageRecord
     from nasface.api.detector import FaceDetector
+    from nasface.api.drawing import draw
     from nasface.api.evaluation import evaluate
     from nasface.api.exporting import export
     from nasface.api.loading import load_detector
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     )
     from nasface.detection.head_layers import register_head
     from nasface.detection.necks.registry import register_neck
-    from nasface.drawing.draw import Drawing, draw
+    from nasface.drawing.draw import Drawing
     from nasface.engine.estimate import estimate_search
     from nasface.engine.search import SearchConfig
     from nasface.engine.train import TrainConfig
@@ -81,7 +82,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "create_neck": "nasface.api.models",
         "derive_genotype": "nasface.api.searching",
         "diff": "nasface.arch.diff",
-        "draw": "nasface.drawing.draw",
+        "draw": "nasface.api.drawing",
         "estimate_search": "nasface.engine.estimate",
         "evaluate": "nasface.api.evaluation",
         "export": "nasface.api.exporting",

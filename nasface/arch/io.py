@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from nasface.arch.genotype import Genotype, check_derivable
 from nasface.arch.space import ParameterValue, SearchSpace, SpaceDocument, check_may_miss, expand
@@ -44,6 +44,14 @@ def load_search_space(
         return expand(document, chosen)
     except SpecError as problem:
         raise SpecError(f"{place}: {problem}") from None
+
+
+def names_genotype(source: object) -> TypeGuard[Genotype | str | Path]:
+    """Whether it is a genotype, the name of a packaged one, or the path of a YAML file."""
+    if not isinstance(source, str | Path):
+        return isinstance(source, Genotype)
+    is_file = Path(source).suffix.lower() in (".yaml", ".yml")
+    return is_file or str(source) in packaged_names("nasface.genotypes")
 
 
 def load_genotype(name: str | Path) -> Genotype:

@@ -17,6 +17,7 @@ from nasface.cli.options import parse_line
 from nasface.cli.presets import first_sentence
 from nasface.cli.shell_scripts import Completions, Word, bash_script, fish_script, zsh_script
 from nasface.detection.backbones.registry import BACKBONES
+from nasface.detection.zoo import MODELS
 from nasface.errors import ConfigError, one_of
 from nasface.metrics.registry import PROTOCOLS
 from nasface.models import released_models
@@ -68,13 +69,14 @@ def completions() -> Completions:
         verb: [words.split()[1] for words in found if words.startswith(f"{verb} ")]
         for verb in VERBS
     }
-    genotypes = packaged_names("nasface.genotypes")
+    detectors = (*MODELS, *released_models())
+    drawn = (*detectors, *packaged_names("nasface.genotypes"))
     first: dict[str, Sequence[str]] = {
-        "models": tuple(released_models()),
+        "models": detectors,
         "presets": tuple(presets()),
         "completion": tuple(SCRIPTS),
-        "draw": genotypes,
-        "cost": genotypes,
+        "draw": drawn,
+        "cost": drawn,
         **{verb: own for verb, own in actions.items() if own},
     }
     return Completions(VERBS, first, actions, found)

@@ -1,26 +1,28 @@
 """``nasface cost``."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_genotype, packaged_names
-from nasface.cli.console import print_json, print_table
+from nasface.api.costs import (
+    MODEL_LISTS,
+    ModelCost,
+    Size,
+    count_detector,
+    count_models,
+    count_necks,
+    predict_latency,
+)
+from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import parse
-from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.config import DetectorConfig
-from nasface.detection.cost import FRAME, detector_cost
 from nasface.detection.latency import load_latency_table
-from nasface.detection.necks.registry import GENOTYPE, NECK_PARTS, NONE, is_hand_made, uses_genotype
-from nasface.detection.zoo import FAMILY, MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
-from nasface.detection.zoo_peers import PEERS, ModelSpec
-from nasface.errors import ConfigError, one_of
-from nasface.models import released_models, weights_path
+from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
+from nasface.errors import ConfigError
 
 
 @dataclass(kw_only=True)
@@ -60,65 +62,33 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigError(f"size: {command.size!r}, expected WIDTHxHEIGHT such as 640x480")
     width, height = int(match[1]), int(match[2])
     if command.latency is not None:
-        return _latency(command)
-    genotype: Genotype | None
-    if command.model == "family":
-        genotype = load_genotype(command.genotype)
-        return _several(FAMILY, genotype, (height, width), command.json)
-    if command.model == "peers":
-        return _several(PEERS, None, (height, width), command.json)
+        return _latency(command, command.latency)
+    size = height, width
+    if command.model in MODEL_LISTS:
+        return _models(command, size)
     if command.model == "necks":
-        return _necks(command, (height, width))
-    if command.model.endswith(".safetensors") or command.model in released_models():
-        loaded = read_checkpoint(weights_path(command.model))
-        config, genotype, title = loaded.config, loaded.genotype, loaded.name
-    elif is_hand_made(command.model):
-        config, genotype = replace(command.settings, neck=command.model), None
-        title = f"neck {command.model}"
-    elif not uses_genotype(command.settings.neck):
-        if command.model not in MODELS:
-            raise ConfigError(
-                f"neck: {command.settings.neck} has no place for genotype {command.model}"
-            )
-        config, genotype = command.settings, None
-        title = f"{command.model}, neck {config.neck}"
-    else:
-        name = command.genotype if command.model in MODELS else command.model
-        known = [*MODELS, *packaged_names("nasface.genotypes")]
-        if name not in known and Path(name).suffix not in (".yaml", ".yml"):
-            raise ConfigError(
-                f"model: unknown {name!r}; expected weights, a genotype's YAML file, a neck, "
-                f"family, necks, or {one_of(name, [*known, *released_models()])}"
-            )
-        config, genotype = command.settings, load_genotype(name)
-        title = (
-            genotype.name if command.model not in MODELS else f"{command.model}, {genotype.name}"
-        )
-    rows = detector_cost(config, genotype, height, width)
+        return _necks(command, size)
+    found = count_detector(command.model, command.settings, command.genotype, size=size)
     if command.json:
-        print_json({"size": command.size, "parts": [asdict(row) for row in rows]})
+        print_json({"size": command.size, "parts": [asdict(row) for row in found.parts]})
         return 0
     print_table(
-        f"{title} at {command.size}",
+        f"{found.title} at {command.size}",
         ("part", "parameters", "MACs"),
-        [[row.part, f"{row.parameters:,}", f"{row.macs:,}"] for row in rows],
+        [[row.part, f"{row.parameters:,}", f"{row.macs:,}"] for row in found.parts],
     )
     return 0
 
 
-def _latency(command: CostCommand) -> int:
+def _latency(command: CostCommand, path: Path) -> int:
     """The predicted time of a genotype in the detector of a latency table."""
-    table = load_latency_table(command.latency or Path())
-    name = command.genotype if command.model in MODELS else command.model
-    genotype = load_genotype(name)
-    cells = {cell: table.of_cell(genotype, cell) for cell in genotype.cells}
-    whole = table.predict(genotype)
-    parts = {"total": whole, "trunk": whole - sum(cells.values()), **cells}
+    table = load_latency_table(path)
+    title, parts = predict_latency(table, command.model, command.genotype)
     if command.json:
         print_json({"engine": table.engine, "size": table.size, "milliseconds": parts})
         return 0
     print_table(
-        f"{genotype.name} at {table.size[0]}x{table.size[1]} by {command.latency}, "
+        f"{title} at {table.size[0]}x{table.size[1]} by {path}, "
         f"{table.engine} on {table.machine}, {table.threads} thread(s)",
         ("part", "ms"),
         [[part, f"{value:.3f}"] for part, value in parts.items()],
@@ -126,75 +96,68 @@ def _latency(command: CostCommand) -> int:
     return 0
 
 
-def _necks(command: CostCommand, size: tuple[int, int]) -> int:
+def _necks(command: CostCommand, size: Size) -> int:
     """The hand-made necks, and that of the genotype, in a detector of the given settings."""
-    found = []
-    for name in (NONE, *NECK_PARTS, GENOTYPE):
-        genotype = load_genotype(command.genotype) if name == GENOTYPE else None
-        rows = detector_cost(replace(command.settings, neck=name), genotype, *size)
-        trunk = [row for row in rows if row.part in FRAME]
-        found.append(
-            {
-                "neck": name if genotype is None else genotype.name,
-                "parameters": rows[0].parameters - sum(row.parameters for row in trunk),
-                "macs": rows[0].macs - sum(row.macs for row in trunk),
-                "detector_parameters": rows[0].parameters,
-                "detector_macs": rows[0].macs,
-            }
-        )
+    found = count_necks(command.settings, command.genotype, size=size)
     if command.json:
-        print_json({"size": command.size, "necks": found})
+        print_json({"size": command.size, "necks": [asdict(each) for each in found]})
         return 0
     print_table(
         f"necks of {command.settings.channels} channels at {command.size}, alone and in the "
         f"detector with {command.settings.backbone}",
         ("neck", "parameters", "MACs", "parameters", "MACs"),
         [
-            [f"{value:,}" if isinstance(value, int) else str(value) for value in each.values()]
+            [f"{value:,}" if isinstance(value, int) else str(value) for value in astuple(each)]
             for each in found
         ],
     )
     return 0
 
 
-def _several(
-    models: Mapping[str, ModelSpec],
-    genotype: Genotype | None,
-    size: tuple[int, int],
-    as_json: bool,
-) -> int:
+def _models(command: CostCommand, size: Size) -> int:
     """Detectors; at the size of the paper's table, beside the published figures."""
-    found: list[dict[str, Any]] = []
-    for name, row in models.items():
-        total = detector_cost(row.detector, genotype, *size)[0]
-        figures = {"model": name, "parameters": total.parameters, "macs": total.macs}
-        if size == TABLE_SIZE and row.parameters and row.macs:
-            figures |= {
-                "published_parameters_m": row.parameters,
-                "published_macs_g": row.macs,
-                "parameters_to_published": round(total.parameters / row.parameters / 1e6, 4),
-                "macs_to_published": round(total.macs / row.macs / 1e9, 4),
-            }
-        found.append(figures)
-    if as_json:
-        named = {} if genotype is None else {"genotype": genotype.name}
-        print_json({**named, "models": found})
+    found = count_models(command.model, command.genotype, size=size)
+    if command.json:
+        named = {} if found.genotype is None else {"genotype": found.genotype}
+        print_json({**named, "models": [_json(each) for each in found.models]})
         return 0
-    columns = ["model", "parameters M", "MACs G"]
+    columns = ["model", "params M", "published", "MACs G", "published"]
     rows = [
-        [each["model"], f"{each['parameters'] / 1e6:.3f}", f"{each['macs'] / 1e9:.3f}"]
-        for each in found
+        [
+            each.model,
+            f"{each.parameters / 1e6:.3f}",
+            _published(each.parameters, each.published_parameters, 1e6),
+            f"{each.macs / 1e9:.3f}",
+            _published(each.macs, each.published_macs, 1e9),
+        ]
+        for each in found.models
     ]
-    if size == TABLE_SIZE:
-        columns += ["published", "published", "to it, %", "to it, %"]
-        for cells, each in zip(rows, found, strict=True):
-            if "published_macs_g" not in each:
-                cells += ["-"] * 4
-                continue
-            cells += [f"{each['published_parameters_m']:g}", f"{each['published_macs_g']:g}"]
-            cells += [
-                f"{100 * each[f'{key}_to_published'] - 100:+.1f}" for key in ("parameters", "macs")
-            ]
-    title = "published detectors" if genotype is None else f"family with {genotype.name}"
-    print_table(f"{title} at {size[1]}x{size[0]}", columns, rows)
+    if size != TABLE_SIZE:  # nothing is published of other images
+        columns, rows = [columns[0], columns[1], columns[3]], [[*row[:2], row[3]] for row in rows]
+    print_table(f"{found.title} at {command.size}", columns, rows)
+    for note in found.notes:
+        say(note)
     return 0
+
+
+def _json(cost: ModelCost) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "model": cost.model,
+        "parameters": cost.parameters,
+        "macs": cost.macs,
+    }
+    if cost.published_parameters and cost.published_macs:
+        figures |= {
+            "published_parameters_m": cost.published_parameters / 1e6,
+            "published_macs_g": cost.published_macs / 1e9,
+            "parameters_to_published": round(cost.parameters / cost.published_parameters, 4),
+            "macs_to_published": round(cost.macs / cost.published_macs, 4),
+        }
+    return figures
+
+
+def _published(counted: int, published: float | None, unit: float) -> str:
+    """A published figure, and how much more than it was counted."""
+    if published is None:
+        return "-"
+    return f"{published / unit:g} {100 * counted / published - 100:+.1f}%"

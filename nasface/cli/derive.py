@@ -43,9 +43,9 @@ def run(arguments: Sequence[str]) -> int:
     save_genotype(genotype, command.out)
     write_text(settings, to_yaml(command.settings))
     with pictures_if_possible():
-        from nasface.drawing.draw import draw
+        from nasface.drawing.draw import draw_genotype
 
-        draw(genotype, picture)
+        draw_genotype(genotype, picture)
     if command.json:
         cells = {
             name: [edge.operation for node in cell.nodes for edge in node.edges]

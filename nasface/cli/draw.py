@@ -1,5 +1,6 @@
 """``nasface draw``."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,28 +8,34 @@ from typing import Annotated
 
 import tyro
 
-from nasface.arch.genotype import Genotype
+from nasface.api.drawing import draw
 from nasface.arch.io import load_genotype
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.drawing.animation import ANIMATION, draw_frames
-from nasface.drawing.draw import draw
 from nasface.engine.derive import load_history
 from nasface.errors import ConfigError, RunError
 from nasface.plots.arch_history import plot_choice_history
 from nasface.runs.arch_history import HISTORY
 
+_FILE = re.compile(r"\.(ya?ml|safetensors|onnx|xml|pth)$", re.IGNORECASE)
+"""Ends of the files that are drawn; names of models may have dots, too."""
+
 
 @dataclass(kw_only=True)
 class DrawCommand:
-    """Draw a genotype as a graph; with --diff, what two genotypes share and where they differ; of
+    """Draw a genotype as a graph, or a detector: backbone, neck and heads with widths, sizes and
+    costs, and its searched cells. With --diff, what two genotypes share and where they differ; of
     the folder of a search, how its choices moved from epoch to epoch.
     """
 
     sources: tyro.conf.Positional[tuple[str, ...]]
-    """Genotype (packaged name or YAML file) or run folder; two of them with --diff."""
+    """Genotype (packaged name or YAML file), detector of the zoo, weights (.safetensors, .onnx, or
+    a released detector by name) or run folder; two genotypes with --diff."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Picture: .svg, .png, .pdf, and .dot for graphs. By default an .svg named after its source."""
+    genotype: Annotated[str | None, tyro.conf.arg(metavar="GENOTYPE")] = None
+    """Cells of a detector of the zoo that takes some; asfd-ref by default."""
     diff: bool = False
     """Draw two genotypes over each other: grey what both have, two colours for the rest."""
     cells: tuple[str, ...] = ()
@@ -56,23 +63,23 @@ def run(arguments: Sequence[str]) -> int:
     elif (Path(command.sources[0]) / HISTORY).is_file():
         _history(command, Path(command.sources[0]))
     else:
-        _genotype(command)
+        _single(command)
     return 0
 
 
-def _genotype(command: DrawCommand) -> None:
+def _single(command: DrawCommand) -> None:
+    source = command.sources[0]
     if _extra(command):
-        raise ConfigError(f"{_extra(command)}: {command.sources[0]} is not the folder of a search")
-    genotype = _load(command.sources[0])
-    out = _out(command, Path(command.sources[0]).stem)
-    draw(genotype, out, cells=command.cells)
+        raise ConfigError(f"{_extra(command)}: {source} is not the folder of a search")
+    out = _out(command, _FILE.sub("", Path(source).name))
+    draw(_genotype_of(source), out, genotype=command.genotype, cells=command.cells)
     say(f"drawing    {out}")
 
 
 def _diff(command: DrawCommand) -> None:
     if _extra(command):
         raise ConfigError(f"{_extra(command)}: not together with --diff")
-    first, second = (_load(source) for source in command.sources)
+    first, second = (load_genotype(_genotype_of(source)) for source in command.sources)
     names = [Path(source).stem for source in command.sources]
     out = _out(command, "-".join(names))
     draw(first, out, against=second, cells=command.cells)
@@ -109,10 +116,10 @@ def _extra(command: DrawCommand) -> str:
     return ", ".join(name for name, path in given.items() if path is not None)
 
 
-def _load(source: str) -> Genotype:
-    """A genotype by name or file, or that of a run folder."""
+def _genotype_of(source: str) -> str:
+    """The file of a run folder's genotype; another word as it is."""
     inside = Path(source) / "genotype.yaml"
-    return load_genotype(inside if inside.is_file() else source)
+    return str(inside) if inside.is_file() else source
 
 
 def _out(command: DrawCommand, name: str) -> Path:

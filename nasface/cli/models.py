@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import tyro
 
 from nasface.api.released import describe_released
+from nasface.api.zoo_card import model_card
 from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import parse_line
-from nasface.models import released_model
+from nasface.detection.zoo_peers import PEERS
 
 
 @dataclass(kw_only=True)
 class ModelsCommand:
-    """List the released detectors, or print the card of one.
+    """List the released detectors, or print the card of one, or of a detector of the zoo.
 
     Figures are average precision on the easy, medium and hard faces of 176 validation photographs
     of WIDER FACE, by the official protocol. Times are ratios to d0-dense in ONNX Runtime, one
@@ -21,7 +22,8 @@ class ModelsCommand:
     """
 
     name: tyro.conf.Positional[str] = ""
-    """Detector whose card is printed."""
+    """Detector whose card is printed: a released one, d0 to d6, or a published one such as
+    extd-64."""
     json: bool = False
     """Print the list as JSON."""
 
@@ -30,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse_line(ModelsCommand, arguments, "models")
     if command.name:
-        say(released_model(command.name).card.read_text("utf-8").rstrip("\n"))
+        say(model_card(command.name).rstrip("\n"))
         return 0
     found = describe_released()
     if command.json:
@@ -50,5 +52,7 @@ def run(arguments: Sequence[str]) -> int:
             for each in found
         ],
     )
-    say("nasface models NAME prints what one was trained on and how it was measured")
+    say("nasface models NAME prints what one was trained on and how it was measured.")
+    say("Detectors without weights have cards, too: d0 to d6, d0-dense to d6-dense,")
+    say(f"{', '.join(PEERS)}.")
     return 0

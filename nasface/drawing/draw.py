@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from nasface.drawing.graph import NodeProbabilities
 from nasface.drawing.sheet import choose_cells, comparison_sheet, genotype_sheet
 from nasface.io.files import write_bytes
 from nasface.plots.figure import SUFFIXES, check_suffix
+
+if TYPE_CHECKING:
+    from pygraphviz import AGraph
 
 _DPI = 150
 """Of PNG files."""
@@ -87,7 +91,7 @@ class Drawing:
         return self.svg
 
 
-def draw(
+def draw_genotype(
     genotype: Genotype | str | Path,
     path: Path | str | None = None,
     *,
@@ -111,13 +115,23 @@ def draw(
     Raises:
         ConfigError: for another suffix, or a cell that a genotype does not have.
     """
-    if path is not None:
-        check_suffix(Path(path), (*SUFFIXES, ".dot"))
+    check_drawing_path(path)
     chosen = choose_cells(as_genotype(genotype), cells)
     if against is None:
         graph = genotype_sheet(chosen, probabilities)
     else:
         graph = comparison_sheet(chosen, choose_cells(as_genotype(against), cells))
+    return drawing_of(graph, path)
+
+
+def check_drawing_path(path: Path | str | None) -> None:
+    """Raise ConfigError for a file whose suffix names no type of drawing."""
+    if path is not None:
+        check_suffix(Path(path), (*SUFFIXES, ".dot"))
+
+
+def drawing_of(graph: "AGraph", path: Path | str | None) -> Drawing:
+    """Return the drawing of a graph that is laid out, written into a file if one is given."""
     drawing = Drawing(graph.to_string())
     if path is not None:
         drawing.save(path)

@@ -101,12 +101,22 @@ def genotype_sheet(
     genotype: Genotype, probabilities: Mapping[str, NodeProbabilities] | None = None
 ) -> "AGraph":
     """Draw all cells of a genotype, with the probabilities of their operations if given."""
-    known = probabilities or {}
-    cells = [
-        picture_cell(name, *cell_graph(gene, known.get(name, ())), [gene])
+    return sheet(genotype.name, _pictures(genotype, probabilities or {}))
+
+
+def detector_sheet(title: str, table: str, genotype: Genotype | None) -> "AGraph":
+    """Draw a detector: the table of its parts (:func:`nasface.drawing.overview.overview`), below it
+    all cells of a genotype if it has one."""
+    return sheet(title, _pictures(genotype, {}) if genotype else [], above=table)
+
+
+def _pictures(
+    genotype: Genotype, probabilities: Mapping[str, NodeProbabilities]
+) -> list[CellPicture]:
+    return [
+        picture_cell(name, *cell_graph(gene, probabilities.get(name, ())), [gene])
         for name, gene in genotype.cells.items()
     ]
-    return sheet(genotype.name, cells)
 
 
 def comparison_sheet(first: Genotype, second: Genotype) -> "AGraph":
@@ -136,20 +146,31 @@ def entries_of(
 
 
 def sheet(
-    title: str, cells: Sequence[CellPicture], entries: Sequence[LegendEntry] | None = None
+    title: str,
+    cells: Sequence[CellPicture],
+    entries: Sequence[LegendEntry] | None = None,
+    *,
+    above: str = "",
 ) -> "AGraph":
-    """Cells on a sheet, with the legend that they need or another one: a graph of Graphviz in which
-    all places are given.
+    """Cells on a sheet, with the legend that they need or another one, below a table in Graphviz'
+    HTML if there is one: a graph of Graphviz in which all places are given.
     """
-    places, width, height = arrange(cells)
+    places, width, height = arrange(cells) if cells else ([], 0.0, 0.0)
+    head = _size_of(above) if above else (0.0, 0.0)
+    shift = max(0.0, (head[0] - width) / 2)
+    places = [(x + shift, y) for x, y in places]
+    width = max(width, head[0])
     graph = new_graph(name=title or "genotype", layout="nop2")
     for number, (cell, corner) in enumerate(zip(cells, places, strict=True)):
         before = sum(other.name == cell.name for other in cells[:number])
         _add_cell(graph, f"{cell.name}_{before + 1}" if before else cell.name, cell, corner)
-    entries = entries_of(cells) if entries is None else entries
-    below = LINE * -(-len(entries) // 3) / 2 + GAP / 2
-    _add_text(graph, "title", title, (width / 2, height + TITLE / 2), 13)
-    _add_text(graph, "legend", legend_table(list(entries)), (width / 2, -below), 9)
+    if above:
+        _add_text(graph, "above", above, (width / 2, height + head[1] / 2), 9)
+    _add_text(graph, "title", title, (width / 2, height + head[1] + TITLE / 2), 13)
+    if cells:
+        entries = entries_of(cells) if entries is None else entries
+        below = LINE * -(-len(entries) // 3) / 2 + GAP / 2
+        _add_text(graph, "legend", legend_table(list(entries)), (width / 2, -below), 9)
     graph.has_layout = True
     return graph
 
@@ -177,6 +198,15 @@ def arrange(cells: Sequence[CellPicture]) -> tuple[list[Point], float, float]:
             x += cell.width + space
         y -= height
     return places, width, sum(heights)
+
+
+def _size_of(table: str) -> Point:
+    """Width and height in points of a table in Graphviz' HTML."""
+    graph = new_graph()
+    _add_text(graph, "table", table, (0.0, 0.0), 9)
+    graph.layout("dot")
+    (node,) = graph.nodes()
+    return 72 * float(node.attr["width"]), 72 * float(node.attr["height"])
 
 
 def _add_cell(graph: "AGraph", prefix: str, cell: CellPicture, corner: Point) -> None:

@@ -45,9 +45,9 @@ def log_results(job: Job, log: MetricsLog, progress: Progress) -> None:
     genotype = job.drawn_genotype()
     if genotype is not None:
         try:
-            from nasface.drawing.draw import draw
+            from nasface.drawing.draw import draw_genotype
 
-            log.image("genotype", draw(genotype).pixels())
+            log.image("genotype", draw_genotype(genotype).pixels())
         except MissingPackageError as problem:
             progress.note(f"the picture of the genotype is not logged: {problem}")
     output = job.context.output

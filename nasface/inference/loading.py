@@ -10,6 +10,9 @@ from nasface.inference.onnx_runtime import load_onnx
 from nasface.inference.openvino import load_openvino
 from nasface.inference.retinaface_weights import read_retinaface_weights
 
+WEIGHTS_SUFFIXES = (".safetensors", ".onnx", ".xml", ".pth")
+"""Of the files that :func:`read_detector` reads."""
+
 
 def read_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
     """The detector of weights of ``nasface train``, of a file of ``nasface export`` for ONNX

@@ -9,7 +9,7 @@ from typing import Any
 
 from nasface.arch.genotype import Genotype
 from nasface.detection.cost import detector_cost
-from nasface.drawing.draw import draw
+from nasface.drawing.draw import draw_genotype
 from nasface.errors import ConfigError
 from nasface.metrics.protocol import figure_label
 from nasface.nas.coverage import Decision
@@ -211,7 +211,7 @@ def _same_cells(run: RunRecord, before: Sequence[RunRecord]) -> RunRecord | None
 
 
 def _cells(genotype: Genotype) -> ReportPicture:
-    address = picture_uri(draw(genotype))
+    address = picture_uri(draw_genotype(genotype))
     return ReportPicture(f"Cells of {genotype.name}", address, wide=True)
 
 

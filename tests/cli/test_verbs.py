@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from tiny import tiny_genotype, write_tiny
 
+from nasface.api import costs
 from nasface.arch.io import load_genotype, save_genotype
-from nasface.cli import cost
 from nasface.cli.main import VERBS, main
 from nasface.data.images import read_image
 from nasface.detection.checkpoint import read_checkpoint
@@ -231,7 +231,7 @@ def test_cost_of_the_family(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> 
     assert [each["model"] for each in models] == list(FAMILY)
     assert models[0]["parameters"] == total["parameters"]
     assert 0.97 < models[0]["macs_to_published"] < 1.03
-    monkeypatch.setattr(cost, "FAMILY", {"d0": FAMILY["d0"]})
+    monkeypatch.setitem(costs.MODEL_LISTS, "family", {"d0": FAMILY["d0"]})
     assert main(["cost", "family", "--size", "320x256", "--genotype", "autofem-widerface"]) == 0
     assert "published" not in capsys.readouterr().out
 
@@ -243,6 +243,11 @@ def test_cost_of_published_detectors(capsys: Output) -> None:
     assert list(models) == list(PEERS)
     assert 0.995 < models["s3fd-vgg16"]["macs_to_published"] < 1.005
     assert "macs_to_published" not in models["refineface-r152"], "none is published"
+    assert main(["cost", "peers"]) == 0
+    shown = capsys.readouterr().out
+    assert "0.427 -1.0%" in shown
+    assert "Published counts of RetinaFace hold heads of five landmarks" in shown
+    assert "a neck, family, peers, necks, or one of d0" in fails("cost d9", capsys)
 
 
 def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) -> None:

@@ -15,7 +15,7 @@ from tiny import tiny_genotype
 import nasface
 from nasface.arch.io import load_genotype, parse_genotype
 from nasface.arch.operations import OPERATIONS, Operation
-from nasface.drawing.draw import draw
+from nasface.drawing.draw import draw_genotype as draw
 from nasface.drawing.graph import operation_colours
 from nasface.errors import ConfigError, MissingPackageError
 from nasface.io.yaml import to_yaml
@@ -55,7 +55,7 @@ def test_every_vertex_and_edge_is_drawn_once() -> None:
 def test_the_same_genotype_gives_the_same_bytes(tmp_path: Path) -> None:
     code = (
         "import sys; from nasface.arch.io import load_genotype; from nasface.drawing.draw import "
-        "draw; draw(load_genotype('autofem-quickstart'), sys.argv[1])"
+        "draw_genotype as draw; draw(load_genotype('autofem-quickstart'), sys.argv[1])"
     )
     written = []
     for at, seed in enumerate(("1", "2")):
