@@ -16,9 +16,6 @@ from nasface.detection.zoo_facts import PEER_FACTS
 from nasface.detection.zoo_peers import PEERS, ModelSpec
 from nasface.nn.cost import Cost
 
-Size = tuple[int, int]
-"""Height and width of an image in pixels."""
-
 MODEL_LISTS: Mapping[str, Mapping[str, ModelSpec]] = {"family": FAMILY, "peers": PEERS}
 """Lists of detectors of the zoo that are counted together, by name."""
 
@@ -66,9 +63,14 @@ class ModelCosts:
 
 
 def count_detector(
-    name: str, config: DetectorConfig, genotype: str | Path = REFERENCE_GENOTYPE, *, size: Size
+    name: str,
+    config: DetectorConfig,
+    genotype: str | Path = REFERENCE_GENOTYPE,
+    *,
+    size: tuple[int, int],
 ) -> DetectorCost:
-    """Return the cost of the detector that a word stands for, as :func:`named_detector` reads it.
+    """Return the cost of the detector that a word stands for, as :func:`named_detector` reads it, at
+    images of ``size``, height and width.
 
     Raises:
         ConfigError, SpecError, RunError: for a word that stands for none.
@@ -77,8 +79,11 @@ def count_detector(
     return DetectorCost(found.title, detector_cost(found.config, found.genotype, *size))
 
 
-def count_necks(config: DetectorConfig, genotype: str | Path, *, size: Size) -> list[NeckCost]:
-    """Return the cost of each hand-made neck, and of a genotype's, in one detector."""
+def count_necks(
+    config: DetectorConfig, genotype: str | Path, *, size: tuple[int, int]
+) -> list[NeckCost]:
+    """Return the cost of each hand-made neck, and of a genotype's, in one detector, at
+    images of ``size``, height and width."""
     found = []
     for name in (NONE, *NECK_PARTS, GENOTYPE):
         cells = load_genotype(genotype) if name == GENOTYPE else None
@@ -96,9 +101,9 @@ def count_necks(config: DetectorConfig, genotype: str | Path, *, size: Size) -> 
     return found
 
 
-def count_models(which: str, genotype: str | Path, *, size: Size) -> ModelCosts:
+def count_zoo(which: str, genotype: str | Path, *, size: tuple[int, int]) -> ModelCosts:
     """Return the cost of a list of detectors of the zoo (:data:`MODEL_LISTS`); ``genotype`` is that
-    of all that take one."""
+    of all that take one, ``size`` the height and width of the image."""
     models = MODEL_LISTS[which]
     cells = load_genotype(genotype) if which == "family" else None
     costs = [_model_cost(name, row, cells, size) for name, row in models.items()]
@@ -112,7 +117,9 @@ def count_models(which: str, genotype: str | Path, *, size: Size) -> ModelCosts:
     return ModelCosts("published detectors", costs, notes=notes if size == TABLE_SIZE else [])
 
 
-def _model_cost(name: str, row: ModelSpec, genotype: Genotype | None, size: Size) -> ModelCost:
+def _model_cost(
+    name: str, row: ModelSpec, genotype: Genotype | None, size: tuple[int, int]
+) -> ModelCost:
     total = detector_cost(row.detector, genotype, *size)[0]
     parameters, macs = (row.parameters, row.macs) if size == TABLE_SIZE else (None, None)
     return ModelCost(

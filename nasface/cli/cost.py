@@ -11,10 +11,9 @@ import tyro
 from nasface.api.costs import (
     MODEL_LISTS,
     ModelCost,
-    Size,
     count_detector,
-    count_models,
     count_necks,
+    count_zoo,
     predict_latency,
 )
 from nasface.cli.console import print_json, print_table, say
@@ -96,7 +95,7 @@ def _latency(command: CostCommand, path: Path) -> int:
     return 0
 
 
-def _necks(command: CostCommand, size: Size) -> int:
+def _necks(command: CostCommand, size: tuple[int, int]) -> int:
     """The hand-made necks, and that of the genotype, in a detector of the given settings."""
     found = count_necks(command.settings, command.genotype, size=size)
     if command.json:
@@ -114,9 +113,9 @@ def _necks(command: CostCommand, size: Size) -> int:
     return 0
 
 
-def _models(command: CostCommand, size: Size) -> int:
+def _models(command: CostCommand, size: tuple[int, int]) -> int:
     """Detectors; at the size of the paper's table, beside the published figures."""
-    found = count_models(command.model, command.genotype, size=size)
+    found = count_zoo(command.model, command.genotype, size=size)
     if command.json:
         named = {} if found.genotype is None else {"genotype": found.genotype}
         print_json({**named, "models": [_json(each) for each in found.models]})

@@ -19,8 +19,8 @@ from nasface.detection.heads import head_arguments
 from nasface.detection.necks.registry import neck_paths, widths_given
 from nasface.nn.cost import Cost
 
-IMAGE, BACKBONE, EXTRA, LATERALS = "#ffffff", "#56b4e9", "#b5dcf2", "#f5f5f5"
-HAND_MADE, SEARCHED, HEADS = "#a6dba0", "#fdc48a", "#f0e442"
+_IMAGE, _BACKBONE, _EXTRA, _LATERALS = "#ffffff", "#56b4e9", "#b5dcf2", "#f5f5f5"
+_HAND_MADE, _SEARCHED, _HEADS = "#a6dba0", "#fdc48a", "#f0e442"
 """Fill colours of the parts."""
 
 _TABLE = '<<table border="0" cellborder="0" cellspacing="0" cellpadding="3">{rows}</table>>'
@@ -59,11 +59,11 @@ def overview(
     for level in levels:
         map_size = " x ".join(str(math.ceil(side / 2**level)) for side in size[::-1])
         grid.add(row(level), 0, [f"stride {2**level}", map_size])
-        fill = BACKBONE if level in detector.trunk.backbone.channels else EXTRA
+        fill = _BACKBONE if level in detector.trunk.backbone.channels else _EXTRA
         grid.add(row(level), 1, [f"C{level}"], fill)
         grid.add(row(level) + 1, 1, [_UP])
     grid.add(row(levels[0]) + 2, 0, [f"{size[1]} x {size[0]}"])
-    grid.add(row(levels[0]) + 2, 1, ["image"], IMAGE)
+    grid.add(row(levels[0]) + 2, 1, ["image"], _IMAGE)
 
     last = dict.fromkeys(config.levels, 1)
     headings: set[str] = set()
@@ -109,25 +109,25 @@ def _parts(
         widths = dict.fromkeys(config.levels, config.channels)
         heading = ("laterals", *_figures(costs["laterals"]))
         for level in config.levels:
-            yield _Part(("1x1",), LATERALS, (level,), {level: config.channels}, heading)
+            yield _Part(("1x1",), _LATERALS, (level,), {level: config.channels}, heading)
     cells = repeat(genotype, config.repeats).cells if genotype else {}
     for name, path in neck_paths(detector.neck).items():
         figures = _figures(costs[name])
         if name in cells:
             used = {each.level for each in cells[name].inputs}
             used |= {each.level for each in cells[name].outputs}
-            yield _Part((name, *figures), SEARCHED, sorted(used), {}, ("neck",))
+            yield _Part((name, *figures), _SEARCHED, sorted(used), {}, ("neck",))
         else:
             widths = widths_given(detector.neck.get_submodule(path), widths)
             lines = [name.removeprefix("neck "), *figures]
-            yield _Part(lines, HAND_MADE, config.levels, widths, ("neck",))
+            yield _Part(lines, _HAND_MADE, config.levels, widths, ("neck",))
     heading = ("heads", *_figures(costs["heads"]))
     if config.shared_head:
         lines = ["one for all levels", *_head(config, config.levels[0])]
-        yield _Part(lines, HEADS, config.levels, {}, heading)
+        yield _Part(lines, _HEADS, config.levels, {}, heading)
     else:
         for level in config.levels:
-            yield _Part(_head(config, level), HEADS, (level,), {}, heading)
+            yield _Part(_head(config, level), _HEADS, (level,), {}, heading)
 
 
 def _backbone_widths(detector: Detector) -> dict[int, int]:
