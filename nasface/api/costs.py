@@ -69,8 +69,9 @@ def count_detector(
     *,
     size: tuple[int, int],
 ) -> DetectorCost:
-    """Return the cost of the detector that a word stands for, as :func:`named_detector` reads it, at
-    images of ``size``, height and width.
+    """Return the cost of the detector that a word stands for, as :func:`named_detector` reads it.
+
+    ``size`` is height and width of the image.
 
     Raises:
         ConfigError, SpecError, RunError: for a word that stands for none.
