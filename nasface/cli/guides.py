@@ -318,9 +318,7 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
         "draw": Guide(
             (
                 ("The cells of a genotype", "nasface draw asfd-ref --out cells.svg"),
-                ("A detector: backbone, neck, heads", "nasface draw retinaface-r50"),
-                ("The one of a training", "nasface draw train/best.safetensors --out found.svg"),
-                ("Where two differ", "nasface draw --diff one.yaml two.yaml --out diff.svg"),
+                ("A detector: backbone, neck and heads", "nasface draw retinaface-r50"),
                 (
                     "How the choices of a search moved, and how sure each is",
                     "nasface draw search --probabilities cells.svg --frames cells.gif",
