@@ -1,6 +1,5 @@
 """Detectors in the form of the Hugging Face Hub: a folder with weights, card and drawing."""
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nasface.api.model_card import CardFacts, write_card
 from nasface.errors import ConfigError, MissingPackageError, RunError
-from nasface.io.files import write_text
+from nasface.io.files import draft_folder, write_text
 from nasface.models import released_models
 from nasface.models.hub import CARD, CARD_DRAWING, WEIGHTS, hub_errors, parse_hub_address
 from nasface.optional import need
@@ -30,19 +29,9 @@ def save_pretrained(
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f"{folder}: exists and is not empty; expected a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all: made beside, then moved.
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with draft_folder(folder) as draft:
         detector.save(draft / WEIGHTS)
         write_text(draft / CARD, _card(detector, draft, runs, licence, repository))
-        draft.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        draft.rename(folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
     return folder
 
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from nasface.data.orientation import boxes_as_shown, boxes_as_stored
 from nasface.data.reading import ReadConfig, read_split
 from nasface.errors import ConfigError, DataError, check_choice, one_of
 from nasface.io.archives import archive_of, file_bytes
+from nasface.io.files import draft_folder
 from nasface.io.settings import with_settings
 from nasface.progress import Progress, Silent
 
@@ -92,7 +92,8 @@ def convert(
     Raises:
         ConfigError: for a form that is unknown or cannot be written. DataError: for a source that
             cannot be read, an image that cannot, with ``bad_images`` stop, images whose names the
-            form cannot tell apart, or a folder that exists.
+            form cannot tell apart, or a folder that exists. OutputError: for what cannot be
+            written.
     """
     source, out = Path(source), Path(out)
     config = with_settings(ReadConfig(data=str(source)), settings)
@@ -106,10 +107,8 @@ def convert(
     read = {split: check.readable for split, check in checks.items()}
     names = _names(read, target.name, writer)
     shown.start("convert", sum(map(len, read.values())))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     losses: Counter[str] = Counter()
-    try:
+    with draft_folder(out) as making:
         parts = {
             split: [
                 _moved(record, names[split][record.name], split, making, writer, images, losses)
@@ -118,11 +117,6 @@ def convert(
             for split, records in read.items()
         }
         writer.write(making, parts)
-        making.chmod(0o755)
-        making.rename(out)
-    except BaseException:
-        shutil.rmtree(making, ignore_errors=True)
-        raise
     return Conversion(
         source,
         form.name,

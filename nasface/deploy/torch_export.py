@@ -1,5 +1,6 @@
 """Programs of torch.export: the graph without the code that made it, run by torch alone."""
 
+import io
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -48,7 +49,11 @@ def export_program(
     about = {_ABOUT: to_json(describe_export(loaded, config), indent=None)}
     beside = draft_decoding(path, loaded, config) if config.outputs == "heads" else nullcontext()
     with beside, draft(path) as temporary:
-        torch.export.save(program, temporary, extra_files=about)
+        # In memory first: where the disk is full, torch ends the process.
+        whole = io.BytesIO()
+        torch.export.save(program, whole, extra_files=about)
+        with whole.getbuffer() as data:
+            temporary.write_bytes(data)
         report("comparing with the detector")
         run = torch.export.load(temporary).module()
         original = Graph(loaded.detector, config.outputs)

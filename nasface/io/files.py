@@ -5,7 +5,10 @@ import errno
 import hashlib
 import os
 import re
+import shutil
+import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +26,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_SHOWN = 100
+"""Letters of a folder's name that its draft has."""
 _DRAFT = re.compile(r"\..+\.\d+\.tmp(\.[^.]*)?")
 
 
@@ -43,10 +48,49 @@ def draft(path: Path) -> Iterator[Path]:
     except OutputError:
         raise
     except OSError as problem:
-        reason = problem.strerror or str(problem)
-        raise OutputError(problem.errno or errno.EIO, reason, str(path)) from None
+        raise _not_written(path, problem) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _not_written(path: Path, problem: OSError) -> OutputError:
+    return OutputError(problem.errno or errno.EIO, problem.strerror or str(problem), str(path))
+
+
+@contextmanager
+def draft_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill, which becomes ``folder`` when the block ends without an error.
+
+    ``folder`` is not there yet, or empty; folders above it are made. A process that is killed
+    leaves the draft beside ``folder`` under a hidden name, which the next one tells.
+
+    Raises:
+        OutputError: naming the place in ``folder``, if something cannot be written; nothing is left
+            then.
+    """
+    start, end = f".{folder.name[:_SHOWN]}.", ".part"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for name in sorted(os.listdir(folder.parent)):
+            if name.startswith(start) and name.endswith(end):
+                note = "left by a run that was killed; remove it, if no other is writing there"
+                warnings.warn(f"{folder.with_name(name)}: {note}", FutureWarning, stacklevel=3)
+        making = Path(tempfile.mkdtemp(end, start, folder.parent))
+    except OSError as problem:
+        raise _not_written(folder, problem) from None
+    try:
+        yield making
+        making.chmod(0o755)
+        if folder.exists():
+            folder.rmdir()
+        making.rename(folder)
+    except OSError as problem:
+        place = Path(str(problem.filename or making))
+        if not place.is_relative_to(making):
+            raise
+        raise _not_written(folder / place.relative_to(making), problem) from None
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
 
 
 def draft_path(path: Path) -> Path:

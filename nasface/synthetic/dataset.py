@@ -5,8 +5,6 @@ rotation, light, blur and occlusion; crops that are no faces are placed in the s
 placing itself gives nothing away. Training and validation share neither faces nor photographs.
 """
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from nasface.annotations.widerface import write_wider_annotations
 from nasface.arrays import Image
 from nasface.data.images import write_image
 from nasface.errors import ConfigError, DataError
+from nasface.io.files import draft_folder
 from nasface.optional import need
 from nasface.random_streams import Purpose, stream
 from nasface.synthetic.paste import Pasted, paste, rotated_extent
@@ -97,10 +96,8 @@ def write_sample(
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: exists and is not empty; choose another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     parts = _load_parts()
-    making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with draft_folder(folder) as making:
         done, total = 0, config.train + config.val
         for at, (part, count) in enumerate((("train", config.train), ("val", config.val))):
             entries = []
@@ -115,13 +112,6 @@ def write_sample(
                     progress(done, total)
             annotations = making / "wider_face_split" / f"wider_face_{part}_bbx_gt.txt"
             write_wider_annotations(_made(annotations), entries)
-        making.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        making.rename(folder)
-    except BaseException:
-        shutil.rmtree(making, ignore_errors=True)
-        raise
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,6 @@
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -233,3 +236,25 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.jpg: is damaged or no image"):
         nasface.convert(root, "coco", tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a"]
+
+
+def test_a_conversion_that_was_killed(tmp_path: Path) -> None:
+    """Nothing half is there under the name; the next one writes all, and tells of what is left."""
+    root = write_wider(tmp_path / "a", {"a.jpg": [face(1, 2, 3, 4)], "b.jpg": [face(5, 6, 7, 8)]})
+    out = tmp_path / "out"
+    program = (
+        "import os, signal, sys, nasface\n"
+        "from nasface.progress import Silent\n"
+        "class Deadly(Silent):\n"
+        "    def start(self, name, total=None, **more): self.name = name\n"
+        "    def advance(self, *_, **__):\n"
+        "        if self.name == 'convert': os.kill(os.getpid(), signal.SIGKILL)\n"
+        "nasface.convert(sys.argv[1], 'coco', sys.argv[2], progress=Deadly())\n"
+    )
+    command = [sys.executable, "-c", program, str(root), str(out)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    (left,) = (path for path in tmp_path.iterdir() if path != root)
+    assert left.name.startswith(".out.")
+    with pytest.warns(FutureWarning, match=rf"{left.name}: left by a run that was killed"):
+        nasface.convert(root, "coco", out)
+    assert [record.name for record in read_dataset(out, "train")] == ["a.jpg", "b.jpg"]

@@ -1,5 +1,6 @@
 """Programs of torch.export beside the detector."""
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -40,4 +41,18 @@ def test_suppression_is_no_part_of_it(tmp_path: Path, capsys: Output) -> None:
     words = f"export --weights {weights} --out {tmp_path}/w.pt2 --outputs detections"
     assert main(words.split()) == 2
     assert "a program gives heads, predictions or boxes" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [weights]
+
+
+def test_a_full_disk_is_an_error_like_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    weights = write_lively_weights(tmp_path / "w.safetensors")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(f"export --weights {weights} --out {tmp_path}/w.pt2".split()) == 2
+    assert "w.pt2: cannot be written: No space left on device" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [weights]

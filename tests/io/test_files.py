@@ -12,6 +12,7 @@ from nasface.errors import DataError, NasfaceError, OutputError
 from nasface.io.files import (
     decode_text,
     draft,
+    draft_folder,
     draft_path,
     files_below,
     is_draft,
@@ -114,6 +115,40 @@ def test_drafts_are_told_from_other_files(tmp_path: Path) -> None:
         assert str(os.getpid()) in path.name
         assert not is_draft(tmp_path / name)
     assert draft_path(tmp_path / "a.txt") != draft_path(tmp_path / "a.csv")
+
+
+def test_a_folder_is_there_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "above" / "data"
+    with draft_folder(folder) as making:
+        (making / "a.txt").write_text("whole")
+        assert not folder.exists()
+    assert [path.name for path in (tmp_path / "above").iterdir()] == ["data"]
+    assert (folder / "a.txt").read_text() == "whole"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_folder_that_cannot_be_filled(named: bool, tmp_path: Path) -> None:
+    """The message names the place where the file would have come, and no draft is left."""
+    folder = tmp_path / "data"
+    with pytest.raises(OutputError) as caught, draft_folder(folder) as making:  # noqa: PT012
+        (making / "a.txt").write_text("half")
+        place = [str(making / "b.txt")] if named else []
+        raise OSError(errno.ENOSPC, "No space left on device", *place)
+    where = folder / "b.txt" if named else folder
+    assert str(caught.value) == f"{where}: cannot be written: No space left on device"
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"data: cannot be written: "):  # noqa: SIM117
+        with draft_folder(tmp_path / "file" / "data"):
+            pass
+
+
+def test_other_errors_of_a_folder_stay(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="source"), draft_folder(tmp_path / "data"):
+        (tmp_path / "source").read_bytes()
+    with pytest.raises(KeyError), draft_folder(tmp_path / "data"):
+        raise KeyError
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_below_a_folder_and_its_links(tmp_path: Path) -> None:

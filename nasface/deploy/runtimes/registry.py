@@ -1,7 +1,6 @@
 """Targets of ``nasface export --to``."""
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,6 +15,7 @@ from nasface.deploy.parity import ParityDifference, ReportProgress
 from nasface.deploy.runtimes.card import title_of, write_readme
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
+from nasface.io.files import draft_folder
 from nasface.io.strict_json import to_json
 from nasface.optional import require
 from nasface.registry import Lazy, Registry
@@ -201,9 +201,7 @@ def write_target(
         raise ExportError(f"{folder}: is no folder of an export; it is not replaced")
     check_parent(folder)
     require(entry.install or " ".join(entry.needs), *entry.needs)
-    with tempfile.TemporaryDirectory(prefix=".nasface-", dir=folder.absolute().parent) as place:
-        draft = Path(place) / "draft"
-        draft.mkdir()
+    with draft_folder(folder) as draft:
         with named_refusals(folder):
             worst = entry.write(loaded, draft, config, report)
         if entry.program:
@@ -214,7 +212,6 @@ def write_target(
         (draft / MARK).write_text(card, "utf-8")
         if folder.exists():
             shutil.rmtree(folder)
-        draft.replace(folder)
     return worst
 
 
