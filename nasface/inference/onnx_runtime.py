@@ -63,6 +63,7 @@ class OnnxDetector(nn.Module):
         self.config = config
         self.only = only
         self.runtime = runtime
+        self.suppressed = outputs == "detections"
 
     def forward(self, images_B3HW: Tensor) -> Predictions | Candidates:
         """See the class.

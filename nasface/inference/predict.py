@@ -8,11 +8,11 @@ from typing import Any, Self
 import cv2
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nasface.arrays import Image
 from nasface.data.images import to_batch
-from nasface.detection.boxes import clip, decode, non_maximum_suppression
+from nasface.detection.boxes import clip, decode, iou, non_maximum_suppression
 from nasface.errors import ConfigError
 from nasface.inference.tta import (
     Preset,
@@ -25,6 +25,9 @@ from nasface.inference.tta import (
 )
 from nasface.nn.blocks import memory_format
 from nasface.structures import Candidates, Detections, Predictions
+
+VOTER_SHARE = 0.25
+"""Score of the weakest candidate that votes for a detection's box, as a share of its score."""
 
 _BELOW_ONE = math.nextafter(1, 0)
 
@@ -68,6 +71,9 @@ class InferenceConfig(SuppressionConfig):
     longer_side: int | None = None
     """Resize so that the longer side has this many pixels; null keeps the original size. For
     presets original and flip."""
+    vote_iou: float | None = None
+    """Box voting: the box of a detection becomes the mean of all boxes that overlap it by this much
+    before suppression, weighted by score; null keeps its own box."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,6 +81,8 @@ class InferenceConfig(SuppressionConfig):
             raise ConfigError(f"longer_side: not together with preset {self.preset}")
         if self.longer_side is not None and self.longer_side < 32:
             raise ConfigError(f"longer_side: {self.longer_side} is below 32 pixels")
+        if self.vote_iou is not None and not 0 < self.vote_iou <= 1:
+            raise ConfigError(f"vote_iou: {self.vote_iou}, expected (0, 1] or null")
 
     def describe(self) -> str:
         """Return the test sizes in words."""
@@ -83,10 +91,12 @@ class InferenceConfig(SuppressionConfig):
     def finding_from(self, score: float) -> Self:
         """Return the settings that find the same detections from ``score`` on, for less time.
 
-        No weaker detection removes or moves a better one, but for box voting.
+        No weaker detection removes or moves a better one, but for box voting: that over views takes
+        all, that of ``vote_iou`` all from a share of the score on.
         """
         if self.preset in ("flip", "pyramid"):
             return self
+        score *= 1 if self.vote_iou is None else VOTER_SHARE
         least = min(max(self.score_threshold, score), _BELOW_ONE)
         return replace(self, score_threshold=least)
 
@@ -119,6 +129,11 @@ def _detect_view(
     detector: nn.Module, images: Sequence[Image], view: View, config: InferenceConfig
 ) -> list[Detections]:
     """What a view shows of each image, in pixels of the image."""
+    if config.vote_iou is not None and getattr(detector, "suppressed", False):
+        raise ConfigError(
+            "vote_iou: the file's own suppression has dropped the boxes that would vote, expected "
+            "null or a file with other outputs"
+        )
     height, width = images[0].shape[:2]
     scaled = [resize_by(image, view.scale) for image in images]
     rows, columns = scaled[0].shape[:2]
@@ -130,7 +145,7 @@ def _detect_view(
         if weight is not None:
             batch = batch.to(weight).contiguous(memory_format=memory_format(weight.device))
         output: Predictions | Candidates = detector(batch)
-        found = [suppress(output, config, at) for at in range(len(images))]
+        found = [suppress(output, config, at, config.vote_iou) for at in range(len(images))]
     ratio = torch.tensor([width / columns, height / rows]).repeat(2)
     results = []
     for each in found:
@@ -144,9 +159,15 @@ def _detect_view(
 
 
 def suppress(
-    output: Predictions | Candidates, config: SuppressionConfig, image: int = 0
+    output: Predictions | Candidates,
+    config: SuppressionConfig,
+    image: int = 0,
+    vote_iou: float | None = None,
 ) -> Detections:
-    """Return the detections of one image of a batch, in pixels of the network's input."""
+    """Return the detections of one image of a batch, in pixels of the network's input.
+
+    With ``vote_iou`` their boxes are those of :func:`vote`.
+    """
     if isinstance(output, Candidates):
         scores_A = output.scores_BA[image]
     else:
@@ -165,7 +186,28 @@ def suppress(
         before=config.pre_nms_top_k,
         keep=config.max_detections,
     )
-    return Detections(boxes[kept], scores_A[candidates][kept])
+    scores = scores_A[candidates]
+    if vote_iou is not None:
+        return Detections(vote(boxes, scores, kept, vote_iou), scores[kept])
+    return Detections(boxes[kept], scores[kept])
+
+
+def vote(boxes_N4: Tensor, scores_N: Tensor, kept_K: Tensor, least_iou: float) -> Tensor:
+    """Return boxes (K, 4) of the detections ``kept_K`` (K,), moved by all that overlap them.
+
+    Box voting of Gidaris and Komodakis (arXiv 1505.01749): the mean, weighted by
+    score, of the boxes whose IoU with the detection is at least ``least_iou``. Deviation: boxes of
+    less than :data:`VOTER_SHARE` of its score have no vote, so that the result is the same whatever
+    lower score candidates start from.
+    """
+    scores_K1 = scores_N[kept_K, None]
+    votes_KN = (iou(boxes_N4[kept_K], boxes_N4) >= least_iou) & (
+        scores_N >= VOTER_SHARE * scores_K1
+    )
+    # A box without area overlaps nothing, itself included.
+    votes_KN[torch.arange(len(kept_K)), kept_K] = True
+    weights_KN = votes_KN * scores_N
+    return (weights_KN @ boxes_N4) / weights_KN.sum(1, keepdim=True)
 
 
 def resize_by(image_HW3: Image, scale: float) -> Image:

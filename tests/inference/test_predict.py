@@ -3,12 +3,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from nasface.detection.boxes import encode
 from nasface.errors import ConfigError
-from nasface.inference.predict import InferenceConfig, detect, detections_as_rows, suppress
-from nasface.structures import Detections, Predictions
+from nasface.inference.onnx_runtime import OnnxDetector
+from nasface.inference.predict import (
+    InferenceConfig,
+    detect,
+    detections_as_rows,
+    suppress,
+    vote,
+)
+from nasface.structures import Candidates, Detections, Predictions
 
 ANCHORS = torch.tensor([[0.0, 0.0, 10.0, 12.0], [20.0, 20.0, 30.0, 32.0], [21.0, 20.0, 31.0, 32.0]])
 
@@ -67,8 +76,100 @@ def test_rows_keep_names_boxes_and_scores_together() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"longer_side": 8}, {"nms_iou": 0.0}, {"score_threshold": 1.0}, {"max_detections": 0}]
+    "bad",
+    [
+        {"longer_side": 8},
+        {"nms_iou": 0.0},
+        {"score_threshold": 1.0},
+        {"max_detections": 0},
+        {"vote_iou": 0.0},
+        {"vote_iou": 1.5},
+    ],
 )
 def test_settings_out_of_range(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):
         InferenceConfig(**bad)
+
+
+def overlap(one: list[float], other: list[float]) -> float:
+    """IoU of two boxes, corner by corner."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0) * max(height, 0)
+    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (one, other)]
+    return shared / (sum(areas) - shared) if sum(areas) > shared else 0
+
+
+def literal_vote(
+    boxes: list[list[float]], scores: list[float], at: int, least: float
+) -> list[float]:
+    """The box of one detection, moved as the docstring of ``vote`` says."""
+    total, weights = [0.0] * 4, 0.0
+    for box, score in zip(boxes, scores, strict=True):
+        itself = box is boxes[at]
+        if itself or (overlap(box, boxes[at]) >= least and score >= scores[at] / 4):
+            total = [value + score * side for value, side in zip(total, box, strict=True)]
+            weights += score
+    return [value / weights for value in total]
+
+
+# Sides of whole pixels, some of them zero, and scores that are no neighbours of a quarter.
+BOXES = st.lists(
+    st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(0, 9)] * 2, st.integers(1, 24)),
+    min_size=1,
+    max_size=12,
+)
+
+
+def candidates(
+    drawn: list[tuple[int, int, int, int, int]],
+) -> tuple[list[list[float]], list[float]]:
+    boxes = [[float(x), float(y), float(x + w), float(y + h)] for x, y, w, h, _ in drawn]
+    return boxes, [(score * 4 + 1) / 128 for *_, score in drawn]
+
+
+@given(BOXES, st.sampled_from([0.31, 0.47, 0.61, 1.0]))
+def test_box_voting_as_written_out(
+    drawn: list[tuple[int, int, int, int, int]], least: float
+) -> None:
+    boxes, scores = candidates(drawn)
+    kept = torch.arange(len(boxes))
+    moved = vote(torch.tensor(boxes), torch.tensor(scores), kept, least)
+    expected = [literal_vote(boxes, scores, at, least) for at in range(len(boxes))]
+    torch.testing.assert_close(moved, torch.tensor(expected))
+
+
+@given(BOXES, st.sampled_from([None, 0.5]), st.floats(0.03, 0.9))
+def test_what_is_found_from_a_score_on_is_what_all_settings_find(
+    drawn: list[tuple[int, int, int, int, int]], vote_iou: float | None, score: float
+) -> None:
+    boxes, scores = candidates(drawn)
+    output = Candidates(torch.tensor(boxes)[None], torch.tensor(scores)[None])
+    config = InferenceConfig(vote_iou=vote_iou)
+    everything = suppress(output, config, vote_iou=vote_iou)
+    strong = everything.scores_N >= score
+    less = suppress(output, config.finding_from(score), vote_iou=vote_iou)
+    asked = less.scores_N >= score
+    torch.testing.assert_close(less.boxes_N4[asked], everything.boxes_N4[strong])
+    torch.testing.assert_close(less.scores_N[asked], everything.scores_N[strong])
+
+
+def test_votes_move_the_boxes_that_a_detector_finds() -> None:
+    near = torch.tensor(
+        [[0.0, 0.0, 10.0, 12.0], [20.0, 20.0, 30.0, 32.0], [21.0, 20.0, 31.0, 32.0]]
+    )
+
+    class Pair(Fixed):
+        def forward(self, images: torch.Tensor) -> Predictions:
+            return predictions([0.6, 0.9, 0.6], near)
+
+    image = np.zeros((50, 100, 3), np.uint8)
+    found = detect(Pair(), image, InferenceConfig(vote_iou=0.6))
+    expected = torch.tensor([[20.4, 20.0, 30.4, 32.0], [0.0, 0.0, 10.0, 12.0]])
+    torch.testing.assert_close(found.boxes_N4, expected)
+
+
+def test_a_file_that_suppresses_by_itself_has_no_votes() -> None:
+    detector = OnnxDetector(lambda images: (images,), "detections")
+    with pytest.raises(ConfigError, match="vote_iou"):
+        detect(detector, np.zeros((50, 100, 3), np.uint8), InferenceConfig(vote_iou=0.6))
