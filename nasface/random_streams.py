@@ -45,6 +45,8 @@ class Purpose(IntEnum):
     """Samples of a bootstrap."""
     TRIALS = 13
     """Settings that a tuning draws from its ranges."""
+    LAYERS = 14
+    """What layers of a network draw in training, such as dropout: (step, process)."""
 
 
 def stream(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:

@@ -55,7 +55,7 @@ def test_streams_do_not_change_between_versions() -> None:
     sequence = np.random.SeedSequence(7, spawn_key=(3, 1, 2, 0))
     expected = np.random.Generator(np.random.PCG64(sequence)).integers(1000, size=4).tolist()
     assert drawn == expected == [108, 946, 164, 182]
-    assert [int(each) for each in Purpose] == list(range(14))
+    assert [int(each) for each in Purpose] == list(range(15))
 
 
 def test_a_negative_seed_is_refused() -> None:
@@ -100,6 +100,7 @@ def test_neighbouring_searches_share_no_stream(
         Purpose.WORKERS,
         Purpose.WEIGHT_PATHS,
         Purpose.ARCH_PATHS,
+        Purpose.LAYERS,
     }
     assert {Purpose(key[1]) for key in zero} == purposes
     drawn = {key: first_numbers(key) for key in zero | one}

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nasface.errors import check_choice
 
 Exif = Literal["apply", "ignore"]
 """Whether images are turned the way their EXIF orientation asks for."""
@@ -55,7 +57,7 @@ class ImageRecord:
 
     Raises:
         ValueError: for boxes that are not (M, 4) or not finite, and attributes that are not (M,)
-            numbers.
+            numbers, or another word for ``exif``.
     """
 
     name: str
@@ -75,6 +77,7 @@ class ImageRecord:
             raise ValueError(f"{self.name}: boxes must be (M, 4), got {boxes_M4.shape}")
         if not np.isfinite(boxes_M4).all():
             raise ValueError(f"{self.name}: boxes must be finite")
+        check_choice(f"{self.name}: exif", self.exif, get_args(Exif))
         attributes = {key: np.asarray(each) for key, each in self.attributes.items()}
         for key, each in attributes.items():
             if each.shape != (len(boxes_M4),):

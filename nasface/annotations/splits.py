@@ -7,11 +7,14 @@ from typing import Any
 
 from nasface.annotations.classes import split_names
 from nasface.annotations.layout import SPLITS
-from nasface.annotations.names import excerpt, without_suffix
+from nasface.annotations.names import excerpt, folded_name, without_suffix
 from nasface.annotations.records import ImageRecord
-from nasface.errors import ConfigError, DataError
+from nasface.errors import ConfigError, DataError, did_you_mean
 from nasface.io.files import read_text
 from nasface.io.yaml import parse_yaml
+
+_MANY = 20_000
+"""Names of images among which the nearest one is not looked for: it would take seconds."""
 
 
 def check_fraction(fraction: float) -> None:
@@ -46,7 +49,7 @@ def part_by_fraction(
 
 def part_by_file(records: Sequence[ImageRecord], split: str, path: Path) -> list[ImageRecord]:
     """Return the ``train`` or ``val`` part by a file of names of images, with or without their
-    suffix.
+    suffix; the case of letters, and how accents are written, may differ.
 
     The file is a map ``{train: [...], val: [...]}`` in YAML or JSON, whose ``test`` images are in
     neither part, or a list, which may also have a name in a line, of those for validation; images
@@ -79,22 +82,26 @@ class _Known:
         self.path = path
         self.names = [record.name for record in records]
         self.by_stem: dict[str, list[str]] = {}
+        self.by_folded_name: dict[str, list[str]] = {}
         for name in self.names:
             self.by_stem.setdefault(without_suffix(name), []).append(name)
+            self.by_folded_name.setdefault(folded_name(name), []).append(name)
         self.by_name = {name: [name] for name in self.names}
 
     def find(self, written: str) -> str:
         name = written.replace("\\", "/").removeprefix("./")
-        found = self.by_name.get(name) or self.by_stem.get(name, [])
+        found = self.by_name.get(name) or self.by_stem.get(name)
+        found = found or self.by_folded_name.get(folded_name(name), [])
         if len(found) > 1:
             raise DataError(
                 f"{self.path}: {excerpt(written)} may be {found[0]!r} or {found[1]!r}, expected "
                 "one of them"
             )
         if not found:
+            near = did_you_mean(name, self.names) if len(self.names) <= _MANY else ""
             raise DataError(
                 f"{self.path}: {excerpt(written)} is no image of the data, expected names such as "
-                f"{self.names[0] if self.names else 'a.jpg'!r}"
+                f"{self.names[0] if self.names else 'a.jpg'!r}{near}"
             )
         return found[0]
 
@@ -111,13 +118,16 @@ def _names_in(path: Path) -> Mapping[str, Sequence[str]]:
     values: Any = parse_yaml(text, str(path), DataError)
     if isinstance(values, list):
         values = {"val": values}
+    words = {word: split for split in SPLITS for word in split_names(split)}
     if isinstance(values, dict):
-        words = {word: split for split in SPLITS for word in split_names(split)}
         found = {words.get(str(key).lower()): names for key, names in values.items()}
         is_whole = None not in found and "val" in found and len(found) == len(values)
         if is_whole and all(map(_are_names, found.values())):
             return {str(part): names for part, names in found.items()}
-    raise DataError(f"{path}: is no map of names of images, expected {{train: [], val: []}}")
+    keys = [str(key) for key in values] if isinstance(values, dict) else []
+    unknown = [key for key in keys if key.lower() not in words]
+    near = did_you_mean(unknown[0], SPLITS) if unknown else ""
+    raise DataError(f"{path}: is no map of names of images, expected {{train: [], val: []}}{near}")
 
 
 def _are_names(values: Any) -> bool:

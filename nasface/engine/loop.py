@@ -15,13 +15,17 @@ from nasface.engine.job import Job, JobConfig, RunContext
 from nasface.engine.log import log_results, logged_run
 from nasface.errors import ConfigError
 from nasface.progress import Progress, Silent, stop_on_interrupt
+from nasface.random_streams import Purpose, torch_seed
 from nasface.runs.folder import RunFolder
 from nasface.runs.logger import make_loggers
 from nasface.runs.metrics_log import MetricsLog
 
 
-def run_loop(job: Job, progress: Progress, log: MetricsLog, checkpoint_minutes: float) -> None:
+def run_loop(job: Job, config: JobConfig, progress: Progress, log: MetricsLog) -> None:
     """Take the steps that are left, until the job ends or Ctrl-C stops it.
+
+    Layers that draw random numbers, as dropout does, draw them anew from each step's own stream of
+    torch, so that a job that goes on at a step draws what it would have drawn.
 
     Raises:
         RunError: for a fault that the job cannot bear; its last checkpoint is kept.
@@ -44,6 +48,7 @@ def run_loop(job: Job, progress: Progress, log: MetricsLog, checkpoint_minutes: 
         started = saved = time.monotonic()
         is_saved, stopped = True, False
         while not job.ended and not stopped:
+            torch.manual_seed(torch_seed(config.seed, Purpose.LAYERS, job.step, world.rank))
             row = job.next_step()
             job.skips.count(job.step, row, shown)
             now = time.monotonic()
@@ -55,7 +60,7 @@ def run_loop(job: Job, progress: Progress, log: MetricsLog, checkpoint_minutes: 
             if epoch_ends:
                 world.agree("weights", job.digest)
                 job.end_epoch(shown, log)
-            is_saved = epoch_ends or now - saved > 60 * checkpoint_minutes
+            is_saved = epoch_ends or now - saved > 60 * config.checkpoint_minutes
             if is_saved:
                 job.save()
                 saved = time.monotonic()
@@ -113,7 +118,7 @@ def run_job(
             job.begin()
             with MetricsLog(output, loggers if world.is_first else None, shown.note) as log:
                 log.start(logged_run(job, config, output))
-                run_loop(job, progress, log, config.checkpoint_minutes)
+                run_loop(job, config, progress, log)
                 if output is not None:
                     job.write_results(output)
                 log_results(job, log, shown)

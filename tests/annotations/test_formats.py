@@ -560,6 +560,8 @@ def test_labels_called_as_the_whole_name(tmp_path: Path) -> None:
         ("train: images/train\ntrain: images/train\nnames: [face]\n", "data.yaml: .* given twice"),
         ("train: images/train\nnc: 1\n", "data.yaml: has no 'names' of classes"),
         ("names: [face]\n", "data.yaml: has no train or val"),
+        ("train: images/train\nnmaes: [face]\n", "no 'names' of classes; did you mean 'nmaes'"),
+        ("trian: images/train\nnames: [face]\n", "no train or val; did you mean 'trian'"),
     ],
 )
 def test_settings_of_yolo_that_cannot_be_used_say_why(tmp_path: Path, text: str, why: str) -> None:

@@ -46,3 +46,8 @@ def test_attributes_of_another_number_of_faces_are_refused(values: Any) -> None:
         nasface.ImageRecord(
             "a.jpg", Path("a.jpg"), np.ones((2, 4), np.float32), {"invalid": values}
         )
+
+
+def test_another_word_for_exif_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^a\.jpg: exif: unknown 'aply'.* mean 'apply'\?$"):
+        nasface.ImageRecord("a.jpg", Path("a.jpg"), np.ones((1, 4), np.float32), exif="aply")  # type: ignore[arg-type]

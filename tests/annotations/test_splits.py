@@ -68,8 +68,11 @@ def test_a_file_divides(tmp_path: Path, file: str, text: str) -> None:
     ("file", "text", "message"),
     [
         ("v.txt", "e/9.jpg", r"'e/9\.jpg' is no image of the data, expected names such as 'e/0"),
+        ("v.txt", "e/1.jgp", r"'e/1\.jgp' is no image .*; did you mean 'e/1\.jpg'\?$"),
+        ("v.yaml", "{trian: [e/1], val: []}", r"is no map .*; did you mean 'train'\?$"),
         ("v.txt", "\n", r"v\.txt: leaves no image for part 'val', expected some"),
         ("v.yaml", "{val: []}", r"v\.yaml: leaves no image for part 'val'"),
+        ("v.yaml", "3", "is no map of names"),
         ("v.yaml", "[a, b]", "'a' is no image of the data"),
         ("v.yaml", "{val: [e/1], valid: [e/2]}", "is no map of names"),
         ("v.yaml", "{val: [e/1], other: [e/2]}", "is no map of names"),
@@ -101,6 +104,19 @@ def test_a_name_without_suffix_of_two_images(tmp_path: Path) -> None:
     (tmp_path / "val.txt").write_text("e/a.png\n")
     assert names(part_by_file(every, "val", tmp_path / "val.txt")) == ["e/a.png"]
     assert names(part_by_file(every, "train", tmp_path / "val.txt")) == ["e/a.jpg", "b.jpg"]
+
+
+def test_names_that_another_system_wrote(tmp_path: Path) -> None:
+    """macOS takes letters with accents apart; Windows tells no case apart."""
+    none = np.zeros((0, 4), np.float32)
+    every = [ImageRecord(name, Path(name), none) for name in ("e/\u00e9.JPG", "a.jpg", "A.jpg")]
+    (tmp_path / "val.txt").write_text("e\\e\u0301.jpg\n", "utf-8")
+    assert names(part_by_file(every, "val", tmp_path / "val.txt")) == ["e/\u00e9.JPG"]
+    (tmp_path / "val.txt").write_text("A.jpg\n")
+    assert names(part_by_file(every, "val", tmp_path / "val.txt")) == ["A.jpg"]
+    (tmp_path / "val.txt").write_text("A.JPG\n")
+    with pytest.raises(DataError, match=r"'A\.JPG' may be 'a\.jpg' or 'A\.jpg'"):
+        part_by_file(every, "val", tmp_path / "val.txt")
 
 
 def test_the_training_part_is_divided(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tiny import (
     tiny_genotype,
     write_tiny,
 )
+from torch import nn
 
 from nasface.arch.io import save_genotype
 from nasface.data.dataset import make_loader
@@ -31,6 +32,7 @@ from nasface.engine.setup import images_to
 from nasface.engine.train import TrainConfig, load_train_inputs, make_train_job, run_training
 from nasface.engine.train_job import TrainJob
 from nasface.errors import ConfigError, NasfaceError
+from nasface.nn.blocks import DropPath
 from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
 from nasface.runs.folder import read_metrics
@@ -96,6 +98,27 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(
         assert tensors.keys() == others.keys()
         for key, tensor in tensors.items():
             assert torch.equal(tensor, others[key]), key
+
+
+def test_a_training_with_dropout_goes_on_the_same(
+    train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever torch's own stream has given before; each step draws other numbers."""
+    drawn = []
+
+    def drop(path: DropPath, x_BCHW: torch.Tensor) -> torch.Tensor:
+        if path.training:
+            drawn.append(tuple(torch.rand(8).tolist()))
+        return nn.functional.dropout(x_BCHW, 0.3, path.training)
+
+    monkeypatch.setattr(DropPath, "forward", drop)
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    assert run_training(train, whole, Silent()).finished
+    assert len(set(drawn)) == len(drawn) > 4
+    assert not run_training(train, halves, StopAfter(2)).finished
+    torch.rand(5)
+    assert run_training(train, halves, Silent(), resume=True).finished
+    assert (halves / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
 
 def test_a_teacher_adds_to_the_loss_by_its_weight(train: TrainConfig, tmp_path: Path) -> None:
