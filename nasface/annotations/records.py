@@ -1,12 +1,13 @@
 """Annotated images, whatever data set they are of."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, get_args, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nasface.errors import check_choice
 
@@ -43,7 +44,7 @@ class CocoKeys:
     faces: frozenset[int | str]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class ImageRecord:
     """One annotated image of M faces, in the order of the annotation file.
 
@@ -63,32 +64,42 @@ class ImageRecord:
     name: str
     path: Path
     boxes_M4: NDArray[np.float32]
-    attributes: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
-    exif: Exif = "ignore"
-    coco: CocoKeys | None = None
-    shares_of: tuple[int, int] | None = None
-    stated_size: tuple[int, int] | None = None
+    attributes: Mapping[str, NDArray[np.int64]]
+    exif: Exif
+    coco: CocoKeys | None
+    shares_of: tuple[int, int] | None
+    stated_size: tuple[int, int] | None
 
-    def __post_init__(self) -> None:
-        boxes_M4 = np.asarray(self.boxes_M4, np.float32)
-        if boxes_M4.size == 0:
-            boxes_M4 = boxes_M4.reshape(0, 4)
-        if boxes_M4.ndim != 2 or boxes_M4.shape[1] != 4:
-            raise ValueError(f"{self.name}: boxes must be (M, 4), got {boxes_M4.shape}")
-        if not np.isfinite(boxes_M4).all():
-            raise ValueError(f"{self.name}: boxes must be finite")
-        check_choice(f"{self.name}: exif", self.exif, get_args(Exif))
-        attributes = {key: np.asarray(each) for key, each in self.attributes.items()}
-        for key, each in attributes.items():
-            if each.shape != (len(boxes_M4),):
+    def __init__(  # by hand, since more is taken than the fields hold
+        self,
+        name: str,
+        path: str | Path,
+        boxes_M4: ArrayLike,
+        attributes: Mapping[str, ArrayLike] = MappingProxyType({}),
+        exif: Exif = "ignore",
+        coco: CocoKeys | None = None,
+        shares_of: tuple[int, int] | None = None,
+        stated_size: tuple[int, int] | None = None,
+    ) -> None:
+        boxes = np.asarray(boxes_M4, np.float32)
+        if boxes.size == 0:
+            boxes = boxes.reshape(0, 4)
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"{name}: boxes must be (M, 4), got {boxes.shape}")
+        if not np.isfinite(boxes).all():
+            raise ValueError(f"{name}: boxes must be finite")
+        check_choice(f"{name}: exif", exif, get_args(Exif))
+        arrays = {key: np.asarray(each) for key, each in attributes.items()}
+        for key, each in arrays.items():
+            if each.shape != (len(boxes),):
                 raise ValueError(
-                    f"{self.name}: attribute {key!r} must be ({len(boxes_M4)},), got {each.shape}"
+                    f"{name}: attribute {key!r} must be ({len(boxes)},), got {each.shape}"
                 )
             if each.size and (each.dtype.kind not in "biuf" or not np.isfinite(each).all()):
-                raise ValueError(f"{self.name}: attribute {key!r} must be numbers, 0 for no")
-        object.__setattr__(self, "attributes", attributes)
-        object.__setattr__(self, "path", Path(self.path))
-        object.__setattr__(self, "boxes_M4", boxes_M4)
+                raise ValueError(f"{name}: attribute {key!r} must be numbers, 0 for no")
+        values = (name, Path(path), boxes, arrays, exif, coco, shares_of, stated_size)
+        for own, value in zip(fields(self), values, strict=True):
+            object.__setattr__(self, own.name, value)  # frozen
 
     @property
     def valid_M(self) -> NDArray[np.bool_]:

@@ -18,9 +18,10 @@ from nasface.api.detector import FaceDetector
 from nasface.api.evaluation import evaluate
 from nasface.api.loading import as_detector, load_detector
 from nasface.api.progress import shown_progress
-from nasface.data.images import read_image, to_tensor
+from nasface.data.images import read_image
 from nasface.data.inputs import list_inputs
 from nasface.data.reading import ReadConfig, check_images
+from nasface.data.tensors import to_tensor
 from nasface.deploy.benchmark import BenchmarkConfig, LatencyRow, benchmark
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.outputs import check_output

@@ -13,7 +13,6 @@ from nasface.cli.options import parse
 from nasface.data.check import check_records, find_duplicates
 from nasface.data.reading import part_name
 from nasface.errors import RunError
-from nasface.runs.folder import RunFolder
 
 PROBLEMS = 1
 """Exit code where something is wrong with the data."""
@@ -65,6 +64,8 @@ def run(arguments: Sequence[str]) -> int:
     }
     found = [each for check in checks.values() for each in check.findings] + shared
     if command.out is not None:
+        from nasface.runs.folder import RunFolder  # takes torch, which nothing else here does
+
         command.out.mkdir(parents=True)
         RunFolder(command.out).write_json("data.json", figures)
         with pictures_if_possible():

@@ -13,10 +13,7 @@ from nasface.arch.io import load_genotype
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.drawing.animation import ANIMATION, draw_frames
-from nasface.engine.derive import load_history
 from nasface.errors import ConfigError, RunError
-from nasface.plots.arch_history import plot_choice_history
-from nasface.runs.arch_history import HISTORY
 
 _FILE = re.compile(r"\.(ya?ml|safetensors|onnx|xml|pth)$", re.IGNORECASE)
 """Ends of the files that are drawn; names of models may have dots, too."""
@@ -60,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
         )
     if command.diff:
         _diff(command)
-    elif (Path(command.sources[0]) / HISTORY).is_file():
+    elif _is_search(Path(command.sources[0])):
         _history(command, Path(command.sources[0]))
     else:
         _single(command)
@@ -86,7 +83,18 @@ def _diff(command: DrawCommand) -> None:
     say(f"drawing    {out}")
 
 
+def _is_search(path: Path) -> bool:
+    if not path.is_dir():
+        return False
+    from nasface.runs.arch_history import HISTORY  # takes torch, which genotypes do not
+
+    return (path / HISTORY).is_file()
+
+
 def _history(command: DrawCommand, folder: Path) -> None:
+    from nasface.engine.derive import load_history
+    from nasface.plots.arch_history import plot_choice_history
+
     history = load_history(folder)
     if not _extra(command) or command.out is not None:
         out = _out(command, f"{folder.resolve().name}-choices")

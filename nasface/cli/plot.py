@@ -7,7 +7,6 @@ from typing import Annotated
 
 import tyro
 
-from nasface.api.plotting import plot
 from nasface.cli.console import say
 from nasface.cli.options import check_new, parse_line
 from nasface.plots.figure import SUFFIXES
@@ -34,6 +33,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse_line(PlotCommand, arguments, "plot")
     check_new(command.out, SUFFIXES)
+    from nasface.api.plotting import plot  # takes torch: help and mistakes are answered at once
+
     plot(command.results, command.out, labels=command.labels)
     say(f"plot       {command.out}")
     return 0

@@ -11,8 +11,6 @@ from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.errors import ConfigError, RunError
 from nasface.io.files import write_text
-from nasface.reports.build import make_report
-from nasface.reports.html import render_report
 
 
 @dataclass(kw_only=True)
@@ -48,6 +46,10 @@ def run(arguments: Sequence[str]) -> int:
         raise RunError(f"{out}: expected a file in a folder that exists")
     if command.samples < 0:
         raise ConfigError(f"samples: {command.samples}, expected 0 or more")
+    # Here, since they take torch, pandas and Matplotlib: help and mistakes are answered at once.
+    from nasface.reports.build import make_report
+    from nasface.reports.html import render_report
+
     text = render_report(make_report(command.runs, command.title, command.samples))
     write_text(out, text)
     say(f"report     {out}  {len(text) / 1e6:.1f} MB")

@@ -9,7 +9,6 @@ import tyro
 
 from nasface.cli.console import console_progress, print_json, print_table, say
 from nasface.cli.options import parse_line
-from nasface.studies.tuning import BEST, TRIALS, load_tune_plan, run_tuning
 
 _SHOWN = 10
 
@@ -38,6 +37,9 @@ class TuneCommand:
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code: 1 if trials failed."""
     command = parse_line(TuneCommand, arguments, "tune")
+    # Here, since it takes torch: help and mistakes are answered at once.
+    from nasface.studies.tuning import BEST, TRIALS, load_tune_plan, run_tuning
+
     plan = load_tune_plan(command.plan, command.data)
     with console_progress() as progress:
         outcome = run_tuning(plan, command.out, progress, command.address or None)

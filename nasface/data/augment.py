@@ -15,7 +15,7 @@ from numpy.random import Generator
 
 from nasface.arrays import Flags, Float32, Float64, Image
 from nasface.data.colours import distort_colours, to_grey
-from nasface.data.images import MEAN_COLOUR
+from nasface.data.tensors import MEAN_COLOUR
 from nasface.data.windows import WINDOWS, Scene, Window, draw_window
 from nasface.errors import ConfigError
 

@@ -15,8 +15,8 @@ from nasface.annotations.records import ImageRecord
 from nasface.arrays import Image
 from nasface.data.augment import AugmentConfig, Sample
 from nasface.data.decoded import DECODES_ANEW, DecodedImages
-from nasface.data.images import to_tensor
 from nasface.data.mixing import draw_sample
+from nasface.data.tensors import to_tensor
 from nasface.errors import DataError
 from nasface.random_streams import Purpose, stream, torch_seed
 from nasface.structures import Targets

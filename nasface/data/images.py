@@ -1,20 +1,16 @@
-"""Image files in and out: 8-bit RGB arrays, and the normalised tensor a detector takes."""
+"""Image files in and out, as 8-bit RGB arrays."""
 
 import io
 import re
 import warnings
-from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, ImageFileDirectory_v2
-from torch import Tensor
 
 from nasface.annotations.image_size import TURNED
 from nasface.annotations.names import IMAGE_SUFFIXES
@@ -23,12 +19,6 @@ from nasface.data.orientation import picture_as_shown
 from nasface.errors import DataError
 from nasface.io.archives import file_bytes, open_file
 from nasface.io.files import write_bytes
-
-IMAGE_MEAN = (0.485, 0.456, 0.406)
-"""Mean of R, G, B over ImageNet, on the scale where white is 1."""
-
-IMAGE_STD = (0.229, 0.224, 0.225)
-"""Standard deviation of R, G, B over ImageNet, on the scale where white is 1."""
 
 MOST_PIXELS = 100_000_000
 """Largest image that is read."""
@@ -59,9 +49,6 @@ _UNREAD = MappingProxyType(
         "a video": rb"....ftyp(iso[m2-9]|mp4[12]|M4V |qt  |avc1)|RIFF....AVI |\x1a\x45\xdf\xa3",
     }
 )
-
-MEAN_COLOUR = (124, 116, 104)
-"""``IMAGE_MEAN`` as 8-bit RGB: the colour of padding, which ``to_tensor`` maps to nearly zero."""
 
 
 def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
@@ -163,7 +150,7 @@ def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
     Raises DataError when the suffix is no image format, or one that some sizes do not fit, and
     OutputError when the file cannot be written.
     """
-    _check_image(image_HW3)
+    check_image(image_HW3)
     suffix = Path(path).suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise DataError(f"{path}: unknown suffix, expected one of {' '.join(IMAGE_SUFFIXES)}")
@@ -177,35 +164,10 @@ def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
     write_bytes(Path(path), data.tobytes())
 
 
-def to_tensor(image_HW3: NDArray[np.uint8]) -> Tensor:
-    """Turn uint8 (H, W, 3) RGB into the float32 (3, H, W) RGB that every detector here takes.
-
-    Each channel is ``(value / 255 - IMAGE_MEAN) / IMAGE_STD``, the ImageNet convention of
-    torchvision's pretrained backbones. The result shares no memory with the input.
-    """
-    return to_batch([image_HW3])[0]
-
-
-def to_batch(images: Sequence[NDArray[np.uint8]]) -> Tensor:
-    """Turn images of one size into float32 (B, 3, H, W), as :func:`to_tensor` does with one."""
-    for image in images:
-        _check_image(image)
-    height, width = images[0].shape[:2]
-    batch_B3HW = np.empty((len(images), 3, height, width), np.float32)
-    # Values are looked up, channel by channel: half the time of computing them.
-    for image, values_3HW in zip(images, batch_B3HW, strict=True):
-        channels = cv2.split(np.ascontiguousarray(image))
-        for channel_HW, table, values_HW in zip(channels, _table(), values_3HW, strict=True):
-            cv2.LUT(channel_HW, table, values_HW)
-    return torch.from_numpy(batch_B3HW)
-
-
-@cache
-def _table() -> NDArray[np.float32]:
-    """What each value of each channel becomes, (3, 256)."""
-    mean, std = (torch.tensor(each).mul(255)[:, None] for each in (IMAGE_MEAN, IMAGE_STD))
-    found: NDArray[np.float32] = torch.arange(256.0).sub(mean).div(std).numpy()
-    return found
+def check_image(image: NDArray[np.uint8]) -> None:
+    """Raise ValueError unless an image is uint8 (H, W, 3)."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
 
 
 def _name_of(data: bytes) -> str:
@@ -232,8 +194,3 @@ def _tiff_samples(data: bytes) -> str | None:
         return None
     kind = _TIFF_SAMPLES.get(form, "values of another kind")
     return f"{bits}-bit {kind}" if bits > 16 else None
-
-
-def _check_image(image: NDArray[np.uint8]) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ValueError(f"image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")

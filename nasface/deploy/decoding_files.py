@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from nasface.data.images import IMAGE_MEAN, IMAGE_STD
+from nasface.data.tensors import IMAGE_MEAN, IMAGE_STD
 from nasface.deploy import decode_numpy
 from nasface.deploy.config import ExportConfig
 from nasface.detection.boxes import CENTRE_VARIANCE, LARGEST_LOG_SIZE, SIZE_VARIANCE

@@ -1,7 +1,7 @@
 """Metadata of exported files, as text by key."""
 
 import nasface
-from nasface.data.images import IMAGE_MEAN, IMAGE_STD
+from nasface.data.tensors import IMAGE_MEAN, IMAGE_STD
 from nasface.deploy.config import ExportConfig
 from nasface.detection.boxes import CENTRE_VARIANCE, SIZE_VARIANCE
 from nasface.detection.checkpoint import LICENCE, PREPROCESSING, LoadedDetector

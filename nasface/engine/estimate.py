@@ -6,7 +6,6 @@ however busy the machine is now. Waiting for a slow disk is not in it. On other 
 the wall is read.
 """
 
-import copy
 import math
 import statistics
 import time
@@ -32,7 +31,7 @@ from nasface.engine.train import TrainConfig, TrainInputs, make_train_job
 from nasface.io.settings import checked_settings
 from nasface.nas.policies import POLICIES
 from nasface.nas.policy import CellMixture
-from nasface.nn.cost import count_saved_bytes, light_layers
+from nasface.nn.cost import count_saved_bytes, light_layers, meta_copy
 from nasface.progress import Silent
 
 _DRAWS = 4
@@ -148,7 +147,7 @@ def _activations_mb(search: SearchJob) -> float:
     arch_mixtures = [mixture(step) for step in steps]
     with torch.no_grad():
         weight_mixtures = [mixture(step) for step in steps]
-    model = copy.deepcopy(search.model).to("meta")
+    model = meta_copy(search.model)
     images = torch.empty(search.input_shape, device="meta")
     known = (*model.parameters(), *model.buffers(), images)
 

@@ -1,6 +1,5 @@
 """A search under way: a bilevel searcher on a face detector, with its data and its run folder."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
@@ -24,6 +23,7 @@ from nasface.nas.derive import derive
 from nasface.nas.policy import Mixture
 from nasface.nas.searcher import BilevelSearcher
 from nasface.nas.widening import Widening, widen
+from nasface.nn.cost import meta_copy
 from nasface.progress import Progress
 from nasface.runs.arch_history import entry_arrays, history_entry, save_history
 from nasface.runs.checkpoint import fitting, load_checkpoint
@@ -193,7 +193,7 @@ class SearchJob(Job):
 
         model, widest = self.model, self.widening.stages[-1]
         if model.neck.partial != widest:
-            model = copy.deepcopy(model)
+            model = meta_copy(model)
             widen(model.neck, widest)
         return footprint(model, run, self.input_shape, self.context.device)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.arrays import Image
-from nasface.data.images import to_batch
+from nasface.data.tensors import to_batch
 from nasface.detection.boxes import clip, decode, iou, non_maximum_suppression
 from nasface.errors import ConfigError
 from nasface.inference.tta import (

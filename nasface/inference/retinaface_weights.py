@@ -11,7 +11,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from nasface.data.images import IMAGE_MEAN, IMAGE_STD
+from nasface.data.tensors import IMAGE_MEAN, IMAGE_STD
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.detector import build_detector
 from nasface.detection.zoo_peers import PEERS

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nasface.data.images import IMAGE_MEAN, IMAGE_STD
+from nasface.data.tensors import IMAGE_MEAN, IMAGE_STD
 from nasface.errors import RunError
 from nasface.inference.loading import read_detector
 from nasface.inference.onnx_runtime import ONNX_FORMAT, open_session

@@ -1,16 +1,19 @@
 """Cost of a module: parameters, multiply-adds, bytes kept for the backward pass."""
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -59,6 +62,18 @@ def _flops(flops: Mapping[str, int], key: str, module: nn.Module) -> int:
     if key in flops:
         return flops[key]
     return sum(_flops(flops, f"{key}.{name}", child) for name, child in module.named_children())
+
+
+def meta_copy(module: Module) -> Module:
+    """Return a copy of a module whose parameters and buffers lie on the meta device: shapes without
+    values, which take no memory. What is shared stays shared."""
+    copied: dict[int, Tensor] = {}
+    for tensor in (*module.parameters(), *module.buffers()):
+        values = torch.empty_like(tensor, device="meta")
+        if isinstance(tensor, nn.Parameter):
+            values = nn.Parameter(values, tensor.requires_grad)
+        copied[id(tensor)] = values
+    return copy.deepcopy(module, copied)
 
 
 class _LightNorm(torch.autograd.Function):

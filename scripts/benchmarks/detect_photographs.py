@@ -25,7 +25,8 @@ import torch
 from measuring import write_rows
 
 import nasface
-from nasface.data.images import read_image, to_tensor, write_image
+from nasface.data.images import read_image, write_image
+from nasface.data.tensors import to_tensor
 from nasface.inference.annotate import draw_boxes
 from nasface.inference.onnx_runtime import Engine
 from nasface.inference.predict import InferenceConfig, suppress

@@ -28,7 +28,7 @@ from runtime_forms import FORMS, Clock, Form, Run
 from skimage.data import astronaut
 from torch import Tensor
 
-from nasface.data.images import to_tensor
+from nasface.data.tensors import to_tensor
 from nasface.deploy.config import ExportConfig
 from nasface.detection.boxes import decode, iou
 from nasface.detection.checkpoint import LoadedDetector

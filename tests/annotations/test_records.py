@@ -10,7 +10,7 @@ import nasface
 
 
 def test_fields_take_what_stands_for_them() -> None:
-    record = nasface.ImageRecord("a", "a.jpg", [[1, 2, 3, 4]])  # type: ignore[arg-type]
+    record = nasface.ImageRecord("a", "a.jpg", [[1, 2, 3, 4]])
     assert record.path == Path("a.jpg")
     assert record.boxes_M4.dtype == np.float32
     assert record.valid_M.tolist() == [True]
@@ -24,7 +24,7 @@ def test_boxes_of_another_shape_are_refused() -> None:
 
 def test_attributes_may_be_lists() -> None:
     boxes = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.float32)
-    record = nasface.ImageRecord("a.jpg", Path("a.jpg"), boxes, {"invalid": [0, 1]})  # type: ignore[dict-item]
+    record = nasface.ImageRecord("a.jpg", Path("a.jpg"), boxes, {"invalid": [0, 1]})
     assert record.valid_M.tolist() == [True, False]
 
 

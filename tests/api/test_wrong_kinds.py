@@ -89,6 +89,6 @@ def test_torchs_default_device_changes_no_weights() -> None:
     ],
 )
 def test_boxes_in_another_form_are_refused(box: list[float], message: str) -> None:
-    record = nasface.ImageRecord("a.jpg", "a.jpg", [box])  # type: ignore[arg-type]
+    record = nasface.ImageRecord("a.jpg", "a.jpg", [box])
     with pytest.raises(nasface.NasfaceError, match=message):
         nasface.search("autofem", [record])

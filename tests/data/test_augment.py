@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scenes import scenes, seeds, sides
 
 from nasface.data.augment import AugmentConfig, augment
-from nasface.data.images import MEAN_COLOUR
+from nasface.data.tensors import MEAN_COLOUR
 from nasface.data.windows import Scene, draw_window
 from nasface.errors import ConfigError
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from nasface.cli.main import main
-from nasface.data.images import to_tensor
+from nasface.data.tensors import to_tensor
 from nasface.deploy.python_source.file import load_module
 from nasface.detection.anchors import AnchorConfig
 from nasface.detection.checkpoint import save_detector

@@ -16,7 +16,8 @@ from tiny import DETECTOR, tiny_genotype, write_lively_weights, write_tiny
 import nasface
 from nasface.arch.io import parse_genotype
 from nasface.cli.main import main
-from nasface.data.images import IMAGE_MEAN, write_image
+from nasface.data.images import write_image
+from nasface.data.tensors import IMAGE_MEAN
 from nasface.deploy import onnx as onnx_file
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import export_onnx

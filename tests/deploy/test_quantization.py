@@ -17,7 +17,7 @@ from tiny import write_lively_weights, write_tiny
 import nasface
 from nasface.api.quantizing import Quantized
 from nasface.cli.main import main
-from nasface.data.images import to_tensor
+from nasface.data.tensors import to_tensor
 from nasface.deploy.benchmark import LatencyRow
 from nasface.deploy.quantization import config
 from nasface.deploy.quantization.config import has_wide_dot_product, uses_reduced_range

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import nasface
-from nasface.data.images import to_tensor
+from nasface.data.tensors import to_tensor
 from nasface.detection.backbones.resnet import ResNet
 from nasface.errors import RunError
 from nasface.inference.retinaface_weights import (

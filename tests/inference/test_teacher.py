@@ -9,7 +9,7 @@ import skimage.data
 import torch
 from torch import Tensor
 
-from nasface.data.images import MEAN_COLOUR, to_tensor
+from nasface.data.tensors import MEAN_COLOUR, to_tensor
 from nasface.errors import MissingPackageError, RunError
 from nasface.inference.loading import read_detector
 from nasface.inference.predict import InferenceConfig, SuppressionConfig, detect

@@ -11,6 +11,7 @@ from nasface.nn.cost import (
     count_saved_bytes,
     light_layers,
     measure_cost,
+    meta_copy,
 )
 
 
@@ -145,3 +146,22 @@ def test_light_layers_are_on_the_meta_device_and_in_the_block_only() -> None:
     with light_layers(norm):
         assert torch.relu(x).tolist() == nn.ReLU()(x).tolist() == [[[[0.0, 2.0]]]]
         assert upsample(x, (1, 3)).tolist() == [[[[-1.0, 0.5, 2.0]]]]
+
+
+def test_a_copy_on_the_meta_device_has_shapes_and_shares_what_is_shared() -> None:
+    module = Small()
+    weight = nn.Parameter(torch.zeros(5, 8), requires_grad=False)
+    module.twin, module.tied = module.norm, nn.Linear(8, 5)
+    for layer in (module.head, module.tied):
+        layer.register_parameter("weight", weight)
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    copied = meta_copy(module)
+    assert all(value.is_meta for value in copied.state_dict().values())
+    assert copied.twin is copied.norm
+    assert copied.get_parameter("tied.weight") is copied.head.weight
+    for (name, ours), (other, theirs) in zip(
+        module.named_parameters(), copied.named_parameters(), strict=True
+    ):
+        assert (name, ours.shape, ours.requires_grad) == (other, theirs.shape, theirs.requires_grad)
+    assert copied(torch.empty(2, 3, 8, 6, device="meta")).shape == (2, 5)
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())

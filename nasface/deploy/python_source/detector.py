@@ -7,7 +7,7 @@ from typing import cast
 from torch import nn
 
 import nasface
-from nasface.data.images import IMAGE_MEAN, IMAGE_STD
+from nasface.data.tensors import IMAGE_MEAN, IMAGE_STD
 from nasface.deploy.python_source.extract import LAYERS, Code, SourceCopier
 from nasface.deploy.python_source.layout import fit_call
 from nasface.deploy.python_source.neck import NeckSource

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from nasface.data.images import IMAGE_MEAN, IMAGE_STD
+from nasface.data.tensors import IMAGE_MEAN, IMAGE_STD
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import export_onnx
 from nasface.deploy.parity import ParityDifference, ReportProgress

@@ -13,7 +13,7 @@ from onnx_latency import build
 
 from nasface.annotations.detections import ScoredBoxes
 from nasface.arrays import Image
-from nasface.data.images import MEAN_COLOUR, to_tensor
+from nasface.data.tensors import MEAN_COLOUR, to_tensor
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
 from nasface.detection.checkpoint import LoadedDetector, read_checkpoint

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nasface.data.images import IMAGE_MEAN, IMAGE_STD
+from nasface.data.tensors import IMAGE_MEAN, IMAGE_STD
 from nasface.detection.backbones import packages
 from nasface.detection.backbones.inverted_residual import InvertedResiduals, round_channels
 from nasface.detection.backbones.narrowing import narrowed
