@@ -11,7 +11,7 @@ from nasface.cli.options import parse_line
 from nasface.errors import ConfigError
 from nasface.presets import preset_path
 
-PLOT = "summary.png"
+SUMMARY_PLOT = "summary.png"
 """Name of the figure in the folder of a comparison."""
 
 
@@ -87,4 +87,4 @@ def _run_models(path: Path, command: CompareCommand) -> int:
 
     if command.estimate:
         return estimate_models_plan(path, json=command.json)
-    return run_models_plan(path, command.out, PLOT, json=command.json)
+    return run_models_plan(path, command.out, SUMMARY_PLOT, json=command.json)

@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from nasface.cli.compare import PLOT, CompareCommand
+from nasface.cli.compare import SUMMARY_PLOT, CompareCommand
 from nasface.cli.console import console_progress, count_of, print_json, print_table, say
 from nasface.errors import ConfigError
 from nasface.progress import duration
@@ -41,7 +41,7 @@ def run_methods_plan(path: Path, command: CompareCommand) -> int:
         else:
             say(text)
             say(f"runs       {out / RUNS}")
-            say(f"summary    {out / REPORT}, {out / PLOT}")
+            say(f"summary    {out / REPORT}, {out / SUMMARY_PLOT}")
     if outcome.stopped:
         progress.note("stopped; go on with the same command")
         return 130
@@ -113,5 +113,5 @@ class _Tables:
     def write(self, rows: Rows) -> str:
         """Write them; returns the text of summary.md."""
         text = write_tables(self.plan, rows, self.out, self.total)
-        plot_comparison(rows, self.plan.metric).save(self.out / PLOT)
+        plot_comparison(rows, self.plan.metric).save(self.out / SUMMARY_PLOT)
         return text
