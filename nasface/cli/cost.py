@@ -36,8 +36,8 @@ class CostCommand:
     model: tyro.conf.Positional[str]
     """Detector of the zoo (d0 to d6, d0-dense to d6-dense, retinaface-r50), `family` for all of D0
     to D6, `peers` for all others, genotype (packaged name or YAML file), hand-made neck (fpn,
-    fem-fpn+ssh), `necks` for all of these in one detector, or weights (.safetensors, or a released
-    detector by name), which carry their own settings."""
+    fem-fpn+ssh), `necks` for all of these in one detector, or weights (.safetensors, .onnx, or
+    a released detector by name), which carry their own settings."""
     genotype: str = REFERENCE_GENOTYPE
     """Genotype of a model that takes one, or of all."""
     size: str = "640x480"
