@@ -4,16 +4,17 @@ The port feeds images as B, G, R less their means, and has heads for landmarks, 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
 from nasface.data.tensors import IMAGE_MEAN, IMAGE_STD
 from nasface.detection.checkpoint import LoadedDetector
-from nasface.detection.detector import build_detector
+from nasface.detection.config import DetectorConfig
+from nasface.detection.detector import Detector, build_detector
 from nasface.detection.zoo_peers import PEERS
 from nasface.errors import RunError
 from nasface.io.torch_file import load_torch_file
@@ -59,6 +60,12 @@ _MOBILENET: Mapping[str, str] = MappingProxyType(
 )
 _RESNET: Mapping[str, str] = MappingProxyType({"body": "trunk.backbone", **_SHARED})
 
+_PREFIX = "module."
+"""What the port's training puts in front of names."""
+
+_COUNTER = re.compile(r"\.num_batches_tracked$")
+"""Absent from old files, and of no meaning here."""
+
 _NAMED = 5
 
 
@@ -71,49 +78,89 @@ def read_retinaface_weights(path: Path, device: str | torch.device = "cpu") -> L
     grey level makes of them.
 
     Raises:
-        RunError: naming the file and what is missing, surplus or of another shape.
+        RunError: naming the file, and by its own names what is missing, surplus, there twice, of
+            another shape, or no finite floats.
     """
     found = load_torch_file(path)
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]
     if not isinstance(found, dict) or not all(isinstance(each, Tensor) for each in found.values()):
         raise RunError(f"{path}: expected a state dict: names and tensors")
-    given = {str(key).removeprefix("module."): value for key, value in found.items()}
-    name = MOBILENET if any(key.startswith("body.stage1.") for key in given) else RESNET
+    given = {str(key): value for key, value in found.items()}
+    is_mobilenet = any(key.removeprefix(_PREFIX).startswith("body.stage1.") for key in given)
+    name = MOBILENET if is_mobilenet else RESNET
     config = PEERS[name].detector
     detector = build_detector(config, None)
-    begins = _MOBILENET if name == MOBILENET else _RESNET
-    kept = {key: each for key, each in given.items() if not key.startswith("LandmarkHead.")}
-    state = {_current_name(key, begins): value for key, value in kept.items()}
+    names = _names_in_port(detector, _MOBILENET if is_mobilenet else _RESNET)
+    landmarks = _landmarks(config)
     own = detector.state_dict()
-    problems = list(_problems(state, own))
+    shapes = {theirs: own[ours].shape for theirs, ours in names.items()} | landmarks
+    is_left_out = not any(key.removeprefix(_PREFIX) in landmarks for key in given)
+    problems = list(_problems(given, shapes, landmarks if is_left_out else ()))
     if problems:
         raise RunError(f"{path}: does not fit {name}; {'; '.join(problems)}")
-    first, norm = ("stem.0", "stem.1") if name == MOBILENET else ("conv1", "bn1")
+    values = {key.removeprefix(_PREFIX): value for key, value in given.items()}
+    state = {ours: values[theirs] for theirs, ours in names.items() if theirs in values}
+    first, norm = ("stem.0", "stem.1") if is_mobilenet else ("conv1", "bn1")
     _take_images(state, f"trunk.backbone.{first}", f"trunk.backbone.{norm}")
     detector.load_state_dict(state, strict=False)
-    metrics = {"model": name, **({"note": NOTE} if len(kept) < len(given) else {})}
+    metrics = {"model": name, **({} if is_left_out else {"note": NOTE})}
     return LoadedDetector(channels_last(detector.eval().to(device)), config, None, metrics)
 
 
-def _current_name(key: str, begins: Mapping[str, str]) -> str:
-    """The name in a detector of a weight of the port; itself where there is none."""
-    for theirs, ours in begins.items():
-        if key.startswith(f"{theirs}."):
-            return ours + key[len(theirs) :]
-    return key
+def _names_in_port(detector: Detector, begins: Mapping[str, str]) -> dict[str, str]:
+    """Name of each weight in the port -> its name in a detector."""
+    return {
+        theirs + key.removeprefix(ours): key
+        for theirs, ours in begins.items()
+        for key in detector.state_dict()
+        if key.startswith(f"{ours}.")
+    }
 
 
-def _problems(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[str]:
-    """What does not fit, in words."""
-    counters = re.compile(r"\.num_batches_tracked$")  # absent from old files, of no meaning here
+def _landmarks(config: DetectorConfig) -> dict[str, Size]:
+    """Shapes of the heads of landmarks, by name in the port: a 1x1 for the five points of each
+    anchor."""
+    outputs = 10 * config.anchors.at_position
+    return {
+        f"LandmarkHead.{at}.conv1x1.{kind}": Size(shape)
+        for at in range(len(config.levels))
+        for kind, shape in (("weight", (outputs, config.channels, 1, 1)), ("bias", (outputs,)))
+    }
+
+
+def _problems(
+    given: Mapping[str, Tensor], shapes: Mapping[str, Size], optional: Container[str]
+) -> Iterator[str]:
+    """What does not fit, in words: names of the file, where ``shapes`` and ``optional`` have those
+    of the port."""
+    places: dict[str, list[str]] = {}
+    for key in given:
+        places.setdefault(key.removeprefix(_PREFIX), []).append(key)
+    known = [(key, given[key], shapes[name]) for name in shapes for key in places.get(name, ())]
+    prefix = _PREFIX if all(key.startswith(_PREFIX) for key in given) else ""
     kinds = {
-        "missing": [key for key in own if key not in state and not counters.search(key)],
-        "surplus": [ascii(key)[1:-1] for key in state if key not in own],
+        "missing": [
+            prefix + name
+            for name in shapes
+            if name not in places and name not in optional and not _COUNTER.search(name)
+        ],
+        "surplus": [ascii(keys[0])[1:-1] for name, keys in places.items() if name not in shapes],
+        "there twice": [" and ".join(keys) for keys in places.values() if len(keys) > 1],
         "misshapen": [
-            f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
-            for key in own
-            if key in state and state[key].shape != own[key].shape
+            f"{key} {tuple(value.shape)} instead of {tuple(shape)}"
+            for key, value, shape in known
+            if value.shape != shape
+        ],
+        "no floats": [
+            f"{key} {value.dtype}"
+            for key, value, _ in known
+            if not value.is_floating_point() and not _COUNTER.search(key)
+        ],
+        "not finite": [
+            key
+            for key, value, _ in known
+            if value.is_floating_point() and not value.isfinite().all()
         ],
     }
     for what, keys in kinds.items():

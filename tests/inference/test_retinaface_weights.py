@@ -168,9 +168,43 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "weights.pth")
     with pytest.raises(
         RunError,
-        match=r"missing 1: neck\.parts\.ssh\.levels\.4\.near.*surplus 1: other; misshapen 1: neck",
+        match=r"missing 1: module\.ssh2\.conv3X3\.0\.weight; surplus 1: module\.other; "
+        r"misshapen 1: module\.fpn\.merge1\.0\.weight \(64, 64, 1, 1\) instead of \(64, 64, 3, 3\)",
     ):
         read_retinaface_weights(tmp_path / "weights.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(RunError, match=r"list\.pth: expected a state dict"):
         read_retinaface_weights(tmp_path / "list.pth")
+
+
+def test_values_that_no_network_has_are_refused(tmp_path: Path) -> None:
+    """Each loads in torch without a word."""
+    state = {key.removeprefix("module."): value for key, value in published(MOBILENET).items()}
+    bias = "BboxHead.1.conv1x1.bias"
+    landmark = "LandmarkHead.2.conv1x1.weight"
+    ours = "trunk.heads.0.classify.0.bias"
+    without = {key: value for key, value in state.items() if key != landmark}
+    for changed, message in (
+        (state | {bias: torch.full((8,), torch.nan)}, f"not finite 1: {bias}"),
+        (state | {bias: torch.zeros(8, dtype=torch.int64)}, rf"no floats 1: {bias} torch\.int64"),
+        (state | {f"module.{bias}": state[bias]}, f"there twice 1: {bias} and module.{bias}"),
+        (state | {ours: torch.zeros(4)}, f"surplus 1: {ours}"),
+        (without, f"missing 1: {landmark}"),
+        (without | {landmark: torch.zeros(20, 32, 1, 1)}, f"misshapen 1: {landmark}"),
+        (state | {"LandmarkHead.3.conv1x1.bias": torch.zeros(20)}, "surplus 1: LandmarkHead.3"),
+    ):
+        torch.save(changed, tmp_path / "weights.pth")
+        with pytest.raises(RunError, match=f"does not fit {MOBILENET}; {message}"):
+            read_retinaface_weights(tmp_path / "weights.pth")
+
+
+def test_landmarks_and_counters_may_be_absent(tmp_path: Path) -> None:
+    state = {
+        key: value.half() if value.is_floating_point() else value
+        for key, value in published(MOBILENET).items()
+        if "Landmark" not in key and "num_batches_tracked" not in key
+    }
+    torch.save(state, tmp_path / "weights.pth")
+    loaded = read_retinaface_weights(tmp_path / "weights.pth")
+    assert "note" not in loaded.metrics
+    assert {each.dtype for each in loaded.detector.parameters()} == {torch.float32}
