@@ -41,7 +41,7 @@ class DetectorConfig:
     quarter of the width. In a search separable."""
     head: str = "separable"
     """The layers of the heads: separable, depthwise 3x3 and 1x1; dense, 3x3; or rfe, 3x3 without
-    normalisations and a receptive field module in their middle (SRN)."""
+    normalisations and a receptive field module in their middle (SRN), which 0 layers leave."""
     head_kernel: Literal[1, 3] = 1
     """Side of the last convolution of each branch."""
     shared_head: bool = False
@@ -133,6 +133,17 @@ class DetectorConfig:
             raise ConfigError(f"first_shot pyramid: levels {self.levels}, expected two or more")
         if self.max_in_out and self.max_out_background:
             raise ConfigError("max_in_out, max_out_background: expected at most one of the two")
+        if self.shared_head and (self.max_in_out or self.max_out_background):
+            name = "max_in_out" if self.max_in_out else "max_out_background"
+            raise ConfigError(
+                f"{name}: gives the finest level other logits than the rest, which one head of all "
+                "cannot; expected shared_head false"
+            )
+        if self.head_channels is not None and not self.head_layers:
+            raise ConfigError(
+                f"head_channels: {self.head_channels}, but without head_layers there is nothing of "
+                "that width; expected null"
+            )
         cosine = self.classifier == "cosine"
         if cosine and (self.anchors.at_position > 1 or self.first_shot == "pyramid"):
             raise ConfigError(

@@ -9,7 +9,6 @@ from torch.nn.functional import conv2d, normalize
 
 from nasface.detection.config import DetectorConfig
 from nasface.detection.head_layers import HEAD_LAYERS, Layers
-from nasface.detection.pyramid import LEVELS
 from nasface.errors import ConfigError
 
 
@@ -113,9 +112,9 @@ class Head(nn.Module):
 def build_head(config: DetectorConfig, level: int, channels: int | None = None) -> Head:
     """Build the head of a level whose map has ``channels``, those of the pyramid unless given.
 
-    Max-in-out: several logits stand for a class. On level 2, where false positives abound, three
-    are background and one is face, on the others the other way round (PyramidBox); or one of each
-    (S3FD's max-out background label).
+    Max-in-out: several logits stand for a class. On the finest level, where false positives abound,
+    three are background and one is face, on the others the other way round (PyramidBox); or one of
+    each (S3FD's max-out background label). The papers' finest level is 2, of stride 4.
     """
     return Head(*head_arguments(config, level, channels))
 
@@ -134,7 +133,7 @@ def head_arguments(
     tuple[int, int] | None,
 ]:
     """Return the arguments of :class:`Head` for a level."""
-    finest = level == LEVELS[0]
+    finest = level == config.levels[0]
     kinds = (1, 1)
     if config.max_in_out:
         kinds = (3, 1) if finest else (1, 3)

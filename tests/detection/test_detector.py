@@ -246,6 +246,9 @@ def test_joint_head_looks_at_the_position_of_its_anchor() -> None:
         {"head_branches": "separate", "classifier": "cosine"},
         {"head_branches": "separate", "first_shot": "pyramid", "levels": (3,)},
         {"head_branches": "separate", "max_in_out": True, "max_out_background": True},
+        {"head_branches": "separate", "max_in_out": True, "shared_head": True},
+        {"head_branches": "separate", "max_out_background": True, "shared_head": True},
+        {"head_layers": 0, "head_channels": 8},
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any]) -> None:

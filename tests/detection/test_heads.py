@@ -65,6 +65,22 @@ def test_max_out_background_on_the_finest_level_alone() -> None:
     assert [build_head(config, level).kinds for level in (2, 3, 7)] == [(3, 1), (1, 1), (1, 1)]
 
 
+def test_the_finest_level_is_that_of_the_detector() -> None:
+    """In the papers that is level 2: the first prediction layer has most of the anchors."""
+    levels = (3, 4, 5)
+    several = DetectorConfig(channels=8, levels=levels, max_in_out=True)
+    assert [build_head(several, level).kinds for level in levels] == [(3, 1), (1, 3), (1, 3)]
+    background = DetectorConfig(channels=8, levels=levels, max_out_background=True)
+    assert [build_head(background, level).kinds for level in levels] == [(3, 1), (1, 1), (1, 1)]
+
+
+def test_without_layers_the_receptive_field_module_stays() -> None:
+    (only,) = rfe_layers(8, 8, 0)
+    assert type(only).__name__ == "RFE"
+    logits, deltas = Head(8, 0, rfe_layers)(torch.randn(1, 8, 5, 7))
+    assert (logits.shape, deltas.shape) == ((1, 35, 2), (1, 35, 4))
+
+
 def test_rfe_layers_have_the_module_in_their_middle_and_no_normalisation() -> None:
     layers = rfe_layers(8, 16, 2)
     assert [type(each).__name__ for each in layers] == ["Sequential", "RFE", "Sequential"]

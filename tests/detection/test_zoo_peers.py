@@ -154,6 +154,38 @@ def test_exports(name: str, tmp_path: Path) -> None:
     assert again.config == detector.config
 
 
+def test_two_steps_by_a_head_for_each_level() -> None:
+    """Each step of a level is its head's; no head is another level's."""
+    config = replace(narrow(PEERS["srn-r50"].detector), shared_head=False, head_layers=0)
+    detector = build_detector(config, None).train()
+    assert len(detector.trunk.heads) == len(config.levels)
+    with torch.no_grad():
+        for head, score in zip(detector.trunk.heads, range(6), strict=True):
+            last = head.classify[-1]
+            last.weight.zero_()
+            last.bias.copy_(torch.tensor([0.0, score, 0.0, score]))
+    first, second = detector.forward_train(torch.randn(2, 3, 64, 64))
+    assert first is not None
+    levels = [2 * grid.rows * grid.columns for grid in second.grid]
+    expected = torch.repeat_interleave(torch.arange(6.0), torch.tensor(levels))
+    assert torch.equal(first.logits_BA2[0, :, 1], expected)
+    assert torch.equal(second.logits_BA2[0, :, 1], expected)
+
+
+@pytest.mark.usefixtures("narrow_backbones")
+@pytest.mark.parametrize("name", ["pyramidbox-vgg16", "dsfd-r50"])
+def test_on_strides_8_to_32(name: str) -> None:
+    """The first of the levels is the finest: three logits of background, and no heads around."""
+    config = replace(narrow(PEERS[name].detector), levels=(3, 4, 5))
+    detector = build_detector(config, None).train()
+    assert [head.kinds for head in detector.trunk.heads] == [(3, 1), (1, 3), (1, 3)]
+    first, second = detector.forward_train(torch.randn(2, 3, 64, 64))
+    assert first is not None
+    assert second.logits_BA2.shape == (2, 8 * 8 + 4 * 4 + 2 * 2, 2)
+    without_finest = name == "pyramidbox-vgg16"
+    assert first.logits_BA2.shape == (2, (0 if without_finest else 64) + 16 + 4, 2)
+
+
 def test_parts_combine_with_others() -> None:
     """Heads, necks, anchors and shots of one paper on the backbone of another."""
     config = DetectorConfig(
