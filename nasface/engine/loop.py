@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -106,9 +106,10 @@ def run_job(
         context = RunContext(world, device, folder, resume)
         job = make(context, shown)
         output = job.context.output
-        with nullcontext() if out is None else disk_explained(out):
+        with nullcontext() if out is None else disk_explained(out), ExitStack() as begun:
             if output is not None and not resume:
                 output.create(config, job.kind, launch)
+                begun.enter_context(output.discarded_on_failure())
             if output is not None and job.data:
                 output.keep_data(job.data)
             if resume:

@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -66,6 +67,20 @@ class RunFolder:
             write_text(self.config, to_yaml(config))  # last: with it the run has begun
         except OSError as problem:
             raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
+
+    @contextmanager
+    def discarded_on_failure(self) -> Iterator[None]:
+        """Remove what a new run has written if it fails before its first checkpoint and before
+        anything was measured, so that the same command can be given again.
+
+        The folder was free when the run began, so that all in it is the run's.
+        """
+        try:
+            yield
+        except BaseException:
+            if not self.checkpoint.exists() and not _read_rows(self.metrics):
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise
 
     def run_id(self) -> str:
         """Return the name that tells this run from all others, also after it is resumed."""

@@ -178,6 +178,42 @@ def test_a_batch_without_a_finite_loss_is_left_out(
         assert tensor.isfinite().all(), key
 
 
+def test_what_fails_before_the_first_step_leaves_nothing(
+    train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the same command can be given again."""
+
+    def fails(*_: object) -> None:
+        raise ConfigError("a loss of one's own does not work")
+
+    out = tmp_path / "train"
+    monkeypatch.setattr(DetectionLoss, "__call__", fails)
+    with pytest.raises(ConfigError, match="does not work"):
+        run_training(replace(train, log=("csv",)), out, Silent())
+    assert not out.exists()
+    monkeypatch.undo()
+    assert run_training(train, out, Silent()).finished
+
+
+def test_what_fails_later_leaves_what_was_measured(
+    train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = DetectionLoss.__call__, iter(range(10))
+
+    def fails(self: DetectionLoss, *arguments: object) -> object:
+        if next(calls) == 1:
+            raise ConfigError("does not work any more")
+        return whole(self, *arguments)  # type: ignore[arg-type]  # as they come
+
+    out = tmp_path / "train"
+    monkeypatch.setattr(DetectionLoss, "__call__", fails)
+    with pytest.raises(ConfigError, match="any more"):
+        run_training(train, out, Silent())
+    assert [row["step"] for row in read_metrics(out / "metrics.jsonl")] == [1]
+    monkeypatch.undo()
+    assert run_training(train, out, Silent(), resume=True).finished
+
+
 def test_too_many_batches_without_a_finite_loss_end_the_run(
     train: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
