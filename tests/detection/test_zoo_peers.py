@@ -9,6 +9,7 @@ import pytest
 import torch
 from registries import restored
 from tiny import write_tiny
+from torch import nn
 
 import nasface
 from nasface.detection.anchors import AnchorConfig
@@ -18,6 +19,7 @@ from nasface.detection.backbones.vgg import VGG16
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
+from nasface.detection.heads import Head
 from nasface.detection.zoo import TABLE_SIZE
 from nasface.detection.zoo_peers import PEERS
 from nasface.nn.cost import Cost, count_parameters
@@ -161,7 +163,10 @@ def test_two_steps_by_a_head_for_each_level() -> None:
     assert len(detector.trunk.heads) == len(config.levels)
     with torch.no_grad():
         for head, score in zip(detector.trunk.heads, range(6), strict=True):
+            assert isinstance(head, Head)
             last = head.classify[-1]
+            assert isinstance(last, nn.Conv2d)
+            assert last.bias is not None
             last.weight.zero_()
             last.bias.copy_(torch.tensor([0.0, score, 0.0, score]))
     first, second = detector.forward_train(torch.randn(2, 3, 64, 64))
