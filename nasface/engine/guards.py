@@ -10,6 +10,7 @@ import torch
 
 from nasface.errors import RunError
 from nasface.progress import Progress
+from nasface.runs.folder import RunFolder
 
 MOST_SKIPPED = 10
 """Steps in a row that may be left out because loss or gradient were not finite."""
@@ -66,10 +67,13 @@ def disk_explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as problem:
         where = problem.filename2 or problem.filename or folder
-        raise RunError(
-            f"{where}: {problem.strerror or problem}; the last checkpoint is kept, and --resume "
-            "goes on from it"
-        ) from None
+        if RunFolder(folder).checkpoint.exists():
+            kept = "the last checkpoint is kept, and --resume goes on from it"
+        elif folder.exists():
+            kept = "there is no checkpoint yet, and --resume begins anew"
+        else:
+            kept = "nothing was begun, and the same command can be given again"
+        raise RunError(f"{where}: {problem.strerror or problem}; {kept}") from None
 
 
 def _is_out_of_memory(problem: Exception) -> bool:
