@@ -10,14 +10,14 @@ import torch
 
 from nasface.api.detector import FaceDetector
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import as_genotype
+from nasface.arch.io import as_genotype, packaged_names
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.detection.necks.adapter import Neck
-from nasface.detection.necks.registry import uses_genotype
+from nasface.detection.necks.registry import is_hand_made, uses_genotype
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, get_model_spec
 from nasface.device import choose_device
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, SpecError
 from nasface.io.settings import with_settings
 from nasface.models import released_models
 from nasface.nn.blocks import channels_last
@@ -94,6 +94,13 @@ def create_neck(
     of the backbone's maps, finest first, ``out_channels`` that of every map of the neck.
 
     Raises:
-        SpecError: if the genotype is not there or does not fit so many maps.
+        SpecError: if the genotype is not there, is a hand-made neck's name, or does not fit so many
+            maps.
     """
+    if isinstance(genotype, str) and is_hand_made(genotype):
+        known = ", ".join(packaged_names("nasface.genotypes"))
+        raise SpecError(
+            f"genotype: {genotype} is a hand-made neck; expected a genotype, its YAML file or one "
+            f"of {known}. create_detector(neck={genotype!r}) builds a detector with that neck"
+        )
     return Neck(genotype, in_channels, out_channels, num_outs, **options)

@@ -65,7 +65,7 @@ def detector_cost_penalty(
     space: SearchSpace,
     size: tuple[int, int],
     measure: Measure | LatencyTable,
-    before: Genotype | None = None,
+    prefix_genotype: Genotype | None = None,
 ) -> CostPenalty:
     """The cost of the derived detector as a function of the choices, at images of (height, width).
 
@@ -100,7 +100,7 @@ def detector_cost_penalty(
         widest = (width_name(max(each)) for each in table.widths.values())
         rules[leader] = (*(node.rules[0] for node in table.graph.nodes), *widest)
     example = genotype_of_paths(space, paths, rules)
-    whole = example if before is None else cascade(before, example)
+    whole = example if prefix_genotype is None else cascade(prefix_genotype, example)
     if isinstance(measure, LatencyTable):
         total = measure.predict(whole)
     else:

@@ -22,7 +22,7 @@ class SearchableDetector(TwoShotDetector[Supernet]):
     """A detector whose neck is a supernet, optionally behind a fixed module.
 
     The paper searches AutoFEM-FPN first and AutoFEM-CPM behind it; ``before`` is then the module of
-    the first one's genotype.
+    the first one's genotype, the prefix. Checkpoints of searches have its weights under this name.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class SearchableDetector(TwoShotDetector[Supernet]):
 
 
 def build_searchable(
-    config: DetectorConfig, space: SearchSpace, before: Genotype | None = None
+    config: DetectorConfig, space: SearchSpace, prefix_genotype: Genotype | None = None
 ) -> SearchableDetector:
     """The detector in which a space is searched.
 
     Raises:
         ConfigError: if the width is not divisible by the space's ``partial_channels`` or the space
             has levels that the pyramid lacks.
-        SpecError: if ``before`` does not fit.
+        SpecError: if ``prefix_genotype`` does not fit.
     """
     if (config.repeats, config.context, config.neck) != (1, "separable", GENOTYPE):
         raise ConfigError(
@@ -110,15 +110,18 @@ def build_searchable(
                 f"space {space.name}: cell {name!r} does not project its output; "
                 "a pyramid needs projection conv or conv_norm_relu"
             )
-    shared = set() if before is None else before.cells.keys() & space.cells.keys()
-    if before is not None and shared:
+    prefix_cells = {} if prefix_genotype is None else prefix_genotype.cells
+    shared = prefix_cells.keys() & space.cells.keys()
+    if prefix_genotype is not None and shared:
         raise SpecError(
-            f"genotype {before.name!r} cannot stand before space {space.name}: both have a cell "
-            f"named {sorted(shared)[0]!r}"
+            f"genotype {prefix_genotype.name!r} cannot stand before space {space.name}: both have "
+            f"a cell named {sorted(shared)[0]!r}"
         )
-    fixed = None if before is None else build_module(before, config.channels, config.levels)
+    before = None
+    if prefix_genotype is not None:
+        before = build_module(prefix_genotype, config.channels, config.levels)
     supernet = Supernet(space, config.channels)
-    detector = SearchableDetector(DetectorTrunk(config), supernet, fixed)
+    detector = SearchableDetector(DetectorTrunk(config), supernet, before)
     if config.negative_slope:
         soften_rectifiers(detector, config.negative_slope)
     return detector

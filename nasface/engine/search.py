@@ -89,7 +89,7 @@ class SearchInputs:
 
     space: SearchSpace
     images: Sequence[ImageRecord]
-    prefix: Genotype | None = None
+    prefix_genotype: Genotype | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
 
@@ -153,7 +153,7 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
     space = inputs.space
     if config.partial_stages:
         space = replace(space, partial_channels=config.partial_stages[0])
-    model = build_searchable(config.detector, space, inputs.prefix)
+    model = build_searchable(config.detector, space, inputs.prefix_genotype)
     start_backbone(model, config.backbone_weights, config.freeze_stages, config.freeze_norms)
     prepare(model, context.device).train()
     shard = context.world.shard(config.accumulate)
@@ -207,7 +207,7 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
     return SearchJob(
         context=context,
         model=model,
-        prefix=inputs.prefix,
+        prefix_genotype=inputs.prefix_genotype,
         input_shape=config.input_shape,
         total=steps.total,
         epoch_steps=epoch_steps,
@@ -240,7 +240,7 @@ def _cost_penalty(config: SearchConfig, inputs: SearchInputs) -> CostPenalty | N
         else penalty.measure
     )
     return detector_cost_penalty(
-        config.detector, inputs.space, (height, width), measure, inputs.prefix
+        config.detector, inputs.space, (height, width), measure, inputs.prefix_genotype
     )
 
 

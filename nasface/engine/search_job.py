@@ -62,7 +62,7 @@ class SearchJob(Job):
 
     ``loaders`` give the halves of the images for the weights and for the architecture parameters.
     The genotype of the result is called ``name`` and says ``provenance``; its first cells are those
-    of ``prefix``. ``kept`` names the files of objects that the run folder has to hold.
+    of ``prefix_genotype``. ``kept`` names the files of objects that the run folder has to hold.
     """
 
     kind: ClassVar[Kind] = "search"
@@ -71,7 +71,7 @@ class SearchJob(Job):
     artefacts: ClassVar[tuple[str, ...]] = ("genotype.yaml", "decisions.json", "summary.json")
 
     model: SearchableDetector
-    prefix: Genotype | None
+    prefix_genotype: Genotype | None
     searcher: BilevelSearcher[Batch]
     loss: DetectorSearchLoss
     widening: Widening
@@ -106,8 +106,12 @@ class SearchJob(Job):
         output = self.context.output
         if output is not None and SPACE in self.kept:
             self.space.save(output.path / SPACE, overwrite=True)
-        if output is not None and PREFIX_GENOTYPE_FILE in self.kept and self.prefix is not None:
-            save_genotype(self.prefix, output.path / PREFIX_GENOTYPE_FILE)
+        if (
+            output is not None
+            and PREFIX_GENOTYPE_FILE in self.kept
+            and self.prefix_genotype is not None
+        ):
+            save_genotype(self.prefix_genotype, output.path / PREFIX_GENOTYPE_FILE)
 
     def start(self, progress: Progress) -> None:
         """Begin to load the images of the steps that are left."""
@@ -135,14 +139,14 @@ class SearchJob(Job):
         return {"lr": rate, **self.searcher.take_step(weight_batch, arch_batch)}
 
     def genotype(self) -> Genotype:
-        """Derive the genotype from the architecture parameters, behind the cells of ``prefix``."""
+        """Derive the genotype from the architecture parameters, behind the cells of ``prefix_genotype``."""
         entry = None if self.result_epoch is None else self.history[self.result_epoch - 1]
         alphas, betas, gammas = self.searcher.arrays() if entry is None else entry_arrays(entry)
         provenance = replace(self.provenance, step=self.step if entry is None else entry["step"])
         found = derive(
             self.space, alphas, betas or None, gammas, name=self.name, provenance=provenance
         )
-        return found if self.prefix is None else cascade(self.prefix, found)
+        return found if self.prefix_genotype is None else cascade(self.prefix_genotype, found)
 
     def drawn_genotype(self) -> Genotype:
         """See :class:`Job`."""

@@ -26,6 +26,7 @@ def detector() -> FaceDetector:
         (lambda wrong: nasface.load_detector(wrong), "detector: is of type int; expected a name"),
         (lambda wrong: nasface.read_dataset(wrong), "data: is of type int; expected a folder"),
         (lambda wrong: nasface.create_neck("asfd-ref", wrong, 8), "in_channels: is of type int"),
+        (lambda _: nasface.create_neck("bifpn", (8, 16), 8), r"create_detector\(neck='bifpn'\)"),
         (lambda wrong: nasface.create_detector("d0", wrong), "genotype: is of type int"),
         (lambda wrong: nasface.train(wrong, "data"), "detector: int is none"),
         (lambda wrong: nasface.load_search_space("autofem", operations=str(wrong)), "is text"),
