@@ -139,7 +139,7 @@ class SearchJob(Job):
         return {"lr": rate, **self.searcher.take_step(weight_batch, arch_batch)}
 
     def genotype(self) -> Genotype:
-        """Derive the genotype from the architecture parameters, behind the cells of ``prefix_genotype``."""
+        """Derive the genotype from the architecture parameters, behind the cells of the prefix."""
         entry = None if self.result_epoch is None else self.history[self.result_epoch - 1]
         alphas, betas, gammas = self.searcher.arrays() if entry is None else entry_arrays(entry)
         provenance = replace(self.provenance, step=self.step if entry is None else entry["step"])
