@@ -1,6 +1,7 @@
 """From a command line and a YAML file to a command's dataclass."""
 
 import io
+import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
@@ -116,6 +117,8 @@ def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[
     if option := re.match(r"Unrecognized options: .*?(--[^\s,=]+)", said):
         return said + _meant(option[1], command, verb)
     if word := re.match(r"Unrecognized options: ([^\s,]+)", said):
+        if word[1].startswith("-") and os.path.exists(word[1]):
+            return f"{said}; the file is given as ./{word[1]}"
         is_weights = "--weights" in _words(command) and word[1] in released_models()
         return f"{said}; " + (
             f"did you mean '--weights {word[1]}'?" if is_weights else _usage(command, verb)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasface.annotations.names import IMAGE_SUFFIXES
-from nasface.data.video import VIDEO_SUFFIXES, is_stream
+from nasface.data.video import VIDEO_SUFFIXES, is_stream, is_video_file
 from nasface.errors import DataError
 from nasface.io.files import files_below
 
@@ -34,12 +34,12 @@ class Inputs:
 def list_inputs(names: Sequence[str], is_result: Callable[[Path], bool]) -> Inputs:
     """Return the images and videos that ``names`` stand for.
 
-    A file is taken as it is, as an image unless its suffix is one of ``VIDEO_SUFFIXES``; so are
-    cameras (``camera:0``) and streams (``rtsp://...``). A folder stands for every file below it,
-    sorted, that ends like a picture or in one of ``VIDEO_SUFFIXES`` and is neither hidden nor in a
-    hidden folder; a pattern with ``*``, ``?`` or ``[...]`` (``**`` for folders of any depth) for
-    such files and folders that match. Folders for which ``is_result`` says so, and what is in them,
-    are left out.
+    A file is taken as it is, as a video if its suffix is one of ``VIDEO_SUFFIXES``, or it begins as
+    one and has no suffix of a picture, and as an image otherwise; so are cameras (``camera:0``) and
+    streams (``rtsp://...``). A folder stands for every file below it, sorted, that ends like a
+    picture or in one of ``VIDEO_SUFFIXES`` and is neither hidden nor in a hidden folder; a pattern
+    with ``*``, ``?`` or ``[...]`` (``**`` for folders of any depth) for such files and folders that
+    match. Folders for which ``is_result`` says so, and what is in them, are left out.
 
     Raises:
         DataError: if a path does not exist or nothing is found.
@@ -78,7 +78,8 @@ def _add(paths: Sequence[Path] | Iterator[Path], found: Inputs, any_suffix: bool
         suffix = path.suffix.lower()
         if path.name.startswith(".") and not any_suffix:
             continue
-        if suffix in VIDEO_SUFFIXES:
+        is_odd = any_suffix and suffix not in _PICTURES
+        if suffix in VIDEO_SUFFIXES or (is_odd and is_video_file(path)):
             found.videos[str(path)] = None
         elif suffix in _PICTURES or any_suffix:
             found.images[path] = None

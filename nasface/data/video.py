@@ -19,6 +19,11 @@ VIDEO_SUFFIXES = (
 )
 """Endings, in lower case, of the files that count as videos."""
 
+_BEGINS = re.compile(
+    rb"....ftyp(?:iso[m2-9]|mp4[12]|M4V |qt  |avc1|3gp)|RIFF....AVI |\x1a\x45\xdf\xa3"
+    rb"|\x47.{187}\x47|FLV\x01|\0\0\x01[\xb3\xba]",
+    re.DOTALL,
+)
 _CAMERA = "camera:"
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _USUAL_RATE = 25.0
@@ -29,6 +34,15 @@ def is_stream(name: str) -> bool:
     """Return whether a name is that of a camera, ``camera:0``, or the address of a stream,
     ``rtsp://``."""
     return name.startswith(_CAMERA) or _ADDRESS.match(name) is not None
+
+
+def is_video_file(path: Path) -> bool:
+    """Return whether a file begins as a video does: MP4, AVI, Matroska, MPEG or FLV."""
+    try:
+        with path.open("rb") as file:
+            return _BEGINS.match(file.read(256)) is not None
+    except OSError:
+        return False
 
 
 def shown_name(name: str) -> str:

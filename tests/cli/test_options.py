@@ -1,5 +1,7 @@
 """From the words of a command line to settings."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,3 +61,13 @@ def test_all_commands_that_read_annotated_data_have_it() -> None:
 def test_a_command_without_classes_does_not_know_it() -> None:
     with pytest.raises(ConfigError, match="Unrecognized options: --class"):
         parse(DetectCommand, ["a.jpg", "--class", "face"], "detect")
+
+
+def test_a_file_whose_name_begins_like_an_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-a.jpg").touch()
+    with pytest.raises(ConfigError, match=r"-a\.jpg; the file is given as \./-a\.jpg$"):
+        parse(DetectCommand, ["-a.jpg", "--out", "x"], "detect")
+    assert parse(DetectCommand, ["./-a.jpg"], "detect")

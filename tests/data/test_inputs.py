@@ -101,3 +101,31 @@ def test_folders_that_are_links_are_looked_into(tmp_path: Path) -> None:
     (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
     found = [str(tmp_path / "in" / name) for name in ("c.jpg", "old/a.jpg")]
     assert listed(tmp_path / "in") == found
+
+
+@pytest.mark.parametrize(
+    ("start", "is_video"),
+    [
+        (b"\0\0\0\x20ftypisom", True),
+        (b"RIFF\0\1\0\0AVI LIST", True),
+        (b"\x1a\x45\xdf\xa3", True),
+        (b"\x47" + b"T" * 187 + b"\x47" + b"T" * 187, True),  # MPEG transport stream, a.ts
+        (b"\0\0\x01\xba", True),
+        (b"const G = 1;\n", False),
+        (b"\xff\xd8\xff\xe0", False),
+        (b"RIFF\0\1\0\0WEBPVP8 ", False),
+        (b"\0\0\0\x20ftypheic", False),
+        (b"", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["clip", "clip.ts", "clip.part"])
+def test_a_video_of_another_suffix_is_known_by_its_start(
+    name: str, start: bytes, is_video: bool, tmp_path: Path
+) -> None:
+    """Where it is named itself: in folders, suffixes tell."""
+    (tmp_path / name).write_bytes(start)
+    found = list_inputs([str(tmp_path / name)], is_result)
+    assert (list(found.videos) == [str(tmp_path / name)]) == is_video
+    assert bool(found.images) != is_video
+    with pytest.raises(DataError, match="no image or video"):
+        listed(tmp_path)

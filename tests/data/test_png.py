@@ -1,6 +1,7 @@
 import io
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,3 +52,17 @@ def test_data_in_several_chunks_are_one_stream() -> None:
     assert whole_png(whole[:-12]) == whole
     last = 12 + len(body) - 21
     assert whole_png(whole[: -12 - last]) is None
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_of_an_animation_the_picture_that_all_readers_show(is_hidden: bool) -> None:
+    """It may be no frame of the animation; OpenCV 5 gives the first frame then."""
+    frames = [Image.new("RGB", (20, 10), colour) for colour in ("red", "lime", "blue")]
+    data = io.BytesIO()
+    frames[0].save(data, "PNG", save_all=True, append_images=frames[1:], default_image=is_hidden)
+    whole = whole_png(data.getvalue())
+    assert whole is not None
+    read = cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert read is not None
+    assert read[5, 5].tolist() == [255, 0, 0]
+    assert whole_png(data.getvalue()[:-12]) == whole
