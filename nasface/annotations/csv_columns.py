@@ -9,6 +9,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from nasface.annotations.names import has_image_suffix
+
+_MAKE_SENSE = ("class", "x", "y", "width", "height", "filename", "imagewidth", "imageheight")
+"""Columns of the tables that MakeSense writes without a header."""
+
 _IMAGE = (
     *("filename", "image", "imagename", "imageid", "imagepath", "path", "file", "filepath"),
     *("imgname", "img", "imgpath", "imageurl", "imagefilename", "imagefile", "frame", "photo"),
@@ -107,6 +112,17 @@ def plain_header(cells: Sequence[str]) -> list[str]:
             same = [cell for cell, each in zip(cells, names, strict=True) if each == name]
             raise ValueError(" and ".join(same))
     return names
+
+
+def bare_header(cells: Sequence[str]) -> list[str] | None:
+    """Return the names of the columns of a table whose first row is one of a face already, as
+    MakeSense writes it; None for another row."""
+    if len(cells) != len(_MAKE_SENSE):
+        return None
+    row = dict(zip(_MAKE_SENSE, cells, strict=True))
+    numbers = [cell for name, cell in row.items() if name not in ("class", "filename")]
+    is_face = has_image_suffix(row["filename"]) and all(map(_NUMBER.fullmatch, numbers))
+    return list(_MAKE_SENSE) if is_face else None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from nasface.annotations.classes import FACE, faces_among, split_names
-from nasface.annotations.csv_columns import Corners, class_in, columns_of, plain_header
+from nasface.annotations.csv_columns import Corners, bare_header, class_in, columns_of, plain_header
 from nasface.annotations.image_size import image_size, size_for_shares
 from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
@@ -70,7 +70,10 @@ def is_csv(root: Path) -> bool:
 def why_no_csv(root: Path) -> str:
     """Return what keeps the table that a path is or holds from being read; empty without any."""
     is_table = root.is_file() and root.suffix.lower() in _SUFFIXES
-    path = root if is_table else _whole_file(root) if root.is_dir() else None
+    path = root if is_table else None
+    if root.is_dir():
+        parts = (_file_of(root, split) for split in SPLITS)
+        path = _whole_file(root) or next(filter(None, parts), None)
     try:
         if path is not None:
             _Table(path)
@@ -181,9 +184,12 @@ class _Table:
     def __init__(self, path: Path) -> None:
         self.path = path
         text = read_text(path, DataError, "a table", LARGEST_ANNOTATIONS)
-        (_, written), *rows = _rows_of(text, path) or [(1, [])]
+        (first, written), *rows = _rows_of(text, path) or [(1, [])]
+        bare = bare_header(written)
+        if bare is not None:
+            rows.insert(0, (first, written))
         try:
-            header = plain_header(written)
+            header = bare or plain_header(written)
         except ValueError as same:
             raise DataError(
                 f"{path}: has columns {str(same)!a:.200}, which mean the same; expected each once"

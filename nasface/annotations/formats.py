@@ -16,7 +16,7 @@ from nasface.annotations.coco import coco_splits, is_coco, read_coco, write_coco
 from nasface.annotations.csv_table import csv_splits, is_csv, read_csv, why_no_csv, write_csv
 from nasface.annotations.fddb import is_fddb, read_fddb
 from nasface.annotations.image_size import size_for_shares
-from nasface.annotations.layout import SPLITS
+from nasface.annotations.layout import SPLITS, folders_of
 from nasface.annotations.records import AnnotatedDataset, Exif, ImageRecord
 from nasface.annotations.retinaface import (
     is_retinaface,
@@ -117,8 +117,17 @@ def find_format(root: Path, name: str | None = None) -> DatasetFormat:
     for form in DATASET_FORMATS.values():
         if form.recognises(root):
             return form
+    inside = next(
+        (
+            f"; {folder} is one in the form {form.name}, name that"
+            for folder in folders_of(root)[:20]
+            for form in DATASET_FORMATS.values()
+            if form.recognises(folder)
+        ),
+        "",
+    )
     layouts = "; ".join(f"{form.name}: {form.layout}" for form in DATASET_FORMATS.values())
-    hint = hint_of_tool(root) or why_no_csv(root) or why_no_yolo(root)
+    hint = inside or hint_of_tool(root) or why_no_csv(root) or why_no_yolo(root)
     raise DataError(
         f"{root}: is in no known format{_holding(root)}{hint}; expected one of: {layouts}; "
         "name one by --data-format"

@@ -1,36 +1,55 @@
 """Forms that annotation tools keep for themselves, which are not read: what to export instead."""
 
+import os
 from pathlib import Path
 
 from nasface.annotations.layout import files_of, folders_of
 
-#: words at the beginning of a file, all of which tell a form -> the form, and a way out
+#: words at the beginning or end of a file, all of which tell a form -> the form, and a way out
 _FORMS = (
     (('"shapes"', '"imagePath"'), "the form of labelme; labelme2coco makes COCO of it"),
     (('"shape_attributes"',), "a project of VGG's Image Annotator; export its annotations as CSV"),
+    (('"pid"', '"fid_list"'), "a project of VGG's Image Annotator 3; write COCO or CSV of it"),
+    (("CSV_HEADER", "metadata_id"), "a table of VGG's Image Annotator 3; write COCO or CSV of it"),
     (('"rectanglelabels"',), "Label Studio's own form; export COCO or YOLO"),
     (("<annotations>", "<image "), "CVAT's own form; export COCO, YOLO or Pascal VOC"),
     (('"coordinates"', '"annotations"'), "the form of CreateML; export COCO"),
     (('"file_name"', '"objects"'), "metadata of Hugging Face's datasets; write COCO or YOLO of it"),
+    (
+        ('"categories"', '"items"', '"label"'),
+        "Datumaro's own form; export COCO, YOLO or Pascal VOC",
+    ),
+    (('"classes"', '"projectType"'), "a project of Supervisely; export COCO or Pascal VOC"),
+    (('"classTitle"',), "Supervisely's own form; export COCO or Pascal VOC"),
+    (('"data_row"',), "Labelbox's own form; write COCO or CSV of it"),
+    (('"_cls"', '"filepath"'), "FiftyOne's own form; export COCODetectionDataset"),
+    (('"bounding_box"', '"labels"'), "a form of FiftyOne; export COCODetectionDataset"),
+    (('"assets"', '"regions"'), "VoTT's own form; export CSV or Pascal VOC"),
+    (('"source-ref"',), "the form of SageMaker Ground Truth; write COCO or CSV of it"),
+    (("<dataset>", "<box "), "dlib's own form; write Pascal VOC or CSV of it"),
 )
-_SUFFIXES = (".json", ".xml", ".jsonl", ".csv")
-_START = 1 << 16
+_SUFFIXES = (".json", ".xml", ".jsonl", ".ndjson", ".manifest", ".csv", ".tsv")
+_SHOWN = 1 << 16
 
 
 def hint_of_tool(place: Path) -> str:
-    """Return what a file, or the first of its kind in a folder or a folder there, looks like; empty
-    for an unknown form."""
+    """Return what a file looks like, or one of the first of a folder or of those in it; empty for
+    an unknown form."""
     folders = [place, *folders_of(place)] if place.is_dir() else []
     files = (
-        file for suffix in _SUFFIXES for folder in folders for file in files_of(folder, suffix)[:1]
+        file for suffix in _SUFFIXES for folder in folders for file in files_of(folder, suffix)[:3]
     )
     for file in files if place.is_dir() else [place]:
         try:
             with file.open("rb") as opened:
-                start = opened.read(_START).decode("utf-8", "replace").replace('""', '"')
+                shown = opened.read(_SHOWN)
+                # Pictures that a tool keeps inside may come before all that tells it.
+                opened.seek(max(_SHOWN, os.fstat(opened.fileno()).st_size - _SHOWN))
+                shown += opened.read(_SHOWN)
         except OSError:
             continue
-        for words, text in _FORMS:
-            if all(word in start for word in words):
-                return f"; {file.name} is {text}"
+        text = shown.decode("utf-8", "replace").replace('""', '"')
+        for words, form in _FORMS:
+            if all(word in text for word in words):
+                return f"; {file.name} is {form}"
     return ""

@@ -1,6 +1,6 @@
 """Data sets in the text form of YOLO: ``data.yaml`` (Ultralytics, Roboflow), ``classes.txt`` (Label
 Studio, LabelImg) or ``obj.data`` (Darknet, CVAT), with ``images/`` and ``labels/``; without any of
-these files, all labels are faces of class 0.
+these files, all labels are faces of class 0, in ``labels/`` or beside the images.
 
 Labels are in shares of the image as it is shown (turned by its EXIF orientation).
 """
@@ -16,8 +16,16 @@ import numpy as np
 
 from nasface.annotations.classes import FACE, faces_among, split_names
 from nasface.annotations.image_size import image_size, size_for_shares
-from nasface.annotations.layout import SPLITS, only_file, place_below, write_below
+from nasface.annotations.layout import (
+    SPLITS,
+    files_of,
+    only_file,
+    place_below,
+    split_folder,
+    write_below,
+)
 from nasface.annotations.names import (
+    IMAGE_SUFFIXES,
     LEAVE_OUT,
     check_image_name,
     excerpt,
@@ -80,8 +88,9 @@ def read_yolo(
 ) -> list[ImageRecord]:
     """Read a split of the ``data.yaml`` (or the like) that ``root`` is or holds.
 
-    An image without a label file has no face. Images are read as they are shown; without
-    ``need_images``, boxes of one that cannot be read are as of :func:`size_for_shares`.
+    An image without a label file has no face; not all may be without one. Images are read as they
+    are shown; without ``need_images``, boxes of one that cannot be read are as of
+    :func:`size_for_shares`.
 
     Raises:
         DataError: naming file and line.
@@ -111,6 +120,12 @@ def read_yolo(
         raise DataError(f"{file}: split {split!r} holds no image")
     has_points = "kpt_shape" in values
     files = find_labels(images.values())
+    if not files:
+        expected = next(label_files(next(iter(images.values()))))
+        raise DataError(
+            f"{file}: no image of split {split!r} has a file of labels; expected {expected} and "
+            "the like, which may be empty"
+        )
     labels = {
         name: read_labels(files[path], has_points) if path in files else []
         for name, path in images.items()
@@ -169,8 +184,10 @@ def _settings(root: Path) -> _Settings:
     if file is None:
         images = _folders_of_images(root)
         if not images or not any(map(is_label_file, files_below(root))):
+            images = _folders_with_labels(root)
+        if not images:
             raise DataError(f"{root}: has no {', '.join(_FILES[:2])} or the like")
-        return _Settings(root, root, {"names": [FACE], **images})
+        return _Settings(root, root, {"names": _names_beside(root, images) or [FACE], **images})
     base = file.parent
     if file.suffix.lower() in (".yaml", ".yml"):
         values = parse_yaml(read_text(file, DataError, "settings"), str(file), DataError)
@@ -214,6 +231,39 @@ def _folders_of_images(root: Path) -> dict[str, str]:
     whole = place_below(root, "images")
     found = found or ({_WHOLE: whole} if whole is not None and whole.is_dir() else {})
     return {split: folder.relative_to(root).as_posix() for split, folder in found.items()}
+
+
+def _folders_with_labels(root: Path) -> dict[str, str]:
+    """The same where labels lie beside their images, in the folder or in those of splits."""
+    folders = {split: split_folder(root, split) for split in SPLITS}
+    found = {split: each.name for split, each in folders.items() if each and _is_labelled(each)}
+    return found or ({_WHOLE: "."} if _is_labelled(root) else {})
+
+
+def _is_labelled(folder: Path) -> bool:
+    """Whether a folder holds images, the first labels beside one of which are boxes; where there
+    are annotations of another form beside them, these count."""
+    if any(files_of(folder, suffix) for suffix in (".xml", ".csv", ".json")):
+        return False
+    both_cases = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
+    for path in files_of(folder, ".txt"):
+        if any(path.with_suffix(suffix).is_file() for suffix in both_cases):
+            try:
+                labels = read_labels(path, has_points=False)
+            except DataError:
+                return False
+            if labels:
+                return True
+    return False
+
+
+def _names_beside(root: Path, images: Mapping[str, str]) -> list[str]:
+    """The names of the classes that Roboflow writes into each folder for Darknet."""
+    for folder in images.values():
+        path = root / folder / "_darknet.labels"
+        if path.is_file():
+            return _lines(path)
+    return []
 
 
 def _splits(values: Mapping[Any, Any]) -> tuple[str, ...]:

@@ -154,9 +154,10 @@ def _label(line: str, place: str, has_points: bool) -> Label:
     is_box = count in (_BOX, _FIVE_MARKED_POINTS) or (has_points and count >= _BOX)
     is_polygon = count >= 6 and count % 2 == 0
     if not (is_box or is_polygon) or not np.abs(values).max() <= _FAR:
+        scored = "; five numbers are a box with its score, as detections have" if count == 5 else ""
         raise DataError(
             f"{place}: {excerpt(line.strip())} is no label, expected a class and x y width height, "
-            "or points, in shares of the image"
+            f"or points, in shares of the image{scored}"
         )
     return Label(place, number, values)
 

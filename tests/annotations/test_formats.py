@@ -581,3 +581,39 @@ def test_folders_that_only_case_tells_apart(tmp_path: Path) -> None:
     (tmp_path / "images").rename(tmp_path / "IMAGES")
     with pytest.raises(DataError, match="is in no known format"):
         read_dataset(tmp_path)
+
+
+def test_images_none_of_which_has_labels(tmp_path: Path) -> None:
+    """As where the labels lie elsewhere: all faces were lost without a word."""
+    write_yolo(tmp_path)
+    (tmp_path / "labels").rename(tmp_path / "annotations")
+    with pytest.raises(
+        DataError, match=r"no image of split 'train' has a file of labels; .*a\.txt"
+    ):
+        read_dataset(tmp_path)
+
+
+def test_labels_with_scores_are_named_as_such(tmp_path: Path) -> None:
+    write_yolo(tmp_path)
+    (tmp_path / "labels" / "train" / "a.txt").write_text("0 .5 .5 .1 .1 .9\n")
+    with pytest.raises(DataError, match=r"is no label, .*; five numbers are a box with its score"):
+        read_dataset(tmp_path)
+
+
+def test_text_beside_images_is_no_label(tmp_path: Path) -> None:
+    """Neither notes, nor detections as WIDER FACE has them, nor labels beside other annotations."""
+    write_image(tmp_path / "a.jpg", np.zeros((24, 32, 3), np.uint8))
+    for text in ("", "a note\n", "a\n1\n1 2 3 4 0.9\n", "0 .5 .5 .1 .1 .9\n"):
+        (tmp_path / "a.txt").write_text(text)
+        with pytest.raises(DataError, match="is in no known format"):
+            read_dataset(tmp_path)
+    (tmp_path / "a.txt").write_text("0 .5 .5 .1 .1\n")
+    assert read_dataset(tmp_path).format == "yolo"
+    (tmp_path / "faces.csv").write_text("filename,xmin,ymin,xmax,ymax\na.jpg,1,2,3,4\n")
+    assert read_dataset(tmp_path).format == "csv"
+
+
+def test_a_folder_above_that_of_the_data_names_it(tmp_path: Path) -> None:
+    write_yolo(tmp_path / "archive")
+    with pytest.raises(DataError, match=r"; .*archive is one in the form yolo, name that; expect"):
+        read_dataset(tmp_path)

@@ -9,6 +9,7 @@ from nasface.errors import DataError
 RECTANGLE = {"shape_attributes": {"name": "rect", "x": 1, "y": 2, "width": 3, "height": 4}}
 VALUE = {"x": 1, "y": 2, "width": 3, "height": 4, "rectanglelabels": ["face"]}
 CREATEML = [{"image": "a.jpg", "annotations": [{"label": "face", "coordinates": {"x": 1}}]}]
+DATUMARO = json.dumps({"categories": {"label": {"labels": []}}, "items": []})
 CELL = json.dumps([VALUE]).replace('"', '""')
 
 
@@ -21,6 +22,23 @@ CELL = json.dumps([VALUE]).replace('"', '""')
         ("project.csv", f'id,image,label\n1,a.jpg,"{CELL}"\n', "Label Studio"),
         ("annotations.xml", "<annotations><image id='0'></image></annotations>", "CVAT"),
         ("train/_annotations.createml.json", json.dumps(CREATEML), "CreateML"),
+        ("project.tsv", f'id\timage\tlabel\n1\ta.jpg\t"{CELL}"\n', "Label Studio"),
+        (
+            "b.json",
+            '{"imageData": "' + "A" * 200_000 + '", "shapes": [], "imagePath": ""}',
+            "labelme",
+        ),
+        ("train.json", DATUMARO, "Datumaro"),
+        ("meta.json", '{"classes": [{"title": "face"}], "projectType": "images"}', "Supervisely"),
+        ("ann/a.jpg.json", '{"objects": [{"classTitle": "face"}]}', "Supervisely"),
+        ("samples.json", '{"samples": [{"filepath": "a.jpg", "x": {"_cls": "D"}}]}', "FiftyOne"),
+        ("labels.json", '{"labels": {"a": [{"label": 0, "bounding_box": []}]}}', "FiftyOne"),
+        ("x-export.json", '{"assets": {"1": {"asset": {}, "regions": []}}}', "VoTT"),
+        ("export.ndjson", '{"data_row": {"external_id": "a.jpg"}}\n', "Labelbox"),
+        ("output.manifest", '{"source-ref": "s3://b/a.jpg"}\n', "SageMaker"),
+        ("faces.xml", "<dataset><images><image file='a'><box top='1'/>", "dlib"),
+        ("p.json", '{"project": {"pid": "1"}, "view": {"1": {"fid_list": []}}}', "VGG's .* 3"),
+        ("v.csv", '# CSV_HEADER = metadata_id,file_list\n"1","[""a.jpg""]"\n', "VGG's .* 3"),
         ("metadata.jsonl", '{"file_name": "a.jpg", "objects": {"bbox": []}}\n', "Hugging Face"),
     ],
 )

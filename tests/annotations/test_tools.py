@@ -201,6 +201,19 @@ def label_img_folders_yolo(root: Path) -> None:
     write(root / "labels" / "classes.txt", "face\n")
 
 
+def makesense_yolo(root: Path) -> None:
+    """Images and labels in one folder, and no file of classes."""
+    images(root)
+    labels(root)
+
+
+def roboflow_darknet(root: Path) -> None:
+    """The same in the folder of a part, whose classes stand in a file of their own."""
+    images(root / "train")
+    labels(root / "train")
+    write(root / "train" / "_darknet.labels", "face\nother\n")
+
+
 def add_points(folder: Path, points: str) -> None:
     for path in folder.glob("*.txt"):
         rows = path.read_text().splitlines()
@@ -308,6 +321,16 @@ def makesense_csv(root: Path) -> None:
     table(root / "labels_my-project.csv", header.replace(",", ";"), row)
 
 
+def makesense_csv_without_header(root: Path) -> None:
+    images(root)
+    rows = [
+        f"face,{x:g},{y:g},{w:g},{h:g},{name},48,32"
+        for name, boxes in FACES.items()
+        for x, y, w, h in boxes
+    ]
+    write(root / "labels_my-project_2026-01-01-10-00-00.csv", "\n".join(rows))
+
+
 def open_images_csv(root: Path) -> None:
     """Shares of the image, names without a suffix, crowds."""
     images(root / "data")
@@ -378,18 +401,18 @@ WRITERS: dict[str, tuple[Writer, ...]] = {
     "yolo": (
         *(ultralytics_yolo, roboflow_yolo, colab_yolo, label_studio_yolo, cvat_yolo),
         *(no_settings_yolo, own_name_yolo, label_img_yolo, label_img_folders_yolo),
-        *(yolov5_face, yolov7_face),
+        *(yolov5_face, yolov7_face, makesense_yolo, roboflow_darknet),
     ),
     "voc": (label_img_voc, cvat_voc, roboflow_voc, supervision_voc, devkit_voc, trainval_voc),
     "csv": (
         *(roboflow_csv, kaggle_csv, one_column_csv, makesense_csv),
-        *(open_images_csv, via_csv),
+        *(open_images_csv, via_csv, makesense_csv_without_header),
     ),
     "retinaface": (official_retinaface, no_points_retinaface, one_file_retinaface, scrfd),
 }
 CASES = [(form, writer) for form, writers in WRITERS.items() for writer in writers]
 #: those that write nothing of an image without a face
-SPARSE = (kaggle_csv, makesense_csv, open_images_csv)
+SPARSE = (kaggle_csv, makesense_csv, makesense_csv_without_header, open_images_csv)
 
 
 @pytest.mark.parametrize(("form", "writer"), CASES, ids=lambda each: getattr(each, "__name__", ""))
@@ -506,9 +529,13 @@ def test_a_table_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         for place in (tmp_path, tmp_path / "faces.csv"):
             with pytest.raises(DataError, match=rf"no known format.*; .*faces\.csv: {why}"):
                 read_dataset(place)
+    (tmp_path / "train").mkdir()
+    (tmp_path / "faces.csv").rename(tmp_path / "train" / "_annotations.csv")
+    with pytest.raises(DataError, match=rf"no known format.*annotations\.csv: {why}"):
+        read_dataset(tmp_path)
     write(tmp_path / "faces.csv", "# one\nfile,xmin,ymin,xmax,ymax\na.jpg,1,2,x,4\n")
     with pytest.raises(DataError, match=r"faces\.csv:3: has no box"):
-        read_dataset(tmp_path)
+        read_dataset(tmp_path / "faces.csv")
 
 
 @pytest.mark.parametrize(
