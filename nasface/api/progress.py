@@ -120,11 +120,13 @@ class NotebookProgress:
 
     def _show(self, figures: str) -> None:
         self.shown_at = time.monotonic()
-        rate = (self.shown_at - self.started) / max(1, self.done - self.first)
+        done = self.done - self.first
         filled = 30 * self.done // max(1, self.total)
         bar = "█" * filled + "░" * (30 - filled)
-        left = f"{duration(rate * (self.total - self.done))} left"
-        line = f"{self.title} {bar} {self.done}/{self.total}  {left}  {figures}".rstrip()
+        line = f"{self.title} {bar} {self.done}/{self.total}"
+        if done:  # before the first step, nobody knows how long they take
+            seconds = (self.shown_at - self.started) / done * (self.total - self.done)
+            line = f"{line}  {duration(seconds)} left  {figures}".rstrip()
         if self.handle is None:
             self.handle = self.display({"text/plain": line}, raw=True, display_id=True)
         else:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
-from nasface.api.arguments import refuse
+from nasface.api.arguments import annotated_images, refuse
 from nasface.api.detector import FaceDetector
 from nasface.api.evaluation import evaluate
 from nasface.api.loading import as_detector, load_detector
@@ -124,8 +124,9 @@ class Quantized:
 def quantize(
     detector: FaceDetector | str | Path,
     path: str | Path,
-    data: str | Path = "",
+    data: Sequence[ImageRecord] | str | Path = "",
     *,
+    val: Sequence[ImageRecord] | str | Path | None = None,
     images: Sequence[str | Path] = (),
     config: QuantizeConfig | None = None,
     overwrite: bool = False,
@@ -137,9 +138,10 @@ def quantize(
     ``detector`` is one, the file of one, or the name of a released one. The suffix of ``path`` says
     what runs it: ``.onnx`` ONNX Runtime; ``.xml`` OpenVINO, with the weights in a ``.bin`` file
     beside it. Weights are int8, one scale per output channel, activations have 8 bits; see
-    :mod:`nasface.deploy.quantization`. Training images of the data set ``data``, or else ``images``
-    (files, folders or patterns), say in which ranges activations lie. On the data set's validation
-    images, if it has any, AP is measured before and after. ``options`` are settings of
+    :mod:`nasface.deploy.quantization`. The annotated images ``data``, where it is a folder its
+    training images, or else ``images`` (files, folders or patterns) say in which ranges activations
+    lie. On the annotated images ``val``, by default the validation images of the folder ``data``,
+    AP is measured before and after; without either it is not. ``options`` are settings of
     :class:`QuantizeConfig`, such as ``calibration="entropy"``, and override those of ``config``.
 
     Raises:
@@ -153,10 +155,11 @@ def quantize(
     refuse(options, ("weights", "data", "images"))
     detector = as_detector(detector)
     settings = with_settings(config or QuantizeConfig(), options, "quantize")
+    given = None if isinstance(data, str | Path) else annotated_images(data, "data")
     settings = replace(
         settings,
         weights=str(detector.source or ""),
-        data=str(data),
+        data=str(data) if given is None else "",
         images=tuple(map(str, images)),
     )
     path = Path(path)
@@ -168,8 +171,8 @@ def quantize(
     with ExitStack() as stack:
         shown = stack.enter_context(shown_progress(progress))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        samples = _samples(settings, shown)
-        validation = _validation(settings)
+        samples = _samples(settings, given, shown)
+        validation = _validation(settings) if val is None else annotated_images(val, "val")
         exported = ExportConfig(outputs=outputs, suppression=settings.suppression)
         whole = folder / f"float32{path.suffix}"
         form.save(loaded, whole, exported)
@@ -202,10 +205,14 @@ def _form(path: Path, settings: QuantizeConfig, overwrite: bool) -> QuantizedFor
     return form
 
 
-def _samples(settings: QuantizeConfig, progress: Progress) -> list[Callable[[], Tensor]]:
-    """What reads each calibration image."""
-    records: Sequence[ImageRecord]
-    if settings.images:
+def _samples(
+    settings: QuantizeConfig, records: Sequence[ImageRecord] | None, progress: Progress
+) -> list[Callable[[], Tensor]]:
+    """What reads each calibration image: of ``records``, if they are given."""
+    if records is not None:
+        if settings.images:
+            raise ConfigError("data, images: expected one of them, to calibrate with")
+    elif settings.images:
         none = np.empty((0, 4), np.float32)
         files = list_inputs(settings.images, lambda path: False).images
         records = [ImageRecord(str(path), path, none, {}, "apply") for path in files]
@@ -218,7 +225,7 @@ def _samples(settings: QuantizeConfig, progress: Progress) -> list[Callable[[], 
     else:
         raise ConfigError("data, images: expected one of them, to calibrate with")
     if not records:
-        raise DataError(f"{settings.data or ' '.join(settings.images)}: has no image")
+        raise DataError(f"{settings.data or ' '.join(settings.images) or 'data'}: has no image")
     count = min(settings.samples, len(records))
     chosen = [records[at * len(records) // count] for at in range(count)]
     check = check_images(chosen, settings.bad_images, "calibration", progress, has_boxes=False)
@@ -249,7 +256,10 @@ def _validation(settings: QuantizeConfig) -> AnnotatedDataset | None:
 
 
 def _evaluate(
-    file: Path, validation: AnnotatedDataset | None, settings: QuantizeConfig, progress: Progress
+    file: Path,
+    validation: Sequence[ImageRecord] | None,
+    settings: QuantizeConfig,
+    progress: Progress,
 ) -> Evaluation | None:
     if validation is None:
         return None

@@ -103,7 +103,7 @@ class CellGene:
         lines += [f"width {width_name(self.width)}"] if self.width != 1 else []
         return "\n".join(lines)
 
-    def to_networkx(self) -> "nx.MultiDiGraph":
+    def to_networkx(self) -> "nx.MultiDiGraph[str]":
         """Return the cell as a networkx graph; :mod:`nasface.arch.networkx_graph` describes it."""
         from nasface.arch.networkx_graph import graph_of_cell
 
@@ -229,7 +229,7 @@ class Genotype:
         except MissingPackageError:
             return None
 
-    def to_networkx(self) -> "nx.MultiDiGraph":
+    def to_networkx(self) -> "nx.MultiDiGraph[str]":
         """Return the cells beside each other as one graph of networkx, vertices named
         ``CELL.NODE``.
 

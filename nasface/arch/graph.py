@@ -141,7 +141,7 @@ class CellGraph:
         """The levels at which the cell has an output, finest first."""
         return tuple(sorted({node.level for node in self.nodes}))
 
-    def to_networkx(self, active_edges: frozenset[int] | None = None) -> "nx.MultiDiGraph":
+    def to_networkx(self, active_edges: frozenset[int] | None = None) -> "nx.MultiDiGraph[str]":
         """Return the inputs and nodes as a graph of networkx, with ``active_edges`` or all edges.
 
         :mod:`nasface.arch.networkx_graph` describes its attributes.

@@ -95,6 +95,7 @@ def test_notebook_line_is_brought_up_to_date(
     monkeypatch.setattr(module, "need", lambda *_: SimpleNamespace(display=display))
     with NotebookProgress(interval=0.0) as shown:
         shown.start("train", 4, 1)
+        assert display.lines[0].endswith(" 1/4")  # and no time left, which is not known yet
         shown.advance({"loss": 0.5})
         shown.advance({"loss": 0.25})
         shown.note("AP 0.5")

@@ -79,6 +79,18 @@ def test_figures_say_what_it_costs(result: Quantized) -> None:
     assert figures["slower_with_threads"] == [1]
 
 
+def test_annotated_images_stand_for_their_folder(
+    place: Path, result: Quantized, tmp_path: Path
+) -> None:
+    detector = nasface.load_detector(place / "w.safetensors", "cpu")
+    train, val = (list(nasface.read_dataset(place / "data", part)) for part in ("train", "val"))
+    found = nasface.quantize(detector, tmp_path / "int8.onnx", train, val=val, progress=False)
+    assert found.path.read_bytes() == result.path.read_bytes()
+    assert found.average_precisions == result.average_precisions
+    with pytest.raises(ConfigError, match="data, images: expected one of them"):
+        nasface.quantize(detector, tmp_path / "no.onnx", train, images=["a.jpg"], progress=False)
+
+
 @pytest.mark.parametrize("size", [(64, 64), (97, 131)])
 def test_scores_are_near_the_detectors(
     place: Path, result: Quantized, size: tuple[int, int]
