@@ -25,7 +25,7 @@ MOST_PIXELS = 100_000_000
 
 _CONTAINERS = (
     ("JPEG", jpeg.JPEG_START + b"\xff", jpeg.whole_jpeg),
-    ("PNG", png._START, png.whole_png),
+    ("PNG", png.PNG_START, png.whole_png),
 )
 _SEVERAL = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
 _TIFF_SAMPLES = MappingProxyType({1: "unsigned integers", 2: "signed integers", 3: "floats"})

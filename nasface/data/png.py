@@ -2,7 +2,7 @@
 
 import zlib
 
-_START = b"\x89PNG\r\n\x1a\n"
+PNG_START = b"\x89PNG\r\n\x1a\n"
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 _OF_ANIMATIONS = (b"acTL", b"fcTL", b"fdAT")
 _STEP = 2**20
@@ -16,7 +16,7 @@ def whole_png(data: bytes) -> bytes | None:
     Of an animation the chunks that say so are left out: the picture is the one that readers without
     animations show, which need not be the first frame. ``data`` starts with ``START``.
     """
-    at, coded, kept = len(_START), [], [_START]
+    at, coded, kept = len(PNG_START), [], [PNG_START]
     while at + 12 <= len(data):  # length, kind, content, checksum
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         if at + 12 + size > len(data):

@@ -156,22 +156,8 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
     model = build_searchable(config.detector, space, inputs.prefix_genotype)
     start_backbone(model, config.backbone_weights, config.freeze_stages, config.freeze_norms)
     prepare(model, context.device).train()
-    shard = context.world.shard(config.accumulate)
     weight_loader, arch_loader = (
-        StepLoader(
-            FaceDataset(
-                images,
-                config.augment,
-                config.seed,
-                half,
-                epochs=config.epochs,
-                cache_mb=config.image_cache_mb,
-                decoded=config.decoded,
-            ),
-            batch,
-            config.workers,
-            shard,
-        )
+        _make_loader(config, images, half, context)
         for half, images in enumerate((weight_images, arch_images))
     )
     epoch_steps = len(arch_images) // batch
@@ -227,6 +213,24 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         ),
         kept=inputs.kept,
     )
+
+
+def _make_loader(
+    config: SearchConfig, images: Sequence[ImageRecord], half: int, context: RunContext
+) -> StepLoader:
+    """What gives the batches of one half of the images: 0 for weight steps, 1 for architecture
+    steps."""
+    data = FaceDataset(
+        images,
+        config.augment,
+        config.seed,
+        half,
+        epochs=config.epochs,
+        cache_mb=config.image_cache_mb,
+        decoded=config.decoded,
+    )
+    batch = config.batch_size * config.accumulate
+    return StepLoader(data, batch, config.workers, context.world.shard(config.accumulate))
 
 
 def _cost_penalty(config: SearchConfig, inputs: SearchInputs) -> CostPenalty | None:

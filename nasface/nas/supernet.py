@@ -27,6 +27,7 @@ from nasface.nas.policy import (
 )
 from nasface.nas.rules import SearchedCombine, width_of
 from nasface.nas.widths import SearchedWidth
+from nasface.nn.blocks import conv_1x1
 from nasface.nn.cell import build_entries, inner_channels
 from nasface.nn.combine import add_up, build_combine
 from nasface.nn.keys import module_key, name_of
@@ -140,7 +141,7 @@ class SearchCell(nn.Module):
                 combine = SearchedCombine(node.combine, channels, len(edges))
             self.combine[module_key(node.name)] = combine
             if graph.output.projection != "none":
-                self.projections[module_key(node.name)] = _conv_1x1(channels, outer)
+                self.projections[module_key(node.name)] = conv_1x1(channels, outer)
         self.finish = nn.ModuleDict()
         if graph.output.projection == "conv_norm_relu":
             for level in graph.output_levels:
@@ -329,10 +330,6 @@ class _UnitGates(torch.autograd.Function):
         # The factor of one counts only where this pass is differentiated in turn.
         passed = first * gradient if torch.is_grad_enabled() else gradient
         return (None, *gates, passed, *(None for _ in values[1:]))
-
-
-def _conv_1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
 
 def _size(x_BCHW: Tensor) -> tuple[int, int]:

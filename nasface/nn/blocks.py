@@ -12,6 +12,11 @@ from torch import Tensor, nn
 from nasface.arch.graph import Transform
 
 
+def conv_1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """A 1x1 convolution without bias."""
+    return nn.Conv2d(in_channels, out_channels, 1, bias=False)
+
+
 def conv_norm_relu(
     in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:

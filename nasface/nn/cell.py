@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nasface.arch.genotype import CellGene, Genotype
 from nasface.arch.graph import Input, width_name
 from nasface.errors import ConfigError, SpecError
-from nasface.nn.blocks import DropPath, resample
+from nasface.nn.blocks import DropPath, conv_1x1, resample
 from nasface.nn.combine import build_combine
 from nasface.nn.keys import module_key, name_of
 from nasface.nn.operations import build_operation
@@ -61,7 +61,7 @@ class FixedCell(nn.Module):
         self.projections = nn.ModuleDict()
         if gene.projection != "none":
             for output in gene.outputs:
-                projection: list[nn.Module] = [_conv_1x1(channels * len(output.sources), outer)]
+                projection: list[nn.Module] = [conv_1x1(channels * len(output.sources), outer)]
                 if gene.projection == "conv_norm_relu":
                     projection += [nn.BatchNorm2d(outer), nn.ReLU()]
                 self.projections[str(output.level)] = nn.Sequential(*projection)
@@ -181,8 +181,4 @@ def build_entries(
 
 def build_entry(outer: int, inner: int) -> nn.Sequential:
     """Build ReLU, 1x1 convolution and normalisation: (B, outer, H, W) -> (B, inner, H, W)."""
-    return nn.Sequential(nn.ReLU(), _conv_1x1(outer, inner), nn.BatchNorm2d(inner))
-
-
-def _conv_1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, 1, bias=False)
+    return nn.Sequential(nn.ReLU(), conv_1x1(outer, inner), nn.BatchNorm2d(inner))

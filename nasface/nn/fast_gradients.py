@@ -64,7 +64,16 @@ def _is_strided_pointwise(conv: nn.Conv2d) -> bool:
     return conv.kernel_size == (1, 1) and conv.padding == (0, 0) and max(conv.stride) > 1
 
 
-class SubsampledConv2d(nn.Conv2d):
+class _OtherForm(nn.Conv2d):
+    """Another form of a convolution, with its weight."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        nn.Module.__init__(self)
+        # Its state is taken over: initialising another one takes longer than all else here.
+        vars(self).update(vars(conv))
+
+
+class SubsampledConv2d(_OtherForm):
     """A strided 1x1 convolution (B, C, H, W) -> (B, D, ceil(H / stride), ceil(W / stride)) that
     takes the positions first, with the weight of another.
 
@@ -72,10 +81,6 @@ class SubsampledConv2d(nn.Conv2d):
     of the strided one may damage memory (https://github.com/uxlfoundation/oneDNN/issues/6035), as
     it could in backbones and operations that are not ours.
     """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        nn.Module.__init__(self)
-        vars(self).update(vars(conv))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Apply the module."""
@@ -86,17 +91,12 @@ class SubsampledConv2d(nn.Conv2d):
         return F.conv2d(taken, self.weight, self.bias, groups=self.groups)
 
 
-class FastGradientConv2d(nn.Conv2d):
+class FastGradientConv2d(_OtherForm):
     """A convolution (B, C, H, W) -> (B, D, H', W') with the weight of another, which has no bias
     and an odd kernel, and is padded so that stride 1 keeps the size.
 
     Values and gradients are those of :class:`torch.nn.Conv2d`.
     """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        nn.Module.__init__(self)
-        # Its state is taken over: initialising another one takes longer than all else here.
-        vars(self).update(vars(conv))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Apply the module."""

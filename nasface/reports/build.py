@@ -18,6 +18,7 @@ from nasface.plots.arch_history import plot_choice_history
 from nasface.plots.curves import plot_metric
 from nasface.plots.evaluation import plot_curves
 from nasface.plots.figure import Plot
+from nasface.progress import duration
 from nasface.reports.found import found_pictures, found_result, found_tables
 from nasface.reports.html import Report, ReportPicture, ReportTable, RunSection
 from nasface.reports.reader import RunRecord, read_run
@@ -26,6 +27,7 @@ from nasface.reports.themed import photograph_uri, picture_uri, themed_svg
 
 COST_SIZE = (480, 640)
 """Height and width of the image at which a detector's multiply-adds are counted."""
+_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def make_report(folders: Sequence[Path], title: str = "", samples: int = 6) -> Report:
@@ -64,8 +66,8 @@ def _overview(run: RunRecord) -> list[str]:
         run.name,
         run.kind,
         _result(run),
-        "" if seconds is None else _duration(seconds),
-        "" if memory is None else f"{memory:.0f}\N{NO-BREAK SPACE}MB",
+        "" if seconds is None else duration(seconds).replace(" ", _SPACE),
+        "" if memory is None else f"{memory:.0f}{_SPACE}MB",
         hardware,
     ]
 
@@ -282,8 +284,3 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.3f}"
-
-
-def _duration(seconds: float) -> str:
-    space = "\N{NO-BREAK SPACE}"
-    return f"{seconds:.0f}{space}s" if seconds < 5400 else f"{seconds / 3600:.1f}{space}h"

@@ -30,6 +30,12 @@ def planned_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -
     return texts
 
 
+def means_by_seed(runs: pd.DataFrame, label: str, figure: str) -> pd.Series:
+    """Return a figure of the row ``label`` by seed, the mean over the trainings of each."""
+    own = runs[runs["label"] == label]
+    return own.groupby("seed")[figure].mean().astype(float)
+
+
 @dataclass(frozen=True)
 class ContrastPower:
     """What a planned contrast can find: a difference of ``effect`` standard deviations of its
@@ -64,7 +70,7 @@ def contrasts(plan: StudySpec, runs: pd.DataFrame, out: Path | None = None) -> p
     every = runs_of(plan) if plan.contrasts else []
     found = []
     for first, second in plan.contrasts:
-        ours, theirs = (_means(runs, label, plan.metric) for label in (first, second))
+        ours, theirs = (means_by_seed(runs, label, plan.metric) for label in (first, second))
         seeds = [seed for seed in ours.index if seed in theirs.index]
         if not seeds:
             continue
@@ -149,10 +155,6 @@ _SPREAD = (
     "Standard deviations by a mixed model (REML), with the 95 % interval of that between cells "
     "(profile likelihood)."
 )
-
-
-def _means(runs: pd.DataFrame, label: str, figure: str) -> pd.Series:
-    return runs[runs["label"] == label].groupby("seed")[figure].mean().astype(float)
 
 
 def _markdown(table: pd.DataFrame) -> str:

@@ -122,33 +122,7 @@ class StudySpec:
                 f"{self.score_images}: expected 1 or more"
             )
         for method in self.methods:
-            if not re.fullmatch(r"[\w.+ -]+", method.name):
-                raise ConfigError(
-                    f"methods: name {method.name!r}, expected letters, digits, space and . + - _"
-                )
-            if method.candidates is not None and method.candidates < 1:
-                raise ConfigError(
-                    f"methods: {method.name}: candidates {method.candidates}, expected 1 or more"
-                )
-            if method.trainings < 1:
-                raise ConfigError(
-                    f"methods: {method.name}: trainings {method.trainings}, expected 1 or more"
-                )
-            if method.cells < 1 or (method.cells > 1 and method.strategy != "random"):
-                raise ConfigError(
-                    f"methods: {method.name}: cells {method.cells}, expected 1, or more with "
-                    "strategy random"
-                )
-            known = dict.fromkeys((*SETTINGS, *SELECTIONS, *POLICIES, "fixed"))
-            if method.strategy not in known:
-                raise ConfigError(
-                    f"methods: {method.name}: unknown strategy {method.strategy!r}; expected "
-                    f"{one_of(method.strategy, known)}"
-                )
-            if method.strategy == "fixed" and (method.nodes or method.search):
-                raise ConfigError(
-                    f"methods: {method.name}: nodes and search have no meaning for strategy fixed"
-                )
+            _check_method(method)
         searched = {m.name for m in self.methods if m.strategy not in ("fixed", "random", *TRAINED)}
         rankers = (*sorted(searched), *PREDICTORS, *SIZE_RANKERS)
         for name in self.rank:
@@ -174,6 +148,37 @@ class StudySpec:
                         f"{what}: {label!r} is no row; expected {', '.join(sorted(labels))}"
                         f"{did_you_mean(label, sorted(labels))}"
                     )
+
+
+def _check_method(method: MethodSpec) -> None:
+    """Raise ConfigError for what no method can have, whatever the plan."""
+    if not re.fullmatch(r"[\w.+ -]+", method.name):
+        raise ConfigError(
+            f"methods: name {method.name!r}, expected letters, digits, space and . + - _"
+        )
+    if method.candidates is not None and method.candidates < 1:
+        raise ConfigError(
+            f"methods: {method.name}: candidates {method.candidates}, expected 1 or more"
+        )
+    if method.trainings < 1:
+        raise ConfigError(
+            f"methods: {method.name}: trainings {method.trainings}, expected 1 or more"
+        )
+    if method.cells < 1 or (method.cells > 1 and method.strategy != "random"):
+        raise ConfigError(
+            f"methods: {method.name}: cells {method.cells}, expected 1, or more with "
+            "strategy random"
+        )
+    known = dict.fromkeys((*SETTINGS, *SELECTIONS, *POLICIES, "fixed"))
+    if method.strategy not in known:
+        raise ConfigError(
+            f"methods: {method.name}: unknown strategy {method.strategy!r}; expected "
+            f"{one_of(method.strategy, known)}"
+        )
+    if method.strategy == "fixed" and (method.nodes or method.search):
+        raise ConfigError(
+            f"methods: {method.name}: nodes and search have no meaning for strategy fixed"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from nasface.io.files import write_text
 from nasface.io.strict_json import REASONS
 from nasface.metrics.protocol import figure_label
 from nasface.studies.folder import cells_of
-from nasface.studies.planned import planned_tables
+from nasface.studies.planned import means_by_seed, planned_tables
 from nasface.studies.ranking import rank_markdown, ranks
 from nasface.studies.spec import StudySpec, runs_of
 from nasface.studies.stability import Stability, stability
@@ -38,7 +38,7 @@ def summarise(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.
     runs = pd.DataFrame(rows)
     labels = dict.fromkeys(run.label for run in runs_of(plan))
     present = [label for label in labels if label in set(runs["label"])]
-    reference = _by_seed(runs, present[0], plan.metric)
+    reference = means_by_seed(runs, present[0], plan.metric)
     found = _stability(plan, out)
     return pd.DataFrame(
         _summary_row(runs, label, plan.metric, reference if at else None, found.get(label))
@@ -54,7 +54,7 @@ def _summary_row(
     stable: Stability | None,
 ) -> dict[str, Any]:
     own = runs[runs["label"] == label]
-    values = _by_seed(runs, label, figure)
+    values = means_by_seed(runs, label, figure)
     mean = mean_of(values.tolist())
     row: dict[str, Any] = {
         "method": label,
@@ -186,12 +186,6 @@ def _stability(plan: StudySpec, out: Path) -> dict[str, Stability | None]:
         if run.path in cells:
             genotypes[run.label].append(load_genotype(cells[run.path]))
     return {label: stability(each) for label, each in genotypes.items()}
-
-
-def _by_seed(runs: pd.DataFrame, label: str, figure: str) -> pd.Series:
-    """Mean over the trainings of each seed."""
-    own = runs[runs["label"] == label]
-    return own.groupby("seed", sort=False)[figure].mean().astype(float)
 
 
 def _with_half(value: Any, half: Any, sign: str = "") -> str:
