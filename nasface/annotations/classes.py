@@ -9,6 +9,8 @@ Key = TypeVar("Key")
 
 FACE = "face"
 
+_SPLITS = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
+
 
 def faces_among(names: Mapping[Key, str], wanted: Sequence[str], source: str) -> set[Key]:
     """Return the keys of the classes called as ``wanted``; without any, the only one, or ``face``.
@@ -33,8 +35,8 @@ def faces_among(names: Mapping[Key, str], wanted: Sequence[str], source: str) ->
 
 def split_names(split: str) -> tuple[str, ...]:
     """Return the names that data sets give a split: ``val`` may be ``valid`` or ``validation``."""
-    others = ("val", "valid", "validation")
-    return (split, *(each for each in others if each != split)) if split in others else (split,)
+    others = next((names for names in _SPLITS if split in names), ())
+    return (split, *(each for each in others if each != split))
 
 
 def _listed(names: Mapping[Key, str]) -> str:

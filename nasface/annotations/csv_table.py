@@ -225,7 +225,12 @@ class _Table:
         names = plain_names(written, self.path.parent, str(self.path))
         for line, row in self.rows:
             place = f"{self.path}:{line}"
-            if words and row.get(columns.split or "", "").lower() not in words:
+            part = row.get(columns.split or "", "").lower()
+            if words and not part:
+                raise DataError(
+                    f"{place}: tells no split, expected one of {', '.join(self.splits)}"
+                )
+            if words and part not in words:
                 continue
             name = names[row.get(columns.image, "")]
             check_image_name(name if has_image_suffix(name) else f"{name}.jpg", place)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from nasface.annotations.classes import split_names
 from nasface.annotations.names import (
     check_all_there,
+    check_distinct,
     excerpt,
     has_image_suffix,
     locate_images,
@@ -110,7 +111,7 @@ def find_images(
     ``any_suffix``: as of :func:`locate_images`, also for names that have one.
 
     Raises:
-        DataError: naming images that are missing.
+        DataError: naming images that are missing, or two names of one image.
     """
     words = [
         word for name in split_names(split_of(file) or split) for word in (name, f"{name}2017")
@@ -142,6 +143,7 @@ def find_images(
         )
     if names and not there and need_images:
         raise DataError(f"{file}: image {excerpt(names[0])} is not below {tops[-1]} or its images/")
+    check_distinct(there, str(file))
     if need_images:
         missing = [best / name for name in names if name not in there]
         check_all_there(missing, len(names), str(file))

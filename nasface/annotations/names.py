@@ -6,7 +6,7 @@ folders; here they are brought back to the names of images.
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeVar
 from urllib.parse import unquote
@@ -86,6 +86,22 @@ def check_all_there(missing: Sequence[Path], total: int, source: str) -> None:
         )
 
 
+def check_distinct(paths: Mapping[str, Path], source: str) -> None:
+    """Refuse that two of the names that ``source`` gives to images are of one file.
+
+    Raises:
+        DataError: naming both.
+    """
+    names: dict[Path, str] = {}
+    for name, path in paths.items():
+        other = names.setdefault(path, name)
+        if other != name:
+            raise DataError(
+                f"{source}: {excerpt(other)} and {excerpt(name)} are the same image, {path.name}; "
+                "expected one name for it"
+            )
+
+
 class ImageNames:
     """The images of a data set, to be found by the names of a format that has no suffixes.
 
@@ -102,6 +118,10 @@ class ImageNames:
         self._whole = {_composed(name): name for name in self._names}
         stems = ((_composed(without_suffix(name)), name) for name in sorted(self._names))
         self._by_stem = _distinct(stems)
+        self._folded: dict[str, list[str]] = {}
+        for name in sorted(self._names):
+            for each in dict.fromkeys((name, without_suffix(name))):
+                self._folded.setdefault(folded_name(each), []).append(name)
         self._joined: dict[str, list[str]] = {}
         for stem, name in self._by_stem.items() if joined else ():
             self._joined.setdefault(stem.replace("/", "_"), []).append(name)
@@ -118,25 +138,31 @@ class ImageNames:
         """Return the image that a file means by ``written``; None if there is no such image.
 
         The image's own name comes first, without or with its suffix; then folders in front of
-        ``written`` are left out, one after the other.
+        ``written`` are left out, one after the other. If none is found so, letters may differ in
+        their case.
 
         Raises:
             DataError: naming two images, either of which may be meant.
         """
         path = _composed(written).replace("\\", "/")
         parts = [part for part in path.split("/") if part not in ("", ".")]
-        for first in range(len(parts)):
-            name = "/".join(parts[first:])
+        names = ["/".join(parts[first:]) for first in range(len(parts))]
+        for name in names:
             if name in self._by_stem:
                 return self._by_stem[name]
             if name in self._whole:
                 return self._whole[name]
-            meant = self._joined.get(without_suffix(name).replace("/", "_"), [])
-            if len(meant) > 1:
-                raise DataError(f"{written!r} may be image {meant[0]!r} or {meant[1]!r}")
-            if meant:
-                return meant[0]
-        return None
+            joined = self._joined.get(without_suffix(name).replace("/", "_"), [])
+            if joined:
+                return _only(joined, written)
+        alike = filter(None, (self._folded.get(folded_name(name)) for name in names))
+        return next((_only(each, written) for each in alike), None)
+
+
+def _only(meant: Sequence[str], written: str) -> str:
+    if len(meant) > 1:
+        raise DataError(f"{written!r} may be image {meant[0]!r} or {meant[1]!r}")
+    return meant[0]
 
 
 def by_image(

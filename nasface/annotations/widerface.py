@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nasface.annotations.layout import splits_of
 from nasface.annotations.names import (
     check_all_there,
+    check_distinct,
     check_image_name,
     excerpt,
     locate_images,
@@ -67,6 +68,7 @@ def read_wider_split(
     if not entries:
         raise DataError(f"{annotation_path}: is empty, expected at least one image name")
     there = locate_images(image_folder, [name for name, _ in entries], any_suffix=False)
+    check_distinct(there, str(annotation_path))
     records = [
         _record(name, there.get(name, image_folder / name), rows, exif) for name, rows in entries
     ]

@@ -147,19 +147,20 @@ def rows_have_points(labels: Iterable[Label], settings: Path) -> bool:
 def _label(line: str, place: str, has_points: bool) -> Label:
     words = line.split()
     try:
-        number, values = int(float(words[0])), tuple(float(word) for word in words[1:])
+        first, *values = map(float, words)
+        is_class = first.is_integer()
     except (ValueError, OverflowError):
-        number, values = 0, ()
+        first, values, is_class = 0.0, [], False
     count = len(values)
     is_box = count in (_BOX, _FIVE_MARKED_POINTS) or (has_points and count >= _BOX)
     is_polygon = count >= 6 and count % 2 == 0
-    if not (is_box or is_polygon) or not np.abs(values).max() <= _FAR:
+    if not is_class or not (is_box or is_polygon) or not np.abs(values).max() <= _FAR:
         scored = "; five numbers are a box with its score, as detections have" if count == 5 else ""
         raise DataError(
             f"{place}: {excerpt(line.strip())} is no label, expected a class and x y width height, "
             f"or points, in shares of the image{scored}"
         )
-    return Label(place, number, values)
+    return Label(place, int(first), tuple(values))
 
 
 def _fits_points(values: tuple[float, ...]) -> bool:

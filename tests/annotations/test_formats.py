@@ -617,3 +617,35 @@ def test_a_folder_above_that_of_the_data_names_it(tmp_path: Path) -> None:
     write_yolo(tmp_path / "archive")
     with pytest.raises(DataError, match=r"; .*archive is one in the form yolo, name that; expect"):
         read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("row", ["0.7 .5 .5 .1 .1", ".5 .5 .1 .1 .9", "nan .5 .5 .1 .1"])
+def test_a_class_that_is_no_whole_number(tmp_path: Path, row: str) -> None:
+    """It was cut to 0, and rows without a class were read one number off."""
+    write_yolo(tmp_path)
+    (tmp_path / "labels" / "train" / "a.txt").write_text(row + "\n")
+    with pytest.raises(DataError, match=r"a\.txt:1: .* is no label, expected a class and x y"):
+        read_dataset(tmp_path)
+
+
+def test_two_names_of_one_image(tmp_path: Path) -> None:
+    """Each had its own faces, and those of the other were mistakes."""
+    write_image(tmp_path / "a.jpg", np.zeros((24, 32, 3), np.uint8))
+    header = "filename,xmin,ymin,xmax,ymax\n"
+    (tmp_path / "faces.csv").write_text(header + "a,1,2,3,4\na.jpg,5,6,7,8\n")
+    with pytest.raises(DataError, match=r"faces\.csv: 'a' and 'a\.jpg' are the same image, a\.jpg"):
+        read_dataset(tmp_path)
+    (tmp_path / "faces.csv").write_text(header + "./a.jpg,1,2,3,4\na.jpg,5,6,7,8\n")
+    (record,) = read_dataset(tmp_path)
+    assert record.boxes_M4.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_names_of_widerface_that_differ_in_case(tmp_path: Path) -> None:
+    root = write_tiny(tmp_path)
+    listing = root / "wider_face_split" / "wider_face_train_bbx_gt.txt"
+    text = listing.read_text().replace("0--Squares/1.jpg", "0--Squares/X.jpg")
+    listing.write_text(text.replace("0--Squares/2.jpg", "0--Squares/x.JPG"))
+    folder = root / "WIDER_train" / "images" / "0--Squares"
+    (folder / "1.jpg").rename(folder / "x.jpg")
+    with pytest.raises(DataError, match=r"X\.jpg' and '0--Squares/x\.JPG' are the same image"):
+        read_dataset(root)

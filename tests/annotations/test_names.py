@@ -63,6 +63,27 @@ def test_letters_with_accents_may_be_taken_apart(name: str) -> None:
         assert images.find(written) == images.find(f"above/{without_suffix(written)}") == name
 
 
+CASED = st.lists(st.sampled_from("aAb"), min_size=1, max_size=3).map("/".join)
+
+
+@given(st.lists(CASED, min_size=1, max_size=6, unique=True), CASED)
+def test_letters_may_differ_in_their_case(stems: list[str], written: str) -> None:
+    """As after a system that does not tell it apart: but no other image has the name itself."""
+    images = ImageNames([f"{stem}.jpg" for stem in stems])
+    exact = literal(written, [f"{stem}.jpg" for stem in stems])
+    ends = ["/".join(written.split("/")[at:]).lower() for at in range(written.count("/") + 1)]
+    alike = [[stem for stem in stems if stem.lower() == end] for end in ends]
+    meant = next(filter(None, alike), [])
+    if exact is not None:
+        assert images.find(written) == exact
+    elif len(meant) > 1:
+        with pytest.raises(DataError, match=r"may be image .* or "):
+            images.find(written)
+    else:
+        assert images.find(f"{written}.JPG") == (f"{meant[0]}.jpg" if meant else None)
+        assert images.find(written) == (f"{meant[0]}.jpg" if meant else None)
+
+
 @given(st.lists(st.tuples(STEMS, st.sampled_from(SUFFIXES)), min_size=2, max_size=6, unique=True))
 def test_images_of_one_stem_are_refused(chosen: list[tuple[str, str]]) -> None:
     names = [stem + suffix for stem, suffix in chosen]

@@ -566,3 +566,20 @@ def test_a_csv_with_a_column_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("image,x,y,w,h,X,Y\na.jpg,10,10,20,30,1,2\n")
     with pytest.raises(DataError, match=r"a\.csv: has columns '. and .', which mean the same"):
         read_dataset(tmp_path, format="csv")
+
+
+def test_parts_in_other_words(tmp_path: Path) -> None:
+    """Rows of a part by an unknown word were in all parts."""
+    images(tmp_path)
+    header = "filename,xmin,ymin,xmax,ymax,split\n"
+    rows = ("a.jpg,1,2,3,4,Training", "b.jpg,1,2,3,4,Testing")
+    write(tmp_path / "faces.csv", header + "\n".join(rows))
+    assert [read_dataset(tmp_path, part).names for part in ("train", "test")] == [
+        ["a.jpg"],
+        ["b.jpg"],
+    ]
+    write(tmp_path / "faces.csv", header + "\n".join((*rows, "none.jpg,,,,,")))
+    with pytest.raises(
+        DataError, match=r"faces\.csv:4: tells no split, expected one of train, test"
+    ):
+        read_dataset(tmp_path, "train")
