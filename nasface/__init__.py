@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nasface.annotations.formats import DatasetFormat, read_dataset, register_dataset_format
     from nasface.annotations.records import ImageRecord
+    from nasface.api.converting import convert
     from nasface.api.detector import FaceDetector
     from nasface.api.drawing import draw
     from nasface.api.evaluation import evaluate
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from nasface.arch.io import load_genotype, load_search_space
     from nasface.arch.operations import Operation, register_operation
     from nasface.arch.space import SearchSpace
-    from nasface.data.convert import convert
     from nasface.deploy.registry import ExportFormat, register_export_format
     from nasface.detection.assignment import register_assigner
     from nasface.detection.backbones.registry import register_backbone
@@ -77,7 +77,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "Table": "nasface.api.table",
         "TrainConfig": "nasface.engine.train",
         "TrainResult": "nasface.api.training",
-        "convert": "nasface.data.convert",
+        "convert": "nasface.api.converting",
         "create_detector": "nasface.api.models",
         "create_neck": "nasface.api.models",
         "derive_genotype": "nasface.api.searching",

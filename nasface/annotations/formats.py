@@ -147,14 +147,21 @@ def read_dataset(
 ) -> AnnotatedDataset:
     """Read one split of a data set, in any form of :data:`DATASET_FORMATS`.
 
-    ``root`` is its folder or, for COCO, YOLO, CSV and RetinaFace, the ``.json``, ``.yaml``,
-    ``.csv`` or ``label.txt`` file. ``format`` is a name of the table, and recognised where not
-    given. ``classes`` names the class, or those classes, that are faces; by default the only class
-    there is, or ``face``. ``val_fraction`` or ``split_file`` divide the training part, or all there
-    is, into ``train`` and ``val``, as of :func:`part_by_fraction` and :func:`part_by_file`.
-    ``exif`` says whether boxes are in pixels of the images turned by their EXIF orientation
-    (``apply``) or as stored (``ignore``); by default as the format has it: applied in YOLO only.
-    Without ``need_images``, images may be missing.
+    Args:
+        root: its folder or, for COCO, YOLO, CSV and RetinaFace, the ``.json``, ``.yaml``, ``.csv``
+            or ``label.txt`` file.
+        split: the part to read: ``train``, ``val``, or another that the data set has.
+        format: a name of the table, such as ``coco``; recognised where not given.
+        classes: the class, or those classes, that are faces; by default the only class there is, or
+            ``face``.
+        val_fraction: share of the images, in [0, 1), that is ``val`` in a data set without parts,
+            or is taken from its training part; see :func:`part_by_fraction`.
+        split_file: a file that divides the images into ``train`` and ``val``, instead of a
+            fraction; see :func:`part_by_file`.
+        exif: whether boxes are in pixels of the images turned by their EXIF orientation
+            (``apply``) or as stored (``ignore``); by default as the format has it: applied in YOLO
+            only.
+        need_images: whether a missing image is an error.
 
     Raises:
         ConfigError: for an unknown format, classes where a format has none, or two ways to divide.

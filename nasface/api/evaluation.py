@@ -95,17 +95,28 @@ def evaluate(
 ) -> Evaluation:
     """Score a detector, or detections made elsewhere, on annotated images by a protocol.
 
-    ``detector`` is a detector, the file of one, the files of detections made elsewhere in the
-    protocol's form or in COCO's (a ``.json`` file), or these as name of an image -> boxes and
-    scores, or what :meth:`FaceDetector.detect` found in it. ``dataset`` is what
-    :func:`read_dataset` returned (of a slice, only its images count), a list of
-    :class:`ImageRecord`, or the folder of the data.
-    ``protocol`` is ``ap``, ``widerface``, ``fddb``, ``coco`` or a registered one, and ``options``
-    are its settings, such as ``ground_truth="text"``. With ``bad_images`` skip, an image that
-    cannot be read is noted, and its faces count as not found. ``inference`` is how the detector is
-    applied, as of :meth:`FaceDetector.detect`. With ``out``, settings, figures,
-    curves, their plot and the detections are written into a new folder, and ``resume`` goes on with
-    a stopped evaluation.
+    Args:
+        detector: a detector or the file of one; or detections made elsewhere: their files, in the
+            protocol's form or in COCO's (a ``.json`` file), or a map from the name of an image to
+            boxes and scores, or to what :meth:`FaceDetector.detect` found in it.
+        dataset: annotated images, such as :func:`nasface.read_dataset` gives (of a slice, only its
+            images count), or the folder of a data set, whose validation part is taken, or the
+            ``split`` that protocol ``ap`` is given.
+        protocol: ``ap``, ``widerface``, ``fddb``, ``coco`` or a registered one.
+        inference: how the detector is applied, as of :meth:`FaceDetector.detect`, such as
+            ``{"longer_side": 640}``, or ``{"preset": "flip"}`` for test-time augmentation.
+        device: where a detector that is loaded of a file runs: cpu, cuda, mps or auto.
+        bad_images: ``skip`` notes images that cannot be read, whose faces count as not found.
+        out: new folder for settings, figures, curves, their plot and the detections; None writes
+            nothing.
+        resume: go on with the stopped evaluation in ``out``.
+        progress: False shows nothing, True a bar or lines; by default a bar on a terminal or in a
+            notebook. An object with the methods of :class:`nasface.progress.Progress` is told.
+        options: settings of the protocol, such as ``ground_truth="text"``.
+
+    Returns:
+        The figures as attributes by their names, such as ``ap`` or ``easy``; its curves, which
+        :func:`nasface.plot` draws; its detections.
 
     Raises:
         ConfigError: for an unknown protocol or option, or what is no detector. DataError: for data

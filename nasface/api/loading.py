@@ -19,15 +19,18 @@ def load_detector(
     *,
     precision: ReleasedPrecision = "float32",
 ) -> FaceDetector:
-    """Load a detector: a released one by name (``nasface models`` lists them), of weights of
-    ``nasface train`` or :meth:`FaceDetector.save`, of a folder of
-    :meth:`FaceDetector.save_pretrained`, from the Hugging Face Hub (``hf://owner/name``, or
-    ``hf://owner/name@revision``), of an ``.onnx`` or ``.xml`` file of ``nasface export``, which can
-    detect and be evaluated only, or of RetinaFace's weights as its common torch port publishes them
-    (``.pth``), without landmarks.
+    """Load a detector.
 
-    ``device`` is cpu, cuda, mps, or auto: a CUDA GPU where there is one. ``precision`` int8 takes
-    the 8-bit ONNX file of a released detector, which can detect and be evaluated only.
+    Args:
+        path: the name of a released detector (``nasface models`` lists them); weights of ``nasface
+            train`` or :meth:`FaceDetector.save`; a folder of :meth:`FaceDetector.save_pretrained`;
+            a place on the Hugging Face Hub, ``hf://owner/name`` or ``hf://owner/name@revision``;
+            an ``.onnx`` or ``.xml`` file of ``nasface export``, which can detect and be evaluated
+            only; RetinaFace's weights as its common torch port publishes them (``.pth``), without
+            landmarks.
+        device: cpu, cuda, mps, or auto: a CUDA GPU where there is one.
+        precision: int8 takes the 8-bit ONNX file of a released detector, which can detect and be
+            evaluated only.
 
     Raises:
         RunError: naming the file, if it cannot be read, is no detector or its weights do not fit.

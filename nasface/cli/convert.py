@@ -8,10 +8,11 @@ from typing import Annotated
 import tyro
 
 from nasface.annotations.formats import DataConfig
+from nasface.api.converting import convert
 from nasface.cli.console import console_progress, print_json, say
 from nasface.cli.options import parse
 from nasface.data.check import BadImages
-from nasface.data.convert import ImageTransfer, convert
+from nasface.data.convert import ImageTransfer
 
 
 @dataclass(kw_only=True)

@@ -25,8 +25,7 @@ from nasface.data.reading import ReadConfig, read_split
 from nasface.errors import ConfigError, DataError, check_choice, one_of
 from nasface.io.archives import archive_of, file_bytes
 from nasface.io.files import draft_folder
-from nasface.io.settings import with_settings
-from nasface.progress import Progress, Silent
+from nasface.progress import Progress
 
 ImageTransfer = Literal["copy", "link"]
 """How images come into a converted data set."""
@@ -62,57 +61,29 @@ class Conversion:
         }
 
 
-def convert(
-    source: str | Path,
-    to: str,
-    out: str | Path,
-    *,
-    images: ImageTransfer = "copy",
-    progress: Progress | None = None,
-    **settings: Any,
+def convert_dataset(
+    source: Path, to: str, out: Path, images: ImageTransfer, progress: Progress, config: ReadConfig
 ) -> Conversion:
-    """Write a data set in another form.
-
-    Args:
-        source: the data set, as of :func:`read_dataset`; all its parts are taken. Images of a data
-            set without parts are all for training, unless ``val_fraction`` or ``split_file`` say
-            otherwise.
-        to: name of a form of :data:`DATASET_FORMATS` that can be written: ``widerface`` (or
-            ``wider``), ``coco``, ``yolo``, ``retinaface``, ``voc``, ``csv``, ``shards``.
-        out: new folder; it is made beside and moved there when whole.
-        images: ``copy`` them, or ``link`` to them where they are.
-        progress: is told of every image.
-        settings: fields of :class:`ReadConfig`, which say how ``source`` is read, and what about
-            images that cannot be read: with ``bad_images`` skip they are left out.
-
-    Returns:
-        What was written, and what the new form has no place for. A box in an image that EXIF turns
-        is moved to where the new form has it.
+    """Write a data set in another form; see :func:`nasface.convert`.
 
     Raises:
-        ConfigError: for a form that is unknown or cannot be written. DataError: for a source that
-            cannot be read, an image that cannot, with ``bad_images`` stop, images whose names the
-            form cannot tell apart, or a folder that exists. OutputError: for what cannot be
-            written.
+        ConfigError, DataError, OutputError: as said there.
     """
-    source, out = Path(source), Path(out)
-    config = with_settings(ReadConfig(data=str(source)), settings)
     check_choice("images", images, get_args(ImageTransfer))
     target, writer = _writer(to)
     if out.exists():
         raise DataError(f"{out}: exists; choose another folder")
     form = find_format(source, config.data_format or None)
-    shown = progress or Silent()
-    checks = {split: read_split(source, split, config, shown) for split in config.splits(source)}
+    checks = {split: read_split(source, split, config, progress) for split in config.splits(source)}
     read = {split: check.readable for split, check in checks.items()}
     names = _names(read, target.name, writer)
-    shown.start("convert", sum(map(len, read.values())))
+    progress.start("convert", sum(map(len, read.values())))
     losses: Counter[str] = Counter()
     with draft_folder(out) as making:
         parts = {
             split: [
                 _moved(record, names[split][record.name], split, making, writer, images, losses)
-                for record in _told(records, shown)
+                for record in _told(records, progress)
             ]
             for split, records in read.items()
         }

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from nasface.annotations.formats import read_dataset
-from nasface.data.convert import convert
+from nasface.api.converting import convert
 from nasface.data.images import read_image
 from nasface.errors import DataError
 

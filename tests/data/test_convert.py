@@ -258,3 +258,13 @@ def test_a_conversion_that_was_killed(tmp_path: Path) -> None:
     with pytest.warns(FutureWarning, match=rf"{left.name}: left by a run that was killed"):
         nasface.convert(root, "coco", out)
     assert [record.name for record in read_dataset(out, "train")] == ["a.jpg", "b.jpg"]
+
+
+def test_progress_is_shown_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_tiny(tmp_path / "tiny", train=3, val=2)
+    nasface.convert(root, "coco", tmp_path / "quiet", progress=False)
+    assert capsys.readouterr().err == ""
+    nasface.convert(root, "coco", tmp_path / "shown", progress=True)
+    assert "convert 5/5" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import pytest
 from tiny import Notes, write_tiny
 
 from nasface.annotations.formats import DATASET_FORMATS
-from nasface.data.convert import convert
+from nasface.api.converting import convert
 from nasface.data.decoded import DecodedImages
 from nasface.data.reading import ReadConfig, describe_data, read_split
 from nasface.errors import DataError
