@@ -13,6 +13,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import as_genotype, load_genotype, load_search_space
 from nasface.arch.space import SearchSpace
 from nasface.detection.config import DetectorConfig
+from nasface.detection.necks.registry import GENOTYPE
 from nasface.detection.zoo import get_model_spec
 from nasface.engine.arch_history import ArchHistory
 from nasface.engine.derive import DeriveConfig, derive_run
@@ -111,7 +112,8 @@ def search(
         data: annotated images, such as :func:`nasface.read_dataset` gives, or the folder of a data
             set, whose training part is taken.
         model: the detector around the searched cells: a name of :func:`nasface.list_models`, or
-            settings.
+            settings. The cells take the place of a published detector's neck; its anchors, heads,
+            assignment and loss stay.
         out: new folder for settings, metrics, checkpoint and genotype, as ``nasface search`` writes
             it; None writes nothing.
         epochs: passes over one half of the images.
@@ -130,10 +132,9 @@ def search(
         NasfaceError: for arguments that do not fit, data or a folder that cannot be used.
     """
     refuse(settings, (*READING, "space", "parameters"))
-    detector = model if isinstance(model, DetectorConfig) else get_model_spec(model).detector
+    start = _start(model)
     if epochs is not None:
         settings = {**settings, "epochs": epochs}
-    start = SearchConfig(detector=replace(detector, repeats=1, context="separable"))
     config = with_settings(start, settings, "search")
     folder = None if out is None else Path(out)
     kept = frozenset(
@@ -210,6 +211,17 @@ def _result(found: SearchOutcome) -> SearchResult:
         is_first=found.is_first,
         nodes=tuple(found.decisions),
     )
+
+
+def _start(model: str | DetectorConfig) -> SearchConfig:
+    """The settings that the detector around the cells decides."""
+    if isinstance(model, DetectorConfig):
+        return SearchConfig(detector=replace(model, repeats=1, context="separable"))
+    spec = get_model_spec(model)
+    detector = replace(
+        spec.detector, repeats=1, context="separable", neck=GENOTYPE, laterals="projected"
+    )
+    return SearchConfig(detector=detector, match=spec.match, loss=spec.loss)
 
 
 def _is_nameless(given: SearchSpace | Genotype | str | Path | None) -> bool:

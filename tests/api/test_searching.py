@@ -11,6 +11,7 @@ from tiny import AUGMENT, DETECTOR, OPTIMIZER, Notes, StopAfter, write_tiny
 import nasface
 from nasface.annotations.records import AnnotatedDataset
 from nasface.arch.io import check_membership
+from nasface.detection.zoo_peers import PEERS
 from nasface.engine.derive import load_history
 from nasface.engine.search import SearchConfig, run_search
 from nasface.errors import ConfigError
@@ -113,6 +114,22 @@ def test_stopped_search_goes_on_as_if_it_was_not(images: AnnotatedDataset, tmp_p
     assert resumed.finished
     assert resumed.history.column("step") == [1, 2, 3, 4]
     files_equal(tmp_path / "whole" / "run", tmp_path / "parts" / "run")
+
+
+def test_the_cells_take_the_place_of_a_published_necks(
+    images: AnnotatedDataset, tmp_path: Path
+) -> None:
+    """Anchors, assignment and loss stay those of the model's name."""
+    space = nasface.load_search_space("autofem2", levels="3-5", nodes=2, partial=4)
+    name, out = "retinaface-mobilenet0.25", tmp_path / "run"
+    settings = {**SETTINGS, "model": name, "epochs": 1, "warmup_epochs": 0}
+    result = nasface.search(space, images, out=out, detector={"channels": 8}, **settings)
+    assert result.finished
+    found, spec = load_config(SearchConfig, out / "config.yaml"), PEERS[name]
+    assert (found.match, found.loss) == (spec.match, spec.loss)
+    assert found.detector == replace(spec.detector, neck="genotype", channels=8)
+    made = nasface.create_detector(name, result.genotype, neck="genotype", device="cpu")
+    assert made.genotype == result.genotype
 
 
 def test_search_of_objects_without_a_name_can_be_derived_and_resumed_from_its_folder(
