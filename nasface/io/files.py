@@ -39,10 +39,13 @@ def draft(path: Path) -> Iterator[Path]:
     to the same draft. The draft has the suffix of ``path``.
 
     Raises:
-        OutputError: naming the file, if it cannot be written; it then stays as it was.
+        OutputError: naming the file, if it cannot be written; it then stays as it was. Devices and
+            pipes are refused: root would put a file in the place of ``/dev/null`` for all programs.
     """
     temporary = draft_path(path)
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise OutputError(errno.EINVAL, "is a device or a pipe, expected a file", str(path))
         yield temporary
         os.replace(temporary, path)
     except OutputError:

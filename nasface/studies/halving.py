@@ -21,7 +21,7 @@ from nasface.arch.space import SearchSpace
 from nasface.engine.train import TrainConfig, run_training
 from nasface.nas.selection import Judge
 from nasface.progress import Progress
-from nasface.runs.folder import RunFolder
+from nasface.runs.folder import RunFolder, can_resume
 
 SELECTION_SHARE = 0.2
 """Part of the training images on which cells are compared."""
@@ -141,12 +141,11 @@ def _score(
         val_fraction=SELECTION_SHARE,
         evaluate_every=config.epochs,
     )
-    outcome = run_training(
-        settings, place / "train", progress, resume=(place / "train" / "checkpoint.pt").is_file()
-    )
+    training = place / "train"
+    outcome = run_training(settings, training, progress, resume=can_resume(training))
     if not outcome.finished:
         return None
-    summary = json.loads((place / "train" / "summary.json").read_text("utf-8"))
+    summary = json.loads((training / "summary.json").read_text("utf-8"))
     ap = outcome.metrics["ap"]
     score = {
         # Without a face to find, cells are all alike.

@@ -275,13 +275,9 @@ def _search_cost(run: StudyRun, folder: Path) -> dict[str, Any]:
 
 
 def _search_epochs(run: StudyRun) -> int | None:
-    return (
-        None
-        if run.search is None
-        else 0
-        if run.strategy in ("random", *TRAINED)
-        else run.search.epochs
-    )
+    if run.search is None:
+        return None
+    return 0 if run.strategy in ("random", *TRAINED) else run.search.epochs
 
 
 @torch.no_grad()

@@ -178,3 +178,16 @@ def test_files_below_a_folder_and_its_links(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(top)
     assert sum(1 for _ in files_below(tmp_path / "link")) == len(found)
     assert list(files_below(tmp_path / "nothing")) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_pipes_and_devices_are_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link"):
+        with pytest.raises(OutputError, match="is a device or a pipe, expected a file"):
+            write_text(path, "anything")
+    assert pipe.is_fifo()
+    assert (tmp_path / "link").is_symlink()
+    assert len(list(tmp_path.iterdir())) == 2
