@@ -45,7 +45,7 @@ def as_named_detector(
         )
     if str(source) in MODELS:
         return _of_zoo(str(source), MODELS[str(source)].detector, genotype)
-    if _is_weights(source):
+    if _is_weights(source) or Path(source).is_dir():
         return _of_weights(source)
     raise _unknown(str(source), "weights, a genotype's YAML file")
 
@@ -70,6 +70,8 @@ def named_detector(
         return _of_weights(name)
     if is_hand_made(name):
         return NamedDetector(f"neck {name}", replace(config, neck=name), None)
+    if Path(name).is_dir():
+        return _of_weights(name)
     if not names_genotype(name):
         raise _unknown(name, "weights, a genotype's YAML file, a neck, family, peers, necks")
     if not uses_genotype(config.neck):

@@ -55,9 +55,12 @@ def run(arguments: Sequence[str]) -> int:
             f"{len(command.sources)} sources: expected "
             f"{'two genotypes with --diff' if command.diff else 'one, or two with --diff'}"
         )
+    is_search = not command.diff and _is_search(Path(command.sources[0]))
+    if command.genotype is not None and (command.diff or is_search):
+        raise ConfigError("genotype: is for a model of the zoo, not for --diff or a search")
     if command.diff:
         _diff(command)
-    elif _is_search(Path(command.sources[0])):
+    elif is_search:
         _history(command, Path(command.sources[0]))
     else:
         _single(command)

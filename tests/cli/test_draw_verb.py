@@ -24,6 +24,19 @@ def test_names_its_file_after_the_source(tmp_path: Path, monkeypatch: pytest.Mon
     ]
 
 
+def test_draws_models_by_name_under_their_whole_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", "retinaface-mobilenet0.25"]) == 0
+    assert main(["draw", "d0", "--genotype", "autofem-quickstart", "--out", "mine.svg"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "mine.svg",
+        "retinaface-mobilenet0.25.svg",
+    }
+    assert "Searched cells: autofem&#45;quickstart." in (tmp_path / "mine.svg").read_text("utf-8")
+
+
 def test_replaces_a_picture_only_when_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,7 +59,10 @@ def test_replaces_a_picture_only_when_asked(
         ("darts_v2 --frames x.gif", "frames: darts_v2 is not the folder of a search"),
         ("darts_v2 --out x.gif", "cannot write this type; expected .png, .svg, .pdf, .dot"),
         ("darts_v2 --out nowhere/x.svg", "expected a file in a folder that exists"),
-        ("darts_v3", "darts_v3"),
+        ("darts_v3", "did you mean 'darts_v1'?"),
+        ("--diff darts_v1 darts_v2 --genotype asfd-ref", "genotype: is for a model of the zoo"),
+        ("asfd-nano --genotype asfd-ref", "is for a model of the zoo, which asfd-nano is not"),
+        (".", "cannot read weights"),
     ],
 )
 def test_mistakes_are_named(
