@@ -110,8 +110,7 @@ def read_yolo(
         )
     places = place if isinstance(place, list) else [place]
     images: dict[str, Path] = {}
-    found = (pair for each in places for pair in _images(settings, str(each), need_images))
-    for name, path in found:
+    for name, path in _images_of(settings, [str(each) for each in places], need_images):
         check_image_name(name, str(file))
         if name in images:
             raise DataError(f"{file}: image {name!r} occurs twice, expected each once")
@@ -304,6 +303,22 @@ def _meant(file: Path, base: Path, place: str) -> list[tuple[Path, str]]:
 
 def _parts(place: str) -> list[str]:
     return [part for part in place.replace("\\", "/").split("/") if part not in ("", ".")]
+
+
+def _images_of(
+    settings: _Settings, places: Sequence[str], need_images: bool
+) -> Iterator[tuple[str, Path]]:
+    """Name and path of the images of several places, each name with its place where two places
+    have images of one name."""
+    found = {place: list(_images(settings, place, need_images)) for place in places}
+    paths: dict[str, set[Path]] = {}
+    for name, path in itertools.chain.from_iterable(found.values()):
+        paths.setdefault(name, set()).add(path)
+    has_same = any(len(each) > 1 for each in paths.values())
+    for place in places:
+        above = [part for part in _parts(place) if part != ".."] if has_same else []
+        for name, path in found[place]:
+            yield "/".join([*above, name]), path
 
 
 def _images(settings: _Settings, place: str, need_images: bool) -> Iterator[tuple[str, Path]]:

@@ -593,6 +593,23 @@ def test_images_none_of_which_has_labels(tmp_path: Path) -> None:
         read_dataset(tmp_path)
 
 
+def test_folders_of_one_part_with_images_of_one_name(tmp_path: Path) -> None:
+    write_yolo(tmp_path / "one")
+    write_yolo(tmp_path / "two")
+    (tmp_path / "two" / "labels" / "train" / "a.txt").write_text("")
+    text = "train: [./one/images/train, ../two/images/train]\nnames: [face]\n"
+    (tmp_path / "data.yaml").write_text(text)
+    found = boxes_of(tmp_path)
+    assert found["one/images/train/a.jpg"] == FACES["a.jpg"]
+    assert found["two/images/train/a.jpg"] == []
+    (tmp_path / "data.yaml").write_text("train: [one/images/train]\nnames: [face]\n")
+    assert boxes_of(tmp_path) == FACES
+    twice = "train: [one/images/train, one/images/train]\nnames: [face]\n"
+    (tmp_path / "data.yaml").write_text(twice)
+    with pytest.raises(DataError, match=r"image 'a\.jpg' occurs twice"):
+        read_dataset(tmp_path)
+
+
 def test_labels_with_scores_are_named_as_such(tmp_path: Path) -> None:
     write_yolo(tmp_path)
     (tmp_path / "labels" / "train" / "a.txt").write_text("0 .5 .5 .1 .1 .9\n")
