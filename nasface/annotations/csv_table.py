@@ -37,7 +37,7 @@ _FAR = 1e9
 _SUFFIXES = (".csv", ".tsv")
 _BEFORE_HEADER = re.compile(r"(?:[ \t]*\n|#[^\n]*\n|sep=.\n)+")
 """Comments, and the line by which Excel is told the sign between cells."""
-_DECIMAL_COMMA = re.compile(r"^([-+]?\d+),(\d+)$")
+_DECIMAL_COMMA = re.compile(r"^([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)$")
 
 
 @dataclass
