@@ -13,7 +13,7 @@
 # Why it matters: average precision and TopK look at nothing but the order of scores. Among background
 # anchors, by far the most, the order is another one, many are equal, and a logarithm is infinite.
 # Sort by the logit where the tail counts. Above a score of 0.001 the relative error is below 1e-4.
-# nasface: drops scores below 0.02, or another threshold that is asked for, before it sorts.
+# nasface: its scores are a softmax of two logits.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
