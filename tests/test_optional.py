@@ -148,11 +148,17 @@ def test_detect_train_and_search_need_no_extra() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "extra"),
-    [("draw", "plots"), ("plot", "plots"), ("compare", "studies"), ("report", "report")],
+    ("command", "extra"),
+    [
+        ("draw", "plots"),
+        ("plot", "plots"),
+        ("compare preset:first-look", "studies"),
+        ("report", "report"),
+    ],
 )
-def test_other_commands_name_their_extra(verb: str, extra: str) -> None:
-    done = run_without_extras(f"from nasface.cli.main import main; sys.exit(main(['{verb}']))")
+def test_other_commands_name_their_extra(command: str, extra: str) -> None:
+    words = command.split()
+    done = run_without_extras(f"from nasface.cli.main import main; sys.exit(main({words}))")
     assert done.returncode == 2
-    assert done.stderr.startswith(f"nasface {verb}: ")
+    assert done.stderr.startswith(f"nasface {words[0]}: ")
     assert done.stderr.endswith(f"pip install 'nasface[{extra}]'\n")

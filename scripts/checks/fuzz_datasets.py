@@ -76,6 +76,9 @@ def reader(form: str, beside: str) -> Callable[[Path], None]:
 
     def read(path: Path) -> None:
         _write_images(path.parent / beside)
+        if form == "yolo":  # a split none of whose images has labels is refused
+            (path.parent / "labels").mkdir(exist_ok=True)
+            (path.parent / "labels" / "a.txt").write_text(LABELS)
         root = path.parent.parent if form in ("voc", "labels") else path
         if form == "labels":
             (root / "data.yaml").write_text("train: images\nnames: [face, hand]\n")
