@@ -154,9 +154,11 @@ def load_train_inputs(
     needs_genotype = uses_genotype(config.detector.neck)
     if needs_genotype and not config.genotype:
         raise ConfigError("genotype: is missing; expected a packaged name or a YAML file")
-    if config.genotype and not needs_genotype and not config.model:
+    by_default = train_config_of(config.model).genotype if config.model else ""
+    if config.genotype not in ("", by_default) and not needs_genotype:
         raise ConfigError(
-            f"genotype: {config.genotype} has no place in neck {config.detector.neck}"
+            f"genotype: {config.genotype} has no place in neck {config.detector.neck}; expected "
+            "detector.neck genotype, or one that it is a part of"
         )
     genotype = None
     if needs_genotype:

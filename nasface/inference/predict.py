@@ -29,6 +29,7 @@ from nasface.structures import Candidates, Detections, Predictions
 VOTER_SHARE = 0.25
 """Score of the weakest candidate that votes for a detection's box, as a share of its score."""
 
+_VOTED_AT_ONCE = 64
 _BELOW_ONE = math.nextafter(1, 0)
 
 
@@ -195,19 +196,20 @@ def suppress(
 def vote(boxes_N4: Tensor, scores_N: Tensor, kept_K: Tensor, least_iou: float) -> Tensor:
     """Return boxes (K, 4) of the detections ``kept_K`` (K,), moved by all that overlap them.
 
-    Box voting of Gidaris and Komodakis (arXiv 1505.01749): the mean, weighted by
-    score, of the boxes whose IoU with the detection is at least ``least_iou``. Deviation: boxes of
-    less than :data:`VOTER_SHARE` of its score have no vote, so that the result is the same whatever
-    lower score candidates start from.
+    Box voting of Gidaris and Komodakis (arXiv 1505.01749): the mean, weighted by score, of the
+    boxes whose IoU with the detection is at least ``least_iou``. Deviation: boxes of less than
+    :data:`VOTER_SHARE` of its score have no vote, so that the result is the same whatever lower
+    score candidates start from.
     """
-    scores_K1 = scores_N[kept_K, None]
-    votes_KN = (iou(boxes_N4[kept_K], boxes_N4) >= least_iou) & (
-        scores_N >= VOTER_SHARE * scores_K1
-    )
-    # A box without area overlaps nothing, itself included.
-    votes_KN[torch.arange(len(kept_K)), kept_K] = True
-    weights_KN = votes_KN * scores_N
-    return (weights_KN @ boxes_N4) / weights_KN.sum(1, keepdim=True)
+    voted = [boxes_N4[:0]]
+    for kept in kept_K.split(_VOTED_AT_ONCE):
+        least = VOTER_SHARE * scores_N[kept, None]
+        votes = (iou(boxes_N4[kept], boxes_N4) >= least_iou) & (scores_N >= least)
+        # A box without area overlaps nothing, itself included.
+        votes[torch.arange(len(kept)), kept] = True
+        weights = votes * scores_N
+        voted.append((weights @ boxes_N4) / weights.sum(1, keepdim=True))
+    return torch.cat(voted)
 
 
 def resize_by(image_HW3: Image, scale: float) -> Image:

@@ -356,7 +356,12 @@ def test_a_genotype_and_a_hand_made_module_are_one_too_many(place: Path, capsys:
     genotype = f"{place}/g.yaml"
     train = f"train --config {place}/train.yaml --data {place}/data --genotype {genotype}"
     assert "has no place in neck fpn" in fails(f"{train} --neck fpn --out x", capsys)
+    # A model of the zoo with a neck of its own is no reason to leave the genotype out.
+    model = f"train --model retinaface-mobilenet0.25 --data {place}/data --genotype {genotype}"
+    assert "expected detector.neck genotype" in fails(f"{model} --out x", capsys)
     assert "has no place for genotype" in fails(f"cost {genotype} --neck fpn", capsys)
+    cost = f"cost retinaface-mobilenet0.25 --genotype {genotype}"
+    assert "has no place in retinaface-mobilenet0.25" in fails(cost, capsys)
     assert not Path("x").exists()
 
 
