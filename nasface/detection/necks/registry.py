@@ -187,8 +187,8 @@ def build_neck(
         raise ConfigError(f"genotype: is missing; neck {neck} is built from one")
     if genotype is not None and GENOTYPE not in names:
         raise ConfigError(
-            f"genotype: {genotype.name!r} has no place in neck {neck}; expected neck {GENOTYPE}, or "
-            "one that it is a part of"
+            f"genotype: {genotype.name!r} has no place in neck {neck}; expected neck {GENOTYPE} "
+            "or one that it is a part of"
         )
     parts: dict[str, nn.Module] = {}
     for key, name in neck_keys(neck, repeats).items():
