@@ -63,12 +63,12 @@ def named_detector(
             RunError: for a file that does not hold what it should.
     """
     if name in MODELS:
-        cells = genotype if uses_genotype(config.neck) else None
-        if cells is None and genotype != REFERENCE_GENOTYPE:
+        asked = genotype if uses_genotype(config.neck) else None
+        if asked is None and genotype != REFERENCE_GENOTYPE:
             raise ConfigError(
                 f"genotype: {genotype} has no place in {name}, whose neck is {config.neck}"
             )
-        found = _of_zoo(name, config, cells)
+        found = _of_zoo(name, config, asked)
         part = found.genotype.name if found.genotype else f"neck {config.neck}"
         return replace(found, title=f"{name}, {part}")
     if _is_weights(name):
