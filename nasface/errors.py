@@ -49,6 +49,10 @@ class RunError(NasfaceError):
     """A run folder, checkpoint or weights file that cannot be used."""
 
 
+class BrokenRunError(RunError):
+    """A fault in the middle of a run, before it is said what is kept of the run."""
+
+
 class OutputError(NasfaceError, OSError):
     """A file that cannot be written. The file stays as it was; no part of the new one is left."""
 

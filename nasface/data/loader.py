@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from nasface.data.dataset import Batch, FaceDataset, Shard, make_loader
-from nasface.errors import RunError
+from nasface.errors import BrokenRunError
 
 MOST_DEATHS = 3
 """Times that the workers are started again before the job gives up."""
@@ -18,7 +18,7 @@ class Batches:
     batch that is due, and says so through ``note``.
 
     Raises:
-        RunError: from ``next``, if workers die again and again.
+        BrokenRunError: from ``next``, if workers die again and again.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class Batches:
     def _survive(self, problem: str) -> None:
         self.deaths += 1
         if self.deaths > MOST_DEATHS:
-            raise RunError(
+            raise BrokenRunError(
                 f"workers: {self.deaths} of the processes that load images were killed "
-                f"({problem}); the last checkpoint is kept; fewer workers take less memory"
+                f"({problem}); fewer workers take less memory"
             ) from None
         self.note(f"a process that loads images was killed ({problem}); it is started again")
         self.iterator = self._start()

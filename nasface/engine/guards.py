@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from nasface.errors import RunError
+from nasface.errors import BrokenRunError, RunError
 from nasface.progress import Progress
 from nasface.runs.folder import RunFolder
 
@@ -30,7 +30,7 @@ class Skips:
         """Look at the figures of a step.
 
         Raises:
-            RunError: if too many in a row were not finite.
+            BrokenRunError: if too many in a row were not finite.
         """
         bad = [name for name, value in row.items() if not math.isfinite(value)]
         if not bad:
@@ -39,41 +39,49 @@ class Skips:
         self.total, self.in_a_row = self.total + 1, self.in_a_row + 1
         names = " and ".join(_in_words(name) for name in bad)
         if self.in_a_row > MOST_SKIPPED:
-            raise RunError(
+            raise BrokenRunError(
                 f"{names} not finite in {self.in_a_row} steps in a row, up to step {step}; "
-                "the last checkpoint is kept, try a lower optimizer.lr"
+                "try a lower optimizer.lr"
             )
         progress.note(f"step {step} left out: {names} not finite ({self.total} so far)")
 
 
 @contextmanager
 def memory_explained(device: torch.device, what: str) -> Iterator[None]:
-    """Turn a lack of memory into a :class:`RunError`; ``what`` names a batch."""
+    """Turn a lack of memory into a :class:`BrokenRunError`; ``what`` names a batch."""
     try:
         yield
     except (RuntimeError, MemoryError) as problem:
         if not _is_out_of_memory(problem):
             raise
-        raise RunError(
-            f"out of memory on {device} with {what}; the last checkpoint is kept; a run with a "
-            "smaller batch and more accumulate, or a smaller augment.size, takes less"
+        raise BrokenRunError(
+            f"out of memory on {device} with {what}; a run with a smaller batch and more "
+            "accumulate, or a smaller augment.size, takes less"
         ) from None
 
 
 @contextmanager
-def disk_explained(folder: Path) -> Iterator[None]:
-    """Turn what goes wrong with the files of a run folder into a :class:`RunError`."""
+def faults_explained(folder: Path) -> Iterator[None]:
+    """Say behind what breaks a run, or goes wrong with its files, what is kept in its folder.
+
+    Raises:
+        RunError: in the place of OSError and :class:`BrokenRunError`.
+    """
     try:
         yield
+    except BrokenRunError as problem:
+        raise RunError(f"{problem}; {_kept_in(folder)}") from None
     except OSError as problem:
         where = problem.filename2 or problem.filename or folder
-        if RunFolder(folder).checkpoint.exists():
-            kept = "the last checkpoint is kept, and --resume goes on from it"
-        elif folder.exists():
-            kept = "there is no checkpoint yet, and --resume begins anew"
-        else:
-            kept = "nothing was begun, and the same command can be given again"
-        raise RunError(f"{where}: {problem.strerror or problem}; {kept}") from None
+        raise RunError(f"{where}: {problem.strerror or problem}; {_kept_in(folder)}") from None
+
+
+def _kept_in(folder: Path) -> str:
+    if RunFolder(folder).checkpoint.exists():
+        return "the last checkpoint is kept, and --resume goes on from it"
+    if folder.exists():
+        return "there is no checkpoint yet, and --resume begins anew"
+    return "nothing was begun, and the same command can be given again"
 
 
 def _is_out_of_memory(problem: Exception) -> bool:

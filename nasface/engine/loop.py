@@ -10,7 +10,7 @@ import torch
 
 from nasface.device import choose_device
 from nasface.engine.distributed.world import join_world, launch_id
-from nasface.engine.guards import disk_explained, memory_explained
+from nasface.engine.guards import faults_explained, memory_explained
 from nasface.engine.job import Job, JobConfig, RunContext
 from nasface.engine.log import log_results, logged_run
 from nasface.errors import ConfigError
@@ -28,7 +28,7 @@ def run_loop(job: Job, config: JobConfig, progress: Progress, log: MetricsLog) -
     torch, so that a job that goes on at a step draws what it would have drawn.
 
     Raises:
-        RunError: for a fault that the job cannot bear; its last checkpoint is kept.
+        RunError: for a fault that the job cannot bear.
     """
     world = job.context.world
     images, _, _, pixels = job.input_shape
@@ -106,7 +106,7 @@ def run_job(
         context = RunContext(world, device, folder, resume)
         job = make(context, shown)
         output = job.context.output
-        with nullcontext() if out is None else disk_explained(out), ExitStack() as begun:
+        with nullcontext() if out is None else faults_explained(out), ExitStack() as begun:
             if output is not None and not resume:
                 output.create(config, job.kind, launch)
                 begun.enter_context(output.discarded_on_failure())

@@ -224,10 +224,36 @@ def test_a_full_disk_while_metrics_are_written(config: SearchConfig, tmp_path: P
 )
 def test_out_of_memory_is_said_with_the_batch(problem: Exception) -> None:
     with (
-        pytest.raises(RunError, match="out of memory on cpu with batches of 2; the last check"),
+        pytest.raises(RunError, match="out of memory on cpu with batches of 2; a run with a smaller"),
         memory_explained(torch.device("cpu"), "batches of 2"),
     ):
         raise problem
+
+
+@pytest.mark.parametrize(
+    ("steps", "kept"),
+    [
+        (1, "nothing was begun, and the same command can be given again"),
+        (2, "there is no checkpoint yet, and --resume begins anew"),
+        (3, "the last checkpoint is kept, and --resume goes on from it"),
+    ],
+)
+def test_out_of_memory_says_what_is_kept(
+    steps: int, kept: str, config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint is written after the second step; the first is logged before the second."""
+
+    class Full(Failing):
+        def fail(self) -> None:
+            raise MemoryError
+
+    if steps == 1:  # before anything was measured
+        monkeypatch.setattr(DetectionLoss, "__call__", lambda *_: Full(1).fail())
+    with pytest.raises(RunError, match=f"takes less; {kept}$"):
+        run_search(config, tmp_path / "s", Full(steps if steps == 3 else 1))
+    monkeypatch.undo()
+    assert (tmp_path / "s").exists() == (steps > 1)
+    assert (tmp_path / "s" / "checkpoint.pt").exists() == (steps == 3)
 
 
 def test_really_out_of_memory() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from nasface.engine.distributed.world import World
-from nasface.errors import RunError
+from nasface.errors import BrokenRunError
 
 BUCKET_BYTES = 4_000_000
 """Bytes of gradients that are sent together."""
@@ -86,10 +86,8 @@ class GradientSum:
             try:
                 bucket.work.wait()
             except RuntimeError as problem:
-                raise RunError(
-                    f"the sum of gradients failed ({' '.join(str(problem).split())[:200]}); the "
-                    "last checkpoint is kept, and --resume goes on from it"
-                ) from None
+                text = " ".join(str(problem).split())[:200]
+                raise BrokenRunError(f"the sum of gradients failed ({text})") from None
             pieces = bucket.flat.split([each.numel() for each in bucket.tensors])
             for target, piece in zip(bucket.tensors, pieces, strict=True):
                 target.copy_(piece.view_as(target))

@@ -23,7 +23,7 @@ from torch import distributed as dist
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
 from nasface.data.dataset import Shard
-from nasface.errors import ConfigError, RunError
+from nasface.errors import BrokenRunError, ConfigError, RunError
 
 Value = TypeVar("Value")
 
@@ -77,7 +77,7 @@ class World:
         """Return the values of all processes, by rank; all must call it.
 
         Raises:
-            RunError: naming the processes that do not come within ``timeout``.
+            BrokenRunError: naming the processes that do not come within ``timeout``.
         """
         found: list[Value] = [value] * self.size
         if self.size > 1:
@@ -90,16 +90,15 @@ class World:
         return any(self._numbers(int(answer)))
 
     def agree(self, what: str, digest: Callable[[], str]) -> None:
-        """Raise :class:`RunError` unless all processes hold the same; all must ask, see
+        """Raise :class:`BrokenRunError` unless all processes hold the same; all must ask, see
         :meth:`collect`."""
         if self.size == 1:
             return
         numbers = self._numbers(int(digest(), 16))
         astray = [str(rank) for rank, number in enumerate(numbers) if number != numbers[0]]
         if astray:
-            raise RunError(
-                f"process {', '.join(astray)} of {self.size} holds other {what} than process 0; "
-                "the last checkpoint is kept, and --resume goes on from it"
+            raise BrokenRunError(
+                f"process {', '.join(astray)} of {self.size} holds other {what} than process 0"
             )
 
     def _numbers(self, number: int) -> list[int]:
@@ -119,10 +118,7 @@ class World:
             dist.monitored_barrier(timeout=timedelta(seconds=self.timeout), wait_all_ranks=True)
             yield
         except RuntimeError as problem:
-            raise RunError(
-                f"{self._missing(problem)}; the last checkpoint is kept, and --resume goes on from "
-                "it"
-            ) from None
+            raise BrokenRunError(self._missing(problem)) from None
 
     def _missing(self, problem: RuntimeError) -> str:
         """Who did not come, from what torch says of a barrier that failed."""
