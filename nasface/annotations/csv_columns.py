@@ -14,6 +14,9 @@ from nasface.annotations.names import has_image_suffix
 _MAKE_SENSE = ("class", "x", "y", "width", "height", "filename", "imagewidth", "imageheight")
 """Columns of the tables that MakeSense writes without a header."""
 
+_RETINANET = ("filename", "x1", "y1", "x2", "y2", "class")
+"""Columns of the tables of keras-retinanet, which have no header."""
+
 _IMAGE = (
     *("filename", "image", "imagename", "imageid", "imagepath", "path", "file", "filepath"),
     *("imgname", "img", "imgpath", "imageurl", "imagefilename", "imagefile", "frame", "photo"),
@@ -78,6 +81,7 @@ _FLAG_COLUMNS = {
 
 _OF_BOX = (*{name for names in (*_CORNERS, *_SIDES, *_CENTRES) for name in names}, *_ONE_COLUMN)
 _NUMBER = re.compile(r"[-+0-9.eE]+|nan|inf", re.IGNORECASE)
+_FRACTION = re.compile(r"\d*\.\d+(?:e-?\d+)?", re.IGNORECASE)
 _WORDS_OF_BOXES = re.compile(r"^(?:(?:bounding)?box(?:es)?|bbox|face)(?=.)|(?<=.)(?:px|pixels?)$")
 _NOTHING = ("", "na", "n/a", "nan", "none", "null")
 
@@ -114,15 +118,36 @@ def plain_header(cells: Sequence[str]) -> list[str]:
     return names
 
 
-def bare_header(cells: Sequence[str]) -> list[str] | None:
-    """Return the names of the columns of a table whose first row is one of a face already, as
-    MakeSense writes it; None for another row."""
-    if len(cells) != len(_MAKE_SENSE):
-        return None
-    row = dict(zip(_MAKE_SENSE, cells, strict=True))
+def bare_header(rows: Sequence[Sequence[str]]) -> list[str] | None:
+    """Return the names of the columns of a table without a header, whose first row is as MakeSense
+    has it, or all rows as keras-retinanet has them; None for another table."""
+    for columns, is_row, seen in (
+        (_MAKE_SENSE, _is_of_make_sense, rows[:1]),
+        (_RETINANET, _is_of_retinanet, rows),
+    ):
+        whole = all(len(row) == len(columns) for row in seen)
+        if whole and all(is_row(dict(zip(columns, row, strict=True))) for row in seen):
+            return list(columns)
+    return None
+
+
+def _is_of_make_sense(row: Row) -> bool:
     numbers = [cell for name, cell in row.items() if name not in ("class", "filename")]
-    is_face = has_image_suffix(row["filename"]) and all(map(_NUMBER.fullmatch, numbers))
-    return list(_MAKE_SENSE) if is_face else None
+    return has_image_suffix(row["filename"]) and all(map(_NUMBER.fullmatch, numbers))
+
+
+def _is_of_retinanet(row: Row) -> bool:
+    """Whether a row is an image alone, or has corners and a class, which is no score."""
+    cells = [row[name] for name in _RETINANET[1:]]
+    if not has_image_suffix(row["filename"]):
+        return False
+    if not any(cells):
+        return True
+    try:
+        x1, y1, x2, y2 = map(float, cells[:4])
+    except ValueError:
+        return False
+    return x1 < x2 and y1 < y2 and bool(cells[4]) and not _FRACTION.fullmatch(cells[4])
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,12 @@ def why_no_csv(root: Path) -> str:
     return ""
 
 
+def csv_assumes(root: Path, split: str) -> str:
+    """Return what is taken for granted about a table that does not say it; empty without that."""
+    path = _path_of(root, split)
+    return "" if path is None else _Table(path).assumed
+
+
 def csv_splits(root: Path) -> tuple[str, ...]:
     """Return the parts that a folder has files of, or those that a column tells; none without
     either."""
@@ -106,7 +112,7 @@ def read_csv(
     Raises:
         DataError: naming file and line, or the columns that are missing.
     """
-    path = root if root.is_file() else _file_of(root, split) or _whole_file(root)
+    path = _path_of(root, split)
     if path is None or (root.is_dir() and split not in (csv_splits(root) or (split,))):
         raise DataError(f"{root}: has no table of split {split!r}; expected {split}.csv")
     table = _Table(path)
@@ -182,12 +188,13 @@ class _Table:
     """The rows of a file, and what its columns mean."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.assumed = path, ""
         text = read_text(path, DataError, "a table", LARGEST_ANNOTATIONS)
         (first, written), *rows = _rows_of(text, path) or [(1, [])]
-        bare = bare_header(written)
+        bare = bare_header([written, *(row for _, row in rows)])
         if bare is not None:
             rows.insert(0, (first, written))
+            self.assumed = f"{path.name} has no header; read as {','.join(bare)}"
         try:
             header = bare or plain_header(written)
         except ValueError as same:
@@ -202,7 +209,8 @@ class _Table:
             lacking = "image" if self.columns.image is None else "box"
             raise DataError(
                 f"{path}: has columns {', '.join(written)!a:.200} and none of the {lacking}; "
-                "expected a header such as filename,xmin,ymin,xmax,ymax"
+                "expected a header such as filename,xmin,ymin,xmax,ymax, or in all rows what "
+                "keras-retinanet writes, filename,x1,y1,x2,y2,class"
             )
 
     @property
@@ -277,6 +285,10 @@ def _are_shares(boxes: Sequence[Corners]) -> bool:
     values = np.array(boxes, np.float64).reshape(-1)
     inside = len(values) > 0 and values.min() >= 0 and values.max() <= 1
     return bool(inside and (values % 1 != 0).any())
+
+
+def _path_of(root: Path, split: str) -> Path | None:
+    return root if root.is_file() else _file_of(root, split) or _whole_file(root)
 
 
 def _file_of(root: Path, split: str) -> Path | None:

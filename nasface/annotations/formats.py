@@ -12,10 +12,20 @@ from typing import Any, get_args
 
 import numpy as np
 
+from nasface.annotations.celeba import celeba_splits, is_celeba, read_celeba
 from nasface.annotations.coco import coco_splits, is_coco, read_coco, write_coco
-from nasface.annotations.csv_table import csv_splits, is_csv, read_csv, why_no_csv, write_csv
+from nasface.annotations.csv_table import (
+    csv_assumes,
+    csv_splits,
+    is_csv,
+    read_csv,
+    why_no_csv,
+    write_csv,
+)
 from nasface.annotations.fddb import is_fddb, read_fddb
 from nasface.annotations.image_size import size_for_shares
+from nasface.annotations.kitti import is_kitti, kitti_splits, read_kitti
+from nasface.annotations.labelme import is_labelme, labelme_splits, read_labelme
 from nasface.annotations.layout import SPLITS, folders_of
 from nasface.annotations.records import AnnotatedDataset, Exif, ImageRecord
 from nasface.annotations.retinaface import (
@@ -77,7 +87,8 @@ class DatasetFormat:
     (none: what is plainly a face), and with ``need_images`` an image that is not there is an error.
     It raises :class:`DataError` for what is missing or malformed. ``layout`` says in words what
     lies there. ``splits`` names the parts that a data set has, none where all images are one;
-    ``writer`` says how it is written, and ``unread`` what a file has that records have not.
+    ``writer`` says how it is written, ``unread`` what a file has that records have not, and
+    ``assumes(root, split)`` what is taken for granted about files that do not say it.
     """
 
     name: str
@@ -88,6 +99,7 @@ class DatasetFormat:
     splits: Callable[[Path], Sequence[str]] = lambda root: SPLITS[:2]
     writer: DatasetWriter | None = None
     unread: str = ""
+    assumes: Callable[[Path, str], str] = lambda root, split: ""
 
 
 DATASET_FORMATS: Registry[DatasetFormat] = Registry("data format")
@@ -160,7 +172,7 @@ def read_dataset(
             fraction; see :func:`part_by_file`.
         exif: whether boxes are in pixels of the images turned by their EXIF orientation
             (``apply``) or as stored (``ignore``); by default as the format has it: applied in YOLO
-            only.
+            and labelme only.
         need_images: whether a missing image is an error.
 
     Raises:
@@ -186,7 +198,8 @@ def read_dataset(
     if exif is not None:
         check_choice("exif", exif, get_args(Exif))
         records = [_read_as(exif, record) for record in records]
-    return AnnotatedDataset(tuple(records), root, split, form.name)
+    assumed = form.assumes(root, split)
+    return AnnotatedDataset(tuple(records), root, split, form.name, assumed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +207,8 @@ class DataConfig:
     """Settings for reading a data set."""
 
     data_format: str = ""
-    """Data format: widerface, fddb, coco, yolo, retinaface, voc, csv, shards or a registered one.
-    Empty: recognised automatically."""
+    """Data format: widerface, fddb, celeba, kitti, coco, yolo, labelme, retinaface, voc, csv,
+    shards or a registered one. Empty: recognised automatically."""
     classes: tuple[str, ...] = ()
     """Classes that are faces, where the data have several. Empty: face, or the only one."""
     val_fraction: float = 0.0
@@ -205,8 +218,8 @@ class DataConfig:
     YAML or JSON map {train: [...], val: [...]}."""
     exif: Exif | None = None
     """apply: images are turned as their EXIF orientation asks for; ignore: they are read as stored.
-    None: as the data format has it; only YOLO applies it. `nasface check-data` tells which of the
-    two the boxes fit."""
+    None: as the data format has it; YOLO and labelme apply it. `nasface check-data` tells which
+    of the two the boxes fit."""
 
     def __post_init__(self) -> None:
         check_fraction(self.val_fraction)
@@ -298,6 +311,22 @@ for _form in (
         unread="ellipses: read as the boxes round them",
     ),
     DatasetFormat(
+        "celeba",
+        "list_bbox_celeba.txt and img_celeba/",
+        is_celeba,
+        _faces_only(read_celeba),
+        splits=celeba_splits,
+    ),
+    DatasetFormat(
+        "kitti",
+        "labels/ or label_2/, and images/ or image_2/",
+        is_kitti,
+        read_kitti,
+        has_classes=True,
+        splits=kitti_splits,
+        unread="objects in space: only boxes in the image are read",
+    ),
+    DatasetFormat(
         "coco",
         "a .json file with images and annotations, in annotations/ or the folder of a part",
         is_coco,
@@ -323,6 +352,15 @@ for _form in (
             exif="apply",
         ),
         unread="polygons and key points: only the boxes round them are read",
+    ),
+    DatasetFormat(
+        "labelme",
+        ".json files of labelme beside their images",
+        is_labelme,
+        read_labelme,
+        has_classes=True,
+        splits=labelme_splits,
+        unread="shapes: only the boxes round them are read, and none of points and lines",
     ),
     DatasetFormat(
         "retinaface",
@@ -357,6 +395,7 @@ for _form in (
         has_classes=True,
         splits=csv_splits,
         writer=DatasetWriter(write_csv, keeps=("difficult",)),
+        assumes=csv_assumes,
     ),
     DatasetFormat(
         "shards",

@@ -1,7 +1,7 @@
 """Annotated images, whatever data set they are of."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, get_args, overload
@@ -122,13 +122,15 @@ class AnnotatedDataset(Sequence[ImageRecord]):
     """The annotated images of one part of a data set; a slice of it is one as well.
 
     ``root`` is the folder or file that it was read from, ``format`` a name of
-    :data:`~nasface.annotations.formats.DATASET_FORMATS`.
+    :data:`~nasface.annotations.formats.DATASET_FORMATS`; ``assumed`` says what was taken for
+    granted where the files do not tell, and is empty where nothing was.
     """
 
     records: Sequence[ImageRecord]
     root: Path
     split: str
     format: str
+    assumed: str = ""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -144,7 +146,7 @@ class AnnotatedDataset(Sequence[ImageRecord]):
 
     def __getitem__(self, at: int | slice) -> "ImageRecord | AnnotatedDataset":
         if isinstance(at, slice):
-            return AnnotatedDataset(self.records[at], self.root, self.split, self.format)
+            return replace(self, records=self.records[at])
         return self.records[at]
 
     @property

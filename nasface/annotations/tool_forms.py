@@ -1,13 +1,17 @@
 """Forms that annotation tools keep for themselves, which are not read: what to export instead."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from nasface.annotations.layout import files_of, folders_of
 
+LABELME = ('"shapes"', '"imagePath"')
+"""Words that tell a file of labelme."""
+
 #: words at the beginning or end of a file, all of which tell a form -> the form, and a way out
 _FORMS = (
-    (('"shapes"', '"imagePath"'), "the form of labelme; labelme2coco makes COCO of it"),
+    (LABELME, "the form of labelme; name its folder, in which all such files are read"),
     (('"shape_attributes"',), "a project of VGG's Image Annotator; export its annotations as CSV"),
     (('"pid"', '"fid_list"'), "a project of VGG's Image Annotator 3; write COCO or CSV of it"),
     (("CSV_HEADER", "metadata_id"), "a table of VGG's Image Annotator 3; write COCO or CSV of it"),
@@ -40,16 +44,27 @@ def hint_of_tool(place: Path) -> str:
         file for suffix in _SUFFIXES for folder in folders for file in files_of(folder, suffix)[:3]
     )
     for file in files if place.is_dir() else [place]:
-        try:
-            with file.open("rb") as opened:
-                shown = opened.read(_SHOWN)
-                # Pictures that a tool keeps inside may come before all that tells it.
-                opened.seek(max(_SHOWN, os.fstat(opened.fileno()).st_size - _SHOWN))
-                shown += opened.read(_SHOWN)
-        except OSError:
-            continue
-        text = shown.decode("utf-8", "replace").replace('""', '"')
+        text = _ends_of(file)
         for words, form in _FORMS:
             if all(word in text for word in words):
                 return f"; {file.name} is {form}"
     return ""
+
+
+def has_words(file: Path, words: Sequence[str]) -> bool:
+    """Return whether all of some words are at the beginning or end of a file."""
+    text = _ends_of(file)
+    return all(word in text for word in words)
+
+
+def _ends_of(file: Path) -> str:
+    """The beginning and end of a file; empty for one that cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            shown = opened.read(_SHOWN)
+            # Pictures that a tool keeps inside may come before all that tells it.
+            opened.seek(max(_SHOWN, os.fstat(opened.fileno()).st_size - _SHOWN))
+            shown += opened.read(_SHOWN)
+    except OSError:
+        return ""
+    return shown.decode("utf-8", "replace").replace('""', '"')

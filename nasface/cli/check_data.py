@@ -58,6 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     figures: dict[str, Any] = {
         "folder": str(command.folder),
         "format": next(iter(records.values())).format,
+        "assumed": list(dict.fromkeys(each.assumed for each in records.values() if each.assumed)),
         "exif": ", ".join(sorted({each.exif for part in records.values() for each in part})),
         **{split: check.figures() for split, check in checks.items()},
         "duplicates": [each.figures() for each in shared],
@@ -81,6 +82,8 @@ def run(arguments: Sequence[str]) -> int:
                 say(f"{_mark(finding.is_problem)} {part_name(split)}: {finding}")
         for finding in shared:
             say(f"{_mark(finding.is_problem)} {finding}")
+        for text in figures["assumed"]:
+            say(f"{_mark(False)} {text}")
         if not found:
             say("ok         nothing is wrong with the data")
         if command.out is not None:

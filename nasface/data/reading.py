@@ -54,6 +54,8 @@ def read_split(
             if ``config.bad_images`` is "stop", or if no image can be read.
     """
     records = config.read(root, split, need_images=config.bad_images == "stop")
+    if records.assumed:
+        progress.note(f"{part_name(split)} images: {records.assumed}")
     return check_images(records, config.bad_images, part_name(split), progress, decoded=decoded)
 
 

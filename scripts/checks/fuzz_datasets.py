@@ -46,6 +46,7 @@ CSV = (
     'a.jpg,32,24,face,2,3,12,15,0,train\n"deep/b.png",32,24,face,1.5,2,3,4,1,val\na.jpg,32,24,,,,,\n',
     'image_id;bbox;source\na;"[2, 3, 4.5, 5]";web\ndeep/b;[];web\n',
     "ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf\na,face,0.1,0.5,0.25,0.75,0\n",
+    "a.jpg,2,3,12,15,face\ndeep/b.png,,,,,\na.jpg,1,2,3,4,face\n",
     'filename,region_count,region_shape_attributes,region_attributes\na.jpg,1,"{""name"":""rect"",'
     '""x"":1,""y"":2,""width"":3,""height"":4}","{""type"":""face""}"\n',
 )
@@ -57,6 +58,25 @@ SETTINGS = (
     "path: .\ntrain: images\nval: images/deep\nnames:\n  0: face\n  1: hand\n",
     "train: [../images/deep]\nval: list.txt\nnc: 1\nnames: ['face']\n",
 )
+KITTI = (
+    "face 0.00 0 -1.57 2 3 12 15.5 1.5 1.6 3.7 1.8 1.5 8.4 0.01\n"
+    "DontCare -1 -1 -10 1 2 3 4 -1 -1 -1 -1000 -1000 -1000 -10\n"
+)
+LABELME = {
+    "version": "5.5.0",
+    "flags": {},
+    "shapes": [
+        {"label": "face", "points": [[12, 15], [2, 3.5]], "shape_type": "rectangle", "flags": {}},
+        {"label": "face", "points": [[5, 5], [9, 6], [7, 11]], "shape_type": "polygon"},
+        {"label": "face", "points": [[10, 12], [13, 16]], "shape_type": "circle"},
+        {"label": "eye", "points": [[4, 4]], "shape_type": "point"},
+    ],
+    "imagePath": "a.jpg",
+    "imageData": None,
+    "imageHeight": 24,
+    "imageWidth": 32,
+}
+CELEBA = "2\nimage_id x_1 y_1 width height\na.jpg 2 3 10 12\ndeep/b.png 1 2 3 4\n"
 PARTS = ('{"train": ["a.jpg"], "val": ["deep/b.png"]}', "{val: [deep/b]}\n")
 
 
@@ -79,7 +99,8 @@ def reader(form: str, beside: str) -> Callable[[Path], None]:
         if form == "yolo":  # a split none of whose images has labels is refused
             (path.parent / "labels").mkdir(exist_ok=True)
             (path.parent / "labels" / "a.txt").write_text(LABELS)
-        root = path.parent.parent if form in ("voc", "labels") else path
+        root = path.parent.parent if form in ("voc", "labels", "kitti") else path
+        root = path.parent if form == "labelme" else root
         if form == "labels":
             (root / "data.yaml").write_text("train: images\nnames: [face, hand]\n")
         try:

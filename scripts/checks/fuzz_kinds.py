@@ -17,7 +17,10 @@ import numpy as np
 import torch
 from damage import damage_bytes, damage_text
 from fuzz_datasets import (
+    CELEBA,
     CSV,
+    KITTI,
+    LABELME,
     LABELS,
     PARTS,
     RETINAFACE,
@@ -593,6 +596,15 @@ KINDS: Mapping[str, Kind] = {
     ),
     "Pascal VOC annotations": Kind(
         "fuzz/Annotations/a.xml", encoded([VOC]), reader("voc", "../JPEGImages"), _text(XML)
+    ),
+    "KITTI labels": Kind(
+        "fuzz/labels/a.txt", encoded([KITTI]), reader("kitti", "../images"), _text((*ROWS, *CELLS))
+    ),
+    "labelme annotations": Kind(
+        "fuzz/a.json", encoded([json.dumps(LABELME)]), reader("labelme", "."), _text(JSON)
+    ),
+    "CelebA boxes": Kind(
+        "fuzz/list_bbox_celeba.txt", encoded([CELEBA]), reader("celeba", "img_celeba"), _text(ROWS)
     ),
     "CSV annotations": Kind("fuzz/a.csv", encoded(CSV), reader("csv", "."), _text((*ROWS, *CELLS))),
     "RetinaFace annotations": Kind(

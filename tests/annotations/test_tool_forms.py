@@ -16,18 +16,12 @@ CELL = json.dumps([VALUE]).replace('"', '""')
 @pytest.mark.parametrize(
     ("name", "text", "tool"),
     [
-        ("a.json", json.dumps({"shapes": [], "imagePath": "a.jpg"}), "labelme"),
         ("via.json", json.dumps({"a.jpg9": {"regions": [RECTANGLE]}}), "VGG's Image Annotator"),
         ("project.json", json.dumps([{"annotations": [{"value": VALUE}]}]), "Label Studio"),
         ("project.csv", f'id,image,label\n1,a.jpg,"{CELL}"\n', "Label Studio"),
         ("annotations.xml", "<annotations><image id='0'></image></annotations>", "CVAT"),
         ("train/_annotations.createml.json", json.dumps(CREATEML), "CreateML"),
         ("project.tsv", f'id\timage\tlabel\n1\ta.jpg\t"{CELL}"\n', "Label Studio"),
-        (
-            "b.json",
-            '{"imageData": "' + "A" * 200_000 + '", "shapes": [], "imagePath": ""}',
-            "labelme",
-        ),
         ("train.json", DATUMARO, "Datumaro"),
         ("meta.json", '{"classes": [{"title": "face"}], "projectType": "images"}', "Supervisely"),
         ("ann/a.jpg.json", '{"objects": [{"classTitle": "face"}]}', "Supervisely"),
@@ -51,6 +45,14 @@ def test_forms_that_tools_keep_for_themselves(
     for place in (tmp_path, path):
         with pytest.raises(DataError, match=rf"; {path.name} is .*{tool}.*; expected"):
             read_dataset(place)
+
+
+@pytest.mark.parametrize("picture", ["", "A" * 200_000])
+def test_one_file_of_labelme(tmp_path: Path, picture: str) -> None:
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps({"imageData": picture, "shapes": [], "imagePath": "b.jpg"}))
+    with pytest.raises(DataError, match=r"; b\.json is the form of labelme; name its folder"):
+        read_dataset(path)
 
 
 def test_no_hint_without_a_sign(tmp_path: Path) -> None:

@@ -388,6 +388,87 @@ def scrfd(root: Path) -> None:
     write(root / "train" / "labelv2.txt", "\n".join(lines))
 
 
+def keras_retinanet_csv(root: Path) -> None:
+    images(root / "images")
+    rows = [
+        f"images/{name},{x},{y},{x + w},{y + h},face"
+        for name, boxes in FACES.items()
+        for x, y, w, h in boxes
+    ]
+    write(root / "annotations.csv", "\n".join([f"images/{EMPTY},,,,,", *rows, ""]))
+    write(root / "classes.csv", "face,0\n")
+
+
+def kitti_labels(folder: Path) -> None:
+    for name in (*FACES, EMPTY):
+        rows = [
+            f"face 0.00 0 0.00 {x:.2f} {y:.2f} {x + w:.2f} {y + h:.2f} 0 0 0 0 0 0 0"
+            for x, y, w, h in FACES.get(name, ())
+        ]
+        write(folder / f"{name.removesuffix('.jpg')}.txt", "".join(f"{row}\n" for row in rows))
+
+
+def object_benchmark_kitti(root: Path) -> None:
+    images(root / "training" / "image_2", lambda name: name.replace(".jpg", ".png"))
+    kitti_labels(root / "training" / "label_2")
+
+
+def tao_kitti(root: Path) -> None:
+    images(root / "images")
+    kitti_labels(root / "labels")
+
+
+def digits_kitti(root: Path) -> None:
+    images(root / "train" / "images")
+    kitti_labels(root / "train" / "labels")
+
+
+def labelme_shapes(folder: Path, place: str, box: Callable[..., Any], **more: Any) -> None:
+    for name in (*FACES, EMPTY):
+        shapes = [
+            {"label": "face", "flags": {}, "group_id": None, **box(*each)}
+            for each in FACES.get(name, ())
+        ]
+        content = {
+            "version": "5.5.0",
+            "flags": {},
+            "shapes": shapes,
+            "imagePath": f"{place}{name}",
+            "imageHeight": HEIGHT,
+            "imageWidth": WIDTH,
+        }
+        write(folder / name.replace(".jpg", ".json"), json.dumps({**content, **more}))
+
+
+def from_the_lower_right(x: float, y: float, w: float, h: float) -> dict[str, Any]:
+    return {"shape_type": "rectangle", "points": [[x + w, y + h], [x, y]]}
+
+
+def four_corners(x: float, y: float, w: float, h: float) -> dict[str, Any]:
+    points = [[x, y], [x + w, y], [x + w, y + h], [x, y + h]]
+    return {"shape_type": "rectangle", "points": points, "difficult": False}
+
+
+def labelme_folder(root: Path) -> None:
+    images(root)
+    labelme_shapes(root, "", from_the_lower_right, imageData="/9j/" * 50_000)
+
+
+def labelme_windows(root: Path) -> None:
+    images(root / "images")
+    labelme_shapes(root / "annotations", "..\\images\\", from_the_lower_right, imageData=None)
+
+
+def any_labeling_parts(root: Path) -> None:
+    images(root / "train")
+    labelme_shapes(root / "train", "", four_corners, imageData=None)
+
+
+def another_machines_labelme(root: Path) -> None:
+    images(root)
+    labelme_shapes(root, "C:\\data\\faces\\", four_corners, imageData=None)
+
+
 WRITERS: dict[str, tuple[Writer, ...]] = {
     "coco": (
         cvat_coco,
@@ -406,8 +487,10 @@ WRITERS: dict[str, tuple[Writer, ...]] = {
     "voc": (label_img_voc, cvat_voc, roboflow_voc, supervision_voc, devkit_voc, trainval_voc),
     "csv": (
         *(roboflow_csv, kaggle_csv, one_column_csv, makesense_csv),
-        *(open_images_csv, via_csv, makesense_csv_without_header),
+        *(open_images_csv, via_csv, makesense_csv_without_header, keras_retinanet_csv),
     ),
+    "kitti": (object_benchmark_kitti, tao_kitti, digits_kitti),
+    "labelme": (labelme_folder, labelme_windows, any_labeling_parts, another_machines_labelme),
     "retinaface": (official_retinaface, no_points_retinaface, one_file_retinaface, scrfd),
 }
 CASES = [(form, writer) for form, writers in WRITERS.items() for writer in writers]
@@ -519,10 +602,33 @@ def test_tables_as_programs_write_them(tmp_path: Path, text: str) -> None:
     assert found.faces == 2
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "a.jpg,9,9,3,4,face",
+        "a.jpg,1,2,3,4,0.5",
+        "a.jpg,1,2,3,4",
+        "a.jpg,1,2,3,,face",
+        "a,1,2,3,4,f",
+    ],
+    ids=["sides", "score", "no class", "three numbers", "no image"],
+)
+def test_a_table_without_a_header_is_of_one_form_in_all_rows(tmp_path: Path, row: str) -> None:
+    images(tmp_path)
+    write(tmp_path / "faces.csv", "b.jpg,,,,,\na.jpg,1,2,3,4,face\n")
+    found = read_dataset(tmp_path)
+    assert found.assumed == "faces.csv has no header; read as filename,x1,y1,x2,y2,class"
+    assert found[:1].assumed == found.assumed
+    assert [each.boxes_M4.tolist() for each in found] == [[], [[1, 2, 3, 4]]]
+    write(tmp_path / "faces.csv", f"b.jpg,1,2,3,4,face\n{row}\n")
+    with pytest.raises(DataError, match=r"none of the image; .* filename,x1,y1,x2,y2,class"):
+        read_dataset(tmp_path)
+
+
 def test_a_table_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     images(tmp_path)
     for text, why in (
-        ("a.jpg,1,2,3,4,face\n", "has columns 'a.jpg, 1, 2, 3, 4, face' and none of the image"),
+        ("a.jpg,1,2,3,4,0.9\n", "has columns 'a.jpg, 1, 2, 3, 4, 0.9' and none of the image"),
         ("file,Age\na.jpg,1\n", "has columns 'file, Age' and none of the box"),
     ):
         write(tmp_path / "faces.csv", text)

@@ -224,7 +224,9 @@ def test_a_full_disk_while_metrics_are_written(config: SearchConfig, tmp_path: P
 )
 def test_out_of_memory_is_said_with_the_batch(problem: Exception) -> None:
     with (
-        pytest.raises(RunError, match="out of memory on cpu with batches of 2; a run with a smaller"),
+        pytest.raises(
+            RunError, match="out of memory on cpu with batches of 2; a run with a smaller"
+        ),
         memory_explained(torch.device("cpu"), "batches of 2"),
     ):
         raise problem
