@@ -62,7 +62,7 @@ KITTI = (
     "face 0.00 0 -1.57 2 3 12 15.5 1.5 1.6 3.7 1.8 1.5 8.4 0.01\n"
     "DontCare -1 -1 -10 1 2 3 4 -1 -1 -1 -1000 -1000 -1000 -10\n"
 )
-LABELME = {
+LABELME: dict[str, object] = {
     "version": "5.5.0",
     "flags": {},
     "shapes": [
