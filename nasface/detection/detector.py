@@ -49,6 +49,8 @@ class DetectorTrunk(nn.Module):
         first = not projected and config.first_shot in ("shared", "two-step")
         lateral = partial(conv_norm_relu, out_channels=config.channels)
         of_levels = [given[level] for level in config.levels]
+        #: channels by level of what :meth:`pyramid` gives
+        self.pyramid_widths = _pyramid_widths(config, self.backbone)
         self.laterals = nn.ModuleList(map(lateral, of_levels) if projected else ())
         #: what brings the backbone's maps to the width of the heads, for the first shot
         self.first_laterals = nn.ModuleList(map(lateral, of_levels) if first else ())
@@ -246,12 +248,14 @@ def _widths_of(backbone: Backbone, config: DetectorConfig) -> dict[int, int]:
     return {6: config.extra_channels[0], 7: config.extra_channels[1], **backbone.channels}
 
 
-def _pyramid_widths(config: DetectorConfig) -> dict[int, int]:
+def _pyramid_widths(config: DetectorConfig, backbone: Backbone | None = None) -> dict[int, int]:
     """Channels of each level of the pyramid that the neck takes."""
     if config.laterals == "projected":
         return dict.fromkeys(config.levels, config.channels)
-    with torch.device("meta"):
-        widths = _widths_of(build_backbone(config.backbone), config)
+    if backbone is None:
+        with torch.device("meta"):
+            backbone = build_backbone(config.backbone)
+    widths = _widths_of(backbone, config)
     return {level: widths[level] for level in config.levels}
 
 

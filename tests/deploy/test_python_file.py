@@ -5,13 +5,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peers import narrow, narrow_backbones
 from strategies import CHANNELS, features, random_choices, spaces
 from tiny import DETECTOR, write_lively_weights
 
@@ -22,10 +23,11 @@ from nasface.deploy.config import ExportConfig
 from nasface.deploy.python_source.cell import CellSource
 from nasface.deploy.python_source.detector import PythonSource
 from nasface.deploy.python_source.extract import LAYERS, SourceCopier
-from nasface.deploy.python_source.file import export_python
+from nasface.deploy.python_source.file import export_python, load_module
 from nasface.detection.anchors import AnchorConfig
 from nasface.detection.checkpoint import LoadedDetector, read_checkpoint
-from nasface.detection.detector import build_detector
+from nasface.detection.detector import Detector, build_detector
+from nasface.detection.zoo_peers import PEERS
 from nasface.errors import ExportError
 from nasface.inference.loading import read_detector
 from nasface.inference.predict import InferenceConfig, detect
@@ -35,6 +37,7 @@ from nasface.nas.derive import derive
 from nasface.nas.sampling import random_genotype
 from nasface.nn.blocks import channels_last
 from nasface.nn.cell import FixedCell
+from nasface.nn.cost import count_parameters
 
 Output = pytest.CaptureFixture[str]
 
@@ -92,12 +95,42 @@ def test_released_detectors_give_the_same_bits(name: str, tmp_path: Path) -> Non
     check_file(read_detector(weights_path(name)), tmp_path)
 
 
-def test_what_has_no_form_is_named(tmp_path: Path) -> None:
-    config = replace(DETECTOR, negative_slope=0.1)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "retinaface-mobilenet0.25",
+        "s3fd-vgg16",
+        "extd-32",
+        "pyramidbox-vgg16",
+        "dsfd-r50",
+        "dsfd-vgg16",
+        "srn-r50",
+    ],
+)
+def test_published_detectors_give_the_same_bits(name: str, tmp_path: Path) -> None:
+    with narrow_backbones():
+        config = narrow(PEERS[name].detector)
+        check_file(
+            read_checkpoint(write_lively_weights(tmp_path / "w.safetensors", config)), tmp_path
+        )
+
+
+def test_two_steps_with_other_heads_and_laterals(tmp_path: Path) -> None:
+    """A head for each level, and 1x1s in front of the neck that both steps share."""
+    config = replace(DETECTOR, first_shot="two-step", neck="ssh", channels=8, negative_slope=0.1)
+    check_file(read_checkpoint(write_lively_weights(tmp_path / "w.safetensors", config)), tmp_path)
+
+
+def test_what_training_alone_has_is_left_out(tmp_path: Path) -> None:
+    """The 1x1s of a first shot whose maps have the backbone's widths."""
+    config = narrow(PEERS["dsfd-r50"].detector)
     loaded = read_checkpoint(write_lively_weights(tmp_path / "w.safetensors", config))
-    with pytest.raises(ExportError, match=r"negative_slope 0\.1: have no form in plain Python"):
-        export_python(loaded, tmp_path / "face.py", ExportConfig())
-    assert [each.name for each in tmp_path.iterdir()] == ["w.safetensors"]
+    export_python(loaded, tmp_path / "face.py", ExportConfig())
+    whole = cast(Detector, loaded.detector)
+    first = count_parameters(whole.trunk.first_laterals)
+    assert first > 0
+    plain = load_module(tmp_path / "face.py").load()
+    assert count_parameters(plain) == count_parameters(whole) - first
 
 
 def check_file(loaded: LoadedDetector, folder: Path) -> None:
@@ -158,7 +191,7 @@ def test_any_cell_is_written_out(space: SearchSpace, seed: int, dense: bool, wid
         namespace: dict[str, Any] = {}
         exec("\n\n\n".join(parts), namespace)
         module = namespace["Written"]().eval()
-        state = {written.rename(key): value for key, value in cell.state_dict().items()}
+        state = written.renamed(cell.state_dict())
         assert len(state) == len(cell.state_dict())
         module.load_state_dict(state)
         inputs = [features(seed=at)[each.level] for at, each in enumerate(gene.inputs)]

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from registries import restored
+from peers import narrow, narrow_backbones
 from tiny import write_tiny
 from torch import nn
 
 import nasface
 from nasface.detection.anchors import AnchorConfig
-from nasface.detection.backbones.recurrent import RecurrentMobileFace
-from nasface.detection.backbones.registry import BACKBONES, register_backbone
-from nasface.detection.backbones.vgg import VGG16
+from nasface.detection.backbones.registry import BACKBONES
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
@@ -86,26 +83,9 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
     assert [key for key, value in detector.named_parameters() if value.grad is None] == []
 
 
-def narrow(config: DetectorConfig) -> DetectorConfig:
-    """The same parts with few channels."""
-    backbones = {"vgg16": "narrow_vgg", "resnet50": "thin_resnet_n", "resnet152": "thin_resnet_n"}
-    backbone = backbones.get(config.backbone, config.backbone)
-    if backbone.startswith("recurrent"):
-        backbone = "narrow_recurrent"
-    return replace(
-        config,
-        backbone=backbone,
-        channels=8,
-        head_channels=config.head_channels and 8,
-        extra_channels=(16, 8),
-    )
-
-
-@pytest.fixture
-def narrow_backbones() -> Iterator[None]:
-    with restored():
-        register_backbone("narrow_vgg", partial(VGG16, 1 / 32))
-        register_backbone("narrow_recurrent", partial(RecurrentMobileFace, 8, (2, 4)))
+@pytest.fixture(name="narrow_backbones")
+def _narrow_backbones() -> Iterator[None]:
+    with narrow_backbones():
         yield
 
 

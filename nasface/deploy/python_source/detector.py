@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from torch import nn
+from torch import Tensor, nn
 
 import nasface
 from nasface.data.tensors import IMAGE_MEAN, IMAGE_STD
 from nasface.deploy.python_source.extract import LAYERS, Code, SourceCopier
-from nasface.deploy.python_source.layout import fit_call
+from nasface.deploy.python_source.layout import fit, fit_call
 from nasface.deploy.python_source.neck import NeckSource
 from nasface.detection import anchors, boxes
 from nasface.detection.backbones.registry import find_backbone
@@ -18,11 +18,11 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
 from nasface.detection.heads import Head, head_arguments
 from nasface.detection.joint_head import JointHead
-from nasface.detection.necks.registry import GENOTYPE, uses_genotype
+from nasface.detection.necks.registry import GENOTYPE, uses_genotype, widths_given
 from nasface.detection.pyramid import ExtraLevels
-from nasface.errors import ExportError
+from nasface.detection.two_step import refine
 from nasface.inference.predict import SuppressionConfig
-from nasface.nn.blocks import conv_norm_relu
+from nasface.nn.blocks import conv_norm_relu, soften_rectifiers
 from nasface.nn.cost import count_parameters
 
 _IMPORTS = {
@@ -46,12 +46,14 @@ class PythonSource:
     text: str
     weights: Mapping[str, str]
 
-    def rename(self, key: str) -> str:
-        """The name of a weight of the detector in the file."""
-        for old, new in self.weights.items():
-            if key == old or key.startswith(f"{old}."):
-                return new + key[len(old) :]
-        return key
+    def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of the detector by their names in the file, without those of training alone."""
+        return {
+            new + key[len(old) :]: value
+            for key, value in state.items()
+            for old, new in self.weights.items()
+            if key == old or key.startswith(f"{old}.")
+        }
 
 
 def write_source(
@@ -62,42 +64,52 @@ def write_source(
     ``module`` is the name under which the file will be imported.
 
     Raises:
-        ExportError: for settings that have no such form, or for a part of the detector,
-            added from outside the package, whose source cannot be copied.
+        ExportError: for a part of the detector, added from outside the package, whose source cannot
+            be copied.
     """
-    config = found.trunk.config
-    _check_form(config)
+    trunk, config = found.trunk, found.trunk.config
     copier = SourceCopier(_IMPORTS, _DEFINED)
     copier.section = "Backbone"
     backbone = copier.call(find_backbone(config.backbone))
     copier.section = "Pyramid"
-    widths = [cast(nn.Conv2d, cast(nn.Sequential, each)[0]) for each in found.trunk.laterals]
     extra = "nn.Identity()"
-    if isinstance(found.trunk.extra, ExtraLevels):
-        width = found.trunk.backbone.channels[5]
+    if isinstance(trunk.extra, ExtraLevels):
+        width = trunk.backbone.channels[5]
         extra = copier.call(ExtraLevels, width, config.extra_channels, config.extra)
-    lateral = copier.call(conv_norm_relu, Code("width"), config.channels)
+    laterals = _laterals("laterals", trunk.laterals, config, copier)
+    of_first: list[str] = []
+    if config.first_shot == "two-step":
+        of_first = _laterals("first_laterals", trunk.first_laterals, config, copier)
     copier.section = "Neck"
-    neck = NeckSource(found.neck, config, copier)
+    neck = NeckSource(found.neck, trunk.pyramid_widths, config, copier)
     copier.section = "Heads"
     headed = config.levels[:1] if config.shared_head else config.levels
-    heads = [_head(config, level, copier) for level in headed]
+    widths = widths_given(found.neck, trunk.pyramid_widths)
+    heads = [_head(config, level, widths[level], copier) for level in headed]
     init = [
         *fit_call("self.backbone = ", backbone),
         f"self.extra = {extra}",
-        f"widths = ({', '.join(str(each.in_channels) for each in widths)})",
-        f"self.laterals = nn.ModuleList({lateral} for width in widths)",
+        *laterals,
+        *of_first,
         *neck.init,
         *_heads(heads, config.shared_head),
     ]
+    if config.negative_slope:
+        init.append(f"{copier.copy(soften_rectifiers)}(self, {config.negative_slope})")
     copier.section = "Boxes"
     functions = (boxes.decode, boxes.clip, boxes.non_maximum_suppression)
     names = [copier.copy(each) for each in functions]
     level_anchors = copier.copy(anchors.level_anchors)
+    detect = _one_pass(config.shared_head)
+    before: list[str] = []
+    if config.first_shot == "two-step":
+        before = _first_step(neck.maps, bool(of_first))
+        detect = _two_steps(copier.copy(refine), config)
+    forward = [*_pyramid(neck.maps, bool(laterals)), *before, *neck.forward]
     sections = copier.sections
     sections["Cells"] = neck.cells
     sections["Detector"] = [
-        _detector(init, neck.forward, neck.maps, config.shared_head),
+        _detector(init, [*forward, f"maps = ({neck.maps})", *detect]),
         _anchors(level_anchors),
     ]
     sections["Use"] = [_use(suppression, *names)]
@@ -107,32 +119,30 @@ def write_source(
     text = (
         f"{_opening(found, name, module, copier.packages())}\n\n{copier.import_lines()}\n\n{code}\n"
     )
-    trunk = {f"trunk.{part}": part for part in ("backbone", "extra", "laterals", "heads")}
-    return PythonSource(text, {**trunk, **neck.weights})
+    of_trunk = ["backbone", "extra", "laterals", "heads", *["first_laterals"] * bool(of_first)]
+    return PythonSource(text, {**{f"trunk.{part}": part for part in of_trunk}, **neck.weights})
 
 
-def _check_form(config: DetectorConfig) -> None:
-    """Raise :class:`ExportError` for settings that plain Python has no form for."""
-    here: dict[str, tuple[object, object]] = {
-        "laterals": (config.laterals, "projected"),
-        "negative_slope": (config.negative_slope, 0.0),
-    }
-    other = {name: value for name, (value, expected) in here.items() if value != expected}
-    if config.first_shot in ("two-step", "pyramid"):
-        other["first_shot"] = config.first_shot
-    if other:
-        listed = ", ".join(f"{name} {value}" for name, value in other.items())
-        raise ExportError(f"{listed}: have no form in plain Python; .onnx and .pt2 files take them")
+def _laterals(
+    name: str, modules: nn.ModuleList, config: DetectorConfig, copier: SourceCopier
+) -> list[str]:
+    """Lines of the constructor that build 1x1 layers, one for each level; none for no modules."""
+    if not modules:
+        return []
+    widths = [cast(nn.Conv2d, cast(nn.Sequential, each)[0]).in_channels for each in modules]
+    lateral = copier.call(conv_norm_relu, Code("width"), config.channels)
+    listed = f"{widths[0]}," if len(widths) == 1 else ", ".join(map(str, widths))
+    return [f"widths = ({listed})", f"self.{name} = nn.ModuleList({lateral} for width in widths)"]
 
 
-def _head(config: DetectorConfig, level: int, copier: SourceCopier) -> str:
-    """The code that builds the head of a level."""
-    arguments = head_arguments(config, level)
+def _head(config: DetectorConfig, level: int, channels: int, copier: SourceCopier) -> str:
+    """The code that builds the head of a level whose map has ``channels``."""
+    arguments = head_arguments(config, level, channels)
     if config.head_branches == "separate":
         return copier.call(Head, *arguments)
     width = config.head_channels or config.channels
     number = config.anchors.at_position
-    return copier.call(JointHead, config.channels, width, config.head_layers, number)
+    return copier.call(JointHead, channels, width, config.head_layers, number)
 
 
 def _heads(calls: list[str], shared: bool) -> list[str]:
@@ -148,6 +158,9 @@ def _opening(found: Detector, name: str, module: str, packages: list[str]) -> st
     needs = f"{', '.join(packages[:-1])} and {packages[-1]}"
     config = found.trunk.config
     millions = count_parameters(found) / 1e6
+    if config.first_shot != "two-step":
+        # Those of training alone are not in the file.
+        millions -= count_parameters(found.trunk.first_laterals) / 1e6
     made_of = f"Genotype {name}" if config.neck == GENOTYPE else f"Neck {config.neck}"
     if uses_genotype(config.neck) and config.neck != GENOTYPE:
         made_of += f", genotype {name}"
@@ -174,7 +187,10 @@ Level l has a stride of 2**l pixels.
 def _constants(found: Detector) -> str:
     config = found.trunk.config
     strides = tuple(2**level for level in config.levels)
-    sides = tuple(tuple(map(float, each)) for each in config.anchors.sides_of(strides))
+    sides = [f"{tuple(map(float, each))}" for each in config.anchors.sides_of(strides)]
+    if len(sides) == 1:
+        sides[0] += ","
+    listed = "\n".join(fit("SIDES = (", sides, ")", 0))
     return f"""WEIGHTS = Path(__file__).with_suffix(".safetensors")
 
 #: mean and standard deviation of R, G, B over ImageNet, where white is 1
@@ -184,7 +200,7 @@ LEVELS = {config.levels}
 #: pixels from one position to the next, level by level
 STRIDES = {strides}
 #: sides in pixels of the anchors at a position, level by level, and their height over their width
-SIDES = {sides}
+{listed}
 ASPECT = {config.anchors.aspect}"""
 
 
@@ -197,11 +213,48 @@ def _section(title: str, parts: list[str]) -> str:
     return f"# --- {title}\n\n\n{text.rstrip()}"
 
 
-def _detector(init: list[str], forward: list[str], maps: str, shared: bool) -> str:
-    body = "\n".join(f"        {line}" for line in init)
-    passes = "".join(f"        {line}\n" for line in forward)
+def _pyramid(maps: str, projected: bool) -> list[str]:
+    """Lines of the forward pass from the images to the maps that the neck takes."""
+    lines = ["features = self.extra(self.backbone(images_B3HW))"]
+    if not projected:
+        return [*lines, f"{maps} = (features[level] for level in LEVELS)"]
+    each = "lateral(features[level]) for level, lateral in zip(LEVELS, self.laterals, strict=True)"
+    return [*lines, f"{maps} = (", f"    {each}", ")"]
+
+
+def _first_step(maps: str, projected: bool) -> list[str]:
+    """Lines that keep the maps before the neck for the first of two steps."""
+    lines = [f"original = ({maps})"]
+    if projected:
+        each = "lateral(x) for lateral, x in zip(self.first_laterals, original, strict=True)"
+        lines.append(f"original = [{each}]")
+    return lines
+
+
+def _one_pass(shared: bool) -> list[str]:
+    """The line in which the heads see the maps behind the neck."""
     each_head = "head(x) for head, x in zip(self.heads, maps, strict=True)"
-    heads = "self.heads[0](x) for x in maps" if shared else each_head
+    return [f"found = [{'self.heads[0](x) for x in maps' if shared else each_head}]"]
+
+
+def _two_steps(refine: str, config: DetectorConfig) -> list[str]:
+    """Lines in which they see those before the neck as well, in one batch, as the detector does."""
+    each_head = "head(torch.cat(pair)) for head, pair in zip(self.heads, pairs, strict=True)"
+    if config.shared_head:
+        each_head = "self.heads[0](torch.cat(pair)) for pair in pairs"
+    return [
+        "pairs = zip(original, maps, strict=True)",
+        f"both = [{each_head}]",
+        "count = len(images_B3HW)",
+        "first = [(logits[:count], offsets[:count]) for logits, offsets in both]",
+        "second = [(logits[count:], offsets[count:]) for logits, offsets in both]",
+        f"_, found = {refine}(first, second, {len(config.levels) // 2})",
+    ]
+
+
+def _detector(init: list[str], forward: list[str]) -> str:
+    body = "\n".join(f"        {line}" for line in init)
+    passes = "\n".join(f"        {line}" for line in forward)
     return f'''class Detector(nn.Module):
     """Images (B, 3, H, W), normalised -> logits (B, A, 2), offsets (B, A, 4), anchors (A, 4)."""
 
@@ -210,12 +263,7 @@ def _detector(init: list[str], forward: list[str], maps: str, shared: bool) -> s
 {body}
 
     def forward(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        features = self.extra(self.backbone(images_B3HW))
-        {maps} = (
-            lateral(features[level]) for level, lateral in zip(LEVELS, self.laterals, strict=True)
-        )
-{passes}        maps = ({maps})
-        found = [{heads}]
+{passes}
         logits = torch.cat([each for each, _ in found], dim=1)
         offsets = torch.cat([each for _, each in found], dim=1)
         return logits, offsets, anchors_of(maps)'''

@@ -40,8 +40,8 @@ def export_python(
     detector = cast(Detector, loaded.detector)
     source = write_source(detector, loaded.name, config.suppression, path.stem)
     tensors = {
-        source.rename(key): value.detach().cpu().contiguous()
-        for key, value in detector.state_dict().items()
+        key: value.detach().cpu().contiguous()
+        for key, value in source.renamed(detector.state_dict()).items()
     }
     with draft(path) as code, draft(path.with_suffix(".safetensors")) as weights:
         code.write_text(source.text, encoding="utf-8")

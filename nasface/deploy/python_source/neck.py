@@ -1,5 +1,6 @@
 """The source of a neck: cells written out, hand-made parts copied."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -7,8 +8,9 @@ from torch import nn
 
 from nasface.deploy.python_source.cell import CellSource
 from nasface.deploy.python_source.extract import Code, SourceCopier, unlike
+from nasface.deploy.python_source.layout import fit_call
 from nasface.detection.config import DetectorConfig
-from nasface.detection.necks.registry import NECK_PARTS, SequentialNeck, neck_keys
+from nasface.detection.necks.registry import NECK_PARTS, SequentialNeck, neck_keys, widths_given
 from nasface.nn.cell import FixedCell, FixedModule
 from nasface.nn.keys import name_of
 
@@ -17,7 +19,8 @@ _ATTRIBUTES = {*dir(nn.Module), "backbone", "extra", "laterals", "heads"}
 
 @dataclass
 class NeckSource:
-    """The neck of a detector, whose source is copied by ``copier``.
+    """The neck of a detector, whose source is copied by ``copier``; ``widths`` are the channels of
+    the maps that it takes, by level.
 
     ``init`` and ``forward`` are lines of the constructor and the forward pass, which take and give
     the ``maps``, such as ``p2`` to ``p7``; ``cells`` are the texts of the cells' classes;
@@ -25,6 +28,7 @@ class NeckSource:
     """
 
     neck: nn.Module
+    widths: Mapping[int, int]
     config: DetectorConfig
     copier: SourceCopier
     init: list[str] = field(default_factory=list)
@@ -45,6 +49,7 @@ class NeckSource:
                     self._searched(part, f"neck.parts.{key}")
                 else:
                     self._hand_made(key, kinds[key])
+                self.widths = widths_given(part, self.widths)
         else:
             self._searched(cast(FixedModule, self.neck), "neck")
         self._use_maps()
@@ -77,13 +82,12 @@ class NeckSource:
             self._as_dict = True
         at = self._attribute(name_of(key).replace("-", "_"))
         part, channels = NECK_PARTS[name], self.config.channels
-        arguments = (
-            (Code(f"dict.fromkeys(LEVELS, {channels})"), channels)
-            if part.any_widths
-            else (channels, Code("LEVELS"))
-        )
+        widths = f"dict.fromkeys(LEVELS, {channels})"
+        if {*self.widths.values()} != {channels}:
+            widths = f"{dict(self.widths)}"
+        arguments = (Code(widths), channels) if part.any_widths else (channels, Code("LEVELS"))
         made = self.copier.call(part.build, *arguments)
-        self.init.append(f"self.{at} = {made}")
+        self.init += fit_call(f"self.{at} = ", made)
         self.forward.append(f"levels = self.{at}(levels)")
         self.weights[f"neck.parts.{key}"] = at
 
