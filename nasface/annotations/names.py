@@ -13,8 +13,12 @@ from urllib.parse import unquote
 
 from nasface.errors import DataError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
-"""Endings, in lower case, of the files that count as images."""
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"),
+    *(".jfif", ".jpe", ".mpo", ".gif", ".pgm", ".jp2", ".avif", ".heic", ".heif", ".jxl"),
+)
+"""Endings, in lower case, of the files that count as images. Those that this build of OpenCV does
+not read are named as left out: photographs that nobody looked at would show nothing."""
 
 #: categories of characters that are no part of a line: controls, surrogates, separators of lines
 _NO_LINE = ("Cc", "Cs", "Zl", "Zp")

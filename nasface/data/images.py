@@ -16,12 +16,15 @@ from nasface.annotations.image_size import TURNED
 from nasface.annotations.names import IMAGE_SUFFIXES
 from nasface.data import jpeg, png
 from nasface.data.orientation import picture_as_shown
-from nasface.errors import DataError
+from nasface.errors import DataError, MissingPackageError
 from nasface.io.archives import file_bytes, open_file
 from nasface.io.files import write_bytes
+from nasface.io.heic import is_heic, open_picture
 
 MOST_PIXELS = 100_000_000
 """Largest image that is read."""
+
+_WRITTEN = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 
 _CONTAINERS = (
     ("JPEG", jpeg.JPEG_START + b"\xff", jpeg.whole_jpeg),
@@ -37,7 +40,6 @@ _AVIF = rb"....ftypavi[fs]"
 #: it begins
 _UNREAD = MappingProxyType(
     {
-        "HEIC": rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)",
         "AVIF": _AVIF,
         "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
         "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
@@ -56,6 +58,7 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
 
     ``exif`` turns the picture the way its EXIF orientation asks for. Annotations of WIDER FACE
     are in coordinates of the pixels as stored, so training and evaluation pass ``exif=False``.
+    HEIC files need the package pillow-heif.
     Raises DataError when the file is missing, empty, cut short, no image or one of more than
     ``MOST_PIXELS``, which a small file can hold.
     """
@@ -81,6 +84,8 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     except cv2.error:
         image = None
+    if image is None and is_heic(data):
+        image = _by_pillow(path, data)
     if image is None or re.match(_PFM, data):  # floats, of which OpenCV keeps whole numbers
         samples = _tiff_samples(data)
         if samples is not None:
@@ -100,7 +105,7 @@ def read_orientation(path: Path) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with open_file(path) as file, Image.open(file) as header:
+            with open_file(path) as file, open_picture(file) as header:
                 orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
                 is_asked = header.format in TURNED
     except Exception:  # Pillow has many exceptions for damaged files
@@ -117,7 +122,7 @@ def pictures_in(path: Path) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with open_file(path) as file, Image.open(file) as header:
+            with open_file(path) as file, open_picture(file) as header:
                 is_counted = header.format in _SEVERAL
                 return int(getattr(header, "n_frames", 1)) if is_counted else 1
     except Exception:  # Pillow has many exceptions for damaged files
@@ -132,7 +137,7 @@ def _check_size(path: Path, data: bytes) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as header:
+            with open_picture(io.BytesIO(data)) as header:
                 width, height = header.size
     except Image.DecompressionBombError:
         raise DataError(f"{path}: has too many pixels, expected {MOST_PIXELS} or fewer") from None
@@ -152,8 +157,8 @@ def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
     """
     check_image(image_HW3)
     suffix = Path(path).suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
-        raise DataError(f"{path}: unknown suffix, expected one of {' '.join(IMAGE_SUFFIXES)}")
+    if suffix not in _WRITTEN:
+        raise DataError(f"{path}: unknown suffix, expected one of {' '.join(_WRITTEN)}")
     try:
         is_done, data = cv2.imencode(suffix, cv2.cvtColor(image_HW3, cv2.COLOR_RGB2BGR))
     except cv2.error:
@@ -162,6 +167,17 @@ def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
         height, width = image_HW3.shape[:2]
         raise DataError(f"{path}: an image of {width} x {height} pixels does not fit its format")
     write_bytes(Path(path), data.tobytes())
+
+
+def _by_pillow(path: Path, data: bytes) -> NDArray[np.uint8]:
+    """The picture of a HEIC file, which is turned in any case."""
+    try:
+        with open_picture(io.BytesIO(data)) as picture:
+            return np.asarray(picture.convert("RGB"), np.uint8)
+    except MissingPackageError as missing:
+        raise DataError(f"{path}: is HEIC, and {missing}") from None
+    except Exception as problem:  # Pillow has many exceptions for damaged files
+        raise DataError(f"{path}: HEIC data is damaged ({str(problem)!a:.100})") from None
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

@@ -11,13 +11,6 @@ from nasface.data.video import VIDEO_SUFFIXES, is_stream, is_video_file
 from nasface.errors import DataError
 from nasface.io.files import files_below
 
-_PICTURES = (
-    *IMAGE_SUFFIXES,
-    *(".jfif", ".jpe", ".mpo", ".gif", ".pgm", ".jp2", ".avif", ".heic", ".heif", ".jxl"),
-)
-"""Pictures of a folder. Those that this build of OpenCV does not read are named as left out, since
-a folder of photographs that nobody looked at would show nothing."""
-
 
 @dataclass(frozen=True)
 class Inputs:
@@ -78,10 +71,10 @@ def _add(paths: Sequence[Path] | Iterator[Path], found: Inputs, any_suffix: bool
         suffix = path.suffix.lower()
         if path.name.startswith(".") and not any_suffix:
             continue
-        is_odd = any_suffix and suffix not in _PICTURES
+        is_odd = any_suffix and suffix not in IMAGE_SUFFIXES
         if suffix in VIDEO_SUFFIXES or (is_odd and is_video_file(path)):
             found.videos[str(path)] = None
-        elif suffix in _PICTURES or any_suffix:
+        elif suffix in IMAGE_SUFFIXES or any_suffix:
             found.images[path] = None
 
 
