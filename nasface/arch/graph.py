@@ -290,7 +290,7 @@ def _check_width(cell: CellGraph) -> None:
         raise SpecError(
             f"width: {list(widths)}, expected shares of the channels up to 1, and one above 0"
         )
-    if cell.output.projection == "none" and set(widths) != {1.0}:
+    if cell.output.projection == "none" and not {0.0, 1.0}.issuperset(widths):
         raise SpecError(
             "width: narrower nodes need a projection back; expected projection conv or "
             "conv_norm_relu, or width 1"

@@ -105,10 +105,11 @@ def build_searchable(
                 f"space {space.name}: cell {name!r} has levels {sorted(used)}, "
                 f"the detector offers {list(config.levels)}"
             )
-        if cell.output.projection == "none":
+        widest = max(map(len, cell.sources_of_outputs().values()))
+        if cell.output.projection == "none" and widest > 1:
             raise ConfigError(
-                f"space {space.name}: cell {name!r} does not project its output; "
-                "a pyramid needs projection conv or conv_norm_relu"
+                f"space {space.name}: cell {name!r} puts out {widest} concatenated nodes; "
+                "a pyramid needs projection conv or conv_norm_relu, or one node at each level"
             )
     prefix_cells = {} if prefix_genotype is None else prefix_genotype.cells
     shared = prefix_cells.keys() & space.cells.keys()
