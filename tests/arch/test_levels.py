@@ -91,7 +91,7 @@ def test_cells_that_differ_in_more_than_their_level_cannot_be_tied() -> None:
         space_of(document)
 
 
-@pytest.mark.parametrize("name", ["autofem2", "autofem2-cpm", "autofem2-fpn"])
+@pytest.mark.parametrize("name", ["autofem2", "autofem2-cpm", "autofem2-fpn", "pyramid"])
 @pytest.mark.parametrize("levels", ["2-7", "3-5"])
 def test_packaged_spaces_are_saved_and_read_again(name: str, levels: str, tmp_path: Any) -> None:
     space = load_search_space(name, levels=levels)

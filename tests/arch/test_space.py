@@ -142,6 +142,7 @@ def test_packaged_spaces_load_with_every_parameter() -> None:
         "autofem2-fpn",
         "darts",
         "pc-darts",
+        "pyramid",
     ]
     spaces = packaged()
     assert len({space.digest for space in spaces}) == len(spaces)
@@ -235,6 +236,11 @@ def test_widths_are_read_and_kept(width: Any, expected: tuple[float, ...], tmp_p
 def test_widths_that_cannot_be_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         space_of(narrow(**changes))
+
+
+def test_a_cell_that_is_whole_or_left_out_needs_no_projection() -> None:
+    document = narrow(width=[1, 0], output={"rule": "cat-all", "projection": "none"})
+    assert space_of(document).cells["c"].widths == (1.0, 0.0)
 
 
 def test_one_cell_has_to_stay() -> None:

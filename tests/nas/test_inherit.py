@@ -15,8 +15,11 @@ from nasface.nn.cell import build_module
 
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("training", [False, True])
-def test_the_module_computes_what_the_supernet_does(affine: bool, training: bool) -> None:
-    space = load_search_space("autofem2", levels="3-5", context="each")
+@pytest.mark.parametrize(("name", "options"), [("autofem2", {"context": "each"}), ("pyramid", {})])
+def test_the_module_computes_what_the_supernet_does(
+    name: str, options: dict[str, str], affine: bool, training: bool
+) -> None:
+    space = load_search_space(name, levels="3-5", **options)
     supernet = moved(Supernet(space, 8, affine=affine))
     for seed in range(3):
         genotype = random_genotype(space, seed)

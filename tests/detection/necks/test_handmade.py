@@ -1,11 +1,14 @@
 """Hand-made necks: closed forms of their size, shapes, gradients, and what they compute."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import pytest
 import torch
+from strategies import space_of
 from tiny import DETECTOR, tiny_genotype
 from torch import nn
 
@@ -14,6 +17,7 @@ from nasface.detection.checkpoint import read_checkpoint, save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.detector import build_detector
+from nasface.detection.necks import handmade
 from nasface.detection.necks.handmade import (
     FPN,
     PAN,
@@ -31,6 +35,9 @@ from nasface.detection.necks.registry import (
 from nasface.detection.pyramid import LEVELS
 from nasface.detection.searchable import build_searchable
 from nasface.errors import ConfigError
+from nasface.nas.sampling import random_genotype
+from nasface.nas.selection import holds
+from nasface.nn.cell import build_module
 from nasface.nn.cost import count_parameters, measure_cost
 
 NAMES = tuple(NECK_PARTS)
@@ -236,3 +243,40 @@ def test_weights_know_their_module(module: str, tmp_path: Path) -> None:
     images = torch.randn(1, 3, 97, 131)
     with torch.no_grad():
         torch.testing.assert_close(loaded.detector(images)[:2], detector(images)[:2])
+
+
+def test_fpn_is_a_member_of_the_space_pyramid(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = load_search_space("pyramid")
+    drawn = random_genotype(space, 0)
+    gene = drawn.cells["fpn"]
+    smoothed = tuple(
+        replace(node, edges=tuple(replace(edge, operation="dense_3x3") for edge in node.edges))
+        if node.name.startswith("out")
+        else node
+        for node in gene.nodes
+    )
+    genotype = replace(drawn, cells={"fpn": replace(gene, nodes=smoothed)})
+    assert holds(space, genotype)
+    fpn, member = FPN(8, LEVELS), build_module(genotype, 8, LEVELS)
+    convolutions = [each for each in member.modules() if isinstance(each, nn.Conv2d)]
+    places = [node.level for node in smoothed if node.name.startswith("out")]
+    for level, convolution in zip(places, convolutions, strict=True):
+        convolution.load_state_dict(cast(nn.Sequential, fpn.smooth[str(level)])[0].state_dict())
+    # Two things differ: operations begin with a ReLU, which changes nothing where no feature is
+    # negative, and cells enlarge maps by bilinear interpolation.
+    monkeypatch.setattr(handmade, "enlarge", partial(handmade.enlarge, mode="bilinear"))
+    features = {level: torch.rand(2, 8, 192 >> level, 128 >> level) for level in LEVELS}
+    expected, found = fpn(features), member(features)
+    for level in LEVELS:
+        torch.testing.assert_close(found[level], expected[level])
+
+
+def test_a_cell_that_concatenates_without_a_projection_is_refused() -> None:
+    cell = {
+        "inputs": [{"name": "x", "level": 7}],
+        "dense": {"nodes": 2},
+        "output": {"rule": "cat-all", "projection": "none"},
+    }
+    space = space_of({"format": 1, "name": "wide", "operations": ["skip"], "cells": {"c": cell}})
+    with pytest.raises(ConfigError, match="'c' puts out 2 concatenated nodes"):
+        build_searchable(DETECTOR, space)
