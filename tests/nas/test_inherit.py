@@ -1,5 +1,7 @@
 """Derived modules with the weights of a supernet compute what it computes on their path."""
 
+from typing import Any
+
 import pytest
 import torch
 from strategies import one_cell
@@ -17,7 +19,7 @@ from nasface.nn.cell import build_module
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("name", "options"), [("autofem2", {"context": "each"}), ("pyramid", {})])
 def test_the_module_computes_what_the_supernet_does(
-    name: str, options: dict[str, str], affine: bool, training: bool
+    name: str, options: dict[str, Any], affine: bool, training: bool
 ) -> None:
     space = load_search_space(name, levels="3-5", **options)
     supernet = moved(Supernet(space, 8, affine=affine))
