@@ -17,13 +17,22 @@ from nasface.io.settings import read_config
 from nasface.models import released_models
 from nasface.runs.folder import read_summary
 
+_SHORT = {
+    "--backbone": "--detector.backbone",
+    "--neck": "--detector.neck",
+    "--head": "--detector.head",
+    "--loss": "--loss.classification",
+}
+"""Options as they may be given -> their names."""
+
 
 @dataclass(kw_only=True)
 class TrainCommand:
     """Train a detector on the training images of a data folder.
 
-    --model names the detector, --genotype the cells of its neck; --neck, short for --detector.neck,
-    takes a hand-made neck instead. preset:asfd-nano-finetune goes on with a released detector.
+    --model names the detector, --genotype the cells of its neck; --neck takes a hand-made neck
+    instead. preset:asfd-nano-finetune goes on with a released detector. --backbone, --neck and
+    --head are short for --detector.backbone and so on, --loss for --loss.classification.
 
     The run folder holds config.yaml, genotype.yaml, metrics.jsonl and its plot, checkpoint.pt, and
     the weights best.safetensors and last.safetensors. Ctrl-C stops with a checkpoint, and --resume
@@ -56,9 +65,14 @@ def _base(arguments: Sequence[str]) -> TrainConfig | None:
     return train_config_of(name) if name and isinstance(name, str) else None
 
 
+def _whole(found: re.Match[str]) -> str:
+    """The name of an option that may be a short one."""
+    return _SHORT.get(found[0], found[0])
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    arguments = [re.sub("^--neck(?==|$)", "--detector.neck", word) for word in arguments]
+    arguments = [re.sub(r"^--\w+(?==|$)", _whole, word) for word in arguments]
     command = parse(TrainCommand, arguments, "train", _base(arguments))
     with console_progress() as progress:
         result = train_from_config(

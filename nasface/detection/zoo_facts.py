@@ -86,7 +86,8 @@ PEER_FACTS: Mapping[str, ModelFacts] = MappingProxyType(
             "separable pyramid",
             "3x3, max-out background",
             "all levels share the weights of the backbone",
-            "widths, expansions and the order of the blocks are those of the authors' networks.",
+            "widths, expansions and the order of the blocks are those of the authors' networks. "
+            "Faces with few anchors take more, as in S3FD.",
         ),
         "PyramidBox": ModelFacts(
             ("pyramidbox-vgg16",),
@@ -97,8 +98,8 @@ PEER_FACTS: Mapping[str, ModelFacts] = MappingProxyType(
             "3x3, max-in-out",
             "outputs for the heads around faces",
             "anchors of half the size stand for heads, on strides 8 to 128, at half the weight. "
-            "The published Table 4 has a ResNet-50 form that is nowhere described; this is the "
-            "VGG16 of the paper.",
+            "Faces with few anchors take more, as in S3FD. The published Table 4 has a ResNet-50 "
+            "form that is nowhere described; this is the VGG16 of the paper.",
         ),
         "DSFD": ModelFacts(
             ("dsfd-r50", "dsfd-r152", "dsfd-vgg16"),
@@ -119,10 +120,10 @@ PEER_FACTS: Mapping[str, ModelFacts] = MappingProxyType(
             "FPN",
             "3x3 layers and a receptive field module, shared by all levels",
             "selective two steps",
-            "both steps have the same assignment (positive from an IoU of 0.5, ignored from 0.4). "
-            "A softmax over two logits stands for the sigmoid. The steps' outputs that the "
-            "selection does not use are computed all the same, as in the authors' network, so that "
-            "counts agree.",
+            "both steps have the same assignment, that of the paper's second one (positive from an "
+            "IoU of 0.5, ignored from 0.4); its first one has 0.7 and 0.3. A softmax over two "
+            "logits stands for the sigmoid. The steps' outputs that the selection does not use are "
+            "computed all the same, as in the authors' network, so that counts agree.",
         ),
         "RefineFace": ModelFacts(
             ("refineface-r152",),
