@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import types
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import MISSING, Field, asdict, fields
@@ -21,6 +22,9 @@ from nasface.models import released_models
 from nasface.presets import preset_path
 
 Command = TypeVar("Command")
+
+_TYPES = tyro.constructors.ConstructorRegistry()
+"""How tyro reads types that it would read otherwise."""
 
 _USUAL = ("--data", "--out")
 """Options of most commands; those without them have arguments in their place."""
@@ -67,7 +71,7 @@ def parse_line(
     arguments = _under_own_names(arguments, command)
     shown = io.StringIO()
     try:
-        with redirect_stderr(shown):
+        with redirect_stderr(shown), _TYPES:
             parsed: Command = tyro.cli(
                 command,
                 args=list(arguments),
@@ -80,6 +84,23 @@ def parse_line(
         if not end.code:
             raise
         raise ConfigError(_first_message(shown.getvalue(), command, verb, arguments)) from None
+
+
+@_TYPES.primitive_rule
+def _none(
+    info: tyro.constructors.PrimitiveTypeInfo,
+) -> tyro.constructors.PrimitiveConstructorSpec[None] | None:
+    """No value, of settings that may have none: null as in files, none as in the help, or None."""
+    if info.type is not types.NoneType:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="null",
+        instance_from_str=lambda _: None,
+        is_instance=lambda value: value is None,
+        str_from_instance=lambda _: ["null"],
+        choices=("null", "none", "None"),
+    )
 
 
 def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:

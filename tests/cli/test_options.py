@@ -12,6 +12,7 @@ from nasface.cli.detect import DetectCommand
 from nasface.cli.help import help_text
 from nasface.cli.option_list import options
 from nasface.cli.options import parse
+from nasface.cli.search import SearchCommand
 from nasface.errors import ConfigError
 
 WITH_CLASSES = {
@@ -71,3 +72,24 @@ def test_a_file_whose_name_begins_like_an_option(
     with pytest.raises(ConfigError, match=r"-a\.jpg; the file is given as \./-a\.jpg$"):
         parse(DetectCommand, ["-a.jpg", "--out", "x"], "detect")
     assert parse(DetectCommand, ["./-a.jpg"], "detect")
+
+
+@pytest.mark.parametrize("sign", [" ", "="])
+@pytest.mark.parametrize("word", ["null", "none", "None"])
+def test_no_value_for_settings_that_may_have_none(word: str, sign: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(
+        "exif: apply\nwarmup_epochs: 3\nprefix_genotype: asfd-ref\nmatch: {negative: 0.1}\n"
+    )
+    names = ("--exif", "--warmup-epochs", "--prefix-genotype", "--match.negative")
+    given = [each for name in names for each in f"{name}{sign}{word}".split()]
+    settings = parse(SearchCommand, ["--config", str(file)], "search").settings
+    assert (settings.warmup_epochs, settings.match.negative) == (3, 0.1)
+    settings = parse(SearchCommand, ["--config", str(file), *given], "search").settings
+    assert settings.exif is settings.warmup_epochs is settings.prefix_genotype is None
+    assert settings.match.negative is None
+
+
+def test_another_word_is_no_value() -> None:
+    with pytest.raises(ConfigError, match=r"--inference\.vote-iou: no type matching null\|FLOAT"):
+        parse(DetectCommand, ["a.jpg", "--inference.vote-iou", "nul"], "detect")
