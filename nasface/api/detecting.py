@@ -16,6 +16,7 @@ from nasface.data.reading import check_images
 from nasface.data.video import check_video, is_stream
 from nasface.engine.detect import DetectConfig, Finder, Found
 from nasface.errors import ConfigError, DataError
+from nasface.inference.predict import check_network
 from nasface.progress import Progress, Silent, stop_on_interrupt
 from nasface.runs.folder import RunFolder, is_run_folder
 
@@ -58,11 +59,12 @@ def detect_files(
         config = replace(config, weights=str(detector.source))
     frames = (config.frames or ONNX_FROM) * len(found.videos)
     network, engine = detector.network_by(config.engine, len(found.images) + frames)
+    check_network(network, config.inference)
     folder = RunFolder(Path(out))
     folder.create(config, "detection")
     finder = Finder(network, config, folder)
     finder.found.engine = engine
-    with stop_on_interrupt() as stop:
+    with folder.discarded_on_failure(finder.found.is_begun), stop_on_interrupt() as stop:
         for result in found.results:
             progress.note(f"not looked at: {result}, which holds results")
         try:

@@ -18,7 +18,7 @@ from nasface.detection.detector import Detector
 from nasface.errors import ConfigError, RunError, check_choice
 from nasface.inference.onnx_runtime import ONNX_RUNTIME, Engine
 from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
-from nasface.inference.predict import InferenceConfig, detect_batch
+from nasface.inference.predict import InferenceConfig, check_network, detect_batch
 from nasface.io.settings import checked_settings, with_settings
 from nasface.nn.blocks import channels_last
 from nasface.structures import Candidates, Predictions
@@ -240,6 +240,7 @@ class FaceDetector(nn.Module):
             least = min(InferenceConfig().score_threshold, score_threshold)
             base = InferenceConfig(score_threshold=least)
             inference = with_settings(base, settings, "inference")
+        check_network(self.module, inference)
         inference = inference.finding_from(score_threshold)
         images = ((source_of(each), as_image(each)) for each in each_picture(pictures))
         found: list[Faces] = []

@@ -1,7 +1,8 @@
 """Evaluation of detectors, or of detections made elsewhere, by any protocol."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, make_dataclass
 from functools import cache
 from pathlib import Path
@@ -19,9 +20,9 @@ from nasface.api.loading import load_detector
 from nasface.api.progress import shown_progress
 from nasface.data.check import BadImages, DataCheck
 from nasface.data.reading import PARTS, check_images, describe_data
-from nasface.engine.evaluate import Evaluation, evaluate_detector, score
+from nasface.engine.evaluate import DETECTIONS, Evaluation, evaluate_detector, score
 from nasface.errors import ConfigError, DataError, MissingPackageError, check_choice
-from nasface.inference.predict import InferenceConfig
+from nasface.inference.predict import InferenceConfig, check_network
 from nasface.io.settings import checked_settings, with_settings
 from nasface.metrics.protocol import Protocol, Source, Truth, folder_of
 from nasface.metrics.registry import PROTOCOLS
@@ -142,27 +143,28 @@ def evaluate(
     if folder is not None and not resume:
         folder.check_free()
     with shown_progress(progress) as shown:
-        if given is not None:
-            _open(folder, config, resume)
-            result = score(given, truth, known, settings, _words(detector))
-        else:
+        if given is None:
             check = _look_at(truth, source, config, folder, shown)
             network = _network(detector, device)
-            _open(folder, config, resume)
+            check_network(network, inference)
+        with _opened(folder, config, resume):
+            if given is not None:
+                result = score(given, truth, known, settings, _words(detector))
+            else:
+                if folder is not None:
+                    folder.keep_data(describe_data({getattr(settings, "split", "val"): check}))
+                result = evaluate_detector(
+                    network,
+                    truth,
+                    inference,
+                    shown,
+                    check.left_out,
+                    protocol=known,
+                    options=settings,
+                    folder=None if folder is None else folder.path,
+                )
             if folder is not None:
-                folder.keep_data(describe_data({getattr(settings, "split", "val"): check}))
-            result = evaluate_detector(
-                network,
-                truth,
-                config.inference,
-                shown,
-                check.left_out,
-                protocol=known,
-                options=settings,
-                folder=None if folder is None else folder.path,
-            )
-        if folder is not None:
-            _write(result, folder, given is None, shown)
+                _write(result, folder, given is None, shown)
     return result
 
 
@@ -215,12 +217,19 @@ def _network(detector: object, device: str) -> nn.Module:
     return detector.network()
 
 
-def _open(folder: RunFolder | None, config: EvaluateConfig, resume: bool) -> None:
-    """Make or re-open the folder of the results, if there is one."""
-    if folder is not None and resume:
+@contextmanager
+def _opened(folder: RunFolder | None, config: EvaluateConfig, resume: bool) -> Iterator[None]:
+    """Make or re-open the folder of the results, if there is one; a new one is removed after a
+    failure before the first detections."""
+    if folder is None:
+        yield
+    elif resume:
         folder.check_same(config)
-    elif folder is not None:
+        yield
+    else:
         folder.create(config, "evaluation")
+        with folder.discarded_on_failure((folder.path / DETECTIONS).exists):
+            yield
 
 
 def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, ScoredBoxes] | None:

@@ -92,6 +92,10 @@ class Found:
         """The number of faces."""
         return sum(len(each) for each in self.faces.values())
 
+    def is_begun(self) -> bool:
+        """Return whether anything was looked at."""
+        return bool(self.faces or self.unread)
+
     def rows(self) -> list[dict[str, Any]]:
         """Per image its name, size, boxes ``x1 y1 x2 y2`` in pixels and scores."""
         found = detections_as_rows(self.faces, self.faces.values())

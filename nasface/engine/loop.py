@@ -109,7 +109,7 @@ def run_job(
         with nullcontext() if out is None else faults_explained(out), ExitStack() as begun:
             if output is not None and not resume:
                 output.create(config, job.kind, launch)
-                begun.enter_context(output.discarded_on_failure())
+                begun.enter_context(output.discarded_on_failure(output.has_figures))
             if output is not None and job.data:
                 output.keep_data(job.data)
             if resume:

@@ -102,6 +102,15 @@ class InferenceConfig(SuppressionConfig):
         return replace(self, score_threshold=least)
 
 
+def check_network(detector: nn.Module, config: InferenceConfig) -> None:
+    """Raise ConfigError for settings that cannot be applied to what a network gives."""
+    if config.vote_iou is not None and getattr(detector, "suppressed", False):
+        raise ConfigError(
+            "vote_iou: the file's own suppression has dropped the boxes that would vote, expected "
+            "null or a file with other outputs"
+        )
+
+
 def detect(detector: nn.Module, image_HW3: Image, config: InferenceConfig) -> Detections:
     """Return the faces of one RGB image, in its own pixels.
 
@@ -114,7 +123,12 @@ def detect(detector: nn.Module, image_HW3: Image, config: InferenceConfig) -> De
 def detect_batch(
     detector: nn.Module, images: Sequence[Image], config: InferenceConfig
 ) -> list[Detections]:
-    """Return the faces of RGB images of one size, seen as a batch."""
+    """Return the faces of RGB images of one size, seen as a batch.
+
+    Raises:
+        ConfigError: as :func:`check_network`.
+    """
+    check_network(detector, config)
     height, width = images[0].shape[:2]
     views = views_of(config.preset, height, width, config.longer_side)
     by_view = [_detect_view(detector, images, view, config) for view in views]
@@ -130,11 +144,6 @@ def _detect_view(
     detector: nn.Module, images: Sequence[Image], view: View, config: InferenceConfig
 ) -> list[Detections]:
     """What a view shows of each image, in pixels of the image."""
-    if config.vote_iou is not None and getattr(detector, "suppressed", False):
-        raise ConfigError(
-            "vote_iou: the file's own suppression has dropped the boxes that would vote, expected "
-            "null or a file with other outputs"
-        )
     height, width = images[0].shape[:2]
     scaled = [resize_by(image, view.scale) for image in images]
     rows, columns = scaled[0].shape[:2]

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -69,18 +69,22 @@ class RunFolder:
             raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
 
     @contextmanager
-    def discarded_on_failure(self) -> Iterator[None]:
-        """Remove what a new run has written if it fails before its first checkpoint and before
-        anything was measured, so that the same command can be given again.
+    def discarded_on_failure(self, has_results: Callable[[], bool]) -> Iterator[None]:
+        """Remove what a new run has written if it fails before it has any results, so that the same
+        command can be given again.
 
         The folder was free when the run began, so that all in it is the run's.
         """
         try:
             yield
         except BaseException:
-            if not self.checkpoint.exists() and not _read_rows(self.metrics):
+            if not has_results():
                 shutil.rmtree(self.path, ignore_errors=True)
             raise
+
+    def has_figures(self) -> bool:
+        """Return whether there is a checkpoint, or anything was measured."""
+        return self.checkpoint.exists() or bool(_read_rows(self.metrics))
 
     def run_id(self) -> str:
         """Return the name that tells this run from all others, also after it is resumed."""
