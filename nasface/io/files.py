@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import tempfile
 import threading
 import warnings
@@ -64,8 +65,9 @@ def _not_written(path: Path, problem: OSError) -> OutputError:
 def draft_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to fill, which becomes ``folder`` when the block ends without an error.
 
-    ``folder`` is not there yet, or empty; folders above it are made. A process that is killed
-    leaves the draft beside ``folder`` under a hidden name, which the next one tells.
+    ``folder`` is not there yet, or empty; folders above it are made. SIGTERM ends the process with
+    nothing left. One that is killed otherwise leaves the draft beside ``folder`` under a hidden
+    name, which the next one tells.
 
     Raises:
         OutputError: naming the place in ``folder``, if something cannot be written; nothing is left
@@ -82,11 +84,12 @@ def draft_folder(folder: Path) -> Iterator[Path]:
     except OSError as problem:
         raise _not_written(folder, problem) from None
     try:
-        yield making
-        making.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        making.rename(folder)
+        with _exit_on_termination():
+            yield making
+            making.chmod(0o755)
+            if folder.exists():
+                folder.rmdir()
+            making.rename(folder)
     except OSError as problem:
         place = Path(str(problem.filename or making))
         if not place.is_relative_to(making):
@@ -94,6 +97,23 @@ def draft_folder(folder: Path) -> Iterator[Path]:
         raise _not_written(folder / place.relative_to(making), problem) from None
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+@contextmanager
+def _exit_on_termination() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit in the main thread, so that blocks clear up on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def draft_path(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,16 @@ def test_other_errors_of_a_folder_stay(tmp_path: Path) -> None:
     with pytest.raises(KeyError), draft_folder(tmp_path / "data"):
         raise KeyError
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_sigterm_interrupts_leaves_nothing(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught, draft_folder(tmp_path / "data") as making:
+        (making / "a.txt").write_text("half")
+        signal.raise_signal(signal.SIGTERM)
+    assert caught.value.code == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_files_below_a_folder_and_its_links(tmp_path: Path) -> None:
