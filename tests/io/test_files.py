@@ -154,8 +154,7 @@ def test_other_errors_of_a_folder_stay(tmp_path: Path) -> None:
 
 def test_a_folder_that_sigterm_interrupts_leaves_nothing(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as caught, draft_folder(tmp_path / "data") as making:
-        (making / "a.txt").write_text("half")
+    with pytest.raises(SystemExit) as caught, draft_folder(tmp_path / "data"):
         signal.raise_signal(signal.SIGTERM)
     assert caught.value.code == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
