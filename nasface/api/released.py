@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from nasface.detection.checkpoint import read_checkpoint
-from nasface.models import released_models
+from nasface.models import ReleasedModel, released_models
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class ReleasedDetector:
 
 def describe_released() -> list[ReleasedDetector]:
     """List the released detectors, fastest first."""
-    found = []
-    for model in released_models().values():
-        loaded = read_checkpoint(model.weights)
-        figures = {key: float(loaded.metrics[key]) for key in _FIGURES}
-        size = sum(each.numel() for each in loaded.detector.parameters())
-        found.append(
-            ReleasedDetector(model.name, size, model.weights.stat().st_size / 1e6, **figures)
-        )
-    return sorted(found, key=lambda each: each.relative_time)
+    return sorted(map(describe, released_models().values()), key=lambda each: each.relative_time)
+
+
+def describe(model: ReleasedModel) -> ReleasedDetector:
+    """Return size and figures of a released detector."""
+    loaded = read_checkpoint(model.weights)
+    figures = {key: float(loaded.metrics[key]) for key in _FIGURES}
+    size = sum(each.numel() for each in loaded.detector.parameters())
+    return ReleasedDetector(model.name, size, model.weights.stat().st_size / 1e6, **figures)
 
 
 _FIGURES = ("easy", "medium", "hard", "relative_time")

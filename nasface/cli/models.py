@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import tyro
 
 from nasface.api.released import describe_released
-from nasface.api.zoo_card import model_card
+from nasface.api.zoo_card import card_facts, model_card
 from nasface.cli.console import print_json, print_table, say
 from nasface.cli.options import parse_line
 from nasface.detection.zoo_peers import PEERS
@@ -25,14 +25,17 @@ class ModelsCommand:
     """Detector whose card is printed: a released one, d0 to d6, or a published one such as
     extd-64."""
     json: bool = False
-    """Print the list as JSON."""
+    """Print the list, or what the card says, as JSON."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse_line(ModelsCommand, arguments, "models")
     if command.name:
-        say(model_card(command.name).rstrip("\n"))
+        if command.json:
+            print_json(card_facts(command.name))
+        else:
+            say(model_card(command.name).rstrip("\n"))
         return 0
     found = describe_released()
     if command.json:

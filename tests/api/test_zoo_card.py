@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nasface.api.zoo_card import facts_of, model_card
+from nasface.api.zoo_card import card_facts, facts_of, model_card
 from nasface.detection.zoo import MODELS
 from nasface.detection.zoo_facts import COMMON_CHOICES, PEER_FACTS
 from nasface.detection.zoo_peers import PEERS
@@ -48,3 +48,24 @@ def test_released_detectors_have_theirs() -> None:
     assert model_card("asfd-nano").startswith("# asfd-nano\n")
     with pytest.raises(ConfigError, match=r"unknown 'extd-63'; .*did you mean 'extd-64'"):
         model_card("extd-63")
+
+
+@pytest.mark.parametrize("name", ["d0", "dsfd-r50", "retinaface-r50"])
+def test_facts_of_a_program_are_those_of_the_card(name: str) -> None:
+    card, facts = model_card(name), card_facts(name)
+    assert f"| backbone | {facts['backbone']}, strides " in card
+    assert f"| parameters | {facts['parameters'] / 1e6:.3f} M; " in card
+    size = f"{facts['width']} x {facts['height']}"
+    assert f"| multiply-adds at {size} | {facts['macs'] / 1e9:.3f} G; " in card
+    assert all(each[1:] in card for each in facts["choices"])
+    for setting, value in facts["training"].items():
+        assert f"`--{setting.replace('_', '-')} {value}`" in card
+    assert facts["published_parameters_m"] == MODELS[name].parameters
+
+
+def test_facts_of_a_released_detector() -> None:
+    facts = card_facts("asfd-nano")
+    assert facts["card"] == model_card("asfd-nano")
+    assert (facts["parameters"], facts["easy"]) == (618900, 0.9425)
+    with pytest.raises(ConfigError, match="unknown 'extd-63'"):
+        card_facts("extd-63")

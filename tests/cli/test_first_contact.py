@@ -78,6 +78,9 @@ def test_models_lists_what_is_released(capsys: Output) -> None:
     rows = json.loads(capsys.readouterr().out)
     assert {row["name"] for row in rows} == set(released_models())
     assert all(0.5 < row["hard"] < row["easy"] < 1 for row in rows)
+    for name in ("asfd-nano", "extd-64"):
+        assert main(["models", name, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["name"] == name
     assert main(["models", "asfd-nano"]) == 0
     assert "research use" in capsys.readouterr().out
 
