@@ -6,18 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nasface.annotations.records import ImageRecord
-from nasface.api.arguments import READING, annotated_images, refuse, source_of_settings
+from nasface.api.arguments import (
+    READING,
+    annotated_images,
+    output_folder,
+    refuse,
+    source_of_settings,
+)
 from nasface.api.progress import shown_progress
 from nasface.api.table import Table
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import as_genotype, load_genotype, load_search_space
 from nasface.arch.space import SearchSpace
 from nasface.detection.config import DetectorConfig
-from nasface.detection.necks.registry import GENOTYPE
-from nasface.detection.zoo import get_model_spec
 from nasface.engine.arch_history import ArchHistory
 from nasface.engine.derive import DeriveConfig, derive_run
-from nasface.engine.search import SearchConfig, SearchInputs, SearchOutcome, run_search
+from nasface.engine.search import (
+    SearchConfig,
+    SearchInputs,
+    SearchOutcome,
+    run_search,
+    search_config_of,
+)
 from nasface.engine.search_job import PREFIX_GENOTYPE_FILE, SPACE
 from nasface.errors import SpecError
 from nasface.io.settings import checked_settings, with_settings
@@ -132,11 +142,14 @@ def search(
         NasfaceError: for arguments that do not fit, data or a folder that cannot be used.
     """
     refuse(settings, (*READING, "space", "parameters"))
-    start = _start(model)
+    if isinstance(model, DetectorConfig):
+        start = SearchConfig(detector=replace(model, repeats=1, context="separable"))
+    else:
+        start = search_config_of(model)
     if epochs is not None:
         settings = {**settings, "epochs": epochs}
     config = with_settings(start, settings, "search")
-    folder = None if out is None else Path(out)
+    folder = output_folder(out)
     kept = frozenset(
         name
         for name, object_ in ((SPACE, space), (PREFIX_GENOTYPE_FILE, prefix_genotype))
@@ -179,8 +192,9 @@ def search_from_config(
         NasfaceError: for settings, data or a folder that cannot be used.
     """
     config = checked_settings(SearchConfig, config, "search")
+    folder = output_folder(out)
     with shown_progress(progress) as shown:
-        found = run_search(config, None if out is None else Path(out), shown, resume=resume)
+        found = run_search(config, folder, shown, resume=resume)
     return _result(found)
 
 
@@ -211,17 +225,6 @@ def _result(found: SearchOutcome) -> SearchResult:
         is_first=found.is_first,
         nodes=tuple(found.decisions),
     )
-
-
-def _start(model: str | DetectorConfig) -> SearchConfig:
-    """The settings that the detector around the cells decides."""
-    if isinstance(model, DetectorConfig):
-        return SearchConfig(detector=replace(model, repeats=1, context="separable"))
-    spec = get_model_spec(model)
-    detector = replace(
-        spec.detector, repeats=1, context="separable", neck=GENOTYPE, laterals="projected"
-    )
-    return SearchConfig(detector=detector, match=spec.match, loss=spec.loss)
 
 
 def _is_nameless(given: SearchSpace | Genotype | str | Path | None) -> bool:

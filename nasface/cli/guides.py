@@ -103,6 +103,7 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
             {
                 "common": (*_RUN, "estimate", "json"),
                 "what is searched, and how": (
+                    "model",
                     "space",
                     "parameters",
                     "policy",

@@ -19,10 +19,12 @@ from nasface.cli.console import (
     print_table,
     say,
 )
-from nasface.cli.options import parse
+from nasface.cli.options import parse, peek
 from nasface.data.reading import ReadConfig
+from nasface.detection.necks.registry import GENOTYPE, uses_genotype
+from nasface.detection.zoo import get_model_spec
 from nasface.engine.log import flat_parameters
-from nasface.engine.search import SearchConfig
+from nasface.engine.search import SearchConfig, search_config_of
 from nasface.errors import ConfigError
 from nasface.io.yaml import plain_values
 from nasface.progress import duration
@@ -43,6 +45,9 @@ class SearchCommand:
     settings: Annotated[SearchConfig, tyro.conf.arg(name="")]
     out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """New folder of the run; needed except with --estimate."""
+    model: str = ""
+    """Detector of the zoo around the cells, which take the place of its neck: its backbone,
+    anchors, heads, assignment and loss. D0's unless set."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """YAML file of settings, or preset:NAME (see nasface presets); options override it."""
     resume: bool = False
@@ -55,7 +60,11 @@ class SearchCommand:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    command = parse(SearchCommand, arguments, "search")
+    model = peek(arguments, "--model")
+    if model and "--resume" in arguments:
+        raise ConfigError("--model: not together with --resume, which takes the run's own")
+    base = search_config_of(model) if model else None
+    command = parse(SearchCommand, arguments, "search", base)
     if command.estimate:
         return _estimate(command)
     out = command.out
@@ -93,20 +102,24 @@ def run(arguments: Sequence[str]) -> int:
         f"cost       {summary['seconds']:.0f} s, peak memory {summary['peak_memory_mb']:.0f} MB, "
         f"{visited} of {summary['candidates']} candidates visited"
     )
-    say(
-        f"next       nasface train --genotype {out / 'genotype.yaml'} "
-        f"{shlex.join(_training_options(command.settings))} --out FOLDER"
-    )
-    if command.settings.detector.anchors.sides:
+    options = shlex.join(_training_options(command.settings, command.model))
+    say(f"next       nasface train --genotype {out / 'genotype.yaml'} {options} --out FOLDER")
+    usual = search_config_of(command.model) if command.model else SearchConfig()
+    sides = command.settings.detector.anchors.sides
+    if sides and sides != usual.detector.anchors.sides:
         say("           with detector.anchors.sides in a file of settings, --config FILE")
     return 0
 
 
-def _training_options(settings: SearchConfig) -> list[str]:
-    """Options that train in the detector of a search, on its images as it read them."""
-    usual, chosen = (flat_parameters(plain_values(each)) for each in (SearchConfig(), settings))
+def _training_options(settings: SearchConfig, model: str) -> list[str]:
+    """Options that train in the detector of a search, on its images as it read them; of a
+    ``model``, with its repeats and its form of cells."""
+    base = search_config_of(model) if model else SearchConfig()
+    usual, chosen = (flat_parameters(plain_values(each)) for each in (base, settings))
     reading = [each.name for each in fields(ReadConfig)]
-    words = []
+    words = ["--model", model] if model else []
+    if model and not uses_genotype(get_model_spec(model).detector.neck):
+        words += ["--neck", GENOTYPE, "--detector.laterals", settings.detector.laterals]
     for name, value in chosen.items():
         is_detector = name.startswith("detector.")
         # Lists of lists have no form on the command line.

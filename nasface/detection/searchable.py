@@ -101,9 +101,12 @@ def build_searchable(
     for name, cell in space.cells.items():
         used = {each.level for each in cell.inputs} | set(cell.output_levels)
         if not used <= set(config.levels):
+            known = space.name if "levels" in space.parameters else "autofem2"
+            levels = f"{config.levels[0]}-{config.levels[-1]}"
             raise ConfigError(
-                f"space {space.name}: cell {name!r} has levels {sorted(used)}, "
-                f"the detector offers {list(config.levels)}"
+                f"space {space.name}: cell {name!r} has levels {sorted(used)}, the detector offers "
+                f"{list(config.levels)}; expected a space of those, such as load_search_space("
+                f"{known!r}, levels={levels!r}), or --space {known} --parameters levels {levels}"
             )
         widest = max(map(len, cell.sources_of_outputs().values()))
         if cell.output.projection == "none" and widest > 1:

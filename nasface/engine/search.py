@@ -18,8 +18,10 @@ from nasface.data.reading import check_images, describe_data
 from nasface.detection.cost import detector_cost_penalty
 from nasface.detection.latency import load_latency_table
 from nasface.detection.losses import DetectionLoss
+from nasface.detection.necks.registry import GENOTYPE
 from nasface.detection.pyramid import LEVELS
 from nasface.detection.searchable import build_searchable
+from nasface.detection.zoo import get_model_spec
 from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.arch_history import ArchHistory, arch_history
 from nasface.engine.distributed.world import digest_of
@@ -76,6 +78,22 @@ class SearchConfig(BilevelConfig, JobConfig):
         return BilevelConfig(
             **{each.name: getattr(self, each.name) for each in fields(BilevelConfig)}
         )
+
+
+def search_config_of(name: str) -> SearchConfig:
+    """The settings of a search in a detector of the zoo.
+
+    The cells take the place of its neck; its anchors, heads, assignment and loss stay. A search has
+    separable cells that stand once, whatever the detector has.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    row = get_model_spec(name)
+    detector = replace(
+        row.detector, repeats=1, context="separable", neck=GENOTYPE, laterals="projected"
+    )
+    return SearchConfig(detector=detector, match=row.match, loss=row.loss)
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def build_module(
                 raise SpecError(
                     f"genotype {genotype.name!r} (space {genotype.space.name}): cell {name!r} "
                     f"{what} level {foreign[0]}; the pyramid has levels "
-                    f"{', '.join(map(str, levels))}"
+                    f"{', '.join(map(str, levels))}; expected cells of those alone"
                 )
         if gene.projection == "none" and any(len(o.sources) > 1 for o in gene.outputs):
             raise SpecError(
