@@ -148,7 +148,7 @@ def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
     if str(name) in known:
         return (_folder(package) / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
     path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix.lower() not in (".yaml", ".yml"):
         raise SpecError(
             f"unknown {what} {str(name)!r}; expected a YAML file or {one_of(str(name), known)}"
         )

@@ -193,7 +193,7 @@ def check_new(path: Path, suffixes: Sequence[str]) -> None:
     """Raise :class:`RunError` unless a file of one of these types can be made there anew."""
     if path.exists():
         raise RunError(f"{path}: exists; choose another --out")
-    if path.suffix not in suffixes or not path.parent.is_dir():
+    if path.suffix.lower() not in suffixes or not path.parent.is_dir():
         raise RunError(f"{path}: expected a {' or '.join(suffixes)} file in a folder that exists")
 
 

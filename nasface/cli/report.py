@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     command = parse_line(ReportCommand, arguments, "report")
     out = command.out
-    if out.suffix not in (".html", ".htm"):
+    if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{out}: cannot write this type; expected .html")
     if out.exists() and not command.overwrite:
         raise RunError(f"{out}: exists; choose another --out, or --overwrite")

@@ -228,8 +228,8 @@ def _work() -> None:
 def _opener(path: Path) -> tuple[str, Opener]:
     """The runtime that opens a file, and how."""
     known = {each.suffix: each for each in TARGETS.values() if each.open is not None}
-    entry = known.get(path.suffix)
-    if path.suffix != _WEIGHTS and (entry is None or entry.open is None):
+    entry = known.get(path.suffix.lower())
+    if path.suffix.lower() != _WEIGHTS and (entry is None or entry.open is None):
         accepted = ", ".join([*known, _WEIGHTS])
         raise ConfigError(
             f"{path}: expected a file with suffix {accepted}, or a released detector"
@@ -261,5 +261,5 @@ def _path(name: Path | str) -> Path:
 
 def _bytes(path: Path) -> int:
     """The size of a file and of what holds its weights beside it."""
-    beside = path.with_suffix(".bin") if path.suffix in (".xml", ".param") else path
+    beside = path.with_suffix(".bin") if path.suffix.lower() in (".xml", ".param") else path
     return sum(each.stat().st_size for each in {path, beside} if each.is_file())

@@ -54,7 +54,7 @@ def register_export_format(entry: ExportFormat) -> None:
     """
     if not entry.suffix.startswith("."):
         raise ConfigError(f"export format {entry.suffix!r}: expected a suffix such as .abc")
-    FORMATS.add(entry.suffix, entry)
+    FORMATS.add(entry.suffix.lower(), entry)
 
 
 register_export_format(
@@ -78,13 +78,13 @@ def export_format(path: Path) -> ExportFormat:
     Raises:
         ConfigError: if there is none of its suffix.
     """
-    if path.suffix not in FORMATS:
+    if path.suffix.lower() not in FORMATS:
         raise ConfigError(
             f"{path}: unknown export format {path.suffix!r}; expected "
             f"{one_of(path.suffix, FORMATS)}; other runtimes have a folder each: --to NAME, "
             'in Python to="NAME"'
         )
-    return FORMATS[path.suffix]
+    return FORMATS[path.suffix.lower()]
 
 
 def write_export(

@@ -44,7 +44,7 @@ def draw_frames(genotypes: Sequence[Genotype], path: Path, *, cells: Sequence[st
     pictures = frame_pictures(genotypes, cells)
     titles = [each.name for each in genotypes]
     entries = entries_of([cell for frame in pictures for cell in frame])
-    if path.suffix == ANIMATION:
+    if path.suffix.lower() == ANIMATION:
         sheets = [sheet(*each, entries) for each in zip(titles, pictures, strict=True)]
         return _write_gif([Drawing(each.to_string()) for each in sheets], path)
     strip = [

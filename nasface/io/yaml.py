@@ -24,7 +24,7 @@ from yaml.resolver import Resolver
 from yaml.scanner import Scanner
 
 from nasface.errors import NasfaceError, did_you_mean, one_of
-from nasface.io.files import write_text
+from nasface.io.files import as_path, write_text
 from nasface.io.former_names import with_current_names, without_none
 
 T = TypeVar("T")
@@ -185,8 +185,8 @@ def write_yaml(
             there and not to be replaced.
         OutputError: if it cannot be written.
     """
-    path = Path(path)
-    if path.suffix not in (".yaml", ".yml"):
+    path = as_path(path, "path")
+    if path.suffix.lower() not in (".yaml", ".yml"):
         raise error(f"{path}: expected a .yaml file")
     if path.exists() and not overwrite:
         raise error(f"{path}: exists; expected a new file, or overwrite=True")

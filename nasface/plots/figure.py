@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from nasface.errors import ConfigError, did_you_mean
-from nasface.io.files import write_bytes
+from nasface.io.files import as_path, write_bytes
 
 SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 150
@@ -47,9 +47,9 @@ class Plot(Figure):
         Raises:
             ConfigError: for another suffix. OutputError: if it cannot be written.
         """
-        path = Path(path)
+        path = as_path(path, "path")
         check_suffix(path)
-        write_bytes(path, self.render(path.suffix[1:]))
+        write_bytes(path, self.render(path.suffix[1:].lower()))
         return path
 
     def _repr_png_(self) -> bytes:
@@ -59,6 +59,6 @@ class Plot(Figure):
 
 def check_suffix(path: Path, accepted: tuple[str, ...] = SUFFIXES) -> None:
     """Raise :class:`ConfigError` for a file type that cannot be written."""
-    if path.suffix not in accepted:
+    if path.suffix.lower() not in accepted:
         near = did_you_mean(path.suffix, accepted)
         raise ConfigError(f"{path}: cannot write this type; expected {', '.join(accepted)}{near}")

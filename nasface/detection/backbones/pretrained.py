@@ -99,7 +99,7 @@ def freeze(backbone: Backbone, stages: int, norms: bool) -> list[nn.Module]:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return load_safetensors_file(path)[0]
     state = load_torch_file(path)
     named = isinstance(state, dict) and all(isinstance(key, str) for key in state)

@@ -66,7 +66,7 @@ class ComparedModel:
             )
         if self.model in MODELS:
             return
-        is_weights = is_hub_address(self.model) or Path(self.model).suffix in _WEIGHTS
+        is_weights = is_hub_address(self.model) or Path(self.model).suffix.lower() in _WEIGHTS
         if self.model not in released_models() and not is_weights:
             known = (*MODELS, *released_models())
             raise ConfigError(
