@@ -10,6 +10,7 @@ import numpy as np
 from nasface.annotations.formats import DataConfig, read_dataset
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.errors import ConfigError, DataError
+from nasface.io.files import as_path
 
 READING = ("data", *(each.name for each in fields(DataConfig)))
 """Settings of which data are read and how, which annotated images have behind them."""
@@ -65,6 +66,15 @@ def _check_boxes(records: Sequence[ImageRecord], split: str) -> None:
             f"{split}: {(~has_area_N).sum()} of {len(every_N4)} boxes have no width or no height; "
             f"{expected}, not x y w h"
         )
+
+
+def output_folder(out: object) -> Path | None:
+    """Return the folder that an argument ``out`` names; None where nothing is written.
+
+    Raises:
+        ConfigError: for what is no path.
+    """
+    return None if out is None else as_path(out, "out")
 
 
 def refuse(settings: Mapping[str, Any], names: Sequence[str]) -> None:

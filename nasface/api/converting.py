@@ -7,6 +7,7 @@ from nasface.api.arguments import refuse
 from nasface.api.progress import shown_progress
 from nasface.data.convert import Conversion, ImageTransfer, convert_dataset
 from nasface.data.reading import ReadConfig
+from nasface.io.files import as_path
 from nasface.io.settings import with_settings
 from nasface.progress import Progress
 
@@ -46,6 +47,7 @@ def convert(
             written.
     """
     refuse(settings, ("data",))
-    config = with_settings(ReadConfig(data=str(source)), settings, "convert")
+    config = with_settings(ReadConfig(data=str(as_path(source, "source"))), settings, "convert")
+    folder = as_path(out, "out")
     with shown_progress(progress) as shown:
-        return convert_dataset(Path(source), to, Path(out), images, shown, config)
+        return convert_dataset(Path(source), to, folder, images, shown, config)

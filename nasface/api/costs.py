@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nasface.api.named import named_detector
+from nasface.api.named import detector_in_settings
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.detection.config import DetectorConfig
@@ -69,14 +69,15 @@ def count_detector(
     *,
     size: tuple[int, int],
 ) -> DetectorCost:
-    """Return the cost of the detector that a word stands for, as :func:`named_detector` reads it.
+    """Return the cost of the detector that a word stands for, as of
+    :func:`detector_in_settings`.
 
     ``size`` is height and width of the image.
 
     Raises:
         ConfigError, SpecError, RunError: for a word that stands for none.
     """
-    found = named_detector(name, config, genotype)
+    found = detector_in_settings(name, config, genotype)
     return DetectorCost(found.title, detector_cost(found.config, found.genotype, *size))
 
 

@@ -19,6 +19,7 @@ from nasface.errors import ConfigError, RunError, check_choice
 from nasface.inference.onnx_runtime import ONNX_RUNTIME, Engine
 from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
 from nasface.inference.predict import InferenceConfig, check_network, detect_batch
+from nasface.io.files import as_path
 from nasface.io.settings import checked_settings, with_settings
 from nasface.nn.blocks import channels_last
 from nasface.structures import Candidates, Predictions
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nasface.deploy.config import ExportConfig
     from nasface.deploy.parity import ParityDifference
     from nasface.engine.evaluate import Evaluation
+    from nasface.progress import Progress
 
 
 class FaceDetector(nn.Module):
@@ -270,8 +272,8 @@ class FaceDetector(nn.Module):
             RunError: if a file is there and not to be replaced.
             OutputError: if it cannot be written.
         """
-        path = Path(path)
-        if path.suffix != ".safetensors":
+        path = as_path(path, "path")
+        if path.suffix.lower() != ".safetensors":
             raise ConfigError(f"{path}: expected a .safetensors file; other forms: export")
         if path.exists() and not overwrite:
             raise RunError(f"{path}: exists; expected a new file, or overwrite=True")
@@ -318,13 +320,13 @@ class FaceDetector(nn.Module):
         *,
         to: str = "",
         overwrite: bool = False,
-        report: Callable[[str], None] = lambda text: None,
+        progress: "bool | Progress | None" = None,
         **options: Any,
     ) -> "ParityDifference":
         """Write it in a form that runs without nasface; see :func:`nasface.export`."""
         from nasface.api.exporting import export
 
-        return export(self, path, config, to=to, overwrite=overwrite, report=report, **options)
+        return export(self, path, config, to=to, overwrite=overwrite, progress=progress, **options)
 
     def loaded(self) -> LoadedDetector:
         """A copy on the CPU in evaluation mode, as what writes and exports takes it.

@@ -19,6 +19,7 @@ def draw(
     path: Path | str | None = None,
     *,
     genotype: Genotype | str | Path | None = None,
+    neck: str | None = None,
     against: Genotype | str | Path | None = None,
     cells: Sequence[str] = (),
     probabilities: Mapping[str, NodeProbabilities] | None = None,
@@ -32,6 +33,8 @@ def draw(
         path: file whose suffix (svg, png, pdf, dot) names its type; one that is there is replaced.
             None writes nothing.
         genotype: the cells of a model of the zoo that takes some; ``asfd-ref`` by default.
+        neck: of a model of the zoo, in the place of its own, such as ``bifpn``, or ``genotype`` for
+            searched cells.
         against: another genotype, drawn over the first: what both have in grey, the rest in two
             colours. Genotypes only.
         cells: which to draw; all by default.
@@ -44,16 +47,16 @@ def draw(
             a detector cannot be drawn with.
         SpecError, RunError: for a file that holds neither a genotype nor a detector.
     """
-    if genotype is None and names_genotype(source):
+    if genotype is neck is None and names_genotype(source):
         return draw_genotype(
             source, path, against=against, cells=cells, probabilities=probabilities
         )
     # Needs torch, which takes seconds to import.
-    from nasface.api.named import as_named_detector
+    from nasface.api.named import detector_as_it_is
     from nasface.drawing.detector import draw_detector
 
     if against is not None or probabilities is not None:
         what = "probabilities" if against is None else "against"
         raise ConfigError(f"{what}: is for genotypes; {source} is no packaged name or YAML file")
-    found = as_named_detector(source, genotype)
+    found = detector_as_it_is(source, genotype, neck)
     return draw_detector(found.title, found.config, found.genotype, path, cells=cells)

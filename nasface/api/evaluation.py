@@ -14,7 +14,7 @@ from nasface.annotations.coco_results import is_coco_results, read_coco_results
 from nasface.annotations.detections import ScoredBoxes, named_boxes
 from nasface.annotations.names import ImageNames
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
-from nasface.api.arguments import annotated_images
+from nasface.api.arguments import annotated_images, output_folder
 from nasface.api.detector import FaceDetector
 from nasface.api.loading import load_detector
 from nasface.api.progress import shown_progress
@@ -124,6 +124,7 @@ def evaluate(
             or detections that cannot be used.
         RunError: for a folder that is in use, or of an evaluation with other settings.
     """
+    path = output_folder(out)
     known = PROTOCOLS.find(protocol)
     settings = with_settings(known.options(), options, f"protocol {protocol}")
     inference = checked_settings(InferenceConfig, inference, "inference")
@@ -139,7 +140,7 @@ def evaluate(
         inference=inference,
         bad_images=bad_images,
     )
-    folder = None if out is None else RunFolder(Path(out))
+    folder = None if path is None else RunFolder(path)
     if folder is not None and not resume:
         folder.check_free()
     with shown_progress(progress) as shown:

@@ -1,6 +1,5 @@
 """Detectors in forms that run without nasface."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,14 @@ from typing import Any
 from nasface.api.arguments import refuse
 from nasface.api.detector import FaceDetector
 from nasface.api.loading import as_detector
+from nasface.api.progress import shown_progress
 from nasface.deploy import registry
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.registry import write_target
+from nasface.io.files import as_path
 from nasface.io.settings import with_settings
+from nasface.progress import Progress
 
 
 def export(
@@ -22,7 +24,7 @@ def export(
     *,
     to: str = "",
     overwrite: bool = False,
-    report: Callable[[str], None] = lambda text: None,
+    progress: bool | Progress | None = None,
     **options: Any,
 ) -> ParityDifference:
     """Write a detector in the form of the file's suffix, after comparing the file with it.
@@ -32,7 +34,7 @@ def export(
     name of a runtime in :data:`nasface.deploy.runtimes.registry.TARGETS`, ``path`` is a new folder:
     the runtime's own files, a card and a program. ``options`` are settings of
     :class:`~nasface.deploy.config.ExportConfig`, such as ``outputs="detections"``, and override
-    those of ``config``. ``report`` is told of each step.
+    those of ``config``. ``progress`` is that of :func:`nasface.train`; each step is a line.
 
     Returns:
         The greatest difference of the file's outputs from the detector's.
@@ -48,10 +50,12 @@ def export(
     detector = as_detector(detector)
     settings = with_settings(config or ExportConfig(), options, "export")
     settings = replace(settings, weights=str(detector.source or ""))
-    if to:
-        return write_target(
-            detector.loaded(), to, Path(path), settings, overwrite=overwrite, report=report
+    path = as_path(path, "path")
+    with shown_progress(progress) as shown:
+        if to:
+            return write_target(
+                detector.loaded(), to, path, settings, overwrite=overwrite, report=shown.note
+            )
+        return registry.write_export(
+            detector.loaded(), path, settings, overwrite=overwrite, report=shown.note
         )
-    return registry.write_export(
-        detector.loaded(), Path(path), settings, overwrite=overwrite, report=report
-    )

@@ -12,6 +12,7 @@ from torch import Tensor
 from nasface.data.images import write_image
 from nasface.inference.annotate import draw_boxes
 from nasface.inference.pictures import Picture, as_image
+from nasface.io.files import as_path
 from nasface.structures import Detections
 
 
@@ -27,8 +28,9 @@ class DrawnImage:
         Raises:
             DataError: for a suffix of no image format. OutputError: if it cannot be written.
         """
-        write_image(Path(path), self.pixels)
-        return Path(path)
+        path = as_path(path, "path")
+        write_image(path, self.pixels)
+        return path
 
     def __repr__(self) -> str:
         height, width = self.pixels.shape[:2]

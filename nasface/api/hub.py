@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nasface.api.model_card import CardFacts, write_card
 from nasface.errors import ConfigError, MissingPackageError, RunError
-from nasface.io.files import draft_folder, write_text
+from nasface.io.files import as_path, draft_folder, write_text
 from nasface.models import released_models
 from nasface.models.hub import CARD, CARD_DRAWING, WEIGHTS, hub_errors, parse_hub_address
 from nasface.optional import need
@@ -26,7 +26,7 @@ def save_pretrained(
     repository: str = "",
 ) -> Path:
     """Write a detector in the Hub's form; see :meth:`FaceDetector.save_pretrained`."""
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f"{folder}: exists and is not empty; expected a new folder")
     with draft_folder(folder) as draft:

@@ -7,12 +7,15 @@ from nasface.api.detector import FaceDetector
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import as_genotype, load_genotype, names_genotype, packaged_names
 from nasface.detection.config import DetectorConfig
-from nasface.detection.necks.registry import is_hand_made, uses_genotype
+from nasface.detection.necks.registry import GENOTYPE, is_hand_made, uses_genotype
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
 from nasface.errors import ConfigError, one_of
 from nasface.inference.loading import WEIGHTS_SUFFIXES, read_detector
 from nasface.models import released_models, weights_path
-from nasface.models.hub import WEIGHTS, is_hub_address
+from nasface.models.hub import is_hub_address
+
+SEVERAL = ("family", "peers", "necks")
+"""Words that stand for several detectors, which ``nasface cost`` lists."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,22 @@ class NamedDetector:
     genotype: Genotype | None
 
 
-def as_named_detector(
-    source: object, genotype: Genotype | str | Path | None = None
+def detector_as_it_is(
+    source: object, genotype: Genotype | str | Path | None = None, neck: str | None = None
 ) -> NamedDetector:
-    """Return a detector as it can be built; ``genotype`` is that of one of the zoo, the reference
-    genotype by default.
+    """Return a detector that is given, or the one of the zoo or of weights that a word stands for,
+    with its own settings.
+
+    ``neck`` takes the place of a zoo detector's own; ``genotype`` is that of one of the zoo that
+    takes one, the reference genotype by default.
 
     Raises:
-        ConfigError: for a name that is none, anything else, and a genotype for what has its own or
-            takes none. RunError: for a file of no detector.
+        ConfigError: for a word that stands for none, anything else, and a genotype or neck for what
+            has its own or takes none. RunError: for a file of no detector.
     """
-    if genotype is not None and str(source) not in MODELS:
-        raise ConfigError(f"genotype: is for a model of the zoo, which {source} is not")
+    for name, value in (("genotype", genotype), ("neck", neck)):
+        if value is not None and str(source) not in MODELS:
+            raise ConfigError(f"{name}: is for a model of the zoo, which {source} is not")
     if isinstance(source, FaceDetector):
         return NamedDetector(source.name, source.config, source.genotype)
     if not isinstance(source, str | Path):
@@ -43,45 +50,49 @@ def as_named_detector(
             f"source: is of type {type(source).__name__}; expected a genotype, a detector, or the "
             "name or file of one"
         )
-    if str(source) in MODELS:
-        return _of_zoo(str(source), MODELS[str(source)].detector, genotype)
-    if _is_weights(source) or Path(source).is_dir():
+    word = str(source)
+    if word in MODELS:
+        config = MODELS[word].detector
+        return _of_zoo(word, replace(config, neck=config.neck if neck is None else neck), genotype)
+    if _is_weights(source):
         return _of_weights(source)
-    raise _unknown(str(source), "weights, a genotype's YAML file")
+    if word in SEVERAL:
+        raise ConfigError(f"{word}: stands for several detectors; expected one, such as d0")
+    raise _unknown(word, "weights, a genotype's YAML file")
 
 
-def named_detector(
-    name: str, config: DetectorConfig, genotype: str | Path = REFERENCE_GENOTYPE
+def detector_in_settings(
+    word: str, config: DetectorConfig, genotype: str | Path = REFERENCE_GENOTYPE
 ) -> NamedDetector:
-    """Return the detector that a word stands for.
+    """Return the detector that a word and settings describe together.
 
-    ``config`` holds the settings of one that has none of its own: of the zoo, of a hand-made neck,
-    or of a genotype; ``genotype`` is that of one of the zoo that takes one.
+    The word is a name of the zoo, a hand-made neck or a genotype, whose place in the detector
+    ``config`` says, or weights, which have their own settings. ``genotype`` is that of one of the
+    zoo that takes one.
 
     Raises:
         ConfigError: for an unknown word, or a genotype that the neck has no place for. SpecError,
             RunError: for a file that does not hold what it should.
     """
-    if name in MODELS:
+    if word in MODELS:
         asked = genotype if uses_genotype(config.neck) else None
         if asked is None and genotype != REFERENCE_GENOTYPE:
             raise ConfigError(
-                f"genotype: {genotype} has no place in {name}, whose neck is {config.neck}"
+                f"genotype: {genotype} has no place in {word}, whose neck is {config.neck}"
             )
-        found = _of_zoo(name, config, asked)
+        found = _of_zoo(word, config, asked)
         part = found.genotype.name if found.genotype else f"neck {config.neck}"
-        return replace(found, title=f"{name}, {part}")
-    if _is_weights(name):
-        return _of_weights(name)
-    if is_hand_made(name):
-        return NamedDetector(f"neck {name}", replace(config, neck=name), None)
-    if Path(name).is_dir():
-        return _of_weights(name)
-    if not names_genotype(name):
-        raise _unknown(name, "weights, a genotype's YAML file, a neck, family, peers, necks")
+        return replace(found, title=f"{word}, {part}")
+    if is_hand_made(word):
+        return NamedDetector(f"neck {word}", replace(config, neck=word), None)
+    if _is_weights(word):
+        return _of_weights(word)
+    if not names_genotype(word):
+        accepted = ", ".join(["weights", "a genotype's YAML file", "a neck", *SEVERAL])
+        raise _unknown(word, accepted)
     if not uses_genotype(config.neck):
-        raise ConfigError(f"neck: {config.neck} has no place for genotype {name}")
-    cells = load_genotype(name)
+        raise ConfigError(f"neck: {config.neck} has no place for genotype {word}")
+    cells = load_genotype(word)
     return NamedDetector(cells.name, config, cells)
 
 
@@ -90,14 +101,21 @@ def _of_zoo(
 ) -> NamedDetector:
     if not uses_genotype(config.neck):
         if genotype is not None:
-            raise ConfigError(f"genotype: {name} has none, its neck is {config.neck}")
+            raise ConfigError(
+                f"genotype: {name} has none, its neck is {config.neck}; expected neck {GENOTYPE} "
+                "with it"
+            )
         return NamedDetector(name, config, None)
-    return NamedDetector(name, config, as_genotype(genotype or REFERENCE_GENOTYPE))
+    cells = REFERENCE_GENOTYPE if genotype is None else genotype
+    return NamedDetector(name, config, as_genotype(cells))
 
 
 def _is_weights(name: str | Path) -> bool:
-    is_file = Path(name).suffix.lower() in WEIGHTS_SUFFIXES or (Path(name) / WEIGHTS).is_file()
-    return is_file or is_hub_address(name) or str(name) in released_models()
+    """Whether it is weights, or a folder, in which some may be."""
+    if is_hub_address(name) or str(name) in released_models():
+        return True
+    path = Path(name)
+    return path.suffix.lower() in WEIGHTS_SUFFIXES or (bool(str(name)) and path.is_dir())
 
 
 def _of_weights(name: str | Path) -> NamedDetector:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError
+from nasface.io.files import as_path
 from nasface.metrics.protocol import Curves
 from nasface.plots.evaluation import plot_curves
 from nasface.plots.figure import Plot, check_suffix
@@ -30,7 +31,7 @@ def plot(
             type than .png, .svg and .pdf. RunError: naming a file that holds no curves.
     """
     if path is not None:
-        check_suffix(Path(path))
+        check_suffix(as_path(path, "path"))
     if isinstance(results, str | Path | Evaluation):
         results = [results]
     if not results:

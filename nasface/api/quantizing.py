@@ -31,7 +31,7 @@ from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError, DataError, ExportError, RunError
 from nasface.inference.predict import InferenceConfig, SuppressionConfig, resize_by
 from nasface.inference.tta import views_of
-from nasface.io.files import draft
+from nasface.io.files import as_path, draft
 from nasface.io.settings import with_settings
 from nasface.io.strict_json import to_json
 from nasface.models import DEFAULT_MODEL, weights_path
@@ -162,7 +162,7 @@ def quantize(
         data=str(data) if given is None else "",
         images=tuple(map(str, images)),
     )
-    path = Path(path)
+    path = as_path(path, "path")
     form = _form(path, settings, overwrite)
     require(form.install, *form.needs)
     loaded, outputs = detector.loaded(), form.outputs[0]
@@ -174,7 +174,7 @@ def quantize(
         samples = _samples(settings, given, shown)
         validation = _validation(settings) if val is None else annotated_images(val, "val")
         exported = ExportConfig(outputs=outputs, suppression=settings.suppression)
-        whole = folder / f"float32{path.suffix}"
+        whole = folder / f"float32{path.suffix.lower()}"
         form.save(loaded, whole, exported)
         before = _evaluate(whole, validation, settings, shown)
         about = _about(settings, len(samples))
@@ -192,7 +192,7 @@ def quantize(
 
 def _form(path: Path, settings: QuantizeConfig, overwrite: bool) -> QuantizedForm:
     """The form that a file asks for, if it can be made there."""
-    form = QUANTIZED_FORMS.find(path.suffix, str(path))
+    form = QUANTIZED_FORMS.find(path.suffix.lower(), str(path))
     form.check(settings)
     if settings.outputs == "detections" and "detections" not in form.outputs:
         raise ConfigError(

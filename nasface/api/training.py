@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nasface.annotations.records import ImageRecord
-from nasface.api.arguments import READING, annotated_images, refuse, source_of_settings
+from nasface.api.arguments import (
+    READING,
+    annotated_images,
+    output_folder,
+    refuse,
+    source_of_settings,
+)
 from nasface.api.detector import FaceDetector
 from nasface.api.loading import as_detector
 from nasface.api.progress import shown_progress
@@ -130,10 +136,9 @@ def train(
         annotated_images(train, "train"),
         None if val is None else annotated_images(val, "val"),
     )
+    folder = output_folder(out)
     with shown_progress(progress) as shown:
-        found = run_training(
-            config, None if out is None else Path(out), shown, resume=resume, inputs=inputs
-        )
+        found = run_training(config, folder, shown, resume=resume, inputs=inputs)
     detector.eval()
     detector.metrics = found.metrics
     return _result(found, detector)
@@ -163,8 +168,9 @@ def train_from_config(
         NasfaceError: for settings, data or a folder that cannot be used.
     """
     config = checked_settings(TrainConfig, config, "train")
+    folder = output_folder(out)
     with shown_progress(progress) as shown:
-        found = run_training(config, None if out is None else Path(out), shown, resume=resume)
+        found = run_training(config, folder, shown, resume=resume)
     detector = FaceDetector(found.detector, config.detector, found.genotype, found.metrics)
     return _result(found, detector)
 

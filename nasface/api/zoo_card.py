@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from nasface.api.named import as_named_detector
+from nasface.api.named import detector_as_it_is
 from nasface.api.released import describe
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
@@ -107,7 +107,7 @@ def _choices(name: str) -> list[str]:
 
 
 def _total(name: str) -> Cost:
-    found = as_named_detector(name)
+    found = detector_as_it_is(name)
     return detector_cost(found.config, found.genotype, *TABLE_SIZE)[0]
 
 

@@ -13,7 +13,7 @@ from nasface.arch.io import load_genotype
 from nasface.cli.console import say
 from nasface.cli.options import parse_line
 from nasface.drawing.animation import ANIMATION, draw_frames
-from nasface.errors import ConfigError, RunError
+from nasface.errors import ConfigError, RunError, SpecError
 
 _FILE = re.compile(r"\.(ya?ml|safetensors|onnx|xml|pth)$", re.IGNORECASE)
 """Ends of the files that are drawn; names of models may have dots, too."""
@@ -33,6 +33,9 @@ class DrawCommand:
     """Picture: .svg, .png, .pdf, and .dot for graphs. By default an .svg named after its source."""
     genotype: Annotated[str | None, tyro.conf.arg(metavar="GENOTYPE")] = None
     """Cells of a detector of the zoo that takes some; asfd-ref by default."""
+    neck: Annotated[str | None, tyro.conf.arg(metavar="NECK")] = None
+    """Neck of a detector of the zoo in the place of its own, such as bifpn, or genotype for
+    searched cells."""
     diff: bool = False
     """Draw two genotypes over each other: grey what both have, two colours for the rest."""
     cells: tuple[str, ...] = ()
@@ -56,8 +59,9 @@ def run(arguments: Sequence[str]) -> int:
             f"{'two genotypes with --diff' if command.diff else 'one, or two with --diff'}"
         )
     is_search = not command.diff and _is_search(Path(command.sources[0]))
-    if command.genotype is not None and (command.diff or is_search):
-        raise ConfigError("genotype: is for a model of the zoo, not for --diff or a search")
+    for name, value in (("genotype", command.genotype), ("neck", command.neck)):
+        if value is not None and (command.diff or is_search):
+            raise ConfigError(f"{name}: is for a model of the zoo, not for --diff or a search")
     if command.diff:
         _diff(command)
     elif is_search:
@@ -72,14 +76,23 @@ def _single(command: DrawCommand) -> None:
     if _extra(command):
         raise ConfigError(f"{_extra(command)}: {source} is not the folder of a search")
     out = _out(command, _FILE.sub("", Path(source).name))
-    draw(_genotype_of(source), out, genotype=command.genotype, cells=command.cells)
+    draw(
+        _genotype_of(source),
+        out,
+        genotype=command.genotype,
+        neck=command.neck,
+        cells=command.cells,
+    )
     say(f"drawing    {out}")
 
 
 def _diff(command: DrawCommand) -> None:
     if _extra(command):
         raise ConfigError(f"{_extra(command)}: not together with --diff")
-    first, second = (load_genotype(_genotype_of(source)) for source in command.sources)
+    try:
+        first, second = (load_genotype(_genotype_of(source)) for source in command.sources)
+    except SpecError as problem:
+        raise ConfigError(f"--diff compares genotypes: {problem}") from None
     names = [Path(source).stem for source in command.sources]
     out = _out(command, "-".join(names))
     draw(first, out, against=second, cells=command.cells)
@@ -111,7 +124,7 @@ def _history(command: DrawCommand, folder: Path) -> None:
     if command.frames is not None:
         _check_new(command, command.frames)
         draw_frames(history.genotypes(), command.frames, cells=command.cells)
-        kind = "animation" if command.frames.suffix == ANIMATION else "strip"
+        kind = "animation" if command.frames.suffix.lower() == ANIMATION else "strip"
         say(f"{kind:<11}{command.frames}")
     if command.probabilities is not None:
         _check_new(command, command.probabilities)

@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
             settings,
             to=command.to,
             overwrite=command.overwrite,
-            report=progress.note,
+            progress=progress,
         )
     files = [command.out] if form is None else form.files(command.out, settings.outputs)
     say(f"wrote      {', '.join(map(str, files))}")

@@ -19,7 +19,7 @@ from nasface.arch.io import as_genotype
 from nasface.drawing.fonts import prepare_fonts
 from nasface.drawing.graph import NodeProbabilities
 from nasface.drawing.sheet import choose_cells, comparison_sheet, genotype_sheet
-from nasface.io.files import write_bytes
+from nasface.io.files import as_path, write_bytes
 from nasface.plots.figure import SUFFIXES, check_suffix
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ class Drawing:
         Raises:
             ConfigError: for another suffix.
         """
-        path = Path(path)
+        path = as_path(path, "path")
         check_suffix(path, (*SUFFIXES, ".dot"))
-        form = path.suffix[1:]
+        form = path.suffix[1:].lower()
         write_bytes(path, self.dot.encode() if form == "dot" else self.render(form))
         return path
 
@@ -127,7 +127,7 @@ def draw_genotype(
 def check_drawing_path(path: Path | str | None) -> None:
     """Raise ConfigError for a file whose suffix names no type of drawing."""
     if path is not None:
-        check_suffix(Path(path), (*SUFFIXES, ".dot"))
+        check_suffix(as_path(path, "path"), (*SUFFIXES, ".dot"))
 
 
 def drawing_of(graph: "AGraph", path: Path | str | None) -> Drawing:

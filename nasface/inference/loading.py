@@ -6,9 +6,11 @@ import torch
 
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.checkpoint import read_checkpoint as load_weights
+from nasface.errors import RunError
 from nasface.inference.onnx_runtime import load_onnx
 from nasface.inference.openvino import load_openvino
 from nasface.inference.retinaface_weights import read_retinaface_weights
+from nasface.models.hub import WEIGHTS
 
 WEIGHTS_SUFFIXES = (".safetensors", ".onnx", ".xml", ".pth")
 """Of the files that :func:`read_detector` reads."""
@@ -22,6 +24,10 @@ def read_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
         RunError: naming the file, if it is no such detector. MissingPackageError: without the
             runtime.
     """
+    if path.is_dir():
+        raise RunError(
+            f"{path}: cannot read weights: is a folder; expected a file, or a folder with {WEIGHTS}"
+        )
     if path.suffix.lower() == ".onnx":
         return load_onnx(path, device)
     if path.suffix.lower() == ".xml":

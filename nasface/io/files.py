@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nasface.errors import NasfaceError, OutputError
+from nasface.errors import ConfigError, NasfaceError, OutputError
 
 LONGEST_NAME = 255
 """Bytes that the name of a file may have on the usual file systems."""
@@ -30,6 +30,17 @@ _MARKS = (
 _SHOWN = 100
 """Letters of a folder's name that its draft has."""
 _DRAFT = re.compile(r"\..+\.\d+\.tmp(\.[^.]*)?")
+
+
+def as_path(given: object, name: str) -> Path:
+    """Return a path that is given as text or as a path.
+
+    Raises:
+        ConfigError: naming the argument, for anything else.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise ConfigError(f"{name}: is of type {type(given).__name__}; expected a path")
+    return Path(given)
 
 
 @contextmanager

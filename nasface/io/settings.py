@@ -82,11 +82,13 @@ def _check_names(values: Mapping[str, Any], base: Any, what: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Maps, lists and paths as YAML has them."""
+    """Maps, lists, paths and numbers of NumPy as YAML has them."""
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
     return str(value) if isinstance(value, Path) else value
 
 

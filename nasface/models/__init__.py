@@ -69,6 +69,8 @@ def weights_path(name: str | Path, precision: ReleasedPrecision = "float32") -> 
         ConfigError, RunError: for an address that leads to no weights.
     """
     models = released_models()
+    if not str(name):
+        raise ConfigError("weights: the name is empty; expected a released detector or a file")
     if precision == "int8":
         int8 = {each.name: each.int8 for each in models.values() if each.int8}
         if str(name) not in int8:

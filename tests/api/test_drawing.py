@@ -31,11 +31,25 @@ def test_another_genotype_in_a_model() -> None:
     assert f"Searched cells: {genotype.name}." in drawn.dot
 
 
+def test_another_neck_in_a_model() -> None:
+    genotype = tiny_genotype()
+    drawn = nasface.draw("extd-64", genotype=genotype, neck="genotype")
+    made = nasface.create_detector("extd-64", genotype, neck="genotype", device="cpu")
+    assert f"Searched cells: {genotype.name}." in drawn.dot
+    # Made with settings of its own, it is called after its genotype.
+    assert drawn.dot.replace("extd-64", genotype.name) == nasface.draw(made).dot
+    assert "bifpn" in nasface.draw("d0", neck="bifpn").dot
+
+
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
         ("extd-63", {}, "model: unknown 'extd-63'; expected weights, .* did you mean 'extd-64'"),
-        ("extd-64", {"genotype": "asfd-ref"}, "extd-64 has none, its neck is extd-fpn"),
+        ("extd-64", {"genotype": "asfd-ref"}, "extd-64 has none, .* expected neck genotype"),
+        ("asfd-nano", {"neck": "fpn"}, "neck: is for a model of the zoo, which asfd-nano is not"),
+        ("d0", {"path": 5}, "path: is of type int; expected"),
+        ("asfd-ref", {"path": 5}, "path: is of type int; expected"),
+        ("retinaface-r50", {"neck": "genotype"}, "takes level 2; the pyramid has levels 3, 4, 5"),
         ("asfd-ref", {"genotype": "asfd-ref"}, "is for a model of the zoo, which asfd-ref is not"),
         ("d0", {"against": "asfd-ref"}, "against: is for genotypes; d0 is no packaged name"),
         ("d0", {"probabilities": {}}, "probabilities: is for genotypes"),

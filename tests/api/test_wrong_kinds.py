@@ -34,6 +34,14 @@ def detector() -> FaceDetector:
         (lambda _: nasface.register_backbone("new", nn.Conv2d(3, 3, 1)), "the class Conv2d"),
         (lambda _: nasface.create_detector("d0", backbone=nn.ReLU()), "backbone: is of type ReLU"),
         (lambda wrong: shown_progress(wrong).__enter__(), "progress: is of type int"),
+        (lambda wrong: nasface.train("asfd-nano", [], out=wrong), "out: is of type int"),
+        (lambda wrong: nasface.search("autofem", [], out=wrong), "out: is of type int"),
+        (lambda wrong: nasface.evaluate({}, [], out=wrong), "out: is of type int"),
+        (lambda wrong: nasface.convert(wrong, "coco", "x"), "source: is of type int"),
+        (lambda wrong: nasface.convert("x", "coco", wrong), "out: is of type int"),
+        (lambda wrong: nasface.quantize("asfd-nano", wrong), "path: is of type int"),
+        (lambda wrong: nasface.export("asfd-nano", wrong), "path: is of type int"),
+        (lambda wrong: nasface.plot([], wrong), "path: is of type int"),
     ],
 )
 def test_wrong_kinds(call: Callable[[Any], object], message: str) -> None:
@@ -55,6 +63,16 @@ def test_wrong_arguments_of_detect(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         detector.detect(PICTURE, **given)
+
+
+def test_numbers_of_numpy_are_numbers(detector: FaceDetector) -> None:
+    inference = {"vote_iou": np.float32(0.5), "longer_side": np.int64(64)}
+    given: dict[str, Any] = {"score_threshold": np.float32(0.25), "batch_size": np.int32(1)}
+    found = detector.detect(PICTURE, inference=inference, **given)
+    as_usual = detector.detect(PICTURE, 0.25, inference={"vote_iou": 0.5, "longer_side": 64})
+    assert len(found) == len(as_usual) == 1
+    made = nasface.create_detector("d0", channels=np.int64(8), levels=np.arange(2, 8))
+    assert (made.config.channels, made.config.levels) == (8, (2, 3, 4, 5, 6, 7))
 
 
 def test_weights_without_values_are_refused() -> None:

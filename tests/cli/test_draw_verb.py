@@ -1,3 +1,4 @@
+import shlex
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,10 @@ def test_draws_models_by_name_under_their_whole_name(
     monkeypatch.chdir(tmp_path)
     assert main(["draw", "retinaface-mobilenet0.25"]) == 0
     assert main(["draw", "d0", "--genotype", "autofem-quickstart", "--out", "mine.svg"]) == 0
+    assert main(["draw", "extd-64", "--neck", "genotype", "--out", "CELLS.SVG"]) == 0
+    assert "Searched cells: asfd&#45;ref." in (tmp_path / "CELLS.SVG").read_text("utf-8")
     assert {path.name for path in tmp_path.iterdir()} == {
+        "CELLS.SVG",
         "mine.svg",
         "retinaface-mobilenet0.25.svg",
     }
@@ -62,7 +66,13 @@ def test_replaces_a_picture_only_when_asked(
         ("darts_v3", "did you mean 'darts_v"),
         ("--diff darts_v1 darts_v2 --genotype asfd-ref", "genotype: is for a model of the zoo"),
         ("asfd-nano --genotype asfd-ref", "is for a model of the zoo, which asfd-nano is not"),
-        (".", "cannot read weights"),
+        (".", "cannot read weights: is a folder; expected a file, or a folder with model"),
+        ("''", "model: unknown ''; expected weights"),
+        ("family", "family: stands for several detectors; expected one, such as d0"),
+        ("--diff d0 asfd-nano", "--diff compares genotypes: unknown genotype 'd0'"),
+        ("--diff darts_v1 darts_v2 --neck fpn", "neck: is for a model of the zoo"),
+        ("d0 --neck fpm", "neck: 'fpm', expected none, or different ones of"),
+        ("d0 --genotype ''", "unknown genotype ''"),
     ],
 )
 def test_mistakes_are_named(
@@ -73,7 +83,7 @@ def test_mistakes_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["draw", *words.split()]) == 2
+    assert main(["draw", *shlex.split(words)]) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

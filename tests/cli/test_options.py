@@ -86,8 +86,8 @@ def test_no_value_for_settings_that_may_have_none(word: str, sign: str, tmp_path
     settings = parse(SearchCommand, ["--config", str(file)], "search").settings
     assert (settings.warmup_epochs, settings.match.negative) == (3, 0.1)
     settings = parse(SearchCommand, ["--config", str(file), *given], "search").settings
-    assert settings.exif is settings.warmup_epochs is settings.prefix_genotype is None
-    assert settings.match.negative is None
+    none = [settings.exif, settings.warmup_epochs, settings.prefix_genotype]
+    assert [*none, settings.match.negative] == [None] * 4
 
 
 def test_another_word_is_no_value() -> None:
