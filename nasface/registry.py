@@ -43,6 +43,24 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             raise self.error(f"{self.kind} {name!r}: is there already; expected another name")
         self._entries[name] = entry
 
+    def check_entry(self, entry: object, kind: type) -> None:
+        """Raise the table's error for an entry that is not of this class."""
+        if not isinstance(entry, kind):
+            found = type(entry).__name__
+            raise self.error(f"{self.kind}: is of type {found}; expected {kind.__name__}(...)")
+
+    def check_callable(self, name: object, given: object) -> None:
+        """Raise the table's error for a name that is no text, or something that cannot be called
+        in the place of a function or class."""
+        if not isinstance(name, str):
+            found = type(name).__name__
+            raise self.error(f"{self.kind}: its name is of type {found}; expected text")
+        if not callable(given):
+            found = type(given).__name__
+            raise self.error(
+                f"{self.kind} {name!r}: is of type {found}; expected a function or class"
+            )
+
     def remove(self, name: str) -> None:
         """Take an entry out again, for tests above all."""
         del self._entries[name]

@@ -110,8 +110,9 @@ def register_dataset_format(entry: DatasetFormat) -> None:
     """Add a data format, which :func:`read_dataset` tries after the others.
 
     Raises:
-        ConfigError: for a name that is taken.
+        ConfigError: for a name that is taken, or what is no format.
     """
+    DATASET_FORMATS.check_entry(entry, DatasetFormat)
     DATASET_FORMATS.add(entry.name, entry)
 
 

@@ -45,8 +45,9 @@ def register_combine(rule: CombineRule) -> None:
     """Add a combine rule; spaces and genotypes may then name it.
 
     Raises:
-        SpecError: if the name is taken.
+        SpecError: if the name is taken, or for what is no rule.
     """
+    COMBINE_RULES.check_entry(rule, CombineRule)
     COMBINE_RULES.add(rule.name, rule)
 
 

@@ -54,6 +54,7 @@ def register_operation(operation: Operation) -> None:
         SpecError: if the name is taken, or is not a letter followed by letters, digits or
             underscores.
     """
+    OPERATIONS.check_entry(operation, Operation)
     if not _NAME.fullmatch(operation.name):
         raise SpecError(
             f"operation {operation.name!r}: expected a letter followed by letters, digits or "

@@ -62,8 +62,9 @@ def register_engine(name: str, prepare: Prepare) -> None:
     """Add an engine, for which ``nasface latency measure`` then makes tables.
 
     Raises:
-        ConfigError: if the name is taken.
+        ConfigError: if the name is taken, or for what cannot be called.
     """
+    ENGINES.check_callable(name, prepare)
     ENGINES.add(name, prepare)
 
 

@@ -50,8 +50,9 @@ def register_export_format(entry: ExportFormat) -> None:
     """Add an export format.
 
     Raises:
-        ConfigError: for a suffix without its dot, or one that has a format.
+        ConfigError: for a suffix without its dot, one that has a format, or what is no format.
     """
+    FORMATS.check_entry(entry, ExportFormat)
     if not entry.suffix.startswith("."):
         raise ConfigError(f"export format {entry.suffix!r}: expected a suffix such as .abc")
     FORMATS.add(entry.suffix.lower(), entry)

@@ -30,8 +30,9 @@ def register_assigner(name: str, assign: Assigner, *, anchors_alone: bool = Fals
     ``anchors_alone``: it reads anchors and grid of the predictions, neither logits nor offsets.
 
     Raises:
-        ConfigError: if the name is taken.
+        ConfigError: if the name is taken, or for what cannot be called.
     """
+    ASSIGNERS.check_callable(name, assign)
     ASSIGNERS.add(name, assign)
     (ANCHOR_RULES.add if anchors_alone else ANCHOR_RULES.discard)(name)
 

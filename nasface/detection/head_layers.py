@@ -34,8 +34,9 @@ def register_head(name: str, build: Layers, *, divisor: int = 1) -> None:
     width of the head must be a multiple of it.
 
     Raises:
-        ConfigError: if the name is taken.
+        ConfigError: if the name is taken, or for what cannot be called.
     """
+    HEAD_LAYERS.check_callable(name, build)
     HEAD_LAYERS.add(name, HeadLayers(build, divisor))
 
 

@@ -16,8 +16,9 @@ def register_protocol(entry: Protocol) -> None:
     """Add a protocol of evaluation.
 
     Raises:
-        ConfigError: for a name that is taken or is no single word.
+        ConfigError: for a name that is taken or is no single word, or what is no protocol.
     """
+    PROTOCOLS.check_entry(entry, Protocol)
     if not entry.name.isidentifier():
         raise ConfigError(f"protocol {entry.name!r}: expected a single word")
     PROTOCOLS.add(entry.name, entry)

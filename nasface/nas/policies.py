@@ -63,8 +63,9 @@ def register_policy(name: str, build: PolicyBuilder, *, runs_paths: bool = True)
     See :class:`PolicyEntry` and :class:`nasface.nas.policy.Policy`.
 
     Raises:
-        ConfigError: if the name is taken.
+        ConfigError: if the name is taken, or for what cannot be called.
     """
+    POLICIES.check_callable(name, build)
     POLICIES.add(name, PolicyEntry(build, runs_paths))
 
 

@@ -237,8 +237,9 @@ def register_selection(name: str, select: Selection) -> None:
     """Add a way to pick cells by scores; methods of a comparison may have it as their strategy.
 
     Raises:
-        ConfigError: if the name is taken.
+        ConfigError: if the name is taken, or for what cannot be called.
     """
+    SELECTIONS.check_callable(name, select)
     SELECTIONS.add(name, select)
 
 

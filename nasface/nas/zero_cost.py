@@ -46,8 +46,9 @@ def register_predictor(name: str, predict: Predictor) -> None:
     """Add a zero-cost predictor; the ``rank`` of a comparison's plan may then name it.
 
     Raises:
-        ConfigError: if the name is taken.
+        ConfigError: if the name is taken, or for what cannot be called.
     """
+    PREDICTORS.check_callable(name, predict)
     PREDICTORS.add(name, predict)
 
 

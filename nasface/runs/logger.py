@@ -75,8 +75,9 @@ def register_logger(name: str, make: Callable[[], Logger]) -> None:
     """Add a logger; ``make`` is called once for each run that names it.
 
     Raises:
-        ConfigError: for a name that is taken or is no single word.
+        ConfigError: for a name that is taken or is no single word, or what cannot be called.
     """
+    LOGGERS.check_callable(name, make)
     if not name.isidentifier():
         raise ConfigError(f"logger {name!r}: expected a single word")
     LOGGERS.add(name, make)

@@ -52,8 +52,9 @@ def register_executor(name: str, open_executor: OpenExecutor) -> None:
     """Add a place to compute runs at, for ``nasface compare --on NAME``.
 
     Raises:
-        ConfigError: if the name is taken.
+        ConfigError: if the name is taken, or for what cannot be called.
     """
+    EXECUTORS.check_callable(name, open_executor)
     EXECUTORS.add(name, open_executor)
 
 

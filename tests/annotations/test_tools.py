@@ -55,17 +55,18 @@ def cvat_coco(root: Path) -> None:
 def label_studio_coco(root: Path) -> None:
     images(root / "images", lambda name: f"1f2e-{name}")
     category = [{"id": 1, "name": "Face"}, {"id": 0, "name": "Other"}]
-    names = lambda name: f"images\\1f2e-{name}"  # noqa: E731
-    coco(root / "result.json", category, names, ignore=0, iscrowd=0)
+    coco(root / "result.json", category, "images\\1f2e-".__add__, ignore=0, iscrowd=0)
 
 
 def roboflow_coco(root: Path) -> None:
-    images(root / "train", lambda name: name.replace(".jpg", "_jpg.rf.0f3.jpg"))
+    def names(name: str) -> str:
+        return name.replace(".jpg", "_jpg.rf.0f3.jpg")
+
+    images(root / "train", names)
     category = [
         {"id": 0, "name": "people", "supercategory": "none"},
         {"id": 1, "name": "head", "supercategory": "people"},
     ]
-    names = lambda name: name.replace(".jpg", "_jpg.rf.0f3.jpg")  # noqa: E731
     coco(root / "train" / "_annotations.coco.json", category, names, segmentation=[], iscrowd=0)
 
 
@@ -107,8 +108,8 @@ def via_coco(root: Path) -> None:
 def label_studio_server_coco(root: Path) -> None:
     """Paths on the server, from the folder of the export."""
     images(root / "images", lambda name: f"1f2e-{name}")
-    names = lambda name: f"../../label-studio/data/media/upload/1/1f2e-{name}"  # noqa: E731
-    coco(root / "result.json", [{"id": 1, "name": "face"}], names)
+    place = "../../label-studio/data/media/upload/1/1f2e-"
+    coco(root / "result.json", [{"id": 1, "name": "face"}], place.__add__)
 
 
 def two_file_coco(root: Path) -> None:
@@ -297,26 +298,38 @@ def table(path: Path, header: str, row: Callable[..., str], empty: str = "") -> 
 def roboflow_csv(root: Path) -> None:
     images(root / "train")
     path = root / "train" / "_annotations.csv"
-    row = lambda name, x, y, w, h: f"{name},48,32,face,{x:g},{y:g},{x + w:g},{y + h:g}"  # noqa: E731
+
+    def row(name: str, x: float, y: float, w: float, h: float) -> str:
+        return f"{name},48,32,face,{x:g},{y:g},{x + w:g},{y + h:g}"
+
     table(path, "filename,width,height,class,xmin,ymin,xmax,ymax", row, "none.jpg,48,32,,,,,")
 
 
 def kaggle_csv(root: Path) -> None:
     """Corners x0 to y1, as a known set of faces has them."""
     images(root / "images")
-    row = lambda name, x, y, w, h: f"{name},48,32,{x},{y},{x + w},{y + h}"  # noqa: E731
+
+    def row(name: str, x: float, y: float, w: float, h: float) -> str:
+        return f"{name},48,32,{x},{y},{x + w},{y + h}"
+
     table(root / "faces.csv", "Name,width,height,x0,y0,x1,y1".replace("Name", "image_name"), row)
 
 
 def one_column_csv(root: Path) -> None:
     images(root / "train")
-    row = lambda name, x, y, w, h: f'{name[:-4]},48,32,"[{x}, {y}, {w}, {h}]",web'  # noqa: E731
+
+    def row(name: str, x: float, y: float, w: float, h: float) -> str:
+        return f'{name[:-4]},48,32,"[{x}, {y}, {w}, {h}]",web'
+
     table(root / "train.csv", "image_id,width,height,bbox,source", row, "none,48,32,,web")
 
 
 def makesense_csv(root: Path) -> None:
     images(root)
-    row = lambda name, x, y, w, h: f"face;{x};{y};{w};{h};{name};48;32"  # noqa: E731
+
+    def row(name: str, x: float, y: float, w: float, h: float) -> str:
+        return f"face;{x};{y};{w};{h};{name};48;32"
+
     header = "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height"
     table(root / "labels_my-project.csv", header.replace(",", ";"), row)
 

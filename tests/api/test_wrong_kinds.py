@@ -50,6 +50,40 @@ def test_wrong_kinds(call: Callable[[Any], object], message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("register", "expected"),
+    [
+        (nasface.register_operation, "operation: is of type str; expected Operation"),
+        (nasface.register_combine, "combine rule: is of type str; expected CombineRule"),
+        (nasface.register_protocol, "protocol: is of type str; expected Protocol"),
+        (nasface.register_dataset_format, "data format: is of type str; expected DatasetFormat"),
+        (nasface.register_export_format, "export format: is of type str; expected ExportFormat"),
+    ],
+)
+def test_entries_of_another_kind(register: Callable[[Any], None], expected: str) -> None:
+    with pytest.raises(nasface.NasfaceError, match=expected):
+        register("new")
+
+
+@pytest.mark.parametrize(
+    ("register", "what"),
+    [
+        (nasface.register_assigner, "assignment"),
+        (nasface.register_backbone, "backbone"),
+        (nasface.register_executor, "executor"),
+        (nasface.register_head, "head"),
+        (nasface.register_logger, "logger"),
+        (nasface.register_neck, "neck"),
+        (nasface.register_policy, "policy"),
+    ],
+)
+def test_entries_that_cannot_be_called(register: Callable[[Any, Any], None], what: str) -> None:
+    with pytest.raises(nasface.NasfaceError, match=f"{what}: its name is of type int"):
+        register(5, nn.ReLU)
+    with pytest.raises(nasface.NasfaceError, match=f"{what} 'new': is of type int; expected a fun"):
+        register("new", 5)
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"inference": 5}, "inference: is of type int, expected a map"),

@@ -1,7 +1,5 @@
 """Selections by scores, on scores whose best cell is known."""
 
-from collections.abc import Callable
-
 import pytest
 
 from nasface.arch.genotype import Genotype
@@ -60,7 +58,9 @@ def test_only_allowed_cells_are_scored(name: str) -> None:
 
 
 def test_a_limit_that_no_cell_keeps_is_said() -> None:
-    never: Callable[[Genotype], bool] = lambda genotype: False  # noqa: E731
+    def never(_genotype: Genotype) -> bool:
+        return False
+
     with pytest.raises(ConfigError, match="keeps the limit"):
         SELECTIONS["random-search"](Judge(SPACE, matches, 3, never))
 

@@ -82,6 +82,7 @@ def register_quantized_form(entry: QuantizedForm) -> None:
     Raises:
         ConfigError: if its suffix has one.
     """
+    QUANTIZED_FORMS.check_entry(entry, QuantizedForm)
     QUANTIZED_FORMS.add(entry.suffix, entry)
 
 

@@ -63,6 +63,7 @@ def register_target(entry: Target) -> None:
     Raises:
         ConfigError: if its name is taken.
     """
+    TARGETS.check_entry(entry, Target)
     TARGETS.add(entry.name, entry)
 
 

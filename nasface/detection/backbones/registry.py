@@ -37,6 +37,7 @@ def register_backbone(name: str, build: Callable[[], Backbone]) -> None:
         raise ConfigError(
             f"backbone {name!r}: is a module; expected what builds it, such as the class {kind}"
         )
+    BACKBONES.check_callable(name, build)
     BACKBONES.add(name, build)
 
 

@@ -70,6 +70,7 @@ def register_neck(
     Raises:
         ConfigError: if the name is taken, or not letters, digits, hyphens and underscores.
     """
+    NECK_PARTS.check_callable(name, build)
     if name in (GENOTYPE, NONE) or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise ConfigError(
             f"neck {name!r}: expected letters, digits, hyphens and underscores, and not "

@@ -52,6 +52,7 @@ def register_model_engine(name: str, engine: ModelEngine) -> None:
     Raises:
         ConfigError: if the name is taken.
     """
+    MODEL_ENGINES.check_entry(engine, ModelEngine)
     MODEL_ENGINES.add(name, engine)
 
 
