@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, make_dataclass
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -53,7 +53,7 @@ class EvaluateConfig:
     device: str = "auto"
     """cpu, cuda, mps (Apple), or auto: a CUDA GPU where there is one."""
     inference: InferenceConfig = field(default_factory=InferenceConfig)
-    """How the detector is applied; does not concern given detections."""
+    """How the detector is applied; not for given detections."""
     bad_images: BadImages = "stop"
     """stop: an image that cannot be read ends the command before it begins; skip: such images are
     left out and reported, and their faces count as not found."""
@@ -105,7 +105,8 @@ def evaluate(
             ``split`` that protocol ``ap`` is given.
         protocol: ``ap``, ``widerface``, ``fddb``, ``coco`` or a registered one.
         inference: how the detector is applied, as of :meth:`FaceDetector.detect`, such as
-            ``{"longer_side": 640}``, or ``{"preset": "flip"}`` for test-time augmentation.
+            ``{"longer_side": 640}``, or ``{"preset": "flip"}`` for test-time augmentation. Not for
+            detections made elsewhere, which are scored as they are.
         device: where a detector that is loaded of a file runs: cpu, cuda, mps or auto.
         bad_images: ``skip`` notes images that cannot be read, whose faces count as not found.
         out: new folder for settings, figures, curves, their plot and the detections; None writes
@@ -132,6 +133,8 @@ def evaluate(
     source = _annotated(dataset)
     truth = known.read_truth(source, settings)
     given = _given(detector, known, truth)
+    if given is not None:
+        _check_unused(inference)
     config = evaluate_config(protocol)(
         **asdict(settings),
         **_source(detector, given is not None),
@@ -250,6 +253,18 @@ def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, S
             return read_coco_results(path, truth.names, keys)
         return protocol.read_detections(path, truth.names)
     return None
+
+
+def _check_unused(inference: InferenceConfig) -> None:
+    """Raise ConfigError for settings of inference beside detections that are there already."""
+    usual = InferenceConfig()
+    names = [each.name for each in fields(usual)]
+    changed = [name for name in names if getattr(inference, name) != getattr(usual, name)]
+    if changed:
+        raise ConfigError(
+            f"inference: {', '.join(changed)}: is for a detector that is applied to the images; "
+            "given detections are scored as they are"
+        )
 
 
 def is_weights(path: Path) -> bool:

@@ -72,6 +72,16 @@ def test_figures_of_each_protocol_are_attributes(val: AnnotatedDataset) -> None:
         _ = result.easy
 
 
+def test_given_detections_take_no_settings_of_inference(
+    val: AnnotatedDataset, tmp_path: Path
+) -> None:
+    settings = {"preset": "flip", "score_threshold": 0.1}
+    with pytest.raises(ConfigError, match="inference: score_threshold, preset: is for a detector"):
+        nasface.evaluate(right(val), val, inference=settings, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert nasface.evaluate(right(val), val, inference={"preset": "original"}).ap == 1.0
+
+
 @pytest.mark.parametrize("protocol", ["ap", "widerface", "coco"])
 def test_an_evaluation_goes_to_another_process(val: AnnotatedDataset, protocol: str) -> None:
     result = nasface.evaluate(right(val), val, protocol)
