@@ -26,10 +26,12 @@ class ReleasedDetector:
 
 def describe_released() -> list[ReleasedDetector]:
     """List the released detectors, fastest first."""
-    return sorted(map(describe, released_models().values()), key=lambda each: each.relative_time)
+    return sorted(
+        map(describe_model, released_models().values()), key=lambda each: each.relative_time
+    )
 
 
-def describe(model: ReleasedModel) -> ReleasedDetector:
+def describe_model(model: ReleasedModel) -> ReleasedDetector:
     """Return size and figures of a released detector."""
     loaded = read_checkpoint(model.weights)
     figures = {key: float(loaded.metrics[key]) for key in _FIGURES}

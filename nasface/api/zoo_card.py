@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nasface.api.named import detector_as_it_is
-from nasface.api.released import describe
+from nasface.api.released import describe_model
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.detection.losses import LossConfig
@@ -40,7 +40,7 @@ def card_facts(name: str) -> dict[str, Any]:
     """
     released = _released(name)
     if released is not None:
-        return {**asdict(describe(released)), "card": released.card.read_text("utf-8")}
+        return {**asdict(describe_model(released)), "card": released.card.read_text("utf-8")}
     spec, facts = MODELS[name], facts_of(name)
     total = _total(name)
     height, width = TABLE_SIZE
