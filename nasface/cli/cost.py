@@ -1,6 +1,5 @@
 """``nasface cost``."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from nasface.cli.options import parse
 from nasface.detection.config import DetectorConfig
 from nasface.detection.latency import load_latency_table
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
-from nasface.errors import ConfigError
+from nasface.io.sizes import parse_size
 
 
 @dataclass(kw_only=True)
@@ -56,13 +55,9 @@ def run(arguments: Sequence[str]) -> int:
     named = next((word for word in arguments if word in MODELS), None)
     base = None if named is None else MODELS[named].detector
     command = parse(CostCommand, arguments, "cost", base)
-    match = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", command.size)
-    if match is None:
-        raise ConfigError(f"size: {command.size!r}, expected WIDTHxHEIGHT such as 640x480")
-    width, height = int(match[1]), int(match[2])
+    size = parse_size(command.size)
     if command.latency is not None:
         return _latency(command, command.latency)
-    size = height, width
     if command.model in MODEL_LISTS:
         return _models(command, size)
     if command.model == "necks":

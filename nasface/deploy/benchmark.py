@@ -23,6 +23,7 @@ from nasface.deploy.parity import random_images
 from nasface.deploy.runtimes.registry import TARGETS, Opener
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.errors import ConfigError, ExportError, did_you_mean
+from nasface.io.sizes import parse_size
 from nasface.machine import peak_process_mb
 from nasface.models import released_models
 from nasface.nn.blocks import channels_last
@@ -47,9 +48,7 @@ class BenchmarkConfig:
     """Numbers of threads; by default one, and all."""
 
     def __post_init__(self) -> None:
-        sides = self.size.split("x")
-        if len(sides) != 2 or not all(each.isdecimal() and int(each) for each in sides):
-            raise ConfigError(f"size: {self.size!r}, expected WIDTHxHEIGHT such as 640x480")
+        parse_size(self.size)
         if min(self.batch, self.repeats, *self.threads, 1) < 1:
             raise ConfigError(
                 f"batch {self.batch}, repeats {self.repeats}, threads {self.threads}: "
@@ -59,8 +58,7 @@ class BenchmarkConfig:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and batch."""
-        width, height = map(int, self.size.split("x"))
-        return height, width, self.batch
+        return (*parse_size(self.size), self.batch)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Settings of an export: outputs, precision, size, suppression."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,6 +7,7 @@ from nasface.deploy.parity import HALF_TOLERANCE, TOLERANCE
 from nasface.errors import ConfigError
 from nasface.inference.onnx_runtime import Outputs
 from nasface.inference.predict import SuppressionConfig
+from nasface.io.sizes import parse_size
 from nasface.models import DEFAULT_MODEL
 
 OPSETS = range(18, 24)
@@ -45,8 +45,8 @@ class ExportConfig:
     def __post_init__(self) -> None:
         if self.opset not in OPSETS:
             raise ConfigError(f"opset: {self.opset}, expected {OPSETS[0]} to {OPSETS[-1]}")
-        if self.size and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", self.size):
-            raise ConfigError(f"size: {self.size!r}, expected WIDTHxHEIGHT such as 640x480")
+        if self.size:
+            parse_size(self.size)
         if self.batch < 1 or (self.batch > 1 and not self.size):
             raise ConfigError(f"batch: {self.batch}, expected 1 or more, with size")
 
@@ -63,7 +63,4 @@ class ExportConfig:
     @property
     def fixed(self) -> tuple[int, int, int] | None:
         """Height, width and batch of the only images that are taken; None for any."""
-        if not self.size:
-            return None
-        width, height = map(int, self.size.split("x"))
-        return height, width, self.batch
+        return (*parse_size(self.size), self.batch) if self.size else None

@@ -8,6 +8,7 @@ from typing import Any
 from nasface.detection.zoo import MODELS
 from nasface.errors import ConfigError, did_you_mean, one_of
 from nasface.io.settings import load_config, read_config
+from nasface.io.sizes import parse_size
 from nasface.models import released_models
 from nasface.models.hub import is_hub_address
 from nasface.studies.side_by_side.engines import MODEL_ENGINES, engines_here
@@ -101,8 +102,7 @@ class ModelsPlan:
         names = [each.name.replace(" ", "-") for each in self.models]
         if not names or len(set(names)) < len(names):
             raise ConfigError(f"models: names {names}, expected one or more, all different")
-        if not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", self.size):
-            raise ConfigError(f"size: {self.size!r}, expected WIDTHxHEIGHT such as 640x480")
+        parse_size(self.size)
         if min(self.rounds, self.threads) < 1:
             raise ConfigError(
                 f"rounds {self.rounds}, threads {self.threads}: expected 1 or more of each"
@@ -122,8 +122,7 @@ class ModelsPlan:
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the image."""
-        width, height = map(int, self.size.split("x"))
-        return height, width
+        return parse_size(self.size)
 
     @property
     def used_engines(self) -> tuple[str, ...]:
