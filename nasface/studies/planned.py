@@ -9,6 +9,7 @@ import pandas as pd
 
 from nasface.io.files import write_text
 from nasface.metrics.marks import ImageMarks
+from nasface.studies.markdown import markdown_table
 from nasface.studies.resampling import bootstrap_difference, load_marks
 from nasface.studies.spec import StudyRun, StudySpec, runs_of
 from nasface.studies.statistics import detectable_effect, holm, paired, runs_needed, spread_of
@@ -26,7 +27,8 @@ def planned_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -
     ):
         if len(table):
             write_text(out / name, table.to_csv(index=False, float_format="%.6g"))
-            texts.append(f"{text}\n\n{_markdown(table)}\n")
+            lines = [[_rounded(each) for each in row.values()] for row in table.to_dict("records")]
+            texts.append(f"{text}\n\n{markdown_table(list(table.columns), lines)}")
     return texts
 
 
@@ -157,9 +159,5 @@ _SPREAD = (
 )
 
 
-def _markdown(table: pd.DataFrame) -> str:
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
-    for row in table.to_dict("records"):
-        cells = [f"{each:.4g}" if isinstance(each, float) else str(each) for each in row.values()]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def _rounded(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -18,6 +18,7 @@ from nasface.io.strict_json import REASONS, to_json
 from nasface.nas.selection import holds
 from nasface.nas.zero_cost import PREDICTORS
 from nasface.studies.folder import cells_of
+from nasface.studies.markdown import markdown_table
 from nasface.studies.phases import GENOTYPE_FILE, PREDICT_CELLS, PREDICTED, RANK_CELLS, RANKED
 from nasface.studies.spec import SIZE_RANKERS, StudyRun, StudySpec, runs_of
 from nasface.studies.statistics import rank_correlation
@@ -104,13 +105,9 @@ def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.Data
 
 def rank_markdown(agreement: pd.DataFrame) -> str:
     """The table of :func:`ranks` as Markdown."""
-    lines = [
-        "## What ranks cells before they are trained\n",
-        "Scores of supernets are minus the loss of the cell with inherited weights, normalisations "
-        "taken anew. Spearman's rho with its 95 % interval over resampled cells, Kendall's tau.\n",
-        "| by | seed | cells | rho | 95 % | p | tau | random cells | rho | 95 % | p | tau |",
-        "|" + " --- |" * 12,
-    ]
+    figures = ("rho", "95 %", "p", "tau")
+    columns = ("by", "seed", "cells", *figures, "random cells", *figures)
+    lines = []
     for row in agreement.to_dict("records"):
         cells = [str(row["by"]), "" if pd.isna(row["seed"]) else str(int(row["seed"]))]
         for prefix in ("", "random_"):
@@ -119,8 +116,15 @@ def rank_markdown(agreement: pd.DataFrame) -> str:
             low, high = row[f"{prefix}low_95"], row[f"{prefix}high_95"]
             interval = "" if pd.isna(low) else f"{low:.3f} to {high:.3f}"
             cells += [str(row[f"{prefix}cells"]), rho, interval, p, tau]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return f"{_RANKS}\n\n{markdown_table(columns, lines)}"
+
+
+_RANKS = (
+    "## What ranks cells before they are trained\n\n"
+    "Scores of supernets are minus the loss of the cell with inherited weights, normalisations "
+    "taken anew. Spearman's rho with its 95 % interval over resampled cells, Kendall's tau."
+)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from nasface.io.files import write_text
 from nasface.io.strict_json import REASONS
 from nasface.metrics.protocol import figure_label
 from nasface.studies.folder import cells_of
+from nasface.studies.markdown import markdown_table
 from nasface.studies.planned import means_by_seed, planned_tables
 from nasface.studies.ranking import rank_markdown, ranks
 from nasface.studies.spec import StudySpec, runs_of
@@ -154,9 +155,8 @@ def _markdown(summary: pd.DataFrame, figure: str) -> str:
         *(name.replace("_", " ") for name in _STABILITY), *map(figure_label, others), "search s",
         "search MB", "train s", "params M", "MACs G", "ms",
     ]  # fmt: skip
-    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    for row in summary.to_dict("records"):
-        cells = [
+    lines = [
+        [
             str(row["method"]),
             str(row["seeds"]),
             _with_half(row[figure], row["half_95"]),
@@ -173,8 +173,9 @@ def _markdown(summary: pd.DataFrame, figure: str) -> str:
             _number(row["macs"] / 1e9, 3),
             _number(row["latency_ms"], 1),
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        for row in summary.to_dict("records")
+    ]
+    return markdown_table(columns, lines)
 
 
 def _stability(plan: StudySpec, out: Path) -> dict[str, Stability | None]:

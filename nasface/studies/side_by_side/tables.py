@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from nasface.io.files import write_text
+from nasface.studies.markdown import markdown_table
 from nasface.studies.side_by_side.measuring import SHARES
 from nasface.studies.side_by_side.plan import ModelsPlan
 from nasface.studies.side_by_side.running import ModelsOutcome
@@ -80,7 +81,7 @@ def _measured_where(plan: ModelsPlan, environments: Sequence[Mapping[str, str]])
 
 
 def _sizes(rows: Sequence[Mapping[str, Any]]) -> str:
-    return _markdown(
+    return markdown_table(
         ("model", "parameters, M", "reported", "multiply-adds, G", "reported", "reported AP"),
         [
             [
@@ -107,11 +108,11 @@ def _times(plan: ModelsPlan, rows: Sequence[Mapping[str, Any]]) -> str:
             ms = row["reported_milliseconds" if name == "reported" else f"{name}_ms"]
             cells += [_number(ms, ".1f"), _number(row[f"{name}_ratio"], ".2f")]
         lines.append(cells)
-    return _markdown(columns, lines)
+    return markdown_table(columns, lines)
 
 
 def _profiles(rows: Sequence[Mapping[str, Any]]) -> str:
-    return _markdown(
+    return markdown_table(
         ("model", *SHARES.values(), "10^9 multiply-adds a second"),
         [
             [
@@ -131,9 +132,3 @@ def _named(row: Mapping[str, Any]) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else f"{value:{form}}"
-
-
-def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
