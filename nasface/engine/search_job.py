@@ -27,7 +27,7 @@ from nasface.nn.cost import meta_copy
 from nasface.progress import Progress
 from nasface.runs.arch_history import entry_arrays, history_entry, save_history
 from nasface.runs.checkpoint import fitting, load_checkpoint
-from nasface.runs.folder import Kind, RunFolder
+from nasface.runs.folder import SUMMARY_FILE, Kind, RunFolder
 from nasface.runs.metrics_log import MetricsLog
 
 SPACE, PREFIX_GENOTYPE_FILE = "space.yaml", "prefix_genotype.yaml"
@@ -68,7 +68,7 @@ class SearchJob(Job):
     kind: ClassVar[Kind] = "search"
     title: ClassVar[str] = "search"
     shown: ClassVar[tuple[str, ...]] = ("lr", "arch_loss", "expected_size", "weight_loss")
-    artefacts: ClassVar[tuple[str, ...]] = ("genotype.yaml", "decisions.json", "summary.json")
+    artefacts: ClassVar[tuple[str, ...]] = ("genotype.yaml", "decisions.json", SUMMARY_FILE)
 
     model: SearchableDetector
     prefix_genotype: Genotype | None
@@ -248,7 +248,7 @@ class SearchJob(Job):
         save_genotype(self.genotype(), folder.path / "genotype.yaml")
         save_history(folder.path, self.history)
         if self.ended:
-            folder.write_json("summary.json", self._summary())
+            folder.write_json(SUMMARY_FILE, self._summary())
 
     def _summary(self) -> dict[str, Any]:
         return {

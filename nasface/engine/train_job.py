@@ -29,7 +29,7 @@ from nasface.inference.teacher import Teacher
 from nasface.io.strict_json import REASONS
 from nasface.nn.moments import load_optimizer
 from nasface.progress import Progress
-from nasface.runs.folder import Kind, RunFolder, read_metrics
+from nasface.runs.folder import SUMMARY_FILE, Kind, RunFolder, read_metrics
 from nasface.runs.metrics_log import MetricsLog
 
 
@@ -63,7 +63,7 @@ class TrainJob(Job):
     kind: ClassVar[Kind] = "training"
     title: ClassVar[str] = "train"
     shown: ClassVar[tuple[str, ...]] = ("lr", "loss", "gradient_norm")
-    artefacts: ClassVar[tuple[str, ...]] = ("best.safetensors", "last.safetensors", "summary.json")
+    artefacts: ClassVar[tuple[str, ...]] = ("best.safetensors", "last.safetensors", SUMMARY_FILE)
 
     model: Detector
     genotype: Genotype | None
@@ -225,7 +225,7 @@ class TrainJob(Job):
     def write_results(self, folder: RunFolder) -> None:
         """Write the figures of a finished training."""
         if self.ended:
-            folder.write_json("summary.json", self._summary(folder))
+            folder.write_json(SUMMARY_FILE, self._summary(folder))
 
     def _summary(self, folder: RunFolder) -> dict[str, Any]:
         rows = read_metrics(folder.metrics)[-self.epoch_steps :]

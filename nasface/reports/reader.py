@@ -27,7 +27,7 @@ from nasface.models import weights_path
 from nasface.nas.coverage import Decision
 from nasface.runs.arch_history import HISTORY
 from nasface.runs.environment import ENVIRONMENT
-from nasface.runs.folder import Kind, read_metrics
+from nasface.runs.folder import SUMMARY_FILE, Kind, read_metrics
 from nasface.runs.results import CURVES, FIGURES, read_result_curves
 
 #: kind -> settings that only runs of it have; tells that of a run folder that does not name it
@@ -65,7 +65,7 @@ class RunRecord:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """The figures of a finished search or training."""
-        return self._map("summary.json")
+        return self._map(SUMMARY_FILE)
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class RunRecord:
         if value is None:
             return None
         if not _is_number(value):
-            file = self.path / "summary.json"
+            file = self.path / SUMMARY_FILE
             raise RunError(f"{file}: {key} is {value!a:.60}, expected a number")
         return float(value)
 

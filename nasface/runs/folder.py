@@ -30,6 +30,10 @@ Kind = Literal["search", "training", "evaluation", "detection"]
 """What a run did; ``environment.json`` says it under ``kind``."""
 
 
+SUMMARY_FILE = "summary.json"
+"""Name of the file with the figures of a finished run."""
+
+
 class RunFolder:
     """Paths and writers of a run folder."""
 
@@ -169,9 +173,9 @@ def is_run_folder(path: Path) -> bool:
     return all((path / name).is_file() for name in (CONFIG, ENVIRONMENT))
 
 
-def can_resume(path: Path) -> bool:
-    """Return whether there is a checkpoint; a run killed before its first one is cleared away."""
-    if (path / "checkpoint.pt").is_file():
+def resume_or_clear(path: Path) -> bool:
+    """Return whether a run can go on from its checkpoint; without one, remove its folder."""
+    if RunFolder(path).checkpoint.is_file():
         return True
     if path.is_dir():
         shutil.rmtree(path)
@@ -207,7 +211,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: if there are none.
     """
-    path = folder / "summary.json"
+    path = folder / SUMMARY_FILE
     try:
         summary = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -21,7 +21,7 @@ from nasface.arch.space import SearchSpace
 from nasface.engine.train import TrainConfig, run_training
 from nasface.nas.selection import Judge
 from nasface.progress import Progress
-from nasface.runs.folder import RunFolder, can_resume
+from nasface.runs.folder import RunFolder, read_summary, resume_or_clear
 
 SELECTION_SHARE = 0.2
 """Part of the training images on which cells are compared."""
@@ -142,10 +142,10 @@ def _score(
         evaluate_every=config.epochs,
     )
     training = place / "train"
-    outcome = run_training(settings, training, progress, resume=can_resume(training))
+    outcome = run_training(settings, training, progress, resume=resume_or_clear(training))
     if not outcome.finished:
         return None
-    summary = json.loads((training / "summary.json").read_text("utf-8"))
+    summary = read_summary(training)
     ap = outcome.metrics["ap"]
     score = {
         # Without a face to find, cells are all alike.

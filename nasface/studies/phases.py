@@ -42,7 +42,7 @@ from nasface.nas.sampling import random_genotype
 from nasface.nas.selection import SELECTIONS, Judge
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.progress import Progress
-from nasface.runs.folder import RunFolder, can_resume
+from nasface.runs.folder import SUMMARY_FILE, RunFolder, read_summary, resume_or_clear
 from nasface.studies.halving import TRAINED, halve
 from nasface.studies.limits import LatencyLimit
 from nasface.studies.one_shot import OneShotScorer
@@ -85,12 +85,12 @@ def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         cost = {"search_seconds": halved.seconds, "search_peak_mb": halved.peak_mb}
     else:
         place = _supernet_folder(run, folder)
-        if not (place / "summary.json").is_file():
-            result = run_search(run.search, place, progress, resume=can_resume(place))
+        if not (place / SUMMARY_FILE).is_file():
+            result = run_search(run.search, place, progress, resume=resume_or_clear(place))
             if not result.finished:
                 return False
         genotype = load_genotype(place / GENOTYPE_FILE)
-        summary = json.loads((place / "summary.json").read_text("utf-8"))
+        summary = read_summary(place)
         cost = {
             "search_seconds": summary["seconds"],
             "search_peak_mb": summary["peak_memory_mb"],
@@ -149,7 +149,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     if run.search is not None:
         config = replace(config, genotype=str(folder / GENOTYPE_FILE))
     place = folder / "train"
-    result = run_training(config, place, progress, resume=can_resume(place))
+    result = run_training(config, place, progress, resume=resume_or_clear(place))
     if not result.finished:
         return False
     device = choose_device(config.device)
@@ -167,7 +167,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     else:
         records = config.read(config.data, "val", need_images=config.bad_images == "stop")
     total = detector_cost(loaded.config, loaded.genotype, *TABLE_SIZE)[0]
-    summary = json.loads((place / "summary.json").read_text("utf-8"))
+    summary = read_summary(place)
     row = {
         "label": run.label,
         "method": run.method,

@@ -21,7 +21,7 @@ from nasface.optional import need
 from nasface.progress import Progress, Silent
 from nasface.random_streams import Purpose, stream
 from nasface.registry import import_extensions
-from nasface.runs.folder import can_resume, read_metrics
+from nasface.runs.folder import read_metrics, resume_or_clear
 from nasface.studies.ray_cluster import ray_cluster
 
 TUNE_PLAN, TRIALS, BEST = "plan.yaml", "trials.csv", "best.yaml"
@@ -207,7 +207,7 @@ def _train(tasks: Sequence[tuple[str, str]], start_in: str, drawn: Mapping[str, 
     text, folder = tasks[drawn["trial"]]
     values = parse_yaml(text, folder, ConfigError)
     config = parse_dataclass(TrainConfig, values, folder, ConfigError)
-    run_training(config, Path(folder), Silent(), resume=can_resume(Path(folder)))
+    run_training(config, Path(folder), Silent(), resume=resume_or_clear(Path(folder)))
 
 
 def _check_range(name: str, values: Any) -> None:
