@@ -1,6 +1,7 @@
-"""What a machine has: cores and memory, also where a container or a job scheduler gives a part."""
+"""Processor, cores and memory of the machine: those that a container or a scheduled job may use."""
 
 import os
+import platform
 import re
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import psutil
 _GROUPS = Path("/sys/fs/cgroup")
 _OWN_STATUS = Path("/proc/self/status")
 _OWN_GROUP = Path("/proc/self/cgroup")
+_CPU_INFO = Path("/proc/cpuinfo")
 _NO_LIMIT = 1 << 60
 """What version 1 of control groups has, or more, where there is no limit."""
 
@@ -29,6 +31,18 @@ def cores() -> int:
         if quota > 0 and period > 0:
             count = min(count, max(1, round(quota / period)))
     return max(1, count)
+
+
+def processor() -> str:
+    """Return the processor's name, or its architecture where the system does not tell it."""
+    try:
+        # Linux tells it in this file only.
+        for line in _CPU_INFO.read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
 
 
 def free_memory_mb() -> float:

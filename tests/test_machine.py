@@ -42,6 +42,15 @@ def test_the_cache_of_files_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert machine.free_memory_mb() == 22_000
 
 
+def test_the_processor_has_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A: B 3000\nmodel name\t: C\n")
+    monkeypatch.setattr(machine, "_CPU_INFO", tmp_path / "cpuinfo")
+    assert machine.processor() == "A: B 3000"
+    for other in ("none", "."):  # another system than Linux, and one that tells nothing
+        monkeypatch.setattr(machine, "_CPU_INFO", tmp_path / other)
+        assert machine.processor()
+
+
 def test_on_this_machine() -> None:
     total = psutil.virtual_memory().total / 1e6
     assert 0 < machine.free_memory_mb() <= total

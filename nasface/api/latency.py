@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, field
 
-import torch
-
 from nasface.arch.io import load_search_space
 from nasface.arch.space import ParameterValue
 from nasface.deploy.latency import LatencyCheck, check_latency, measure_latency
 from nasface.detection.config import DetectorConfig
 from nasface.detection.latency import LatencyTable
+from nasface.device import torch_threads
 from nasface.errors import ConfigError
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress, Silent
@@ -63,9 +62,7 @@ def measure_table(
     """
     space = load_search_space(config.space, config.parameters)
     shown = progress or Silent()
-    before = torch.get_num_threads()
-    torch.set_num_threads(config.threads)
-    try:
+    with torch_threads(config.threads):
         table = measure_latency(
             config.detector,
             space,
@@ -79,5 +76,3 @@ def measure_table(
             return table, None
         genotypes = [random_genotype(space, _CHECK, at) for at in range(config.check)]
         return table, check_latency(table, genotypes, rounds=config.rounds, progress=shown)
-    finally:
-        torch.set_num_threads(before)

@@ -7,7 +7,6 @@ makes neither longer than it has to.
 """
 
 import math
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from nasface.deploy.onnx import quiet_export
 from nasface.deploy.onnx_graph.builder import GraphBuilder
 from nasface.deploy.onnx_graph.operators import add_recording
 from nasface.deploy.onnx_graph.recording import NotRecordableError, record
+from nasface.deploy.traceable import Graph
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.detection.latency import (
@@ -39,6 +39,7 @@ from nasface.detection.latency import (
     without_neck,
 )
 from nasface.inference.onnx_runtime import open_session
+from nasface.machine import processor
 from nasface.nn.blocks import conv_norm_relu, resample
 from nasface.nn.cell import build_entry
 from nasface.nn.combine import build_combine
@@ -132,7 +133,7 @@ def measure_latency(
     table = LatencyTable(
         format=1,
         engine=engine,
-        machine=_machine(),
+        machine=processor(),
         threads=torch.get_num_threads(),
         size=size,
         detector=detector,
@@ -265,20 +266,7 @@ def _whole(
     detector: DetectorConfig, genotype: Genotype | None, size: Size, prepare: Prepare
 ) -> Run:
     image = torch.rand(1, 3, size[1], size[0])
-    return prepare(PlainDetector(fuse_conv_bn(build_detector(detector, genotype))), [image])
-
-
-class PlainDetector(nn.Module):
-    """A detector whose predictions are a tuple of logits and offsets."""
-
-    def __init__(self, detector: nn.Module) -> None:
-        super().__init__()
-        self.detector = detector
-
-    def forward(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, H, W) -> logits (B, A, 2) and offsets (B, A, 4) of the anchors."""
-        found = self.detector(images_B3HW)
-        return found.logits_BA2, found.deltas_BA4
+    return prepare(Graph(fuse_conv_bn(build_detector(detector, genotype)), "heads"), [image])
 
 
 def _torch(module: nn.Module, inputs: Sequence[Tensor]) -> Run:
@@ -331,15 +319,3 @@ def _traced(network: nn.Module, inputs: Sequence[Tensor], names: Sequence[str]) 
 
 register_engine("onnxruntime", _onnxruntime)
 register_engine("torch", _torch)
-
-
-def _machine() -> str:
-    """The processor, as the system names it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

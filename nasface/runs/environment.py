@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 import nasface
-from nasface.machine import cores
+from nasface.machine import cores, processor
 
 ENVIRONMENT = "environment.json"
 """Name of the file in a run folder."""
@@ -25,7 +25,7 @@ def describe_environment() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(cores()),
         "threads": str(torch.get_num_threads()),
     }
@@ -33,14 +33,3 @@ def describe_environment() -> dict[str, str]:
         count = torch.cuda.device_count()
         found["gpu"] = ", ".join(torch.cuda.get_device_name(at) for at in range(count))
     return found
-
-
-def _processor() -> str:
-    """The processor's name: Linux tells it in a file only."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from nasface.arch.io import load_genotype, load_search_space
 from nasface.deploy.latency import detector_latency, measure_latency
-from nasface.detection.latency import save_latency_table
+from nasface.detection.latency import LatencyTable, save_latency_table
+from nasface.device import torch_threads
 from nasface.errors import ConfigError
 from nasface.io.files import write_text
 from nasface.io.settings import load_config
@@ -15,7 +14,7 @@ from nasface.io.yaml import to_yaml
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress
 from nasface.studies.folder import PLAN
-from nasface.studies.limits import LatencyLimit
+from nasface.studies.limits import EqualLatency, LatencyLimit
 from nasface.studies.spec import StudySpec, runs_of
 
 TABLE, LATENCY_LIMIT = "latency.yaml", "limit.yaml"
@@ -35,38 +34,12 @@ def with_measured_limit(plan: StudySpec, out: Path, progress: Progress) -> Study
     Raises:
         ConfigError: for a plan whose methods search different spaces or detectors.
     """
-    equal = plan.equal_latency
+    equal, path = plan.equal_latency, out / LATENCY_LIMIT
     if equal is None:
         return plan
-    path = out / LATENCY_LIMIT
     if not path.is_file():
-        runs = runs_of(plan)
-        searches = {
-            (run.search.space, str(run.search.parameters)): run for run in runs if run.search
-        }
-        if len(searches) != 1 or len({run.train.detector for run in runs if run.search}) != 1:
-            raise ConfigError(
-                "equal_latency: expected methods that search one space in one detector"
-            )
-        (searched,) = searches.values()
-        assert searched.search is not None
-        space = load_search_space(searched.search.space, searched.search.parameters)
-        row = next(run.train for run in runs if run.method == equal.row)
-        before = torch.get_num_threads()
-        torch.set_num_threads(plan.threads)
-        try:
-            table = measure_latency(
-                searched.train.detector,
-                space,
-                engine=_ENGINE,
-                rounds=_ROUNDS,
-                examples=[random_genotype(space, 0, at) for at in range(_EXAMPLES)],
-                progress=progress,
-            )
-            genotype = load_genotype(row.genotype) if row.genotype else None
-            took = detector_latency(row.detector, genotype, engine=_ENGINE, rounds=_ROUNDS)
-        finally:
-            torch.set_num_threads(before)
+        with torch_threads(plan.threads):
+            table, took = _measure(plan, equal, progress)
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / PLAN, to_yaml(plan))
         save_latency_table(table, out / TABLE)
@@ -78,3 +51,27 @@ def with_measured_limit(plan: StudySpec, out: Path, progress: Progress) -> Study
         write_text(path, to_yaml(limit))
         progress.note(f"{equal.row}: {took:.1f} ms")
     return replace(plan, equal_latency=None, limit=load_config(LatencyLimit, path))
+
+
+def _measure(
+    plan: StudySpec, equal: EqualLatency, progress: Progress
+) -> tuple[LatencyTable, float]:
+    """The table of the searched detectors, and the milliseconds of the detector of the row."""
+    runs = runs_of(plan)
+    searches = {(run.search.space, str(run.search.parameters)): run for run in runs if run.search}
+    if len(searches) != 1 or len({run.train.detector for run in runs if run.search}) != 1:
+        raise ConfigError("equal_latency: expected methods that search one space in one detector")
+    (searched,) = searches.values()
+    assert searched.search is not None
+    space = load_search_space(searched.search.space, searched.search.parameters)
+    table = measure_latency(
+        searched.train.detector,
+        space,
+        engine=_ENGINE,
+        rounds=_ROUNDS,
+        examples=[random_genotype(space, 0, at) for at in range(_EXAMPLES)],
+        progress=progress,
+    )
+    row = next(run.train for run in runs if run.method == equal.row)
+    genotype = load_genotype(row.genotype) if row.genotype else None
+    return table, detector_latency(row.detector, genotype, engine=_ENGINE, rounds=_ROUNDS)

@@ -17,7 +17,8 @@ import torch
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_search_space
-from nasface.deploy.latency import ENGINES, PlainDetector, Run, measure_interleaved
+from nasface.deploy.latency import ENGINES, Run, measure_interleaved
+from nasface.deploy.traceable import Graph
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.detection.latency import load_latency_table
@@ -46,7 +47,7 @@ def main() -> None:
     allowed = (each for each in drawn if chosen.least <= table.predict(each) <= chosen.most)
 
     def whole(detector: DetectorConfig, genotype: Genotype | None) -> Run:
-        network = PlainDetector(fuse_conv_bn(build_detector(detector, genotype)))
+        network = Graph(fuse_conv_bn(build_detector(detector, genotype)), "heads")
         width, height = table.size
         return ENGINES.find(table.engine, "engine")(network, [torch.rand(1, 3, height, width)])
 

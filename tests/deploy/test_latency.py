@@ -16,6 +16,7 @@ from nasface.deploy.latency import (
     measure_interleaved,
     measure_latency,
 )
+from nasface.deploy.traceable import Graph
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
 from nasface.detection.latency import LatencyPart, space_parts
@@ -63,7 +64,7 @@ def test_a_whole_detector_is_run_as_detection_runs_it(monkeypatch: pytest.Monkey
     monkeypatch.setattr(latency, "_traced", None)
     detector = build_detector(DETECTOR, random_genotype(SPACE, 0)).eval()
     image = torch.rand(1, 3, 64, 96)
-    run = ENGINES["onnxruntime"](latency.PlainDetector(fuse_conv_bn(detector)), [image])
+    run = ENGINES["onnxruntime"](Graph(fuse_conv_bn(detector), "heads"), [image])
     with torch.no_grad():
         expected = detector(image)
     for found, tensor in zip(

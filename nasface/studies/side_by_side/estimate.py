@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import torch
 
+from nasface.device import torch_threads
 from nasface.machine import free_memory_mb
 from nasface.progress import Progress
 from nasface.studies.side_by_side.building import load_model
 from nasface.studies.side_by_side.engines import MODEL_ENGINES
 from nasface.studies.side_by_side.plan import ModelsPlan
-from nasface.studies.side_by_side.running import check_engines, count_models, threads_of
+from nasface.studies.side_by_side.running import check_engines, count_models
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def estimate_models(plan: ModelsPlan, progress: Progress) -> list[ModelEstimate]
     image = torch.zeros(1, 3, *plan.shape)
     progress.start("estimate", len(timed))
     found = []
-    with threads_of(plan):
+    with torch_threads(plan.threads):
         for each in timed:
             needed = max(sizes[each.name].needed_mb(engine) for engine in engines)
             seconds = None

@@ -10,6 +10,7 @@ from statistics import median
 import torch
 from filelock import FileLock, Timeout
 
+from nasface.device import torch_threads
 from nasface.errors import ConfigError, RunError
 from nasface.io.files import write_text
 from nasface.io.yaml import to_yaml
@@ -72,7 +73,7 @@ def compare_models(
             stopped,
         )
 
-    with _opened(plan, out), stop_on_interrupt() as stop, threads_of(plan):
+    with _opened(plan, out), stop_on_interrupt() as stop, torch_threads(plan.threads):
         missing = []
         for group in plan.groups():
             for engine in plan.used_engines:
@@ -130,17 +131,6 @@ def check_engines(plan: ModelsPlan) -> None:
                 f"engines: {name}: torch {torch.__version__} finds no GPU; expected engines of "
                 "the CPU, or none, for those that the machine has"
             )
-
-
-@contextmanager
-def threads_of(plan: ModelsPlan) -> Iterator[None]:
-    """Let torch, and what asks it, compute in the threads of a plan."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(plan.threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _StoppedError(Exception):
