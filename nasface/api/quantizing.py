@@ -196,7 +196,7 @@ def _form(path: Path, settings: QuantizeConfig, overwrite: bool) -> QuantizedFor
     form.check(settings)
     if settings.outputs == "detections" and "detections" not in form.outputs:
         raise ConfigError(
-            f"outputs: detections are not to be had for {path.suffix} files; expected boxes, for a "
+            f"outputs: detections are not available for {path.suffix} files; expected boxes, for a "
             "file that gives heads"
         )
     weights = weights_path(settings.weights) if settings.weights else None

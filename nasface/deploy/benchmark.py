@@ -106,7 +106,7 @@ def _measure(
         workers = [stack.enter_context(_Worker(path, threads, config)) for _, path in files]
         for turn in range(_WARM + config.repeats):
             for at in range(len(workers)):
-                # Another one begins each time.
+                # A different file begins each turn.
                 at = (at + turn) % len(workers)
                 seconds = workers[at].ask("run")
                 if turn >= _WARM:
@@ -199,7 +199,7 @@ def _receive(stream: IO[bytes]) -> Any:
 def _work() -> None:
     """What a worker does until it is ended."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    # Some runtimes greet on the standard output, which belongs to the answers.
+    # Some runtimes print on the standard output, which belongs to the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     path, opener, threads, shape = _receive(sys.stdin.buffer)
     torch.set_num_threads(threads)

@@ -68,8 +68,8 @@ def to_onnx(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
     try:
         model = recorded_model(loaded, config)
     except NotRecordableError as problem:
-        if config.precision == "fp16":
-            raise ConfigError(f"precision: fp16 is not to be had: {problem}") from None
+        if config.is_half:
+            raise ConfigError(f"precision: fp16 is not available: {problem}") from None
         model = _traced(loaded, config)
     if config.outputs == "detections":
         model = with_suppression(model, config.suppression, config.opset)
@@ -94,7 +94,7 @@ def recorded_model(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelP
         sizes = ((batch, 3, height, width), (batch, 3, height, width))
     recording = record(inference_graph(loaded.detector, "heads"), sizes)
     graph = GraphBuilder()
-    half = graph.half = config.precision == "fp16"
+    half = graph.half = config.is_half
     images = graph.cast("images", "FLOAT16") if half else "images"
     found = add_recording(recording, graph, images)
     graph.half = False
@@ -102,12 +102,12 @@ def recorded_model(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelP
     anchors = anchors_of(loaded.config, *fixed[:2]) if fixed else None
     if outputs == "heads":
         results = [logits, deltas]
-    elif outputs == "predictions":
-        made = add_anchors(graph, "images", loaded.config) if anchors is None else anchors
-        results = [logits, deltas, made if isinstance(made, str) else graph.floats(made)]
     else:
         made = add_anchors(graph, "images", loaded.config) if anchors is None else anchors
-        results = [add_decoding(graph, deltas, made), add_scores(graph, logits)]
+        if outputs == "predictions":
+            results = [logits, deltas, made if isinstance(made, str) else graph.floats(made)]
+        else:
+            results = [add_decoding(graph, deltas, made), add_scores(graph, logits)]
     names = _names(config)
     for result, name in zip(results, names, strict=True):
         graph.name(result, name)

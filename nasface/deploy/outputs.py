@@ -1,4 +1,4 @@
-"""Export formats, by the suffix of the file."""
+"""Whether a file can be written where an export is asked for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -41,11 +41,11 @@ def make_server(
     """A server that is ready to run; port 0 takes a free one.
 
     Raises:
-        ConfigError: if the folder holds no page, or the address cannot be had.
+        ConfigError: if the folder holds no page, or the address cannot be used.
     """
     if not (folder / "index.html").is_file():
         raise ConfigError(f"{folder}: holds no index.html; expected a folder of export --to web")
     try:
         return ThreadingHTTPServer((host, port), partial(handler, directory=str(folder)))
     except (OSError, OverflowError) as problem:
-        raise ConfigError(f"{host}, port {port}: cannot be had ({problem})") from None
+        raise ConfigError(f"{host}, port {port}: cannot be used ({problem})") from None

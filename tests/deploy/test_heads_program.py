@@ -83,7 +83,7 @@ def test_a_converter_that_fails_is_quoted(program: ExportedProgram, tmp_path: Pa
     config = ExportConfig(converter_python=str(tmp_path / "python"))
     with pytest.raises(ConfigError, match=r"converter_python: .*python: No such file"):
         converter.convert(program, tmp_path / "new", config)
-    with pytest.raises(ConfigError, match="precision: fp16 is not to be had of litert_torch"):
+    with pytest.raises(ConfigError, match="precision: fp16 is not available for litert_torch"):
         converter.convert(program, tmp_path / "new", ExportConfig(precision="fp16"))
     assert not list(tmp_path.iterdir())
 

@@ -214,7 +214,7 @@ def test_other_operators_go_through_the_exporter_of_torch(
         raise NotRecordableError("an operator of somebody else")
 
     monkeypatch.setattr(onnx_file, "record", refuse)
-    with pytest.raises(ConfigError, match="fp16 is not to be had: an operator of somebody"):
+    with pytest.raises(ConfigError, match="fp16 is not available: an operator of somebody"):
         to_onnx(loaded, ExportConfig(precision="fp16"))
     model = to_onnx(loaded, ExportConfig(size="160x131", outputs="heads"))
     assert model.producer_name == "pytorch"

@@ -247,5 +247,5 @@ def test_only_a_page_is_served(tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("page")
-    with make_server(tmp_path, port=0) as first, pytest.raises(ConfigError, match="cannot be had"):
+    with make_server(tmp_path, port=0) as first, pytest.raises(ConfigError, match="cannot be used"):
         make_server(tmp_path, port=int(first.server_address[1]))

@@ -20,7 +20,12 @@ from nasface.cli.main import main
 from nasface.data.tensors import to_tensor
 from nasface.deploy.benchmark import LatencyRow
 from nasface.deploy.quantization import config
-from nasface.deploy.quantization.config import has_wide_dot_product, uses_reduced_range
+from nasface.deploy.quantization.config import (
+    GraphNode,
+    has_wide_dot_product,
+    kept_convolutions,
+    uses_reduced_range,
+)
 from nasface.deploy.quantization.registry import QUANTIZED_FORMS, register_quantized_form
 from nasface.detection.config import DetectorConfig
 from nasface.errors import ConfigError, DataError, ExportError
@@ -66,6 +71,22 @@ def result(place: Path) -> Quantized:
         detector, place / "int8.onnx", place / "data", progress=False
     )
     return found
+
+
+def test_first_and_last_convolutions() -> None:
+    """Of a stem, a branch of one layer, and one of two behind an activation."""
+    nodes = [
+        GraphNode("stem", True, ["images", "w"], ["a"]),
+        GraphNode("relu", False, ["a"], ["b"]),
+        GraphNode("scores", True, ["b"], ["c"]),
+        GraphNode("middle", True, ["b"], ["d"]),
+        GraphNode("offsets", True, ["d"], ["e"]),
+        GraphNode("softmax", False, ["c"], ["f"]),
+    ]
+    assert kept_convolutions(nodes, "images", "none") == []
+    assert kept_convolutions(nodes, "images", "first") == ["stem"]
+    assert sorted(kept_convolutions(nodes, "images", "last")) == ["offsets", "scores"]
+    assert kept_convolutions(nodes, "images", "first-and-last")[0] == "stem"
 
 
 def test_figures_say_what_it_costs(result: Quantized) -> None:
@@ -161,7 +182,7 @@ def test_command_takes_photographs_alone(place: Path, calibration: str, capsys: 
             "--out {0}/new.xml --data {0}/data --calibration entropy",
             "expected minmax or percentile",
         ),
-        ("--out {0}/new.xml --data {0}/data --outputs detections", "detections are not to be had"),
+        ("--out {0}/new.xml --data {0}/data --outputs detections", "detections are not available"),
         ("--out {0}/new.onnx --data {0}/data --samples 0", "samples: 0, expected 1 or more"),
         ("--out {0}/new.onnx --data {0}/data --longer-side 8", "longer_side: 8 is below 32"),
         ("--out {0}/new.onnx --images {0}/cut.jpg", "cut.jpg: JPEG data is cut short"),
@@ -271,7 +292,7 @@ def test_a_form_can_be_added(place: Path, tmp_path: Path) -> None:
     register_quantized_form(replace(onnx_form, suffix=".ort8", calibrations=("entropy",)))
     try:
         detector = nasface.load_detector(place / "w.safetensors", "cpu")
-        with pytest.raises(ConfigError, match=r"minmax is not to be had for \.ort8 files"):
+        with pytest.raises(ConfigError, match=r"minmax is not available for \.ort8 files"):
             nasface.quantize(detector, tmp_path / "new.ort8", place / "data", progress=False)
     finally:
         QUANTIZED_FORMS.remove(".ort8")

@@ -1,9 +1,10 @@
-"""How numbers become 8-bit integers, and what this machine sums without overflow."""
+"""How numbers become 8-bit integers, where, and what this machine sums without overflow."""
 
 import platform
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Calibration = Literal["minmax", "entropy", "percentile"]
 ReduceRange = Literal["auto", "yes", "no"]
@@ -26,6 +27,34 @@ class QuantizationConfig:
     keep_float: KeepFloat = "last"
     """Convolutions that stay float32: first, the one that reads the image; last, those that give
     scores and offsets."""
+
+
+class GraphNode(NamedTuple):
+    """A node of a network's graph; ``inputs`` and ``outputs`` are names of values."""
+
+    name: str
+    is_convolution: bool
+    inputs: Iterable[str]
+    outputs: Iterable[str]
+
+
+def kept_convolutions(nodes: Sequence[GraphNode], images: str, keep: KeepFloat) -> list[str]:
+    """Return the names of the convolutions that stay float32.
+
+    ``nodes`` stand in the order of computation. The first convolutions are those that read the
+    value ``images``, the last those behind which there is no other.
+    """
+    first, last = [], []
+    feeds_convolution: set[str] = set()
+    for node in reversed(nodes):
+        goes_on = not feeds_convolution.isdisjoint(node.outputs)
+        if node.is_convolution and not goes_on:
+            last.append(node.name)
+        if node.is_convolution and images in node.inputs:
+            first.append(node.name)
+        if node.is_convolution or goes_on:
+            feeds_convolution.update(node.inputs)
+    return first * ("first" in keep) + last * ("last" in keep)
 
 
 def uses_reduced_range(choice: ReduceRange) -> bool:

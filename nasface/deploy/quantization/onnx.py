@@ -17,7 +17,13 @@ import numpy as np
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
-from nasface.deploy.quantization.config import KeepFloat, QuantizationConfig, uses_reduced_range
+from nasface.deploy.quantization.config import (
+    GraphNode,
+    KeepFloat,
+    QuantizationConfig,
+    kept_convolutions,
+    uses_reduced_range,
+)
 from nasface.deploy.quantization.registry import CalibrationImages
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, ExportError
@@ -127,19 +133,12 @@ class _OneImage:
 
 
 def _kept(model: "onnx.ModelProto", keep: KeepFloat) -> list[str]:
-    """Names of the convolutions that stay as they are."""
-    first, last = [], []
-    feeds_convolution: set[str] = set()
-    for node in reversed(model.graph.node):
-        is_convolution = node.op_type == "Conv"
-        goes_on = not feeds_convolution.isdisjoint(node.output)
-        if is_convolution and not goes_on:
-            last.append(node.name)
-        if is_convolution and "images" in node.input:
-            first.append(node.name)
-        if is_convolution or goes_on:
-            feeds_convolution.update(node.input)
-    return first * ("first" in keep) + last * ("last" in keep)
+    """Names of the convolutions that stay float32."""
+    nodes = [
+        GraphNode(each.name, each.op_type == "Conv", each.input, each.output)
+        for each in model.graph.node
+    ]
+    return kept_convolutions(nodes, "images", keep)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,13 @@ from typing import Any
 
 from torch import Tensor
 
-from nasface.deploy.quantization.config import KeepFloat, QuantizationConfig, uses_reduced_range
+from nasface.deploy.quantization.config import (
+    GraphNode,
+    KeepFloat,
+    QuantizationConfig,
+    kept_convolutions,
+    uses_reduced_range,
+)
 from nasface.deploy.quantization.registry import CalibrationImages
 from nasface.errors import ExportError
 from nasface.inference.openvino import METADATA, REPORTER, import_openvino, read_model
@@ -96,18 +102,14 @@ def _parameters(nncf: ModuleType, config: QuantizationConfig) -> Any:
 
 
 def _kept(model: Any, keep: KeepFloat) -> list[str]:
-    """Names of the convolutions that stay as they are."""
-    first, last = [], []
-    feeds_convolution: set[str] = set()
-    for node in reversed(model.get_ordered_ops()):
-        name = node.get_friendly_name()
-        sources = [each.get_source_output().get_node() for each in node.inputs()]
-        is_convolution = node.get_type_name() in _CONVOLUTIONS
-        goes_on = name in feeds_convolution
-        if is_convolution and not goes_on:
-            last.append(name)
-        if is_convolution and sources[0].get_type_name() == "Parameter":
-            first.append(name)
-        if is_convolution or goes_on:
-            feeds_convolution.update(each.get_friendly_name() for each in sources)
-    return first * ("first" in keep) + last * ("last" in keep)
+    """Names of the convolutions that stay float32."""
+    nodes = [
+        GraphNode(
+            each.get_friendly_name(),
+            each.get_type_name() in _CONVOLUTIONS,
+            [one.get_source_output().get_node().get_friendly_name() for one in each.inputs()],
+            [each.get_friendly_name()],
+        )
+        for each in model.get_ordered_ops()
+    ]
+    return kept_convolutions(nodes, model.inputs[0].get_node().get_friendly_name(), keep)

@@ -44,8 +44,8 @@ class QuantizedForm:
 
     ``save`` writes float32, ``quantize`` makes 8 bits of that. Both files can be loaded as
     detectors and are run by ``runtime``. ``beside``: suffixes of the files that are written beside
-    the first. ``outputs`` is what a file can give, the usual first; ``calibrations`` are the rules
-    for ranges that there are. ``needs`` are the packages without which it cannot be written, and
+    the first. ``outputs`` is what a file can give, the usual first; ``calibrations`` are those that
+    it can be made with. ``needs`` are the packages without which it cannot be written, and
     ``install`` is what to give to pip for them.
     """
 
@@ -64,10 +64,10 @@ class QuantizedForm:
         return [path, *(path.with_suffix(suffix) for suffix in self.beside)]
 
     def check(self, config: QuantizationConfig) -> None:
-        """Raise :class:`ConfigError` for a rule that there is not."""
+        """Raise :class:`ConfigError` for a calibration that the form does not have."""
         if config.calibration not in self.calibrations:
             raise ConfigError(
-                f"calibration: {config.calibration} is not to be had for {self.suffix} files; "
+                f"calibration: {config.calibration} is not available for {self.suffix} files; "
                 f"expected {' or '.join(self.calibrations)}"
             )
 

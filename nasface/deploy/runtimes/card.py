@@ -28,16 +28,22 @@ def write_readme(
 ) -> str:
     """Markdown: what the folder holds, how it is run, how far it is from the detector."""
     figures = [f"{key} {value}" for key, value in metrics.items() if key != "model"]
+    if "serve" in runs_with:
+        usage = [f"Needs: {runs_with}. Detection runs in the visitor's browser."]
+    else:
+        usage = [
+            f"Needs: `{runs_with}`. `detect.py` finds the faces of a photograph:",
+            "",
+            "    python detect.py photograph.jpg",
+            "",
+            "It prints score, left, top, right and bottom of each face, in pixels.",
+        ]
     lines = [
         f"# {title}: {runtime}",
         "",
         f"A face detector, written by nasface {__version__}.",
         "",
-        f"Needs: `{runs_with}`. `detect.py` finds the faces of a photograph:",
-        "",
-        "    python detect.py photograph.jpg",
-        "",
-        "It prints score, left, top, right and bottom of each face, in pixels.",
+        *usage,
         "",
         "Greatest difference from the detector, over the greatest magnitude of the output: "
         f"{worst}.",
@@ -47,6 +53,4 @@ def write_readme(
         f"Licence: {LICENCE}",
         "",
     ]
-    if "serve" in runs_with:
-        lines[4:9] = [f"Needs: {runs_with}. Everything runs in the browser of who looks at it."]
     return "\n".join(lines)

@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from nasface.deploy.config import ExportConfig
-from nasface.deploy.parity import Function, ParityDifference, ReportProgress, check
-from nasface.deploy.runtimes.registry import Opener, write_decoding
-from nasface.deploy.traceable import Graph, trace
+from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.runtimes.registry import Opener, compare_heads, write_decoding
+from nasface.deploy.traceable import trace
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, ExportError
 
@@ -49,10 +49,10 @@ class Converter:
 
         Raises:
             ConfigError: for float16 where there is none, or without the converter.
-            ExportError: with its last words, if it fails.
+            ExportError: with the end of its output, if it fails.
         """
         if config.is_half and not self.halves:
-            raise ConfigError(f"precision: fp16 is not to be had of {self.package}; expected fp32")
+            raise ConfigError(f"precision: fp16 is not available for {self.package}; expected fp32")
         python = config.converter_python or sys.executable
         if not config.converter_python and find_spec(self.package) is None:
             place = self.package.replace("_", "-")
@@ -98,9 +98,7 @@ def write_heads(
     report("converting")
     converter.convert(heads_program(loaded, config.fixed), file, config)
     report("comparing with the detector")
-    original: Function = Graph(loaded.detector, "heads")
-    run = opener(file, torch.get_num_threads())
-    return check(original, run, ("logits", "deltas"), [config.fixed], tolerance=config.tolerance)
+    return compare_heads(loaded, opener(file, torch.get_num_threads()), config)
 
 
 def heads_program(loaded: LoadedDetector, fixed: tuple[int, int, int]) -> ExportedProgram:

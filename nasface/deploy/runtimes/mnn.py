@@ -11,9 +11,8 @@ from torch import Tensor
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
-from nasface.deploy.parity import INPUTS, ParityDifference, ReportProgress, check
-from nasface.deploy.runtimes.registry import write_decoding
-from nasface.deploy.traceable import Graph
+from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.runtimes.registry import compare_heads, write_decoding
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
 from nasface.optional import need
@@ -45,10 +44,7 @@ def write_mnn(
     if not mnn.is_file():
         raise ExportError(f"MNN's converter: {(done.stderr or done.stdout).strip()[-300:]}")
     report("comparing with the detector")
-    run = open_mnn(mnn, torch.get_num_threads())
-    inputs = [config.fixed] if config.fixed else INPUTS
-    original = Graph(loaded.detector, "heads")
-    return check(original, run, ("logits", "deltas"), inputs, tolerance=config.tolerance)
+    return compare_heads(loaded, open_mnn(mnn, torch.get_num_threads()), config)
 
 
 def open_mnn(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:

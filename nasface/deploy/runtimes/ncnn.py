@@ -12,14 +12,12 @@ from torch import Tensor
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
-from nasface.deploy.parity import ParityDifference, ReportProgress, check
-from nasface.deploy.runtimes.registry import write_decoding
-from nasface.deploy.traceable import Graph
+from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.runtimes.heads_program import USUAL_SIZE
+from nasface.deploy.runtimes.registry import compare_heads, write_decoding
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
 from nasface.optional import need
-
-_SIZE = "640x480"
 
 
 def write_ncnn(
@@ -34,7 +32,7 @@ def write_ncnn(
     """
     if config.batch != 1:
         raise ExportError("batch: ncnn sees one image at a time")
-    config = replace(config, size=config.size or _SIZE)
+    config = replace(config, size=config.size or USUAL_SIZE)
     assert config.fixed is not None
     height, width, _ = config.fixed
     write_decoding(loaded, folder, config)
@@ -59,8 +57,7 @@ def write_ncnn(
     shutil.rmtree(work)
     report("comparing with the detector")
     run = open_ncnn(folder / "detector.ncnn.param", torch.get_num_threads())
-    original = Graph(loaded.detector, "heads")
-    return check(original, run, ("logits", "deltas"), [config.fixed], tolerance=config.tolerance)
+    return compare_heads(loaded, run, config)
 
 
 def open_ncnn(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:

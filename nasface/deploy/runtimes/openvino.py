@@ -8,9 +8,8 @@ import torch
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
-from nasface.deploy.parity import INPUTS, ParityDifference, ReportProgress, check
-from nasface.deploy.runtimes.registry import write_decoding
-from nasface.deploy.traceable import Graph
+from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.runtimes.registry import compare_heads, write_decoding
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.inference.openvino import import_openvino, open_openvino, read_model
 
@@ -27,9 +26,7 @@ def write_openvino(
     save_openvino(loaded, folder / "detector.xml", config)
     report("comparing with the detector")
     run = open_openvino(folder / "detector.xml", torch.get_num_threads())
-    inputs = [config.fixed] if config.fixed else INPUTS
-    original = Graph(loaded.detector, "heads")
-    return check(original, run, ("logits", "deltas"), inputs, tolerance=config.tolerance)
+    return compare_heads(loaded, run, config)
 
 
 def save_openvino(loaded: LoadedDetector, path: Path, config: ExportConfig) -> None:

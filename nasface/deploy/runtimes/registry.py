@@ -1,4 +1,4 @@
-"""Targets of ``nasface export --to``."""
+"""The runtimes that ``nasface export --to`` writes folders for."""
 
 import shutil
 from collections.abc import Callable
@@ -11,10 +11,12 @@ from torch import Tensor
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.decoding_files import decoding_recipe, numpy_code
 from nasface.deploy.outputs import check_parent, named_refusals
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import INPUTS, Function, ParityDifference, ReportProgress, check
 from nasface.deploy.runtimes.card import title_of, write_readme
+from nasface.deploy.traceable import Graph
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
+from nasface.inference.onnx_runtime import OUTPUT_NAMES
 from nasface.io.files import draft_folder
 from nasface.io.strict_json import to_json
 from nasface.optional import require
@@ -214,6 +216,17 @@ def write_target(
         if folder.exists():
             shutil.rmtree(folder)
     return worst
+
+
+def compare_heads(loaded: LoadedDetector, run: Function, config: ExportConfig) -> ParityDifference:
+    """Compare logits and offsets that a runtime gives with the detector's; the worst difference.
+
+    Raises:
+        ExportError: if they differ by more than the tolerance of ``config``.
+    """
+    inputs = [config.fixed] if config.fixed else INPUTS
+    original = Graph(loaded.detector, "heads")
+    return check(original, run, OUTPUT_NAMES["heads"], inputs, tolerance=config.tolerance)
 
 
 def write_decoding(loaded: LoadedDetector, folder: Path, config: ExportConfig) -> None:
