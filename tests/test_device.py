@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 import nasface
 from nasface.device import choose_device, wait_for
-from nasface.engine.setup import images_to
+from nasface.engine.setup import images_to_device
 from nasface.errors import ConfigError
 from nasface.nn.blocks import channels_last, memory_format
 
@@ -72,7 +72,7 @@ def test_memory_format(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory_format(torch.device("cpu")) == torch.channels_last
     module = channels_last(nn.Conv2d(4, 4, 3))
     assert module.weight.is_contiguous(memory_format=torch.channels_last)
-    images = images_to(torch.zeros(2, 3, 4, 4), torch.device("cpu"))
+    images = images_to_device(torch.zeros(2, 3, 4, 4), torch.device("cpu"))
     assert images.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -1,4 +1,4 @@
-"""The gradient of a step whose images come in parts, some of them at other processes."""
+"""Gradient accumulation: a step whose micro-batches are shared among processes."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +14,9 @@ from nasface.nas.accumulator import SupportsLossParts, figures_of
 
 
 class GradientAccumulator:
-    """Takes the mean gradient over the ``parts`` of a step, each of ``size`` images, of which this
-    process sees its share. Used as::
+    """Takes the mean gradient over the parts (micro-batches) of a step.
+
+    A step has ``parts`` of ``size`` images each, of which this process sees its share. Used as::
 
         for micro_batch in accumulator(batch, parameters):
             accumulator.backward(loss(micro_batch))
@@ -51,7 +52,7 @@ class GradientAccumulator:
         self.before = [each.clone() for each in self.buffers]
 
     def __call__(self, batch: Batch, parameters: Sequence[nn.Parameter]) -> Iterator[Batch]:
-        """Give the parts of a batch one by one, and bring their gradients together at the end."""
+        """Yield the parts of a batch one by one, and bring their gradients together at the end."""
         self.figures = {}
         _copy(self.before, self.buffers)
         moved: list[Tensor] = []

@@ -27,8 +27,8 @@ from nasface.progress import Progress, StopRequest
 from nasface.runs.folder import RunFolder
 from nasface.structures import Detections
 
-#: images on the sheet that shows the first ones at a glance
 OVERVIEW = 24
+"""Images on the sheet that shows the first ones at a glance."""
 LEFT_OUT, SHEET, FOUND = "left_out.txt", "overview.jpg", "detections.json"
 
 _CELL = (240, 280)
@@ -72,20 +72,22 @@ class DetectConfig:
 
 @dataclass
 class Found:
-    """Faces by image, in the order in which they were looked at; ``unread`` says what could not be
-    read, and why, ``notes`` what else was wrong, ``shown`` are small pictures of the first, and
-    ``stopped`` whether Ctrl-C ended it, and ``engine`` what ran the network.
-
-    A frame of a video is named ``file#number``, from 0.
-    """
+    """The faces of images and videos. A frame of a video is named ``file#number``, from 0."""
 
     faces: dict[str, Detections] = field(default_factory=dict)
+    """By image, in the order in which the images were looked at."""
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Height and width of each image in pixels."""
     unread: list[str] = field(default_factory=list)
+    """What could not be read, and why."""
     notes: list[str] = field(default_factory=list)
+    """What else was wrong."""
     shown: list[Image] = field(default_factory=list)
+    """Small pictures of the first images, for the overview."""
     stopped: bool = False
+    """Whether Ctrl-C ended the command."""
     engine: str = ""
+    """What ran the network."""
 
     @property
     def total(self) -> int:

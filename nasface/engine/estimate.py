@@ -10,7 +10,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -40,7 +40,7 @@ _TIMED_STEPS = 3
 
 @dataclass(frozen=True)
 class SearchEstimate:
-    """The estimate; MB are millions of bytes.
+    """What the steps of a search take; MB are millions of bytes.
 
     ``activations_mb`` is the most that a step keeps for its backward pass, counted on the network
     without running it; ``state_mb`` weights, gradients and optimiser. Temporary buffers, which
@@ -54,9 +54,9 @@ class SearchEstimate:
     activations_mb: float
     state_mb: float
     available_mb: float
-    seconds: float | None
-    seconds_per_warmup_step: float | None
-    seconds_per_step: float | None
+    seconds: float | None = None
+    seconds_per_warmup_step: float | None = None
+    seconds_per_step: float | None = None
 
     @property
     def fits(self) -> bool:
@@ -76,17 +76,12 @@ def estimate_search(config: SearchConfig, inputs: SearchInputs | None = None) ->
     context = RunContext(World(), choose_device(config.device))
     search = make_search_job(config, inputs or load_search_inputs(config), context)
     schedule = search.searcher.schedule
-    activations = _activations_mb(search)
-    state = state_mb(search.model)
     found = SearchEstimate(
         schedule.total,
         schedule.warmup,
-        round(activations, 1),
-        round(state, 1),
+        round(_activations_mb(search), 1),
+        round(state_mb(search.model), 1),
         round(available_mb(context.device), 1),
-        None,
-        None,
-        None,
     )
     if not found.fits:
         return found
@@ -97,13 +92,11 @@ def estimate_search(config: SearchConfig, inputs: SearchInputs | None = None) ->
         else 0.0
     )
     seconds = warm * schedule.warmup + full * (schedule.total - schedule.warmup)
-    return SearchEstimate(
-        **{
-            **vars(found),
-            "seconds": round(seconds, 1),
-            "seconds_per_warmup_step": round(warm, 3),
-            "seconds_per_step": round(full, 3),
-        }
+    return replace(
+        found,
+        seconds=round(seconds, 1),
+        seconds_per_warmup_step=round(warm, 3),
+        seconds_per_step=round(full, 3),
     )
 
 

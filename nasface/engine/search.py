@@ -159,7 +159,7 @@ def check_search_inputs(
 
 
 def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunContext) -> SearchJob:
-    """Take the settings apart, once: the job that they describe.
+    """Build the job that the settings describe.
 
     Raises:
         NasfaceError: for settings that do not fit together, and too few images.

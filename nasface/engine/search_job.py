@@ -17,7 +17,7 @@ from nasface.detection.searchable import SearchableDetector
 from nasface.engine.job import Job, StepLoader
 from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.optim import LearningRateSchedule
-from nasface.engine.setup import images_to, peak_memory_mb, to_device
+from nasface.engine.setup import images_to_device, peak_memory_mb, targets_to_device
 from nasface.errors import RunError
 from nasface.nas.derive import derive
 from nasface.nas.policy import Mixture
@@ -49,11 +49,11 @@ class DetectorSearchLoss:
         images, targets = batch
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.uses_bf16):
             shots = self.model.forward_train(
-                images_to(images, self.device),
+                images_to_device(images, self.device),
                 mixture,
                 first_shot=self.loss.uses_first_shot and not arch_step,
             )
-        return self.loss(shots, to_device(targets, self.device))
+        return self.loss(shots, targets_to_device(targets, self.device))
 
 
 @dataclass(kw_only=True, eq=False)

@@ -73,12 +73,12 @@ def prepare(module: Module, device: torch.device) -> Module:
     return with_fast_gradients(channels_last(module.to(device)))
 
 
-def images_to(images_B3HW: Tensor, device: torch.device) -> Tensor:
+def images_to_device(images_B3HW: Tensor, device: torch.device) -> Tensor:
     """Images on a device, in the memory format of its networks."""
     return images_B3HW.to(device).contiguous(memory_format=memory_format(device))
 
 
-def to_device(targets: Sequence[Targets], device: torch.device) -> list[Targets]:
+def targets_to_device(targets: Sequence[Targets], device: torch.device) -> list[Targets]:
     """Targets on a device."""
     return [Targets(t.boxes_M4.to(device), t.ignore_M.to(device)) for t in targets]
 

@@ -214,7 +214,7 @@ def check_train_inputs(inputs: TrainInputs, config: TrainConfig, progress: Progr
 
 
 def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext) -> TrainJob:
-    """Take the settings apart, once: the job that they describe.
+    """Build the job that the settings describe.
 
     Raises:
         NasfaceError: for weights that do not fit, and too few images.

@@ -23,7 +23,7 @@ from nasface.engine.evaluate import Evaluation, brief, evaluate_detector
 from nasface.engine.job import Job, StepLoader
 from nasface.engine.memory_estimate import Footprint, footprint
 from nasface.engine.optim import LearningRateSchedule
-from nasface.engine.setup import images_to, peak_memory_mb, to_device
+from nasface.engine.setup import images_to_device, peak_memory_mb, targets_to_device
 from nasface.inference.predict import InferenceConfig
 from nasface.inference.teacher import Teacher
 from nasface.io.strict_json import REASONS
@@ -138,7 +138,7 @@ class TrainJob(Job):
 
     def _loss(self, batch: Batch) -> LossParts:
         device = self.context.device
-        images, targets = images_to(batch[0], device), to_device(batch[1], device)
+        images, targets = images_to_device(batch[0], device), targets_to_device(batch[1], device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.uses_bf16):
             shots = self.model.forward_train(images, first_shot=self.loss.uses_first_shot)
         parts = self.loss(shots, targets)

@@ -22,7 +22,7 @@ from nasface.device import choose_device
 from nasface.engine.distributed.world import World
 from nasface.engine.job import RunContext
 from nasface.engine.search import SearchConfig, load_search_inputs, make_search_job
-from nasface.engine.setup import images_to, to_device
+from nasface.engine.setup import images_to_device, targets_to_device
 from nasface.io.settings import load_config
 from nasface.nas.sampling import mixture_of
 from nasface.runs.folder import RunFolder
@@ -69,10 +69,12 @@ class OneShotScorer:
 
     def _features(self, images: Tensor) -> _Features:
         model, device = self.search.model, self.search.context.device
-        return model.features(images_to(images, device))
+        return model.features(images_to_device(images, device))
 
     def _asked(self, images: Tensor, targets: Sequence[Targets]) -> "_Asked":
-        return _Asked(self._features(images), to_device(targets, self.search.context.device))
+        return _Asked(
+            self._features(images), targets_to_device(targets, self.search.context.device)
+        )
 
     @torch.no_grad()
     def __call__(self, genotype: Genotype) -> float:

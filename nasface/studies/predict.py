@@ -14,7 +14,7 @@ from nasface.detection.detector import build_detector
 from nasface.device import choose_device
 from nasface.engine.distributed.world import World
 from nasface.engine.job import RunContext
-from nasface.engine.setup import images_to, to_device
+from nasface.engine.setup import images_to_device, targets_to_device
 from nasface.engine.train import TrainConfig, load_train_inputs, make_train_job
 from nasface.engine.train_job import TrainJob
 from nasface.nas.zero_cost import PREDICTORS, Untrained
@@ -60,7 +60,7 @@ def predict_cells(
 
 def _untrained(job: TrainJob, batches: Sequence[Batch]) -> Untrained:
     device = job.context.device
-    images = torch.cat([images_to(images, device) for images, _ in batches])
+    images = torch.cat([images_to_device(images, device) for images, _ in batches])
     return Untrained(job.model, _outputs, images, [partial(_loss, job, each) for each in batches])
 
 
@@ -72,6 +72,6 @@ def _outputs(network: nn.Module, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
 def _loss(job: TrainJob, batch: Batch) -> Tensor:
     device = job.context.device
     shots = job.model.forward_train(
-        images_to(batch[0], device), first_shot=job.loss.uses_first_shot
+        images_to_device(batch[0], device), first_shot=job.loss.uses_first_shot
     )
-    return job.loss(shots, to_device(batch[1], device)).total
+    return job.loss(shots, targets_to_device(batch[1], device)).total

@@ -28,7 +28,7 @@ from nasface.detection.matching import MatchConfig
 from nasface.engine.distributed.world import World
 from nasface.engine.guards import MOST_SKIPPED
 from nasface.engine.job import RunContext
-from nasface.engine.setup import images_to
+from nasface.engine.setup import images_to_device
 from nasface.engine.train import TrainConfig, load_train_inputs, make_train_job, run_training
 from nasface.engine.train_job import TrainJob
 from nasface.errors import ConfigError, NasfaceError
@@ -234,7 +234,7 @@ def test_accumulated_gradients_are_the_mean_over_the_parts(
     alone = copy.deepcopy(training.model)
     losses = []
     for at in (0, 2, 4):
-        shots = alone.forward_train(images_to(images[at : at + 2], CPU))
+        shots = alone.forward_train(images_to_device(images[at : at + 2], CPU))
         losses.append(training.loss(shots, targets[at : at + 2]).total)
         (losses[-1] / 3).backward()
     row = training.take_step((images, targets))
@@ -256,7 +256,7 @@ def test_a_first_shot_without_weight_is_not_computed(
     training = job(config)
     images, targets = next(iter(make_loader(training.loader.data, 3, 0, 1, 0)))
     alone = copy.deepcopy(training.model)
-    shot = alone(images_to(images, CPU))
+    shot = alone(images_to_device(images, CPU))
     seen: list[int] = []
     training.model.trunk.heads[0].register_forward_hook(
         lambda _module, _inputs, outputs: seen.append(len(outputs[0]))
