@@ -2,13 +2,11 @@
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from processes import environments
+from processes import ForkedProcess, environments
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 JOB = """
@@ -33,7 +31,7 @@ with join_world("cpu", 4.0) as world:
 """
 SILENT = "of 3 did not answer within 4 s"
 
-Processes = dict[int, subprocess.Popen[str]]
+Processes = dict[int, ForkedProcess]
 Start = Callable[..., Processes]
 
 
@@ -54,26 +52,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
                 "TORCHELASTIC_ERROR_FILE": str(tmp_path / f"error{rank}.json"),
             }
             if rank != missing:
-                processes[rank] = subprocess.Popen(
-                    [sys.executable, str(tmp_path / "job.py"), fault],
-                    env=environment,
-                    text=True,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
+                processes[rank] = ForkedProcess(
+                    str(tmp_path / "job.py"), [fault], environment, tmp_path / "said", str(rank)
                 )
         return processes
 
     yield begin
     for process in processes.values():
         process.kill()
-        process.communicate()
 
 
 def last_words(processes: Processes, but: int | None = None) -> dict[int, str]:
     """What each process says in the end; all but one must end by themselves."""
-    errors = {
-        rank: each.communicate(timeout=120)[1] for rank, each in processes.items() if rank != but
-    }
+    errors = {rank: each.finish(120)[2] for rank, each in processes.items() if rank != but}
     return {rank: error.strip().splitlines()[-1] if error else "" for rank, error in errors.items()}
 
 
@@ -81,7 +72,7 @@ def last_words(processes: Processes, but: int | None = None) -> dict[int, str]:
 def test_processes_that_end_together(start: Start) -> None:
     processes = start("none")
     assert last_words(processes) == dict.fromkeys(range(3), "")
-    assert [each.returncode for each in processes.values()] == [0, 0, 0]
+    assert [each.finish(0)[0] for each in processes.values()] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -96,8 +87,7 @@ def test_processes_that_end_together(start: Start) -> None:
 def test_a_process_that_is_gone_is_named(start: Start, victim: int, how: signal.Signals) -> None:
     """By the first process, which the others point at, or by the others where it is the one."""
     processes = start("later")
-    assert processes[0].stdout is not None
-    processes[0].stdout.readline()
+    processes[0].wait_for_line("ready", 120)
     processes[victim].send_signal(how)
     words = last_words(processes, but=victim)
     if how == signal.SIGSTOP:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from processes import environments
+from processes import ForkedProcess, environments
 from tiny import AUGMENT, DETECTOR, OPTIMIZER, tiny_genotype, write_tiny
 
 from nasface.arch.io import load_genotype, save_genotype
@@ -28,8 +28,9 @@ from nasface.progress import Silent
 from nasface.runs.checkpoint import load_checkpoint
 from nasface.runs.folder import read_metrics
 
-Launch = Callable[[list[str], int], str]
-"""Runs ``nasface`` with words in several processes; returns what they say."""
+Launch = Callable[[list[str], int, Path], str]
+"""Runs ``nasface`` with words in several processes, with a folder for what they say; returns what
+the first says."""
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +51,27 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     )
 
 
-def start(words: list[str], size: int) -> list[subprocess.Popen[str]]:
+def fork(words: list[str], size: int, folder: Path) -> list[ForkedProcess]:
     """``nasface`` in several processes, as torchrun would start them."""
-    command = [sys.executable, "-m", "nasface.cli.main", *words]
     return [
+        ForkedProcess("nasface.cli.main", words, environment, folder, str(rank))
+        for rank, environment in enumerate(environments(size))
+    ]
+
+
+def by_fork(words: list[str], size: int, folder: Path) -> str:
+    """The other processes must be silent."""
+    results = [each.finish(240) for each in fork(words, size, folder)]
+    assert [code for code, _, _ in results] == [0] * size, results
+    (_, said, errors), *others = results
+    assert [output + error for _, output, error in others] == [""] * (size - 1)
+    return said + errors
+
+
+def by_hand(words: list[str], size: int, _: Path) -> str:
+    """Each is a new interpreter; the other processes must be silent."""
+    command = [sys.executable, "-m", "nasface.cli.main", *words]
+    processes = [
         subprocess.Popen(
             command,
             env=environment,
@@ -63,23 +81,15 @@ def start(words: list[str], size: int) -> list[subprocess.Popen[str]]:
         )
         for environment in environments(size)
     ]
-
-
-def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
     outputs = [process.communicate(timeout=240)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(processes), outputs
-    return outputs
-
-
-def by_hand(words: list[str], size: int) -> str:
-    """What the first of several processes says; the others must be silent."""
-    first, *others = finish(start(words, size))
+    assert [process.returncode for process in processes] == [0] * size, outputs
+    first, *others = outputs
     assert others == [""] * (size - 1)
     return first
 
 
-def by_torchrun(words: list[str], size: int) -> str:
-    """What several processes say, started by the program that users start them with."""
+def by_torchrun(words: list[str], size: int, _: Path) -> str:
+    """Started by the program that users start them with."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += [f"--nproc-per-node={size}", "-m", "nasface.cli.main", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -99,7 +109,7 @@ def test_two_processes_learn_what_one_does(
     config = replace(config, log=("csv",))
     (tmp_path / "config.yaml").write_text(to_yaml(config))
     words = ["train", "--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "two")]
-    assert launch(words, 2).count("best.safetensors") == 2
+    assert launch(words, 2, tmp_path / "said").count("best.safetensors") == 2
     assert run_training(config, tmp_path / "one", Silent()).finished
     one, two = (read_metrics(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))
     assert [row["step"] for row in one] == [row["step"] for row in two]
@@ -124,10 +134,10 @@ def test_two_processes_learn_what_one_does(
 @pytest.mark.parametrize(
     ("launch", "size", "settings", "tolerance"),
     [
-        (by_hand, 2, {}, 1e-4),
-        (by_hand, 2, {"partial_stages": (4, 2, 1)}, 1e-4),
-        pytest.param(by_hand, 2, {"precision": "bf16"}, 2e-2, marks=pytest.mark.slow),
-        pytest.param(by_hand, 4, {}, 1e-4, marks=pytest.mark.slow),
+        (by_fork, 2, {}, 1e-4),
+        (by_fork, 2, {"partial_stages": (4, 2, 1)}, 1e-4),
+        pytest.param(by_fork, 2, {"precision": "bf16"}, 2e-2, marks=pytest.mark.slow),
+        pytest.param(by_fork, 4, {}, 1e-4, marks=pytest.mark.slow),
         pytest.param(by_torchrun, 2, {}, 1e-4, marks=pytest.mark.slow),
         pytest.param(by_torchrun, 2, {"partial_stages": (4, 1)}, 1e-4, marks=pytest.mark.slow),
     ],
@@ -156,7 +166,7 @@ def test_several_processes_search_what_one_does(
     (tmp_path / "config.yaml").write_text(to_yaml(search))
     out = tmp_path / "several" / "run"
     words = ["search", "--config", str(tmp_path / "config.yaml"), "--out", str(out)]
-    assert launch(words, size).count("choices of each cell") == 1
+    assert launch(words, size, tmp_path / "said").count("choices of each cell") == 1
     one = tmp_path / "one" / "run"
     alone = run_search(search, one, Silent())
     rows = [read_metrics(folder / "metrics.jsonl") for folder in (one, out)]
@@ -174,18 +184,14 @@ def test_ctrl_c_stops_all_and_the_run_goes_on(config: TrainConfig, tmp_path: Pat
     (tmp_path / "config.yaml").write_text(to_yaml(replace(config, epochs=500)))
     out = tmp_path / "run"
     words = ["train", "--config", str(tmp_path / "config.yaml"), "--out", str(out)]
-    processes = start(words, 2)
+    processes = fork(words, 2, tmp_path / "said")
     for _ in range(600):
         if len(read_metrics(out / "metrics.jsonl")) > 2:
             break
         time.sleep(0.1)
     # Only the second is told; the first learns of it with the next gradients.
     processes[1].send_signal(signal.SIGINT)
-    codes = []
-    for process in processes:
-        process.communicate(timeout=120)
-        codes.append(process.returncode)
-    assert codes == [130, 0]
+    assert [process.finish(120)[0] for process in processes] == [130, 0]
     steps = len([row for row in read_metrics(out / "metrics.jsonl") if "loss" in row])
     assert 2 < steps < 1000
     assert (out / "checkpoint.pt").exists()
