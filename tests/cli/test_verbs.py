@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from nasface.arch.io import load_genotype, save_genotype
 from nasface.cli.main import VERBS, main
 from nasface.data.images import read_image
 from nasface.detection.checkpoint import read_checkpoint
+from nasface.detection.cost import detector_cost
 from nasface.detection.zoo import FAMILY, MODELS
 from nasface.detection.zoo_peers import PEERS
 from nasface.engine.train import TrainConfig
@@ -236,7 +238,9 @@ def test_cost_of_the_family(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> 
     assert "published" not in capsys.readouterr().out
 
 
-def test_cost_of_published_detectors(capsys: Output) -> None:
+def test_cost_of_published_detectors(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As JSON, and as a table of the same counts."""
+    monkeypatch.setattr(costs, "detector_cost", cache(detector_cost))
     capsys.readouterr()
     assert main(["cost", "peers", "--json"]) == 0
     models = {each["model"]: each for each in json.loads(capsys.readouterr().out)["models"]}
