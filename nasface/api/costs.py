@@ -8,7 +8,7 @@ from nasface.api.named import detector_in_settings
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.detection.config import DetectorConfig
-from nasface.detection.cost import FRAME, detector_cost
+from nasface.detection.cost import TRUNK_PARTS, detector_cost
 from nasface.detection.latency import LatencyTable
 from nasface.detection.necks.registry import GENOTYPE, NECK_PARTS, NONE
 from nasface.detection.zoo import FAMILY, MODELS, REFERENCE_GENOTYPE, TABLE_SIZE
@@ -90,7 +90,7 @@ def count_necks(
     for name in (NONE, *NECK_PARTS, GENOTYPE):
         cells = load_genotype(genotype) if name == GENOTYPE else None
         rows = detector_cost(replace(config, neck=name), cells, *size)
-        around = [row for row in rows if row.part in FRAME]
+        around = [row for row in rows if row.part in TRUNK_PARTS]
         found.append(
             NeckCost(
                 name if cells is None else cells.name,

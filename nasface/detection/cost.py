@@ -31,11 +31,11 @@ from nasface.nas.derive import NodePaths, genotype_of_paths
 from nasface.nn.cell import build_module, inner_channels
 from nasface.nn.cost import Cost, measure_cost
 
-FRAME: Mapping[str, str] = MappingProxyType(
+TRUNK_PARTS: Mapping[str, str] = MappingProxyType(
     {"backbone": "backbone", "C6, C7": "extra", "laterals": "laterals", "heads": "heads"}
 )
-"""Parts around the module -> their attribute of the frame, in the order of the data; the module
-stands before the last."""
+"""Parts around the neck -> their attribute of the trunk, in the order of the data; the neck stands
+before the last."""
 
 
 def detector_cost(
@@ -48,7 +48,7 @@ def detector_cost(
     if config.first_shot != "two-step":
         # Inference has no first shot.
         detector.trunk.first_laterals = nn.ModuleList()
-    trunk = {part: f"trunk.{path}" for part, path in FRAME.items()}
+    trunk = {part: f"trunk.{path}" for part, path in TRUNK_PARTS.items()}
     heads = trunk.popitem()
     if detector.trunk.first_laterals:
         trunk["laterals of the first step"] = "trunk.first_laterals"

@@ -110,12 +110,7 @@ class Head(nn.Module):
 
 
 def build_head(config: DetectorConfig, level: int, channels: int | None = None) -> Head:
-    """Build the head of a level whose map has ``channels``, those of the pyramid unless given.
-
-    Max-in-out: several logits stand for a class. On the finest level, where false positives abound,
-    three are background and one is face, on the others the other way round (PyramidBox); or one of
-    each (S3FD's max-out background label). The papers' finest level is 2, of stride 4.
-    """
+    """Build the head of a level whose map has ``channels``, those of the pyramid unless given."""
     return Head(*head_arguments(config, level, channels))
 
 
@@ -133,26 +128,33 @@ def head_arguments(
     tuple[int, int] | None,
 ]:
     """Return the arguments of :class:`Head` for a level."""
-    finest = level == config.levels[0]
-    kinds = (1, 1)
-    if config.max_in_out:
-        kinds = (3, 1) if finest else (1, 3)
-    elif config.max_out_background and finest:
-        kinds = (3, 1)
     companion = None
     if config.first_shot == "pyramid":
-        companion = (3, 1) if finest and config.max_in_out else (1, 1)
+        companion = (3, 1) if level == config.levels[0] and config.max_in_out else (1, 1)
     return (
         channels or config.channels,
         config.head_layers,
         HEAD_LAYERS.find(config.head).build,
-        kinds,
+        logit_kinds(config, level),
         config.cosine_scale if config.classifier == "cosine" else None,
         config.head_channels,
         config.anchors.at_position,
         config.head_kernel,
         companion,
     )
+
+
+def logit_kinds(config: DetectorConfig, level: int) -> tuple[int, int]:
+    """Return how many logits stand for background and for a face on a level.
+
+    Max-in-out: on the finest level, where false positives abound, three are background and one is
+    face, on the others the other way round (PyramidBox); or one of each there (S3FD's max-out
+    background label). The papers' finest level is 2, of stride 4.
+    """
+    finest = level == config.levels[0]
+    if config.max_in_out:
+        return (3, 1) if finest else (1, 3)
+    return (3, 1) if config.max_out_background and finest else (1, 1)
 
 
 class Cosine(nn.Module):

@@ -32,15 +32,15 @@ def refine(
     The first ``fine`` levels are filtered, the anchors of the others are moved. Gradients reach the
     first step only through its own loss: its classes on the fine levels, its offsets on the others.
     """
-    asked, answers = [], []
+    firsts, seconds = [], []
     for at, ((logits, deltas), (later, offsets)) in enumerate(zip(first, second, strict=True)):
         if at < fine:
-            asked.append((logits, deltas.detach()))
-            answers.append((filter_background(logits.detach(), later), offsets))
+            firsts.append((logits, deltas.detach()))
+            seconds.append((filter_background(logits.detach(), later), offsets))
         else:
-            asked.append((logits.detach(), deltas))
-            answers.append((later, compose_offsets(deltas.detach(), offsets)))
-    return asked, answers
+            firsts.append((logits.detach(), deltas))
+            seconds.append((later, compose_offsets(deltas.detach(), offsets)))
+    return firsts, seconds
 
 
 def filter_background(first_BA2: Tensor, second_BA2: Tensor) -> Tensor:

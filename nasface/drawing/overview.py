@@ -15,7 +15,7 @@ import torch
 from nasface.arch.genotype import Genotype, repeat
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector, build_detector
-from nasface.detection.heads import head_arguments
+from nasface.detection.heads import logit_kinds
 from nasface.detection.necks.registry import neck_paths, widths_given
 from nasface.nn.cost import Cost
 
@@ -144,7 +144,7 @@ def _head(config: DetectorConfig, level: int) -> list[str]:
     if config.head_branches == "joint":
         logits, side = 2, 3
     else:
-        logits, side = sum(head_arguments(config, level)[3]), config.head_kernel
+        logits, side = sum(logit_kinds(config, level)), config.head_kernel
     layers = f"{config.head_layers} x {config.head}, {config.head_channels or config.channels} wide"
     last = "cosines" if config.classifier == "cosine" else f"{side}x{side}"
     return [

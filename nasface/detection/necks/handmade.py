@@ -133,7 +133,7 @@ class WeightedFusion(nn.Module):
 
 
 class FemFPN(nn.Module):
-    """The pyramid of DSFD's neck (Li et al., CVPR 2019, section 3.2): products
+    """The pyramid of DSFD's feature enhance module (Li et al., CVPR 2019, section 3.2): products
     chained top-down, a 1x1 on both factors, bilinear enlargement."""
 
     def __init__(self, channels: int, levels: Sequence[int]) -> None:
@@ -155,7 +155,7 @@ class FemFPN(nn.Module):
 
 
 class FemContext(nn.Module):
-    """The context part of DSFD's neck: one, two and three 3x3 layers, every other
+    """The context part of DSFD's feature enhance module: one, two and three 3x3 layers, every other
     of them dilated by 2, that give 1/2, 1/4 and 1/4 of the channels; widths as in the authors'
     code."""
 
@@ -195,7 +195,7 @@ class SshContext(nn.Module):
 
 
 class RFE(nn.Module):
-    """Receptive field neck (SRN, Chi et al., AAAI 2019, section 3.4): four branches of a
+    """Receptive field enhancement (SRN, Chi et al., AAAI 2019, section 3.4): four branches of a
     quarter of the channels with 1x3, 3x1, 1x5 and 5x1 between 1x1s, a 1x1, and the shortcut.
 
     Not ``normalised``, its convolutions have biases, as in the paper.
