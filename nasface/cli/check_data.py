@@ -13,6 +13,7 @@ from nasface.cli.options import parse
 from nasface.data.check import check_records, find_duplicates
 from nasface.data.reading import part_name
 from nasface.errors import RunError
+from nasface.io.files import draft_folder
 
 PROBLEMS = 1
 """Exit code where something is wrong with the data."""
@@ -67,12 +68,12 @@ def run(arguments: Sequence[str]) -> int:
     if command.out is not None:
         from nasface.runs.folder import RunFolder  # takes torch, which nothing else here does
 
-        command.out.mkdir(parents=True)
-        RunFolder(command.out).write_json("data.json", figures)
-        with pictures_if_possible():
-            from nasface.plots.data import plot_faces
+        with draft_folder(command.out) as making:
+            RunFolder(making).write_json("data.json", figures)
+            with pictures_if_possible():
+                from nasface.plots.data import plot_faces
 
-            plot_faces({split: figures[split] for split in checks}).save(command.out / "faces.png")
+                plot_faces({split: figures[split] for split in checks}).save(making / "faces.png")
     if command.json:
         print_json(figures)
     else:
@@ -86,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
             say(f"{_mark(False)} {text}")
         if not found:
             say("ok         nothing is wrong with the data")
-        if command.out is not None:
+        if command.out is not None and (command.out / "faces.png").is_file():
             say(f"picture    {command.out / 'faces.png'}")
     return PROBLEMS if any(each.is_problem for each in found) else 0
 

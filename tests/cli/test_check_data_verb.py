@@ -9,6 +9,7 @@ from PIL import Image
 from tiny import write_tiny
 
 from nasface.cli.main import main
+from nasface.errors import MissingPackageError
 
 Output = pytest.CaptureFixture[str]
 
@@ -41,6 +42,38 @@ def test_a_sound_data_set(tmp_path: Path, capsys: Output) -> None:
     assert (tmp_path / "out" / "faces.png").stat().st_size > 5000
     assert main(f"check-data {tmp_path}/data --out {tmp_path}/out".split()) == 2
     assert "exists; choose another --out" in capsys.readouterr().err
+
+
+def test_nothing_is_left_of_figures_that_cannot_be_written(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny(tmp_path / "data")
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if "faces" in path.name:
+            raise OSError(28, "No space left on device", str(path))
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(f"check-data {tmp_path}/data --out {tmp_path}/out".split()) == 2
+    assert "out/faces.png: cannot be written: No space left" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["data"]
+
+
+def test_no_picture_is_named_that_was_not_drawn(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_package(_: object) -> None:
+        raise MissingPackageError("matplotlib is not installed")
+
+    write_tiny(tmp_path / "data")
+    monkeypatch.setattr("nasface.plots.data.plot_faces", without_package)
+    assert main(f"check-data {tmp_path}/data --out {tmp_path}/out".split()) == 0
+    printed = capsys.readouterr()
+    assert "no pictures: " in printed.err + printed.out
+    assert "faces.png" not in printed.err + printed.out
+    assert [each.name for each in (tmp_path / "out").iterdir()] == ["data.json"]
 
 
 @pytest.mark.parametrize(("exif", "code"), [("ignore", 1), ("apply", 0)])
