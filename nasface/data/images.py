@@ -34,6 +34,9 @@ _SEVERAL = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
 _TIFF_SAMPLES = MappingProxyType({1: "unsigned integers", 2: "signed integers", 3: "floats"})
 
 _PFM = rb"P[Ff]\s"
+_PNM = re.compile(rb"P[2356]" + rb"(?:\s|#[^\n]*\n)+(\d{1,9})" * 3)
+_SCALED = (255, 65535)
+"""Greatest values of a PNM file by which OpenCV scales it; it takes others as they are."""
 _AVIF = rb"....ftypavi[fs]"
 
 #: kind of file that a build of OpenCV may not read, or that lies in the place of a picture -> how
@@ -78,14 +81,21 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
     # Decoded as RGB, not converted: OpenCV 5.0 keeps some 900 bytes for every thread that has ever
     # converted colours, and images are checked in threads that come and go.
     is_avif = re.match(_AVIF, data, re.DOTALL) is not None
-    turns = exif and not is_avif  # OpenCV 5.0 does not look at the turn of an AVIF file
-    how = cv2.IMREAD_COLOR_RGB if turns else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    # OpenCV 5.0 does not look at the turn of an AVIF file, and whatever is asked for gives one with
+    # transparency as BGR.
+    how = cv2.IMREAD_COLOR if is_avif else cv2.IMREAD_COLOR_RGB
+    if is_avif or not exif:
+        how |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     except cv2.error:
         image = None
+    if image is not None and is_avif:
+        image = np.ascontiguousarray(image[..., ::-1])
     if image is None and is_heic(data):
-        image = _by_pillow(path, data)
+        image = _by_pillow(path, data, "HEIC")
+    elif (header := _PNM.match(data)) and int(header[3]) not in _SCALED:
+        image = _by_pillow(path, data, "PNM")
     if image is None or re.match(_PFM, data):  # floats, of which OpenCV keeps whole numbers
         samples = _tiff_samples(data)
         if samples is not None:
@@ -169,15 +179,18 @@ def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
     write_bytes(Path(path), data.tobytes())
 
 
-def _by_pillow(path: Path, data: bytes) -> NDArray[np.uint8]:
-    """The picture of a HEIC file, which is turned in any case."""
+def _by_pillow(path: Path, data: bytes, kind: str) -> NDArray[np.uint8]:
+    """The picture of a file of a kind, which is not turned, or, as HEIC, in any case."""
     try:
         with open_picture(io.BytesIO(data)) as picture:
+            if picture.mode == "I":  # grey of 16 bits
+                grey = (np.asarray(picture) >> 8).astype(np.uint8)
+                return np.repeat(grey[..., None], 3, axis=2)
             return np.asarray(picture.convert("RGB"), np.uint8)
     except MissingPackageError as missing:
         raise DataError(f"{path}: is HEIC, and {missing}") from None
     except Exception as problem:  # Pillow has many exceptions for damaged files
-        raise DataError(f"{path}: HEIC data is damaged ({str(problem)!a:.100})") from None
+        raise DataError(f"{path}: {kind} data is damaged ({str(problem)!a:.100})") from None
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

@@ -328,3 +328,39 @@ def test_heic_of_the_real_package(tmp_path: Path, orientation: int) -> None:
 def test_heic_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"unknown suffix, expected one of \.jpg"):
         write_image(tmp_path / "a.heic", PICTURE)
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "kind"),
+    [
+        (b"P5 40 24 100\n", np.uint8, ">u1"),
+        (b"P5\n# by hand\n40 24\n1023\n", np.uint16, ">u2"),
+        (b"P6\n40 24\n4095\n", np.uint16, ">u2"),
+        (b"P5\n40 24\n65535\n", np.uint16, ">u2"),
+        (b"P6\n40 24\n255\n", np.uint8, ">u1"),
+        (b"P2\n40 24\n15\n", np.uint8, ""),
+    ],
+)
+def test_greatest_values_of_pnm_files(
+    tmp_path: Path, header: bytes, values: type, kind: str
+) -> None:
+    """White is white, whatever number stands for it."""
+    most = int(header.split()[-1])
+    channels = 3 if header.startswith(b"P6") else 1
+    picture = np.random.default_rng(0).integers(0, most + 1, (24, 40, channels)).astype(values)
+    picture[0, 0] = most
+    data = picture.astype(kind).tobytes() if kind else " ".join(map(str, picture.ravel())).encode()
+    (tmp_path / "a.ppm").write_bytes(header + data)
+    wanted = np.broadcast_to(picture / most * 255, (24, 40, 3))
+    np.testing.assert_allclose(read_image(tmp_path / "a.ppm"), wanted, atol=1)
+
+
+def test_colours_of_an_avif_with_transparency(tmp_path: Path) -> None:
+    if not features.check("avif"):
+        pytest.skip("this build of Pillow writes no AVIF")
+    alpha = np.tile(np.linspace(40, 255, 40).astype(np.uint8), (24, 1))
+    path = tmp_path / "a.avif"
+    Image.fromarray(np.dstack([PICTURE, alpha])).save(path, quality=100)
+    for exif in (True, False):
+        image = read_image(path, exif=exif)
+        assert np.abs(image.astype(int) - PICTURE).mean() < 10
