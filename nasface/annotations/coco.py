@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nasface.annotations.classes import FACE, faces_among, split_names
 from nasface.annotations.image_size import image_size
@@ -39,7 +38,10 @@ FLAGS = ("iscrowd", "ignore")
 """Numbers beside a box; where one is not 0, the box is neither to be found nor a mistake."""
 
 OTHERS = (*ATTRIBUTES, "difficult", "occluded", "truncated")
-"""Numbers that are read from the ``attributes`` of an annotation, where CVAT has them as well."""
+"""Further numbers that are read, beside a box or in its ``attributes``, where CVAT has them."""
+
+_CROWD = ("is_crowd", "isCrowd", "isGroupOf")
+"""Other words for ``iscrowd``."""
 
 #: list of a file -> what names its entries, and those of other lists
 _KEYS = {"images": ("id",), "categories": ("id",), "annotations": ("image_id", "category_id")}
@@ -187,21 +189,28 @@ def _record(
 ) -> ImageRecord:
     boxes_M4 = np.array([each["bbox"] for each in faces], np.float64).reshape(-1, 4)
     boxes_M4[:, 2:] = boxes_M4[:, :2] + boxes_M4[:, 2:].clip(0)
-    attributes = {flag: _whole([each.get(flag) for each in faces]) for flag in FLAGS}
-    more = [each.get("attributes") for each in faces]
-    maps = [each if isinstance(each, dict) else {} for each in more]
+    told = [_told_of(each) for each in faces]
+    attributes = {flag: np.array([each.get(flag, 0) for each in told], np.int64) for flag in FLAGS}
     for key in OTHERS:
-        if any(key in each for each in maps):
-            attributes[key] = _whole([each.get(key) for each in maps])
+        if any(key in each for each in told):
+            attributes[key] = np.array([each.get(key, 0) for each in told], np.int64)
     return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes, coco=keys)
 
 
-def _whole(values: Sequence[Any]) -> NDArray[np.int64]:
-    """Whole numbers and flags as they are; other values count as 0 or, if there is any, 1."""
-    return np.array([_whole_number(each) for each in values], np.int64)
+def _told_of(face: Mapping[str, Any]) -> dict[str, int]:
+    """What an annotation says of a face, itself or in its ``attributes``."""
+    more = face.get("attributes")
+    told: dict[str, int] = {}
+    for values in (face, more if isinstance(more, dict) else {}):
+        for key in (*FLAGS, *OTHERS, *_CROWD):
+            if key in values:
+                name = "iscrowd" if key in _CROWD else key
+                told[name] = told.get(name, 0) or _whole_number(values[key])
+    return told
 
 
 def _whole_number(value: Any) -> int:
+    """Whole numbers and flags as they are; other values count as 0 or, if there is any, 1."""
     if isinstance(value, str):
         return says_yes(value)
     return int(value if isinstance(value, int) and abs(value) < _FAR else bool(value))
@@ -261,9 +270,18 @@ def load_json(path: Path, what: str) -> Any:
     """
     text = read_text(path, DataError, what, LARGEST_ANNOTATIONS)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not JSON: {str(error)[:200]}") from None
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise ValueError(f"key {twice!a:.60} occurs twice in a map, expected each once")
+    return found
 
 
 def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:

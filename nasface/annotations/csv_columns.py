@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from nasface.annotations.classes import FACE
 from nasface.annotations.names import has_image_suffix
 
 _MAKE_SENSE = ("class", "x", "y", "width", "height", "filename", "imagewidth", "imageheight")
@@ -59,12 +60,19 @@ _CENTRES = (
 """Columns of the centre and the sides."""
 
 _ONE_COLUMN = ("bbox", "box", "boundingbox")
-"""A column of ``[x, y, width, height]``."""
+"""A column of ``[x, y, width, height]``, or of a map of names such as those of columns."""
 
 _VIA_SHAPE, _VIA_CLASS = "regionshapeattributes", "regionattributes"
 """Columns of JSON that VGG's Image Annotator writes."""
 
-_CLASS = ("class", "label", "classname", "labelname", "category", "categoryname", "classid")
+_CLASS = (
+    *("class", "label", "classname", "labelname", "category", "categoryname", "object"),
+    *("objectname", "objectclass", "labels", "classes", "cls", "classid", "labelid", "categoryid"),
+)
+_PERHAPS_CLASS = ("name", "tag", "type", "kind")
+"""Columns of the class where one row says face, and else of anything, such as who it is."""
+_SCORE = ("score", "confidence", "conf", "probability", "prob")
+"""Columns that detections have, and of annotations those of Open Images, 1 in all rows."""
 _SPLIT = ("split", "subset", "set", "usage")
 
 _SIZES = (("imageheight", "imagewidth"), ("imgheight", "imgwidth"), ("height", "width"))
@@ -72,6 +80,7 @@ _SIZES = (("imageheight", "imagewidth"), ("imgheight", "imgwidth"), ("height", "
 
 _FLAG_COLUMNS = {
     "difficult": ("difficult", "isdifficult"),
+    "invalid": ("invalid", "isinvalid"),
     "iscrowd": ("iscrowd", "crowd", "isgroupof"),
     "ignore": ("ignore", "ignored", "isignored"),
     "occluded": ("occluded", "isoccluded"),
@@ -81,6 +90,7 @@ _FLAG_COLUMNS = {
 
 _OF_BOX = (*{name for names in (*_CORNERS, *_SIDES, *_CENTRES) for name in names}, *_ONE_COLUMN)
 _NUMBER = re.compile(r"[-+0-9.eE]+|nan|inf", re.IGNORECASE)
+_NAMED = re.compile(rf"([A-Za-z]\w*)[\"']?\s*[:=]\s*[\"']?({_NUMBER.pattern})", re.IGNORECASE)
 _FRACTION = re.compile(r"\d*\.\d+(?:e-?\d+)?", re.IGNORECASE)
 _WORDS_OF_BOXES = re.compile(r"^(?:(?:bounding)?box(?:es)?|bbox|face)(?=.)|(?<=.)(?:px|pixels?)$")
 _NOTHING = ("", "na", "n/a", "nan", "none", "null")
@@ -152,7 +162,8 @@ def _is_of_retinanet(row: Row) -> bool:
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns of a table, None for what it has not.
+    """Names of the columns of a table, None for what it has not; ``score`` and those ``left`` over
+    are not read.
 
     ``box`` makes corners ``x1 y1 x2 y2`` of a row, or None where it has no face; it raises
     ValueError for what is no number. ``flags`` maps attributes of a face to their columns, and
@@ -165,18 +176,36 @@ class Columns:
     box: Callable[[Row], Corners | None] | None
     flags: Mapping[str, str]
     size: tuple[str, str] | None
+    score: str | None
+    left: Sequence[str]
 
 
 def columns_of(header: Sequence[str]) -> Columns:
     """Return what the columns of a header mean, whose names are those of :func:`plain_column`."""
     flags = {flag: _first(names, header) for flag, names in _FLAG_COLUMNS.items()}
+    image, split, size = _first(_IMAGE, header), _first(_SPLIT, header), _size_columns(header)
+    others = [name for name in header if name != image]
+    class_, score = _first((*_CLASS, _VIA_CLASS), others), _first(_SCORE, header)
+    known = {*_OF_BOX, image, *(size or ()), class_, split, score, *flags.values(), _VIA_SHAPE}
     return Columns(
-        _first(_IMAGE, header),
-        _first((*_CLASS, _VIA_CLASS), header),
-        _first(_SPLIT, header),
+        image,
+        class_,
+        split,
         _box_reader(header),
         {flag: name for flag, name in flags.items() if name is not None},
-        _size_columns(header),
+        size,
+        score,
+        [name for name in header if name and name not in known],
+    )
+
+
+def class_column(columns: Columns, rows: Sequence[Row]) -> str | None:
+    """Return the column of the class, None where there is none."""
+    if columns.class_ is not None:
+        return columns.class_
+    perhaps = [name for name in _PERHAPS_CLASS if name != columns.image]
+    return next(
+        (name for name in perhaps if any(row.get(name, "").lower() == FACE for row in rows)), None
     )
 
 
@@ -203,7 +232,7 @@ def _box_reader(header: Sequence[str]) -> Callable[[Row], Corners | None] | None
         if set(names) <= set(header):
             return lambda row: _from_sides(_numbers(row, names))
     if (column := _first(_ONE_COLUMN, header)) is not None:
-        return lambda row: _from_sides(_in_one(row.get(column, "")))
+        return lambda row: _in_one(row.get(column, ""))
     if _VIA_SHAPE in header:
         return lambda row: _from_sides(_of_via(row.get(_VIA_SHAPE, "")))
     return None
@@ -216,11 +245,17 @@ def _numbers(row: Row, names: Sequence[str]) -> list[float] | None:
     return [float(cell) for cell in cells]
 
 
-def _in_one(cell: str) -> list[float] | None:
+def _in_one(cell: str) -> Corners | None:
+    named = {plain_column(name): number for name, number in _NAMED.findall(cell)}
+    if named:
+        read = _box_reader(list(named))
+        if read is None:
+            raise ValueError
+        return read(named)
     numbers = [float(word) for word in _NUMBER.findall(cell)]
     if numbers and len(numbers) != 4:
         raise ValueError
-    return numbers or None
+    return _from_sides(numbers or None)
 
 
 def _of_via(cell: str) -> list[float] | None:

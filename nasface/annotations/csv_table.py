@@ -15,7 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from nasface.annotations.classes import FACE, faces_among, split_names
-from nasface.annotations.csv_columns import Corners, bare_header, class_in, columns_of, plain_header
+from nasface.annotations.csv_columns import (
+    Corners,
+    bare_header,
+    class_column,
+    class_in,
+    columns_of,
+    plain_header,
+)
 from nasface.annotations.image_size import image_size, size_for_shares
 from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
@@ -34,6 +41,7 @@ from nasface.io.files import read_text
 
 _HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax,difficult"
 _FAR = 1e9
+_BEYOND = 0.5
 _SUFFIXES = (".csv", ".tsv")
 _BEFORE_HEADER = re.compile(r"(?:[ \t]*\n|#[^\n]*\n|sep=.\n)+")
 """Comments, and the line by which Excel is told the sign between cells."""
@@ -82,10 +90,10 @@ def why_no_csv(root: Path) -> str:
     return ""
 
 
-def csv_assumes(root: Path, split: str) -> str:
+def csv_assumes(root: Path, split: str, _: Sequence[ImageRecord]) -> str:
     """Return what is taken for granted about a table that does not say it; empty without that."""
     path = _path_of(root, split)
-    return "" if path is None else _Table(path).assumed
+    return "" if path is None else _Table(path).assumes
 
 
 def csv_splits(root: Path) -> tuple[str, ...]:
@@ -205,6 +213,7 @@ class _Table:
         for _, row in self.rows:
             row.pop("", None)  # numbers of rows, as pandas writes them
         self.columns = columns_of(header)
+        self.class_ = class_column(self.columns, [row for _, row in self.rows])
         if self.columns.image is None or self.columns.box is None:
             lacking = "image" if self.columns.image is None else "box"
             raise DataError(
@@ -212,6 +221,31 @@ class _Table:
                 "expected a header such as filename,xmin,ymin,xmax,ymax, or in all rows what "
                 "keras-retinanet writes, filename,x1,y1,x2,y2,class"
             )
+
+    @property
+    def assumes(self) -> str:
+        """What is taken for granted about rows that do not say it."""
+        said = [self.assumed] if self.assumed else []
+        score, texts = self.columns.score, self._texts()
+        if score is not None and len({row.get(score, "") for _, row in self.rows} - {""}) > 1:
+            said.append(f"column {score!a:.60} of {self.path.name} is not read: all rows are faces")
+        if self.class_ is None and texts:
+            said.append(
+                f"{self.path.name} has no column of classes: all rows are faces, whatever "
+                f"{', '.join(texts)!a:.100} says"
+            )
+        return "; ".join(said)
+
+    def _texts(self) -> list[str]:
+        """Columns that are not read, of words that occur again, and not one alone."""
+        found = []
+        for name in self.columns.left:
+            words = [
+                cell for _, row in self.rows if (cell := row.get(name, "")) and not _is_number(cell)
+            ]
+            if 1 < len(set(words)) < len(words):
+                found.append(name)
+        return found
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -254,7 +288,7 @@ class _Table:
             if not all(abs(value) < _FAR for value in corners):
                 raise DataError(f"{place}: has no box, expected four numbers")
             rows.boxes.append(corners)
-            rows.classes.append(class_in(row.get(columns.class_ or "", "")) or FACE)
+            rows.classes.append(class_in(row.get(self.class_ or "", "")) or FACE)
             rows.flags.append([says_yes(row.get(each, "")) for each in columns.flags.values()])
         return found
 
@@ -280,10 +314,19 @@ def _rows_of(text: str, path: Path) -> list[tuple[int, list[str]]]:
     return found
 
 
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
 def _are_shares(boxes: Sequence[Corners]) -> bool:
-    """Whether boxes are in shares of their images: within 0 to 1, and not only corners of it."""
+    """Whether boxes are in shares of their images: within 0 to 1 or a little beyond, as those of
+    faces that are cut off, and not only corners of it."""
     values = np.array(boxes, np.float64).reshape(-1)
-    inside = len(values) > 0 and values.min() >= 0 and values.max() <= 1
+    inside = len(values) > 0 and values.min() >= -_BEYOND and values.max() <= 1 + _BEYOND
     return bool(inside and (values % 1 != 0).any())
 
 

@@ -45,7 +45,14 @@ from nasface.annotations.widerface import (
     wider_splits,
     write_wider,
 )
-from nasface.annotations.yolo import is_yolo, read_yolo, why_no_yolo, write_yolo, yolo_splits
+from nasface.annotations.yolo import (
+    is_yolo,
+    read_yolo,
+    why_no_yolo,
+    write_yolo,
+    yolo_assumes,
+    yolo_splits,
+)
 from nasface.errors import ConfigError, DataError, check_choice
 from nasface.registry import Registry
 
@@ -88,7 +95,7 @@ class DatasetFormat:
     It raises :class:`DataError` for what is missing or malformed. ``layout`` says in words what
     lies there. ``splits`` names the parts that a data set has, none where all images are one;
     ``writer`` says how it is written, ``unread`` what a file has that records have not, and
-    ``assumes(root, split)`` what is taken for granted about files that do not say it.
+    ``assumes(root, split, records)`` what is taken for granted about files that do not say it.
     """
 
     name: str
@@ -99,7 +106,7 @@ class DatasetFormat:
     splits: Callable[[Path], Sequence[str]] = lambda root: SPLITS[:2]
     writer: DatasetWriter | None = None
     unread: str = ""
-    assumes: Callable[[Path, str], str] = lambda root, split: ""
+    assumes: Callable[[Path, str, Sequence[ImageRecord]], str] = lambda root, split, records: ""
 
 
 DATASET_FORMATS: Registry[DatasetFormat] = Registry("data format")
@@ -199,7 +206,7 @@ def read_dataset(
     if exif is not None:
         check_choice("exif", exif, get_args(Exif))
         records = [_read_as(exif, record) for record in records]
-    assumed = form.assumes(root, split)
+    assumed = form.assumes(root, split, records)
     return AnnotatedDataset(tuple(records), root, split, form.name, assumed)
 
 
@@ -353,6 +360,7 @@ for _form in (
             exif="apply",
         ),
         unread="polygons and key points: only the boxes round them are read",
+        assumes=yolo_assumes,
     ),
     DatasetFormat(
         "labelme",

@@ -31,8 +31,30 @@ _FORMS = (
     (('"assets"', '"regions"'), "VoTT's own form; export CSV or Pascal VOC"),
     (('"source-ref"',), "the form of SageMaker Ground Truth; write COCO or CSV of it"),
     (("<dataset>", "<box "), "dlib's own form; write Pascal VOC or CSV of it"),
+    (('"gtboxes"',), "the form of CrowdHuman; write COCO or CSV of it"),
+    (('"box2d"',), "the form of BDD100K and Scalabel; write COCO or CSV of it"),
+    (('"ann"', '"bboxes"'), "the middle form of MMDetection; write COCO of it"),
+    (('"prefix"', "<loc"), "the form of PaliGemma; export COCO or YOLO"),
+    (("imageGcsUri",), "the form of Vertex AI; write COCO or CSV of it"),
+    (("gs://", ",,"), "the form of AutoML Vision; write CSV with a header of it"),
+    (('"item"', '"bounding_box"'), "the form of V7's Darwin; export COCO or YOLO"),
+    (('"task"', '"boxes"'), "the form of the Ultralytics platform; export YOLO"),
+    (('"regions"', '"tagName"'), "the form of Azure's Custom Vision; export COCO"),
 )
-_SUFFIXES = (".json", ".xml", ".jsonl", ".ndjson", ".manifest", ".csv", ".tsv")
+_SUFFIXES = (".json", ".xml", ".jsonl", ".ndjson", ".manifest", ".odgt", ".csv", ".tsv")
+
+#: how the name of a file ends, or where numbers follow what it has in it -> the same
+_ENDINGS = (
+    (("_bbx_gt.txt",), "annotations of WIDER FACE, whose place is wider_face_split/"),
+    ((".tfrecord", ".tfrecords"), "TFRecord of TensorFlow; write COCO or CSV of it"),
+    ((".parquet", ".arrow"), "a table of Hugging Face's datasets; write COCO or YOLO of it"),
+    ((".rec", ".lst"), "RecordIO of MXNet; write COCO or CSV of it"),
+    ((".mdb",), "LMDB; write COCO or CSV of it"),
+    ((".pkl", ".pickle"), "a pickle, which may run anything and is not read; write COCO of it"),
+    ((".sqlite", ".sqlite3", ".db"), "a data base; write COCO or CSV of it"),
+    ((".mat",), "of MATLAB; write COCO or CSV of it"),
+    ((".zip", ".tar.gz", ".tgz", ".7z", ".rar"), "an archive; unpack it"),
+)
 _SHOWN = 1 << 16
 
 
@@ -48,7 +70,19 @@ def hint_of_tool(place: Path) -> str:
         for words, form in _FORMS:
             if all(word in text for word in words):
                 return f"; {file.name} is {form}"
+    for file in [each for folder in folders for each in _files_in(folder)] or [place]:
+        name = file.name.lower()
+        for endings, form in _ENDINGS:
+            if name.endswith(endings) or any(f"{ending}-0" in name for ending in endings):
+                return f"; {file.name!a:.60} is {form}"
     return ""
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(each for each in folder.iterdir() if each.is_file())
+    except OSError:
+        return []
 
 
 def has_words(file: Path, words: Sequence[str]) -> bool:

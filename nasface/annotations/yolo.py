@@ -78,6 +78,13 @@ def why_no_yolo(root: Path) -> str:
     return f"; {settings.file}: has no train or val{did_you_mean('train', keys)}"
 
 
+def yolo_assumes(_root: Path, _split: str, records: Sequence[ImageRecord]) -> str:
+    """Return how many images have no file of labels, which counts as no face; empty without any."""
+    lacking = len(records) - len(find_labels([record.path for record in records]))
+    share = f"{lacking} of {len(records)} images have no file of labels"
+    return f"{share}, and so no face" if lacking else ""
+
+
 def yolo_splits(root: Path) -> tuple[str, ...]:
     """Return the parts that the settings name; none where there is one folder of images."""
     return _splits(_settings(root).values)

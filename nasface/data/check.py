@@ -266,7 +266,7 @@ def _boxes(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[
         found.append(Finding("no faces", True, 1, "no valid face in any image"))
     pixels = np.concatenate([np.empty(0), *(each.boxes_M4.ravel() for each in records)])
     is_pixels = all(record.shares_of is None for record in records)
-    if is_pixels and pixels.any() and pixels.min() >= 0 and pixels.max() <= 1:
+    if is_pixels and pixels.any() and pixels.min() >= -1 and pixels.max() <= 2:
         text = "rows look like shares of the image, 0 to 1, in place of pixels"
         found.append(Finding("form", True, len(pixels) // 4, text))
     usual = forms.pop(_USUAL)

@@ -131,6 +131,50 @@ def test_flags_of_coco_are_kept(tmp_path: Path, flag: str) -> None:
     assert "2 faces and 1 ignored" in repr(found)
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+@pytest.mark.parametrize("flag", ["iscrowd", "ignore", "difficult", "invalid", "occluded"])
+def test_flags_of_coco_beside_the_box_or_in_attributes(
+    tmp_path: Path, flag: str, is_own: bool
+) -> None:
+    write_images(tmp_path)
+    content = coco()
+    told = content["annotations"][1]
+    told |= {"iscrowd": 0, "attributes": {"rotation": 0.0}}
+    (told if is_own else told["attributes"])[flag] = True
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (record,) = read_dataset(tmp_path / "a.json")[1:]
+    assert record.attributes[flag].tolist() == [1, 0]
+    assert record.valid_M.tolist() == [flag == "occluded", True]
+
+
+@pytest.mark.parametrize("word", ["is_crowd", "isCrowd", "isGroupOf"])
+def test_crowds_in_other_words(tmp_path: Path, word: str) -> None:
+    write_images(tmp_path)
+    content = coco()
+    content["annotations"][1][word] = 1
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert read_dataset(tmp_path / "a.json")[1].attributes["iscrowd"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("key", ["annotations", "bbox", "image_id"])
+def test_a_key_of_json_that_is_there_twice(tmp_path: Path, key: str) -> None:
+    write_images(tmp_path)
+    text = json.dumps(coco()).replace(f'"{key}":', f'"{key}": null, "{key}":', 1)
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(
+        DataError, match=rf"a\.json: is not JSON: key '{key}' occurs twice in a map"
+    ):
+        read_dataset(tmp_path / "a.json")
+
+
+def test_images_without_a_file_of_labels_are_counted(tmp_path: Path) -> None:
+    write_yolo(tmp_path)
+    assert read_dataset(tmp_path).assumed == ""
+    (tmp_path / "labels" / "train" / "a.txt").unlink()
+    found = read_dataset(tmp_path)
+    assert found.assumed == f"1 of {len(found)} images have no file of labels, and so no face"
+
+
 @pytest.mark.parametrize("flag", ["iscrowd", "ignore", "difficult", "invalid"])
 def test_flags_of_coco_as_text(tmp_path: Path, flag: str) -> None:
     write_images(tmp_path)

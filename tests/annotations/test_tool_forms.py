@@ -47,6 +47,46 @@ def test_forms_that_tools_keep_for_themselves(
             read_dataset(place)
 
 
+BOXES = {"boxes": [[0, 0.5, 0.5, 0.1, 0.1]]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "tool"),
+    [
+        ("annotation_train.odgt", '{"ID": "a", "gtboxes": [{"hbox": [1, 2, 3, 4]}]}', "CrowdHuman"),
+        ("f.json", json.dumps([{"labels": [{"box2d": {"x1": 1}}]}]), "BDD100K"),
+        ("f.json", json.dumps([{"ann": {"bboxes": [[1, 2, 3, 4]]}}]), "MMDetection"),
+        ("a.jsonl", '{"prefix": "detect face", "suffix": "<loc0001> face"}', "PaliGemma"),
+        ("f.jsonl", '{"imageGcsUri": "gs://b/a.jpg"}', "Vertex AI"),
+        ("f.csv", "TRAIN,gs://b/a.jpg,face,0.1,0.2,,,0.3,0.4,,\n", "AutoML Vision"),
+        ("a.json", json.dumps({"item": {}, "annotations": [{"bounding_box": {}}]}), "Darwin"),
+        ("f.ndjson", json.dumps({"task": "detect", "annotations": BOXES}), "Ultralytics"),
+        ("f.json", json.dumps({"images": [{"regions": [{"tagName": "face"}]}]}), "Custom Vision"),
+        (
+            "wider_face_train_bbx_gt.txt",
+            "a.jpg\n0\n",
+            "WIDER FACE, whose place is wider_face_split",
+        ),
+        ("train.tfrecord-00000-of-00002", "", "TensorFlow"),
+        ("data/train-00000-of-00001.parquet", "", "Hugging Face"),
+        ("train.rec", "", "MXNet"),
+        ("data.mdb", "", "LMDB"),
+        ("train.pkl", "", "pickle, which may run anything"),
+        ("aflw.sqlite", "", "a data base"),
+        ("MAFA.mat", "", "MATLAB"),
+        ("faces.ZIP", "", "an archive; unpack it"),
+        ("faces.tar.gz", "", "an archive; unpack it"),
+    ],
+)
+def test_further_forms_that_are_not_read(tmp_path: Path, name: str, text: str, tool: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    for place in (tmp_path, path):
+        with pytest.raises(DataError, match=rf"; '?{path.name}'? is .*{tool}.*; expected"):
+            read_dataset(place)
+
+
 @pytest.mark.parametrize("picture", ["", "A" * 200_000])
 def test_one_file_of_labelme(tmp_path: Path, picture: str) -> None:
     path = tmp_path / "b.json"

@@ -548,6 +548,7 @@ def test_flags_of_voc(tmp_path: Path, name: str, wanted: bool) -> None:
         ("IsGroupOf", "iscrowd", False),
         ("difficult", "difficult", False),
         ("ignore", "ignore", False),
+        ("invalid", "invalid", False),
         ("occluded", "occluded", True),
     ],
 )
@@ -636,6 +637,68 @@ def test_a_table_without_a_header_is_of_one_form_in_all_rows(tmp_path: Path, row
     write(tmp_path / "faces.csv", f"b.jpg,1,2,3,4,face\n{row}\n")
     with pytest.raises(DataError, match=r"none of the image; .* filename,x1,y1,x2,y2,class"):
         read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "column", ["object", "Object Name", "labels", "cls", "category_id", "name", "tag", "type"]
+)
+def test_columns_of_classes(tmp_path: Path, column: str) -> None:
+    images(tmp_path)
+    header = f"image,xmin,ymin,xmax,ymax,{column}"
+    write(tmp_path / "f.csv", f"{header}\na.jpg,1,2,3,4,Face\na.jpg,5,6,7,8,hand\n")
+    found = read_dataset(tmp_path)
+    assert found[0].boxes_M4.tolist() == [[1, 2, 3, 4]]
+    assert found.assumed == ""
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "assumed"),
+    [
+        ("name", "Ann Bob Ann", "f.csv has no column of classes: all rows are faces, whatever "),
+        ("species", "cat dog cat", "f.csv has no column of classes: all rows are faces, whatever "),
+        ("species", "cat cat cat", ""),
+        ("remark", "a b c", ""),
+        ("angle", "1 2 1", ""),
+        ("score", "0.9 0.2 0.9", "column 'score' of f.csv is not read: all rows are faces"),
+        ("Confidence", "1 1 1", ""),
+    ],
+)
+def test_what_is_taken_for_granted_about_a_table(
+    tmp_path: Path, column: str, cells: str, assumed: str
+) -> None:
+    images(tmp_path)
+    rows = [f"a.jpg,{at},2,13,14,{cell}\n" for at, cell in enumerate(cells.split())]
+    write(tmp_path / "f.csv", f"image,xmin,ymin,xmax,ymax,{column}\n{''.join(rows)}")
+    found = read_dataset(tmp_path)
+    assert found.faces == 3
+    assert found.assumed.startswith(assumed)
+    assert bool(found.assumed) == bool(assumed)
+
+
+def test_boxes_as_maps_in_a_cell(tmp_path: Path) -> None:
+    images(tmp_path)
+    cells = (
+        "{'w': 10, 'h': 20.5, 'x': 1, 'y': 2}",
+        '{""xmin"": 1, ""xmax"": 11, ""ymin"": 2, ""ymax"": 22.5}',
+        "Box(left=1, top=2, width=10, height=20.5)",
+        "[1, 2, 1e1, 20.5]",
+        "{}",
+    )
+    rows = [f'{"ab"[at % 2]}.jpg,"{cell}"\n' for at, cell in enumerate(cells)]
+    write(tmp_path / "f.csv", f"image,bbox\n{''.join(rows)}")
+    box = [1, 2, 11, 22.5]
+    assert [each.boxes_M4.tolist() for each in read_dataset(tmp_path)] == [[box] * 2] * 2
+    write(tmp_path / "f.csv", "image,bbox\na.jpg,\"{'x': 1, 'y': 2}\"\n")
+    with pytest.raises(DataError, match=r"f\.csv:2: has no box"):
+        read_dataset(tmp_path)
+
+
+def test_shares_a_little_beyond_the_image(tmp_path: Path) -> None:
+    images(tmp_path)
+    write(tmp_path / "f.csv", "image,xmin,ymin,xmax,ymax\na.jpg,-0.25,0.5,0.5,1.125\n")
+    (record,) = read_dataset(tmp_path)
+    assert record.shares_of == (HEIGHT, WIDTH)
+    assert record.boxes_M4.tolist() == [[-12, 16, 24, 36]]
 
 
 def test_a_table_that_cannot_be_read_says_why(tmp_path: Path) -> None:

@@ -311,6 +311,7 @@ def test_the_size_that_annotations_state(
     [
         ((0.1, 0.2, 0.3, 0.4), True),
         ((0, 0, 1, 1), True),
+        ((-0.2, 0.1, 0.5, 1.3), True),
         ((1, 2, 3, 4), False),
         ((0, 0, 0, 0), False),
     ],

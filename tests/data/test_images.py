@@ -347,7 +347,9 @@ def test_greatest_values_of_pnm_files(
     """White is white, whatever number stands for it."""
     most = int(header.split()[-1])
     channels = 3 if header.startswith(b"P6") else 1
-    picture = np.random.default_rng(0).integers(0, most + 1, (24, 40, channels)).astype(values)
+    picture: NDArray[np.integer] = (
+        np.random.default_rng(0).integers(0, most + 1, (24, 40, channels)).astype(values)
+    )
     picture[0, 0] = most
     data = picture.astype(kind).tobytes() if kind else " ".join(map(str, picture.ravel())).encode()
     (tmp_path / "a.ppm").write_bytes(header + data)
