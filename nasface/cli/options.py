@@ -52,7 +52,8 @@ def parse(
         if field.name != "settings" and not _has_default(field)
     }
     parsed = parse_line(command, arguments, verb, make(settings=settings, **required))
-    check_finite(asdict(parsed.settings), verb, ConfigError)  # type: ignore[attr-defined]
+    for name, value in asdict(parsed.settings).items():  # type: ignore[attr-defined]
+        check_finite(value, name, ConfigError)
     return parsed
 
 
@@ -154,7 +155,8 @@ def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[
         return f"something is missing; {_usage(command, verb)}"
     if choice := re.match(r"invalid choice '(.*?)' .*Expected one of \((.*)\)", said):
         return said.rstrip(".") + did_you_mean(choice[1], re.findall(r"'([^']*)'", choice[2]))
-    return said
+    said = said.replace("Failed to parse key-value pairs!", "expected a value after each name")
+    return said.removeprefix("Error parsing settings.")
 
 
 def _meant(word: str, command: type[Any], verb: str) -> str:

@@ -102,6 +102,8 @@ def run_job(
             resume = is_restart
         if resume and folder is not None:
             folder.check_same(config)
+        elif folder is not None and world.is_first:
+            folder.check_free()  # before minutes are spent on images
         device = world.device(choose_device(config.device))
         context = RunContext(world, device, folder, resume)
         job = make(context, shown)

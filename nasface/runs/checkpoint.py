@@ -36,7 +36,7 @@ def load_checkpoint(path: Path, kind: str) -> dict[str, Any]:
         RunError: naming the file, if it is missing, unreadable or of another kind.
     """
     if not path.is_file():
-        raise RunError(f"{path}: no checkpoint there to resume from")
+        raise RunError(f"{path}: there is no such file; expected the checkpoint of a {kind}")
     state = load_torch_file(path)
     if isinstance(state, dict):
         with fitting(path):

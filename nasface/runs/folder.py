@@ -49,10 +49,11 @@ class RunFolder:
         if self.path.exists() and not self._is_free():
             hint = (
                 ", or go on with a stopped run by --resume (in Python: resume=True)"
-                if kind != "detection"
+                if kind != "detection" and self.path.is_dir()
                 else ""
             )
-            raise RunError(f"{self.path}: exists and is not empty; choose another --out{hint}")
+            what = "exists and is not empty" if self.path.is_dir() else "is a file"
+            raise RunError(f"{self.path}: {what}; choose another --out{hint}")
 
     def create(self, config: object, kind: Kind | None = None, launch: str | None = None) -> None:
         """Make the folder; write kind, command and hardware of the run, and the complete settings.

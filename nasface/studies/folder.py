@@ -26,12 +26,13 @@ def open_folder(plan: StudySpec, out: Path, runs: Sequence[StudyRun]) -> None:
     """Check that the runs of a plan can be computed in a folder, and write the plan there.
 
     Raises:
-        ConfigError: for weights or a genotype that are not there. RunError: if the folder is
+        ConfigError: for data, weights or a genotype that are not there. RunError: if the folder is
             something else's, or a run in it was begun with other settings.
     """
     for run in runs:
         _check_same(out, run)
         if finished(out, run) is None:
+            _check_data(run)
             _check_weights(run)
             _check_genotype(run)
     known = (out / PLAN).is_file()
@@ -72,6 +73,16 @@ def _check_same(out: Path, run: StudyRun) -> None:
             f"{path}: {where} is not what the plan has now; choose another --out, or remove the "
             "folder of this run"
         )
+
+
+def _check_data(run: StudyRun) -> None:
+    """Before the first run starts, not once in each that fails."""
+    for phase, config in (("search", run.search), ("train", run.train)):
+        if config is not None and not Path(config.data).exists():
+            raise ConfigError(
+                f"{run.label}: {phase}.data: {config.data} does not exist, expected the folder of a "
+                "data set"
+            )
 
 
 def _check_weights(run: StudyRun) -> None:

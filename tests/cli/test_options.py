@@ -93,3 +93,16 @@ def test_no_value_for_settings_that_may_have_none(word: str, sign: str, tmp_path
 def test_another_word_is_no_value() -> None:
     with pytest.raises(ConfigError, match=r"--inference\.vote-iou: no type matching null\|FLOAT"):
         parse(DetectCommand, ["a.jpg", "--inference.vote-iou", "nul"], "detect")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--optimizer.lr inf", "^optimizer: lr: is inf, expected a finite number"),
+        ("--optimizer.lr -1", "^optimizer: lr -1"),
+        ("--parameters nodes", "--parameters: expected a value after each name"),
+    ],
+)
+def test_values_are_refused_by_the_names_of_their_settings(words: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(SearchCommand, words.split(), "search")

@@ -339,6 +339,17 @@ def test_a_folder_whose_run_never_began_is_free(config: SearchConfig, tmp_path: 
         RunFolder(tmp_path).create(replace(config, seed=1))
 
 
+def test_a_folder_in_use_is_told_before_images_are_read(
+    config: SearchConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").write_text("precious")
+    nowhere = replace(config, data=str(tmp_path / "none"))
+    with pytest.raises(RunError, match="exists and is not empty"):
+        run_search(nowhere, tmp_path, Notes())
+    with pytest.raises(RunError, match="mine: is a file; choose another --out$"):
+        run_search(nowhere, tmp_path / "mine", Notes())
+
+
 def test_a_job_too_large_for_the_memory_says_so_with_figures(
     config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -199,6 +199,12 @@ def test_weights_that_are_not_there_are_named_before_any_run(
     assert not (tmp_path / "out").exists()
 
 
+def test_data_that_are_not_there_are_named_before_any_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"fpn: train.data: .*none does not exist"):
+        run_comparison(plan(tmp_path / "none", FPN), tmp_path / "out", 1, Silent())
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["asfd-reff", "none.yaml", "asfd-ref.txt"])
 def test_a_genotype_that_is_not_there_is_named_before_any_run(
     name: str, data: Path, tmp_path: Path
