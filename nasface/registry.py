@@ -71,9 +71,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         Raises:
             NasfaceError: of the table's kind, if there is none.
         """
-        if name not in self._entries:
+        if not isinstance(name, str) or name not in self._entries:
+            expected = one_of(str(name), self)
             raise self.error(
-                f"{place or self.kind}: unknown {self.kind} {name!r}; expected {one_of(name, self)}"
+                f"{place or self.kind}: unknown {self.kind} {name!r}; expected {expected}"
             )
         return self._entries[name]
 

@@ -1,7 +1,8 @@
 """Common handling of arguments by the functions that run long jobs."""
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import fields
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,18 @@ def _check_boxes(records: Sequence[ImageRecord], split: str) -> None:
             f"{split}: {(~has_area_N).sum()} of {len(every_N4)} boxes have no width or no height; "
             f"{expected}, not x y w h"
         )
+
+
+def matching(names: Iterable[str], pattern: str) -> list[str]:
+    """Return the names that match a pattern such as ``"asfd*"``, in their order.
+
+    Raises:
+        ConfigError: for a pattern that is no text.
+    """
+    if not isinstance(pattern, str):
+        kind = type(pattern).__name__
+        raise ConfigError(f'pattern: is of type {kind}; expected text such as "asfd*"')
+    return [name for name in names if fnmatch(name, pattern)]
 
 
 def output_folder(out: object) -> Path | None:

@@ -17,7 +17,14 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
 from nasface.errors import ConfigError, RunError, check_choice
 from nasface.inference.onnx_runtime import ONNX_RUNTIME, Engine
-from nasface.inference.pictures import Picture, as_image, batches, each_picture, source_of
+from nasface.inference.pictures import (
+    Picture,
+    as_image,
+    batches,
+    check_tensor,
+    each_picture,
+    source_of,
+)
 from nasface.inference.predict import InferenceConfig, check_network, detect_batch
 from nasface.io.files import as_path
 from nasface.io.settings import checked_settings, with_settings
@@ -99,15 +106,7 @@ class FaceDetector(nn.Module):
         Raises:
             ValueError: for what is no such tensor; pictures go to :meth:`detect`.
         """
-        is_tensor = isinstance(images_B3HW, Tensor)
-        if not is_tensor or images_B3HW.ndim != 4 or not images_B3HW.is_floating_point():
-            kind = type(images_B3HW).__name__
-            if is_tensor:
-                kind = f"{images_B3HW.dtype} {tuple(images_B3HW.shape)}"
-            raise ValueError(
-                f"a call takes normalised images, floats (B, 3, H, W), got {kind}; expected "
-                "detector.detect(...) for pictures"
-            )
+        check_tensor(images_B3HW)
         found: Predictions | Candidates = self.module(images_B3HW)
         return found
 
@@ -281,7 +280,11 @@ class FaceDetector(nn.Module):
         return path
 
     def save_pretrained(
-        self, folder: str | Path, *, runs: Sequence[str | Path] = (), licence: str = "other"
+        self,
+        folder: str | Path,
+        *,
+        runs: Sequence[str | Path] | str | Path = (),
+        licence: str = "other",
     ) -> Path:
         """Write a new folder in the form of the Hugging Face Hub; :func:`load_detector` takes it.
 

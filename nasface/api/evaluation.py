@@ -20,6 +20,7 @@ from nasface.api.loading import load_detector
 from nasface.api.progress import shown_progress
 from nasface.data.check import BadImages, DataCheck
 from nasface.data.reading import PARTS, check_images, describe_data
+from nasface.device import choose_device
 from nasface.engine.evaluate import DETECTIONS, Evaluation, evaluate_detector, score
 from nasface.errors import ConfigError, DataError, MissingPackageError, check_choice
 from nasface.inference.predict import InferenceConfig, check_network
@@ -176,6 +177,8 @@ def _annotated(dataset: Sequence[ImageRecord] | str | Path) -> Source:
     if isinstance(dataset, str | Path):
         return Path(dataset)
     images = annotated_images(dataset, "dataset")
+    if not images:
+        raise DataError("dataset: holds no images; expected some to score detections on")
     if isinstance(images, AnnotatedDataset):
         return images
     repeated = [name for name, times in Counter(each.name for each in images).items() if times > 1]
@@ -217,6 +220,11 @@ def _network(detector: object, device: str) -> nn.Module:
         raise ConfigError(
             f"detector: {type(detector).__name__}, expected a detector, the file of one, or "
             "detections: their files, or a map from names of images"
+        )
+    if device != "auto" and choose_device(device).type != detector.device.type:
+        raise ConfigError(
+            f"device: {device} is for the file of a detector; this one is on {detector.device}, "
+            f"detector.to({device!r}) moves it"
         )
     return detector.network()
 

@@ -13,7 +13,7 @@ from nasface.deploy.config import ExportConfig
 from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.registry import write_target
 from nasface.io.files import as_path
-from nasface.io.settings import with_settings
+from nasface.io.settings import checked_settings, with_settings
 from nasface.progress import Progress
 
 
@@ -48,7 +48,7 @@ def export(
     """
     refuse(options, ("weights",))
     detector = as_detector(detector)
-    settings = with_settings(config or ExportConfig(), options, "export")
+    settings = with_settings(checked_settings(ExportConfig, config, "export"), options, "export")
     settings = replace(settings, weights=str(detector.source or ""))
     path = as_path(path, "path")
     with shown_progress(progress) as shown:

@@ -21,12 +21,13 @@ def save_pretrained(
     detector: "FaceDetector",
     folder: str | Path,
     *,
-    runs: Sequence[str | Path] = (),
+    runs: Sequence[str | Path] | str | Path = (),
     licence: str = "other",
     repository: str = "",
 ) -> Path:
     """Write a detector in the Hub's form; see :meth:`FaceDetector.save_pretrained`."""
     folder = as_path(folder, "folder")
+    runs = [runs] if isinstance(runs, str | Path) else runs
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f"{folder}: exists and is not empty; expected a new folder")
     with draft_folder(folder) as draft:
@@ -39,14 +40,14 @@ def push_to_hub(
     detector: "FaceDetector",
     repository: str,
     *,
-    runs: Sequence[str | Path] = (),
+    runs: Sequence[str | Path] | str | Path = (),
     licence: str = "other",
     private: bool = False,
     token: str | None = None,
     message: str = "Detector of nasface",
 ) -> str:
     """Publish a detector; see :meth:`FaceDetector.push_to_hub`."""
-    address = parse_hub_address(f"hf://{repository.removeprefix('hf://')}")
+    address = parse_hub_address(f"hf://{str(repository).removeprefix('hf://')}")
     if address.revision:
         raise ConfigError(f"{repository}: expected owner/name, without a revision")
     hub = need("huggingface_hub", "nasface[hub]")

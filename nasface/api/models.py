@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from nasface.api.arguments import matching
 from nasface.api.detector import FaceDetector
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import as_genotype, packaged_names
@@ -30,9 +31,7 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     They are those of :func:`create_detector`, which have random weights, or, with ``pretrained``,
     the released ones, which :func:`nasface.load_detector` loads with theirs.
     """
-    return [
-        name for name in (released_models() if pretrained else MODELS) if fnmatch(name, pattern)
-    ]
+    return matching(released_models() if pretrained else MODELS, pattern)
 
 
 def create_detector(
@@ -59,6 +58,11 @@ def create_detector(
         ConfigError: for an unknown model, setting or device, and settings that do not fit together.
         SpecError: for a genotype that is not there or does not fit.
     """
+    if not isinstance(model, str | DetectorConfig):
+        kind = type(model).__name__
+        raise ConfigError(f"model: is of type {kind}; expected a name of list_models, or settings")
+    if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
+        raise ConfigError(f"seed: {seed!r:.60}, expected a whole number from 0")
     if model in released_models():
         raise ConfigError(
             f"model: {model} is a released detector; expected load_detector({model!r}), or its "

@@ -1,6 +1,6 @@
 """Figures of evaluations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nasface.engine.evaluate import Evaluation
@@ -15,7 +15,7 @@ Result = str | Path | Evaluation
 
 
 def plot(
-    results: Result | Sequence[Result],
+    results: Result | Iterable[Result],
     path: str | Path | None = None,
     *,
     labels: Sequence[str] = (),
@@ -34,6 +34,10 @@ def plot(
         check_suffix(as_path(path, "path"))
     if isinstance(results, str | Path | Evaluation):
         results = [results]
+    results = list(results) if isinstance(results, Iterable) else []
+    for each in results:
+        if not isinstance(each, str | Path | Evaluation):
+            raise ConfigError(f"results: {type(each).__name__}, expected a folder or an Evaluation")
     if not results:
         raise ConfigError("results: expected at least one folder that nasface evaluate wrote")
     names = list(labels) or [_label(each, at) for at, each in enumerate(results, 1)]

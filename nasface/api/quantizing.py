@@ -32,7 +32,7 @@ from nasface.errors import ConfigError, DataError, ExportError, RunError
 from nasface.inference.predict import InferenceConfig, SuppressionConfig, resize_by
 from nasface.inference.tta import views_of
 from nasface.io.files import as_path, draft
-from nasface.io.settings import with_settings
+from nasface.io.settings import checked_settings, with_settings
 from nasface.io.strict_json import to_json
 from nasface.models import DEFAULT_MODEL, weights_path
 from nasface.optional import require
@@ -127,7 +127,7 @@ def quantize(
     data: Sequence[ImageRecord] | str | Path = "",
     *,
     val: Sequence[ImageRecord] | str | Path | None = None,
-    images: Sequence[str | Path] = (),
+    images: Sequence[str | Path] | str | Path = (),
     config: QuantizeConfig | None = None,
     overwrite: bool = False,
     progress: bool | Progress | None = None,
@@ -154,8 +154,11 @@ def quantize(
     """
     refuse(options, ("weights", "data", "images"))
     detector = as_detector(detector)
-    settings = with_settings(config or QuantizeConfig(), options, "quantize")
+    settings = checked_settings(QuantizeConfig, config, "quantize")
+    settings = with_settings(settings, options, "quantize")
     given = None if isinstance(data, str | Path) else annotated_images(data, "data")
+    if isinstance(images, str | Path):
+        images = [images]
     settings = replace(
         settings,
         weights=str(detector.source or ""),

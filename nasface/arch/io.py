@@ -1,7 +1,7 @@
 """Search spaces and genotypes from YAML files and by the names of packaged ones."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -32,11 +32,17 @@ def load_search_space(
     Raises:
         SpecError: naming the file, the place in it and what would be accepted.
     """
+    if parameters is not None and not isinstance(parameters, Mapping):
+        kind = type(parameters).__name__
+        raise SpecError(f"parameters: is of type {kind}; expected a map")
     text, place = _read("nasface.search_spaces", "search space", name)
     raw = parse_yaml(text, place, SpecError)
     if operations is not None and isinstance(raw, dict):
         if isinstance(operations, str):
             raise SpecError(f"operations: {operations!r} is text; expected a list of names")
+        if not isinstance(operations, Iterable):
+            kind = type(operations).__name__
+            raise SpecError(f"operations: is of type {kind}; expected a list of names")
         raw["operations"] = list(operations)
     chosen = _choose_parameters(raw, {**(parameters or {}), **given}, place)
     document = parse_dataclass(SpaceDocument, _fill(raw, chosen, place), place, SpecError)
@@ -170,7 +176,9 @@ def _choose_parameters(
         default, choices = (
             entry.get(k) if isinstance(entry, dict) else None for k in ("default", "choices")
         )
-        value = given.get(name, default)
+        value: Any = given.get(name, default)
+        if hasattr(value, "tolist"):  # a number of NumPy
+            value = value.tolist()
         if not isinstance(value, bool | int | str) or len(str(value)) > _LONGEST_VALUE:
             raise SpecError(
                 f"{place}: parameters.{name}: {value!r:.60} is no value of a parameter; expected a "

@@ -73,6 +73,6 @@ def get_model_spec(name: str) -> ModelSpec:
     Raises:
         ConfigError: for an unknown name.
     """
-    if name not in MODELS:
-        raise ConfigError(f"model: unknown {name!r}; expected {one_of(name, MODELS)}")
+    if not isinstance(name, str) or name not in MODELS:
+        raise ConfigError(f"model: unknown {name!r}; expected {one_of(str(name), MODELS)}")
     return MODELS[name]

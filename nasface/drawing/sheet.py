@@ -1,7 +1,7 @@
 """The sheet on which drawn cells stand beside and below each other, with a title and a legend."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,9 @@ def choose_cells(genotype: Genotype, names: Sequence[str]) -> Genotype:
         ConfigError: for a cell that is not there.
     """
     names = [names] if isinstance(names, str) else names
+    if not isinstance(names, Iterable):
+        raise ConfigError(f"cells: is of type {type(names).__name__}; expected names of cells")
+    names = list(names)
     for name in names:
         if name not in genotype.cells:
             known = ", ".join(genotype.cells)

@@ -108,6 +108,19 @@ def as_image(picture: object) -> Image:
     return np.ascontiguousarray(picture)
 
 
+def check_tensor(images: object) -> None:
+    """Raise ValueError for what is no batch of images that a network takes, (B, 3, H, W)."""
+    kind = type(images).__name__
+    if isinstance(images, Tensor):
+        if images.ndim == 4 and images.shape[1] == 3 and images.is_floating_point():
+            return
+        kind = f"{images.dtype} {tuple(images.shape)}"
+    raise ValueError(
+        f"a call takes normalised images, floats (B, 3, H, W), got {kind}; expected "
+        "detector.detect(...) for pictures"
+    )
+
+
 def _check_is_file(name: str) -> None:
     """Refuse names that commands take and that are no image file."""
     if is_stream(name):

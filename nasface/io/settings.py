@@ -85,7 +85,7 @@ def _plain(value: Any) -> Any:
     """Maps, lists, paths and numbers of NumPy as YAML has them."""
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range):
         return [_plain(each) for each in value]
     if hasattr(value, "tolist"):
         return value.tolist()

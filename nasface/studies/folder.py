@@ -80,8 +80,8 @@ def _check_data(run: StudyRun) -> None:
     for phase, config in (("search", run.search), ("train", run.train)):
         if config is not None and not Path(config.data).exists():
             raise ConfigError(
-                f"{run.label}: {phase}.data: {config.data} does not exist, expected the folder of a "
-                "data set"
+                f"{run.label}: {phase}.data: {config.data} does not exist, expected the folder of "
+                "a data set"
             )
 
 

@@ -1,17 +1,20 @@
 """Arguments of another kind than expected are refused by name, before anything is done."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tiny import write_tiny
 from torch import nn
 
 import nasface
 from nasface.api.detector import FaceDetector
 from nasface.api.progress import shown_progress
 
+ODD: Any = [5]
 PICTURE = np.zeros((64, 64, 3), np.uint8)
 
 
@@ -42,6 +45,23 @@ def detector() -> FaceDetector:
         (lambda wrong: nasface.quantize("asfd-nano", wrong), "path: is of type int"),
         (lambda wrong: nasface.export("asfd-nano", wrong), "path: is of type int"),
         (lambda wrong: nasface.plot([], wrong), "path: is of type int"),
+        (lambda wrong: nasface.plot([wrong]), "results: int, expected a folder or an Evaluation"),
+        (lambda wrong: nasface.list_models(wrong), "pattern: is of type int; expected text"),
+        (lambda wrong: nasface.list_genotypes(wrong), "pattern: is of type int; expected text"),
+        (lambda _: nasface.create_detector(ODD), "model: is of type list; expected a name"),
+        (lambda wrong: nasface.create_detector(seed=wrong / 2), "seed: 2.5, expected a whole"),
+        (lambda wrong: nasface.create_detector(seed=-wrong), "seed: -5, expected a whole number"),
+        (lambda wrong: nasface.create_detector(neck=wrong), "neck: Input should be a valid str"),
+        (lambda wrong: nasface.create_neck("asfd-ref", [8] * 6, wrong / 2), "channels: 2.5, ex"),
+        (lambda _: nasface.search("autofem", [], model=ODD), r"model: unknown \[5\]"),
+        (lambda _: nasface.evaluate({}, [], protocol=ODD), r"unknown protocol \[5\]"),
+        (lambda _: nasface.evaluate({}, []), "dataset: holds no images"),
+        (lambda wrong: nasface.load_search_space("autofem", wrong), "parameters: is of type int"),
+        (lambda wrong: nasface.load_search_space("autofem", operations=wrong), "operations: is of"),
+        (lambda wrong: nasface.draw("asfd-ref", cells=wrong), "cells: is of type int; expected na"),
+        (lambda wrong: nasface.draw("d0", neck=wrong), "neck: .*int"),
+        (lambda wrong: nasface.export("asfd-nano", "x.onnx", wrong), "export: is of type int"),
+        (lambda wrong: nasface.quantize("asfd-nano", "x.onnx", config=wrong), "is of type int"),
     ],
 )
 def test_wrong_kinds(call: Callable[[Any], object], message: str) -> None:
@@ -89,6 +109,7 @@ def test_entries_that_cannot_be_called(register: Callable[[Any, Any], None], wha
         ({"inference": 5}, "inference: is of type int, expected a map"),
         ({"batch_size": 2.5}, r"batch_size must be a whole number from 1, got 2\.5"),
         ({"batch_size": "8"}, "got '8'"),
+        ({"engine": ["onnx"]}, r"engine: unknown \['onnx'\]; expected one of auto"),
         ({"engine": "onnx"}, "engine: unknown 'onnx'; expected one of auto, torch, onnxruntime"),
     ],
 )
@@ -105,8 +126,25 @@ def test_numbers_of_numpy_are_numbers(detector: FaceDetector) -> None:
     found = detector.detect(PICTURE, inference=inference, **given)
     as_usual = detector.detect(PICTURE, 0.25, inference={"vote_iou": 0.5, "longer_side": 64})
     assert len(found) == len(as_usual) == 1
-    made = nasface.create_detector("d0", channels=np.int64(8), levels=np.arange(2, 8))
-    assert (made.config.channels, made.config.levels) == (8, (2, 3, 4, 5, 6, 7))
+    for levels in (np.arange(2, 8), range(2, 8)):
+        made = nasface.create_detector("d0", channels=np.int64(8), levels=levels)
+        assert (made.config.channels, made.config.levels) == (8, (2, 3, 4, 5, 6, 7))
+    nodes: Any = np.int64(4)
+    space = nasface.load_search_space("autofem", nodes=nodes)
+    assert space == nasface.load_search_space("autofem", nodes=4)
+
+
+def test_a_call_takes_three_channels(detector: FaceDetector) -> None:
+    with pytest.raises(ValueError, match=r"float32 \(1, 4, 64, 64\); expected detector\.detect"):
+        detector(torch.zeros(1, 4, 64, 64))
+
+
+def test_a_device_is_for_a_detector_that_is_loaded(detector: FaceDetector, tmp_path: Path) -> None:
+    data = write_tiny(tmp_path)
+    meta: Any = torch.device("meta")
+    with pytest.raises(nasface.NasfaceError, match=r"device: meta is for .* detector\.to"):
+        nasface.evaluate(detector, data, device=meta)
+    assert nasface.evaluate(detector, data, device="cpu").source
 
 
 def test_weights_without_values_are_refused() -> None:

@@ -346,7 +346,7 @@ def test_a_folder_in_use_is_told_before_images_are_read(
     nowhere = replace(config, data=str(tmp_path / "none"))
     with pytest.raises(RunError, match="exists and is not empty"):
         run_search(nowhere, tmp_path, Notes())
-    with pytest.raises(RunError, match="mine: is a file; choose another --out$"):
+    with pytest.raises(RunError, match=r"mine: is a file; choose another --out$"):
         run_search(nowhere, tmp_path / "mine", Notes())
 
 

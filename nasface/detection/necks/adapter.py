@@ -10,6 +10,7 @@ from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -58,6 +59,9 @@ class Neck(nn.Module):
         if not isinstance(in_channels, Sequence):
             kind = type(in_channels).__name__
             raise SpecError(f"in_channels: is of type {kind}; expected a list of widths")
+        for width in (*in_channels, out_channels):
+            if not isinstance(width, int | np.integer) or width < 1:
+                raise SpecError(f"channels: {width!r:.60}, expected whole numbers from 1")
         found = as_genotype(genotype)
         used = levels_of(found)
         first = used[0] if first_level is None else first_level

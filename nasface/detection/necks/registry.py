@@ -143,6 +143,8 @@ def neck_parts(neck: str) -> tuple[str, ...]:
     """
     if neck == NONE:
         return ()
+    if not isinstance(neck, str):
+        raise ConfigError(f"neck: is of type {type(neck).__name__}; expected text")
     parts = tuple(neck.split("+"))
     known = (GENOTYPE, *NECK_PARTS)
     unknown = [each for each in parts if each not in known]
