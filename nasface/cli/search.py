@@ -60,11 +60,10 @@ class SearchCommand:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    model = peek(arguments, "--model")
+    model = peek(arguments, "--model") or ""
     if model and "--resume" in arguments:
         raise ConfigError("--model: not together with --resume, which takes the run's own")
-    base = search_config_of(model) if model else None
-    command = parse(SearchCommand, arguments, "search", base)
+    command = parse(SearchCommand, arguments, "search", _usual(model))
     if command.estimate:
         return _estimate(command)
     out = command.out
@@ -104,18 +103,21 @@ def run(arguments: Sequence[str]) -> int:
     )
     options = shlex.join(_training_options(command.settings, command.model))
     say(f"next       nasface train --genotype {out / 'genotype.yaml'} {options} --out FOLDER")
-    usual = search_config_of(command.model) if command.model else SearchConfig()
     sides = command.settings.detector.anchors.sides
-    if sides and sides != usual.detector.anchors.sides:
+    if sides and sides != _usual(command.model).detector.anchors.sides:
         say("           with detector.anchors.sides in a file of settings, --config FILE")
     return 0
+
+
+def _usual(model: str) -> SearchConfig:
+    """The settings before any option and file, in a detector of the zoo if one is named."""
+    return search_config_of(model) if model else SearchConfig()
 
 
 def _training_options(settings: SearchConfig, model: str) -> list[str]:
     """Options that train in the detector of a search, on its images as it read them; of a
     ``model``, with its repeats and its form of cells."""
-    base = search_config_of(model) if model else SearchConfig()
-    usual, chosen = (flat_parameters(plain_values(each)) for each in (base, settings))
+    usual, chosen = (flat_parameters(plain_values(each)) for each in (_usual(model), settings))
     reading = [each.name for each in fields(ReadConfig)]
     words = ["--model", model] if model else []
     if model and not uses_genotype(get_model_spec(model).detector.neck):
