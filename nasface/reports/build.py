@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nasface.arch.genotype import Genotype
+from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost
 from nasface.drawing.draw import draw_genotype
 from nasface.errors import ConfigError
@@ -145,12 +146,10 @@ def _side_by_side(title: str, values: Mapping[str, Mapping[str, float | None]]) 
 
 
 def _section(run: RunRecord, before: Sequence[RunRecord], samples: int) -> RunSection:
-    notes: list[str] = []
+    protocol = run.evaluation.get("protocol") or run.summary.get("protocol")
+    notes = [str(protocol)] if protocol else []
     tables: list[ReportTable] = []
     pictures: list[ReportPicture] = []
-    protocol = run.evaluation.get("protocol") or run.summary.get("protocol")
-    if protocol:
-        notes.append(str(protocol))
     if run.detector is not None:
         config, genotype = run.detector
         same = None if genotype is None else _same_cells(run, before)
@@ -158,14 +157,7 @@ def _section(run: RunRecord, before: Sequence[RunRecord], samples: int) -> RunSe
             notes.append(f"The cells are those of {same.name}.")
         elif genotype is not None:
             pictures.append(_cells(genotype))
-        rows = [
-            [row.part, f"{row.parameters:,}", f"{row.macs / 1e6:,.1f}"]
-            for row in detector_cost(config, genotype, *COST_SIZE)
-        ]
-        size = f"{COST_SIZE[1]} x {COST_SIZE[0]}"
-        tables.append(
-            ReportTable(f"Cost at {size}", ("part", "parameters", "million multiply-adds"), rows)
-        )
+        tables.append(_cost(config, genotype))
     if run.decisions:
         tables.append(_decisions(run.decisions))
         notes += _verdict(run)
@@ -174,32 +166,42 @@ def _section(run: RunRecord, before: Sequence[RunRecord], samples: int) -> RunSe
         address = picture_uri(plot_choice_history(found.space, found.epochs, found.scores))
         pictures.append(ReportPicture("How the choices moved", address, wide=True))
     if run.environment:
-        hidden = ("command",)
-        rows = [[key, value] for key, value in run.environment.items() if key not in hidden]
+        rows = [[key, value] for key, value in run.environment.items() if key != "command"]
         tables.append(ReportTable("Made with", ("", ""), rows))
     pictures_of: dict[str, list[ReportPicture]] = {}
     if run.kind == "detection":
         tables += found_tables(run)
         pictures_of = found_pictures(run, samples) if samples else {}
-    shown = sample_detections(run, samples) if samples and run.kind == "evaluation" else None
-    if shown is not None:
-        notes.append(
-            "Sample detections have a score of at least "
-            f"{shown.score:.2f}, where precision and recall have their greatest harmonic mean; "
-            "detections are orange, annotated faces blue."
-        )
-        for word, images in (
-            ("Best", shown.best),
-            ("Worst", shown.worst),
-            ("Missed", shown.missed),
-        ):
-            if images:
-                pictures_of[word] = [
-                    ReportPicture(text, photograph_uri(image)) for text, image in images
-                ]
     elif run.kind == "evaluation" and samples:
-        notes.append("No sample detections: detections or images are not where they were.")
+        note, pictures_of = _samples(run, samples)
+        notes.append(note)
     return RunSection(run.name, run.kind, notes, _commands(run), tables, pictures, pictures_of)
+
+
+def _cost(config: DetectorConfig, genotype: Genotype | None) -> ReportTable:
+    rows = [
+        [row.part, f"{row.parameters:,}", f"{row.macs / 1e6:,.1f}"]
+        for row in detector_cost(config, genotype, *COST_SIZE)
+    ]
+    title = f"Cost at {COST_SIZE[1]} x {COST_SIZE[0]}"
+    return ReportTable(title, ("part", "parameters", "million multiply-adds"), rows)
+
+
+def _samples(run: RunRecord, count: int) -> tuple[str, dict[str, list[ReportPicture]]]:
+    """What is said of the sample detections of an evaluation, and their pictures."""
+    shown = sample_detections(run, count)
+    if shown is None:
+        return "No sample detections: detections or images are not where they were.", {}
+    note = (
+        f"Sample detections have a score of at least {shown.score:.2f}, where precision and recall "
+        "have their greatest harmonic mean; detections are orange, annotated faces blue."
+    )
+    sorts = {"Best": shown.best, "Worst": shown.worst, "Missed": shown.missed}
+    return note, {
+        word: [ReportPicture(text, photograph_uri(image)) for text, image in images]
+        for word, images in sorts.items()
+        if images
+    }
 
 
 def _same_cells(run: RunRecord, before: Sequence[RunRecord]) -> RunRecord | None:
