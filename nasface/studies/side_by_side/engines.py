@@ -64,31 +64,13 @@ def engines_here() -> tuple[str, ...]:
 
 
 def _torch(loaded: LoadedDetector, image: Tensor, device: str = "cpu") -> Step:
-    graph = channels_last(Graph(fuse_conv_bn(loaded.detector), "boxes").eval().to(device))
-    given = image.to(device).contiguous(memory_format=torch.channels_last)
-    place = torch.device(device)
-
-    @torch.inference_mode()
-    def step() -> None:
-        graph(given)
-        wait_for(place)
-
-    return step
+    return _step(_graph(loaded, device), image, device)
 
 
 def _compiled(loaded: LoadedDetector, image: Tensor, device: str = "cpu") -> Step:
-    graph = channels_last(Graph(fuse_conv_bn(loaded.detector), "boxes").eval().to(device))
-    given = image.to(device).contiguous(memory_format=torch.channels_last)
     # On a GPU the passes of one image wait for the launches of kernels: a graph has them all.
     mode = "reduce-overhead" if device != "cpu" else "default"
-    compiled = torch.compile(graph, mode=mode, dynamic=False)
-    place = torch.device(device)
-
-    @torch.inference_mode()
-    def step() -> None:
-        compiled(given)
-        wait_for(place)
-
+    step = _step(torch.compile(_graph(loaded, device), mode=mode, dynamic=False), image, device)
     try:
         step()
     except torch.OutOfMemoryError:
@@ -96,6 +78,22 @@ def _compiled(loaded: LoadedDetector, image: Tensor, device: str = "cpu") -> Ste
     except Exception as problem:  # compilers share no base of their errors
         text = " ".join(str(problem).split())[:200]
         raise ExportError(f"torch.compile: {text}") from None
+    return step
+
+
+def _graph(loaded: LoadedDetector, device: str) -> Graph:
+    return channels_last(Graph(fuse_conv_bn(loaded.detector), "boxes").eval().to(device))
+
+
+def _step(network: Callable[[Tensor], object], image: Tensor, device: str) -> Step:
+    given = image.to(device).contiguous(memory_format=torch.channels_last)
+    place = torch.device(device)
+
+    @torch.inference_mode()
+    def step() -> None:
+        network(given)
+        wait_for(place)
+
     return step
 
 
