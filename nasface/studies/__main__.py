@@ -16,7 +16,7 @@ from nasface.io.settings import load_config
 from nasface.progress import Silent
 from nasface.registry import import_extensions
 from nasface.studies.phases import PHASES
-from nasface.studies.processes import LEFT, LOCK, RUN
+from nasface.studies.processes import LOCK, RUN, STOPPED
 from nasface.studies.spec import StudyRun
 
 
@@ -37,9 +37,9 @@ def compute_phase(folder: Path, phase: str, patience: float) -> int | str:
         with FileLock(folder / LOCK, timeout=patience):
             import_extensions()
             run = load_config(StudyRun, folder / RUN)
-            return 0 if PHASES[phase](run, folder, _Lines()) else LEFT
+            return 0 if PHASES[phase](run, folder, _Lines()) else STOPPED
     except (Timeout, KeyboardInterrupt):
-        return LEFT
+        return STOPPED
     except NasfaceError as error:
         return str(error)
 

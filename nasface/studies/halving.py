@@ -73,8 +73,8 @@ TRAINED: Mapping[str, Rounds] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Halved:
-    """The cell that is left, and what all trainings together took."""
+class FoundCells:
+    """The cells that a strategy chose, the seconds that this took, and its peak memory in MB."""
 
     genotype: Genotype
     seconds: float
@@ -89,7 +89,7 @@ def halve(
     folder: Path,
     progress: Progress,
     rounds: Rounds = halving_rounds,
-) -> Halved | None:
+) -> FoundCells | None:
     """Train random cells in ``folder``, in ``rounds`` of ever fewer; None if that was stopped,
     after which the same call goes on.
 
@@ -109,7 +109,7 @@ def halve(
             seconds, peak = seconds + found["seconds"], max(peak, found["peak_mb"])
         # The first of equals, whose number is the least.
         left = [(at, genotype) for _, at, genotype in sorted(scored, key=lambda s: (-s[0], s[1]))]
-    return Halved(left[0][1], seconds, peak)
+    return FoundCells(left[0][1], seconds, peak)
 
 
 def _random_cells(

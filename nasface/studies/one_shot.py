@@ -65,14 +65,14 @@ class OneShotScorer:
             model.train()
             self.statistics = [self._features(batch) for batch, _ in statistics]
             model.eval()
-            self.held_out = [self._asked(*batch) for batch in held_out]
+            self.held_out = [self._held_out_batch(*batch) for batch in held_out]
 
     def _features(self, images: Tensor) -> _Features:
         model, device = self.search.model, self.search.context.device
         return model.features(images_to_device(images, device))
 
-    def _asked(self, images: Tensor, targets: Sequence[Targets]) -> "_Asked":
-        return _Asked(
+    def _held_out_batch(self, images: Tensor, targets: Sequence[Targets]) -> "_HeldOutBatch":
+        return _HeldOutBatch(
             self._features(images), targets_to_device(targets, self.search.context.device)
         )
 
@@ -97,18 +97,18 @@ class OneShotScorer:
         )
         return -total / sum(len(each.targets) for each in self.held_out)
 
-    def _loss(self, shot: Predictions, asked: "_Asked") -> float:
+    def _loss(self, shot: Predictions, batch: "_HeldOutBatch") -> float:
         loss = self.search.loss.loss
-        matches = asked.matches
+        matches = batch.matches
         if matches is None:
-            matches = loss.assign(shot, asked.targets)
+            matches = loss.assign(shot, batch.targets)
             if loss.match.assignment in ANCHOR_RULES:
-                asked.matches = matches
-        return float(loss.of(shot, matches, asked.targets))
+                batch.matches = matches
+        return float(loss.of(shot, matches, batch.targets))
 
 
 @dataclass
-class _Asked:
+class _HeldOutBatch:
     """A batch to compute the loss on; ``matches`` once they are known and the same for all."""
 
     features: _Features

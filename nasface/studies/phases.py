@@ -34,7 +34,7 @@ from nasface.device import choose_device, wait_for
 from nasface.engine.evaluate import Evaluation, evaluate_detector
 from nasface.engine.search import run_search
 from nasface.engine.setup import peak_memory_mb
-from nasface.engine.train import run_training
+from nasface.engine.train import TrainConfig, run_training
 from nasface.errors import ConfigError
 from nasface.metrics.marks import ImageMarks, ap_marks, wider_marks
 from nasface.metrics.widerface import score_wider
@@ -43,7 +43,7 @@ from nasface.nas.selection import SELECTIONS, Judge
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.progress import Progress
 from nasface.runs.folder import SUMMARY_FILE, RunFolder, read_summary, resume_or_clear
-from nasface.studies.halving import TRAINED, halve
+from nasface.studies.halving import TRAINED, FoundCells, halve
 from nasface.studies.limits import LatencyLimit
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.predict import predict_cells
@@ -63,45 +63,44 @@ _DRAWS = 1000
 
 def search_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     """Find the run's genotype; whether it was found, or the search was stopped on the way."""
-    assert run.search is not None
     if run.search_path != run.path and not run.supernet:
         first = folder.parents[2] / run.search_path
         for name in (GENOTYPE_FILE, SEARCHED):
             shutil.copyfile(first / name, folder / name)
         return True
-    cost = {"search_seconds": 0.0, "search_peak_mb": 0.0}
+    found = _find(run, folder, progress)
+    if found is None:
+        return False
+    save_genotype(found.genotype, folder / GENOTYPE_FILE)
+    cost = {"search_seconds": found.seconds, "search_peak_mb": found.peak_mb}
+    RunFolder(folder).write_json(SEARCHED, cost)
+    return True
+
+
+def _find(run: StudyRun, folder: Path, progress: Progress) -> FoundCells | None:
+    """Search as the run's strategy does; None if that was stopped."""
+    assert run.search is not None
     if run.strategy == "random":
         space = load_search_space(run.search.space, run.search.parameters)
-        genotype = _first_allowed(space, run)
-    elif run.strategy in TRAINED:
+        return FoundCells(_first_allowed(space, run), 0.0, 0.0)
+    if run.strategy in TRAINED:
         space = load_search_space(run.search.space, run.search.parameters)
         allowed = within(run.limit, run.train.detector)
         config = replace(run.train, seed=run.seed)
         place, rounds = folder / run.strategy, TRAINED[run.strategy]
-        halved = halve(space, config, run.candidates, allowed, place, progress, rounds)
-        if halved is None:
-            return False
-        genotype = halved.genotype
-        cost = {"search_seconds": halved.seconds, "search_peak_mb": halved.peak_mb}
-    else:
-        place = _supernet_folder(run, folder)
-        if not (place / SUMMARY_FILE).is_file():
-            result = run_search(run.search, place, progress, resume=resume_or_clear(place))
-            if not result.finished:
-                return False
-        genotype = load_genotype(place / GENOTYPE_FILE)
-        summary = read_summary(place)
-        cost = {
-            "search_seconds": summary["seconds"],
-            "search_peak_mb": summary["peak_memory_mb"],
-        }
-        if run.strategy in SELECTIONS:
-            started = time.monotonic()
-            genotype = _selected(run, place)
-            cost["search_seconds"] += round(time.monotonic() - started, 1)
-    save_genotype(genotype, folder / GENOTYPE_FILE)
-    RunFolder(folder).write_json(SEARCHED, cost)
-    return True
+        return halve(space, config, run.candidates, allowed, place, progress, rounds)
+    place = _supernet_folder(run, folder)
+    if not (place / SUMMARY_FILE).is_file():
+        result = run_search(run.search, place, progress, resume=resume_or_clear(place))
+        if not result.finished:
+            return None
+    summary = read_summary(place)
+    genotype, seconds = load_genotype(place / GENOTYPE_FILE), summary["seconds"]
+    if run.strategy in SELECTIONS:
+        started = time.monotonic()
+        genotype = _selected(run, place)
+        seconds += round(time.monotonic() - started, 1)
+    return FoundCells(genotype, seconds, summary["peak_memory_mb"])
 
 
 def _supernet_folder(run: StudyRun, folder: Path) -> Path:
@@ -155,17 +154,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
     device = choose_device(config.device)
     peak = peak_memory_mb(device)
     loaded = read_checkpoint(place / "last.safetensors", device)
-    evaluation = result.evaluation
-    records: Sequence[ImageRecord]
-    if evaluation is None:
-        # Stopped between the last step and here.
-        check = read_split(Path(config.data), "val", config, progress)
-        records = check.records
-        evaluation = evaluate_detector(
-            loaded.detector, records, config.inference, progress, check.left_out
-        )
-    else:
-        records = config.read(config.data, "val", need_images=config.bad_images == "stop")
+    evaluation, records = _evaluated(result.evaluation, loaded.detector, config, progress)
     total = detector_cost(loaded.config, loaded.genotype, *TABLE_SIZE)[0]
     summary = read_summary(place)
     row = {
@@ -199,6 +188,20 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
         save_marks(folder, marks)
     RunFolder(folder).write_json(RESULT, row)
     return True
+
+
+def _evaluated(
+    evaluation: Evaluation | None, detector: nn.Module, config: TrainConfig, progress: Progress
+) -> tuple[Evaluation, Sequence[ImageRecord]]:
+    """The evaluation of a training, made now if it was stopped after its last step, and the
+    validation images."""
+    if evaluation is not None:
+        return evaluation, config.read(config.data, "val", need_images=config.bad_images == "stop")
+    check = read_split(Path(config.data), "val", config, progress)
+    evaluation = evaluate_detector(
+        detector, check.records, config.inference, progress, check.left_out
+    )
+    return evaluation, check.records
 
 
 def image_marks(

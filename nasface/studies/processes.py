@@ -15,9 +15,9 @@ from threading import Event
 from nasface.io.files import write_text
 
 RUN, LOCK, LOG = "run.yaml", ".lock", "log.txt"
-FAILED, LEFT = 1, 130
-"""How a phase ends for a mistake, the last line of the log; with a checkpoint after a stop, or
-where another process works on the run."""
+FAILED, STOPPED = 1, 130
+"""Exit codes of a phase: of a mistake, which the last line of the log names; of a stop with a
+checkpoint, or where another process works on the run."""
 
 _POLL_SECONDS = 0.2
 
@@ -54,7 +54,7 @@ def run_phases(task: RunTask, stopped: Event | None = None, patience: float = 0.
         if stopped.is_set():
             return ""
         code = _run_phase(task, phase, stopped, patience)
-        if code == LEFT:
+        if code == STOPPED:
             return ""
         if code == FAILED:
             lines = (folder / LOG).read_text("utf-8").splitlines()

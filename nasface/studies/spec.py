@@ -31,8 +31,7 @@ _FORM = (
     "`nasface compare --help` shows one"
 )
 
-#: what each way of searching sets, before the settings of plan and method
-SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+STRATEGY_SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "argmax": {"policy": "argmax"},
         "argmax-cat-all": {"policy": "argmax", "parameters": {"rule": "cat-all"}},
@@ -46,6 +45,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         **dict.fromkeys(TRAINED, MappingProxyType({})),
     }
 )
+"""What each way of searching sets, before the settings of plan and method."""
 
 SIZE_RANKERS = ("macs", "parameters", "latency")
 """What ranks cells besides supernets and predictors."""
@@ -55,8 +55,8 @@ SIZE_RANKERS = ("macs", "parameters", "latency")
 class MethodSpec:
     """A row of the comparison, or one for each of ``nodes``.
 
-    ``strategy`` is a way of searching (:data:`SETTINGS`), the name of a policy, ``random`` for a
-    cell drawn at random, ``random-search``, ``evolution`` and ``swaps`` for the best of
+    ``strategy`` is a way of searching (:data:`STRATEGY_SETTINGS`), the name of a policy, ``random``
+    for a cell drawn at random, ``random-search``, ``evolution`` and ``swaps`` for the best of
     ``candidates`` cells by the loss of a supernet that was trained on uniform paths
     (:mod:`nasface.nas.selection`), ``random-trained`` for the best of as many random cells that are
     trained, ``halving`` for what is left of them in ever longer trainings
@@ -169,7 +169,7 @@ def _check_method(method: MethodSpec) -> None:
             f"methods: {method.name}: cells {method.cells}, expected 1, or more with "
             "strategy random"
         )
-    known = dict.fromkeys((*SETTINGS, *SELECTIONS, *POLICIES, "fixed"))
+    known = dict.fromkeys((*STRATEGY_SETTINGS, *SELECTIONS, *POLICIES, "fixed"))
     if method.strategy not in known:
         raise ConfigError(
             f"methods: {method.name}: unknown strategy {method.strategy!r}; expected "
@@ -314,7 +314,7 @@ def _run(
     search = None
     if method.strategy != "fixed":
         policy = "uniform" if method.strategy in SELECTIONS else method.strategy
-        settings = SETTINGS.get(method.strategy, {"policy": policy})
+        settings = STRATEGY_SETTINGS.get(method.strategy, {"policy": policy})
         values = merged(merged(plan.search, settings), method.search)
         if nodes is not None:
             values = merged(values, {"parameters": {"nodes": nodes}})
