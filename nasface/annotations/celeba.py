@@ -5,6 +5,7 @@ boxes are on the images as they were found, ``img_celeba``; the aligned ones, of
 are cut-outs in which these boxes mean nothing. ``list_eval_partition.txt`` tells the parts.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def read_celeba(root: Path, split: str, *, need_images: bool = True) -> list[Ima
     top = path.parent if root.is_file() else root
     folders = [place for each in _IMAGES if (place := place_below(top, each)) is not None]
     places = find_images(path, folders, split, list(boxes), need_images)
-    there = [each for each in list(places.values())[:_LOOKED_AT] if each.is_file()]
+    there = [each for each in list(places.values())[:_LOOKED_AT] if os.path.isfile(each)]
     if there and all(_is_aligned(each) for each in there):
         raise DataError(
             f"{there[0].parent}: holds aligned images of 178 x 218 pixels, expected those as they "

@@ -51,6 +51,15 @@ def test_aligned_images_are_refused(tmp_path: Path) -> None:
     assert read_dataset(tmp_path / "list_bbox_celeba.txt").faces == 2
 
 
+def test_a_name_too_long_for_the_file_system(tmp_path: Path) -> None:
+    name = f"{'1' * 300}.jpg"
+    (tmp_path / "list_bbox_celeba.txt").write_text(TABLE.replace("000001.jpg", name))
+    write_celeba(tmp_path, "img_celeba")
+    assert read_dataset(tmp_path, need_images=False).names[0] == name
+    with pytest.raises(DataError, match="image is missing, as are 1 of the 3"):
+        read_dataset(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
