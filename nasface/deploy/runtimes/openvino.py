@@ -11,6 +11,7 @@ from nasface.deploy.onnx import to_onnx
 from nasface.deploy.parity import ParityDifference, ReportProgress
 from nasface.deploy.runtimes.registry import compare_heads, write_decoding
 from nasface.detection.checkpoint import LoadedDetector
+from nasface.errors import ExportError
 from nasface.inference.openvino import import_openvino, open_openvino, read_model
 
 
@@ -30,10 +31,18 @@ def write_openvino(
 
 
 def save_openvino(loaded: LoadedDetector, path: Path, config: ExportConfig) -> None:
-    """Write an ``.xml`` file that gives logits and offsets, with the weights beside it."""
+    """Write an ``.xml`` file that gives logits and offsets, with the weights beside it.
+
+    Raises:
+        ExportError: if OpenVINO cannot write it, as on a full disk.
+    """
     model = to_onnx(loaded, replace(config, outputs="heads"))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "detector.onnx"
         file.write_bytes(model.SerializeToString())
         read = read_model(file)
-        import_openvino().save_model(read, path, compress_to_fp16=config.is_half)
+        try:
+            import_openvino().save_model(read, path, compress_to_fp16=config.is_half)
+        except RuntimeError as problem:
+            said = " ".join(str(problem).split())[:200]
+            raise ExportError(f"{path.name}: cannot be written by OpenVINO: {said!a}") from None
