@@ -2,7 +2,8 @@
 
 ``list_bbox_celeba.txt`` is a count, a header, and rows of an image and ``x y width height``. The
 boxes are on the images as they were found, ``img_celeba``; the aligned ones, of 178 x 218 pixels,
-are cut-outs in which these boxes mean nothing. ``list_eval_partition.txt`` tells the parts.
+are cut-outs in which these boxes mean nothing. ``list_eval_partition.txt`` tells the parts. Copies
+have both lists as ``.csv`` files with a header.
 """
 
 import os
@@ -18,9 +19,10 @@ from nasface.annotations.records import ImageRecord
 from nasface.errors import DataError
 from nasface.io.files import read_text
 
-_BOXES, _PARTS = "list_bbox_celeba.txt", "list_eval_partition.txt"
+_BOXES, _PARTS = "list_bbox_celeba", "list_eval_partition"
+_SUFFIXES = (".txt", ".csv")
 _SPLITS = {"0": "train", "1": "val", "2": "test"}
-_IMAGES = ("", "img_celeba", "Img/img_celeba", "Img")
+_IMAGES = ("", "img_celeba", "Img/img_celeba", "Img", "img_align_celeba/img_align_celeba")
 _ALIGNED = (218, 178)
 _LOOKED_AT = 5
 _FAR = 10**9
@@ -45,16 +47,16 @@ def read_celeba(root: Path, split: str, *, need_images: bool = True) -> list[Ima
     """
     path, parts = _file(root, "Anno", _BOXES), _file(root, "Eval", _PARTS)
     if path is None:
-        raise DataError(f"{root}: has no {_BOXES}, which holds the boxes of CelebA")
+        raise DataError(f"{root}: has no {_BOXES}.txt, which holds the boxes of CelebA")
     boxes: dict[str, list[int]] = {}
-    for at, name, numbers in _rows(path, 4, header=2):
+    for at, name, numbers in _rows(path, 4, header=1 if _is_csv(path) else 2):
         if name in boxes:
             raise DataError(f"{path}:{at}: image {excerpt(name)} occurs twice, expected each once")
         boxes[name] = numbers
     if parts is not None:
         if split not in _SPLITS.values():
             raise DataError(f"{parts}: has no split {split!r}; expected train, val or test")
-        rows = _rows(parts, 1, header=0)
+        rows = _rows(parts, 1, header=1 if _is_csv(parts) else 0)
         part_of = {name: _SPLITS.get(str(part)) for _, name, (part,) in rows}
         boxes = {name: box for name, box in boxes.items() if part_of.get(name) == split}
     if not boxes:
@@ -72,12 +74,13 @@ def read_celeba(root: Path, split: str, *, need_images: bool = True) -> list[Ima
 
 
 def _file(root: Path, below: str, name: str) -> Path | None:
-    """A file of CelebA, beside the one that ``root`` is, or in a folder or one below it."""
+    """A list of CelebA, beside the one that ``root`` is, or in a folder or one below it."""
     if root.is_file():
-        if root.name.lower() != _BOXES:
+        if (root.stem.lower(), root.suffix.lower()) not in [(_BOXES, each) for each in _SUFFIXES]:
             return None
         root = root.parent
-    tried = (place_below(root, place) for place in (name, f"{below}/{name}"))
+    names = [f"{name}{suffix}" for suffix in _SUFFIXES]
+    tried = (place_below(root, place) for each in names for place in (each, f"{below}/{each}"))
     return next((path for path in tried if path is not None and path.is_file()), None)
 
 
@@ -85,7 +88,7 @@ def _rows(path: Path, numbers: int, header: int) -> Iterator[tuple[int, str, lis
     """Line, image and whole numbers of each row below the header."""
     lines = read_text(path, DataError, "a table of CelebA", LARGEST_ANNOTATIONS).split("\n")
     for at, line in enumerate(lines[header:], header + 1):
-        name, *words = line.split() or [""]
+        name, *words = (line.replace(",", " ") if _is_csv(path) else line).split() or [""]
         if not name:
             continue
         check_image_name(name, f"{path}:{at}")
@@ -99,6 +102,10 @@ def _rows(path: Path, numbers: int, header: int) -> Iterator[tuple[int, str, lis
                 f"{path}:{at}: {excerpt(line.strip())} is no row, expected an image and {expected}"
             )
         yield at, name, values
+
+
+def _is_csv(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
 
 
 def _is_aligned(path: Path) -> bool:

@@ -109,7 +109,8 @@ def plain_column(cell: str) -> str:
 def plain_header(cells: Sequence[str]) -> list[str]:
     """Return the names of :func:`plain_column` of a header.
 
-    Of ``bbox_width`` and ``width`` the first is of the box; the other is ``imagewidth`` then.
+    Of ``bbox_width`` and ``width`` the first is of the box; the other is ``imagewidth`` then. So it
+    is for all columns where those with a word for box, or with pixels, are a whole box.
 
     Raises:
         ValueError: with the columns, if two are the same number of a box.
@@ -117,8 +118,10 @@ def plain_header(cells: Sequence[str]) -> list[str]:
     names = [plain_column(cell) for cell in cells]
     bare = [re.sub(r"[^a-z0-9]", "", cell.lower()) for cell in cells]
     of_box = {name for name, whole in zip(names, bare, strict=True) if name != whole}
+    whole_box = any(of_box.issuperset(each) for each in (*_CORNERS, *_SIDES, *_CENTRES))
+    twins = of_box if whole_box else of_box.intersection(_SIZES[-1])
     names = [
-        f"image{name}" if name == whole and name in of_box else name
+        f"image{name}" if name == whole and name in twins else name
         for name, whole in zip(names, bare, strict=True)
     ]
     for name in _OF_BOX:

@@ -1,4 +1,4 @@
-"""Data sets as tables: a CSV file with a header, a row for each face.
+"""Data sets as tables: a CSV file, mostly with a header, with a row for each face.
 
 Columns are known by the names that tools and public data sets give to them, in any order and
 spelling: see :mod:`nasface.annotations.csv_columns`. A row without numbers is an image without a
@@ -114,8 +114,8 @@ def read_csv(
 ) -> list[ImageRecord]:
     """Read a table, or that of a split in a folder; a column may tell the splits.
 
-    Boxes are in pixels, or all in shares of the image. Attributes of a face are those of
-    :data:`FLAG_COLUMNS` that the table has.
+    Boxes are in pixels, or all in shares of the image. Attributes of a face are difficult, invalid,
+    iscrowd, ignore, occluded and truncated, as far as the table has columns of them.
 
     Raises:
         DataError: naming file and line, or the columns that are missing.
@@ -228,7 +228,7 @@ class _Table:
         said = [self.assumed] if self.assumed else []
         score, texts = self.columns.score, self._texts()
         if score is not None and len({row.get(score, "") for _, row in self.rows} - {""}) > 1:
-            said.append(f"column {score!a:.60} of {self.path.name} is not read: all rows are faces")
+            said.append(f"column {score!a:.60} of {self.path.name} is not read: any score counts")
         if self.class_ is None and texts:
             said.append(
                 f"{self.path.name} has no column of classes: all rows are faces, whatever "

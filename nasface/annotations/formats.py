@@ -398,7 +398,7 @@ for _form in (
     ),
     DatasetFormat(
         "csv",
-        "a .csv file with a header such as filename,xmin,ymin,xmax,ymax",
+        "a .csv file, as with a header filename,xmin,ymin,xmax,ymax",
         is_csv,
         read_csv,
         has_classes=True,

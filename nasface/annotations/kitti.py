@@ -7,7 +7,6 @@ seven numbers of the object in space. Rows of the class ``DontCare`` are ignored
 """
 
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,8 @@ _PAIRS = (("label_2", "image_2"), ("labels", "images"))
 """Folders of labels and of their images."""
 _NUMBERS = 14
 _BOX = slice(3, 7)
-_DO_NOT_CARE = "DontCare"
+_DO_NOT_CARE = "dontcare"
 _FAR = 1e9
-_LOOKED_AT = 50
 
 _Row = tuple[str, list[float]]
 
@@ -59,10 +57,14 @@ def read_kitti(
         check_image_name(f"{stem}.jpg", str(labels))
     places = find_images(labels, [images], split, list(rows), need_images)
     full = full_names(places)
-    every = sorted({name for each in rows.values() for name, _ in each} - {_DO_NOT_CARE})
+    every = sorted({name for each in rows.values() for name, _ in each if not _is_ignored(name)})
     faces = faces_among({name: name for name in every}, classes, str(labels)) if every else set()
     return [
-        _record(full[stem], places[stem], [row for row in each if row[0] in (*faces, _DO_NOT_CARE)])
+        _record(
+            full[stem],
+            places[stem],
+            [row for row in each if row[0] in faces or _is_ignored(row[0])],
+        )
         for stem, each in rows.items()
     ]
 
@@ -74,9 +76,13 @@ def _record(name: str, path: Path, rows: Sequence[_Row]) -> ImageRecord:
     attributes = {
         "truncated": (numbers_MN[:, 0] > 0).astype(np.int64),
         "occluded": numbers_MN[:, 1].clip(0).astype(np.int64),
-        "ignore": np.array([class_ == _DO_NOT_CARE for class_, _ in rows], np.int64),
+        "ignore": np.array([_is_ignored(class_) for class_, _ in rows], np.int64),
     }
     return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes)
+
+
+def _is_ignored(class_: str) -> bool:
+    return class_.lower() == _DO_NOT_CARE
 
 
 def _folders(root: Path, split: str) -> tuple[Path, Path] | None:
@@ -91,14 +97,15 @@ def _folders(root: Path, split: str) -> tuple[Path, Path] | None:
 
 
 def _has_rows(folder: Path) -> bool:
-    """Whether the first row in a folder is one of this form."""
-    for path in islice(files_of(folder, ".txt"), _LOOKED_AT):
+    """Whether the first row in a folder is one of this form, or such a one with a score."""
+    for path in files_of(folder, ".txt"):
         try:
             text = read_text(path, DataError, "labels")
         except DataError:
             return False
         if text.strip():
-            return _row(text.strip().split("\n")[0]) is not None
+            words = text.strip().split("\n")[0].split()
+            return _row(" ".join(words[: _NUMBERS + 1])) is not None and len(words) <= _NUMBERS + 2
     return False
 
 

@@ -31,6 +31,7 @@ from nasface.io.files import files_below
 
 _FLAGS = ("difficult", "ignore", "occluded", "truncated")
 """Flags of a shape that are read, by the tool's own name or one that a user has given."""
+_KEYS = ("shapes", "imagePath", "imageHeight", "imageWidth")
 _NO_AREA = ("point", "points", "line", "lines", "linestrip")
 _FAR = 1e9
 
@@ -98,9 +99,9 @@ def _shapes(content: Mapping[str, Any], path: Path) -> Iterator[_Shape]:
             raise DataError(f"{where} has no label")
         if shape.get("shape_type") in _NO_AREA:
             continue
-        told = shape.get("flags")
-        told = {**(told if isinstance(told, dict) else {}), **shape}
-        flags = [says_yes(str(told.get(flag, ""))) for flag in _FLAGS]
+        given = shape.get("flags")
+        told = (shape, given if isinstance(given, dict) else {})
+        flags = [any(says_yes(str(each.get(flag, ""))) for each in told) for flag in _FLAGS]
         yield shape["label"], _box(shape, where), flags
 
 
@@ -108,7 +109,7 @@ def _box(shape: Mapping[str, Any], where: str) -> list[float]:
     """The least box round a shape."""
     try:
         points = [(float(x), float(y)) for x, y in shape["points"]]
-        if not all(abs(value) < _FAR for point in points for value in point):
+        if len(points) < 2 or not all(abs(value) < _FAR for point in points for value in point):
             raise ValueError
         if shape.get("shape_type") == "circle":
             centre, border = points
@@ -136,7 +137,8 @@ def _parse(path: Path) -> dict[str, Any]:
     is_map = isinstance(content, dict)
     if not is_map or not isinstance(content.get("shapes"), list) or "imagePath" not in content:
         raise DataError(f"{path}: has no shapes and imagePath, as files of labelme have")
-    return dict(content)
+    # Without the photograph itself, which files of labelme hold as text.
+    return {key: content[key] for key in _KEYS if key in content}
 
 
 def _folder_of(root: Path, split: str) -> Path | None:

@@ -33,7 +33,7 @@ _FORMS = (
     (("<dataset>", "<box "), "dlib's own form; write Pascal VOC or CSV of it"),
     (('"gtboxes"',), "the form of CrowdHuman; write COCO or CSV of it"),
     (('"box2d"',), "the form of BDD100K and Scalabel; write COCO or CSV of it"),
-    (('"ann"', '"bboxes"'), "the middle form of MMDetection; write COCO of it"),
+    (('"ann"', '"bboxes"'), "MMDetection's own form; write COCO of it"),
     (('"prefix"', "<loc"), "the form of PaliGemma; export COCO or YOLO"),
     (("imageGcsUri",), "the form of Vertex AI; write COCO or CSV of it"),
     (("gs://", ",,"), "the form of AutoML Vision; write CSV with a header of it"),
@@ -51,8 +51,8 @@ _ENDINGS = (
     ((".rec", ".lst"), "RecordIO of MXNet; write COCO or CSV of it"),
     ((".mdb",), "LMDB; write COCO or CSV of it"),
     ((".pkl", ".pickle"), "a pickle, which may run anything and is not read; write COCO of it"),
-    ((".sqlite", ".sqlite3", ".db"), "a data base; write COCO or CSV of it"),
-    ((".mat",), "of MATLAB; write COCO or CSV of it"),
+    ((".sqlite", ".sqlite3", ".db"), "a database; write COCO or CSV of it"),
+    ((".mat",), "a MATLAB file; write COCO or CSV of it"),
     ((".zip", ".tar.gz", ".tgz", ".7z", ".rar"), "an archive; unpack it"),
 )
 _SHOWN = 1 << 16

@@ -232,7 +232,7 @@ def _network(detector: object, device: str) -> nn.Module:
 @contextmanager
 def _opened(folder: RunFolder | None, config: EvaluateConfig, resume: bool) -> Iterator[None]:
     """Make or re-open the folder of the results, if there is one; a new one is removed after a
-    failure before the first detections."""
+    failure before the first detections, and kept after Ctrl-C."""
     if folder is None:
         yield
     elif resume:
@@ -240,8 +240,15 @@ def _opened(folder: RunFolder | None, config: EvaluateConfig, resume: bool) -> I
         yield
     else:
         folder.create(config, "evaluation")
-        with folder.discarded_on_failure((folder.path / DETECTIONS).exists):
-            yield
+        interrupted = False
+        with folder.discarded_on_failure(
+            lambda: interrupted or (folder.path / DETECTIONS).exists()
+        ):
+            try:
+                yield
+            except KeyboardInterrupt:
+                interrupted = True
+                raise
 
 
 def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, ScoredBoxes] | None:

@@ -120,10 +120,10 @@ PEER_FACTS: Mapping[str, ModelFacts] = MappingProxyType(
             "FPN",
             "3x3 layers and a receptive field module, shared by all levels",
             "selective two steps",
-            "both steps have the same assignment (positive from an IoU of 0.5, ignored from 0.4). A "
-            "softmax over two logits stands for the sigmoid. The steps' outputs that the selection "
-            "does not use are computed all the same, as in the authors' network, so that counts "
-            "agree.",
+            "both steps have the same assignment (positive from an IoU of 0.5, ignored from 0.4). "
+            "A softmax over two logits stands for the sigmoid. The steps' outputs that the "
+            "selection does not use are computed all the same, as in the authors' network, so that "
+            "counts agree.",
         ),
         "RefineFace": ModelFacts(
             ("refineface-r152",),

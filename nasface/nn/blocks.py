@@ -94,11 +94,9 @@ class FactorizedReduce(nn.Module):
         even = self.even(x_BCHW[..., ::2, ::2])
         if self.odd is None:
             return cast(Tensor, self.norm(even))
-        height, width = x_BCHW.shape[-2:]
-        odd = x_BCHW[..., 1::2, 1::2]
-        if height % 2 or width % 2:
-            # The last odd position lies outside the map and is padded with zeros.
-            odd = F.pad(odd, (0, width % 2, 0, height % 2))
+        # The last odd position of an odd side lies outside the map and is padded with zeros: at any
+        # size, since exporters refuse what depends on it.
+        odd = F.pad(x_BCHW, (0, 1, 0, 1))[..., 1::2, 1::2]
         return cast(Tensor, self.norm(torch.cat([even, self.odd(odd)], dim=1)))
 
 

@@ -154,7 +154,8 @@ class RunRecord:
             if uses_genotype(config.neck) and not file.is_file():
                 return None
             return config, load_genotype(file) if file.is_file() else None
-        weights = weights_path(self.settings.get("weights") or "")
+        name = self.settings.get("weights")
+        weights = weights_path(name) if name else Path()
         if not weights.is_file() or weights.suffix != ".safetensors":
             return None
         loaded = read_checkpoint(weights)

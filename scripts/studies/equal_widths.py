@@ -1,10 +1,12 @@
 """How long detectors with hand-made necks take beside cells of a latency table's space.
 
     python scripts/studies/equal_widths.py TABLE LEAST MOST fpn:52 bifpn:40 [--rounds 25]
+        [--space autofem2] [--genotypes FILE...]
 
-TABLE is one of `nasface latency measure` for autofem2 with all channels. Six random cells whose
-predicted milliseconds lie between LEAST and MOST and the necks, each at its width, take turns on
-one thread. Prints the median of each, and its ratio to the mean of the cells.
+TABLE is one of `nasface latency measure` for the space with all channels. Six random cells whose
+predicted milliseconds lie between LEAST and MOST, the necks, each at its width, and the detectors
+of the genotypes take turns on one thread. Prints the median of each, and its ratio to the mean of
+the cells.
 """
 
 import argparse
@@ -16,7 +18,7 @@ from pathlib import Path
 import torch
 
 from nasface.arch.genotype import Genotype
-from nasface.arch.io import load_search_space
+from nasface.arch.io import load_genotype, load_search_space
 from nasface.deploy.latency import ENGINES, Run, measure_interleaved
 from nasface.deploy.traceable import Graph
 from nasface.detection.config import DetectorConfig
@@ -38,11 +40,13 @@ def main() -> None:
     parser.add_argument("most", type=float)
     parser.add_argument("necks", nargs="+", help="name and width of a neck, such as fpn:52")
     parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--space", default="autofem2")
+    parser.add_argument("--genotypes", nargs="*", type=Path, default=[])
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     table = load_latency_table(chosen.table)
     levels = table.detector.levels
-    space = load_search_space("autofem2", levels=f"{levels[0]}-{levels[-1]}", partial=1)
+    space = load_search_space(chosen.space, levels=f"{levels[0]}-{levels[-1]}", partial=1)
     drawn = (random_genotype(space, SEED, at) for at in count())
     allowed = (each for each in drawn if chosen.least <= table.predict(each) <= chosen.most)
 
@@ -57,6 +61,8 @@ def main() -> None:
     for text in chosen.necks:
         neck, width = text.split(":")
         runs[text] = whole(replace(table.detector, neck=neck, channels=int(width)), None)
+    for path in chosen.genotypes:
+        runs[str(path)] = whole(table.detector, load_genotype(path))
     times = dict(zip(runs, measure_interleaved(list(runs.values()), chosen.rounds), strict=True))
     cells = statistics.mean(list(times.values())[:CELLS])
     for name, milliseconds in times.items():

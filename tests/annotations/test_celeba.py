@@ -51,6 +51,21 @@ def test_aligned_images_are_refused(tmp_path: Path) -> None:
     assert read_dataset(tmp_path / "list_bbox_celeba.txt").faces == 2
 
 
+def test_lists_with_commas(tmp_path: Path) -> None:
+    rows = [",".join(line.split()) for line in TABLE.splitlines()[1:]]
+    (tmp_path / "list_bbox_celeba.csv").write_text("\r\n".join(rows))
+    write_celeba(tmp_path, "img_align_celeba/img_align_celeba", (218, 178))
+    with pytest.raises(DataError, match=r"img_align_celeba: holds aligned images"):
+        read_dataset(tmp_path)
+    write_celeba(tmp_path, "img_celeba")
+    found = read_dataset(tmp_path)
+    assert (found.format, found.faces) == ("celeba", 2)
+    assert found[0].boxes_M4.tolist() == [[95, 71, 321, 384]]
+    parts = PARTS.replace(" ", ",")
+    (tmp_path / "list_eval_partition.csv").write_text(f"image_id,partition\n{parts}")
+    assert read_dataset(tmp_path, "val").names == ["000002.jpg"]
+
+
 def test_a_name_too_long_for_the_file_system(tmp_path: Path) -> None:
     name = f"{'1' * 300}.jpg"
     (tmp_path / "list_bbox_celeba.txt").write_text(TABLE.replace("000001.jpg", name))

@@ -18,8 +18,9 @@ def write_kitti(root: Path, rows: dict[str, str]) -> None:
         (root / "labels" / f"{stem}.txt").write_text(text)
 
 
-def test_columns_of_a_row(tmp_path: Path) -> None:
-    ignored = "DontCare -1 -1 -10 5 6 9 9 -1 -1 -1 -1000 -1000 -1000 -10"
+@pytest.mark.parametrize("word", ["DontCare", "dontcare"])
+def test_columns_of_a_row(tmp_path: Path, word: str) -> None:
+    ignored = f"{word} -1 -1 -10 5 6 9 9 -1 -1 -1 -1000 -1000 -1000 -10"
     other = ROW.replace("face", "hand")
     write_kitti(tmp_path, {"a": "", "b.c": f"{ROW}\r\n{ignored}\r\n{other}\r\n", "d": "\n"})
     found = read_dataset(tmp_path)
@@ -53,6 +54,18 @@ def test_rows_that_are_no_labels(tmp_path: Path, row: str, why: str) -> None:
 def test_labels_of_yolo_are_not_taken_for_it(tmp_path: Path) -> None:
     write_kitti(tmp_path, {"a": "0 0.5 0.5 0.1 0.1"})
     assert read_dataset(tmp_path).format == "yolo"
+
+
+def test_many_images_without_a_label(tmp_path: Path) -> None:
+    write_kitti(tmp_path, {f"{number:02}": "" for number in range(60)} | {"99": ROW})
+    found = read_dataset(tmp_path)
+    assert (found.format, len(found), found.faces) == ("kitti", 61, 1)
+
+
+def test_detections_are_no_labels(tmp_path: Path) -> None:
+    write_kitti(tmp_path, {"a": f"{ROW} 0.9"})
+    with pytest.raises(DataError, match=r"a\.txt:1: .* one more is a score, as detections have"):
+        read_dataset(tmp_path)
 
 
 def test_a_split_that_is_not_there(tmp_path: Path) -> None:

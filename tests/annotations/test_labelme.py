@@ -26,7 +26,7 @@ def test_shapes_and_flags(tmp_path: Path) -> None:
     shapes = [
         shape("rectangle", (9, 3), (1, 7)),
         shape("polygon", (5, 5), (9, 6), (7, 11.5), flags={"occluded": True}),
-        shape("circle", (10, 12), (13, 16), flags={"difficult": True}),
+        shape("circle", (10, 12), (13, 16), flags={"difficult": True}, difficult=False),
         shape("rotation", (4, 0), (8, 4), (4, 8), (0, 4), difficult=True),
         shape("point", (1, 1)),
         shape("linestrip", (1, 1), (2, 2)),
@@ -60,6 +60,7 @@ def test_folders_in_folders_and_parts(tmp_path: Path) -> None:
         ([{"points": [[1, 2], [3, 4]]}], "a.json: shape 0 has no label"),
         ([3], "a.json: shape 0 has no label"),
         ([shape("rectangle")], "a.json: shape 0 has no points"),
+        ([shape("rectangle", (3, 3))], "a.json: shape 0 has no points"),
         ([shape("circle", (1, 2))], "a.json: shape 0 has no points"),
         ([shape("rectangle", (1, 2), (3, float("nan")))], "a.json: shape 0 has no points"),
         ([{**shape("rectangle"), "points": [[1, 2, 3]]}], "a.json: shape 0 has no points"),

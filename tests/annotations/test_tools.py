@@ -744,9 +744,17 @@ def test_sizes_of_boxes_and_of_images_in_a_csv(tmp_path: Path, header: str) -> N
     assert found.boxes_M4.tolist() == [[10, 20, 40, 60]]
 
 
-def test_a_csv_with_a_column_twice_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("image,x,y,w,h,X,Y\na.jpg,10,10,20,30,1,2\n")
-    with pytest.raises(DataError, match=r"a\.csv: has columns '. and .', which mean the same"):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image,x,y,w,h,X,Y\na.jpg,10,10,20,30,1,2\n",
+        "image,x,y,bbox_w,bbox_h,bbox_x\na.jpg,50,60,3,4,1\n",
+        "image,xmin,ymin,xmax,ymax,bbox_xmin\na.jpg,1,2,3,4,2\n",
+    ],
+)
+def test_a_csv_with_a_column_twice_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(DataError, match=r"a\.csv: has columns '.* and .*', which mean the same"):
         read_dataset(tmp_path, format="csv")
 
 

@@ -15,6 +15,7 @@ from nasface.arch.io import check_membership, load_search_space, packaged_names
 from nasface.errors import SpecError
 from nasface.nas.derive import genotype_of_paths
 from nasface.nas.policy import PathMixture
+from nasface.nas.rules import width_of
 from nasface.nas.sampling import mixture_of, random_genotype
 from nasface.nas.supernet import Supernet
 from nasface.nn.cell import build_module
@@ -38,6 +39,7 @@ def test_random_cells_are_of_their_space_and_found_again(name: str) -> None:
                 m.rules[node.name][0].rule if node.name in m.rules else node.rules[0]
                 for node in space.cells[cell].nodes
             )
+            + tuple(m.rules[width_of(each)][0].rule for each in space.searched_widths(cell))
             for cell, m in mixture.items()
         }
         assert not diff(genotype_of_paths(space, paths, rules), genotype)

@@ -76,6 +76,15 @@ def test_factorized_reduce_by_loop(channels: int, height: int, width: int) -> No
             assert torch.allclose(y[:, :, i, j], expected, atol=1e-6)
 
 
+def test_factorized_reduce_is_exported_at_any_size() -> None:
+    module = FactorizedReduce(2, 4, affine=False).eval()
+    sides = {2: torch.export.Dim("height", min=2), 3: torch.export.Dim("width", min=2)}
+    program = torch.export.export(module, (torch.randn(1, 2, 6, 7),), dynamic_shapes=(sides,))
+    for height, width in ((6, 7), (5, 4), (9, 9), (2, 2)):
+        x = torch.randn(1, 2, height, width)
+        torch.testing.assert_close(program.module()(x), module(x))
+
+
 def test_zero_is_zero_even_for_infinite_input() -> None:
     x = torch.full((1, 2, 5, 4), torch.inf)
     assert torch.equal(Zero(1)(x), torch.zeros(1, 2, 5, 4))
