@@ -72,7 +72,7 @@ BOXES = {"boxes": [[0, 0.5, 0.5, 0.1, 0.1]]}
         ("train.rec", "", "MXNet"),
         ("data.mdb", "", "LMDB"),
         ("train.pkl", "", "pickle, which may run anything"),
-        ("aflw.sqlite", "", "a data base"),
+        ("aflw.sqlite", "", "a database"),
         ("MAFA.mat", "", "MATLAB"),
         ("faces.ZIP", "", "an archive; unpack it"),
         ("faces.tar.gz", "", "an archive; unpack it"),

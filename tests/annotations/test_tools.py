@@ -659,7 +659,7 @@ def test_columns_of_classes(tmp_path: Path, column: str) -> None:
         ("species", "cat cat cat", ""),
         ("remark", "a b c", ""),
         ("angle", "1 2 1", ""),
-        ("score", "0.9 0.2 0.9", "column 'score' of f.csv is not read: all rows are faces"),
+        ("score", "0.9 0.2 0.9", "column 'score' of f.csv is not read: any score counts"),
         ("Confidence", "1 1 1", ""),
     ],
 )
