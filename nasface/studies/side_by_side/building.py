@@ -1,5 +1,6 @@
 """Models of a plan: built or read, counted, and the memory that they take."""
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from nasface.detection.necks.registry import uses_genotype
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE
 from nasface.inference.loading import read_detector
 from nasface.io.settings import with_settings
+from nasface.io.yaml import to_yaml
 from nasface.models import weights_path
 from nasface.nn.cost import count_saved_bytes
 from nasface.random_streams import Purpose, torch_seed
@@ -51,6 +53,21 @@ def load_model(model: ComparedModel) -> LoadedDetector:
     config, genotype = _settings(model)
     torch.manual_seed(torch_seed(0, Purpose.INITIAL_WEIGHTS))
     return LoadedDetector(build_detector(config, genotype).eval(), config, genotype, {})
+
+
+def file_digest(model: ComparedModel) -> str:
+    """Return the SHA-256 of the weights of a row, or of the genotype that it names; empty where its
+    settings say all.
+
+    Raises:
+        NasfaceError: for a name or a genotype that cannot be used.
+    """
+    if model.model not in MODELS:
+        with weights_path(model.model).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not model.genotype:
+        return ""
+    return hashlib.sha256(to_yaml(load_genotype(model.genotype)).encode()).hexdigest()
 
 
 def size_of(model: ComparedModel, shape: tuple[int, int]) -> ModelSize:

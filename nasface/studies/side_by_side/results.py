@@ -13,7 +13,7 @@ from nasface.io.files import read_text, write_text
 from nasface.io.strict_json import to_json
 from nasface.io.yaml import plain_values
 from nasface.runs.environment import describe_environment
-from nasface.studies.side_by_side.building import ModelSize
+from nasface.studies.side_by_side.building import ModelSize, file_digest
 from nasface.studies.side_by_side.measuring import SHARES, Measured
 from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan
 
@@ -70,8 +70,8 @@ def load_group(
         raise RunError(f"{path}: is no measurement of nasface compare; remove it") from None
     if settings != _settings(plan, group, engine):
         raise RunError(
-            f"{path}: was measured with other models or settings than the plan has now; choose "
-            "another --out, or remove the file"
+            f"{path}: was measured with other models, files or settings than the plan has now; "
+            "choose another --out, or remove the file"
         )
     return GroupResult(measured, environment)
 
@@ -130,8 +130,10 @@ def _path(out: Path, group: Sequence[ComparedModel], engine: str) -> Path:
 def _settings(plan: ModelsPlan, group: Sequence[ComparedModel], engine: str) -> dict[str, Any]:
     """All that the times of a group depend on, as plain values."""
     models = [plain_values(each) for each in group]
-    for each in models:
+    for each, model in zip(models, group, strict=True):
         del each["reported"], each["series"]
+        if digest := file_digest(model):
+            each["digest"] = digest
     return {
         "models": models,
         "size": plan.size,

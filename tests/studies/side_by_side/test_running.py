@@ -11,8 +11,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from nasface.arch.io import load_genotype, save_genotype
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, MissingPackageError, RunError
+from nasface.models import weights_path
 from nasface.progress import Silent
 from nasface.studies.side_by_side import measuring, running
 from nasface.studies.side_by_side.building import ModelSize
@@ -26,7 +28,7 @@ from nasface.studies.side_by_side.estimate import estimate_models
 from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan, ReportedFigures
 from nasface.studies.side_by_side.running import ModelsOutcome, compare_models
 
-PASSES_OF_FIRST_GROUP, PASSES = 8, 12
+PASSES_OF_FIRST_GROUP, PASSES_ALONE, PASSES = 8, 4, 12
 
 
 @dataclass
@@ -116,7 +118,7 @@ def test_what_a_stop_leaves_is_gone_on_with(
     outcome = compare_models(plan, tmp_path / "out", Silent())
     assert outcome.rows[:2] == stopped.rows[:2]
     assert outcome.rows[2]["idle_ms"] is not None
-    assert len(idle.passes) == PASSES_OF_FIRST_GROUP + 2 + 4
+    assert len(idle.passes) == PASSES_OF_FIRST_GROUP + 2 + PASSES_ALONE
 
 
 def test_what_did_not_fit_is_said_and_tried_again(
@@ -135,7 +137,9 @@ def test_a_folder_of_other_settings_is_refused(
 ) -> None:
     out = tmp_path / "out"
     compare_models(plan, out, Silent())
-    with pytest.raises(RunError, match=r"a-idle\.json: was measured with other models or settings"):
+    with pytest.raises(
+        RunError, match=r"a-idle\.json: was measured with other models, files or settings"
+    ):
         compare_models(replace(plan, rounds=3), out, Silent())
     # What is reported of a model has nothing to do with how long it takes.
     other = replace(plan.models[0], reported=ReportedFigures(ap=0.9))
@@ -145,6 +149,28 @@ def test_a_folder_of_other_settings_is_refused(
     path.write_text(json.dumps({"seconds": {}}))
     with pytest.raises(RunError, match="is no measurement"):
         compare_models(plan, out, Silent())
+
+
+def test_times_of_weights_or_of_a_genotype_that_changed_are_not_taken(
+    plan: ModelsPlan, idle: IdleEngine, tmp_path: Path
+) -> None:
+    genotype, weights = tmp_path / "cells.yaml", tmp_path / "w.safetensors"
+    save_genotype(load_genotype("asfd-ref"), genotype)
+    weights.write_bytes(weights_path("asfd-nano").read_bytes())
+    models = {
+        "genotype": ComparedModel(name="a", model="d0", genotype=str(genotype)),
+        "weights": ComparedModel(name="a", model=str(weights)),
+    }
+    for name, model in models.items():
+        changed = replace(plan, models=(model,))
+        rows = compare_models(changed, tmp_path / name, Silent()).rows
+        assert compare_models(changed, tmp_path / name, Silent()).rows == rows
+    assert len(idle.passes) == 2 * PASSES_ALONE
+    save_genotype(replace(load_genotype("asfd-ref"), name="other"), genotype)
+    weights.write_bytes(weights_path("asfd-small").read_bytes())
+    for name, model in models.items():
+        with pytest.raises(RunError, match="measured with other models, files or settings"):
+            compare_models(replace(plan, models=(model,)), tmp_path / name, Silent())
 
 
 def test_other_folders_are_refused(plan: ModelsPlan, idle: IdleEngine, tmp_path: Path) -> None:
