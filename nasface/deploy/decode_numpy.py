@@ -47,7 +47,7 @@ def decode_boxes(recipe: dict[str, Any], deltas: Array, anchors: Array) -> Array
 
 def face_scores(logits: Array) -> Array:
     """Scores (A,) of a face from the logits (A, 2) of one image."""
-    scores: Array = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+    scores: Array = np.exp(-np.logaddexp(0, logits[:, 0] - logits[:, 1]))  # without an overflow
     return scores
 
 

@@ -13,6 +13,7 @@ import torch
 
 from nasface.cli.main import main
 from nasface.data.tensors import to_tensor
+from nasface.deploy.decode_numpy import face_scores
 from nasface.deploy.python_source.file import load_module
 from nasface.detection.anchors import AnchorConfig
 from nasface.detection.checkpoint import save_detector
@@ -119,3 +120,11 @@ def test_nothing_is_overwritten_unasked(place: Path, capsys: pytest.CaptureFixtu
     assert "face.json: is there already" in capsys.readouterr().err
     assert not (place / "face.onnx").exists()
     (place / "kept").rename(place / "face.onnx")
+
+
+def test_scores_of_logits_far_apart_are_finite_and_warn_of_nothing() -> None:
+    logits = np.array([[200.0, -200.0], [-200.0, 200.0], [0.0, 0.0], [1.0, 3.0]], np.float32)
+    with np.errstate(over="raise"):
+        scores = face_scores(logits)
+    expected = torch.tensor(logits).double().softmax(1)[:, 1].numpy()
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-30)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 from tiny import write_lively_weights
 
 import nasface
 from nasface.cli.main import main
-from nasface.data.images import write_image
+from nasface.data.images import read_image, write_image
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.runtimes.registry import TARGETS, Target, register_target, write_target
 from nasface.detection.checkpoint import read_checkpoint
@@ -58,6 +59,27 @@ def test_the_program_finds_the_face(name: str, photograph: Path, tmp_path: Path)
     found = np.array(rows, np.float64)
     np.testing.assert_allclose(found[:, 0], faces.scores, atol=2e-3)
     np.testing.assert_allclose(found[:, 1:], faces.boxes, atol=0.2)
+
+
+def test_a_file_of_one_size_gives_boxes_in_the_photograph(photograph: Path, tmp_path: Path) -> None:
+    """The photograph is larger than the file takes, of another shape, and turned by its EXIF."""
+    need("onnx")
+    words = f"export --to onnx --out {tmp_path}/face --size 320x240 --opset 18"
+    assert main(words.split()) == 0
+    image = read_image(photograph)[:, 40:440]
+    turned = Image.fromarray(image.transpose(1, 0, 2)[:, ::-1])
+    about = turned.getexif()
+    about[ExifTags.Base.Orientation] = 8  # what is seen are its columns, from the last on
+    turned.save(tmp_path / "turned.png", exif=about)
+    np.testing.assert_array_equal(read_image(tmp_path / "turned.png"), image)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "face" / "detect.py", tmp_path / "turned.png"],
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    (row,) = (line.split() for line in done.stdout.splitlines())
+    (face,) = nasface.load_detector("asfd-nano", "cpu").detect(image)[0].boxes.tolist()
+    found = [float(value) for value in row[1:]]
+    np.testing.assert_allclose(found, face, atol=8)  # of a face 130 pixels high, seen at 77
 
 
 @pytest.mark.slow

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from detector import detect, load
-from PIL import Image
+from PIL import Image, ImageOps
 
 network = load(Path(__file__).with_name("detector.safetensors"))
-photograph = np.array(Image.open(sys.argv[1]).convert("RGB"))
-for box, score in zip(*detect(network, torch.from_numpy(photograph)), strict=True):
+photograph = ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("RGB")
+for box, score in zip(*detect(network, torch.from_numpy(np.array(photograph))), strict=True):
     if score >= 0.5:
         print(f"{score:.3f}", *(f"{value:.1f}" for value in box.tolist()))
