@@ -1,0 +1,94 @@
+"""Takes published detectors at full width through all that a user does with one.
+
+    python scripts/checks/published_detectors.py extd-64 srn-r50 --out chain --csv chain.csv
+
+Without names, all of them. Each is trained for two steps of one small image, evaluated, applied to
+a photograph, drawn, counted and exported as ONNX, torch program and Python file, which the commands
+compare with it; then cells are searched in the place of its neck, for one step of each kind, and
+the detector of the result is counted. Steps are the commands of ``nasface``, in processes of their
+own. What a detector wrote is removed when it is done, its row stays.
+"""
+
+import argparse
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from nasface.detection.zoo_peers import PEERS
+from nasface.synthetic.dataset import SampleConfig, write_sample
+
+FIELDS = ("model", "step", "exit code", "processor time, s", "peak MB", "said")
+
+Words = list[str | Path]
+"""A command of nasface without its name."""
+
+
+def steps(name: str, data: Path, out: Path) -> Iterator[tuple[str, Words]]:
+    """The commands of a detector, each with what the table calls it."""
+    weights = out / "train" / "last.safetensors"
+    photograph = next((data / "WIDER_val").rglob("*.jpg"))
+    levels = PEERS[name].detector.levels
+    small: Words = [*("--data", data, "--batch-size", "2", "--augment.size", "64"), "--epochs", "1"]
+    small += ["--optimizer.warmup-steps", "1", "--device", "cpu"]
+    around: Words = ["--genotype", out / "search" / "genotype.yaml"]
+    around += ["--detector.neck", "genotype", "--detector.laterals", "projected"]
+    yield "train", ["train", "--model", name, *small, "--out", out / "train"]
+    yield "evaluate", ["evaluate", "--weights", weights, "--data", data, "--out", out / "scores"]
+    yield "detect", ["detect", "--weights", weights, "--out", out / "found", photograph]
+    yield "draw", ["draw", weights, "--out", out / "parts.svg"]
+    yield "cost", ["cost", weights]
+    for runtime in ("onnx", "torch", "python"):
+        to: Words = ["--to", runtime, "--out", out / runtime]
+        yield f"export to {runtime}", ["export", "--weights", weights, *to]
+    cells: Words = ["--space", "autofem2", "--parameters", "levels", f"{levels[0]}-{levels[-1]}"]
+    cells += ["--warmup-epochs", "0", "--out", out / "search"]
+    yield "search around it", ["search", "--model", name, *cells, *small]
+    yield "train the result", ["train", "--model", name, *around, *small, "--out", out / "result"]
+
+
+def run(command: Words) -> tuple[int, float, float, str]:
+    """Exit code, seconds of processor time, peak resident memory in MB, and the last line said."""
+    words = [sys.executable, "-m", "nasface", *map(str, command)]
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(words, stdout=said, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        lines = said.read().strip().splitlines() or [""]
+    seconds = usage.ru_utime + usage.ru_stime
+    return process.returncode, seconds, usage.ru_maxrss * 1024 / 1e6, lines[-1].strip()
+
+
+def main() -> None:
+    """Go through the steps of each detector; exit code 1 if one of them failed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="by default all")
+    parser.add_argument("--out", type=Path, required=True, help="new folder")
+    parser.add_argument("--csv", type=Path, required=True, help="file of the rows")
+    given = parser.parse_args()
+    given.out.mkdir()
+    data = given.out / "data"
+    write_sample(data, SampleConfig(train=4, val=1, max_side=224))
+    with given.csv.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(FIELDS)
+        failed = 0
+        for name in given.models or PEERS:
+            for step, command in steps(name, data, given.out / name):
+                code, seconds, peak, said = run(command)
+                row = (name, step, code, f"{seconds:.1f}", f"{peak:.0f}", said if code else "")
+                table.writerow(row)
+                file.flush()
+                print(*row, sep="  ", flush=True)
+                failed += code != 0
+            shutil.rmtree(given.out / name)  # weights of some hundred MB, five times
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
