@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nasface.annotations.formats import DatasetFormat, read_dataset, register_dataset_format
+    from nasface.annotations.form import DatasetFormat
+    from nasface.annotations.formats import read_dataset, register_dataset_format
     from nasface.annotations.records import ImageRecord
     from nasface.api.converting import convert
     from nasface.api.detector import FaceDetector
@@ -60,7 +61,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
     {
         "ClassificationLoss": "nasface.detection.classification_losses",
         "CombineRule": "nasface.arch.combine",
-        "DatasetFormat": "nasface.annotations.formats",
+        "DatasetFormat": "nasface.annotations.form",
         "Drawing": "nasface.drawing.draw",
         "ExportFormat": "nasface.deploy.registry",
         "FaceDetector": "nasface.api.detector",

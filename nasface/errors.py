@@ -3,6 +3,7 @@
 Each message says what was wrong, where (file, key, value) and what would be accepted.
 """
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -57,7 +58,9 @@ class OutputError(NasfaceError, OSError):
     """A file that cannot be written. The file stays as it was; no part of the new one is left."""
 
     def __str__(self) -> str:
-        return f"{self.filename}: cannot be written: {self.strerror}"
+        is_full = self.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "; free space there, or write elsewhere" if is_full else ""
+        return f"{self.filename}: cannot be written: {self.strerror}{hint}"
 
 
 class ExportError(NasfaceError):

@@ -15,7 +15,7 @@ from nasface.annotations.names import has_image_suffix
 _MAKE_SENSE = ("class", "x", "y", "width", "height", "filename", "imagewidth", "imageheight")
 """Columns of the tables that MakeSense writes without a header."""
 
-_RETINANET = ("filename", "x1", "y1", "x2", "y2", "class")
+RETINANET = ("filename", "x1", "y1", "x2", "y2", "class")
 """Columns of the tables of keras-retinanet, which have no header."""
 
 _IMAGE = (
@@ -133,15 +133,16 @@ def plain_header(cells: Sequence[str]) -> list[str]:
 
 def bare_header(rows: Sequence[Sequence[str]]) -> list[str] | None:
     """Return the names of the columns of a table without a header, whose first row is as MakeSense
-    has it, or all rows as keras-retinanet has them; None for another table."""
-    for columns, is_row, seen in (
-        (_MAKE_SENSE, _is_of_make_sense, rows[:1]),
-        (_RETINANET, _is_of_retinanet, rows),
+    has it, or whose rows are as keras-retinanet has them; None for another table."""
+    first = rows[0]
+    if len(first) == len(_MAKE_SENSE) and _is_of_make_sense(
+        dict(zip(_MAKE_SENSE, first, strict=True))
     ):
-        whole = all(len(row) == len(columns) for row in seen)
-        if whole and all(is_row(dict(zip(columns, row, strict=True))) for row in seen):
-            return list(columns)
-    return None
+        return list(_MAKE_SENSE)
+    has_header = not (first and has_image_suffix(first[0]))
+    if has_header or all(retinanet_fault(row) for row in rows):
+        return None
+    return list(RETINANET)
 
 
 def _is_of_make_sense(row: Row) -> bool:
@@ -149,18 +150,25 @@ def _is_of_make_sense(row: Row) -> bool:
     return has_image_suffix(row["filename"]) and all(map(_NUMBER.fullmatch, numbers))
 
 
-def _is_of_retinanet(row: Row) -> bool:
-    """Whether a row is an image alone, or has corners and a class, which is no score."""
-    cells = [row[name] for name in _RETINANET[1:]]
-    if not has_image_suffix(row["filename"]):
-        return False
-    if not any(cells):
-        return True
+def retinanet_fault(row: Sequence[str]) -> str:
+    """Return what keeps a row from being an image alone, or one with corners and a class, which is
+    no score; empty if nothing does."""
+    if len(row) != len(RETINANET):
+        return f"has {len(row)} cells, expected {len(RETINANET)}"
+    image, *corners, class_ = row
+    if not has_image_suffix(image):
+        return f"names no image in {image!a:.60}"
+    if not any(row[1:]):
+        return ""
     try:
-        x1, y1, x2, y2 = map(float, cells[:4])
+        x1, y1, x2, y2 = map(float, corners)
     except ValueError:
-        return False
-    return x1 < x2 and y1 < y2 and bool(cells[4]) and not _FRACTION.fullmatch(cells[4])
+        return f"has no four numbers in {', '.join(corners)!a:.60}"
+    if not (x1 < x2 and y1 < y2):
+        return f"has no x1 below x2 and y1 below y2 in {', '.join(corners)!a:.60}"
+    if not class_:
+        return "has no class"
+    return f"has {class_!a:.60}, a score, for its class" if _FRACTION.fullmatch(class_) else ""
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,14 @@ import numpy as np
 
 from nasface.annotations.classes import FACE, faces_among, split_names
 from nasface.annotations.csv_columns import (
+    RETINANET,
     Corners,
     bare_header,
     class_column,
     class_in,
     columns_of,
     plain_header,
+    retinanet_fault,
 )
 from nasface.annotations.image_size import image_size, size_for_shares
 from nasface.annotations.layout import (
@@ -202,6 +204,8 @@ class _Table:
         bare = bare_header([written, *(row for _, row in rows)])
         if bare is not None:
             rows.insert(0, (first, written))
+            if tuple(bare) == RETINANET:
+                _check_retinanet(rows, path)
             self.assumed = f"{path.name} has no header; read as {','.join(bare)}"
         try:
             header = bare or plain_header(written)
@@ -312,6 +316,15 @@ def _rows_of(text: str, path: Path) -> list[tuple[int, list[str]]]:
         line = above + reader.line_num
         raise DataError(f"{path}:{line}: is no row of a table ({error})") from None
     return found
+
+
+def _check_retinanet(rows: Sequence[tuple[int, list[str]]], path: Path) -> None:
+    for line, row in rows:
+        fault = retinanet_fault(row)
+        if fault:
+            raise DataError(
+                f"{path}:{line}: {fault}; others are rows of {','.join(RETINANET)} without a header"
+            )
 
 
 def _is_number(cell: str) -> bool:

@@ -23,10 +23,16 @@ from nasface.annotations.csv_table import (
     write_csv,
 )
 from nasface.annotations.fddb import is_fddb, read_fddb
+from nasface.annotations.form import DatasetFormat, DatasetWriter
 from nasface.annotations.image_size import size_for_shares
 from nasface.annotations.kitti import is_kitti, kitti_splits, read_kitti
-from nasface.annotations.labelme import is_labelme, labelme_splits, read_labelme
-from nasface.annotations.layout import SPLITS, folders_of
+from nasface.annotations.labelme import (
+    is_labelme,
+    labelme_assumes,
+    labelme_splits,
+    read_labelme,
+)
+from nasface.annotations.layout import folders_of
 from nasface.annotations.records import AnnotatedDataset, Exif, ImageRecord
 from nasface.annotations.retinaface import (
     is_retinaface,
@@ -37,6 +43,7 @@ from nasface.annotations.retinaface import (
 from nasface.annotations.shards import is_shards, read_shards, shard_splits, write_shards
 from nasface.annotations.splits import check_fraction, part_by_file, part_by_fraction
 from nasface.annotations.tool_forms import hint_of_tool
+from nasface.annotations.unnamed import say_unnamed, unnamed_images
 from nasface.annotations.voc import is_voc, read_voc, voc_splits, write_voc
 from nasface.annotations.widerface import (
     ATTRIBUTES,
@@ -55,59 +62,6 @@ from nasface.annotations.yolo import (
 )
 from nasface.errors import ConfigError, DataError, check_choice
 from nasface.registry import Registry
-
-
-@dataclass(frozen=True)
-class DatasetWriter:
-    """Writer of a data set in one format.
-
-    ``write(root, parts)`` writes the annotations of part -> records, whose boxes are in pixels of
-    their images as read with ``exif``, and whose images lie at ``image`` already: a path below the
-    root with the fields ``split`` and ``name``. ``keeps`` are the attributes of faces that the form
-    has a place for, all of them with ``keeps_all``. ``keeps_ignored``: faces may be marked as
-    ignored, and are left out otherwise; ``whole_pixels``: boxes are rounded; ``cuts``: boxes are
-    cut at the border of their image before they are written; ``one_folder``: images of all parts
-    share a folder; ``stems``: images are told apart without their suffix; ``lists_folder``: readers
-    list a folder, but for hidden files; ``exif``: how boxes lie on images that EXIF turns, None
-    where the form says it of each image.
-    """
-
-    write: Callable[[Path, Mapping[str, Sequence[ImageRecord]]], None]
-    image: str = "images/{split}/{name}"
-    keeps: tuple[str, ...] = ()
-    keeps_all: bool = False
-    keeps_ignored: bool = True
-    whole_pixels: bool = False
-    cuts: bool = False
-    one_folder: bool = False
-    stems: bool = False
-    lists_folder: bool = False
-    exif: Exif | None = "ignore"
-
-
-@dataclass(frozen=True)
-class DatasetFormat:
-    """A form in which annotated images lie on disk.
-
-    ``recognises`` tells whether a folder or file is in this form. ``read(root, split, classes=...,
-    need_images=...)`` returns records; ``classes`` are the names of the classes that are faces
-    (none: what is plainly a face), and with ``need_images`` an image that is not there is an error.
-    It raises :class:`DataError` for what is missing or malformed. ``layout`` says in words what
-    lies there. ``splits`` names the parts that a data set has, none where all images are one;
-    ``writer`` says how it is written, ``unread`` what a file has that records have not, and
-    ``assumes(root, split, records)`` what is taken for granted about files that do not say it.
-    """
-
-    name: str
-    layout: str
-    recognises: Callable[[Path], bool]
-    read: Callable[..., Sequence[ImageRecord]]
-    has_classes: bool = False
-    splits: Callable[[Path], Sequence[str]] = lambda root: SPLITS[:2]
-    writer: DatasetWriter | None = None
-    unread: str = ""
-    assumes: Callable[[Path, str, Sequence[ImageRecord]], str] = lambda root, split, records: ""
-
 
 DATASET_FORMATS: Registry[DatasetFormat] = Registry("data format")
 """Name -> format, in the order in which they are tried."""
@@ -197,16 +151,16 @@ def read_dataset(
     if val_fraction and split_file:
         raise ConfigError("val_fraction, split_file: expected one of them")
     options: dict[str, Any] = {"classes": classes, "need_images": need_images}
+    is_divided = bool(val_fraction or split_file)
+    records = _read_split(form, root, "train" if is_divided else split, options)
+    assumed = _assumed(form, root, "train" if is_divided else split, records, classes)
     if val_fraction:
-        records = part_by_fraction(form.read(root, "train", **options), split, val_fraction)
+        records = part_by_fraction(records, split, val_fraction)
     elif split_file:
-        records = part_by_file(form.read(root, "train", **options), split, Path(split_file))
-    else:
-        records = _read_split(form, root, split, options)
+        records = part_by_file(records, split, Path(split_file))
     if exif is not None:
         check_choice("exif", exif, get_args(Exif))
         records = [_read_as(exif, record) for record in records]
-    assumed = form.assumes(root, split, records)
     return AnnotatedDataset(tuple(records), root, split, form.name, assumed)
 
 
@@ -267,6 +221,23 @@ def _read_split(
         if not there or split in there:
             raise
         raise DataError(f"{problem}; splits there: {', '.join(there)}") from None
+
+
+def _assumed(
+    form: DatasetFormat,
+    root: Path,
+    split: str,
+    records: Sequence[ImageRecord],
+    classes: Sequence[str],
+) -> str:
+    """What is taken for granted, and how many images are left out."""
+    others = [each for each in form.splits(root) if each != split]
+    left_out = unnamed_images(
+        records,
+        others,
+        lambda other: form.read(root, other, classes=classes, need_images=False),
+    )
+    return "; ".join(filter(None, (form.assumes(root, split, records), say_unnamed(left_out))))
 
 
 def _read_as(exif: Exif, record: ImageRecord) -> ImageRecord:
@@ -370,6 +341,7 @@ for _form in (
         has_classes=True,
         splits=labelme_splits,
         unread="shapes: only the boxes round them are read, and none of points and lines",
+        assumes=labelme_assumes,
     ),
     DatasetFormat(
         "retinaface",

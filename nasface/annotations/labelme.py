@@ -2,12 +2,13 @@
 
 Shapes are two corners of a rectangle, a polygon, a circle or a mask; the least box round each is
 read. Points and lines are not. Shapes are on the image as it is shown (turned by its EXIF
-orientation), and images without a file are not annotated, and left out.
+orientation), and images without a file are not annotated, and left out. So are other JSON files.
 """
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from math import dist
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,6 +35,7 @@ _FLAGS = ("difficult", "ignore", "occluded", "truncated")
 _KEYS = ("shapes", "imagePath", "imageHeight", "imageWidth")
 _NO_AREA = ("point", "points", "line", "lines", "linestrip")
 _FAR = 1e9
+_LOOKED_AT = 100
 
 
 def is_labelme(root: Path) -> bool:
@@ -60,7 +62,7 @@ def read_labelme(
     folder = folder or root
     found: dict[str, Path] = {}
     contents: dict[str, dict[str, Any]] = {}
-    for path in _files_in(folder):
+    for path in filter(_is_labelme_file, _files_in(folder)):
         content = _parse(path)
         name = _name(content, path, folder)
         if name in found:
@@ -69,7 +71,7 @@ def read_labelme(
     if not found:
         raise DataError(f"{folder}: holds no file of labelme")
     shapes = {name: list(_shapes(contents[name], path)) for name, path in found.items()}
-    every = sorted({label for each in shapes.values() for label, _, _ in each})
+    every = sorted({each["label"] for name in found for each in contents[name]["shapes"]})
     faces = faces_among({name: name for name in every}, classes, str(folder)) if every else set()
     places = find_images(folder, [folder, root], split, list(found), need_images)
     return [
@@ -79,6 +81,15 @@ def read_labelme(
         )
         for name, content in contents.items()
     ]
+
+
+def labelme_assumes(root: Path, split: str, _: Sequence[ImageRecord]) -> str:
+    """Return which JSON files are left out, since they are not of labelme; empty without any."""
+    others = [
+        path for path in _files_in(_folder_of(root, split) or root) if not _is_labelme_file(path)
+    ]
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return f"{others[0].name} is no file of labelme{more}, and left out" if others else ""
 
 
 _Shape = tuple[str, list[float], list[bool]]
@@ -147,10 +158,15 @@ def _folder_of(root: Path, split: str) -> Path | None:
 
 
 def _is_of_labelme(folder: Path) -> bool:
-    """Whether the first JSON file of a folder, or of those in it, is one of labelme."""
+    """Whether one of the first JSON files of a folder, or of those in it, is one of labelme."""
     places = (folder, *folders_of(folder))
-    first = next((path for place in places for path in files_of(place, ".json")), None)
-    return first is not None and has_words(first, LABELME)
+    files = (path for place in places for path in files_of(place, ".json"))
+    return any(has_words(path, LABELME) for path in islice(files, _LOOKED_AT))
+
+
+def _is_labelme_file(path: Path) -> bool:
+    # Of a file with many shapes and a picture, the other word is in the middle.
+    return has_words(path, LABELME[:1])
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -101,4 +101,5 @@ def _ends_of(file: Path) -> str:
             shown += opened.read(_SHOWN)
     except OSError:
         return ""
-    return shown.decode("utf-8", "replace").replace('""', '"')
+    # Of UTF-16, what is ASCII is left.
+    return shown.replace(b"\0", b"").decode("utf-8", "replace").replace('""', '"')

@@ -43,6 +43,7 @@ def detect_files(
         MissingPackageError: for engine onnxruntime, without it.
         DataError: for an input that does not exist.
         RunError: for a folder that is not empty, or weights that cannot be used.
+        OutputError: for lists that cannot be written, as on a full disk; the folder is removed.
     """
     config, progress = config or DetectConfig(), progress or Silent()
     if detector is None and not config.weights:
@@ -64,7 +65,7 @@ def detect_files(
     folder.create(config, "detection")
     finder = Finder(network, config, folder)
     finder.found.engine = engine
-    with folder.discarded_on_failure(finder.found.is_begun), stop_on_interrupt() as stop:
+    with folder.discarded_on_failure(lambda: finder.has_results), stop_on_interrupt() as stop:
         for result in found.results:
             progress.note(f"not looked at: {result}, which holds results")
         try:
@@ -72,7 +73,7 @@ def detect_files(
             for video in found.videos:
                 finder.video(video, progress, stop)
         finally:
-            finder.finish()
+            finder.finish(progress)
         finder.found.stopped = stop.asked
     return finder.found
 

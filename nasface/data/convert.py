@@ -10,12 +10,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from nasface.annotations.formats import (
-    DATASET_FORMATS,
-    DatasetFormat,
-    DatasetWriter,
-    find_format,
-)
+from nasface.annotations.form import DatasetFormat, DatasetWriter
+from nasface.annotations.formats import DATASET_FORMATS, find_format
 from nasface.annotations.image_size import image_size
 from nasface.annotations.names import excerpt, is_hidden, without_suffix
 from nasface.annotations.records import IGNORED_BY, ImageRecord

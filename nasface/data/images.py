@@ -31,6 +31,7 @@ _CONTAINERS = (
     ("PNG", png.PNG_START, png.whole_png),
 )
 _SEVERAL = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
+_TIFF = (b"II*\0", b"MM\0*")
 _TIFF_SAMPLES = MappingProxyType({1: "unsigned integers", 2: "signed integers", 3: "floats"})
 
 _PFM = rb"P[Ff]\s"
@@ -57,7 +58,9 @@ _UNREAD = MappingProxyType(
 
 
 def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
-    """Read an image as uint8 (H, W, 3) RGB; grey, alpha and 16-bit files are converted.
+    """Read an image as uint8 (H, W, 3) RGB; grey and 16-bit files are converted.
+
+    Transparency is left out: colours are those that a pixel has where it is opaque.
 
     ``exif`` turns the picture the way its EXIF orientation asks for. Annotations of WIDER FACE
     are in coordinates of the pixels as stored, so training and evaluation pass ``exif=False``.
@@ -96,6 +99,8 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
         image = _by_pillow(path, data, "HEIC")
     elif (header := _PNM.match(data)) and int(header[3]) not in _SCALED:
         image = _by_pillow(path, data, "PNM")
+    elif image is not None and _is_multiplied(data):
+        image = _by_pillow(path, data, "TIFF")
     if image is None or re.match(_PFM, data):  # floats, of which OpenCV keeps whole numbers
         samples = _tiff_samples(data)
         if samples is not None:
@@ -179,6 +184,19 @@ def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
     write_bytes(Path(path), data.tobytes())
 
 
+def _is_multiplied(data: bytes) -> bool:
+    """Whether OpenCV multiplies colours by transparency, as it does in TIFF of 8 bits only."""
+    if not data.startswith(_TIFF):
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as header:
+                return header.mode == "RGBA"
+    except Exception:  # Pillow has many exceptions for damaged files
+        return False
+
+
 def _by_pillow(path: Path, data: bytes, kind: str) -> NDArray[np.uint8]:
     """The picture of a file of a kind, which is not turned, or, as HEIC, in any case."""
     try:
@@ -209,7 +227,7 @@ def _name_of(data: bytes) -> str:
 
 def _tiff_samples(data: bytes) -> str | None:
     """Say what a TIFF holds whose values are too wide to be taken; None for any other file."""
-    if data[:4] not in (b"II*\0", b"MM\0*"):
+    if not data.startswith(_TIFF):
         return None
     try:
         with warnings.catch_warnings():

@@ -7,7 +7,7 @@ from typing import Any
 
 from nasface.annotations.formats import DataConfig
 from nasface.annotations.names import LEAVE_OUT
-from nasface.annotations.records import ImageRecord
+from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.data.check import BadImages, DataCheck, check_records
 from nasface.data.decoded import DECODES_ANEW, DecodedImages
 from nasface.errors import DataError
@@ -54,8 +54,6 @@ def read_split(
             if ``config.bad_images`` is "stop", or if no image can be read.
     """
     records = config.read(root, split, need_images=config.bad_images == "stop")
-    if records.assumed:
-        progress.note(f"{part_name(split)} images: {records.assumed}")
     return check_images(records, config.bad_images, part_name(split), progress, decoded=decoded)
 
 
@@ -67,13 +65,16 @@ def check_images(
     has_boxes: bool = True,
     decoded: DecodedImages = DECODES_ANEW,
 ) -> DataCheck:
-    """Look at every image, and note what is wrong; ``part`` names the images in messages, and
-    ``has_boxes`` says whether their faces are known as boxes. What is kept ``decoded`` was read
-    before.
+    """Look at every image; note what is wrong, and what was taken for granted.
+
+    ``part`` names the images in messages, and ``has_boxes`` says whether their faces are known as
+    boxes. What is kept ``decoded`` was read before.
 
     Raises:
         DataError: for an image that cannot be read if the rule is "stop", or if none can be read.
     """
+    if isinstance(records, AnnotatedDataset) and records.assumed:
+        progress.note(f"{part} images: {records.assumed}")
     check = check_records(records, progress, has_boxes=has_boxes, decoded=decoded)
     bad = check.unreadable
     if bad and (rule == "stop" or not check.readable):

@@ -17,7 +17,7 @@ from nasface.data.check import BadImages
 from nasface.data.images import pictures_in, read_image, write_image
 from nasface.data.video import Video, VideoFile, is_stream, shown_name
 from nasface.engine.pipeline import Behind, ahead
-from nasface.errors import ConfigError, DataError, NasfaceError
+from nasface.errors import ConfigError, DataError, NasfaceError, OutputError
 from nasface.inference.annotate import contact_sheet, draw_boxes
 from nasface.inference.onnx_runtime import Engine
 from nasface.inference.predict import InferenceConfig, detect, detections_as_rows
@@ -94,10 +94,6 @@ class Found:
         """The number of faces."""
         return sum(len(each) for each in self.faces.values())
 
-    def is_begun(self) -> bool:
-        """Return whether anything was looked at."""
-        return bool(self.faces or self.unread)
-
     def rows(self) -> list[dict[str, Any]]:
         """Per image its name, size, boxes ``x1 y1 x2 y2`` in pixels and scores."""
         found = detections_as_rows(self.faces, self.faces.values())
@@ -132,13 +128,15 @@ class Finder:
     """Looks for faces and draws them into a folder.
 
     What is wrong with a single picture or video does no harm to the others: it is noted. Call
-    ``finish`` in any case, so that the lists of what was found are written. Files are read ahead
-    and pictures drawn and written behind, in a thread each, while the detector looks.
+    ``finish`` in any case, so that the lists of what was found are written; ``has_results`` says
+    that they are, of anything. Files are read ahead and pictures drawn and written behind, in a
+    thread each, while the detector looks.
     """
 
     def __init__(self, detector: nn.Module, config: DetectConfig, folder: RunFolder) -> None:
         self.detector, self.config, self.folder = detector, config, folder
         self.found = Found()
+        self.has_results = False
         self._names: set[str] = set()
         self._labels: set[str] = set()
         self._looked_at = 0
@@ -206,15 +204,24 @@ class Finder:
         elif frames < _MOST_OF_IT * wanted and not stop.asked:
             self._note(f"{label}: ends after {frames} of {video.frames} frames", progress)
 
-    def finish(self) -> None:
-        """Write the lists, then the sheet of the first images."""
+    def finish(self, progress: Progress) -> None:
+        """Write the lists, then the sheet of the first images.
+
+        Raises:
+            OutputError: if a list cannot be written.
+        """
         self.folder.write_json(FOUND, self.found.rows())
         self.folder.write_json("coco.json", self.found.coco())
         lines = [*self.found.unread, *self.found.notes]
         if lines:
             write_text(self.folder.path / LEFT_OUT, "\n".join([*lines, ""]))
+        self.has_results = bool(self.found.faces or self.found.unread)
         if self.found.shown:
-            write_image(self.folder.path / SHEET, contact_sheet(self.found.shown, 6, _CELL))
+            try:
+                write_image(self.folder.path / SHEET, contact_sheet(self.found.shown, 6, _CELL))
+            except OutputError as error:
+                self.found.shown.clear()
+                progress.note(_text(error))
 
     def _leave_out(self, error: DataError, progress: Progress) -> None:
         if self.config.bad_images == "stop":

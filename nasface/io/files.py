@@ -10,8 +10,8 @@ import signal
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nasface.errors import ConfigError, NasfaceError, OutputError
@@ -72,6 +72,24 @@ def _not_written(path: Path, problem: OSError) -> OutputError:
     return OutputError(problem.errno or errno.EIO, problem.strerror or str(problem), str(path))
 
 
+def make_folders(folder: Path) -> list[Path]:
+    """Make a folder and those above it; returns those that were not there, the lowest first."""
+    missing = [each for each in (folder, *folder.parents) if not os.path.exists(each)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        remove_folders(missing)
+        raise
+    return missing
+
+
+def remove_folders(folders: Iterable[Path]) -> None:
+    """Remove those of folders, the lowest first, that hold nothing."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
 @contextmanager
 def draft_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to fill, which becomes ``folder`` when the block ends without an error.
@@ -85,14 +103,16 @@ def draft_folder(folder: Path) -> Iterator[Path]:
             then.
     """
     start, end = f".{folder.name[:_SHOWN]}.", ".part"
+    made: list[Path] = []
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = make_folders(folder.parent)
         for name in sorted(os.listdir(folder.parent)):
             if name.startswith(start) and name.endswith(end):
                 note = "left by a run that was killed; remove it, if no other is writing there"
                 warnings.warn(f"{folder.with_name(name)}: {note}", FutureWarning, stacklevel=3)
         making = Path(tempfile.mkdtemp(end, start, folder.parent))
     except OSError as problem:
+        remove_folders(made)
         raise _not_written(folder, problem) from None
     try:
         with _exit_on_termination():
@@ -108,6 +128,7 @@ def draft_folder(folder: Path) -> Iterator[Path]:
         raise _not_written(folder / place.relative_to(making), problem) from None
     finally:
         shutil.rmtree(making, ignore_errors=True)
+        remove_folders(made)  # with the folder in them they are not empty
 
 
 @contextmanager

@@ -5,14 +5,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
 from nasface.errors import RunError
-from nasface.io.files import is_draft, write_text
+from nasface.io.files import is_draft, make_folders, remove_folders, write_text
 from nasface.io.settings import load_config
 from nasface.io.strict_json import REASONS, to_json
 from nasface.io.yaml import to_yaml
@@ -42,6 +42,7 @@ class RunFolder:
         self.config = path / CONFIG
         self.metrics = path / "metrics.jsonl"
         self.checkpoint = path / "checkpoint.pt"
+        self._made: list[Path] = []
 
     def check_free(self, kind: Kind | None = None) -> None:
         """Raise :class:`RunError` if the folder exists and is not empty; ``kind`` is that of the
@@ -61,16 +62,18 @@ class RunFolder:
         ``launch`` names the ``torchrun`` that it was started by, see :meth:`launch`.
 
         Raises:
-            RunError: if the folder exists and is not empty.
+            RunError: if the folder exists and is not empty, or cannot be written to; what was made
+                is removed then.
         """
         self.check_free(kind)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._made = make_folders(self.path)
             named = {"kind": kind, "torchrun": launch}
             named = {key: value for key, value in named.items() if value is not None}
             self.write_json(ENVIRONMENT, named | {"id": uuid4().hex} | describe_environment())
             write_text(self.config, to_yaml(config))  # last: with it the run has begun
         except OSError as problem:
+            self._discard()
             raise RunError(f"{self.path}: cannot write there: {problem.strerror}") from None
 
     @contextmanager
@@ -84,8 +87,18 @@ class RunFolder:
             yield
         except BaseException:
             if not has_results():
-                shutil.rmtree(self.path, ignore_errors=True)
+                self._discard()
             raise
+
+    def _discard(self) -> None:
+        """Remove what is in the folder, and the folder and those above it that were made for it."""
+        with suppress(OSError):
+            for each in self.path.iterdir():
+                if each.is_dir() and not each.is_symlink():
+                    shutil.rmtree(each, ignore_errors=True)
+                else:
+                    each.unlink()
+        remove_folders(self._made)
 
     def has_figures(self) -> bool:
         """Return whether there is a checkpoint, or anything was measured."""

@@ -77,9 +77,37 @@ def test_files_that_are_at_odds(tmp_path: Path) -> None:
     write_labelme(tmp_path / "b.json", [], imagePath="a.jpg")
     with pytest.raises(DataError, match=r"b\.json: is of image 'a\.jpg', as is a\.json"):
         read_dataset(tmp_path)
-    (tmp_path / "b.json").write_text("{}")
+    (tmp_path / "b.json").write_text('{"shapes": []}')
     with pytest.raises(DataError, match=r"b\.json: has no shapes and imagePath"):
         read_dataset(tmp_path)
     write_labelme(tmp_path / "b.json", [], imagePath="c.jpg")
     with pytest.raises(DataError, match=r"c\.jpg: image is missing, as are 1 of the 2"):
         read_dataset(tmp_path)
+
+
+def test_labels_of_points_and_lines_count_among_the_classes(tmp_path: Path) -> None:
+    shapes = [shape("rectangle", (1, 2), (3, 4), label="head"), shape("point", (1, 1), label="eye")]
+    write_labelme(tmp_path / "a.json", shapes)
+    with pytest.raises(DataError, match=r"which class is a face.* has 'eye', 'head'; name it"):
+        read_dataset(tmp_path)
+    assert read_dataset(tmp_path, classes="head").faces == 1
+    assert read_dataset(tmp_path, classes="eye").faces == 0
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-16"])
+def test_other_json_files_are_left_out_and_named(tmp_path: Path, coding: str) -> None:
+    write_labelme(tmp_path / "b.json", [shape("rectangle", (1, 2), (3, 4))])
+    (tmp_path / "b.json").write_text((tmp_path / "b.json").read_text(), coding)
+    (tmp_path / "a.json").write_text('{"images": [], "annotations": []}')
+    found = read_dataset(tmp_path)
+    assert (found.format, found.names, found.faces) == ("labelme", ["b.jpg"], 1)
+    assert found.assumed == "a.json is no file of labelme, and left out"
+    (tmp_path / "package.json").write_text("{")
+    assert read_dataset(tmp_path).assumed.startswith("a.json is no file of labelme and 1 more")
+
+
+def test_a_file_whose_words_are_in_its_middle(tmp_path: Path) -> None:
+    write_labelme(tmp_path / "a.json", [])
+    shapes = [shape("rectangle", (1, 2), (3, 4))] * 2000
+    write_labelme(tmp_path / "b.json", shapes, imageData="/9j/" * 50_000)
+    assert [len(each.boxes_M4) for each in read_dataset(tmp_path)] == [0, 2000]

@@ -1,5 +1,6 @@
 """Detections of files, and what is left of an attempt that is refused."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from nasface.api.detecting import detect_files
 from nasface.api.detector import FaceDetector
 from nasface.data.images import write_image
 from nasface.engine.detect import DetectConfig
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, NasfaceError
 from nasface.inference.onnx_runtime import OnnxDetector
 from nasface.inference.predict import InferenceConfig
+from nasface.progress import Silent
 
 VOTING = InferenceConfig(vote_iou=0.5)
 
@@ -69,3 +71,46 @@ def test_a_first_image_that_is_refused_leaves_no_evaluation(tmp_path: Path) -> N
     assert not out.exists()
     nasface.evaluate(suppressing((1, 3, 64, 64)), data, out=out)
     assert (out / "evaluation.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "name", ["environment.json", "config.yaml", "detections.json", "coco.json", "left_out.txt"]
+)
+def test_lists_that_a_full_disk_refuses_leave_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "above" / "out"
+    (tmp_path / "bad.png").touch()
+    inputs = [*write_pictures(tmp_path, 64), tmp_path / "bad.png"]
+    with monkeypatch.context() as patch:
+        fill_disk_at(name, patch)
+        with pytest.raises(NasfaceError, match="No space left on device"):
+            detect_files(suppressing(), inputs, out)
+    assert not out.parent.exists()
+    assert detect_files(suppressing(), inputs, out).total == 1
+
+
+def test_pictures_that_a_full_disk_refuses_cost_no_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(Silent, "note", lambda _, text: notes.append(text))
+    fill_disk_at("overview.jpg", monkeypatch)
+    found = detect_files(suppressing(), write_pictures(tmp_path, 64), tmp_path / "out")
+    (note,) = notes
+    assert "overview.jpg: cannot be written: No space left on device" in note
+    assert not found.shown
+    names = {"00000_0.jpg", "coco.json", "config.yaml", "detections.json", "environment.json"}
+    assert {each.name for each in (tmp_path / "out").iterdir()} == names
+
+
+def fill_disk_at(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full when a file of a name is written."""
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path.name.startswith(f".{name.partition('.')[0]}."):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)

@@ -366,3 +366,23 @@ def test_colours_of_an_avif_with_transparency(tmp_path: Path) -> None:
     for exif in (True, False):
         image = read_image(path, exif=exif)
         assert np.abs(image.astype(int) - PICTURE).mean() < 10
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.tif"])
+def test_transparency_is_left_out(tmp_path: Path, name: str) -> None:
+    alpha = np.tile(np.linspace(1, 255, 40).astype(np.uint8), (24, 1))
+    path = tmp_path / name
+    Image.fromarray(np.dstack([PICTURE, alpha])).save(path, lossless=True)
+    np.testing.assert_array_equal(read_image(path), PICTURE)
+
+
+def test_colours_of_a_tiff_that_are_multiplied_by_its_transparency(tmp_path: Path) -> None:
+    alpha = np.tile(np.linspace(100, 255, 40).astype(np.uint8), (24, 1))
+    multiplied = np.rint(PICTURE * (alpha[..., None] / 255)).astype(np.uint8)
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.dstack([multiplied, alpha])).save(path)
+    entry = struct.Struct("<HHII").pack
+    data = path.read_bytes()
+    assert data.count(entry(338, 3, 1, 2)) == 1  # ExtraSamples
+    path.write_bytes(data.replace(entry(338, 3, 1, 2), entry(338, 3, 1, 1)))
+    assert np.abs(read_image(path).astype(int) - PICTURE).max() <= 2

@@ -58,7 +58,7 @@ def test_lists_and_pictures_of_images(tmp_path: Path) -> None:
     (tmp_path / "c.jpg").write_bytes(b"broken")
     find = finder(tmp_path / "out")
     find.images(sorted(tmp_path.glob("*.*")), Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     rows = json.loads((tmp_path / "out" / "detections.json").read_text())
     assert [(row["height"], row["width"]) for row in rows] == [(30, 50), (40, 20)]
     assert [row["boxes"] for row in rows] == [[[0, 0, 50, 15]], [[0, 0, 20, 20]]]
@@ -86,7 +86,7 @@ def test_a_file_of_several_pictures(suffix: str, tmp_path: Path) -> None:
     frames[0].save(several, save_all=True, append_images=frames[1:])
     find = finder(tmp_path / "out")
     find.images([one, several], Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     note = f"{several}: the first of its 3 pictures was looked at"
     assert find.found.notes == ([] if suffix == ".mpo" else [note])
     assert len(find.found.faces) == 2
@@ -99,7 +99,7 @@ def test_a_video_is_drawn_frame_by_frame(tmp_path: Path) -> None:
     clip.close()
     find = finder(tmp_path / "out", frames=3)
     find.video(str(clip.path), Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     assert list(find.found.faces) == [f"{clip.path}#{at}" for at in range(3)]
     drawn = Video(str(tmp_path / "out" / "clip.mp4"))
     frames = list(drawn)
@@ -126,7 +126,7 @@ def test_a_broken_video_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no video")
     find = finder(tmp_path / "out")
     find.video(str(tmp_path / "a.mp4"), Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     assert "a.mp4: OpenCV cannot open it" in (tmp_path / "out" / "left_out.txt").read_text()
 
 
@@ -167,7 +167,7 @@ def test_videos_of_one_name_are_two(tmp_path: Path) -> None:
     find = finder(tmp_path / "out")
     for clip in clips:
         find.video(str(clip), Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     names = ["clip.mp4", "clip_2.mp4", "CLIP_3.mp4", "clip_2_2.mp4", "cl_ip.mp4"]
     assert {path.name for path in (tmp_path / "out").glob("*.mp4")} == set(names)
     for at, name in enumerate(names):
@@ -180,7 +180,7 @@ def test_one_video_asked_for_twice_is_listed_twice(tmp_path: Path) -> None:
     find = finder(tmp_path / "out")
     for _ in range(2):
         find.video(str(clip), Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     assert lists(tmp_path / "out") == [f"{clip}#0", f"{clip}_2#0"]
 
 
@@ -190,7 +190,7 @@ def test_a_video_keeps_its_size(tmp_path: Path, size: tuple[int, int]) -> None:
     assert frames_of(clip) == [(*size, 3)] * 2
     find = finder(tmp_path / "out")
     find.video(str(clip), Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     (drawn,) = (tmp_path / "out").glob("clip.*")
     assert frames_of(drawn) == [(*size, 3)] * 2
 
@@ -206,7 +206,7 @@ def test_names_that_are_too_long_or_no_utf_8(tmp_path: Path) -> None:
     broken.touch()
     find = finder(tmp_path / "out")
     find.images([*places, broken], Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     assert lists(tmp_path / "out") == [*map(str, places[:2]), f"{places[0].parent}/caf\\udce9.png"]
     drawn = sorted(path.name for path in (tmp_path / "out").glob("0*.jpg"))
     assert drawn[:2] == [f"00000_{'é' * 97}.jpg", f"00001_{'a' * 194}.jpg"]
@@ -219,7 +219,7 @@ def test_a_picture_that_cannot_be_drawn_costs_nothing_else(tmp_path: Path) -> No
     write_image(tmp_path / "other.png", np.zeros((30, 50, 3), np.uint8))
     find = finder(tmp_path / "out", inference=InferenceConfig(longer_side=64))
     find.images([tmp_path / "long.png", tmp_path / "other.png"], Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     assert len(lists(tmp_path / "out")) == 2
     assert [path.name for path in (tmp_path / "out").glob("0*.jpg")] == ["00001_other.jpg"]
     assert (
@@ -240,7 +240,7 @@ def test_a_video_that_cannot_be_drawn_is_listed(
     monkeypatch.setattr(VideoFile, "append", fail)
     find = finder(tmp_path / "out")
     find.video(str(clip), Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     assert len(lists(tmp_path / "out")) == 3
     assert (tmp_path / "out" / "left_out.txt").read_text().count("not drawn") == 1
 
@@ -251,7 +251,7 @@ def test_a_video_that_ends_early_is_noted(tmp_path: Path) -> None:
     clip.write_bytes(data[: len(data) // 2])
     find = finder(tmp_path / "out")
     find.video(str(clip), Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     (line,) = (tmp_path / "out" / "left_out.txt").read_text().splitlines()
     frames = len(lists(tmp_path / "out"))
     assert 5 < frames < 15
@@ -274,7 +274,7 @@ def test_user_names_and_passwords_are_not_shown(
     addresses = ["rtsp://me:pw@host:554/cam/1?x=2", "http://me:pw@nowhere/"]
     for address in addresses:
         find.video(address, Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     assert opened == addresses
     assert lists(tmp_path / "out")[0] == "rtsp://host:554/cam/1?x=2#0"
     assert (tmp_path / "out" / "host_554_cam_1.mp4").exists()
@@ -292,7 +292,7 @@ def test_many_pictures_keep_their_order(tmp_path: Path) -> None:
     find = finder(tmp_path / "new")
     (tmp_path / "new" / "00003_03.jpg").mkdir()
     find.images(sorted(tmp_path.glob("*.png")), Silent(), StopRequest())
-    find.finish()
+    find.finish(Silent())
     left = [at for at in range(12) if at != 5]
     assert [Path(name).stem for name in find.found.faces] == [f"{at:02d}" for at in left]
     assert [size[1] for size in find.found.sizes.values()] == [40 + at for at in left]

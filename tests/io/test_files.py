@@ -17,11 +17,13 @@ from nasface.io.files import (
     draft_path,
     files_below,
     is_draft,
+    make_folders,
     read_text,
     write_bytes,
     write_text,
 )
 
+FULL = "No space left on device; free space there, or write elsewhere"
 CODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
 
 
@@ -93,7 +95,7 @@ def test_a_failed_write_leaves_the_old_file(
         patch.setattr(call, full)
         with pytest.raises(OutputError) as caught:
             write_bytes(path, b"new", sync=True)
-    assert str(caught.value) == f"{path}: cannot be written: No space left on device"
+    assert str(caught.value) == f"{path}: cannot be written: {FULL}"
     assert isinstance(caught.value, NasfaceError)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
     assert path.read_bytes() == b"old"
@@ -136,7 +138,7 @@ def test_a_folder_that_cannot_be_filled(named: bool, tmp_path: Path) -> None:
         place = [str(making / "b.txt")] if named else []
         raise OSError(errno.ENOSPC, "No space left on device", *place)
     where = folder / "b.txt" if named else folder
-    assert str(caught.value) == f"{where}: cannot be written: No space left on device"
+    assert str(caught.value) == f"{where}: cannot be written: {FULL}"
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"data: cannot be written: "):  # noqa: SIM117
@@ -201,3 +203,18 @@ def test_pipes_and_devices_are_not_replaced(tmp_path: Path) -> None:
     assert pipe.is_fifo()
     assert (tmp_path / "link").is_symlink()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_folders_that_are_made_for_nothing_go_again(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    with pytest.raises(KeyError), draft_folder(tmp_path / "one" / "two" / "three" / "data"):
+        raise KeyError
+    assert list(tmp_path.rglob("*")) == [tmp_path / "one"]
+    made = make_folders(tmp_path / "one" / "two" / "three")
+    assert made == [tmp_path / "one" / "two" / "three", tmp_path / "one" / "two"]
+    (tmp_path / "one" / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        make_folders(tmp_path / "one" / "file" / "two")
+    with pytest.raises(OSError, match="too long"):
+        make_folders(tmp_path / "four" / ("x" * 300))
+    assert not (tmp_path / "four").exists()
