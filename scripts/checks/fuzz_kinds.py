@@ -334,7 +334,7 @@ def _detect(path: Path) -> None:
         folder.path.mkdir()
         finder = Finder(_UpperHalf(), DetectConfig(), folder)
         finder.images([path, good], Silent(), StopRequest())
-        finder.finish()
+        finder.finish(Silent())
         for name in ("detections.json", "coco.json"):
             json.loads((folder.path / name).read_text("utf-8"), parse_constant=_refuse)
         rows = json.loads((folder.path / "detections.json").read_text("utf-8"))

@@ -167,8 +167,8 @@ def test_a_full_disk_is_a_line_whatever_was_being_written(
     assert main([*words.split(), "--out", str(tmp_path / "e")]) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     path = tmp_path / "e" / "curves.png"
-    full = "No space left on device; free space there, or write elsewhere"
-    assert last == f"nasface evaluate: {path}: cannot be written: {full}"
+    line = "No space left on device; free space there, or write elsewhere"
+    assert last == f"nasface evaluate: {path}: cannot be written: {line}"
     assert not list((tmp_path / "e").glob(".*"))
 
 
