@@ -6,6 +6,7 @@ Each message says what was wrong, where (file, key, value) and what would be acc
 import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -69,3 +70,16 @@ class ExportError(NasfaceError):
 
 class MissingPackageError(NasfaceError, ImportError):
     """A package of an extra that is not installed."""
+
+
+def check_kind(
+    name: str,
+    value: object,
+    kind: Any,
+    expected: str,
+    error: type[NasfaceError] = ConfigError,
+) -> None:
+    """Raise ``error`` unless the value of an argument is of this class, or one of these;
+    ``expected`` says it in words."""
+    if not isinstance(value, kind):
+        raise error(f"{name}: is of type {type(value).__name__}; expected {expected}")

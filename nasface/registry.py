@@ -6,7 +6,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
-from nasface.errors import ConfigError, NasfaceError, one_of
+from nasface.errors import ConfigError, NasfaceError, check_kind, one_of
 
 Entry = TypeVar("Entry")
 
@@ -45,21 +45,13 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     def check_entry(self, entry: object, kind: type) -> None:
         """Raise the table's error for an entry that is not of this class."""
-        if not isinstance(entry, kind):
-            found = type(entry).__name__
-            raise self.error(f"{self.kind}: is of type {found}; expected {kind.__name__}(...)")
+        check_kind(self.kind, entry, kind, f"{kind.__name__}(...)", self.error)
 
     def check_callable(self, name: object, given: object) -> None:
         """Raise the table's error for a name that is no text, or something that cannot be called
         in the place of a function or class."""
-        if not isinstance(name, str):
-            found = type(name).__name__
-            raise self.error(f"{self.kind}: its name is of type {found}; expected text")
-        if not callable(given):
-            found = type(given).__name__
-            raise self.error(
-                f"{self.kind} {name!r}: is of type {found}; expected a function or class"
-            )
+        check_kind(f"name of {self.kind}", name, str, "text", self.error)
+        check_kind(f"{self.kind} {name!r}", given, Callable, "a function or class", self.error)
 
     def remove(self, name: str) -> None:
         """Take an entry out again, for tests above all."""

@@ -7,6 +7,7 @@ A format reads a folder (or a file) into records; code outside the package adds 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, get_args
 
@@ -60,7 +61,9 @@ from nasface.annotations.yolo import (
     yolo_assumes,
     yolo_splits,
 )
-from nasface.errors import ConfigError, DataError, check_choice
+from nasface.errors import ConfigError, DataError, check_choice, check_kind
+from nasface.io.files import as_path
+from nasface.kinds import Settings
 from nasface.registry import Registry
 
 DATASET_FORMATS: Registry[DatasetFormat] = Registry("data format")
@@ -141,8 +144,8 @@ def read_dataset(
         ConfigError: for an unknown format, classes where a format has none, or two ways to divide.
         DataError: naming the file, for what is missing, malformed or of no known format.
     """
-    if not isinstance(root, str | Path):
-        raise DataError(f"data: is of type {type(root).__name__}; expected a folder or a file")
+    check_kind("data", root, str | Path, "a folder or a file", DataError)
+    check_kind("val_fraction", val_fraction, Real, "a number from 0 to below 1")
     root = Path(root)
     form = find_format(root, format)
     classes = [classes] if isinstance(classes, str) else classes
@@ -157,7 +160,7 @@ def read_dataset(
     if val_fraction:
         records = part_by_fraction(records, split, val_fraction)
     elif split_file:
-        records = part_by_file(records, split, Path(split_file))
+        records = part_by_file(records, split, as_path(split_file, "split_file"))
     if exif is not None:
         check_choice("exif", exif, get_args(Exif))
         records = [_read_as(exif, record) for record in records]
@@ -165,7 +168,7 @@ def read_dataset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(Settings):
     """Settings for reading a data set."""
 
     data_format: str = ""
@@ -184,6 +187,7 @@ class DataConfig:
     of the two the boxes fit."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_fraction(self.val_fraction)
 
     def read(self, root: str | Path, split: str, *, need_images: bool = True) -> AnnotatedDataset:

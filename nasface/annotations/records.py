@@ -9,7 +9,8 @@ from typing import Literal, get_args, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nasface.errors import check_choice
+from nasface.errors import ConfigError, check_choice, check_kind
+from nasface.io.files import as_path
 
 Exif = Literal["apply", "ignore"]
 """Whether images are turned the way their EXIF orientation asks for."""
@@ -57,8 +58,8 @@ class ImageRecord:
     and boxes and attributes as lists, are turned into what the fields are.
 
     Raises:
-        ValueError: for boxes that are not (M, 4) or not finite, and attributes that are not (M,)
-            numbers, or another word for ``exif``.
+        ConfigError: for boxes that are not (M, 4) finite numbers, attributes that are not (M,)
+            numbers, another word for ``exif``, and a name or path of another kind.
     """
 
     name: str
@@ -81,23 +82,28 @@ class ImageRecord:
         shares_of: tuple[int, int] | None = None,
         stated_size: tuple[int, int] | None = None,
     ) -> None:
-        boxes = np.asarray(boxes_M4, np.float32)
-        if boxes.size == 0:
-            boxes = boxes.reshape(0, 4)
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError(f"{name}: boxes must be (M, 4), got {boxes.shape}")
-        if not np.isfinite(boxes).all():
-            raise ValueError(f"{name}: boxes must be finite")
+        check_kind("name", name, str, "text")
+        boxes = _as_boxes(boxes_M4, name)
+        check_kind(f"{name}: attributes", attributes, Mapping, "a map to an array of numbers each")
         check_choice(f"{name}: exif", exif, get_args(Exif))
         arrays = {key: np.asarray(each) for key, each in attributes.items()}
         for key, each in arrays.items():
             if each.shape != (len(boxes),):
-                raise ValueError(
+                raise ConfigError(
                     f"{name}: attribute {key!r} must be ({len(boxes)},), got {each.shape}"
                 )
             if each.size and (each.dtype.kind not in "biuf" or not np.isfinite(each).all()):
-                raise ValueError(f"{name}: attribute {key!r} must be numbers, 0 for no")
-        values = (name, Path(path), boxes, arrays, exif, coco, shares_of, stated_size)
+                raise ConfigError(f"{name}: attribute {key!r} must be numbers, 0 for no")
+        values = (
+            name,
+            as_path(path, f"{name}: path"),
+            boxes,
+            arrays,
+            exif,
+            coco,
+            shares_of,
+            stated_size,
+        )
         for own, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, own.name, value)  # frozen
 
@@ -115,6 +121,21 @@ class ImageRecord:
             if name in self.attributes:
                 ignored_M |= self.attributes[name] != 0
         return ignored_M
+
+
+def _as_boxes(given: ArrayLike, name: str) -> NDArray[np.float32]:
+    """Boxes as float32 (M, 4); an empty list is none."""
+    try:
+        boxes = np.asarray(given, np.float32)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name}: boxes must be (M, 4) numbers, got {given!r:.60}") from None
+    if boxes.size == 0:
+        boxes = boxes.reshape(0, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ConfigError(f"{name}: boxes must be (M, 4), got {boxes.shape}")
+    if not np.isfinite(boxes).all():
+        raise ConfigError(f"{name}: boxes must be finite")
+    return boxes
 
 
 @dataclass(frozen=True, eq=False)

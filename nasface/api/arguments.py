@@ -10,7 +10,7 @@ import numpy as np
 
 from nasface.annotations.formats import DataConfig, read_dataset
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
-from nasface.errors import ConfigError, DataError
+from nasface.errors import ConfigError, DataError, check_kind
 from nasface.io.files import as_path
 
 READING = ("data", *(each.name for each in fields(DataConfig)))
@@ -35,7 +35,8 @@ def annotated_images(data: Sequence[ImageRecord] | str | Path, split: str) -> Se
     if isinstance(data, str | Path):
         return read_dataset(data, split)
     expected = "expected a folder, what read_dataset returns, or a list of ImageRecord"
-    if not isinstance(data, Sized) or not hasattr(data, "__getitem__"):
+    is_list = isinstance(data, Sized) and hasattr(data, "__getitem__")
+    if not is_list or isinstance(data, Mapping):
         raise DataError(f"{split}: is of type {type(data).__name__}; {expected}")
     # By number: objects that have only a length and items do not end when they are iterated over.
     for at in range(len(data)):
@@ -75,9 +76,7 @@ def matching(names: Iterable[str], pattern: str) -> list[str]:
     Raises:
         ConfigError: for a pattern that is no text.
     """
-    if not isinstance(pattern, str):
-        kind = type(pattern).__name__
-        raise ConfigError(f'pattern: is of type {kind}; expected text such as "asfd*"')
+    check_kind("pattern", pattern, str, 'text such as "asfd*"')
     return [name for name in names if fnmatch(name, pattern)]
 
 

@@ -15,7 +15,7 @@ from nasface.arch.genotype import Genotype
 from nasface.detection.checkpoint import LoadedDetector, save_detector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
-from nasface.errors import ConfigError, RunError, check_choice
+from nasface.errors import ConfigError, RunError, check_choice, check_kind
 from nasface.inference.onnx_runtime import ONNX_RUNTIME, Engine
 from nasface.inference.pictures import (
     Picture,
@@ -59,6 +59,7 @@ class FaceDetector(nn.Module):
         source: Path | None = None,
     ) -> None:
         super().__init__()
+        check_kind("module", module, nn.Module, "a torch.nn.Module")
         self.module = module
         self.config, self.genotype = config, genotype
         self.metrics: dict[str, Any] = metrics or {}

@@ -25,6 +25,7 @@ from nasface.engine.evaluate import DETECTIONS, Evaluation, evaluate_detector, s
 from nasface.errors import ConfigError, DataError, MissingPackageError, check_choice
 from nasface.inference.predict import InferenceConfig, check_network
 from nasface.io.settings import checked_settings, with_settings
+from nasface.kinds import Settings
 from nasface.metrics.protocol import Protocol, Source, Truth, folder_of
 from nasface.metrics.registry import PROTOCOLS
 from nasface.models import weights_path
@@ -35,7 +36,7 @@ from nasface.structures import Detections
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
+class EvaluateConfig(Settings):
     """Evaluation of weights, or of detections made elsewhere, by a protocol.
 
     Every protocol adds its own settings; see :func:`evaluate_config`.
@@ -140,7 +141,7 @@ def evaluate(
         **asdict(settings),
         **_source(detector, given is not None),
         data=str(folder_of(source)),
-        device=device,
+        device=str(device),
         inference=inference,
         bad_images=bad_images,
     )

@@ -9,6 +9,7 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.latency import LatencyTable
 from nasface.device import torch_threads
 from nasface.errors import ConfigError
+from nasface.kinds import Settings
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress, Silent
 
@@ -17,7 +18,7 @@ _CALIBRATION, _CHECK = 1, 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatencyConfig:
+class LatencyConfig(Settings):
     """Settings of a latency measurement."""
 
     space: str = "autofem2"
@@ -41,6 +42,7 @@ class LatencyConfig:
     """Further random detectors that are measured and compared with their prediction."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if min(self.rounds, self.threads) < 1 or min(self.calibrate, self.check) < 0:
             raise ConfigError(
                 f"rounds {self.rounds}, threads {self.threads}, calibrate {self.calibrate}, check "

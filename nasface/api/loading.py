@@ -8,7 +8,7 @@ import torch
 from nasface.api.detector import FaceDetector
 from nasface.detection.zoo import MODELS
 from nasface.device import choose_device
-from nasface.errors import ConfigError, check_choice
+from nasface.errors import ConfigError, check_choice, check_kind
 from nasface.inference.loading import read_detector
 from nasface.models import DEFAULT_MODEL, ReleasedPrecision, released_models, weights_path
 
@@ -38,11 +38,7 @@ def load_detector(
         ConfigError: for what is no name or path, a device that is not there, a model without
             weights, or int8 of other weights.
     """
-    if not isinstance(path, str | Path):
-        kind = type(path).__name__
-        raise ConfigError(
-            f"detector: is of type {kind}; expected a name, a file or hf://owner/name"
-        )
+    check_kind("detector", path, str | Path, "a name, a file or hf://owner/name")
     if str(path) in MODELS and not Path(path).exists():
         raise ConfigError(
             f"{path}: has no released weights, expected {', '.join(released_models())} or a file; "

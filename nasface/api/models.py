@@ -18,7 +18,7 @@ from nasface.detection.necks.adapter import Neck
 from nasface.detection.necks.registry import is_hand_made, uses_genotype
 from nasface.detection.zoo import MODELS, REFERENCE_GENOTYPE, get_model_spec
 from nasface.device import choose_device
-from nasface.errors import ConfigError, SpecError
+from nasface.errors import ConfigError, SpecError, check_kind
 from nasface.io.settings import with_settings
 from nasface.models import released_models
 from nasface.nn.blocks import channels_last
@@ -58,9 +58,7 @@ def create_detector(
         ConfigError: for an unknown model, setting or device, and settings that do not fit together.
         SpecError: for a genotype that is not there or does not fit.
     """
-    if not isinstance(model, str | DetectorConfig):
-        kind = type(model).__name__
-        raise ConfigError(f"model: is of type {kind}; expected a name of list_models, or settings")
+    check_kind("model", model, str | DetectorConfig, "a name of list_models, or settings")
     if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
         raise ConfigError(f"seed: {seed!r:.60}, expected a whole number from 0")
     if model in released_models():

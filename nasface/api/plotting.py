@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nasface.engine.evaluate import Evaluation
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, check_kind
 from nasface.io.files import as_path
 from nasface.metrics.protocol import Curves
 from nasface.plots.evaluation import plot_curves
@@ -36,8 +36,10 @@ def plot(
         results = [results]
     results = list(results) if isinstance(results, Iterable) else []
     for each in results:
-        if not isinstance(each, str | Path | Evaluation):
-            raise ConfigError(f"results: {type(each).__name__}, expected a folder or an Evaluation")
+        check_kind("results", each, str | Path | Evaluation, "folders or Evaluations")
+        if not isinstance(each, Evaluation):
+            as_path(each, "results")
+    check_kind("labels", labels, Iterable, "a text for each of the results")
     if not results:
         raise ConfigError("results: expected at least one folder that nasface evaluate wrote")
     names = list(labels) or [_label(each, at) for at, each in enumerate(results, 1)]

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from nasface.errors import ConfigError
+from nasface.errors import check_kind
 from nasface.optional import need
 from nasface.progress import Progress, Silent, duration
 
@@ -143,12 +143,8 @@ def shown_progress(progress: bool | Progress | None) -> Iterator[Progress]:
     """
     if progress is None:
         progress = in_notebook() or sys.stderr.isatty()
-    if not isinstance(progress, bool | Progress):
-        kind = type(progress).__name__
-        raise ConfigError(
-            f"progress: is of type {kind}; expected True, False or an object with the methods "
-            "start, advance and note"
-        )
+    expected = "True, False or an object with the methods start, advance and note"
+    check_kind("progress", progress, bool | Progress, expected)
     if not isinstance(progress, bool):
         yield progress
     elif not progress:

@@ -1,7 +1,7 @@
 """Detectors as files that compute with 8-bit integers, beside the same in float32."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -28,7 +28,7 @@ from nasface.deploy.outputs import check_output
 from nasface.deploy.quantization.config import QuantizationConfig, uses_reduced_range
 from nasface.deploy.quantization.registry import QUANTIZED_FORMS, QuantizedForm
 from nasface.engine.evaluate import Evaluation
-from nasface.errors import ConfigError, DataError, ExportError, RunError
+from nasface.errors import ConfigError, DataError, ExportError, RunError, check_kind
 from nasface.inference.predict import InferenceConfig, SuppressionConfig, resize_by
 from nasface.inference.tta import views_of
 from nasface.io.files import as_path, draft
@@ -159,6 +159,7 @@ def quantize(
     given = None if isinstance(data, str | Path) else annotated_images(data, "data")
     if isinstance(images, str | Path):
         images = [images]
+    check_kind("images", images, Iterable, "a list of paths")
     settings = replace(
         settings,
         weights=str(detector.source or ""),

@@ -4,6 +4,8 @@ import html
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nasface.errors import check_kind
+
 SHOWN = 20
 """Rows that are printed; of more, the first and the last."""
 
@@ -18,7 +20,11 @@ class Table(list[dict[str, Any]]):
     """
 
     def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
-        super().__init__(dict(row) for row in rows)
+        check_kind("rows", rows, Iterable, "a list of maps")
+        super().__init__()
+        for row in rows:
+            check_kind("rows", row, Mapping, "a list of maps")
+            self.append(dict(row))
 
     @property
     def columns(self) -> list[str]:

@@ -24,7 +24,7 @@ from nasface.arch.graph import (
     check_title,
     width_name,
 )
-from nasface.errors import MissingPackageError, SpecError
+from nasface.errors import MissingPackageError, SpecError, check_kind
 from nasface.io.yaml import write_yaml
 
 if TYPE_CHECKING:
@@ -182,6 +182,7 @@ class Genotype:
 
     def __post_init__(self) -> None:
         check_title("name", self.name)
+        check_kind("cells", self.cells, Mapping, "a map from names to cells", SpecError)
         if not self.cells:
             raise SpecError("cells: a genotype needs at least one")
         for name in self.cells:

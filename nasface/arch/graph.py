@@ -202,7 +202,7 @@ def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[st
 
 def check_name(place: str, name: str) -> None:
     """Raise :class:`SpecError` unless a name of a cell or node can stand in a state dict."""
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise SpecError(
             f"{place}: {name!r} cannot be a name; expected a letter followed by letters, digits or "
             "underscores"
@@ -211,7 +211,7 @@ def check_name(place: str, name: str) -> None:
 
 def check_title(place: str, name: str) -> None:
     """Raise :class:`SpecError` unless a name of a space or genotype can be shown on a line."""
-    if not 1 <= len(name) <= 200 or not name.isprintable():
+    if not isinstance(name, str) or not 1 <= len(name) <= 200 or not name.isprintable():
         raise SpecError(f"{place}: {name!a:.60} cannot be shown; expected 1 to 200 characters")
 
 

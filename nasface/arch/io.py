@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from nasface.arch.genotype import Genotype, check_derivable
 from nasface.arch.space import ParameterValue, SearchSpace, SpaceDocument, check_may_miss, expand
-from nasface.errors import SpecError, did_you_mean, one_of
+from nasface.errors import SpecError, check_kind, did_you_mean, one_of
 from nasface.io.files import read_text, write_text
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
 
@@ -32,17 +32,13 @@ def load_search_space(
     Raises:
         SpecError: naming the file, the place in it and what would be accepted.
     """
-    if parameters is not None and not isinstance(parameters, Mapping):
-        kind = type(parameters).__name__
-        raise SpecError(f"parameters: is of type {kind}; expected a map")
+    check_kind("parameters", parameters, Mapping | None, "a map", SpecError)
     text, place = _read("nasface.search_spaces", "search space", name)
     raw = parse_yaml(text, place, SpecError)
     if operations is not None and isinstance(raw, dict):
         if isinstance(operations, str):
             raise SpecError(f"operations: {operations!r} is text; expected a list of names")
-        if not isinstance(operations, Iterable):
-            kind = type(operations).__name__
-            raise SpecError(f"operations: is of type {kind}; expected a list of names")
+        check_kind("operations", operations, Iterable, "a list of names", SpecError)
         raw["operations"] = list(operations)
     chosen = _choose_parameters(raw, {**(parameters or {}), **given}, place)
     document = parse_dataclass(SpaceDocument, _fill(raw, chosen, place), place, SpecError)
@@ -147,9 +143,7 @@ def _folder(package: str) -> Traversable:
 
 def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
     """The text of a packaged or given file, and the words that name it in messages."""
-    if not isinstance(name, str | Path):
-        kind = type(name).__name__
-        raise SpecError(f"{what}: is of type {kind}; expected a packaged name or a YAML file")
+    check_kind(what, name, str | Path, "a packaged name or a YAML file", SpecError)
     known = packaged_names(package)
     if str(name) in known:
         return (_folder(package) / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"

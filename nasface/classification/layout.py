@@ -9,13 +9,14 @@ from nasface.arch.genotype import CellGene, Genotype
 from nasface.arch.graph import CellGraph
 from nasface.arch.space import SearchSpace
 from nasface.errors import ConfigError, SpecError
+from nasface.kinds import Settings
 
 CELLS = ("normal", "reduce")
 """The cells of a network, by name; a network has many copies of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
+class NetworkConfig(Settings):
     """The network around the cells; the defaults are those of DARTS on CIFAR-10."""
 
     channels: int = 36
@@ -32,6 +33,7 @@ class NetworkConfig:
     """A second classifier after 2/3 of the cells, in training only."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.channels < 2 or min(self.classes, self.layers, self.stem_multiplier) < 1:
             raise ConfigError(
                 f"channels {self.channels}, classes {self.classes}, layers {self.layers}, "

@@ -17,7 +17,7 @@ from nasface.cli.option_list import OTHER_WORDS, options
 from nasface.errors import ConfigError, RunError, did_you_mean
 from nasface.io.former_names import current_words
 from nasface.io.settings import load_config
-from nasface.io.yaml import check_finite
+from nasface.kinds import check_finite
 from nasface.models import released_models
 from nasface.presets import preset_path
 

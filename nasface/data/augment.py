@@ -18,12 +18,13 @@ from nasface.data.colours import distort_colours, to_grey
 from nasface.data.tensors import MEAN_COLOUR
 from nasface.data.windows import WINDOWS, Scene, Window, draw_window
 from nasface.errors import ConfigError
+from nasface.kinds import Settings
 
 _SHARES = ("flip", "photometric", "grey", "mosaic", "copy_paste", "plain_end", "min_visible")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
+class AugmentConfig(Settings):
     """Settings of training samples. Raises ConfigError for values out of range."""
 
     size: int = 320
@@ -62,6 +63,7 @@ class AugmentConfig:
     """Share of a face with its centre cut off that must be in view for it to count as ignored."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.size < 32 or self.size % 32:
             raise ConfigError(f"size is {self.size}, expected a multiple of 32 such as 320")
         for key in (*WINDOWS, *_SHARES):

@@ -18,7 +18,7 @@ from nasface.annotations.records import IGNORED_BY, ImageRecord
 from nasface.data.images import read_orientation
 from nasface.data.orientation import boxes_as_shown, boxes_as_stored
 from nasface.data.reading import ReadConfig, read_split
-from nasface.errors import ConfigError, DataError, check_choice, one_of
+from nasface.errors import ConfigError, DataError, check_choice, check_kind, one_of
 from nasface.io.archives import archive_of, file_bytes
 from nasface.io.files import draft_folder
 from nasface.progress import Progress
@@ -98,6 +98,7 @@ def convert_dataset(
 
 def _writer(name: str) -> tuple[DatasetFormat, DatasetWriter]:
     known = [each for each, form in DATASET_FORMATS.items() if form.writer is not None]
+    check_kind("to", name, str, one_of("", known))
     form = DATASET_FORMATS.get(ALIASES.get(name, name))
     if form is None or form.writer is None:
         raise ConfigError(f"to: no form {name!r} to write; expected {one_of(name, known)}")

@@ -11,6 +11,7 @@ from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.data.check import BadImages, DataCheck, check_records
 from nasface.data.decoded import DECODES_ANEW, DecodedImages
 from nasface.errors import DataError
+from nasface.kinds import Settings
 from nasface.progress import Progress
 
 PARTS = {"train": "training", "val": "validation"}
@@ -23,7 +24,7 @@ def part_name(split: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DataFolder:
+class _DataFolder(Settings):
     """Which data set is read; a class of its own, so that its setting stands before how."""
 
     data: str = ""

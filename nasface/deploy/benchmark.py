@@ -24,6 +24,7 @@ from nasface.deploy.runtimes.registry import TARGETS, Opener
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.errors import ConfigError, ExportError, did_you_mean
 from nasface.io.sizes import parse_size
+from nasface.kinds import Settings
 from nasface.machine import peak_process_mb
 from nasface.models import released_models
 from nasface.nn.blocks import channels_last
@@ -35,7 +36,7 @@ _WARM = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenchmarkConfig:
+class BenchmarkConfig(Settings):
     """Settings of a benchmark."""
 
     size: str = "640x480"
@@ -48,6 +49,7 @@ class BenchmarkConfig:
     """Numbers of threads; by default one, and all."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         parse_size(self.size)
         if min(self.batch, self.repeats, *self.threads, 1) < 1:
             raise ConfigError(

@@ -8,6 +8,7 @@ from nasface.errors import ConfigError
 from nasface.inference.onnx_runtime import Outputs
 from nasface.inference.predict import SuppressionConfig
 from nasface.io.sizes import parse_size
+from nasface.kinds import Settings
 from nasface.models import DEFAULT_MODEL
 
 OPSETS = range(18, 24)
@@ -17,7 +18,7 @@ Precision = Literal["fp32", "fp16"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportConfig:
+class ExportConfig(Settings):
     """Settings of an export."""
 
     weights: str = DEFAULT_MODEL
@@ -43,6 +44,7 @@ class ExportConfig:
     """The suppression of outputs detections, and what a Python file starts from."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.opset not in OPSETS:
             raise ConfigError(f"opset: {self.opset}, expected {OPSETS[0]} to {OPSETS[-1]}")
         if self.size:

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from nasface.errors import ConfigError
+from nasface.kinds import Settings
 
 
 @dataclass(frozen=True)
-class AnchorConfig:
+class AnchorConfig(Settings):
     """Size and shape of the anchors (DSFD: 16 to 512 pixels on strides 4 to 128)."""
 
     scale: float = 4.0
@@ -24,6 +25,7 @@ class AnchorConfig:
     three levels. Empty: one by `scale`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len({len(each) for each in self.sides}) > 1 or not all(
             0 < side < math.inf for each in self.sides for side in each
         ):

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot, softplus
 
 from nasface.detection.matching import BACKGROUND, IGNORED
-from nasface.errors import ConfigError
+from nasface.errors import check_kind
 from nasface.registry import Registry
 
 if TYPE_CHECKING:
@@ -63,11 +63,7 @@ def register_classification_loss(name: str, loss: ClassificationLoss) -> None:
     Raises:
         ConfigError: if the name is taken, or for a function alone.
     """
-    if not isinstance(loss, ClassificationLoss):
-        kind = type(loss).__name__
-        raise ConfigError(
-            f"classification loss {name!r}: is of type {kind}; expected a ClassificationLoss"
-        )
+    check_kind(f"classification loss {name!r}", loss, ClassificationLoss, "a ClassificationLoss")
     CLASSIFICATION_LOSSES.add(name, loss)
 
 

@@ -8,13 +8,14 @@ from nasface.detection.head_layers import HEAD_LAYERS
 from nasface.detection.necks.registry import GENOTYPE, neck_parts
 from nasface.detection.pyramid import LEVELS, ExtraForm, Form
 from nasface.errors import ConfigError
+from nasface.kinds import Settings
 
 MOST_CHANNELS, MOST_LAYERS = 4096, 64
 """What a file of settings can ask for, lest a strange one takes all memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectorConfig:
+class DetectorConfig(Settings):
     """The parts of a detector around its feature neck."""
 
     backbone: str = "mobilenet_v1_0.25"
@@ -79,6 +80,7 @@ class DetectorConfig:
     """Sizes of the anchors."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         narrowest, widest = min(self.extra_channels), max(*self.extra_channels, self.channels)
         if self.channels < 4 or self.head_layers < 0 or narrowest < 1:
             raise ConfigError(

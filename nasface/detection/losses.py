@@ -17,13 +17,14 @@ from nasface.detection.boxes import decode, encode, overlap_loss, paired_iou
 from nasface.detection.classification_losses import CLASSIFICATION_LOSSES, AnchorScores
 from nasface.detection.matching import MatchConfig, Matches
 from nasface.errors import ConfigError
+from nasface.kinds import Settings
 from nasface.structures import Predictions, ShotPair, Targets
 
 BoxLoss = Literal["diou", "giou", "ciou", "smooth_l1"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossConfig:
+class LossConfig(Settings):
     """Weights of the parts of the loss."""
 
     classification: str = "hard_negatives"
@@ -52,6 +53,7 @@ class LossConfig:
     """Weight of positives in the focal loss; that of negatives is 1 minus it."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         CLASSIFICATION_LOSSES.find(self.classification, "loss.classification")
         words = ("classification", "box")
         settings = {name: value for name, value in vars(self).items() if name not in words}

@@ -10,6 +10,7 @@ from torch import Tensor
 from nasface.detection.assignment import ASSIGNERS
 from nasface.detection.boxes import area, intersection, iou
 from nasface.errors import ConfigError
+from nasface.kinds import Settings
 from nasface.structures import Predictions, Targets
 
 BACKGROUND = -1
@@ -19,7 +20,7 @@ _PAIRS_AT_ONCE = 2**21
 
 
 @dataclass(frozen=True)
-class MatchConfig:
+class MatchConfig(Settings):
     """When an anchor belongs to a face."""
 
     assignment: str = "overlap"
@@ -38,6 +39,7 @@ class MatchConfig:
     """IoU above which an anchor can be taken in this way."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         ASSIGNERS.find(self.assignment, "match.assignment")
         if not 0 < self.compensation_iou <= self.positive <= 1 or self.min_anchors_per_face < 0:
             raise ConfigError(

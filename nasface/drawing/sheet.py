@@ -26,7 +26,7 @@ from nasface.drawing.layout import (
 )
 from nasface.drawing.legend import LegendEntry, legend, legend_table
 from nasface.drawing.style import Style, label_style, line_style, text_style, vertex_style
-from nasface.errors import ConfigError, did_you_mean
+from nasface.errors import ConfigError, check_kind, did_you_mean
 
 if TYPE_CHECKING:
     from pygraphviz import AGraph
@@ -86,8 +86,7 @@ def choose_cells(genotype: Genotype, names: Sequence[str]) -> Genotype:
         ConfigError: for a cell that is not there.
     """
     names = [names] if isinstance(names, str) else names
-    if not isinstance(names, Iterable):
-        raise ConfigError(f"cells: is of type {type(names).__name__}; expected names of cells")
+    check_kind("cells", names, Iterable, "names of cells")
     names = list(names)
     for name in names:
         if name not in genotype.cells:
@@ -103,7 +102,12 @@ def choose_cells(genotype: Genotype, names: Sequence[str]) -> Genotype:
 def genotype_sheet(
     genotype: Genotype, probabilities: Mapping[str, NodeProbabilities] | None = None
 ) -> "AGraph":
-    """Draw all cells of a genotype, with the probabilities of their operations if given."""
+    """Draw all cells of a genotype, with the probabilities of their operations if given.
+
+    Raises:
+        ConfigError: for probabilities that are no map.
+    """
+    check_kind("probabilities", probabilities, Mapping | None, "a map from cells to probabilities")
     return sheet(genotype.name, _pictures(genotype, probabilities or {}))
 
 

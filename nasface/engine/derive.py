@@ -14,6 +14,7 @@ from nasface.engine.search import SearchConfig
 from nasface.errors import ConfigError, RunError
 from nasface.io.settings import load_config
 from nasface.io.yaml import config_digest
+from nasface.kinds import Settings
 from nasface.nas.derive import derive
 from nasface.nn.keys import name_of
 from nasface.runs.arch_history import PARAMETER_KINDS, entry_arrays
@@ -22,7 +23,7 @@ from nasface.runs.folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeriveConfig:
+class DeriveConfig(Settings):
     """The architecture parameters to derive from."""
 
     run: str = ""

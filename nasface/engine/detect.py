@@ -22,6 +22,7 @@ from nasface.inference.annotate import contact_sheet, draw_boxes
 from nasface.inference.onnx_runtime import Engine
 from nasface.inference.predict import InferenceConfig, detect, detections_as_rows
 from nasface.io.files import write_text
+from nasface.kinds import Settings
 from nasface.models import DEFAULT_MODEL, ReleasedPrecision
 from nasface.progress import Progress, StopRequest
 from nasface.runs.folder import RunFolder
@@ -38,7 +39,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectConfig:
+class DetectConfig(Settings):
     """Detection on images without annotations."""
 
     weights: str = DEFAULT_MODEL
@@ -63,6 +64,7 @@ class DetectConfig:
     """How the detector is applied."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.score_threshold <= 1 or self.frames < 0:
             raise ConfigError(
                 f"score_threshold {self.score_threshold}, frames {self.frames}: "

@@ -89,7 +89,7 @@ class JobConfig(ReadConfig):
     """Keep the batch norm statistics of the backbone as they were loaded."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "log", logger_names(self.log))
+        super().__post_init__()
         for name, least in (
             ("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("workers", 0), ("seed", 0)
         ):  # fmt: skip

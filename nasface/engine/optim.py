@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from nasface.errors import ConfigError
+from nasface.kinds import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizerConfig:
+class OptimizerConfig(Settings):
     """The optimiser of the network's weights."""
 
     name: Literal["sgd", "adamw"] = "sgd"
@@ -34,6 +35,7 @@ class OptimizerConfig:
     that starts from pretrained weights; 1 trains all at one rate."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"layer_decay: {self.layer_decay} is not above 0 and at most 1")
         if self.lr <= 0 or self.weight_decay < 0 or self.warmup_steps < 0 or self.clip <= 0:

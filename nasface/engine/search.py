@@ -60,8 +60,7 @@ class SearchConfig(BilevelConfig, JobConfig):
     """Width and height of the image at which the cost penalty counts multiply-adds or time."""
 
     def __post_init__(self) -> None:
-        JobConfig.__post_init__(self)
-        BilevelConfig.__post_init__(self)
+        super().__post_init__()
         check_stages(self.partial_stages)
         if self.warmup_within(self.epochs) > self.epochs:
             raise ConfigError(

@@ -23,6 +23,7 @@ from nasface.inference.tta import (
     filter_by_size,
     views_of,
 )
+from nasface.kinds import Settings
 from nasface.nn.blocks import memory_format
 from nasface.structures import Candidates, Detections, Predictions
 
@@ -34,7 +35,7 @@ _BELOW_ONE = math.nextafter(1, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuppressionConfig:
+class SuppressionConfig(Settings):
     """From candidates to detections (ASFD section 4.1: 5000 -> NMS 0.3 -> 750)."""
 
     score_threshold: float = 0.02
@@ -47,6 +48,7 @@ class SuppressionConfig:
     """Detections kept per image."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.score_threshold < 1 or not 0 < self.nms_iou <= 1:
             raise ConfigError(
                 f"score_threshold {self.score_threshold}, nms_iou {self.nms_iou}: "

@@ -13,8 +13,9 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from nasface.errors import ConfigError, NasfaceError, OutputError
+from nasface.errors import ConfigError, NasfaceError, OutputError, check_kind
 
 LONGEST_NAME = 255
 """Bytes that the name of a file may have on the usual file systems."""
@@ -32,15 +33,17 @@ _SHOWN = 100
 _DRAFT = re.compile(r"\..+\.\d+\.tmp(\.[^.]*)?")
 
 
-def as_path(given: object, name: str) -> Path:
+def as_path(given: Any, name: str) -> Path:
     """Return a path that is given as text or as a path.
 
     Raises:
-        ConfigError: naming the argument, for anything else.
+        ConfigError: naming the argument, for anything else, and a null character.
     """
-    if not isinstance(given, str | os.PathLike):
-        raise ConfigError(f"{name}: is of type {type(given).__name__}; expected a path")
-    return Path(given)
+    check_kind(name, given, str | os.PathLike, "a path")
+    path = Path(given)
+    if "\0" in str(path):
+        raise ConfigError(f"{name}: {str(path)!a:.60} has a null character; expected a path")
+    return path
 
 
 @contextmanager

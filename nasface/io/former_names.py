@@ -5,6 +5,8 @@ from dataclasses import fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, get_args, get_type_hints
 
+from nasface.kinds import without_none
+
 #: dataclass -> former name of a field -> its name now
 FORMER_NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -95,9 +97,3 @@ def _with_current_values(kind: type, values: dict[Any, Any], notes: list[str]) -
 
 def _former(kind: type) -> Mapping[str, str]:
     return FORMER_NAMES.get(kind.__name__, {})
-
-
-def without_none(kind: Any) -> Any:
-    """Return the type ``T`` of ``T | None``, and any other type as it is."""
-    inner = [each for each in get_args(kind) if each is not type(None)]
-    return inner[0] if type(None) in get_args(kind) else kind

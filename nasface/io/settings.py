@@ -6,10 +6,11 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from nasface.errors import ConfigError, did_you_mean
+from nasface.errors import ConfigError, check_kind, did_you_mean
 from nasface.io.files import read_text
 from nasface.io.former_names import with_current_names
 from nasface.io.yaml import parse_dataclass, parse_yaml, plain_values
+from nasface.kinds import as_plain
 
 T = TypeVar("T")
 
@@ -29,14 +30,14 @@ def load_config(kind: type[T], path: Path, base: T | None = None) -> T:
 
 
 def checked_settings(kind: type[T], given: T | Mapping[str, Any] | None, what: str) -> T:
-    """Return settings that code made, or its defaults with those of a map; ``what`` names them.
+    """Return settings that code made, or the defaults with those of a map; ``what`` names them.
 
     Raises:
-        ConfigError: as :func:`with_settings`, also for a value that a dataclass was made with.
+        ConfigError: as :func:`with_settings`.
     """
-    if given is None or isinstance(given, kind):
-        return with_settings(given or kind(), {}, what)
-    return with_settings(kind(), cast(Mapping[str, Any], given), what)
+    if isinstance(given, kind):
+        return given
+    return with_settings(kind(), cast(Mapping[str, Any], {} if given is None else given), what)
 
 
 def with_settings(base: T, settings: Mapping[str, Any], what: str = "settings") -> T:
@@ -48,9 +49,7 @@ def with_settings(base: T, settings: Mapping[str, Any], what: str = "settings") 
     Raises:
         ConfigError: naming the field and what would be accepted, or the nearest field there is.
     """
-    if not isinstance(settings, Mapping):
-        kind = type(settings).__name__
-        raise ConfigError(f"{what}: is of type {kind}, expected a map of settings")
+    check_kind(what, settings, Mapping, "a map of settings")
     plain = {
         name: plain_values(value) if is_dataclass(value) else value
         for name, value in settings.items()
@@ -60,7 +59,7 @@ def with_settings(base: T, settings: Mapping[str, Any], what: str = "settings") 
         warnings.warn(f"{what}: {note}", FutureWarning, stacklevel=3)
     _check_names(values, base, what)
     return parse_dataclass(
-        type(base), merged(plain_values(base), _plain(values)), what, ConfigError
+        type(base), merged(plain_values(base), as_plain(values)), what, ConfigError
     )
 
 
@@ -79,17 +78,6 @@ def _check_names(values: Mapping[str, Any], base: Any, what: str) -> None:
             raise ConfigError(f"{what}: there is no {name!r}{hint}")
         if name in parts and isinstance(value, Mapping):
             _check_names(value, parts[name], f"{what}: {name}")
-
-
-def _plain(value: Any) -> Any:
-    """Maps, lists, paths and numbers of NumPy as YAML has them."""
-    if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple | range):
-        return [_plain(each) for each in value]
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return str(value) if isinstance(value, Path) else value
 
 
 def read_config(path: Path) -> Any:

@@ -6,16 +6,11 @@ No unknown key, no repeated key, no ``"3"`` for 3 is accepted. Equal values give
 import hashlib
 import importlib
 import json
-import math
-import re
-from collections.abc import Hashable, Iterable
-from dataclasses import fields, is_dataclass
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 from yaml.composer import Composer
 from yaml.constructor import SafeConstructor
 from yaml.parser import Parser
@@ -23,9 +18,10 @@ from yaml.reader import Reader
 from yaml.resolver import Resolver
 from yaml.scanner import Scanner
 
-from nasface.errors import NasfaceError, did_you_mean, one_of
+from nasface.errors import NasfaceError
 from nasface.io.files import as_path, write_text
-from nasface.io.former_names import with_current_names, without_none
+from nasface.io.former_names import with_current_names
+from nasface.kinds import adapter_of, one_line, validated
 
 T = TypeVar("T")
 
@@ -94,16 +90,6 @@ class _StrictLoader(Composer, _Parser, SafeConstructor, Resolver):  # type: igno
         return super().construct_mapping(node, deep)
 
 
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    # Kept on the side: building one takes a while, and functools.cache loses the type.
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
-
-
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
-
-
 def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
     """Return the plain values of a YAML text; ``place`` names it in the message of ``error``."""
     if len(text) > _MOST_CHARACTERS:
@@ -111,7 +97,7 @@ def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader with more checks
     except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as problem:
-        raise error(f"{place}: not valid YAML: {_one_line(problem)}") from None
+        raise error(f"{place}: not valid YAML: {one_line(problem)}") from None
 
 
 def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceError]) -> T:
@@ -120,53 +106,7 @@ def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceE
     Fields may have the names of version 0.1.
     """
     values, _ = with_current_names(kind, values)
-    check_finite(values, place, error)
-    try:
-        document = json.dumps(values)
-    except TypeError:
-        raise error(
-            f"{place}: {_strange(values)}; expected text, numbers, lists and maps"
-        ) from None
-    except (ValueError, RecursionError) as problem:
-        raise error(
-            f"{place}: {_one_line(problem)}; expected text, numbers, lists and maps"
-        ) from None
-    try:
-        value = _adapter(kind).validate_json(document, strict=True, extra="forbid")
-    except ValidationError as problem:
-        raise error(f"{place}: {_first_problems(problem, kind)}") from None
-    except NasfaceError as problem:
-        raise error(f"{place}: {problem}") from None
-    return value
-
-
-def _strange(value: Any) -> str:
-    """Where nested maps and lists hold something that JSON has no form for, and its type."""
-    entries: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, dict):
-        entries = value.items()
-    elif isinstance(value, list | tuple):
-        entries = enumerate(value)
-    elif value is not None and not isinstance(value, str | bool | int | float):
-        return f"is of type {type(value).__name__}"
-    for key, each in entries:
-        found = _strange(each)
-        if found:
-            return f"{key}: {found}"
-    return ""
-
-
-def check_finite(values: Any, place: str, error: type[NasfaceError]) -> None:
-    """Raise ``error`` if a number in nested maps and lists is infinite or not a number."""
-    if isinstance(values, float) and not math.isfinite(values):
-        raise error(f"{place}: is {values}, expected a finite number")
-    entries: Iterable[tuple[Any, Any]] = ()
-    if isinstance(values, dict):
-        entries = values.items()
-    elif isinstance(values, list | tuple):
-        entries = enumerate(values)
-    for key, value in entries:
-        check_finite(value, f"{place}: {key}", error)
+    return validated(kind, values, place, error)
 
 
 def to_yaml(value: Any) -> str:
@@ -197,57 +137,9 @@ def write_yaml(
 def plain_values(value: Any) -> Any:
     """Return a dataclass instance as maps, lists, texts and numbers."""
     # Of values that do not fit, those who read them tell; pydantic would only warn.
-    return json.loads(_adapter(type(value)).dump_json(value, warnings=False))
+    return json.loads(adapter_of(type(value)).dump_json(value, warnings=False))
 
 
 def config_digest(value: Any) -> str:
     """Twelve hexadecimal digits that change with any field of a dataclass instance."""
     return hashlib.sha256(to_yaml(value).encode()).hexdigest()[:12]
-
-
-def _first_problems(problem: ValidationError, kind: type[Any]) -> str:
-    """Up to three of pydantic's findings on one line, each with its place."""
-    errors = problem.errors(include_url=False)
-    return "; ".join(_describe(each, kind) for each in errors[:3]) + (
-        f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
-    )
-
-
-def _describe(problem: ErrorDetails, kind: type[Any]) -> str:
-    location, value = problem["loc"], problem["input"]
-    where = _one_line(".".join(map(str, location)))[:300]
-    if problem["type"] == "value_error" and not where:
-        return _one_line(problem["msg"].removeprefix("Value error, "))
-    where = where or "top level"
-    if problem["type"] == "unexpected_keyword_argument":
-        known = _keys(kind, location[:-1])
-        return f"{where}: unknown key; expected {one_of(str(location[-1]), known)}"
-    if problem["type"] == "missing":
-        return f"{where}: is missing"
-    if problem["type"] == "dataclass_type" and not isinstance(value, dict):
-        return f"{where}: expected a map of settings, got {value!r:.60}"
-    if problem["type"] == "value_error":  # the message of a class of ours says the rest
-        text = _one_line(problem["msg"].removeprefix("Value error, "))
-        return text if text.startswith(f"{where}: ") else f"{where}: {text}"
-    shown = "" if isinstance(value, dict | list) else f", got {value!r:.60}"
-    near = ""
-    if problem["type"] == "literal_error" and isinstance(value, str):
-        near = did_you_mean(value, re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
-    return f"{where}: {_one_line(problem['msg'])}{shown}{near}"
-
-
-def _keys(kind: Any, location: Iterable[int | str]) -> list[str]:
-    """The keys that a dataclass has at a place in it."""
-    for step in location:
-        kind = without_none(kind)
-        if is_dataclass(kind):
-            kind = get_type_hints(kind).get(str(step))
-        else:  # the elements of a tuple, the values of a map
-            kind = get_args(kind)[0 if isinstance(step, int) else -1]
-    kind = without_none(kind)
-    return [each.name for each in fields(kind)] if is_dataclass(kind) else []
-
-
-def _one_line(problem: object) -> str:
-    words = " ".join(str(problem).split())
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in words)

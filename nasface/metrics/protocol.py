@@ -10,6 +10,7 @@ from typing import Any
 from nasface.annotations.detections import ScoredBoxes, read_detections
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.arrays import Floats
+from nasface.kinds import Settings
 
 Source = AnnotatedDataset | Path
 """A data set that was read, or the folder of one."""
@@ -81,7 +82,7 @@ class Curves:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoOptions:
+class NoOptions(Settings):
     """Options of a protocol that has none."""
 
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nasface.errors import ConfigError
+from nasface.kinds import Settings
 from nasface.nas.policies import POLICIES, find_policy
 from nasface.nas.policy import Policy, UniformPath
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostPenaltyConfig:
+class CostPenaltyConfig(Settings):
     """A term of the architecture loss that holds the expected size of the derived network down."""
 
     weight: float = 0.0
@@ -22,6 +23,7 @@ class CostPenaltyConfig:
     """Size of the whole network below which there is no penalty; see `nasface cost`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.weight < 0 or (self.weight > 0 and self.target <= 0):
             raise ConfigError(
                 f"weight {self.weight}, target {self.target}: expected a weight of 0, or a weight "
@@ -35,7 +37,7 @@ class CostPenaltyConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BilevelConfig:
+class BilevelConfig(Settings):
     """Settings of a bilevel search; the defaults are ASFD's where it states them (section 4.1)."""
 
     policy: str = "argmax"
@@ -74,6 +76,7 @@ class BilevelConfig:
     of the epoch before (DARTS+)."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         find_policy(self.policy)
         if self.warmup_epochs is not None and self.warmup_epochs < 0:
             raise ConfigError(f"warmup_epochs: {self.warmup_epochs} is not 0 or more, or none")

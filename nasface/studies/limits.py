@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass
 
 from nasface.errors import ConfigError
+from nasface.kinds import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatencyLimit:
+class LatencyLimit(Settings):
     """Cells whose detector takes longer are left out, and those that take less than ``at_least``.
 
     ``table`` is a file of ``nasface latency measure`` for the plan's detector, ``milliseconds`` the
@@ -20,6 +21,7 @@ class LatencyLimit:
     at_least: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.at_least < self.milliseconds < math.inf:
             raise ConfigError(
                 f"limit: {self.milliseconds} milliseconds, at_least {self.at_least}: expected "
@@ -28,7 +30,7 @@ class LatencyLimit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EqualLatency:
+class EqualLatency(Settings):
     """Cells whose detector takes as long as that of a fixed ``row``, up to the share ``within``.
 
     The limit is measured when the comparison begins (:mod:`nasface.studies.equal_latency`).
@@ -38,5 +40,6 @@ class EqualLatency:
     within: float = 0.05
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.within < 1:
             raise ConfigError(f"equal_latency: within {self.within}, expected 0 to 1")

@@ -15,6 +15,7 @@ from nasface.errors import ConfigError, did_you_mean, one_of
 from nasface.io.former_names import with_current_names
 from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, plain_values, to_yaml
+from nasface.kinds import Settings
 from nasface.nas.policies import POLICIES
 from nasface.nas.selection import SELECTIONS
 from nasface.nas.zero_cost import PREDICTORS
@@ -52,7 +53,7 @@ SIZE_RANKERS = ("macs", "parameters", "latency")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodSpec:
+class MethodSpec(Settings):
     """A row of the comparison, or one for each of ``nodes``.
 
     ``strategy`` is a way of searching (:data:`STRATEGY_SETTINGS`), the name of a policy, ``random``
@@ -79,7 +80,7 @@ class MethodSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudySpec:
+class StudySpec(Settings):
     """A comparison, as its file holds it.
 
     ``search`` and ``train`` are settings of ``nasface search`` and ``nasface train`` that all
@@ -113,6 +114,7 @@ class StudySpec:
     spread: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for what, values in (("methods", [m.name for m in self.methods]), ("seeds", self.seeds)):
             if not values or len(set(values)) < len(values):
                 raise ConfigError(f"{what}: {list(values)}, expected one or more, all different")

@@ -17,6 +17,7 @@ from nasface.errors import ConfigError, RunError
 from nasface.io.files import write_text
 from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, parse_yaml, plain_values, to_yaml
+from nasface.kinds import Settings
 from nasface.optional import need
 from nasface.progress import Progress, Silent
 from nasface.random_streams import Purpose, stream
@@ -31,7 +32,7 @@ _RESTARTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class TunePlan:
+class TunePlan(Settings):
     """A tuning, as its file holds it.
 
     ``train`` are settings of ``nasface train`` that all trials share, ``ranges`` those that are
@@ -55,6 +56,7 @@ class TunePlan:
     gpus: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.ranges:
             raise ConfigError("ranges: is empty, expected a setting and its values, or more")
         if min(self.trials or 1, self.first_epochs, self.threads) < 1 or self.reduction < 2:

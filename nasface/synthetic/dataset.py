@@ -20,6 +20,7 @@ from nasface.arrays import Image
 from nasface.data.images import write_image
 from nasface.errors import ConfigError, DataError
 from nasface.io.files import draft_folder
+from nasface.kinds import Settings
 from nasface.optional import need
 from nasface.random_streams import Purpose, stream
 from nasface.synthetic.paste import Pasted, paste, rotated_extent
@@ -52,7 +53,7 @@ _SAME_PERSON = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleConfig:
+class SampleConfig(Settings):
     """Size and variety of the sample."""
 
     train: int = 400
@@ -71,6 +72,7 @@ class SampleConfig:
     """The same seed gives the same files."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.train < 1 or self.val < 1 or self.seed < 0:
             raise ConfigError(
                 f"train {self.train}, val {self.val}, seed {self.seed}: expected at least 1, 1, 0"

@@ -183,7 +183,7 @@ def test_a_packaged_space_without_parameters_says_so() -> None:
 def test_a_file_that_is_no_map(content: bytes, load: object, tmp_path: Path) -> None:
     path = tmp_path / "file.yaml"
     path.write_bytes(content)
-    with pytest.raises(SpecError, match="top level") as caught:
+    with pytest.raises(SpecError, match="expected a map") as caught:
         load_search_space(path) if load is load_search_space else load_genotype(path)
     assert message_of(caught).startswith(f"{path}: ")
 
@@ -303,7 +303,7 @@ def test_settings_keep_their_defaults(tmp_path: Path) -> None:
         ("steps: 1\nsteps: 2", ["twice", "line 2"]),
         ("steps: !!python/name:os.system", ["tag"]),
         ("names: a", ["names"]),
-        ("- 3", ["top level"]),
+        ("- 3", ["expected a map"]),
         ("a: 1\nb: 1\nc: 1\nd: 1\n", ["a: ", "and 1 more"]),
     ],
 )

@@ -186,7 +186,7 @@ def test_size_must_be_a_multiple_of_32(size: int) -> None:
 
 
 @pytest.mark.parametrize("key", ["face_crop", "scale_crop", "flip", "mosaic", "min_visible"])
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("value", [-0.1, 1.1])
 def test_probabilities_are_checked(key: str, value: float) -> None:
     changes: dict[str, Any] = {key: value}
     with pytest.raises(ConfigError, match=rf"{key} is .*, expected a number from 0 to 1"):

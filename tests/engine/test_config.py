@@ -58,7 +58,7 @@ def test_the_file_that_a_run_writes_is_its_settings(kind: type) -> None:
         ("optimizer: adam", "optimizer: expected a map of settings, got 'adam'$"),
         ("policy: PC-DARTS", "policy: PC-DARTS is a method; expected softmax, in a space with"),
         ("optimizer: {lr: -1}", "lr"),
-        ("[1]", "top level"),
+        ("[1]", "expected a map"),
     ],
 )
 def test_bad_settings_name_the_key(text: str, place: str) -> None:

@@ -46,17 +46,14 @@ def test_a_former_name_is_taken_with_a_warning() -> None:
 
 
 def test_what_is_no_map_is_refused() -> None:
-    with pytest.raises(ConfigError, match="inference: is of type int, expected a map of settings"):
+    with pytest.raises(ConfigError, match="inference: is of type int; expected a map of settings"):
         with_settings(BASE, 5, "inference")  # type: ignore[arg-type]
 
 
-def test_a_value_that_code_made_a_dataclass_with_is_refused() -> None:
-    wrong = TrainConfig(bad_images="skipp")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"^train: bad_images: .*did you mean 'skip'\?$"):
-        checked_settings(TrainConfig, wrong, "train")
+def test_settings_that_code_made_are_taken_as_they_are() -> None:
     right = TrainConfig(data="faces", bad_images="skip")
     assert checked_settings(TrainConfig, right, "train") == right
     assert checked_settings(TrainConfig, None, "train") == TrainConfig()
     assert checked_settings(TrainConfig, {"epochs": 3}, "train") == TrainConfig(epochs=3)
-    with pytest.raises(ConfigError, match="is of type str, expected a map of settings"):
+    with pytest.raises(ConfigError, match="is of type str; expected a map of settings"):
         checked_settings(TrainConfig, "quickstart-train", "train")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from nasface.kinds import Settings
+
 Calibration = Literal["minmax", "entropy", "percentile"]
 ReduceRange = Literal["auto", "yes", "no"]
 KeepFloat = Literal["none", "first", "last", "first-and-last"]
@@ -14,7 +16,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuantizationConfig:
+class QuantizationConfig(Settings):
     """How activations and weights become 8-bit integers."""
 
     calibration: Calibration = "minmax"

@@ -5,7 +5,7 @@ by name (torchvision).
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import cast
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import as_genotype
-from nasface.errors import SpecError
+from nasface.errors import SpecError, check_kind
 from nasface.nn.blocks import conv_norm_relu
 from nasface.nn.cell import build_module
 
@@ -56,12 +56,9 @@ class Neck(nn.Module):
         dense: bool = False,
     ) -> None:
         super().__init__()
-        if not isinstance(in_channels, Sequence):
-            kind = type(in_channels).__name__
-            raise SpecError(f"in_channels: is of type {kind}; expected a list of widths")
-        for width in (*in_channels, out_channels):
-            if not isinstance(width, int | np.integer) or width < 1:
-                raise SpecError(f"channels: {width!r:.60}, expected whole numbers from 1")
+        check_kind("in_channels", in_channels, Sequence, "a list of widths", SpecError)
+        _check_numbers("channels", (*in_channels, out_channels))
+        _check_numbers("num_outs", () if num_outs is None else (num_outs,))
         found = as_genotype(genotype)
         used = levels_of(found)
         first = used[0] if first_level is None else first_level
@@ -134,3 +131,9 @@ def levels_of(genotype: Genotype) -> list[int]:
     genes = genotype.cells.values()
     taken = {each.level for gene in genes for each in gene.inputs}
     return sorted(taken | {each.level for gene in genes for each in gene.outputs})
+
+
+def _check_numbers(name: str, given: Iterable[object]) -> None:
+    for each in given:
+        if not isinstance(each, int | np.integer) or isinstance(each, bool) or each < 1:
+            raise SpecError(f"{name}: {each!r:.60}, expected whole numbers from 1")

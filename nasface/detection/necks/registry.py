@@ -27,7 +27,7 @@ from nasface.detection.necks.handmade import (
 from nasface.detection.necks.pyramidbox import PyramidBoxContext
 from nasface.detection.necks.scales import L2NormLevels
 from nasface.detection.necks.top_down import LFPN, ExtdFPN, RetinaFaceFPN, SrnFPN
-from nasface.errors import ConfigError, did_you_mean
+from nasface.errors import ConfigError, check_kind, did_you_mean
 from nasface.nn.cell import build_module
 from nasface.nn.keys import module_key, name_of
 from nasface.registry import Registry
@@ -143,8 +143,7 @@ def neck_parts(neck: str) -> tuple[str, ...]:
     """
     if neck == NONE:
         return ()
-    if not isinstance(neck, str):
-        raise ConfigError(f"neck: is of type {type(neck).__name__}; expected text")
+    check_kind("neck", neck, str, "text")
     parts = tuple(neck.split("+"))
     known = (GENOTYPE, *NECK_PARTS)
     unknown = [each for each in parts if each not in known]

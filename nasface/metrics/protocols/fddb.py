@@ -19,6 +19,7 @@ from nasface.annotations.names import locate_images
 from nasface.annotations.records import Exif, ImageRecord
 from nasface.errors import ConfigError, DataError
 from nasface.io.files import read_text
+from nasface.kinds import Settings
 from nasface.metrics.fddb import READ_AT, FddbResult, boxes_to_ellipses, score_fddb
 from nasface.metrics.protocol import (
     Curve,
@@ -37,7 +38,7 @@ HEADLINE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class FddbOptions:
+class FddbOptions(Settings):
     """How boxes become regions."""
 
     ellipses: bool = False

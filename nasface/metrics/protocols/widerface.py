@@ -18,6 +18,7 @@ from nasface.annotations.widerface_truth import (
     select_images,
 )
 from nasface.errors import DataError
+from nasface.kinds import Settings
 from nasface.metrics.protocol import (
     Curve,
     Curves,
@@ -32,7 +33,7 @@ from nasface.metrics.widerface import THRESHOLDS, WiderResult, score_wider
 
 
 @dataclass(frozen=True, kw_only=True)
-class WiderOptions:
+class WiderOptions(Settings):
     """Which faces and images of the validation part count."""
 
     images: str = ""

@@ -9,6 +9,7 @@ from nasface.detection.zoo import MODELS
 from nasface.errors import ConfigError, did_you_mean, one_of
 from nasface.io.settings import load_config, read_config
 from nasface.io.sizes import parse_size
+from nasface.kinds import Settings
 from nasface.models import released_models
 from nasface.models.hub import is_hub_address
 from nasface.studies.side_by_side.engines import MODEL_ENGINES, engines_here
@@ -22,7 +23,7 @@ _WEIGHTS = (".safetensors", ".pth")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportedFigures:
+class ReportedFigures(Settings):
     """What a paper says of a model: millions of parameters, 10^9 multiply-adds, milliseconds of an
     image, and AP (0 to 1); None for what it does not say."""
 
@@ -32,6 +33,7 @@ class ReportedFigures:
     ap: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("parameters_m", "macs_g", "milliseconds"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -41,7 +43,7 @@ class ReportedFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparedModel:
+class ComparedModel(Settings):
     """A row of the comparison.
 
     ``model`` is a detector of the zoo (random weights), a released one, or weights; ``genotype``
@@ -60,6 +62,7 @@ class ComparedModel:
     timed: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         place = f"models: {self.name}"
         if not re.fullmatch(r"[\w.+-][\w.+ -]*", self.name):
             raise ConfigError(
@@ -81,7 +84,7 @@ class ComparedModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelsPlan:
+class ModelsPlan(Settings):
     """A comparison of models, as its file holds it.
 
     Each timed model sees one random image of ``size``, width x height in pixels, in ``rounds``
@@ -99,6 +102,7 @@ class ModelsPlan:
     source: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         names = [each.name.replace(" ", "-") for each in self.models]
         if not names or len(set(names)) < len(names):
             raise ConfigError(f"models: names {names}, expected one or more, all different")
