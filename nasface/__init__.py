@@ -56,7 +56,6 @@ if sys.platform == "darwin":  # read when torch is imported: what MPS cannot do 
 
 __version__ = "0.2.0.dev0"
 
-#: public name -> module that defines it; imported on first use, so that a start needs no torch
 _MODULES: Mapping[str, str] = MappingProxyType(
     {
         "ClassificationLoss": "nasface.detection.classification_losses",
@@ -115,6 +114,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "train_from_config": "nasface.api.training",
     }
 )
+"""Public name -> module that defines it; imported on first use, so that a start needs no torch."""
 
 __all__ = [
     "ClassificationLoss",

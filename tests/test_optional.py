@@ -14,24 +14,24 @@ from nasface.optional import need, require
 
 ROOT = Path(__file__).parents[1]
 
-#: commands that `pip install nasface` alone is enough for
 PLAIN = (
     "sample", "check_data", "presets", "search", "derive", "train", "detect", "export", "genotype",
     "cost",
 )  # fmt: skip
+"""Commands that `pip install nasface` alone is enough for."""
 
-#: import names of the packages that only extras bring
 OPTIONAL = (
     "pygraphviz", "matplotlib", "pandas", "scipy", "jinja2", "skimage", "sklearn", "onnx",
     "onnxscript", "onnxruntime", "tensorboard", "wandb", "mlflow", "huggingface_hub", "submitit",
     "ray",
 )  # fmt: skip
+"""Import names of the packages that only extras bring."""
 
-#: extras that "all" leaves out; setup.cfg says why
 BY_NAME = (
     "backbones", "coreml", "executorch", "litert", "mnn", "mlflow", "ncnn", "nncf", "openvino",
     "ray", "wandb",
 )  # fmt: skip
+"""Extras that "all" leaves out; setup.cfg says why."""
 
 
 @pytest.fixture(scope="module")

@@ -44,8 +44,8 @@ OTHERS = (*ATTRIBUTES, "difficult", "occluded", "truncated")
 _CROWD = ("is_crowd", "isCrowd", "isGroupOf")
 """Other words for ``iscrowd``."""
 
-#: list of a file -> what names its entries, and those of other lists
 _KEYS = {"images": ("id",), "categories": ("id",), "annotations": ("image_id", "category_id")}
+"""List of a file -> what names its entries, and those of other lists."""
 _FAR = 1e9
 _START = 1 << 16
 

@@ -10,8 +10,8 @@ from nasface.annotations.names import ImageNames, check_image_name
 from nasface.errors import DataError
 from nasface.io.files import files_below
 
-#: name and size of a file in an archive, and what reads it
 Member = tuple[str, int, Callable[[], bytes]]
+"""Name and size of a file in an archive, and what reads it."""
 
 _LARGEST_FILE = 64 * 2**20
 _TEXT = ".txt"

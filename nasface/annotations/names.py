@@ -20,8 +20,9 @@ IMAGE_SUFFIXES = (
 """Endings, in lower case, of the files that count as images. Those that this build of OpenCV does
 not read are named as left out: photographs that nobody looked at would show nothing."""
 
-#: categories of characters that are no part of a line: controls, surrogates, separators of lines
 _NO_LINE = ("Cc", "Cs", "Zl", "Zp")
+"""Categories of characters that are no part of a line: controls, surrogates, separators of
+lines."""
 
 LEAVE_OUT = "leave them out by --bad-images skip"
 """What to do about images that are missing or cannot be read."""

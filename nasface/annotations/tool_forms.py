@@ -9,7 +9,6 @@ from nasface.annotations.layout import files_of, folders_of
 LABELME = ('"shapes"', '"imagePath"')
 """Words that tell a file of labelme."""
 
-#: words at the beginning or end of a file, all of which tell a form -> the form, and a way out
 _FORMS = (
     (LABELME, "the form of labelme; name its folder, in which all such files are read"),
     (('"shape_attributes"',), "a project of VGG's Image Annotator; export its annotations as CSV"),
@@ -41,9 +40,9 @@ _FORMS = (
     (('"task"', '"boxes"'), "the form of the Ultralytics platform; export YOLO"),
     (('"regions"', '"tagName"'), "the form of Azure's Custom Vision; export COCO"),
 )
+"""Words at the beginning or end of a file, all of which tell a form -> the form, and a way out."""
 _SUFFIXES = (".json", ".xml", ".jsonl", ".ndjson", ".manifest", ".odgt", ".csv", ".tsv")
 
-#: how the name of a file ends, or where numbers follow what it has in it -> the same
 _ENDINGS = (
     (("_bbx_gt.txt",), "annotations of WIDER FACE, whose place is wider_face_split/"),
     ((".tfrecord", ".tfrecords"), "TFRecord of TensorFlow; write COCO or CSV of it"),
@@ -55,6 +54,7 @@ _ENDINGS = (
     ((".mat",), "a MATLAB file; write COCO or CSV of it"),
     ((".zip", ".tar.gz", ".tgz", ".7z", ".rar"), "an archive; unpack it"),
 )
+"""How the name of a file ends, or where numbers follow what it has in it -> the same."""
 _SHOWN = 1 << 16
 
 

@@ -13,9 +13,9 @@ from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.optional import require
 
-#: From so many pictures on, ONNX Runtime saves more than it takes to make its copy: 0.28 s against
-#: 14 ms a picture of 1024 x 768 (docs/results/latency.md).
 ONNX_FROM = 20
+"""From so many pictures on, ONNX Runtime saves more than it takes to make its copy: 0.28 s against
+14 ms a picture of 1024 x 768 (docs/results/latency.md)."""
 
 _BY_TORCH = "torch"
 

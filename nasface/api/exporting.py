@@ -54,8 +54,8 @@ def export(
     with shown_progress(progress) as shown:
         if to:
             return write_target(
-                detector.loaded(), to, path, settings, overwrite=overwrite, report=shown.note
+                detector.loaded(), to, path, settings, overwrite=overwrite, progress=shown
             )
         return registry.write_export(
-            detector.loaded(), path, settings, overwrite=overwrite, report=shown.note
+            detector.loaded(), path, settings, overwrite=overwrite, progress=shown
         )

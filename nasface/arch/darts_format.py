@@ -32,7 +32,6 @@ from nasface.arch.io import load_search_space
 from nasface.arch.literals import elements, read_literal, shown
 from nasface.errors import SpecError, one_of
 
-#: name in DARTS -> name here
 DARTS_OPERATIONS: Mapping[str, str] = MappingProxyType(
     {
         "max_pool_3x3": "max_pool_3x3",
@@ -46,8 +45,9 @@ DARTS_OPERATIONS: Mapping[str, str] = MappingProxyType(
         "conv_7x1_1x7": "dense_1x7_7x1",
     }
 )
-#: the fields of DARTS' ``Genotype``, in their order
+"""Name in DARTS -> name here."""
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
+"""The fields of DARTS' ``Genotype``, in their order."""
 _INPUTS = (Input("c0", 0), Input("c1", 0))
 _MOST_NODES = 100
 

@@ -77,8 +77,8 @@ class CellGene:
     outputs: tuple[OutputGene, ...]
     projection: Projection
     residual: bool
-    #: not in the text where it is 1, which older releases read
     width: Annotated[float, Field(exclude_if=lambda width: width == 1)] = 1.0
+    """Not in the text where it is 1, which older releases read."""
 
     def __post_init__(self) -> None:
         graph = self._as_graph()

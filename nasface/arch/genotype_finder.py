@@ -23,13 +23,13 @@ from nasface.io.yaml import parse_yaml
 
 UNNAMED = "genotype"
 """The name of a genotype that is assigned to nothing."""
-#: a call with fields, or a map of them; comments may stand in front of the first
 _START = re.compile(
     r"\bGenotype\s*\((?=\s*(?:#[^\n]*\n\s*)*(?:\w+\s*=|[*\[(]))"
     r"|\bdict\s*\(\s*normal\s*="
     r"|\{\s*['\"](?:normal|reduce)(?:['\"]\s*:|[/_]\w)"
     rf"|{nasbench201_format.CELL.pattern}"
 )
+"""A call with fields, or a map of them; comments may stand in front of the first."""
 _ASSIGNED = re.compile(r"((?:\w[\w.]*\s*=\s*)+)\Z")
 _KEYED = re.compile(r"['\"]([\w./ -]+)['\"]\s*:\s*\Z")
 _NEXT_IN_A_LIST = re.compile(r"\s*,\s*")

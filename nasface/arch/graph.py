@@ -25,11 +25,11 @@ Projection = Literal["none", "conv", "conv_norm_relu"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
-#: the coarsest level has a stride of 2 to this power
 MOST_LEVELS = 20
+"""The coarsest level has a stride of 2 to this power."""
 
-#: how many levels an edge climbs (towards coarser resolution) under each transform
 LEVEL_STEP: Mapping[Transform, int] = {"none": 0, "up2": -1, "down2": 1, "stride": 1}
+"""How many levels an edge climbs (towards coarser resolution) under each transform."""
 
 
 @dataclass(frozen=True)

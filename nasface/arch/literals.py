@@ -8,8 +8,8 @@ from typing import TypeAlias
 Literal: TypeAlias = "str | int | float | bool | list[Literal] | None"
 
 _MOST_OF_A_RANGE = 1000
-#: what turns one value into another that reads the same: ``np.int64(3)``, ``tensor(0.1)``
 _WRAPPER = re.compile(r"(?:u?int|float|str)\d*_?|intp|tensor|array")
+"""What turns one value into another that reads the same: ``np.int64(3)``, ``tensor(0.1)``."""
 _LISTS = ("list", "tuple", "array", "tensor")
 _SHOWN = 60
 

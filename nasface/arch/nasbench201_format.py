@@ -24,7 +24,6 @@ from nasface.arch.graph import CellGraph
 from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError, one_of
 
-#: name in NAS-Bench-201 -> name here; ``none`` is no connection
 NASBENCH201_OPERATIONS: Mapping[str, str] = MappingProxyType(
     {
         "skip_connect": "skip",
@@ -33,6 +32,7 @@ NASBENCH201_OPERATIONS: Mapping[str, str] = MappingProxyType(
         "avg_pool_3x3": "avg_pool_3x3",
     }
 )
+"""Name in NAS-Bench-201 -> name here; ``none`` is no connection."""
 CELL = re.compile(r"\|\w{1,100}~0\|(?:\+(?:\|\w{1,100}~\d{1,3})+\|)+")
 
 

@@ -16,7 +16,6 @@ from nasface.arch.genotype import CellGene
 from nasface.arch.literals import Literal, read_literal, shown
 from nasface.errors import SpecError
 
-#: operations of nni 1, in the order of its list -> name in DARTS
 _FIRST_NAMES = {
     "maxpool": "max_pool_3x3",
     "avgpool": "avg_pool_3x3",
@@ -27,6 +26,7 @@ _FIRST_NAMES = {
     "dilconv5x5": "dil_conv_5x5",
     "none": "none",
 }
+"""Operations of nni 1, in the order of its list -> name in DARTS."""
 _KEY = re.compile(
     r"(?P<cell>normal|reduce)"
     r"(?:/(?P<what>op|input)_(?P<node>\d{1,3})_(?P<at>\d{1,3})"

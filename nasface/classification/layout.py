@@ -41,7 +41,6 @@ class NetworkConfig(Settings):
             )
 
 
-#: the networks of DARTS and PC-DARTS: evaluation and search on CIFAR-10 and ImageNet
 NETWORKS: Mapping[str, NetworkConfig] = MappingProxyType(
     {
         "cifar": NetworkConfig(auxiliary=True),
@@ -52,6 +51,7 @@ NETWORKS: Mapping[str, NetworkConfig] = MappingProxyType(
         "imagenet-search": NetworkConfig(channels=16, classes=1000, layers=8, stem="imagenet"),
     }
 )
+"""The networks of DARTS and PC-DARTS: evaluation and search on CIFAR-10 and ImageNet."""
 
 
 @dataclass(frozen=True)

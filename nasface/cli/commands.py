@@ -9,7 +9,6 @@ from nasface.cli.evaluate import DEFAULT_PROTOCOL, evaluate_command
 from nasface.cli.main import VERBS
 from nasface.metrics.registry import PROTOCOLS
 
-#: verb -> its actions, each a command of its own: (module, class)
 ACTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "genotype": {
@@ -19,6 +18,7 @@ ACTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
         "latency": {"measure": ("latency", "LatencyMeasureCommand")},
     }
 )
+"""Verb -> its actions, each a command of its own: (module, class)."""
 
 
 def commands() -> Iterator[tuple[str, type[Any]]]:

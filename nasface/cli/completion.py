@@ -28,7 +28,6 @@ SCRIPTS: Mapping[str, Callable[[Completions], str]] = MappingProxyType(
     {"bash": bash_script, "zsh": zsh_script, "fish": fish_script}
 )
 
-#: last part of an option's name -> names that it takes beside files
 _NAMES: Mapping[str, Callable[[], Sequence[str]]] = MappingProxyType(
     {
         "policy": partial(tuple, POLICIES),
@@ -39,6 +38,7 @@ _NAMES: Mapping[str, Callable[[], Sequence[str]]] = MappingProxyType(
         "genotype": partial(packaged_names, "nasface.genotypes"),
     }
 )
+"""Last part of an option's name -> names that it takes beside files."""
 
 
 @dataclass(kw_only=True)

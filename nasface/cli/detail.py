@@ -6,10 +6,10 @@ from typing import Literal
 
 Detail = Literal["quiet", "usual", "verbose"]
 
-#: option of every command -> what it asks for
 DETAILS: Mapping[str, Detail] = MappingProxyType(
     {"-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
 )
+"""Option of every command -> what it asks for."""
 _asked: Detail = "usual"
 
 

@@ -14,8 +14,6 @@ from nasface.engine.malloc import keep_freed_memory
 from nasface.errors import NasfaceError, one_of
 from nasface.registry import EXTENSIONS, import_extensions
 
-#: verb -> what it does, in the order in which a newcomer meets them; each is nasface.cli.<verb>,
-#: with _ for -
 VERBS: Mapping[str, str] = MappingProxyType(
     {
         "detect": "find faces in images, draw and list them",
@@ -43,6 +41,8 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "latency": "measure how long the parts of detectors take on this machine",
     }
 )
+"""Verb -> what it does, in the order in which a newcomer meets them; each is nasface.cli.<verb>,
+with _ for -."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

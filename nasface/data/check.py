@@ -38,7 +38,6 @@ def _sides(boxes_M4: Float32) -> Float32:
     return boxes_M4[:, 2:] - boxes_M4[:, :2]
 
 
-#: what a row of four numbers may mean -> the boxes x1 y1 x2 y2, from those by the usual meaning
 _FORMS: dict[str, Callable[[Float32], Float32]] = {
     _USUAL: lambda boxes: boxes,
     "x1 y1 x2 y2": lambda boxes: np.concatenate([boxes[:, :2], _sides(boxes)], 1),
@@ -47,6 +46,7 @@ _FORMS: dict[str, Callable[[Float32], Float32]] = {
     ),
     "y x h w": lambda boxes: boxes[:, [1, 0, 3, 2]],
 }
+"""What a row of four numbers may mean -> the boxes x1 y1 x2 y2, from those by the usual meaning."""
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,6 @@ _SCALED = (255, 65535)
 """Greatest values of a PNM file by which OpenCV scales it; it takes others as they are."""
 _AVIF = rb"....ftypavi[fs]"
 
-#: kind of file that a build of OpenCV may not read, or that lies in the place of a picture -> how
-#: it begins
 _UNREAD = MappingProxyType(
     {
         "AVIF": _AVIF,
@@ -55,6 +53,8 @@ _UNREAD = MappingProxyType(
         "a video": rb"....ftyp(iso[m2-9]|mp4[12]|M4V |qt  |avc1)|RIFF....AVI |\x1a\x45\xdf\xa3",
     }
 )
+"""Kind of file that a build of OpenCV may not read, or that lies in the place of a picture -> how
+it begins."""
 
 
 def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:

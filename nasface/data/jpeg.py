@@ -16,8 +16,8 @@ JPEG_START, END = b"\xff\xd8", b"\xff\xd9"
 _END, _SCAN, _RESTART_INTERVAL = 0xD9, 0xDA, 0xDD
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
-#: markers without a length: TEM, RST0 to RST7, SOI
 _BARE = frozenset((0x01, *range(0xD0, 0xD9)))
+"""Markers without a length: TEM, RST0 to RST7, SOI."""
 # A byte 0xFF of the coded data is followed by 0; restart markers lie between them.
 _AFTER_SCAN = re.compile(rb"\xff(?:[^\x00\xd0-\xd7]|\Z)", re.DOTALL)
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")

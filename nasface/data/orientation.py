@@ -9,7 +9,6 @@ from nasface.arrays import Float32, Image
 
 _Point = tuple[np.ndarray, np.ndarray]
 
-#: orientation -> a point x, y of the picture as shown and its width, height -> that as stored
 _STORED: Mapping[int, Callable[..., _Point]] = MappingProxyType(
     {
         1: lambda x, y, w, h: (x, y),
@@ -22,15 +21,16 @@ _STORED: Mapping[int, Callable[..., _Point]] = MappingProxyType(
         8: lambda x, y, w, h: (h - y, x),
     }
 )
+"""Orientation -> a point x, y of the picture as shown and its width, height -> that as stored."""
 _INVERSE = {6: 8, 8: 6}
 
-#: orientation -> whether rows and columns change places, then which of them are turned round
 _SHOWN: Mapping[int, tuple[bool, int, int]] = MappingProxyType(
     {
         **{1: (False, 1, 1), 2: (False, 1, -1), 3: (False, -1, -1), 4: (False, -1, 1)},
         **{5: (True, 1, 1), 6: (True, 1, -1), 7: (True, -1, -1), 8: (True, -1, 1)},
     }
 )
+"""Orientation -> whether rows and columns change places, then which of them are turned round."""
 
 
 def picture_as_shown(image: Image, orientation: int) -> Image:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from nasface.arch.genotype import Genotype
 from nasface.arch.graph import Transform
 from nasface.arch.space import SearchSpace
+from nasface.deploy.alternating import Run, alternate
 from nasface.deploy.config import OPSETS
 from nasface.deploy.onnx import quiet_export
 from nasface.deploy.onnx_graph.builder import GraphBuilder
@@ -51,22 +52,21 @@ from nasface.registry import Registry
 COPIES = 4
 """Copies of a part in its graph."""
 
-Run = Callable[[], object]
 Prepare = Callable[[nn.Module, Sequence[Tensor]], Run]
 """(module without normalisations, its inputs) -> a function that runs it once."""
 
-ENGINES: Registry[Prepare] = Registry("engine")
+PART_ENGINES: Registry[Prepare] = Registry("engine of parts")
 """Name -> how it runs a module."""
 
 
-def register_engine(name: str, prepare: Prepare) -> None:
-    """Add an engine, for which ``nasface latency measure`` then makes tables.
+def register_part_engine(name: str, prepare: Prepare) -> None:
+    """Add an engine of parts, for which ``nasface latency measure`` then makes tables.
 
     Raises:
         ConfigError: if the name is taken, or for what cannot be called.
     """
-    ENGINES.check_callable(name, prepare)
-    ENGINES.add(name, prepare)
+    PART_ENGINES.check_callable(name, prepare)
+    PART_ENGINES.add(name, prepare)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def measure_latency(
     Raises:
         ConfigError: for an unknown engine. MissingPackageError: if its package is missing.
     """
-    prepare = ENGINES.find(engine, "engine")
+    prepare = PART_ENGINES.find(engine, "engine")
     shown = progress or Silent()
     parts = space_parts(space, detector.channels, size)
     shown.start("latency", len(parts) + len(examples) + 2)
@@ -155,7 +155,7 @@ def check_latency(
     """Measure whole detectors and predict them by a table of the same machine."""
     shown = progress or Silent()
     shown.start("check", len(genotypes))
-    prepare = ENGINES.find(table.engine, "engine")
+    prepare = PART_ENGINES.find(table.engine, "engine")
     runs = []
     for genotype in genotypes:
         runs.append(_whole(table.detector, genotype, table.size, prepare))
@@ -177,20 +177,14 @@ def detector_latency(
     Raises:
         ConfigError: for an unknown engine. MissingPackageError: if its package is missing.
     """
-    run = _whole(detector, genotype, size, ENGINES.find(engine, "engine"))
+    run = _whole(detector, genotype, size, PART_ENGINES.find(engine, "engine"))
     return measure_interleaved([run], rounds)[0]
 
 
 def measure_interleaved(runs: Sequence[Run], rounds: int) -> list[float]:
     """Median milliseconds of processor time of each function, which take turns."""
-    times: list[list[float]] = [[] for _ in runs]
-    for round_ in range(rounds + 1):
-        for run, own in zip(runs, times, strict=True):
-            started = time.process_time()
-            run()
-            if round_:  # the first one warms up
-                own.append(1e3 * (time.process_time() - started))
-    return [statistics.median(own) for own in times]
+    times = alternate(dict(enumerate(runs)), rounds, time.process_time)
+    return [1e3 * statistics.median(own) for own in times.values()]
 
 
 class Copies(nn.Module):
@@ -317,5 +311,5 @@ def _traced(network: nn.Module, inputs: Sequence[Tensor], names: Sequence[str]) 
     return bytes(exported.model_proto.SerializeToString())
 
 
-register_engine("onnxruntime", _onnxruntime)
-register_engine("torch", _torch)
+register_part_engine("onnxruntime", _onnxruntime)
+register_part_engine("torch", _torch)

@@ -20,7 +20,6 @@ from nasface.deploy.onnx_graph.suppression import CANDIDATES, compare_suppressed
 from nasface.deploy.parity import (
     INPUTS,
     ParityDifference,
-    ReportProgress,
     check,
 )
 from nasface.deploy.traceable import Graph, dynamic_shapes, inference_graph, trace
@@ -29,6 +28,7 @@ from nasface.errors import ConfigError
 from nasface.inference.onnx_runtime import ONNX_FORMAT, OUTPUT_NAMES, runner
 from nasface.io.files import draft
 from nasface.optional import need
+from nasface.progress import Progress, Silent
 
 if TYPE_CHECKING:
     import onnx
@@ -42,7 +42,7 @@ def export_onnx(
     loaded: LoadedDetector,
     path: Path,
     config: ExportConfig,
-    report: ReportProgress = lambda text: None,
+    progress: Progress | None = None,
 ) -> ParityDifference:
     """Write a detector as ONNX, after comparing the file with it; the greatest difference.
 
@@ -50,12 +50,12 @@ def export_onnx(
         ExportError: if the file does not agree with the detector; it is then not written.
         OutputError: if the file cannot be written.
     """
-    report("tracing")
+    (progress or Silent()).note("tracing")
     model = to_onnx(loaded, config)
     beside = draft_decoding(path, loaded, config) if config.outputs == "heads" else nullcontext()
     with beside, draft(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
-        report("comparing with the detector")
+        (progress or Silent()).note("comparing with the detector")
         return _compare(loaded, temporary, config)
 
 

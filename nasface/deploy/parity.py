@@ -10,7 +10,6 @@ from nasface.errors import ExportError
 from nasface.random_streams import Purpose, torch_seed
 
 Function = Callable[[Tensor], tuple[Tensor, ...]]
-ReportProgress = Callable[[str], None]
 
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 3e-2

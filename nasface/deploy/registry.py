@@ -8,16 +8,17 @@ from nasface.deploy.config import ExportConfig
 from nasface.deploy.decoding_files import decoding_files
 from nasface.deploy.onnx import export_onnx
 from nasface.deploy.outputs import check_output, named_refusals
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import ParityDifference
 from nasface.deploy.python_source.file import export_python
 from nasface.deploy.torch_export import export_program
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, one_of
 from nasface.inference.onnx_runtime import Outputs
 from nasface.optional import require
+from nasface.progress import Progress, Silent
 from nasface.registry import Registry
 
-Writer = Callable[[LoadedDetector, Path, ExportConfig, ReportProgress], ParityDifference]
+Writer = Callable[[LoadedDetector, Path, ExportConfig, Progress], ParityDifference]
 """Writes a detector to a file that agrees with it, or no file; returns the greatest difference."""
 
 
@@ -94,11 +95,11 @@ def write_export(
     config: ExportConfig | None = None,
     *,
     overwrite: bool = False,
-    report: ReportProgress = lambda text: None,
+    progress: Progress | None = None,
 ) -> ParityDifference:
     """Write a detector in the format of the file's suffix, after comparing the file with it.
 
-    ``report`` is told of each step.
+    Each step is a note of ``progress``.
 
     Returns:
         The greatest difference of the file's outputs from the detector's.
@@ -116,4 +117,4 @@ def write_export(
         check_output(file, weights, overwrite=overwrite)
     require(form.install or " ".join(form.needs), *form.needs)
     with named_refusals(path):
-        return form.write(loaded, path, config, report)
+        return form.write(loaded, path, config, progress or Silent())

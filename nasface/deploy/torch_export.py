@@ -9,13 +9,14 @@ import torch
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.decoding_files import draft_decoding
 from nasface.deploy.metadata import describe_export
-from nasface.deploy.parity import INPUTS, ParityDifference, ReportProgress, check
+from nasface.deploy.parity import INPUTS, ParityDifference, check
 from nasface.deploy.traceable import SMALLEST_TRACED, Graph, trace
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
 from nasface.inference.onnx_runtime import OUTPUT_NAMES
 from nasface.io.files import draft
 from nasface.io.strict_json import to_json
+from nasface.progress import Progress, Silent
 
 _ABOUT = "about.json"
 """Name under which a program carries its metadata."""
@@ -25,7 +26,7 @@ def export_program(
     loaded: LoadedDetector,
     path: Path,
     config: ExportConfig,
-    report: ReportProgress = lambda text: None,
+    progress: Progress | None = None,
 ) -> ParityDifference:
     """Write a detector as a program, after comparing the file with it; the greatest difference.
 
@@ -42,7 +43,7 @@ def export_program(
         )
     if config.precision != "fp32":
         raise ExportError("precision: a program is fp32; fp16 ends .onnx")
-    report("tracing")
+    (progress or Silent()).note("tracing")
     program = trace(loaded.detector, config.outputs, config.fixed)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # holds paths of this machine
@@ -54,7 +55,7 @@ def export_program(
         torch.export.save(program, whole, extra_files=about)
         with whole.getbuffer() as data:
             temporary.write_bytes(data)
-        report("comparing with the detector")
+        (progress or Silent()).note("comparing with the detector")
         run = torch.export.load(temporary).module()
         original = Graph(loaded.detector, config.outputs)
         open_inputs = [each for each in INPUTS if min(each[:2]) >= SMALLEST_TRACED]

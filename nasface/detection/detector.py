@@ -49,11 +49,11 @@ class DetectorTrunk(nn.Module):
         first = not projected and config.first_shot in ("shared", "two-step")
         lateral = partial(conv_norm_relu, out_channels=config.channels)
         of_levels = [given[level] for level in config.levels]
-        #: channels by level of what :meth:`pyramid` gives
         self.pyramid_widths = _pyramid_widths(config, self.backbone)
+        """Channels by level of what :meth:`pyramid` gives."""
         self.laterals = nn.ModuleList(map(lateral, of_levels) if projected else ())
-        #: what brings the backbone's maps to the width of the heads, for the first shot
         self.first_laterals = nn.ModuleList(map(lateral, of_levels) if first else ())
+        """What brings the backbone's maps to the width of the heads, for the first shot."""
         of_neck = widths or dict.fromkeys(config.levels, config.channels)
         if (config.shared_head or self.first_laterals) and {*of_neck.values()} != {config.channels}:
             raise ConfigError(
@@ -206,8 +206,8 @@ class TwoShotDetector(nn.Module, Generic[NeckType]):
         super().__init__()
         self.trunk = trunk
         self.neck = neck
-        #: modules that training leaves in evaluation mode
         self.fixed: tuple[nn.Module, ...] = ()
+        """Modules that training leaves in evaluation mode."""
 
     def train(self, mode: bool = True) -> Self:
         """See :class:`torch.nn.Module`; frozen parts stay in evaluation mode."""

@@ -17,7 +17,6 @@ DiffSide = Literal["", "both", "first", "second"]
 NodeProbabilities = Sequence[Sequence[float | None]]
 """For each node of a cell, for each edge into it, the probability of its operation, if known."""
 
-#: fill colour of each kind of vertex (Okabe and Ito's palette, safe for the colour-blind)
 FILL: Mapping[Role, str] = {
     "input": "#56b4e9",
     "node": "#f5f5f5",
@@ -25,9 +24,10 @@ FILL: Mapping[Role, str] = {
     "symbol": "#ffffff",
     "output": "#f0e442",
 }
+"""Fill colour of each kind of vertex (Okabe and Ito's palette, safe for the colour-blind)."""
 FIXED = "#8a8a8a"
-#: colour of what a comparison finds in both genotypes or in one of them
 SIDES: Mapping[DiffSide, str] = {"both": "#6a6a6a", "first": "#d55e00", "second": "#0072b2"}
+"""Colour of what a comparison finds in both genotypes or in one of them."""
 _PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c510a", "#5e3c99", "#1b7837", "#b2182b",
     "#4393c3", "#c51b7d", "#01665e", "#bf812d", "#4d4d4d", "#7f0000", "#827717", "#00695c",

@@ -9,7 +9,6 @@ from nasface.drawing.graph import FILL, Arrow, Vertex
 
 Style = dict[str, Any]
 
-#: what holds for a whole drawing, its vertices and its edges
 STYLES: Mapping[str, Style] = MappingProxyType(
     {
         "graph": {"fontname": FONT, "bgcolor": "white", "pad": "0.1", "outputorder": "edgesfirst"},
@@ -17,6 +16,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
         "edge": {"arrowsize": 0.55},
     }
 )
+"""What holds for a whole drawing, its vertices and its edges."""
 _SHAPES: Mapping[str, Style] = {
     "symbol": {"shape": "circle", "style": "filled", "fixedsize": "true"},
     "output": {"shape": "ellipse", "style": "filled", "width": 0.5, "margin": "0,0"},

@@ -24,7 +24,6 @@ Outputs = Literal["heads", "predictions", "boxes", "detections"]
 Engine = Literal["auto", "torch", "onnxruntime"]
 """What runs a network: auto is ONNX Runtime where it is installed and saves time, else torch."""
 
-#: names of the tensors that a graph gives
 OUTPUT_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "heads": ("logits", "deltas"),
@@ -33,6 +32,7 @@ OUTPUT_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "detections": ("image", "boxes", "scores"),
     }
 )
+"""Names of the tensors that a graph gives."""
 
 IMAGES = "images"
 """Name of the tensor that a graph takes."""

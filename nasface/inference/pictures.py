@@ -21,10 +21,10 @@ from nasface.errors import DataError
 
 Picture = str | os.PathLike[str] | Image | Tensor | PIL.Image.Image | ImageRecord
 
-#: the kinds of Picture, as isinstance takes them
 _PICTURE = (str, os.PathLike, np.ndarray, Tensor, PIL.Image.Image, ImageRecord)
-#: what can be iterated over, but not for pictures
+"""The kinds of Picture, as isinstance takes them."""
 _NO_PICTURES = (bytes, bytearray, memoryview, Mapping)
+"""What can be iterated over, but not for pictures."""
 _TAKEN = "a path, an array (H, W, 3) in RGB, a tensor (3, H, W) or a Pillow image"
 
 

@@ -7,7 +7,6 @@ from typing import Any, get_args, get_type_hints
 
 from nasface.kinds import without_none
 
-#: dataclass -> former name of a field -> its name now
 FORMER_NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "SuppressionConfig": {
@@ -39,11 +38,12 @@ FORMER_NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "StudySpec": {"figure": "metric"},
     }
 )
+"""Dataclass -> former name of a field -> its name now."""
 
-#: dataclass -> former field whose values have changed too -> its name now, and its value now
 FORMER_VALUES: Mapping[str, Mapping[str, tuple[str, Callable[[bool], object]]]] = MappingProxyType(
     {"JobConfig": {"tensorboard": ("log", lambda on: ["tensorboard"] if on else [])}}
 )
+"""Dataclass -> former field whose values have changed too -> its name now, and its value now."""
 
 
 def current_words(word: str) -> str:

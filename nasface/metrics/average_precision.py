@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from nasface.arrays import Flags, Floats
 
-#: bands of face height in pixels, from (inclusive) and to (exclusive)
 HEIGHT_BANDS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"below 16 px": (0, 16), "16 to 48 px": (16, 48), "48 px and more": (48, float("inf"))}
 )
+"""Bands of face height in pixels, from (inclusive) and to (exclusive)."""
 
 _LEFT_OUT = -1
 

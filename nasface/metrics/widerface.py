@@ -30,7 +30,6 @@ from nasface.metrics.average_precision import area_under_envelope
 THRESHOLDS: Float64 = 1 - np.arange(1, 1001) / 1000
 """The scores at which precision and recall are taken."""
 
-#: bands of face height in pixels, from (inclusive) and to (exclusive)
 HEIGHTS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "below 10 px": (0, 10),
@@ -40,8 +39,8 @@ HEIGHTS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "300 px and more": (300, np.inf),
     }
 )
+"""Bands of face height in pixels, from (inclusive) and to (exclusive)."""
 
-#: attribute -> its values, 0, 1, ... (readme.txt of WIDER FACE)
 VALUES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "blur": ("clear", "normal", "heavy"),
@@ -50,6 +49,7 @@ VALUES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "illumination": ("normal", "extreme"),
     }
 )
+"""Attribute -> its values, 0, 1, ... (readme.txt of WIDER FACE)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,11 +101,11 @@ class BilevelSearcher(Generic[Batch]):
         )
         self.accumulator: Accumulator[Batch] = WholeBatch() if accumulator is None else accumulator
         self.coverage = Coverage(arch_parameters.tables)
-        #: of the architecture steps since the searcher was made
         self.sensitivity = Sensitivity(arch_parameters)
+        """Of the architecture steps since the searcher was made."""
         self.step = 0
-        #: what was executed last, one path or mixture after another
         self.mixtures: list[Mixture] = []
+        """What was executed last, one path or mixture after another."""
 
     @property
     def warm(self) -> bool:

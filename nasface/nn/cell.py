@@ -36,12 +36,12 @@ class FixedCell(nn.Module):
                 f"context dense: a cell with width {width_name(gene.width)} has {inner} of "
                 f"{channels} channels, expected 4 or more"
             )
-        #: width of the maps outside, and of the nodes
         self.outer, self.channels = channels, inner // 4 if bottleneck else inner
+        """Width of the maps outside, and of the nodes."""
         outer, channels = self.outer, self.channels
         self.entries = build_entries(gene.inputs, outer, channels, always=bottleneck)
-        #: on every connection but plain identities; its rate is 0 unless a network sets it
         self.drop_path = DropPath()
+        """On every connection but plain identities; its rate is 0 unless a network sets it."""
         self.edges = nn.ModuleList(
             build_operation(
                 edge.operation,

@@ -30,19 +30,19 @@ from nasface.runs.environment import ENVIRONMENT
 from nasface.runs.folder import SUMMARY_FILE, Kind, read_metrics
 from nasface.runs.results import CURVES, FIGURES, read_result_curves
 
-#: kind -> settings that only runs of it have; tells that of a run folder that does not name it
 _TELLING: dict[Kind, set[str]] = {
     "search": {"space"},
     "training": {"evaluate_every"},
     "evaluation": {"data", "weights"},
     "detection": {"weights", "frames"},
 }
+"""Kind -> settings that only runs of it have; tells that of a run folder that does not name it."""
 
 _FAR = 1e300
 """Greater numbers are none of a run; whole ones may have too many digits for a float."""
 
-#: a setting of version 0.1, which did not name the protocol -> the protocol
 _FORMER_PROTOCOLS = {"ground_truth": "widerface", "truth": "widerface", "ellipses": "fddb"}
+"""A setting of version 0.1, which did not name the protocol -> the protocol."""
 
 
 @dataclass(frozen=True)

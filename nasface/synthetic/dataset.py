@@ -27,7 +27,6 @@ from nasface.synthetic.paste import Pasted, paste, rotated_extent
 
 Crops = NDArray[np.float32]
 
-#: photographs that scikit-image's wheel contains, by part; none shows a face
 PHOTOGRAPHS = MappingProxyType(
     {
         "train": (
@@ -46,6 +45,7 @@ PHOTOGRAPHS = MappingProxyType(
         "val": ("rocket", "grass", "moon", "retina", "page"),
     }
 )
+"""Photographs that scikit-image's wheel contains, by part; none shows a face."""
 EVENT = "0--Sample"
 _FACES = 100
 _VALIDATION_FACES = 25

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from nasface.arrays import Floats, Image
 
-#: height over width of a placed crop, close to that of an annotated face
 ASPECT = 1.2
+"""Height over width of a placed crop, close to that of an annotated face."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from measuring import Step, alternate, ratio, write_rows
+from measuring import Run, alternate, ratio, write_rows
 from torch import Tensor, nn
 
 from nasface.arch.io import load_genotype, load_search_space
@@ -128,7 +128,7 @@ class Variant:
             network = copy.deepcopy(self.network).to("meta")
         return saved_mb(network, lambda images: network(images, mixture), len(self.images))
 
-    def steps(self) -> Mapping[str, Step]:
+    def steps(self) -> Mapping[str, Run]:
         """The steps by the name of their kind."""
         return {
             "weight step": self.weight_step,
@@ -170,7 +170,7 @@ def measure(nodes: int, batch: int, repeats: int) -> list[dict[str, object]]:
     def fixed_step() -> None:
         F.cross_entropy(fixed(images).main, labels).backward()
 
-    steps: dict[str, Step] = {f"{name}|{kind}": step for (name, kind), step in kinds.items()}
+    steps: dict[str, Run] = {f"{name}|{kind}": step for (name, kind), step in kinds.items()}
     times = alternate({**steps, "derived network|weight step": fixed_step}, repeats)
     saved = {f"{name}|{kind}": variants[name].saved_mb(kind) for name, kind in kinds}
     saved["derived network|weight step"] = saved_mb(fixed.to("meta"), fixed, batch)

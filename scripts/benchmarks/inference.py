@@ -21,7 +21,7 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from measuring import Step, alternate, ratio, write_rows
+from measuring import Run, alternate, ratio, write_rows
 from torch import Tensor, nn
 
 from nasface.arch.io import load_genotype
@@ -95,7 +95,7 @@ def timings(
     """Seconds of each network's passes over a batch."""
     x = images(batch, device)
 
-    def step(network: nn.Module) -> Step:
+    def step(network: nn.Module) -> Run:
         def run() -> None:
             with torch.inference_mode():
                 network(x)
@@ -104,7 +104,7 @@ def timings(
 
         return run
 
-    steps: Mapping[str, Step] = {n: step(channels_last(build(n).to(device))) for n in names}
+    steps: Mapping[str, Run] = {n: step(channels_last(build(n).to(device))) for n in names}
     one_thread = device.type == "cpu" and torch.get_num_threads() == 1
     return alternate(steps, repeats, time.process_time if one_thread else time.perf_counter)
 

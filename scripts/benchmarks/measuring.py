@@ -11,10 +11,9 @@ from typing import Any
 import torch
 
 import nasface
-from nasface.studies.side_by_side.engines import Step
-from nasface.studies.side_by_side.measuring import alternate
+from nasface.deploy.alternating import Run, alternate
 
-__all__ = ["Step", "alternate", "ratio", "write_rows"]
+__all__ = ["Run", "alternate", "ratio", "write_rows"]
 
 
 def ratio(ours: Sequence[float], others: Sequence[float]) -> float:

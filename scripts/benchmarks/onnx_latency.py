@@ -16,7 +16,7 @@ from statistics import median
 
 import onnxruntime
 import torch
-from measuring import Step, alternate, ratio, write_rows
+from measuring import Run, alternate, ratio, write_rows
 
 from nasface.arch.io import load_genotype
 from nasface.deploy.config import ExportConfig
@@ -39,7 +39,7 @@ def build(name: str) -> LoadedDetector:
     return LoadedDetector(build_detector(config, genotype).eval(), config, genotype, {})
 
 
-def steps(name: str, folder: Path, batch: int) -> Mapping[str, Step]:
+def steps(name: str, folder: Path, batch: int) -> Mapping[str, Run]:
     """A pass of each runtime over the same images."""
     loaded, path = build(name), folder / f"{name}.onnx"
     if not path.exists():

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from measuring import Step, alternate, ratio, write_rows
+from measuring import Run, alternate, ratio, write_rows
 from torch import Tensor, nn
 
 from nasface.arch.io import load_search_space
@@ -51,7 +51,7 @@ def pyramid(channels: int, size: int, batch: int) -> dict[int, Tensor]:
     }
 
 
-def step_of(forward: Callable[[], dict[int, Tensor]], module: nn.Module) -> Step:
+def step_of(forward: Callable[[], dict[int, Tensor]], module: nn.Module) -> Run:
     """One forward and backward pass, to be called."""
 
     def step() -> None:

@@ -530,11 +530,11 @@ def _read_image(path: Path) -> None:
     assert image.ndim == 3
 
 
-#: words of each language, separated by blanks; "_" stands for a blank inside one
 YAML = _words(
     r"""{ } [ ] :_ -_ *a &a_ !!python/name:os.system !!float $nodes ?_ |_ null true .nan .inf
     1:1:1:1 2001-01-01 0x <<:_ "\u ' # %YAML_9.9 --- ... none stride up2 name format keep"""
 )
+"""Words of each language, separated by blanks; "_" stands for a blank inside one."""
 JSON = _words(r"""{ } [ ] : , " null true 1e999 "dtype" "F64" "\ud800" """)
 PYTHON = _words(
     r"""( ) [ ] range(2,_6) ('skip_connect',_1) 'none' **x lambda:_0 = Genotype( normal= -

@@ -10,10 +10,10 @@ from tiny import write_tiny
 import nasface
 from nasface.annotations.formats import DATASET_FORMATS, read_dataset
 
-#: shards hold their texts in archives
 FORMS = [
     name for name, form in DATASET_FORMATS.items() if form.writer is not None and name != "shards"
 ]
+"""Shards hold their texts in archives."""
 TEXTS = {".txt", ".json", ".yaml", ".csv", ".xml"}
 
 

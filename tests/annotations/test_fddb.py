@@ -111,7 +111,6 @@ def as_it_is(name: str) -> str:
     return name
 
 
-#: ways in which a name without its suffix is written
 WAYS: list[Callable[[str], str]] = [
     as_it_is,
     lambda name: f"{name}.jpg",
@@ -126,6 +125,7 @@ WAYS: list[Callable[[str], str]] = [
     lambda name: name.replace("/", "\\"),
     lambda name: "images/" + name.replace("/", "_") + ".png",
 ]
+"""Ways in which a name without its suffix is written."""
 
 
 @given(

@@ -14,8 +14,8 @@ from nasface.data.images import write_image
 from nasface.errors import DataError
 
 WIDTH, HEIGHT = 48, 32
-#: image -> boxes x y w h
 FACES = {"a.jpg": [(2.0, 3.0, 8.0, 10.0)], "b.jpg": [(5.0, 6.0, 10.0, 12.5), (20.0, 4.0, 6.0, 8.0)]}
+"""Image -> boxes x y w h."""
 EMPTY = "none.jpg"
 Writer = Callable[[Path], None]
 
@@ -508,8 +508,8 @@ WRITERS: dict[str, tuple[Writer, ...]] = {
     "retinaface": (official_retinaface, no_points_retinaface, one_file_retinaface, scrfd),
 }
 CASES = [(form, writer) for form, writers in WRITERS.items() for writer in writers]
-#: those that write nothing of an image without a face
 SPARSE = (kaggle_csv, makesense_csv, makesense_csv_without_header, open_images_csv)
+"""Those that write nothing of an image without a face."""
 
 
 @pytest.mark.parametrize(("form", "writer"), CASES, ids=lambda each: getattr(each, "__name__", ""))

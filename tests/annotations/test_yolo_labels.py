@@ -20,10 +20,10 @@ SETTINGS = Path("data.yaml")
 FACE = (0.5, 0.5, 0.1, 0.2)
 POINTS = (0.48, 0.45, 0.52, 0.45, 0.5, 0.5, 0.48, 0.55, 0.52, 0.55)
 UNKNOWN = (-1.0,) * 10
-#: seven points of a small shape
 SHAPE = (0.5, 0.4, 0.52, 0.42, 0.54, 0.45, 0.54, 0.5, 0.5, 0.55, 0.46, 0.5, 0.46, 0.45)
-#: a face that fills the picture, or seven points in the middle of it
+"""Seven points of a small shape."""
 EITHER = (0.5, 0.5, 0.5, 0.6, 0.4, 0.4, 0.6, 0.4, 0.5, 0.5, 0.42, 0.65, 0.58, 0.65)
+"""A face that fills the picture, or seven points in the middle of it."""
 
 
 def label(*values: float) -> Label:

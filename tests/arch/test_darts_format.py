@@ -16,7 +16,6 @@ from nasface.arch.io import check_membership, load_genotype, load_search_space
 from nasface.errors import SpecError
 from nasface.nas.derive import derive
 
-#: as printed in the two papers' repositories: (operation, source) per node, two each
 PUBLISHED = {
     "darts_v1": (
         "sep3 1, sep3 0; skip 0, sep3 1; skip 0, sep3 1; sep3 0, skip 2",
@@ -35,6 +34,7 @@ PUBLISHED = {
         "sep3 0, skip 1; dil5 2, max3 1; sep3 2, sep3 1; sep5 0, sep3 3",
     ),
 }
+"""As printed in the two papers' repositories: (operation, source) per node, two each."""
 LONG = {
     "sep3": "sep_conv_3x3",
     "sep5": "sep_conv_5x5",
@@ -150,8 +150,8 @@ def test_mistakes_are_named(change: tuple[str, str], message: str) -> None:
         read("\n\nX = " + GOOD.replace(*change))
 
 
-#: edges of nodes 2 and 3, then pairs that are no such edges
 EDGES = [("sep_conv_3x3", 0, 2), ("skip_connect", 1, 2), ("max_pool_3x3", 2, 3)]
+"""Edges of nodes 2 and 3, then pairs that are no such edges."""
 
 
 def with_edges(edges: list[tuple[str, int, int]], turned: bool = False) -> str:

@@ -15,8 +15,8 @@ from nasface.arch.genotype_text import GenotypeText, read_genotype_text
 from nasface.arch.io import load_genotype
 from nasface.errors import SpecError
 
-#: operation and source per pair, concatenated nodes
 Cell = tuple[list[list[tuple[str, int]]], list[int]]
+"""Operation and source per pair, concatenated nodes."""
 NAMES = ("A", "b_1", "FOUND", "DARTS_V2", "Best")
 KEYS = ("best", "CIFAR-10", "0", "x y", "last")
 

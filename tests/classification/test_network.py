@@ -23,7 +23,6 @@ from nasface.nas.policy import Mixture, Policy, Softmax, UniformPath
 from nasface.nn.blocks import DropPath
 from nasface.nn.cost import count_parameters, count_saved_bytes, light_layers
 
-#: from DARTS' collection of cells: other node counts, concatenations and operations than DARTS'
 OTHERS = """
 NASNet = Genotype(
   normal=[('sep_conv_5x5', 1), ('sep_conv_3x3', 0), ('sep_conv_5x5', 0), ('sep_conv_3x3', 0),
@@ -44,8 +43,7 @@ AmoebaNet = Genotype(
     ('conv_7x1_1x7', 0), ('sep_conv_3x3', 5)],
   reduce_concat=[3, 4, 6])
 """
-#: genotype, network -> parameters without and of the auxiliary head, multiply-adds in inference;
-#: counted on the original modules
+"""From DARTS' collection of cells: other node counts, concatenations and operations than DARTS'."""
 SIZES = {
     ("darts_v1", "cifar"): (3169414, 476426, 500987520),
     ("darts_v2", "cifar"): (3349342, 476426, 528359040),
@@ -60,14 +58,15 @@ SIZES = {
     ("NASNet", "imagenet"): (5564320, 1236200, 604031616),
     ("AmoebaNet", "imagenet"): (4627360, 1236200, 526746624),
 }
-#: multiply-adds in training, with the auxiliary head
+"""Genotype, network -> parameters without and of the auxiliary head, multiply-adds in inference;
+counted on the original modules."""
 TRAINING = {
     "darts_v1": 507419136,
     "darts_v2": 531465984,
     "pc_darts_cifar": 572691840,
     "pc_darts_image": 583181760,
 }
-#: space, nodes, classes -> parameters of the search network without architecture parameters
+"""Multiply-adds in training, with the auxiliary head."""
 SEARCH_SIZES = {
     ("darts", 4, 10): 1930618,
     ("darts", 6, 10): 3661306,
@@ -82,6 +81,7 @@ SEARCH_SIZES = {
     ("pc-darts", 6, 100): 566836,
     ("pc-darts", 8, 100): 867412,
 }
+"""Space, nodes, classes -> parameters of the search network without architecture parameters."""
 SMALL = NetworkConfig(channels=4, classes=3, layers=3)
 
 
@@ -232,8 +232,8 @@ def test_cells_that_do_not_fit() -> None:
         NetworkConfig(channels=1)
 
 
-#: nodes -> megabytes that the original DARTS and PC-DARTS networks save at batch 16
 SAVED = {4: (2009, 638), 6: (3771, 1160), 8: (6050, 1830)}
+"""Nodes -> megabytes that the original DARTS and PC-DARTS networks save at batch 16."""
 
 
 def saved_mb(network: SearchClassifier, mixture: Mixture) -> float:

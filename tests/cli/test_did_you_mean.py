@@ -12,7 +12,7 @@ from nasface.annotations.formats import DATASET_FORMATS
 from nasface.arch.combine import COMBINE_RULES
 from nasface.arch.operations import OPERATIONS
 from nasface.cli.main import VERBS, main
-from nasface.deploy.latency import ENGINES
+from nasface.deploy.latency import PART_ENGINES
 from nasface.deploy.registry import FORMATS
 from nasface.deploy.runtimes.registry import TARGETS
 from nasface.detection.assignment import ASSIGNERS
@@ -204,7 +204,7 @@ def test_the_word_is_the_nearest(word: str, at: int, letter: str) -> None:
 
 
 TABLES: list[Registry[Any]] = [
-    *(ASSIGNERS, BACKBONES, CLASSIFICATION_LOSSES, COMBINE_RULES, DATASET_FORMATS, ENGINES),
+    *(ASSIGNERS, BACKBONES, CLASSIFICATION_LOSSES, COMBINE_RULES, DATASET_FORMATS, PART_ENGINES),
     *(EXECUTORS, FORMATS, HEAD_LAYERS, LOGGERS, NECK_PARTS, OPERATIONS, POLICIES, PROTOCOLS),
     *(SELECTIONS, TARGETS),
 ]

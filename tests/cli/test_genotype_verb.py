@@ -57,11 +57,11 @@ def test_import_chooses_and_overwrites_nothing(tmp_path: Path, capsys: Output) -
     assert "expected a .yaml file" in capsys.readouterr().err
 
 
-#: one node per cell; the operation of its first edge tells them apart
 ENTRY = (
     "Genotype(normal=[('{}', 0), ('skip_connect', 1)], normal_concat=[2], "
     "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1)], reduce_concat=[2])"
 )
+"""One node per cell; the operation of its first edge tells them apart."""
 
 
 def import_text(text: str, folder: Path, *more: str) -> int:

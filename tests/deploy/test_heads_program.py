@@ -23,11 +23,11 @@ from nasface.detection.config import DetectorConfig
 from nasface.errors import ConfigError, ExportError
 
 PYTHON = "NASFACE_CONVERTER_PYTHON"
-#: target -> package of its converter
 CONVERTERS = {"litert": "litert_torch", "executorch": "executorch", "coreml": "coremltools"}
+"""Target -> package of its converter."""
 SIZE = (97, 131, 1)
-#: these packages call what is deprecated while they are imported
 quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""These packages call what is deprecated while they are imported."""
 
 
 @pytest.fixture(scope="module", params=["genotype", "pan"])

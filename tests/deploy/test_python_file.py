@@ -41,7 +41,6 @@ from nasface.nn.cost import count_parameters
 
 Output = pytest.CaptureFixture[str]
 
-#: settings that, between them, use every part of a detector
 FORMS = {
     "mobilenet": DETECTOR,
     "dense": replace(DETECTOR, context="dense", head="dense", extra="dense", repeats=2),
@@ -62,6 +61,7 @@ FORMS = {
         anchors=AnchorConfig(sides=((16, 32), (64, 128), (256, 512))),
     ),
 }
+"""Settings that, between them, use every part of a detector."""
 
 ALONE = """
 import sys

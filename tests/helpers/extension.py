@@ -13,7 +13,7 @@ from torch.nn import functional
 
 import nasface
 from nasface.deploy.config import ExportConfig
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import ParityDifference
 from nasface.detection.backbones.base import Backbone
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.io.files import write_text
@@ -21,6 +21,7 @@ from nasface.nas.candidates import CandidateTable
 from nasface.nas.config import BilevelConfig
 from nasface.nas.policy import ArgmaxPath, CellMixture, Policy, StepRandom, UniformPath
 from nasface.nn.blocks import separable_conv_norm_relu
+from nasface.progress import Progress
 from nasface.runs.logger import LoggedRun, Status
 
 
@@ -116,10 +117,10 @@ class Smooth(nn.Module):
 
 
 def write_names(
-    loaded: LoadedDetector, path: Path, config: ExportConfig, report: ReportProgress
+    loaded: LoadedDetector, path: Path, config: ExportConfig, progress: Progress
 ) -> ParityDifference:
     """The names of the weights, a line each."""
-    report("writing names")
+    progress.note("writing names")
     write_text(path, "\n".join(loaded.detector.state_dict()))
     return ParityDifference(0, 0, 0, config.outputs, 0.0)
 

@@ -30,10 +30,10 @@ from nasface.nas.policy import (
     UniformPath,
 )
 
-#: divisible by every ``partial_channels`` that is drawn
 CHANNELS = 8
-#: of random spaces; with features(base=32) the maps measure 8, 4 and 2 pixels
+"""Divisible by every ``partial_channels`` that is drawn."""
 LEVELS = (2, 3, 4)
+"""Of random spaces; with features(base=32) the maps measure 8, 4 and 2 pixels."""
 
 POLICIES: dict[str, Policy] = {
     "softmax": Softmax(),

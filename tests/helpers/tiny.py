@@ -27,12 +27,12 @@ from nasface.progress import Silent
 from nasface.structures import ShotPair
 
 DETECTOR = DetectorConfig(channels=8, head_layers=1, extra_channels=(16, 16))
-#: a search with a third of autofem's edges, for what does not depend on their number
 SMALL_SEARCH: dict[str, Any] = {
     "space": "autofem2",
     "parameters": {"levels": "3-5", "nodes": 2, "partial": 4},
     "detector": replace(DETECTOR, levels=(3, 4, 5)),
 }
+"""A search with a third of autofem's edges, for what does not depend on their number."""
 AUGMENT = AugmentConfig(size=64)
 OPTIMIZER = OptimizerConfig(name="adamw", lr=0.002, warmup_steps=2)
 

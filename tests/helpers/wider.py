@@ -10,8 +10,8 @@ from nasface.annotations.widerface import ATTRIBUTES
 
 SETS = ("easy", "medium", "hard")
 
-#: event -> image -> (rows ``x y w h`` + attributes, set -> indices from 0)
 Content = Mapping[str, Mapping[str, tuple[Sequence[Sequence[int]], Mapping[str, Sequence[int]]]]]
+"""Event -> image -> (rows ``x y w h`` + attributes, set -> indices from 0)."""
 
 
 def write_ground_truth(folder: Path, content: Content) -> None:

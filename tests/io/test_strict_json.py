@@ -121,9 +121,9 @@ def test_what_is_no_plain_value_is_an_error() -> None:
         to_json({"a": {1, 2}})
 
 
-#: modules whose JSON goes to no file: a digest is made of it, it is parsed again at once, or it is
-#: the code of a text
 NOT_WRITTEN = {"arch/space.py", "kinds.py", "io/yaml.py", "deploy/python_source/extract.py"}
+"""Modules whose JSON goes to no file: a digest is made of it, it is parsed again at once, or it is
+the code of a text."""
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
@@ -301,8 +301,8 @@ def test_the_files_and_outputs_of_the_other_verbs(
     check_files(tmp_path, {"data.json", "evaluation.json", "coco_results.json", "result.json"})
 
 
-#: rows of a table, where null stands in a column that does not apply
 ROWS = {"result.json"}
+"""Rows of a table, where null stands in a column that does not apply."""
 
 
 def check_files(folder: Path, names: set[str]) -> None:

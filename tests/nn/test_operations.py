@@ -10,7 +10,6 @@ from nasface.nn.operations import build_operation
 
 C = 4
 POOLING = {name for name, operation in OPERATIONS.items() if operation.needs_norm}
-#: side of the square of positions that an output position looks at, and their spacing
 REACH = {
     "conv_1x1": (1, 1),
     "sep_3x3": (3, 1),
@@ -28,6 +27,7 @@ REACH = {
     "sep_7x7_twice": (13, 1),
     "dense_1x7_7x1": (7, 1),
 }
+"""Side of the square of positions that an output position looks at, and their spacing."""
 
 
 def test_every_operation_is_tested() -> None:

@@ -23,7 +23,6 @@ BROWSER = os.environ.get("NASFACE_BROWSER") or next(
 )
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="neither Chromium nor Chrome is installed")
 PHONE, DESKTOP = (390, 844), (1280, 800)
-#: put into the page, it writes what is to be looked at into the page's title
 SCRIPT = """<script>
 const right = document.documentElement.clientWidth + 1;
 const shown = each => each.getClientRects().length > 0;
@@ -38,6 +37,7 @@ document.title = JSON.stringify({
   drawing: picture ? picture.parentElement.getBoundingClientRect().right - right : 0,
 });
 </script>"""
+"""Put into the page, it writes what is to be looked at into the page's title."""
 
 
 def look(html: str, folder: Path, size: tuple[int, int], *, dark: bool = False) -> dict[str, Any]:

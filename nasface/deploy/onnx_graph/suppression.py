@@ -20,8 +20,8 @@ from nasface.structures import Candidates
 if TYPE_CHECKING:
     import onnx
 
-#: names under which boxes (B, A, 4) and scores (B, A) enter suppression
 CANDIDATES = ("candidate_boxes", "candidate_scores")
+"""Names under which boxes (B, A, 4) and scores (B, A) enter suppression."""
 
 
 def suppression_model(

@@ -10,7 +10,7 @@ from safetensors.torch import save
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.metadata import describe_export
-from nasface.deploy.parity import ParityDifference, ReportProgress, check
+from nasface.deploy.parity import ParityDifference, check
 from nasface.deploy.python_source.detector import write_source
 from nasface.deploy.traceable import Graph
 from nasface.detection.checkpoint import LoadedDetector
@@ -18,13 +18,14 @@ from nasface.detection.detector import Detector
 from nasface.errors import ExportError
 from nasface.inference.onnx_runtime import OUTPUT_NAMES
 from nasface.io.files import draft
+from nasface.progress import Progress, Silent
 
 
 def export_python(
     loaded: LoadedDetector,
     path: Path,
     config: ExportConfig,
-    report: ReportProgress = lambda text: None,
+    progress: Progress | None = None,
 ) -> ParityDifference:
     """Write the file and its weights, after comparing it with the detector, to the last bit.
 
@@ -46,7 +47,7 @@ def export_python(
     with draft(path) as code, draft(path.with_suffix(".safetensors")) as weights:
         code.write_text(source.text, encoding="utf-8")
         weights.write_bytes(save(tensors, describe_export(loaded, config)))
-        report("comparing with the detector")
+        (progress or Silent()).note("comparing with the detector")
         try:
             plain = load_module(code).load(weights)
         except Exception as problem:  # code may raise anything, that of an extension above all

@@ -7,24 +7,25 @@ from pathlib import Path
 from torch import Tensor
 
 from nasface.deploy.config import ExportConfig
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.heads_program import Converter, write_heads
 from nasface.deploy.runtimes.mil import evaluate_graph
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.optional import need
+from nasface.progress import Progress
 
 _CONVERTER = Converter("convert_coreml.py", "coremltools", "coremltools==9.0", halves=True)
 
 
 def write_coreml(
-    loaded: LoadedDetector, folder: Path, config: ExportConfig, report: ReportProgress
+    loaded: LoadedDetector, folder: Path, config: ExportConfig, progress: Progress
 ) -> ParityDifference:
     """Write ``detector.mlpackage``; see :func:`nasface.deploy.runtimes.heads_program.write_heads`.
 
     What is compared is the graph in the file, computed with torch; float16 weights in float32.
     """
     file = folder / "detector.mlpackage"
-    return write_heads(loaded, file, config, report, _CONVERTER, open_graph)
+    return write_heads(loaded, file, config, progress, _CONVERTER, open_graph)
 
 
 def open_graph(path: Path, threads: int = 1) -> Callable[[Tensor], tuple[Tensor, ...]]:

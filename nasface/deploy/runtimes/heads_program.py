@@ -21,11 +21,12 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from nasface.deploy.config import ExportConfig
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.registry import Opener, compare_heads, write_decoding
 from nasface.deploy.traceable import trace
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, ExportError
+from nasface.progress import Progress
 
 USUAL_SIZE = "640x480"
 """Width x height of the images where none is given."""
@@ -80,7 +81,7 @@ def write_heads(
     loaded: LoadedDetector,
     file: Path,
     config: ExportConfig,
-    report: ReportProgress,
+    progress: Progress,
     converter: Converter,
     opener: Opener,
 ) -> ParityDifference:
@@ -95,9 +96,9 @@ def write_heads(
     config = replace(config, size=config.size or USUAL_SIZE)
     assert config.fixed is not None
     write_decoding(loaded, file.parent, config)
-    report("converting")
+    progress.note("converting")
     converter.convert(heads_program(loaded, config.fixed), file, config)
-    report("comparing with the detector")
+    progress.note("comparing with the detector")
     return compare_heads(loaded, opener(file, torch.get_num_threads()), config)
 
 

@@ -7,20 +7,21 @@ import torch
 from torch import Tensor
 
 from nasface.deploy.config import ExportConfig
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.heads_program import Converter, write_heads
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.optional import need
+from nasface.progress import Progress
 
 _CONVERTER = Converter("convert_litert.py", "litert_torch", "litert-torch==0.10.0")
 
 
 def write_litert(
-    loaded: LoadedDetector, folder: Path, config: ExportConfig, report: ReportProgress
+    loaded: LoadedDetector, folder: Path, config: ExportConfig, progress: Progress
 ) -> ParityDifference:
     """Write ``detector.tflite``; see :func:`nasface.deploy.runtimes.heads_program.write_heads`."""
     file = folder / "detector.tflite"
-    return write_heads(loaded, file, config, report, _CONVERTER, open_litert)
+    return write_heads(loaded, file, config, progress, _CONVERTER, open_litert)
 
 
 def open_litert(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.registry import compare_heads, write_decoding
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
 from nasface.optional import need
+from nasface.progress import Progress
 
 # The compiled converter itself. MNN's command around it (3.6.1) installs a client with whatever pip
 # is on PATH and reports the conversion to its makers; see findings/converter_installs.sh.
@@ -23,7 +24,7 @@ _CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 
 
 def write_mnn(
-    loaded: LoadedDetector, folder: Path, config: ExportConfig, report: ReportProgress
+    loaded: LoadedDetector, folder: Path, config: ExportConfig, progress: Progress
 ) -> ParityDifference:
     """Write ``detector.mnn``, which gives heads for images of any size; the greatest difference.
 
@@ -31,7 +32,7 @@ def write_mnn(
         ExportError: if MNN's converter does not take the graph.
     """
     write_decoding(loaded, folder, config)
-    report("converting")
+    progress.note("converting")
     model = to_onnx(loaded, replace(config, outputs="heads", precision="fp32"))
     onnx, mnn = folder / "detector.onnx", folder / "detector.mnn"
     onnx.write_bytes(model.SerializeToString())
@@ -43,7 +44,7 @@ def write_mnn(
     onnx.unlink()
     if not mnn.is_file():
         raise ExportError(f"MNN's converter: {(done.stderr or done.stdout).strip()[-300:]}")
-    report("comparing with the detector")
+    progress.note("comparing with the detector")
     return compare_heads(loaded, open_mnn(mnn, torch.get_num_threads()), config)
 
 

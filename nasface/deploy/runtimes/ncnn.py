@@ -12,16 +12,17 @@ from torch import Tensor
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.heads_program import USUAL_SIZE
 from nasface.deploy.runtimes.registry import compare_heads, write_decoding
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
 from nasface.optional import need
+from nasface.progress import Progress
 
 
 def write_ncnn(
-    loaded: LoadedDetector, folder: Path, config: ExportConfig, report: ReportProgress
+    loaded: LoadedDetector, folder: Path, config: ExportConfig, progress: Progress
 ) -> ParityDifference:
     """Write ``detector.ncnn.param`` and ``.bin``, heads of one image of a fixed size.
 
@@ -36,7 +37,7 @@ def write_ncnn(
     assert config.fixed is not None
     height, width, _ = config.fixed
     write_decoding(loaded, folder, config)
-    report("converting")
+    progress.note("converting")
     model = to_onnx(loaded, replace(config, outputs="heads", precision="fp32"))
     work = folder / "work"
     work.mkdir()
@@ -55,7 +56,7 @@ def write_ncnn(
             raise ExportError(f"pnnx: {(done.stderr or done.stdout).strip()[-300:]}")
         shutil.move(work / name, folder / name)
     shutil.rmtree(work)
-    report("comparing with the detector")
+    progress.note("comparing with the detector")
     run = open_ncnn(folder / "detector.ncnn.param", torch.get_num_threads())
     return compare_heads(loaded, run, config)
 

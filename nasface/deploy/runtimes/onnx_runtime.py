@@ -9,19 +9,20 @@ from torch import Tensor
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import export_onnx
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.registry import write_decoding
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.optional import need
+from nasface.progress import Progress
 
 
 def write_onnx_runtime(
-    loaded: LoadedDetector, folder: Path, config: ExportConfig, report: ReportProgress
+    loaded: LoadedDetector, folder: Path, config: ExportConfig, progress: Progress
 ) -> ParityDifference:
     """Write ``detector.onnx`` with suppression in its graph; the greatest difference."""
     write_decoding(loaded, folder, config)
     settings = replace(config, outputs="detections")
-    return export_onnx(loaded, folder / "detector.onnx", settings, report)
+    return export_onnx(loaded, folder / "detector.onnx", settings, progress)
 
 
 def open_onnx_runtime(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:

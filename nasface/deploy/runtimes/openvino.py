@@ -8,24 +8,25 @@ import torch
 
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.registry import compare_heads, write_decoding
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ExportError
 from nasface.inference.openvino import import_openvino, open_openvino, read_model
+from nasface.progress import Progress
 
 
 def write_openvino(
-    loaded: LoadedDetector, folder: Path, config: ExportConfig, report: ReportProgress
+    loaded: LoadedDetector, folder: Path, config: ExportConfig, progress: Progress
 ) -> ParityDifference:
     """Write ``detector.xml`` and ``detector.bin`` in float32; the greatest difference.
 
     Suppression is left to ``decode.py``: OpenVINO's drops a box whose overlap equals the threshold.
     """
     write_decoding(loaded, folder, config)
-    report("converting")
+    progress.note("converting")
     save_openvino(loaded, folder / "detector.xml", config)
-    report("comparing with the detector")
+    progress.note("comparing with the detector")
     run = open_openvino(folder / "detector.xml", torch.get_num_threads())
     return compare_heads(loaded, run, config)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.decoding_files import decoding_recipe, numpy_code
 from nasface.deploy.outputs import check_parent, named_refusals
-from nasface.deploy.parity import INPUTS, Function, ParityDifference, ReportProgress, check
+from nasface.deploy.parity import INPUTS, Function, ParityDifference, check
 from nasface.deploy.runtimes.card import title_of, write_readme
 from nasface.deploy.traceable import Graph
 from nasface.detection.checkpoint import LoadedDetector
@@ -20,9 +20,10 @@ from nasface.inference.onnx_runtime import OUTPUT_NAMES
 from nasface.io.files import draft_folder
 from nasface.io.strict_json import to_json
 from nasface.optional import require
+from nasface.progress import Progress, Silent
 from nasface.registry import Lazy, Registry
 
-FolderWriter = Callable[[LoadedDetector, Path, ExportConfig, ReportProgress], ParityDifference]
+FolderWriter = Callable[[LoadedDetector, Path, ExportConfig, Progress], ParityDifference]
 """Writes the runtime's own files into a new folder and compares what they give."""
 
 
@@ -183,11 +184,11 @@ def write_target(
     config: ExportConfig | None = None,
     *,
     overwrite: bool = False,
-    report: ReportProgress = lambda text: None,
+    progress: Progress | None = None,
 ) -> ParityDifference:
     """Write a folder that runs a detector in a runtime, after comparing what it gives.
 
-    ``report`` is told of each step.
+    Each step is a note of ``progress``.
 
     Returns:
         The greatest difference of its outputs from the detector's.
@@ -206,7 +207,7 @@ def write_target(
     require(entry.install or " ".join(entry.needs), *entry.needs)
     with draft_folder(folder) as draft:
         with named_refusals(folder):
-            worst = entry.write(loaded, draft, config, report)
+            worst = entry.write(loaded, draft, config, progress or Silent())
         if entry.program:
             text = files("nasface.deploy").joinpath("templates", entry.program).read_text("utf-8")
             (draft / "detect.py").write_text(text, "utf-8")

@@ -10,11 +10,12 @@ from pathlib import Path
 from nasface.data.tensors import IMAGE_MEAN, IMAGE_STD
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import export_onnx
-from nasface.deploy.parity import ParityDifference, ReportProgress
+from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.card import title_of
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, MissingPackageError
 from nasface.io.strict_json import to_json
+from nasface.progress import Progress
 
 _PACKAGE = "onnxruntime-web"
 PACKAGE_PLACE = "NASFACE_ONNXRUNTIME_WEB"
@@ -34,7 +35,7 @@ _LEAST_SCORE = 0.05
 
 
 def write_web(
-    loaded: LoadedDetector, folder: Path, config: ExportConfig, report: ReportProgress
+    loaded: LoadedDetector, folder: Path, config: ExportConfig, progress: Progress
 ) -> ParityDifference:
     """Write page, detector and runtime; the greatest difference of the detector's file.
 
@@ -46,7 +47,7 @@ def write_web(
     package = runtime_package(Path.cwd())
     suppression = replace(config.suppression, score_threshold=_LEAST_SCORE)
     settings = replace(config, outputs="detections", suppression=suppression)
-    worst = export_onnx(loaded, folder / "detector.onnx", settings, report)
+    worst = export_onnx(loaded, folder / "detector.onnx", settings, progress)
     about = {
         "name": title_of(loaded, config),
         "file": "detector.onnx",

@@ -38,8 +38,6 @@ class BlockPlan:
     momentum: float = 0.1
 
 
-#: MobileNetV2 (Sandler et al., CVPR 2018, arXiv 1801.04381, Table 2) and EfficientNet-Lite0, which
-#: is EfficientNet-B0 (Tan and Le, ICML 2019, arXiv 1905.11946) without squeeze-and-excitation
 PLANS: Mapping[str, BlockPlan] = MappingProxyType(
     {
         "mobilenet_v2": BlockPlan(
@@ -68,6 +66,8 @@ PLANS: Mapping[str, BlockPlan] = MappingProxyType(
         ),
     }
 )
+"""MobileNetV2 (Sandler et al., CVPR 2018, arXiv 1801.04381, Table 2) and EfficientNet-Lite0, which
+is EfficientNet-B0 (Tan and Le, ICML 2019, arXiv 1905.11946) without squeeze-and-excitation."""
 
 
 class InvertedResidual(nn.Module):

@@ -16,7 +16,6 @@ class MobileNetV1(StagedBackbone):
     640x480: 0.213 M, 0.250 G.
     """
 
-    #: (output channels at width 1, stride) of the depthwise-separable layers, by level they end
     LAYERS: Mapping[int, tuple[tuple[int, int], ...]] = MappingProxyType(
         {
             2: ((64, 1), (128, 2), (128, 1)),
@@ -25,6 +24,7 @@ class MobileNetV1(StagedBackbone):
             5: ((1024, 2), (1024, 1)),
         }
     )
+    """(output channels at width 1, stride) of the depthwise-separable layers, by level they end."""
 
     def __init__(self, width: float) -> None:
         super().__init__()

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from nasface.detection.backbones.base import Backbone
 
-#: depth -> (blocks of each stage, whether they are bottlenecks)
 DEPTHS: Mapping[int, tuple[tuple[int, int, int, int], bool]] = MappingProxyType(
     {
         18: ((2, 2, 2, 2), False),
@@ -22,6 +21,7 @@ DEPTHS: Mapping[int, tuple[tuple[int, int, int, int], bool]] = MappingProxyType(
         152: ((3, 8, 36, 3), True),
     }
 )
+"""Depth -> (blocks of each stage, whether they are bottlenecks)."""
 
 
 class Block(nn.Module):

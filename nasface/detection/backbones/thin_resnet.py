@@ -24,13 +24,13 @@ class Widths:
     stages: tuple[tuple[int, int], ...]
 
 
-#: names as they are asked for -> what they are made of
 WIDTHS: Mapping[str, Widths] = MappingProxyType(
     {
         "thin_resnet_n": Widths((16, 16), ((16, 1), (32, 3), (64, 4), (64, 2))),
         "thin_resnet_s": Widths((16, 16), ((32, 1), (64, 3), (64, 4), (96, 2))),
     }
 )
+"""Names as they are asked for -> what they are made of."""
 
 
 class ThinResNet(StagedBackbone):

@@ -31,18 +31,18 @@ class VGG16(Backbone):
     what is added starts at random. ``width`` multiplies all channels.
     """
 
-    #: (channels at width 1, convolutions) of each stage; a pooling stands behind each
     STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+    """(channels at width 1, convolutions) of each stage; a pooling stands behind each."""
 
-    #: what torchvision's weights have not
     added = ("fc6.", "fc7.", "c6.", "c7.")
+    """What torchvision's weights have not."""
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels = 3
-        #: index in ``features`` behind which a level is taken -> the level
         self.taken: dict[int, int] = {}
+        """Index in ``features`` behind which a level is taken -> the level."""
         self.channels = {}
         for stage, (wide, count) in enumerate(self.STAGES):
             for _ in range(count):

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from nasface.deploy.alternating import Run
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.onnx import to_onnx
 from nasface.deploy.traceable import Graph
@@ -18,10 +19,7 @@ from nasface.nn.blocks import channels_last
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.registry import Registry
 
-Step = Callable[[], object]
-"""Runs a network once, and returns when that is done."""
-
-PrepareModel = Callable[[LoadedDetector, Tensor], Step]
+PrepareModel = Callable[[LoadedDetector, Tensor], Run]
 """(detector, image (1, 3, H, W) on the CPU) -> a pass up to boxes and scores, without
 suppression."""
 
@@ -42,7 +40,7 @@ class ModelEngine:
     install: str = ""
 
 
-MODEL_ENGINES: Registry[ModelEngine] = Registry("engine")
+MODEL_ENGINES: Registry[ModelEngine] = Registry("engine of models")
 """Name -> how it runs a detector."""
 
 
@@ -63,11 +61,11 @@ def engines_here() -> tuple[str, ...]:
     return ("torch", "onnxruntime", *on_gpu)
 
 
-def _torch(loaded: LoadedDetector, image: Tensor, device: str = "cpu") -> Step:
+def _torch(loaded: LoadedDetector, image: Tensor, device: str = "cpu") -> Run:
     return _step(_graph(loaded, device), image, device)
 
 
-def _compiled(loaded: LoadedDetector, image: Tensor, device: str = "cpu") -> Step:
+def _compiled(loaded: LoadedDetector, image: Tensor, device: str = "cpu") -> Run:
     # On a GPU the passes of one image wait for the launches of kernels: a graph has them all.
     mode = "reduce-overhead" if device != "cpu" else "default"
     step = _step(torch.compile(_graph(loaded, device), mode=mode, dynamic=False), image, device)
@@ -85,7 +83,7 @@ def _graph(loaded: LoadedDetector, device: str) -> Graph:
     return channels_last(Graph(fuse_conv_bn(loaded.detector), "boxes").eval().to(device))
 
 
-def _step(network: Callable[[Tensor], object], image: Tensor, device: str) -> Step:
+def _step(network: Callable[[Tensor], object], image: Tensor, device: str) -> Run:
     given = image.to(device).contiguous(memory_format=torch.channels_last)
     place = torch.device(device)
 
@@ -97,7 +95,7 @@ def _step(network: Callable[[Tensor], object], image: Tensor, device: str) -> St
     return step
 
 
-def _onnxruntime(loaded: LoadedDetector, image: Tensor) -> Step:
+def _onnxruntime(loaded: LoadedDetector, image: Tensor) -> Run:
     run = runner(to_onnx(loaded, ExportConfig()).SerializeToString(), OUTPUT_NAMES["boxes"])
     return partial(run, image)
 

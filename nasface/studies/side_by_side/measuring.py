@@ -10,10 +10,11 @@ from types import MappingProxyType
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from nasface.deploy.alternating import Run, alternate
 from nasface.engine.memory_estimate import available_mb
 from nasface.random_streams import Purpose, torch_seed
 from nasface.studies.side_by_side.building import ModelSize, load_model
-from nasface.studies.side_by_side.engines import MODEL_ENGINES, Step
+from nasface.studies.side_by_side.engines import MODEL_ENGINES
 from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan
 
 SHARES: Mapping[str, str] = MappingProxyType(
@@ -62,7 +63,7 @@ def measure_group(
     entry = MODEL_ENGINES.find(engine)
     generator = torch.Generator().manual_seed(torch_seed(0, Purpose.PARITY, *plan.shape))
     image = torch.rand(1, 3, *plan.shape, generator=generator)
-    steps: dict[str, Step] = {}
+    steps: dict[str, Run] = {}
     skipped = {}
     for each in group:
         needed = sizes[each.name].needed_mb(entry)
@@ -87,29 +88,7 @@ def measure_group(
     return Measured(seconds, shares, skipped)
 
 
-def alternate(
-    steps: Mapping[str, Step],
-    rounds: int,
-    clock: Callable[[], float] = time.perf_counter,
-    passed: Callable[[], None] = lambda: None,
-) -> dict[str, list[float]]:
-    """Seconds of each step in rounds of all, their order reversed every time.
-
-    A first round, which warms up, does not count. Of a single thread, a ``clock`` of processor
-    time leaves out what other programs on the machine take.
-    """
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for round_ in range(rounds + 1):
-        for name in list(steps) if round_ % 2 else list(steps)[::-1]:
-            started = clock()
-            steps[name]()
-            if round_:
-                times[name].append(clock() - started)
-            passed()
-    return times
-
-
-def shares_of(step: Step) -> dict[str, float]:
+def shares_of(step: Run) -> dict[str, float]:
     """Share of torch's time on the CPU that each kind of convolution takes, and all else
     (:data:`SHARES`)."""
     os.environ.setdefault("KINETO_LOG_LEVEL", _SILENT)  # it is read when the first one starts

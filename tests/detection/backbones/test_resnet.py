@@ -6,7 +6,6 @@ import torch
 from nasface.detection.backbones.resnet import DEPTHS, Block, ResNet
 from nasface.nn.cost import measure_cost
 
-#: parameters without the classifier, and multiply-adds at 640 x 480 (counted on the originals)
 SIZES = {
     18: (11_176_512, 11.103),
     34: (21_284_672, 22.428),
@@ -14,6 +13,7 @@ SIZES = {
     101: (42_500_160, 47.751),
     152: (58_143_808, 70.479),
 }
+"""Parameters without the classifier, and multiply-adds at 640 x 480 (counted on the originals)."""
 
 
 @pytest.mark.parametrize("depth", DEPTHS)

@@ -12,8 +12,8 @@ from nasface.detection.backbones.recurrent import RecurrentMobileFace
 from nasface.detection.backbones.vgg import VGG16
 from nasface.errors import RunError
 
-#: index of each convolution in torchvision's vgg16().features
 TORCHVISION = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+"""Index of each convolution in torchvision's vgg16().features."""
 
 
 def test_vgg_has_torchvisions_names_and_takes_its_weights(tmp_path: Path) -> None:

@@ -43,7 +43,6 @@ from nasface.nn.cost import count_parameters, measure_cost
 NAMES = tuple(NECK_PARTS)
 CONTEXTS = ("fem-cpm", "ssh", "rfe")
 
-#: weights of the convolutions for a width of c, six levels
 CONVOLUTIONS: dict[str, Callable[[int], float]] = {
     "fpn": lambda c: 6 * 9 * c**2,
     "pan": lambda c: (6 + 2 * 5) * 9 * c**2,
@@ -62,7 +61,7 @@ CONVOLUTIONS: dict[str, Callable[[int], float]] = {
     ),
     "l2norm": lambda c: 0,
 }
-#: scales and shifts of the normalisations, and learned weights
+"""Weights of the convolutions for a width of c, six levels."""
 REST: dict[str, Callable[[int], float]] = {
     "fpn": lambda c: 6 * 2 * c,
     "pan": lambda c: 16 * 2 * c,
@@ -78,6 +77,7 @@ REST: dict[str, Callable[[int], float]] = {
     "pyramidbox-cpm": lambda c: 6 * 2 * (c / 2 + c / 2 + 4 * c + c / 2 + 4 * c / 4),
     "l2norm": lambda c: 3 * c,
 }
+"""Scales and shifts of the normalisations, and learned weights."""
 
 
 def uniform(channels: int) -> dict[int, int]:

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from nasface.deploy.alternating import alternate
 from nasface.studies.side_by_side import measuring
 from nasface.studies.side_by_side.building import ModelSize
-from nasface.studies.side_by_side.measuring import SHARES, alternate, measure_group, shares_of
+from nasface.studies.side_by_side.measuring import SHARES, measure_group, shares_of
 from nasface.studies.side_by_side.plan import ComparedModel, ModelsPlan
 
 MODELS = (

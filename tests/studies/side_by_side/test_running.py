@@ -12,6 +12,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from nasface.arch.io import load_genotype, save_genotype
+from nasface.deploy.alternating import Run
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, MissingPackageError, RunError
 from nasface.models import weights_path
@@ -21,7 +22,6 @@ from nasface.studies.side_by_side.building import ModelSize
 from nasface.studies.side_by_side.engines import (
     MODEL_ENGINES,
     ModelEngine,
-    Step,
     register_model_engine,
 )
 from nasface.studies.side_by_side.estimate import estimate_models
@@ -39,7 +39,7 @@ class IdleEngine:
     prepared: int = 0
     on_pass: Callable[[int], object] = lambda _number: None
 
-    def prepare(self, loaded: LoadedDetector, image: Tensor) -> Step:
+    def prepare(self, loaded: LoadedDetector, image: Tensor) -> Run:
         """See :data:`PrepareModel`."""
         self.prepared += 1
         name = f"{loaded.config.backbone} {tuple(image.shape)}"
