@@ -17,6 +17,7 @@ from nasface.cli.option_list import OTHER_WORDS, options
 from nasface.errors import ConfigError, RunError, did_you_mean
 from nasface.io.former_names import current_words
 from nasface.io.settings import load_config
+from nasface.io.sizes import parse_size
 from nasface.kinds import check_finite
 from nasface.models import released_models
 from nasface.presets import preset_path
@@ -25,6 +26,9 @@ Command = TypeVar("Command")
 
 _TYPES = tyro.constructors.ConstructorRegistry()
 """How tyro reads types that it would read otherwise."""
+
+_SIZES = ("--size", "--cost-penalty-size")
+"""Options that take the width and height of an image."""
 
 _USUAL = ("--data", "--out")
 """Options of most commands; those without them have arguments in their place."""
@@ -69,7 +73,7 @@ def parse_line(
         base = None if default is tyro.MISSING_NONPROP else default
         print(help_text(command, verb, base, full=HELP_ALL in arguments))
         raise SystemExit(0)
-    arguments = _under_own_names(arguments, command)
+    arguments = _with_sizes(_under_own_names(arguments, command), command)
     shown = io.StringIO()
     try:
         with redirect_stderr(shown), _TYPES:
@@ -124,6 +128,25 @@ def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
         else:
             open_values.append(word)
     return others + [word for option, values in given.items() for word in (option, *values)]
+
+
+def _with_sizes(arguments: Sequence[str], command: type[Any]) -> list[str]:
+    """The words with sizes of images as their settings have them: two numbers, or 640x480; either
+    way they may be given either way."""
+    kinds = {each.word: each.kind for each in options(command) if each.word in _SIZES}
+    words = list(arguments)
+    for at in reversed(range(len(words))):
+        name, sign, value = words[at].partition("=")
+        if name not in kinds:
+            continue
+        given = [value] if sign else words[at + 1 : at + 3]
+        numbers = [each for each in given if each.isdecimal()]
+        if kinds[name] == "text" and len(numbers) == 2:
+            words[at + 1 : at + 3] = ["x".join(numbers)]
+        elif kinds[name] != "text" and given and "x" in given[0]:
+            height, width = parse_size(given[0])
+            words[at : at + (1 if sign else 2)] = [name, str(width), str(height)]
+    return words
 
 
 def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[str]) -> str:

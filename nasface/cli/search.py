@@ -115,22 +115,22 @@ def _usual(model: str) -> SearchConfig:
 
 
 def _training_options(settings: SearchConfig, model: str) -> list[str]:
-    """Options that train in the detector of a search, on its images as it read them; of a
-    ``model``, with its repeats and its form of cells."""
+    """Options that train in the detector of a search, with its assignment and loss, on its images
+    as it read them; of a ``model``, with its repeats and its form of cells."""
     usual, chosen = (flat_parameters(plain_values(each)) for each in (_usual(model), settings))
     reading = [each.name for each in fields(ReadConfig)]
     words = ["--model", model] if model else []
     if model and not uses_genotype(get_model_spec(model).detector.neck):
         words += ["--neck", GENOTYPE, "--detector.laterals", settings.detector.laterals]
     for name, value in chosen.items():
-        is_detector = name.startswith("detector.")
+        is_shared = name.startswith(("detector.", "match.", "loss."))
         # Lists of lists have no form on the command line.
-        if name == "detector.anchors.sides" or not (is_detector or name in reading):
+        if name == "detector.anchors.sides" or not (is_shared or name in reading):
             continue
         if value != usual[name]:
             words.append(f"--{name.replace('_', '-')}")
             if not isinstance(value, bool):
-                is_list = is_detector or name == "classes"
+                is_list = is_shared or name == "classes"
                 words += str(value).split(",") if is_list else [str(value)]
     return words
 

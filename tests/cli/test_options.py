@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from nasface.cli.commands import commands
 from nasface.cli.convert import ConvertCommand
+from nasface.cli.cost import CostCommand
 from nasface.cli.detect import DetectCommand
 from nasface.cli.help import help_text
+from nasface.cli.latency import LatencyMeasureCommand
 from nasface.cli.option_list import options
 from nasface.cli.options import parse
 from nasface.cli.search import SearchCommand
@@ -106,3 +108,18 @@ def test_another_word_is_no_value() -> None:
 def test_values_are_refused_by_the_names_of_their_settings(words: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse(SearchCommand, words.split(), "search")
+
+
+@pytest.mark.parametrize("size", ["--size 640x512", "--size 640 512", "--size=640x512"])
+def test_a_size_is_written_in_both_forms(size: str) -> None:
+    measured = parse(LatencyMeasureCommand, ["--out", "a.yaml", *size.split()], "latency measure")
+    assert measured.settings.size == (640, 512)
+    counted = parse(CostCommand, [*size.split(), "d0"], "cost")
+    assert (counted.size, counted.model) == ("640x512", "d0")
+    words = ["--cost-penalty-size", *size.replace("=", " ").split()[1:], "--out", "a"]
+    assert parse(SearchCommand, words, "search").settings.cost_penalty_size == (640, 512)
+
+
+def test_half_a_size_is_refused() -> None:
+    with pytest.raises(ConfigError, match="size: '640x', expected WIDTHxHEIGHT"):
+        parse(LatencyMeasureCommand, ["--out", "a.yaml", "--size", "640x"], "latency measure")

@@ -11,7 +11,7 @@ from nasface.cli.options import parse
 from nasface.cli.search import SearchCommand, _training_options
 from nasface.cli.train import TrainCommand, _base
 from nasface.detection.zoo import MODELS
-from nasface.engine.search import search_config_of
+from nasface.engine.search import SearchConfig, search_config_of
 
 
 def test_the_next_command_trains_in_the_detector_and_on_the_images_of_the_search() -> None:
@@ -41,6 +41,16 @@ def test_the_next_command_trains_the_model_of_the_search(model: str) -> None:
     repeats, context = row.detector.repeats, row.detector.context
     searched = replace(command.settings.detector, repeats=repeats, context=context)
     assert trained.detector == searched
+
+
+def test_the_next_command_of_a_resumed_search_has_its_assignment_and_loss() -> None:
+    searched = replace(search_config_of("s3fd-vgg16"), data="faces")
+    options = _training_options(searched, "")  # --resume takes no --model
+    trained = parse(TrainCommand, [*options, "--out", "FOLDER"], "train").settings
+    sides = replace(trained.detector.anchors, sides=searched.detector.anchors.sides)
+    assert replace(trained.detector, anchors=sides) == searched.detector
+    assert (trained.match, trained.loss) == (searched.match, searched.loss)
+    assert searched.match != SearchConfig().match
 
 
 @pytest.mark.parametrize(
