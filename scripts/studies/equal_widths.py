@@ -19,7 +19,8 @@ import torch
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype, load_search_space
-from nasface.deploy.latency import ENGINES, Run, measure_interleaved
+from nasface.deploy.alternating import Run
+from nasface.deploy.latency import PART_ENGINES, measure_interleaved
 from nasface.deploy.traceable import Graph
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
@@ -53,7 +54,8 @@ def main() -> None:
     def whole(detector: DetectorConfig, genotype: Genotype | None) -> Run:
         network = Graph(fuse_conv_bn(build_detector(detector, genotype)), "heads")
         width, height = table.size
-        return ENGINES.find(table.engine, "engine")(network, [torch.rand(1, 3, height, width)])
+        prepare = PART_ENGINES.find(table.engine, "engine")
+        return prepare(network, [torch.rand(1, 3, height, width)])
 
     runs = {
         f"cell {at}": whole(table.detector, each) for at, each in enumerate(islice(allowed, CELLS))

@@ -85,4 +85,4 @@ def test_opencv_takes_no_file_of_quantised_convolutions(
 
 def test_ncnn_sees_one_image_at_a_time(loaded: LoadedDetector, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="batch: ncnn sees one image at a time"):
-        write_ncnn(loaded, tmp_path, replace(FIXED, batch=3), print)
+        write_ncnn(loaded, tmp_path, replace(FIXED, batch=3), Silent())
