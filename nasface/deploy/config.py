@@ -34,7 +34,8 @@ class ExportConfig(Settings):
     batch: int = 1
     """Batch size of a fixed image size; without one it is free."""
     precision: Precision = "fp32"
-    """fp32, or fp16: weights and features of half the bytes, boxes decoded in fp32. ONNX files."""
+    """fp32, or fp16: weights and features of half the bytes, boxes decoded in fp32; not for litert,
+    executorch, torch and python."""
     opset: int = OPSETS[-1]
     """ONNX operator set; an old runtime may ask for an older one."""
     converter_python: str = ""

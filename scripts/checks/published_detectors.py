@@ -2,23 +2,26 @@
 
     python scripts/checks/published_detectors.py extd-64 srn-r50 --out chain --csv chain.csv
 
-Without names, all of them. Each is trained for two steps of one small image, evaluated, applied to
+Without names, all of them. Each is trained for two steps of two small images, evaluated, applied to
 a photograph, drawn, counted and exported as ONNX, torch program and Python file, which the commands
 compare with it; then cells are searched in the place of its neck, for one step of each kind, and
-the detector of the result is counted. Steps are the commands of ``nasface``, in processes of their
-own. What a detector wrote is removed when it is done, its row stays.
+the detector of the result is trained. Each step is a command of ``nasface`` in a process forked
+from this one (not on Windows). What a detector wrote is removed when it is done, its rows stay.
 """
 
 import argparse
 import csv
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch._dynamo  # noqa: F401  what torch imports on first use: once, not in each process
+
+from nasface.cli.commands import commands
+from nasface.cli.main import main as nasface
 from nasface.detection.zoo_peers import PEERS
 from nasface.synthetic.dataset import SampleConfig, write_sample
 
@@ -44,6 +47,8 @@ def steps(name: str, data: Path, out: Path) -> Iterator[tuple[str, Words]]:
     yield "cost", ["cost", weights]
     for runtime in ("onnx", "torch", "python"):
         to: Words = ["--to", runtime, "--out", out / runtime]
+        if runtime != "python":  # which takes any size
+            to += ["--size", "96x64"]
         yield f"export to {runtime}", ["export", "--weights", weights, *to]
     cells: Words = ["--space", "autofem2", "--parameters", "levels", f"{levels[0]}-{levels[-1]}"]
     cells += ["--warmup-epochs", "0", "--out", out / "search"]
@@ -53,15 +58,17 @@ def steps(name: str, data: Path, out: Path) -> Iterator[tuple[str, Words]]:
 
 def run(command: Words) -> tuple[int, float, float, str]:
     """Exit code, seconds of processor time, peak resident memory in MB, and the last line said."""
-    words = [sys.executable, "-m", "nasface", *map(str, command)]
     with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(words, stdout=said, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        child = os.fork()  # what is imported is not imported again
+        if child == 0:
+            for stream in (1, 2):
+                os.dup2(said.fileno(), stream)
+            os._exit(nasface([*map(str, command)]))
+        _, status, usage = os.wait4(child, 0)
         said.seek(0)
         lines = said.read().strip().splitlines() or [""]
     seconds = usage.ru_utime + usage.ru_stime
-    return process.returncode, seconds, usage.ru_maxrss * 1024 / 1e6, lines[-1].strip()
+    return os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss * 1024 / 1e6, lines[-1]
 
 
 def main() -> None:
@@ -71,6 +78,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="new folder")
     parser.add_argument("--csv", type=Path, required=True, help="file of the rows")
     given = parser.parse_args()
+    list(commands())  # imports them
     given.out.mkdir()
     data = given.out / "data"
     write_sample(data, SampleConfig(train=4, val=1, max_side=224))

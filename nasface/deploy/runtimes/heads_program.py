@@ -50,7 +50,7 @@ class Converter:
 
         Raises:
             ConfigError: for float16 where there is none, or without the converter.
-            ExportError: with the end of its output, if it fails.
+            ExportError: with the last line of its output, if it fails.
         """
         if config.is_half and not self.halves:
             raise ConfigError(f"precision: fp16 is not available for {self.package}; expected fp32")
@@ -59,9 +59,9 @@ class Converter:
             place = self.package.replace("_", "-")
             raise ConfigError(
                 f"{self.package} is not installed here, and asks for releases of other packages "
-                f"that nasface does not run with; expected an environment of its own:\n"
-                f"    python -m venv {place} && {place}/bin/pip install '{self.install}'\n"
-                f"and the same command again with --converter-python {place}/bin/python"
+                "that nasface does not run with; expected --converter-python "
+                f"{place}/bin/python, after python -m venv {place} && {place}/bin/pip install "
+                f"'{self.install}'"
             )
         with tempfile.TemporaryDirectory() as folder:
             given = Path(folder) / "detector.pt2"
@@ -74,7 +74,8 @@ class Converter:
                 except OSError as problem:
                     raise ConfigError(f"converter_python: {python}: {problem.strerror}") from None
         if done.returncode or not file.exists():
-            raise ExportError(f"{self.package}: {(done.stderr or done.stdout).strip()[-300:]}")
+            said = (done.stderr or done.stdout).strip().splitlines() or ["wrote no file"]
+            raise ExportError(f"{self.package}: {said[-1][-300:]}")
 
 
 def write_heads(
