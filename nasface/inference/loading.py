@@ -14,6 +14,8 @@ from nasface.models.hub import WEIGHTS
 
 WEIGHTS_SUFFIXES = (".safetensors", ".onnx", ".xml", ".pth")
 """Of the files that :func:`read_detector` reads."""
+_OTHER_SUFFIXES = (".pt2", ".mnn", ".param", ".tflite", ".pte")
+"""Of exports that are run by their runtimes alone."""
 
 
 def read_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
@@ -27,6 +29,11 @@ def read_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
     if path.is_dir():
         raise RunError(
             f"{path}: cannot read weights: is a folder; expected a file, or a folder with {WEIGHTS}"
+        )
+    if path.suffix.lower() in _OTHER_SUFFIXES:
+        raise RunError(
+            f"{path}: is a file for another runtime, which can be benchmarked; expected weights: "
+            f"{', '.join(WEIGHTS_SUFFIXES)}"
         )
     if path.suffix.lower() == ".onnx":
         return load_onnx(path, device)

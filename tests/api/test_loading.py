@@ -7,7 +7,7 @@ import pytest
 from tiny import DETECTOR, write_lively_weights
 
 import nasface
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, RunError
 
 
 @pytest.mark.parametrize("precision", ["int88", "INT8", None])
@@ -22,3 +22,10 @@ def test_what_is_no_file_of_weights_names_them(tmp_path: Path) -> None:
     write_lively_weights(tmp_path / "best.safetensors", DETECTOR)
     with pytest.raises(ConfigError, match=r"is a folder; expected .*best\.safetensors$"):
         nasface.load_detector(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["face.pt2", "detector.mnn", "detector.ncnn.param"])
+def test_files_of_other_runtimes_are_called_so(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(bytes(100))
+    with pytest.raises(RunError, match=r"file for another runtime.*\.safetensors, \.onnx, \.xml"):
+        nasface.load_detector(tmp_path / name, "cpu")
