@@ -86,6 +86,20 @@ def build_searchable(
             has levels that the pyramid lacks.
         SpecError: if ``prefix_genotype`` does not fit.
     """
+    _check_detector(config)
+    _check_space(space, config)
+    before = None
+    if prefix_genotype is not None:
+        _check_prefix(prefix_genotype, space)
+        before = build_module(prefix_genotype, config.channels, config.levels)
+    supernet = Supernet(space, config.channels)
+    detector = SearchableDetector(DetectorTrunk(config), supernet, before)
+    if config.negative_slope:
+        soften_rectifiers(detector, config.negative_slope)
+    return detector
+
+
+def _check_detector(config: DetectorConfig) -> None:
     if (config.repeats, config.context, config.neck) != (1, "separable", GENOTYPE):
         raise ConfigError(
             f"repeats {config.repeats}, context {config.context}, neck {config.neck}: a search "
@@ -93,6 +107,9 @@ def build_searchable(
         )
     if config.laterals != "projected":
         raise ConfigError(f"laterals: {config.laterals}, a search has projected")
+
+
+def _check_space(space: SearchSpace, config: DetectorConfig) -> None:
     if config.channels % space.partial_channels:
         raise ConfigError(
             f"channels: {config.channels} is not divisible by partial_channels "
@@ -114,18 +131,12 @@ def build_searchable(
                 f"space {space.name}: cell {name!r} puts out {widest} concatenated nodes; "
                 "a pyramid needs projection conv or conv_norm_relu, or one node at each level"
             )
-    prefix_cells = {} if prefix_genotype is None else prefix_genotype.cells
-    shared = prefix_cells.keys() & space.cells.keys()
-    if prefix_genotype is not None and shared:
+
+
+def _check_prefix(prefix: Genotype, space: SearchSpace) -> None:
+    shared = prefix.cells.keys() & space.cells.keys()
+    if shared:
         raise SpecError(
-            f"genotype {prefix_genotype.name!r} cannot stand before space {space.name}: both have "
+            f"genotype {prefix.name!r} cannot stand before space {space.name}: both have "
             f"a cell named {sorted(shared)[0]!r}"
         )
-    before = None
-    if prefix_genotype is not None:
-        before = build_module(prefix_genotype, config.channels, config.levels)
-    supernet = Supernet(space, config.channels)
-    detector = SearchableDetector(DetectorTrunk(config), supernet, before)
-    if config.negative_slope:
-        soften_rectifiers(detector, config.negative_slope)
-    return detector

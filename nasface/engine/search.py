@@ -20,7 +20,7 @@ from nasface.detection.latency import load_latency_table
 from nasface.detection.losses import DetectionLoss
 from nasface.detection.necks.registry import GENOTYPE
 from nasface.detection.pyramid import LEVELS
-from nasface.detection.searchable import build_searchable
+from nasface.detection.searchable import SearchableDetector, build_searchable
 from nasface.detection.zoo import get_model_spec
 from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.arch_history import ArchHistory, arch_history
@@ -166,12 +166,8 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
     weight_images, arch_images = split_halves(inputs.images, config.seed)
     batch = config.batch_size * config.accumulate
     check_batch(arch_images, batch)
-    torch.manual_seed(torch_seed(config.seed, Purpose.INITIAL_WEIGHTS))
-    space = inputs.space
-    if config.partial_stages:
-        space = replace(space, partial_channels=config.partial_stages[0])
-    model = build_searchable(config.detector, space, inputs.prefix_genotype)
-    start_backbone(model, config.backbone_weights, config.freeze_stages, config.freeze_norms)
+    stages = config.partial_stages or (inputs.space.partial_channels,)
+    model = _make_model(config, inputs, stages[0])
     prepare(model, context.device).train()
     weight_loader, arch_loader = (
         _make_loader(config, images, half, context)
@@ -205,7 +201,6 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         cost_penalty=_cost_penalty(config, inputs),
         accumulator=accumulator,
     )
-    stages = config.partial_stages or (space.partial_channels,)
     folder = context.folder
     return SearchJob(
         context=context,
@@ -230,6 +225,16 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         ),
         kept=inputs.kept,
     )
+
+
+def _make_model(
+    config: SearchConfig, inputs: SearchInputs, partial_channels: int
+) -> SearchableDetector:
+    torch.manual_seed(torch_seed(config.seed, Purpose.INITIAL_WEIGHTS))
+    space = replace(inputs.space, partial_channels=partial_channels)
+    model = build_searchable(config.detector, space, inputs.prefix_genotype)
+    start_backbone(model, config.backbone_weights, config.freeze_stages, config.freeze_norms)
+    return model
 
 
 def _make_loader(
