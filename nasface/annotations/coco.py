@@ -30,6 +30,7 @@ from nasface.annotations.layout import (
 from nasface.annotations.names import check_image_name, excerpt
 from nasface.annotations.records import CocoKeys, ImageRecord, says_yes, stated_size
 from nasface.annotations.tool_forms import hint_of_tool
+from nasface.annotations.turned_boxes import box_round_turned
 from nasface.annotations.widerface import ATTRIBUTES
 from nasface.errors import DataError
 from nasface.io.files import read_text
@@ -190,6 +191,8 @@ def _record(
 ) -> ImageRecord:
     boxes_M4 = np.array([each["bbox"] for each in faces], np.float64).reshape(-1, 4)
     boxes_M4[:, 2:] = boxes_M4[:, :2] + boxes_M4[:, 2:].clip(0)
+    for box, face in zip(boxes_M4, faces, strict=True):
+        box[:] = box_round_turned(box.tolist(), _attributes(face).get("rotation"))
     told = [_told_of(each) for each in faces]
     attributes = {flag: np.array([each.get(flag, 0) for each in told], np.int64) for flag in FLAGS}
     for key in OTHERS:
@@ -198,11 +201,15 @@ def _record(
     return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes, coco=keys)
 
 
+def _attributes(face: Mapping[str, Any]) -> Mapping[str, Any]:
+    more = face.get("attributes")
+    return more if isinstance(more, dict) else {}
+
+
 def _told_of(face: Mapping[str, Any]) -> dict[str, int]:
     """What an annotation says of a face, itself or in its ``attributes``."""
-    more = face.get("attributes")
     told: dict[str, int] = {}
-    for values in (face, more if isinstance(more, dict) else {}):
+    for values in (face, _attributes(face)):
         for key in (*FLAGS, *OTHERS, *_CROWD):
             if key in values:
                 name = "iscrowd" if key in _CROWD else key

@@ -273,7 +273,7 @@ def _of_via(cell: str) -> list[float] | None:
     """The box of a shape; polygons have the least box round them."""
     try:
         shape = json.loads(cell or "{}")
-        if not shape:
+        if not shape or shape.get("name") == "point":
             return None
         if "all_points_x" in shape:
             x, y = map(float, shape["all_points_x"]), map(float, shape["all_points_y"])
@@ -302,11 +302,24 @@ def _from_centre(values: list[float] | None) -> Corners | None:
 
 
 def class_in(cell: str) -> str:
-    """Return the name of a class; of attributes as JSON the first that is a text."""
+    """Return the name of a class.
+
+    Of attributes as JSON it is that of a key such as those of columns, or the one that says face,
+    or else the first that is a text; of boxes to tick, the first that is ticked.
+    """
     if not cell.startswith("{"):
         return cell
     try:
-        values = json.loads(cell).values()
+        values = json.loads(cell).items()
     except (ValueError, RecursionError, AttributeError):
         return cell
-    return next((each for each in values if isinstance(each, str) and each), "")
+    texts = {plain_column(key): text for key, value in values if (text := _text_of(value))}
+    named = (texts[key] for key in _CLASS if key in texts)
+    faces = (text for text in texts.values() if text.lower() == FACE)
+    return next(iter([*named, *faces, *texts.values()]), "")
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, dict):
+        return next((key for key, is_ticked in value.items() if is_ticked is True), "")
+    return value if isinstance(value, str) else ""

@@ -28,6 +28,7 @@ _FORMS = (
     (('"_cls"', '"filepath"'), "FiftyOne's own form; export COCODetectionDataset"),
     (('"bounding_box"', '"labels"'), "a form of FiftyOne; export COCODetectionDataset"),
     (('"assets"', '"regions"'), "VoTT's own form; export CSV or Pascal VOC"),
+    (('"task_id"', '"attachment"'), "Scale's own form; write COCO or CSV of it"),
     (('"source-ref"',), "the form of SageMaker Ground Truth; write COCO or CSV of it"),
     (("<dataset>", "<box "), "dlib's own form; write Pascal VOC or CSV of it"),
     (('"gtboxes"',), "the form of CrowdHuman; write COCO or CSV of it"),
@@ -45,16 +46,19 @@ _SUFFIXES = (".json", ".xml", ".jsonl", ".ndjson", ".manifest", ".odgt", ".csv",
 
 _ENDINGS = (
     (("_bbx_gt.txt",), "annotations of WIDER FACE, whose place is wider_face_split/"),
-    ((".tfrecord", ".tfrecords"), "TFRecord of TensorFlow; write COCO or CSV of it"),
+    ((".tfrecord", ".tfrecords", ".record"), "TFRecord of TensorFlow; write COCO or CSV of it"),
     ((".parquet", ".arrow"), "a table of Hugging Face's datasets; write COCO or YOLO of it"),
     ((".rec", ".lst"), "RecordIO of MXNet; write COCO or CSV of it"),
     ((".mdb",), "LMDB; write COCO or CSV of it"),
     ((".pkl", ".pickle"), "a pickle, which may run anything and is not read; write COCO of it"),
     ((".sqlite", ".sqlite3", ".db"), "a database; write COCO or CSV of it"),
+    (("gt.txt", "det.txt"), "a table of MOTChallenge; write COCO or CSV of it"),
+    ((".pts",), "points of a face without a box; write COCO or CSV of it"),
     ((".mat",), "a MATLAB file; write COCO or CSV of it"),
     ((".zip", ".tar.gz", ".tgz", ".7z", ".rar"), "an archive; unpack it"),
 )
 """How the name of a file ends, or where numbers follow what it has in it -> the same."""
+_DARK_FACE = ("image", "label")
 _SHOWN = 1 << 16
 
 
@@ -75,6 +79,8 @@ def hint_of_tool(place: Path) -> str:
         for endings, form in _ENDINGS:
             if name.endswith(endings) or any(f"{ending}-0" in name for ending in endings):
                 return f"; {file.name!a:.60} is {form}"
+    if all((place / name).is_dir() for name in _DARK_FACE):
+        return "; folders image/ and label/ are those of DARK FACE; write COCO or CSV of it"
     return ""
 
 

@@ -35,6 +35,7 @@ from nasface.annotations.names import (
     without_suffix,
 )
 from nasface.annotations.records import ImageRecord, says_yes, stated_size
+from nasface.annotations.turned_boxes import box_round_turned
 from nasface.errors import DataError
 from nasface.io.files import files_below, read_bytes, read_text
 
@@ -231,6 +232,8 @@ def _objects(tree: Any, path: Path) -> Iterator[tuple[str, list[float], list[int
                 f"{', '.join(_CORNERS)}"
             )
         flags = [int(says_yes(each.findtext(flag) or "")) for flag in FLAGS_OF_VOC]
+        more = {one.findtext("name"): one.findtext("value") for one in each.iter("attribute")}
+        corners = box_round_turned(corners, more.get("rotation"))
         yield (each.findtext("name") or "").strip(), corners, flags
 
 

@@ -1,14 +1,13 @@
 """Data sets in the text form of YOLO: ``data.yaml`` (Ultralytics, Roboflow), ``classes.txt`` (Label
 Studio, LabelImg) or ``obj.data`` (Darknet, CVAT), with ``images/`` and ``labels/``; without any of
-these files, all labels are faces of class 0, in ``labels/`` or beside the images.
+these files, all labels are faces of class 0, in ``labels/`` or beside the images. Of images in one
+folder, lists ``train.txt`` and ``val.txt`` tell the parts.
 
 Labels are in shares of the image as it is shown (turned by its EXIF orientation).
 """
 
 import itertools
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,8 @@ import numpy as np
 
 from nasface.annotations.classes import FACE, faces_among, split_names
 from nasface.annotations.image_size import image_size, size_for_shares
-from nasface.annotations.layout import (
-    SPLITS,
-    files_of,
-    only_file,
-    place_below,
-    split_folder,
-    write_below,
-)
+from nasface.annotations.layout import place_below, write_below
 from nasface.annotations.names import (
-    IMAGE_SUFFIXES,
     LEAVE_OUT,
     check_image_name,
     excerpt,
@@ -35,40 +26,44 @@ from nasface.annotations.names import (
 from nasface.annotations.records import ImageRecord
 from nasface.annotations.yolo_labels import (
     find_labels,
-    is_label_file,
     label_files,
     read_labels,
     rows_have_points,
 )
+from nasface.annotations.yolo_settings import (
+    SETTINGS_FILES,
+    WHOLE,
+    YoloSettings,
+    existing_places,
+    meant_places,
+    parts_of_place,
+    settings_file,
+    splits_in,
+    yolo_settings,
+)
 from nasface.errors import DataError, did_you_mean
 from nasface.io.files import files_below, read_text
-from nasface.io.yaml import parse_yaml, to_yaml
-
-_FILES = ("data.yaml", "data.yml", "dataset.yaml", "obj.data", "classes.txt", "labels/classes.txt")
-_SUFFIXES = (".yaml", ".yml", ".data")
-"""Settings of any name are taken where they are the only file of such a suffix."""
-_WHOLE = "all"
-"""The word for the images of a folder without splits."""
+from nasface.io.yaml import to_yaml
 
 
 def is_yolo(root: Path) -> bool:
     """Return whether a path is a settings file with class names and a split, or a folder of one, or
     of images and labels without any."""
     try:
-        values = _settings(root).values
+        values = yolo_settings(root).values
     except DataError:
         return False
-    return "names" in values and bool(_splits(values) or _WHOLE in values)
+    return "names" in values and bool(splits_in(values) or WHOLE in values)
 
 
 def why_no_yolo(root: Path) -> str:
     """Return what keeps the settings file of a usual name in a folder, or that a path is, from
     being used; empty without any."""
     try:
-        settings = _settings(root)
+        settings = yolo_settings(root)
     except DataError as problem:
-        file = root if root.is_file() else _file_in(root)
-        is_usual = file is not None and file.name.lower() in _FILES
+        file = root if root.is_file() else settings_file(root)
+        is_usual = file is not None and file.name.lower() in SETTINGS_FILES
         return f"; {problem}" if is_usual else ""
     if settings.file == root and root.is_dir():
         return ""
@@ -87,7 +82,7 @@ def yolo_assumes(_root: Path, _split: str, records: Sequence[ImageRecord]) -> st
 
 def yolo_splits(root: Path) -> tuple[str, ...]:
     """Return the parts that the settings name; none where there is one folder of images."""
-    return _splits(_settings(root).values)
+    return splits_in(yolo_settings(root).values)
 
 
 def read_yolo(
@@ -102,13 +97,13 @@ def read_yolo(
     Raises:
         DataError: naming file and line.
     """
-    settings = _settings(root)
+    settings = yolo_settings(root)
     file, values = settings.file, settings.values
     if "names" not in values:
         raise DataError(f"{file}: has no 'names' of classes")
     names = _classes(values["names"], file)
     faces = faces_among(names, classes, str(file))
-    words = (*split_names(split), _WHOLE)
+    words = (*split_names(split), WHOLE)
     place = next((values[word] for word in words if values.get(word)), None)
     if place is None:
         near = did_you_mean(split, map(str, values))
@@ -170,117 +165,6 @@ def write_yolo(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
     write_below(root / "data.yaml", to_yaml(content))
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """The settings file, or folder where there is none; the folder from which its places are; and
-    its values in the words of ``data.yaml``."""
-
-    file: Path
-    base: Path
-    values: Mapping[Any, Any]
-
-
-def _settings(root: Path) -> _Settings:
-    """The settings that a path is or holds.
-
-    Raises:
-        DataError: if there are none that can be read.
-    """
-    file = root if root.is_file() else _file_in(root)
-    if file is None:
-        images = _folders_of_images(root)
-        if not images or not any(map(is_label_file, files_below(root))):
-            images = _folders_with_labels(root)
-        if not images:
-            raise DataError(f"{root}: has no {', '.join(_FILES[:2])} or the like")
-        return _Settings(root, root, {"names": _names_beside(root, images) or [FACE], **images})
-    base = file.parent
-    if file.suffix.lower() in (".yaml", ".yml"):
-        values = parse_yaml(read_text(file, DataError, "settings"), str(file), DataError)
-        if isinstance(values, dict):
-            # Written by hand, keys have capitals.
-            values = {**{str(key).lower(): value for key, value in values.items()}, **values}
-            base = base / str(values.get("path") or "")
-    elif file.suffix.lower() == ".data":
-        pairs = (line.split("=", 1) for line in _lines(file) if "=" in line)
-        values = {key.strip(): value.strip() for key, value in pairs}
-        names = next(iter(_tried(file, base, str(values.get("names")))), file)
-        values["names"] = _lines(names)
-    elif file.name.lower() == "classes.txt":
-        # LabelImg writes it among the labels.
-        top = base.parent if base.name.lower() == "labels" else base
-        values = {"names": _lines(file), **(_folders_of_images(top) or {_WHOLE: "."})}
-        base = top
-    else:
-        raise DataError(f"{file}: is no settings file of YOLO, expected data.yaml")
-    if not isinstance(values, dict):
-        raise DataError(f"{file}: has no 'names' of classes")
-    return _Settings(file, base, values)
-
-
-def _file_in(root: Path) -> Path | None:
-    """The settings file of a folder: of a usual name, or else the only one of its suffix."""
-    usual = (place_below(root, name) for name in _FILES)
-    others = (only_file(root, suffix) for suffix in _SUFFIXES)
-    return next((path for path in (*usual, *others) if path is not None and path.is_file()), None)
-
-
-def _folders_of_images(root: Path) -> dict[str, str]:
-    """Split -> folder of its images, where no file tells; ``_WHOLE`` where there are no splits."""
-    found = {
-        split: folder
-        for split in SPLITS
-        for word in split_names(split)
-        for place in (f"images/{word}", f"{word}/images")
-        if (folder := place_below(root, place)) is not None and folder.is_dir()
-    }
-    whole = place_below(root, "images")
-    found = found or ({_WHOLE: whole} if whole is not None and whole.is_dir() else {})
-    return {split: folder.relative_to(root).as_posix() for split, folder in found.items()}
-
-
-def _folders_with_labels(root: Path) -> dict[str, str]:
-    """The same where labels lie beside their images, in the folder or in those of splits."""
-    folders = {split: split_folder(root, split) for split in SPLITS}
-    found = {split: each.name for split, each in folders.items() if each and _is_labelled(each)}
-    return found or ({_WHOLE: "."} if _is_labelled(root) else {})
-
-
-def _is_labelled(folder: Path) -> bool:
-    """Whether a folder holds images, the first labels beside one of which are boxes; where there
-    are annotations of another form beside them, these count."""
-    if any(files_of(folder, suffix) for suffix in (".xml", ".csv", ".json")):
-        return False
-    both_cases = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
-    for path in files_of(folder, ".txt"):
-        if any(path.with_suffix(suffix).is_file() for suffix in both_cases):
-            try:
-                labels = read_labels(path, has_points=False)
-            except DataError:
-                return False
-            if labels:
-                return True
-    return False
-
-
-def _names_beside(root: Path, images: Mapping[str, str]) -> list[str]:
-    """The names of the classes that Roboflow writes into each folder for Darknet."""
-    for folder in images.values():
-        path = root / folder / "_darknet.labels"
-        if path.is_file():
-            return _lines(path)
-    return []
-
-
-def _splits(values: Mapping[Any, Any]) -> tuple[str, ...]:
-    return tuple(split for split in SPLITS if any(values.get(word) for word in split_names(split)))
-
-
-def _lines(path: Path) -> list[str]:
-    lines = read_text(path, DataError, "names").split("\n")
-    return [line.strip() for line in lines if line.strip()]
-
-
 def _classes(names: Any, file: Path) -> dict[int, str]:
     found = dict(enumerate(names)) if isinstance(names, list) else names
     if isinstance(found, dict):
@@ -290,30 +174,8 @@ def _classes(names: Any, file: Path) -> dict[int, str]:
     raise DataError(f"{file}: 'names' is no list of classes, and no map from their numbers")
 
 
-def _tried(file: Path, base: Path, place: str) -> list[Path]:
-    """What is there of the places that a settings file may mean by one.
-
-    Roboflow writes ``../train/images`` for the folder beside ``data.yaml``, CVAT ``data/train.txt``
-    for the file beside it, and absolute paths are those of another machine; so folders in front
-    are left out one by one.
-    """
-    return [path for top, part in _meant(file, base, place) if os.path.exists(path := top / part)]
-
-
-def _meant(file: Path, base: Path, place: str) -> list[tuple[Path, str]]:
-    """Those places, whether there is something or not: a folder, and the place below it."""
-    parts = _parts(place)
-    rest = parts[next((at for at, part in enumerate(parts) if part != ".."), 0) :]
-    meant = [(base, place), (file.parent, place), (base, "/".join(parts))]
-    return meant + [(file.parent, "/".join(rest[at:])) for at in range(len(rest))]
-
-
-def _parts(place: str) -> list[str]:
-    return [part for part in place.replace("\\", "/").split("/") if part not in ("", ".")]
-
-
 def _images_of(
-    settings: _Settings, places: Sequence[str], need_images: bool
+    settings: YoloSettings, places: Sequence[str], need_images: bool
 ) -> Iterator[tuple[str, Path]]:
     """Name and path of the images of several places, each name with its place where two places
     have images of one name."""
@@ -323,15 +185,15 @@ def _images_of(
         paths.setdefault(name, set()).add(path)
     has_same = any(len(each) > 1 for each in paths.values())
     for place in places:
-        above = [part for part in _parts(place) if part != ".."] if has_same else []
+        above = [part for part in parts_of_place(place) if part != ".."] if has_same else []
         for name, path in found[place]:
             yield "/".join([*above, name]), path
 
 
-def _images(settings: _Settings, place: str, need_images: bool) -> Iterator[tuple[str, Path]]:
+def _images(settings: YoloSettings, place: str, need_images: bool) -> Iterator[tuple[str, Path]]:
     """Name and path of the images of a folder, or of those that a text file lists."""
-    exact = _tried(settings.file, settings.base, place)
-    alike = itertools.starmap(place_below, _meant(settings.file, settings.base, place))
+    exact = existing_places(settings.file, settings.base, place)
+    alike = itertools.starmap(place_below, meant_places(settings.file, settings.base, place))
     path = next((each for each in itertools.chain(exact, alike) if each is not None), None)
     if path is None:
         raise DataError(
@@ -347,13 +209,15 @@ def _images(settings: _Settings, place: str, need_images: bool) -> Iterator[tupl
         if not line.strip():
             continue
         written = line.strip()
-        image = next((each for each in _tried(path, path.parent, written) if each.is_file()), None)
+        image = next(
+            (each for each in existing_places(path, path.parent, written) if each.is_file()), None
+        )
         if image is None and need_images:
             raise DataError(
                 f"{path}:{at}: image {excerpt(written)} is missing; correct the list, or "
                 f"{LEAVE_OUT}"
             )
-        image = image or path.parent.joinpath(*_parts(written))
+        image = image or path.parent.joinpath(*parts_of_place(written))
         inside = image.is_relative_to(path.parent)
         yield image.relative_to(path.parent).as_posix() if inside else image.name, image
 

@@ -1,5 +1,6 @@
 """From one form of a data set to another, and what is lost on the way."""
 
+import errno
 import os
 import shutil
 from collections import Counter
@@ -205,6 +206,8 @@ def _transfer(source: Path, path: Path, images: ImageTransfer) -> None:
             _link(source.resolve(), path)
     except OSError as problem:
         reason = problem.strerror or str(problem)
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(problem.errno, reason, str(path)) from None  # no fault of the source
         raise DataError(f"{source}: image cannot be taken over ({reason})") from None
 
 

@@ -74,6 +74,10 @@ BOXES = {"boxes": [[0, 0.5, 0.5, 0.1, 0.1]]}
         ("train.pkl", "", "pickle, which may run anything"),
         ("aflw.sqlite", "", "a database"),
         ("MAFA.mat", "", "MATLAB"),
+        ("train.record", "", "TensorFlow"),
+        ("s.json", '[{"task_id": "1", "params": {"attachment": "a.jpg"}}]', "Scale"),
+        ("gt/gt.txt", "1,1,10,20,30,40,1,1,1\n", "MOTChallenge"),
+        ("a.pts", "version: 1\nn_points: 1\n{\n1 2\n}\n", "points of a face without a box"),
         ("faces.ZIP", "", "an archive; unpack it"),
         ("faces.tar.gz", "", "an archive; unpack it"),
     ],
@@ -98,4 +102,12 @@ def test_one_file_of_labelme(tmp_path: Path, picture: str) -> None:
 def test_no_hint_without_a_sign(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(DataError, match=r"it holds 'a\.json'; expected one of"):
+        read_dataset(tmp_path)
+
+
+def test_folders_of_dark_face(tmp_path: Path) -> None:
+    (tmp_path / "label").mkdir()
+    (tmp_path / "label" / "1.txt").write_text("1\n10 20 40 60\n")
+    (tmp_path / "image").mkdir()
+    with pytest.raises(DataError, match=r"; folders image/ and label/ are those of DARK FACE; "):
         read_dataset(tmp_path)

@@ -704,6 +704,30 @@ def test_boxes_as_maps_in_a_cell(tmp_path: Path) -> None:
         read_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "faces"),
+    [
+        ({"label": "face"}, 1),
+        ({"name": "Ann", "type": "face"}, 1),
+        ({"name": "Ann", "label": "hand"}, 0),
+        ({"type": {"face": True, "hand": False}}, 1),
+        ({"type": {"face": False, "hand": True}}, 0),
+        ({"quality": {"blur": False}}, 1),
+    ],
+)
+def test_attributes_of_vggs_image_annotator(
+    tmp_path: Path, attributes: dict[str, Any], faces: int
+) -> None:
+    images(tmp_path)
+    header = "filename,region_count,region_id,region_shape_attributes,region_attributes"
+    shapes = {"name": "rect", "x": 1, "y": 2, "width": 3, "height": 4}, {"name": "point", "cx": 1}
+    rows = [[shapes[0], {"label": "face"}], [shapes[0], attributes], [shapes[1], attributes]]
+    cells = [['"{}"'.format(json.dumps(each).replace('"', '""')) for each in row] for row in rows]
+    lines = [f"a.jpg,3,{at},{','.join(row)}" for at, row in enumerate(cells)]
+    write(tmp_path / "f.csv", "\n".join([header, *lines]))
+    assert read_dataset(tmp_path).faces == 1 + faces
+
+
 def test_shares_a_little_beyond_the_image(tmp_path: Path) -> None:
     images(tmp_path)
     write(tmp_path / "f.csv", "image,xmin,ymin,xmax,ymax\na.jpg,-0.25,0.5,0.5,1.125\n")

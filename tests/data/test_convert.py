@@ -1,3 +1,5 @@
+import errno
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from nasface.annotations.formats import DATASET_FORMATS, read_dataset
 from nasface.annotations.records import ImageRecord
 from nasface.annotations.widerface import write_wider_annotations
 from nasface.data.images import read_image, write_image
-from nasface.errors import ConfigError, DataError
+from nasface.errors import ConfigError, DataError, OutputError
 from nasface.io.archives import file_bytes
 
 WRITTEN = [name for name, form in DATASET_FORMATS.items() if form.writer is not None]
@@ -236,6 +238,22 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.jpg: is damaged or no image"):
         nasface.convert(root, "coco", tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a"]
+
+
+def test_an_image_that_does_not_fit_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new place is named, not the image that is sound."""
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    data = write_tiny(tmp_path / "data")
+    out = tmp_path / "out"
+    with pytest.raises(OutputError, match=rf"^{out}/images/.*: cannot be written: No space"):
+        nasface.convert(data, "coco", out)
+    assert not out.exists()
 
 
 def test_a_conversion_that_was_killed(tmp_path: Path) -> None:
