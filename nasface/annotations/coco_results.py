@@ -111,7 +111,9 @@ def _map(entries: Sequence[Any], value: str, place: str) -> dict[int | str, str]
 
 def _row(entry: Any, place: str) -> _Row:
     if not isinstance(entry, dict) or not is_key(as_key(entry.get("image_id"))):
-        raise DataError(f"{place}: {entry!a:.60} has no image_id; expected {_FORM}")
+        is_list = isinstance(entry, dict) and "boxes" in entry
+        hint = ", as nasface detect writes into coco.json" if is_list else ""
+        raise DataError(f"{place}: {entry!a:.60} has no image_id; expected {_FORM}{hint}")
     score, category = entry.get("score"), as_key(entry.get("category_id"))
     if not isinstance(score, int | float) or isinstance(score, bool) or not math.isfinite(score):
         raise DataError(f"{place}: score is {score!a:.60}, expected a number")
@@ -158,14 +160,15 @@ class _Images:
         return f"names such as {min(self._names, default='event/name.jpg')!r}"
 
     def find(self, written: int | str) -> str | None:
-        """Return the image of an id or a name; a name that is a number may stand as one."""
+        """Return the image of an id or a name, as of :class:`ImageNames`; a name that is a number
+        may stand as one where images have no ids."""
         if written in self._by_id:
             return self._by_id[written]
         if isinstance(written, str) and written.isdecimal() and int(written) in self._by_id:
             return self._by_id[int(written)]
         if written in self._names:
             return str(written)
-        if self._by_id:
+        if self._by_id and not isinstance(written, str):
             return None
         if self._by_name is None:
             self._by_name = ImageNames([*self._names])

@@ -87,6 +87,26 @@ def test_numbers_as_text_and_as_floats(tmp_path: Path, number: Any) -> None:
     assert list(read_coco_results(path, NAMES, KEYS)) == ["a.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [("a", "a.jpg"), ("c.d", "c.d.JPG"), ("event/b", "event/b.png"), ("x/event/b", "event/b.png")],
+)
+def test_images_by_stem_where_the_annotations_have_ids(
+    tmp_path: Path, image: str, name: str
+) -> None:
+    """As Ultralytics names those whose stem is no number."""
+    assert list(read_coco_results(written(tmp_path, [row(image), row(7)]), NAMES, KEYS)) == [
+        name,
+        NAMES[2],
+    ]
+
+
+def test_the_lists_of_detect_are_told_from_results(tmp_path: Path) -> None:
+    content = [{"image": "a.jpg", "boxes": [[1, 2, 3, 4]], "scores": [0.5]}]
+    with pytest.raises(DataError, match=r"has no image_id; .*detect writes into coco\.json"):
+        read_coco_results(written(tmp_path, content), NAMES, KEYS)
+
+
 def test_a_file_that_names_its_images(tmp_path: Path) -> None:
     """As `nasface detect` writes it; the ids of the annotations do not count."""
     images = [{"id": 139, "file_name": "/photos/event/b.png"}]
