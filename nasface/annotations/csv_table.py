@@ -213,6 +213,11 @@ class _Table:
             raise DataError(
                 f"{path}: has columns {str(same)!a:.200}, which mean the same; expected each once"
             ) from None
+        for line, cells in rows:
+            if any(cells[len(header) :]):
+                raise DataError(
+                    f"{path}:{line}: has {len(cells)} cells, expected {len(header)} as its header"
+                )
         self.rows = [(line, dict(zip(header, row, strict=False))) for line, row in rows]
         for _, row in self.rows:
             row.pop("", None)  # numbers of rows, as pandas writes them

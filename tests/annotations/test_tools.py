@@ -721,11 +721,22 @@ def test_attributes_of_vggs_image_annotator(
     images(tmp_path)
     header = "filename,region_count,region_id,region_shape_attributes,region_attributes"
     shapes = {"name": "rect", "x": 1, "y": 2, "width": 3, "height": 4}, {"name": "point", "cx": 1}
-    rows = [[shapes[0], {"label": "face"}], [shapes[0], attributes], [shapes[1], attributes]]
+    rows: list[list[dict[str, Any]]] = [[shapes[0], {"label": "face"}]]
+    rows += [[shapes[0], attributes], [shapes[1], attributes]]
     cells = [['"{}"'.format(json.dumps(each).replace('"', '""')) for each in row] for row in rows]
     lines = [f"a.jpg,3,{at},{','.join(row)}" for at, row in enumerate(cells)]
     write(tmp_path / "f.csv", "\n".join([header, *lines]))
     assert read_dataset(tmp_path).faces == 1 + faces
+
+
+@pytest.mark.parametrize("row", ["a.jpg,1,5,2,5,3,5,4,5", "a.jpg,1,2,3,4,x"])
+def test_a_row_of_more_cells_than_columns(tmp_path: Path, row: str) -> None:
+    """As commas for decimal points make it, whose first four numbers are no box."""
+    images(tmp_path)
+    header = "filename,xmin,ymin,xmax,ymax\n"
+    write(tmp_path / "f.csv", f"{header}b.jpg,1,2,3,4,,\n{row}\n")
+    with pytest.raises(DataError, match=r"f\.csv:3: has \d cells, expected 5 as its header"):
+        read_dataset(tmp_path)
 
 
 def test_shares_a_little_beyond_the_image(tmp_path: Path) -> None:
