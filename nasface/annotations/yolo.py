@@ -31,14 +31,14 @@ from nasface.annotations.yolo_labels import (
     rows_have_points,
 )
 from nasface.annotations.yolo_settings import (
+    ALL_IMAGES,
     SETTINGS_FILES,
-    WHOLE,
     YoloSettings,
     existing_places,
     meant_places,
     parts_of_place,
-    settings_file,
     splits_in,
+    yolo_file,
     yolo_settings,
 )
 from nasface.errors import DataError, did_you_mean
@@ -53,7 +53,7 @@ def is_yolo(root: Path) -> bool:
         values = yolo_settings(root).values
     except DataError:
         return False
-    return "names" in values and bool(splits_in(values) or WHOLE in values)
+    return "names" in values and bool(splits_in(values) or ALL_IMAGES in values)
 
 
 def why_no_yolo(root: Path) -> str:
@@ -62,7 +62,7 @@ def why_no_yolo(root: Path) -> str:
     try:
         settings = yolo_settings(root)
     except DataError as problem:
-        file = root if root.is_file() else settings_file(root)
+        file = root if root.is_file() else yolo_file(root)
         is_usual = file is not None and file.name.lower() in SETTINGS_FILES
         return f"; {problem}" if is_usual else ""
     if settings.file == root and root.is_dir():
@@ -103,7 +103,7 @@ def read_yolo(
         raise DataError(f"{file}: has no 'names' of classes")
     names = _classes(values["names"], file)
     faces = faces_among(names, classes, str(file))
-    words = (*split_names(split), WHOLE)
+    words = (*split_names(split), ALL_IMAGES)
     place = next((values[word] for word in words if values.get(word)), None)
     if place is None:
         near = did_you_mean(split, map(str, values))

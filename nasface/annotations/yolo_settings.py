@@ -25,7 +25,7 @@ SETTINGS_FILES = (
 )
 _SUFFIXES = (".yaml", ".yml", ".data")
 """Settings of any name are taken where they are the only file of such a suffix."""
-WHOLE = "all"
+ALL_IMAGES = "all"
 """The word for the images of a folder without splits."""
 
 
@@ -45,7 +45,7 @@ def yolo_settings(root: Path) -> YoloSettings:
     Raises:
         DataError: if there are none that can be read.
     """
-    file = root if root.is_file() else settings_file(root)
+    file = root if root.is_file() else yolo_file(root)
     if file is None:
         images = _folders_of_images(root)
         if not images or not any(map(is_label_file, files_below(root))):
@@ -69,7 +69,7 @@ def yolo_settings(root: Path) -> YoloSettings:
     elif file.name.lower() == "classes.txt":
         # LabelImg writes it among the labels.
         top = base.parent if base.name.lower() == "labels" else base
-        images = _folders_of_images(top) or {WHOLE: "."}
+        images = _folders_of_images(top) or {ALL_IMAGES: "."}
         values = {"names": _lines(file), **_divided(top, images)}
         base = top
     else:
@@ -79,7 +79,7 @@ def yolo_settings(root: Path) -> YoloSettings:
     return YoloSettings(file, base, values)
 
 
-def settings_file(root: Path) -> Path | None:
+def yolo_file(root: Path) -> Path | None:
     """Return the settings file of a folder: of a usual name, or else the only one of its suffix."""
     usual = (place_below(root, name) for name in SETTINGS_FILES)
     others = (only_file(root, suffix) for suffix in _SUFFIXES)
@@ -87,7 +87,7 @@ def settings_file(root: Path) -> Path | None:
 
 
 def _folders_of_images(root: Path) -> dict[str, str]:
-    """Split -> folder of its images, where no file tells; ``WHOLE`` where there are no splits."""
+    """Split -> folder of its images, where no file tells; ``ALL_IMAGES`` where there are no splits."""
     found = {
         split: folder
         for split in SPLITS
@@ -96,13 +96,13 @@ def _folders_of_images(root: Path) -> dict[str, str]:
         if (folder := place_below(root, place)) is not None and folder.is_dir()
     }
     whole = place_below(root, "images")
-    found = found or ({WHOLE: whole} if whole is not None and whole.is_dir() else {})
+    found = found or ({ALL_IMAGES: whole} if whole is not None and whole.is_dir() else {})
     return {split: folder.relative_to(root).as_posix() for split, folder in found.items()}
 
 
 def _divided(root: Path, images: dict[str, str]) -> dict[str, str]:
     """The parts by the lists ``train.txt``, ``val.txt`` of a folder where all images are in one."""
-    if WHOLE not in images:
+    if ALL_IMAGES not in images:
         return images
     return {
         split: path.name
@@ -124,7 +124,7 @@ def _folders_with_labels(root: Path) -> dict[str, str]:
     """The same where labels lie beside their images, in the folder or in those of splits."""
     folders = {split: split_folder(root, split) for split in SPLITS}
     found = {split: each.name for split, each in folders.items() if each and _is_labelled(each)}
-    return found or ({WHOLE: "."} if _is_labelled(root) else {})
+    return found or ({ALL_IMAGES: "."} if _is_labelled(root) else {})
 
 
 def _is_labelled(folder: Path) -> bool:
