@@ -87,7 +87,7 @@ def yolo_file(root: Path) -> Path | None:
 
 
 def _folders_of_images(root: Path) -> dict[str, str]:
-    """Split -> folder of its images, where no file tells; ``ALL_IMAGES`` where there are no splits."""
+    """Split -> folder of its images, where no file tells; ``ALL_IMAGES`` without splits."""
     found = {
         split: folder
         for split in SPLITS
