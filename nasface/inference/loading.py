@@ -4,8 +4,7 @@ from pathlib import Path
 
 import torch
 
-from nasface.detection.checkpoint import LoadedDetector
-from nasface.detection.checkpoint import read_checkpoint as load_weights
+from nasface.detection.checkpoint import LoadedDetector, read_checkpoint
 from nasface.errors import RunError
 from nasface.inference.onnx_runtime import load_onnx
 from nasface.inference.openvino import load_openvino
@@ -13,9 +12,9 @@ from nasface.inference.retinaface_weights import read_retinaface_weights
 from nasface.models.hub import WEIGHTS
 
 WEIGHTS_SUFFIXES = (".safetensors", ".onnx", ".xml", ".pth")
-"""Of the files that :func:`read_detector` reads."""
+"""Suffixes of the files that :func:`read_detector` reads."""
 _OTHER_SUFFIXES = (".pt2", ".mnn", ".param", ".tflite", ".pte")
-"""Of exports that are run by their runtimes alone."""
+"""Suffixes of exports that only their own runtimes run."""
 
 
 def read_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
@@ -41,4 +40,4 @@ def read_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetec
         return load_openvino(path)
     if path.suffix.lower() == ".pth":
         return read_retinaface_weights(path, device)
-    return load_weights(path, device)
+    return read_checkpoint(path, device)

@@ -20,8 +20,7 @@ def random_genotype(
 
     A node that keeps several of its edges, but not all, draws the others with equal probabilities
     as well, and an operation on each. Where nodes choose their combine rule, or cells their width,
-    it is drawn likewise.
-    ``index`` numbers the genotypes of a seed.
+    it is drawn likewise. ``index`` numbers the genotypes of a seed.
     """
     paths: dict[str, NodePaths] = {}
     rules: dict[str, NodeRules] = {}

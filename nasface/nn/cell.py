@@ -29,7 +29,7 @@ class FixedCell(nn.Module):
 
     def __init__(self, gene: CellGene, channels: int, *, bottleneck: bool = False) -> None:
         super().__init__()
-        self.gene, self.dense = gene, bottleneck
+        self.gene, self.bottleneck = gene, bottleneck
         inner = inner_channels(channels, gene.width)
         if bottleneck and inner < 4:
             raise ConfigError(
@@ -111,8 +111,8 @@ class FixedModule(nn.Module):
         super().__init__()
         self.cells = nn.ModuleDict()
         for name, gene in genotype.cells.items():
-            narrow = dense and len(gene.inputs) == 1 and gene.projection != "none"
-            self.cells[module_key(name)] = FixedCell(gene, channels, bottleneck=narrow)
+            bottleneck = dense and len(gene.inputs) == 1 and gene.projection != "none"
+            self.cells[module_key(name)] = FixedCell(gene, channels, bottleneck=bottleneck)
 
     def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """Level -> feature map (B, C, H, W), before and after the cells."""

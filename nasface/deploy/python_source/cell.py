@@ -103,7 +103,7 @@ class CellSource:
         if isinstance(self.cell.edges[number], nn.Identity):
             return x
         at, stride = self._attribute(wanted), 2 if edge.transform == "stride" else 1
-        build = builder_of(edge.operation, dense=self.cell.dense)
+        build = builder_of(edge.operation, dense=self.cell.bottleneck)
         self.init.append(f"self.{at} = {self.copier.call(build, self.inner, stride, True)}")
         self.weights[f"edges.{number}"] = at
         return f"self.{at}({x})"
