@@ -45,9 +45,11 @@ def _beside(records: Sequence[ImageRecord]) -> dict[str, Path]:
     named = {_key(record.path) for record in records}
     found: dict[str, Path] = {}
     for folder in dict.fromkeys(record.path.parent for record in records):
-        if not folder.is_dir():  # a shard, or images that are missing
+        try:
+            names = os.listdir(folder)
+        except OSError:  # a shard, a folder that is missing or whose name is too long
             continue
-        for name in os.listdir(folder):
+        for name in names:
             path = folder / name
             if has_image_suffix(name) and not is_hidden(name) and _key(path) not in named:
                 found[_key(path)] = path

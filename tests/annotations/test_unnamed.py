@@ -112,3 +112,11 @@ def test_a_divided_data_set_counts_them_once(tmp_path: Path) -> None:
     found = read_dataset(tmp_path, "val", val_fraction=0.5)
     assert len(found) == 1
     assert found.assumed.endswith("left out ('c.jpg')")
+
+
+def test_images_in_folders_that_cannot_be(tmp_path: Path) -> None:
+    place = f"{'x' * 300}/a.jpg"
+    write(tmp_path / "f.csv", f"filename,xmin,ymin,xmax,ymax\n{place},1,2,3,4\nb.jpg,1,2,3,4\n")
+    images(tmp_path, "b.jpg", "c.jpg")
+    found = read_dataset(tmp_path, need_images=False)
+    assert found.assumed.startswith("1 image has no annotations")
