@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
@@ -25,7 +26,7 @@ from nasface.inference.pictures import (
     each_picture,
     source_of,
 )
-from nasface.inference.predict import InferenceConfig, check_network, detect_batch
+from nasface.inference.predict import InferenceConfig, check_network, detect_batch, octaves
 from nasface.io.files import as_path
 from nasface.io.settings import checked_settings, with_settings
 from nasface.nn.blocks import channels_last
@@ -211,8 +212,9 @@ class FaceDetector(nn.Module):
 
         Consecutive pictures of one size form a batch of at most ``batch_size``; no more are in
         memory at a time. Faces below ``score_threshold``, from 0 to 1, are left out. ``inference``
-        sets the test-time scales and the suppression, as a map such as ``{"longer_side": 640}`` or
-        an :class:`~nasface.inference.predict.InferenceConfig`. Boxes enter suppression from its own
+        sets the test-time scales and the suppression, as a map such as ``{"longer_side": 640}``, in
+        which preset octaves holds unless it names another, or as a whole
+        :class:`~nasface.inference.predict.InferenceConfig`. Boxes enter suppression from its own
         ``score_threshold`` on; by default that is 0.02, or the ``score_threshold`` given here where
         that is lower.
 
@@ -239,8 +241,9 @@ class FaceDetector(nn.Module):
             inference = checked_settings(InferenceConfig, inference, "inference")
         else:
             settings = {} if inference is None else inference
-            least = min(InferenceConfig().score_threshold, score_threshold)
-            base = InferenceConfig(score_threshold=least)
+            base = octaves()
+            least = min(base.score_threshold, score_threshold)
+            base = replace(base, score_threshold=least)
             inference = with_settings(base, settings, "inference")
         check_network(self.module, inference)
         inference = inference.finding_from(score_threshold)

@@ -20,7 +20,7 @@ from nasface.engine.pipeline import Behind, ahead
 from nasface.errors import ConfigError, DataError, NasfaceError, OutputError
 from nasface.inference.annotate import contact_sheet, draw_boxes
 from nasface.inference.onnx_runtime import Engine
-from nasface.inference.predict import InferenceConfig, detect, detections_as_rows
+from nasface.inference.predict import InferenceConfig, detect, detections_as_rows, octaves
 from nasface.io.files import write_text
 from nasface.kinds import Settings
 from nasface.models import DEFAULT_MODEL, ReleasedPrecision
@@ -60,8 +60,8 @@ class DetectConfig(Settings):
     engine: Engine = "auto"
     """What runs the network: torch, onnxruntime (CPU), or auto, which is onnxruntime where it is
     installed and there are enough pictures that it saves time."""
-    inference: InferenceConfig = field(default_factory=InferenceConfig)
-    """How the detector is applied."""
+    inference: InferenceConfig = field(default_factory=octaves)
+    """How the detector is applied; unless set, by preset octaves."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -69,11 +69,12 @@ class InferenceConfig(SuppressionConfig):
 
     preset: Preset = "original"
     """Sizes at which an image is shown to the detector. original: once, at its size or with the
-    longer side below; vga: once, longer side 640; flip: also mirrored, with box voting; pyramid:
-    the scales of DSFD, with box voting."""
+    longer side below; octaves: also at half of it, a quarter and so on, until the longer side is at
+    most 640, so that faces of any size are found; vga: once, longer side 640; flip: also mirrored,
+    with box voting; pyramid: the scales of DSFD, with box voting."""
     longer_side: int | None = None
     """Resize so that the longer side has this many pixels; null keeps the original size. For
-    presets original and flip."""
+    presets original, octaves and flip."""
     vote_iou: float | None = None
     """Box voting: the box of a detection becomes the mean of all boxes that overlap it by this much
     before suppression, weighted by score; null keeps its own box."""
@@ -102,6 +103,11 @@ class InferenceConfig(SuppressionConfig):
         score *= 1 if self.vote_iou is None else VOTER_SHARE
         least = min(max(self.score_threshold, score), _BELOW_ONE)
         return replace(self, score_threshold=least)
+
+
+def octaves() -> InferenceConfig:
+    """Return the settings by which pictures of any size are looked at where none are given."""
+    return InferenceConfig(preset="octaves")
 
 
 def check_network(detector: nn.Module, config: InferenceConfig) -> None:
@@ -133,13 +139,26 @@ def detect_batch(
     check_network(detector, config)
     height, width = images[0].shape[:2]
     views = views_of(config.preset, height, width, config.longer_side)
+    if config.preset == "octaves" and getattr(detector, "only", None) is not None:
+        views = [replace(views[0], below=math.inf)]  # a file of a single size
     by_view = [_detect_view(detector, images, view, config) for view in views]
     if len(views) == 1:
         return by_view[0]
-    return [
-        box_voting(concatenate(list(found)), config.max_detections)
-        for found in zip(*by_view, strict=True)
-    ]
+    return [_merged(concatenate(list(found)), config) for found in zip(*by_view, strict=True)]
+
+
+def _merged(found: Detections, config: InferenceConfig) -> Detections:
+    """The detections of all views of an image as one list, best score first."""
+    if config.preset != "octaves":
+        return box_voting(found, config.max_detections)
+    kept = non_maximum_suppression(
+        found.boxes_N4,
+        found.scores_N,
+        config.nms_iou,
+        before=config.pre_nms_top_k,
+        keep=config.max_detections,
+    )
+    return Detections(found.boxes_N4[kept], found.scores_N[kept])
 
 
 def _detect_view(

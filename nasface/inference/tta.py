@@ -1,7 +1,8 @@
 """Test-time presets: at which sizes, and mirrored or not, a detector sees an image.
 
-``pyramid`` and ``flip`` follow DSFD (Li et al., CVPR 2019; the facts of its public test code): the
-detections of several views are merged by box voting.
+``octaves`` adds smaller views of a large image, in which faces are found that are larger than a
+detector knows. ``pyramid`` and ``flip`` follow DSFD (Li et al., CVPR 2019; the facts of its public
+test code): the detections of several views are merged by box voting.
 """
 
 import math
@@ -14,9 +15,15 @@ from torch import Tensor
 from nasface.detection.boxes import iou
 from nasface.structures import Detections
 
-Preset = Literal["original", "vga", "flip", "pyramid"]
+Preset = Literal["original", "octaves", "vga", "flip", "pyramid"]
 
 VGA_SIDE = 640
+OCTAVE_SIDE = 640
+"""Pixels of the longer side down to which an image is halved."""
+OCTAVE_LEAST, OCTAVE_MOST = 30.0, 200.0
+"""A halved view answers for faces whose longer side is above 30 of its own pixels, one that is
+halved once more for those whose shorter side is below 200. Chosen with the released detectors
+(docs/results/released)."""
 VOTE_IOU = 0.3
 LARGEST_AREA = 2**31 / 200
 """Pixels of the largest view of the pyramid, about 3277 x 3277."""
@@ -46,6 +53,8 @@ def views_of(preset: Preset, height: int, width: int, longer_side: int | None) -
         return _pyramid(height, width)
     side = VGA_SIDE if preset == "vga" else longer_side
     scale = 1.0 if side is None else side / max(height, width)
+    if preset == "octaves":
+        return _octaves(scale, max(height, width))
     return [View(scale)] if preset != "flip" else [View(scale), View(scale, flip=True)]
 
 
@@ -54,6 +63,7 @@ def describe(preset: Preset, longer_side: int | None) -> str:
     size = f"longer side {longer_side} px" if longer_side else "original size"
     return {
         "original": f"single scale, {size}",
+        "octaves": f"{size}, and halved down to {OCTAVE_SIDE} px",
         "vga": f"single scale, longer side {VGA_SIDE} px (VGA)",
         "flip": f"{size}, mirrored as well, box voting (DSFD on FDDB)",
         "pyramid": "DSFD pyramid of scales, mirrored as well, box voting",
@@ -89,6 +99,21 @@ def box_voting(found: Detections, keep: int) -> Detections:
     if not merged:
         return Detections(found.boxes_N4[:0], found.scores_N[:0])
     return Detections(torch.stack(merged), torch.stack(scores))
+
+
+def _octaves(scale: float, side: int) -> list[View]:
+    """The image at a scale, and halved until its longer side is at most :data:`OCTAVE_SIDE`."""
+    scales = [scale]
+    while scales[-1] * side > OCTAVE_SIDE:
+        scales.append(scales[-1] / 2)
+    return [
+        View(
+            each,
+            above=OCTAVE_LEAST / each if at else 0.0,
+            below=OCTAVE_MOST / each if each != scales[-1] else math.inf,
+        )
+        for at, each in enumerate(scales)
+    ]
 
 
 def _pyramid(height: int, width: int) -> list[View]:
