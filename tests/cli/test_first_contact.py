@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import skimage.data
@@ -12,6 +13,8 @@ import skimage.data
 import nasface
 from nasface.cli.main import main
 from nasface.data.images import write_image
+from nasface.engine.detect import DetectConfig
+from nasface.inference.predict import InferenceConfig
 from nasface.models import DEFAULT_MODEL, released_models
 
 Output = pytest.CaptureFixture[str]
@@ -71,6 +74,29 @@ def test_load_detector_takes_a_released_one_by_name(tmp_path: Path) -> None:
     (faces,) = detector.detect([tmp_path / "astronaut.png"])
     assert len(faces) == 1
     assert overlap(faces.boxes[0].tolist()) > 0.5
+
+
+@pytest.mark.parametrize("model", released_models())
+def test_a_face_fills_a_photograph_of_nine_megapixels(model: str, tmp_path: Path) -> None:
+    near = cv2.resize(skimage.data.astronaut(), (3072, 3072), interpolation=cv2.INTER_CUBIC)
+    write_image(tmp_path / "near.png", near)
+    ((box, *_),) = [
+        each.boxes.tolist() for each in nasface.load_detector(model).detect(tmp_path / "near.png")
+    ]
+    assert overlap([side / 6 for side in box]) > 0.5
+
+
+def test_detect_shows_large_pictures_halved_as_well(tmp_path: Path) -> None:
+    detector = nasface.load_detector(device="cpu")
+    picture = np.random.default_rng(0).integers(0, 256, (300, 900, 3), np.uint8)
+    every = {"nms_iou": 0.4}
+    (usual,) = detector.detect(picture, 0.02, inference=every)
+    (octaves,) = detector.detect(picture, 0.02, inference={**every, "preset": "octaves"})
+    (given,) = detector.detect(picture, 0.02, inference=InferenceConfig(nms_iou=0.4))
+    (original,) = detector.detect(picture, 0.02, inference={**every, "preset": "original"})
+    assert usual.boxes.tolist() == octaves.boxes.tolist() != original.boxes.tolist()
+    assert given.boxes.tolist() == original.boxes.tolist()
+    assert DetectConfig().inference.preset == "octaves"
 
 
 def test_models_lists_what_is_released(capsys: Output) -> None:

@@ -66,6 +66,72 @@ def test_boxes_are_in_pixels_of_the_image_whatever_the_test_size(longer_side: in
     torch.testing.assert_close(found.boxes_N4, torch.tensor([[50.0, 0.0, 100.0, 50.0]]))
 
 
+class Bright(nn.Module):
+    """Finds the brightest rectangle, if its sides are those of faces that it knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, int]] = []
+
+    def forward(self, images: torch.Tensor) -> Candidates:
+        self.seen.append((images.shape[2], images.shape[3]))
+        rows, columns = torch.nonzero(images[0, 0] > images[0, 0].max() - 0.1, as_tuple=True)
+        box = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
+        known = 16 <= box[2] - box[0] <= 300
+        return Candidates(box[None, None], torch.tensor([[0.9 if known else 0.0]]))
+
+
+@pytest.mark.parametrize(("side", "at_original_size"), [(20, True), (180, True), (900, False)])
+def test_octaves_find_faces_of_all_sizes(side: int, at_original_size: bool) -> None:
+    image = np.zeros((1500, 2000, 3), np.uint8)
+    image[100 : 100 + side, 200 : 200 + side] = 255
+    once = detect(Bright(), image, InferenceConfig())
+    assert (len(once.scores_N) == 1) is at_original_size
+    network = Bright()
+    (box,) = detect(network, image, InferenceConfig(preset="octaves")).boxes_N4.tolist()
+    assert box == pytest.approx([200, 100, 200 + side, 100 + side], abs=4)
+    assert network.seen == [(1500, 2000), (750, 1000), (375, 500)]
+
+
+def test_octaves_of_a_small_image_are_the_image() -> None:
+    image = np.zeros((480, 640, 3), np.uint8)
+    image[100:150, 200:250] = 255
+    network = Bright()
+    found = detect(network, image, InferenceConfig(preset="octaves"))
+    once = detect(Bright(), image, InferenceConfig())
+    assert network.seen == [(480, 640)]
+    torch.testing.assert_close(found.boxes_N4, once.boxes_N4, rtol=0, atol=0)
+
+
+def test_octaves_give_a_file_of_one_size_that_size_alone() -> None:
+    calls = []
+
+    def run(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        calls.append(tuple(images.shape))
+        return torch.tensor([[[0.0, 0, 900, 900]]]), torch.tensor([[0.9]])
+
+    network = OnnxDetector(run, "boxes", None, (1, 3, 960, 1280))
+    image = np.zeros((960, 1280, 3), np.uint8)
+    (box,) = detect(network, image, InferenceConfig(preset="octaves")).boxes_N4.tolist()
+    assert box == [0, 0, 900, 900]
+    assert calls == [(1, 3, 960, 1280)]
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.9))
+def test_octaves_from_a_score_on_are_what_all_settings_find(seed: int, score: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    corners = torch.rand(60, 2, generator=generator) * 600
+    sides = 10 + 300 * torch.rand(60, 2, generator=generator)
+    boxes, scores = torch.cat([corners, corners + sides], 1), torch.rand(60, generator=generator)
+    network = OnnxDetector(lambda images: (boxes[None], scores[None]), "boxes")
+    image = np.zeros((900, 1200, 3), np.uint8)
+    config = InferenceConfig(preset="octaves")
+    every = detect(network, image, config)
+    fewer = detect(network, image, config.finding_from(score))
+    kept = every.scores_N >= score
+    torch.testing.assert_close(fewer.boxes_N4, every.boxes_N4[kept], rtol=0, atol=0)
+
+
 def test_rows_keep_names_boxes_and_scores_together() -> None:
     one = Detections(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.tensor([0.25]))
     none = Detections(torch.empty(0, 4), torch.empty(0))

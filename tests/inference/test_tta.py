@@ -24,6 +24,36 @@ def test_presets_of_one_or_two_views() -> None:
     assert views_of("flip", 100, 100, 50) == [View(0.5), View(0.5, flip=True)]
 
 
+def test_octaves_of_a_large_photograph() -> None:
+    assert views_of("octaves", 480, 640, None) == [View(1.0)]
+    assert views_of("octaves", 2000, 1500, 600) == [View(0.3)]
+    fine, middle, coarse = views_of("octaves", 1200, 1600, None)
+    assert (fine.scale, fine.above, fine.below) == (1.0, 0.0, 200.0)
+    assert (middle.scale, middle.above, middle.below) == (0.5, 60.0, 400.0)
+    assert (coarse.scale, coarse.above, coarse.below) == (0.25, 120.0, math.inf)
+    assert not any(view.flip for view in (fine, middle, coarse))
+
+
+@given(
+    st.integers(1, 20000),
+    st.integers(1, 20000),
+    st.one_of(st.none(), st.integers(32, 5000)),
+    st.floats(0.5, 2e4),
+    st.floats(1, 20),
+)
+def test_octaves_halve_to_640_and_answer_for_faces_of_all_sizes(
+    height: int, width: int, longer_side: int | None, side: float, aspect: float
+) -> None:
+    views = views_of("octaves", height, width, longer_side)
+    longest = max(height, width)
+    assert views[0].scale * longest == pytest.approx(longer_side or longest)
+    assert views[-1].scale * longest <= 640
+    assert all(view.scale * longest > 640 for view in views[:-1])
+    assert [each.scale for each in views] == [views[0].scale / 2**at for at in range(len(views))]
+    face = found((0, 0, side, side * aspect, 0.5))
+    assert any(len(filter_by_size(face, view).scores_N) for view in views)
+
+
 def test_the_pyramid_of_a_usual_photograph() -> None:
     views = views_of("pyramid", 768, 1024, None)
     assert [(view.scale, view.flip) for view in views[:2]] == [(1, False), (1, True)]
