@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -152,6 +153,25 @@ def test_boxes_are_those_of_python(
         low, high = "rgb(15, 19, 24)", "rgb(255, 255, 255)"
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert colour == (low if scheme == "dark" else high)
+
+
+@pytest.mark.slow
+def test_a_face_that_fills_a_large_photograph(
+    chromium: "Browser", address: str, folder: Path
+) -> None:
+    photograph = read_image(folder / "photograph.jpg")
+    near = cv2.resize(photograph, (2048, 2048), interpolation=cv2.INTER_CUBIC)
+    write_image(folder / "near.png", near)
+    settings = {"score_threshold": 0.05}
+    (wanted,) = nasface.load_detector().detect(near, 0.05, inference=settings)
+    with opened(chromium, address, viewport=SCREEN) as page:
+        page.locator("#file").set_input_files(folder / "near.png")
+        until(page, "/ ms$/.test(text)")
+        boxes, scores = listed(page, 0.5)
+    assert len(boxes) == int((wanted.scores >= 0.5).sum()) == 1
+    # Canvas and OpenCV halve a picture in slightly different ways.
+    np.testing.assert_allclose(boxes, wanted.boxes[:1], atol=4)
+    np.testing.assert_allclose(scores, wanted.scores[:1], atol=0.02)
 
 
 @pytest.mark.slow

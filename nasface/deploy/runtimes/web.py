@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.card import title_of
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.errors import ConfigError, MissingPackageError
+from nasface.inference.tta import OCTAVE_LEAST, OCTAVE_MOST, OCTAVE_SIDE
 from nasface.io.strict_json import to_json
 from nasface.progress import Progress
 
@@ -53,10 +54,12 @@ def write_web(
         "file": "detector.onnx",
         "mean": IMAGE_MEAN,
         "standard_deviation": IMAGE_STD,
+        "octaves": {"side": OCTAVE_SIDE, "least": OCTAVE_LEAST, "most": OCTAVE_MOST},
+        "suppression": asdict(suppression),
         "runtime": f"{_PACKAGE} {_version(package)}",
     }
     (folder / "detector.json").write_text(to_json(about), "utf-8")
-    for name in ("index.html", "app.mjs"):
+    for name in ("index.html", "app.mjs", "decode.mjs"):
         text = files("nasface.deploy").joinpath("templates", name).read_text("utf-8")
         (folder / name).write_text(text, "utf-8")
     (folder / "runtime").mkdir()

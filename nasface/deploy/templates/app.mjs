@@ -1,8 +1,10 @@
 // The page: a picture or the camera in, boxes drawn and listed. detector.json says what runs.
 
+import { suppressBoxes } from "./decode.mjs";
+
 const element = (id) => document.getElementById(id);
 const canvas = element("picture"), pen = canvas.getContext("2d");
-const hidden = document.createElement("canvas");
+const views = []; // canvases with the picture as the detector sees it, largest first
 const MOST = 2048; // longer side in pixels of what is looked at; phones take larger photographs
 
 let about, session, runtime, stream;
@@ -22,34 +24,68 @@ async function load(engine) {
   element("threads").textContent = threads === 1 ? "1 thread." : `${threads} threads.`;
 }
 
-/** The faces of what can be drawn: boxes in its own pixels, cut at its borders, and scores. */
-async function detect(source, width, height) {
-  const scale = Math.min(1, MOST / Math.max(width, height));
-  const [columns, rows] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
-  hidden.width = columns;
-  hidden.height = rows;
-  const reader = hidden.getContext("2d", { willReadFrequently: true });
-  reader.drawImage(source, 0, 0, columns, rows);
-  const pixels = reader.getImageData(0, 0, columns, rows).data;
+/** Scales of a picture's views: at most MOST pixels, and halved while it is large, since faces can
+ *  be larger than the detector knows. */
+function scalesOf(longest) {
+  const scales = [Math.min(1, MOST / longest)];
+  while (scales.at(-1) * longest > about.octaves.side) scales.push(scales.at(-1) / 2);
+  return scales;
+}
+
+/** The pixels of a canvas as the detector takes them. */
+function normalised(pixels, rows, columns) {
   const area = columns * rows, values = new Float32Array(3 * area);
   for (let channel = 0; channel < 3; channel++) {
     const mean = about.mean[channel] * 255, deviation = about.standard_deviation[channel] * 255;
     for (let at = 0; at < area; at++)
       values[channel * area + at] = (pixels[4 * at + channel] - mean) / deviation;
   }
-  const images = new runtime.Tensor("float32", values, [1, 3, rows, columns]);
-  const start = performance.now();
-  const found = await session.run({ images });
-  const milliseconds = performance.now() - start;
-  const flat = found.boxes.data, across = width / columns, down = height / rows;
-  const clip = (value, most) => Math.min(Math.max(value, 0), most);
-  const boxes = Array.from(found.scores.data, (_, at) => [
-    clip(flat[4 * at] * across, width), clip(flat[4 * at + 1] * down, height),
-    clip(flat[4 * at + 2] * across, width), clip(flat[4 * at + 3] * down, height),
-  ]);
-  // A film goes on while it is looked at; its frame is kept.
-  const kept = source instanceof HTMLVideoElement ? hidden : source;
-  return { source: kept, width, height, boxes, scores: Array.from(found.scores.data), milliseconds };
+  return new runtime.Tensor("float32", values, [1, 3, rows, columns]);
+}
+
+/** The faces of what can be drawn: boxes in its own pixels, cut at its borders, and scores. */
+async function detect(source, width, height) {
+  const scales = scalesOf(Math.max(width, height));
+  const boxes = [], scores = [];
+  let milliseconds = 0, larger = source;
+  for (const [at, scale] of scales.entries()) {
+    const [columns, rows] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+    const view = (views[at] ??= document.createElement("canvas"));
+    view.width = columns;
+    view.height = rows;
+    const reader = view.getContext("2d", { willReadFrequently: true });
+    reader.drawImage(larger, 0, 0, columns, rows);
+    larger = view;
+    const images = normalised(reader.getImageData(0, 0, columns, rows).data, rows, columns);
+    const start = performance.now();
+    const found = await session.run({ images });
+    milliseconds += performance.now() - start;
+    const across = width / columns, down = height / rows;
+    const clip = (value, most) => Math.min(Math.max(value, 0), most);
+    found.scores.data.forEach((score, face) => {
+      const [x1, y1, x2, y2] = found.boxes.data.subarray(4 * face, 4 * face + 4);
+      const box = [
+        clip(x1 * across, width), clip(y1 * down, height),
+        clip(x2 * across, width), clip(y2 * down, height),
+      ];
+      // Each view answers for faces of the sizes that the detector knows.
+      const sides = [(box[2] - box[0]) * scale, (box[3] - box[1]) * scale];
+      const isLast = at === scales.length - 1;
+      if (at && Math.max(...sides) <= about.octaves.least) return;
+      if (!isLast && Math.min(...sides) >= about.octaves.most) return;
+      boxes.push(box);
+      scores.push(score);
+    });
+  }
+  const kept = scales.length === 1
+    ? scores.keys() : suppressBoxes(about.suppression, Float32Array.from(boxes.flat()), scores);
+  const faces = [...kept];
+  return {
+    // A film goes on while it is looked at; its frame is kept.
+    source: source instanceof HTMLVideoElement ? views[0] : source,
+    width, height, milliseconds,
+    boxes: faces.map((at) => boxes[at]), scores: faces.map((at) => scores[at]),
+  };
 }
 
 /** Draw and list what is shown, from the score threshold of the slider on. */
