@@ -2,11 +2,12 @@
 
     python scripts/benchmarks/detect_photographs.py FOLDER --against OTHER/bin/nasface
         --against-weights d0.safetensors [--model asfd-small] [--precision int8]
-        [--rounds 2] [--csv FILE]
+        [--preset original] [--rounds 2] [--csv FILE]
 
 Every run is a process of its own on as many cores as it has threads (Linux; elsewhere on all); the
 two programs take turns, in reversed order every round. Seconds that passed and seconds of processor
-time, start of Python included. At last the parts of ours, one after another on one thread.
+time, start of Python included. At last the parts of ours, one after another on one thread, of a
+photograph that is shown once.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from nasface.data.tensors import to_tensor
 from nasface.inference.annotate import draw_boxes
 from nasface.inference.onnx_runtime import Engine
 from nasface.inference.predict import InferenceConfig, suppress
+from nasface.inference.tta import Preset
 from nasface.models import ReleasedPrecision
 
 
@@ -95,6 +97,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="photographs (.jpg)")
     parser.add_argument("--model", default="asfd-small")
     parser.add_argument("--precision", choices=get_args(ReleasedPrecision), default="float32")
+    parser.add_argument("--preset", choices=get_args(Preset), default="octaves")
     parser.add_argument("--against", help="program nasface of another version")
     parser.add_argument("--against-weights", help="weights that it takes")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -104,8 +107,9 @@ def main() -> None:
     options = parser.parse_args()
     ours = shutil.which("nasface", path=str(Path(sys.executable).parent)) or "nasface"
     detect = ["detect", str(options.folder), "--weights"]
-    label = f"{options.model}, {options.precision}"
-    programs = {label: [ours, *detect, options.model, "--precision", options.precision]}
+    label = f"{options.model}, {options.precision}, {options.preset}"
+    settings = ["--precision", options.precision, "--inference.preset", options.preset]
+    programs = {label: [ours, *detect, options.model, *settings]}
     if options.against:
         programs["other"] = [options.against, *detect, options.against_weights]
     photographs = sorted(options.folder.glob("*.jpg"))
