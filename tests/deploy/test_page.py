@@ -160,7 +160,7 @@ def test_a_face_that_fills_a_large_photograph(
     chromium: "Browser", address: str, folder: Path
 ) -> None:
     photograph = read_image(folder / "photograph.jpg")
-    near = cv2.resize(photograph, (2048, 2048), interpolation=cv2.INTER_CUBIC)
+    near = np.asarray(cv2.resize(photograph, (2048, 2048)), np.uint8)
     write_image(folder / "near.png", near)
     settings = {"score_threshold": 0.05}
     (wanted,) = nasface.load_detector().detect(near, 0.05, inference=settings)
