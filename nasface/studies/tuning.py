@@ -5,6 +5,7 @@ import csv
 import io
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
@@ -125,7 +126,8 @@ def run_tuning(plan: TunePlan, out: Path, progress: Progress, address: str | Non
     _open(plan, out)
     progress.start(f"tune {plan.name}", len(trials))
     folders = [(out / "trials" / str(number)).resolve() for number in range(len(trials))]
-    with ray_cluster(address):
+    # Ray tells of its experiment on the standard output, which is for results.
+    with ray_cluster(address), redirect_stdout(io.StringIO()):
         results = _tuner(plan, trials, folders, out, progress).fit()
     ended = {result.config["trial"] for result in results if result.metrics and not result.error}
     failed = {

@@ -45,15 +45,16 @@ def steps(name: str, data: Path, out: Path) -> Iterator[tuple[str, Words]]:
     yield "detect", ["detect", "--weights", weights, "--out", out / "found", photograph]
     yield "draw", ["draw", weights, "--out", out / "parts.svg"]
     yield "cost", ["cost", weights]
-    for runtime in ("onnx", "torch", "python"):
-        to: Words = ["--to", runtime, "--out", out / runtime]
-        if runtime != "python":  # which takes any size
-            to += ["--size", "96x64"]
+    for runtime in ("onnx", "torch"):
+        to: Words = ["--to", runtime, "--size", "96x64", "--out", out / runtime]
         yield f"export to {runtime}", ["export", "--weights", weights, *to]
     cells: Words = ["--space", "autofem2", "--parameters", "levels", f"{levels[0]}-{levels[-1]}"]
     cells += ["--warmup-epochs", "0", "--out", out / "search"]
     yield "search around it", ["search", "--model", name, *cells, *small]
     yield "train the result", ["train", "--model", name, *around, *small, "--out", out / "result"]
+    # The file takes images of any size, so it is compared on many, which takes longest.
+    plain: Words = ["--to", "python", "--out", out / "python"]
+    yield "export to python", ["export", "--weights", weights, *plain]
 
 
 def run(command: Words) -> tuple[int, float, float, str]:
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="by default all")
     parser.add_argument("--out", type=Path, required=True, help="new folder")
     parser.add_argument("--csv", type=Path, required=True, help="file of the rows")
+    parser.add_argument("--steps", nargs="+", help="by default all, each by its name in the table")
     given = parser.parse_args()
     list(commands())  # imports them
     given.out.mkdir()
@@ -88,6 +90,8 @@ def main() -> None:
         failed = 0
         for name in given.models or PEERS:
             for step, command in steps(name, data, given.out / name):
+                if given.steps and step not in given.steps:
+                    continue
                 code, seconds, peak, said = run(command)
                 row = (name, step, code, f"{seconds:.1f}", f"{peak:.0f}", said if code else "")
                 table.writerow(row)
