@@ -97,8 +97,10 @@ def reader(form: str, beside: str) -> Callable[[Path], None]:
     def read(path: Path) -> None:
         _write_images(path.parent / beside)
         if form == "yolo":  # a split none of whose images has labels is refused
-            (path.parent / "labels").mkdir(exist_ok=True)
-            (path.parent / "labels" / "a.txt").write_text(LABELS)
+            for name in IMAGES:
+                labels = (path.parent / "labels" / name).with_suffix(".txt")
+                labels.parent.mkdir(parents=True, exist_ok=True)
+                labels.write_text("0 0.5 0.5 0.25 0.5\n")
         root = path.parent.parent if form in ("voc", "labels", "kitti") else path
         root = path.parent if form == "labelme" else root
         if form == "labels":
