@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -30,13 +30,22 @@ class Settings:
     def __post_init__(self) -> None:
         own: Any = type(self)  # which mypy takes for unhashable
         for name, kind in _kinds_of_fields(own).items():
-            value = getattr(self, name)
+            value = _over_default(own, name, getattr(self, name))
             try:
                 fitting = adapter_of(kind).validate_python(value, strict=True)
             except ValidationError:
                 fitting = validated(kind, as_plain(value), name, ConfigError)
             check_finite(fitting, name, ConfigError)
             object.__setattr__(self, name, fitting)  # frozen
+
+
+def _over_default(settings: Any, name: str, value: Any) -> Any:
+    """A map of some settings, with the default of its field for the others."""
+    make = next((f.default_factory for f in fields(settings) if f.name == name), MISSING)
+    default = make() if isinstance(value, Mapping) and callable(make) else None
+    if default is None or not is_dataclass(default):
+        return value
+    return {**{each.name: getattr(default, each.name) for each in fields(default)}, **value}
 
 
 @cache
@@ -62,6 +71,9 @@ def validated(kind: type[T], values: Any, place: str, error: type[NasfaceError])
     Raises:
         NasfaceError: ``error``, naming the key and what would be accepted.
     """
+    if is_dataclass(kind) and isinstance(values, dict):
+        filled = {name: _over_default(kind, str(name), each) for name, each in values.items()}
+        values = as_plain(filled)
     check_finite(values, place, error)
     expected = "expected text, numbers, lists and maps"
     try:
@@ -80,13 +92,15 @@ def validated(kind: type[T], values: Any, place: str, error: type[NasfaceError])
 
 
 def as_plain(value: Any) -> Any:
-    """Return maps, lists, paths and numbers of NumPy as YAML has them."""
+    """Return maps, lists, paths, settings and numbers of NumPy as YAML has them."""
     if isinstance(value, Mapping):
         return {name: as_plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple | range):
         return [as_plain(each) for each in value]
     if hasattr(value, "tolist"):
         return value.tolist()
+    if is_dataclass(value) and not isinstance(value, type):
+        return as_plain(asdict(value))
     return str(value) if isinstance(value, Path) else value
 
 

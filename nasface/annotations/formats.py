@@ -145,7 +145,7 @@ def read_dataset(
         DataError: naming the file, for what is missing, malformed or of no known format.
     """
     check_kind("data", root, str | Path, "a folder or a file", DataError)
-    check_kind("val_fraction", val_fraction, Real, "a number from 0 to below 1")
+    check_kind("val_fraction", val_fraction or 0, Real, "a number from 0 to below 1")
     root = Path(root)
     form = find_format(root, format)
     classes = [classes] if isinstance(classes, str) else classes

@@ -24,7 +24,7 @@ from nasface.annotations.layout import (
     split_folder,
     splits_of,
 )
-from nasface.annotations.names import check_image_name, excerpt, is_hidden
+from nasface.annotations.names import check_image_name, excerpt, has_image_suffix, is_hidden
 from nasface.annotations.records import ImageRecord, says_yes, stated_size
 from nasface.annotations.tool_forms import LABELME, has_words
 from nasface.errors import DataError
@@ -62,7 +62,7 @@ def read_labelme(
     folder = folder or root
     found: dict[str, Path] = {}
     contents: dict[str, dict[str, Any]] = {}
-    for path in filter(_is_labelme_file, _files_in(folder)):
+    for path in _files_in(folder)[0]:
         content = _parse(path)
         name = _name(content, path, folder)
         if name in found:
@@ -85,9 +85,7 @@ def read_labelme(
 
 def labelme_assumes(root: Path, split: str, _: Sequence[ImageRecord]) -> str:
     """Return which JSON files are left out, since they are not of labelme; empty without any."""
-    others = [
-        path for path in _files_in(_folder_of(root, split) or root) if not _is_labelme_file(path)
-    ]
+    others = _files_in(_folder_of(root, split) or root)[1]
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     return f"{others[0].name} is no file of labelme{more}, and left out" if others else ""
 
@@ -164,14 +162,20 @@ def _is_of_labelme(folder: Path) -> bool:
     return any(has_words(path, LABELME) for path in islice(files, _LOOKED_AT))
 
 
-def _is_labelme_file(path: Path) -> bool:
-    # Of a file with many shapes and a picture, the other word is in the middle.
-    return has_words(path, LABELME[:1])
+def _files_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The JSON files below a folder that are of labelme, and the others.
 
-
-def _files_in(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in files_below(folder)
-        if path.suffix.lower() == ".json" and not is_hidden(path.relative_to(folder).as_posix())
-    )
+    One that has the name of an image beside it is of labelme, whatever it holds: if that is not
+    sound, it is an error, and no image without faces.
+    """
+    below = [
+        path for path in files_below(folder) if not is_hidden(path.relative_to(folder).as_posix())
+    ]
+    images = {path.with_suffix("") for path in below if has_image_suffix(path.name)}
+    ours: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(path for path in below if path.suffix.lower() == ".json"):
+        # Of a file with many shapes and a picture, the other word is in the middle.
+        known = path.with_suffix("") in images or has_words(path, LABELME[:1])
+        (ours if known else others).append(path)
+    return ours, others

@@ -24,7 +24,7 @@ def unnamed_images(
         for split in others if left else ():
             for record in read(split):
                 left.pop(_key(record.path), None)
-    except DataError:
+    except (DataError, OSError):
         return []
     return sorted(left.values())
 

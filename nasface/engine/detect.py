@@ -213,11 +213,11 @@ class Finder:
             OutputError: if a list cannot be written.
         """
         self.folder.write_json(FOUND, self.found.rows())
+        self.has_results = bool(self.found.faces or self.found.unread)
         self.folder.write_json("coco.json", self.found.coco())
         lines = [*self.found.unread, *self.found.notes]
         if lines:
             write_text(self.folder.path / LEFT_OUT, "\n".join([*lines, ""]))
-        self.has_results = bool(self.found.faces or self.found.unread)
         if self.found.shown:
             try:
                 write_image(self.folder.path / SHEET, contact_sheet(self.found.shown, 6, _CELL))

@@ -54,7 +54,7 @@ def views_of(preset: Preset, height: int, width: int, longer_side: int | None) -
     side = VGA_SIDE if preset == "vga" else longer_side
     scale = 1.0 if side is None else side / max(height, width)
     if preset == "octaves":
-        return _octaves(scale, max(height, width))
+        return _octaves(scale, longer_side or max(height, width))
     return [View(scale)] if preset != "flip" else [View(scale), View(scale, flip=True)]
 
 
@@ -63,7 +63,7 @@ def describe(preset: Preset, longer_side: int | None) -> str:
     size = f"longer side {longer_side} px" if longer_side else "original size"
     return {
         "original": f"single scale, {size}",
-        "octaves": f"{size}, and halved down to {OCTAVE_SIDE} px",
+        "octaves": f"{size}, and halved while above {OCTAVE_SIDE} px",
         "vga": f"single scale, longer side {VGA_SIDE} px (VGA)",
         "flip": f"{size}, mirrored as well, box voting (DSFD on FDDB)",
         "pyramid": "DSFD pyramid of scales, mirrored as well, box voting",
@@ -101,10 +101,12 @@ def box_voting(found: Detections, keep: int) -> Detections:
     return Detections(torch.stack(merged), torch.stack(scores))
 
 
-def _octaves(scale: float, side: int) -> list[View]:
-    """The image at a scale, and halved until its longer side is at most :data:`OCTAVE_SIDE`."""
+def _octaves(scale: float, side: float) -> list[View]:
+    """The image at a scale, where its longer side has ``side`` pixels, and halved until it has at
+    most :data:`OCTAVE_SIDE`."""
     scales = [scale]
-    while scales[-1] * side > OCTAVE_SIDE:
+    while side > OCTAVE_SIDE:
+        side /= 2
         scales.append(scales[-1] / 2)
     return [
         View(

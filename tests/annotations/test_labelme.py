@@ -111,3 +111,23 @@ def test_a_file_whose_words_are_in_its_middle(tmp_path: Path) -> None:
     shapes = [shape("rectangle", (1, 2), (3, 4))] * 2000
     write_labelme(tmp_path / "b.json", shapes, imageData="/9j/" * 50_000)
     assert [len(each.boxes_M4) for each in read_dataset(tmp_path)] == [0, 2000]
+
+
+def test_a_file_whose_only_word_is_far_from_both_ends(tmp_path: Path) -> None:
+    write_labelme(tmp_path / "a.json", [])
+    shapes = [shape("rectangle", (1, 2), (3, 4))] * 2000
+    write_labelme(tmp_path / "b.json", shapes, imageData="/9j/" * 50_000)
+    content = json.loads((tmp_path / "b.json").read_text())
+    (tmp_path / "b.json").write_text(json.dumps(content, sort_keys=True))
+    found = read_dataset(tmp_path)
+    assert [len(each.boxes_M4) for each in found] == [0, 2000]
+    assert not found.assumed
+
+
+@pytest.mark.parametrize("damaged", ["", "\x01", '{"sha'])
+def test_a_damaged_file_beside_its_image_is_an_error(tmp_path: Path, damaged: str) -> None:
+    write_labelme(tmp_path / "a.json", [])
+    write_labelme(tmp_path / "b.json", [])
+    (tmp_path / "b.json").write_text(damaged)
+    with pytest.raises(DataError, match=r"b\.json: is not JSON"):
+        read_dataset(tmp_path)

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +16,8 @@ import nasface
 from nasface.cli.main import main
 from nasface.data.images import write_image
 from nasface.engine.detect import DetectConfig
-from nasface.inference.predict import InferenceConfig
+from nasface.inference.predict import InferenceConfig, octaves
+from nasface.io.settings import load_config
 from nasface.models import DEFAULT_MODEL, released_models
 
 Output = pytest.CaptureFixture[str]
@@ -96,7 +99,16 @@ def test_detect_shows_large_pictures_halved_as_well(tmp_path: Path) -> None:
     (original,) = detector.detect(picture, 0.02, inference={**every, "preset": "original"})
     assert usual.boxes.tolist() == octaves.boxes.tolist() != original.boxes.tolist()
     assert given.boxes.tolist() == original.boxes.tolist()
+
+
+def test_some_settings_of_inference_leave_octaves(tmp_path: Path) -> None:
     assert DetectConfig().inference.preset == "octaves"
+    some: Any = {"nms_iou": 0.4}
+    assert DetectConfig(inference=some).inference == replace(octaves(), nms_iou=0.4)
+    (tmp_path / "part.yaml").write_text("inference: {nms_iou: 0.4}\n")
+    read = load_config(DetectConfig, tmp_path / "part.yaml").inference
+    assert read == replace(octaves(), nms_iou=0.4)
+    assert DetectConfig(inference=InferenceConfig()).inference.preset == "original"
 
 
 def test_models_lists_what_is_released(capsys: Output) -> None:

@@ -66,9 +66,14 @@ def load_group(
         values = json.loads(read_text(path, RunError, "a measurement"))
         measured = Measured(values["seconds"], values["shares"], values["skipped"])
         settings, environment = values["settings"], values["environment"]
+        digests = ["digest" in each for each in settings["models"]]
     except (ValueError, KeyError, TypeError):
         raise RunError(f"{path}: is no measurement of nasface compare; remove it") from None
-    if settings != _settings(plan, group, engine):
+    now = _settings(plan, group, engine)
+    for each, has_digest in zip(now["models"], digests, strict=False):
+        if not has_digest:  # measured before files were told apart
+            each.pop("digest", None)
+    if settings != now:
         raise RunError(
             f"{path}: was measured with other models, files or settings than the plan has now; "
             "choose another --out, or remove the file"

@@ -103,7 +103,7 @@ def two(**changes: Any) -> tuple[ComparedModel, ...]:
         ({"models": two(beside="a", timed=False)}, "both are timed"),
         ({"models": two(), "size": "640"}, "expected WIDTHxHEIGHT"),
         ({"models": two(), "rounds": 0}, "rounds 0, threads 1"),
-        ({"models": two(), "engines": ("onnx",)}, "engines: unknown engine 'onnx'"),
+        ({"models": two(), "engines": ("onnx",)}, "engines: unknown engine of models 'onnx'"),
     ],
 )
 def test_a_plan_that_cannot_be(changes: dict[str, Any], message: str) -> None:
