@@ -171,6 +171,12 @@ def test_times_of_weights_or_of_a_genotype_that_changed_are_not_taken(
     for name, model in models.items():
         with pytest.raises(RunError, match="measured with other models, files or settings"):
             compare_models(replace(plan, models=(model,)), tmp_path / name, Silent())
+    measured = tmp_path / "weights" / "measured" / "a-idle.json"
+    former = json.loads(measured.read_text())
+    del former["settings"]["models"][0]["digest"]  # as of before files were told apart
+    measured.write_text(json.dumps(former))
+    changed = replace(plan, models=(models["weights"],))
+    assert compare_models(changed, tmp_path / "weights", Silent()).rows
 
 
 def test_other_folders_are_refused(plan: ModelsPlan, idle: IdleEngine, tmp_path: Path) -> None:
