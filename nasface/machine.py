@@ -64,9 +64,9 @@ def peak_process_mb() -> float:
     """Return the most memory that this process has held so far, in millions of bytes."""
     try:
         import resource
-    except ImportError:  # Windows
+    except ImportError:  # Windows, which knows the peak; a system without either the present
         info: Any = psutil.Process().memory_info()
-        return float(info.peak_wset) / 1e6
+        return float(getattr(info, "peak_wset", info.rss)) / 1e6
     try:
         # The system's other figure begins with the peak of the process that started this one.
         status = _OWN_STATUS.read_text("ascii", "replace")

@@ -134,8 +134,10 @@ def test_on_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.delattr(os, "sysconf", raising=False)
     memory(monkeypatch, 3 * GB)
-    info = SimpleNamespace(peak_wset=5_000_000)
+    info = SimpleNamespace(rss=4_000_000)
     monkeypatch.setattr(psutil, "Process", lambda: SimpleNamespace(memory_info=lambda: info))
+    assert machine.peak_process_mb() == 4
+    info.peak_wset = 5_000_000
     assert machine.peak_process_mb() == 5
     assert machine.free_memory_mb() == 3000
     assert machine.cores() == (os.cpu_count() or 1)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from nasface.cli.compare import SUMMARY_PLOT, CompareCommand
 from nasface.cli.console import console_progress, count_of, print_json, print_table, say
+from nasface.engine.setup import look_at_images
 from nasface.errors import ConfigError
 from nasface.progress import duration
 from nasface.studies.equal_latency import with_measured_limit
 from nasface.studies.estimate import estimate_comparison
 from nasface.studies.executors import EXECUTORS
 from nasface.studies.figure import plot_comparison
-from nasface.studies.folder import Rows
+from nasface.studies.folder import Rows, finished
 from nasface.studies.planned import contrast_powers
 from nasface.studies.scheduler import run_comparison
 from nasface.studies.spec import StudySpec, load_plan, runs_of
@@ -31,6 +32,9 @@ def run_methods_plan(path: Path, command: CompareCommand) -> int:
     executor = EXECUTORS.find(command.on, "--on")
     job = {**command.job, **({"address": command.address} if command.address else {})}
     with console_progress() as progress:
+        if command.on == "local":
+            missing = [run.train for run in runs_of(plan) if not finished(out, run)]
+            look_at_images(missing, progress)
         plan = with_measured_limit(plan, out, progress)
         tables = _Tables(plan, out)
         outcome = run_comparison(plan, out, command.workers, progress, tables.update, executor, job)

@@ -93,7 +93,7 @@ class GenotypeDiffCommand:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments or arguments[0] in ("-h", "--help", "--help-all"):
         say(_usage())
         return 0 if arguments else 2
     action, *rest = arguments

@@ -37,7 +37,7 @@ class LatencyMeasureCommand:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments or arguments[0] in ("-h", "--help", "--help-all"):
         say("usage: nasface latency measure [options]; --help behind measure explains them")
         return 0 if arguments else 2
     action, *rest = arguments

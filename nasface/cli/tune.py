@@ -38,10 +38,13 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code: 1 if trials failed."""
     command = parse_line(TuneCommand, arguments, "tune")
     # Here, since it takes torch: help and mistakes are answered at once.
-    from nasface.studies.tuning import BEST, TRIALS, load_tune_plan, run_tuning
+    from nasface.engine.setup import look_at_images
+    from nasface.studies.tuning import BEST, TRIALS, load_tune_plan, run_tuning, trials_of
 
     plan = load_tune_plan(command.plan, command.data)
     with console_progress() as progress:
+        if not command.address:
+            look_at_images([config for _, config in trials_of(plan)], progress)
         outcome = run_tuning(plan, command.out, progress, command.address or None)
     for folder, reason in outcome.failed.items():
         progress.note(f"failed: {folder}: {reason}")

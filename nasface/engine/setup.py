@@ -1,15 +1,17 @@
 """Preparation of a job (device, data folder, backbone), and its peak memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from nasface.annotations.names import LEAVE_OUT
 from nasface.annotations.records import ImageRecord
 from nasface.data.check import DataCheck
-from nasface.data.reading import read_split
+from nasface.data.reading import ReadConfig, read_split
 from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
 from nasface.detection.detector import Detector
 from nasface.detection.searchable import SearchableDetector
@@ -23,6 +25,8 @@ from nasface.progress import Progress
 from nasface.structures import Targets
 
 Module = TypeVar("Module", bound=nn.Module)
+
+_LEAVE_OUT_IN_PLAN = "leave them out by bad_images: skip in the plan's search and train"
 
 
 def data_folder(data: str) -> Path:
@@ -46,6 +50,23 @@ def read_training_images(data: str, config: JobConfig, progress: Progress) -> Da
     check = read_split(data_folder(data), "train", config, progress, config.decoded)
     check_faces(check.readable, data)
     return check
+
+
+def look_at_images(configs: Iterable[JobConfig], progress: Progress) -> None:
+    """Look at the training and validation images of a plan's jobs before the first begins, once for
+    each way of reading them; notes what is wrong.
+
+    Raises:
+        ConfigError, DataError: as :func:`read_training_images` and :func:`read_split`.
+    """
+    names = [each.name for each in fields(ReadConfig)]
+    by_reading = {str([getattr(each, name) for name in names]): each for each in configs}
+    for config in by_reading.values():
+        try:
+            read_training_images(config.data, config, progress)
+            read_split(data_folder(config.data), "val", config, progress, config.decoded)
+        except DataError as error:
+            raise DataError(str(error).replace(LEAVE_OUT, _LEAVE_OUT_IN_PLAN)) from None
 
 
 def check_faces(images: Sequence[ImageRecord], where: str) -> None:

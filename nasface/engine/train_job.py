@@ -32,6 +32,8 @@ from nasface.progress import Progress
 from nasface.runs.folder import SUMMARY_FILE, Kind, RunFolder, read_metrics
 from nasface.runs.metrics_log import MetricsLog
 
+_NO_FACE = "no face to find on the validation images"
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -154,7 +156,8 @@ class TrainJob(Job):
             return
         if self.ended or epoch % self.validation.every == 0:
             ap = self._evaluate(self.validation, progress).ap
-            log.write(self.step, {"ap": math.nan if ap is None else ap})
+            reasons = {} if ap is not None else {"ap": _NO_FACE}
+            log.write(self.step, {"ap": math.nan if ap is None else ap}, reasons)
             if ap is not None:
                 progress.note(f"epoch {epoch}: AP {ap:.3f}")
             progress.start(self.title, self.total, self.step)
@@ -228,11 +231,11 @@ class TrainJob(Job):
             folder.write_json(SUMMARY_FILE, self._summary(folder))
 
     def _summary(self, folder: RunFolder) -> dict[str, Any]:
-        rows = read_metrics(folder.metrics)[-self.epoch_steps :]
-        losses = [row["loss"] for row in rows if row.get("loss") is not None]
+        steps = [row["loss"] for row in read_metrics(folder.metrics) if "loss" in row]
+        losses = [loss for loss in steps[-self.epoch_steps :] if loss is not None]
         reasons = dict(self.metrics.get(REASONS, {}))
         if self.best is None:
-            reasons["best_ap"] = "no face to find on the validation images"
+            reasons["best_ap"] = _NO_FACE
         if not losses:
             reasons["final_loss"] = "no step of the last epoch had a finite loss"
         return {

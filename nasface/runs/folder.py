@@ -154,7 +154,7 @@ class RunFolder:
                 "the same images"
             )
 
-    def append(self, row: Mapping[str, float]) -> None:
+    def append(self, row: Mapping[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``; what is not finite becomes null, with its reason."""
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(to_json(row, indent=None) + "\n")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasface.errors import NasfaceError, RunError
+from nasface.io.strict_json import REASONS
 from nasface.runs.folder import RunFolder, read_metrics
 from nasface.runs.logger import LoggedRun, Logger, Status
 
@@ -66,11 +67,13 @@ class MetricsLog:
                 raise RunError(f"log: {name} cannot start: {_said(problem)}") from problem
             self._started[name] = logger
 
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Log the figures of a step."""
+    def write(
+        self, step: int, values: Mapping[str, float], reasons: Mapping[str, str] | None = None
+    ) -> None:
+        """Log the figures of a step; ``reasons`` say why a figure is not a number."""
         row = {"step": step, **values}
         if self.folder is not None:
-            self.folder.append(row)
+            self.folder.append({**row, REASONS: dict(reasons)} if reasons else row)
         else:
             self.held.append(row)
         self._tell("metrics", lambda logger: logger.metrics(step, values))

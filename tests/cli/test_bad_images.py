@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from tiny import DETECTOR, tiny_genotype, write_lively_weights, write_tiny
 
@@ -257,3 +258,30 @@ def test_boxes_of_turned_pictures_are_trained_on_as_they_are_shown(tmp_path: Pat
                 assert inside > image.mean() + 0.2
                 seen += 1
     assert seen > 3
+
+
+@pytest.mark.parametrize("verb", ["compare", "tune"])
+def test_many_jobs_are_refused_before_the_first_begins(
+    verb: str, place: Path, tmp_path: Path, capsys: Output
+) -> None:
+    if verb == "tune":
+        pytest.importorskip("ray", reason="ray is not installed")
+    shutil.copytree(place / "data", tmp_path / "data")
+    whole = place / "sound" / "WIDER_train" / "images" / "0--Squares" / "1.jpg"
+    shutil.copy(whole, tmp_path / "data" / "WIDER_train" / "images" / "0--Squares" / "1.jpg")
+    training = yaml.safe_load((place / "small.yaml").read_text())
+    plan: dict[str, Any] = {"name": "bad", "train": training}
+    if verb == "compare":
+        search = yaml.safe_load((place / "search.yaml").read_text())
+        plan |= {"seeds": [0], "search": search, "methods": [{"name": "a", "strategy": "argmax"}]}
+    else:
+        plan |= {"ranges": {"epochs": [1]}}
+        training |= {"genotype": str(place / "g.yaml")}
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    words = [verb, tmp_path / "plan.yaml", "--data", tmp_path / "data", "--out", tmp_path / "out"]
+    assert main([str(each) for each in words]) == 2
+    said = capsys.readouterr().err
+    assert BAD in said
+    assert "1 of 3 validation images cannot be read" in said
+    assert "bad_images: skip in the plan" in said
+    assert not (tmp_path / "out").exists()

@@ -1,9 +1,12 @@
 import copy
 import json
 import math
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -80,6 +83,26 @@ def test_run_folder_is_complete(trained: Path) -> None:
     summary = json.loads((trained / "summary.json").read_text())
     assert summary["faces"] == 4
     assert summary["steps"] == 4
+    steps = [row["loss"] for row in read_metrics(trained / "metrics.jsonl") if "loss" in row]
+    assert summary["final_loss"] == pytest.approx(np.mean(steps[2:]))  # two epochs of two steps
+
+
+def test_one_step_an_epoch_and_no_face_to_find(train: TrainConfig, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(train.data, data)
+    truth = data / "wider_face_split" / "wider_face_val_bbx_gt.txt"
+    truth.write_text(re.sub(r"(?m)^(\d+ \d+ \d+ \d+ \d \d \d) 0", r"\1 1", truth.read_text()))
+    config = replace(train, data=str(data), epochs=1, batch_size=6)
+    assert run_training(config, tmp_path / "out", Silent()).finished
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    step, evaluated = (
+        json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()
+    )
+    assert summary["final_loss"] == step["loss"] > 0
+    no_face = "no face to find on the validation images"
+    assert evaluated["ap"] is None
+    assert evaluated["reasons"] == {"ap": no_face}
+    assert summary["reasons"]["best_ap"] == no_face
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
