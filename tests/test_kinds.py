@@ -151,7 +151,7 @@ def calls(data: Path, out: Path) -> Mapping[str, Mapping[str, Any]]:
     }
 
 
-def test_all_functions_refuse_other_kinds(tmp_path: Path) -> None:
+def test_no_function_ends_in_an_error_of_python(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
     for name, arguments in calls(write_tiny(tmp_path / "data"), tmp_path).items():
