@@ -177,8 +177,18 @@ def detector_latency(
     Raises:
         ConfigError: for an unknown engine. MissingPackageError: if its package is missing.
     """
-    run = _whole(detector, genotype, size, PART_ENGINES.find(engine, "engine"))
-    return measure_interleaved([run], rounds)[0]
+    return measure_interleaved([whole_detector(detector, genotype, size, engine)], rounds)[0]
+
+
+def whole_detector(
+    detector: DetectorConfig, genotype: Genotype | None, size: Size, engine: str
+) -> Run:
+    """Return what runs a whole detector, with random weights, once on a (width, height) image.
+
+    Raises:
+        ConfigError: for an unknown engine. MissingPackageError: if its package is missing.
+    """
+    return _whole(detector, genotype, size, PART_ENGINES.find(engine, "engine"))
 
 
 def measure_interleaved(runs: Sequence[Run], rounds: int) -> list[float]:

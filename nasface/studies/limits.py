@@ -1,4 +1,4 @@
-"""Limits of the time that the cells of a comparison may take."""
+"""Limits of the time that the detectors of a comparison or a tuning may take."""
 
 import math
 from dataclasses import dataclass
@@ -38,6 +38,23 @@ class EqualLatency(Settings):
 
     row: str
     within: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.within < 1:
+            raise ConfigError(f"equal_latency: within {self.within}, expected 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EqualTime(Settings):
+    """Trials whose detector takes as long as the one of the plan, up to the share ``within``.
+
+    Both take turns on this machine, in ``engine`` (onnxruntime or torch), on one 640 x 480 image,
+    in the plan's threads.
+    """
+
+    within: float = 0.05
+    engine: str = "onnxruntime"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,7 +16,8 @@ from nasface.io.yaml import to_yaml
 from nasface.progress import Silent
 from nasface.runs.folder import read_metrics
 from nasface.runs.logger import LoggedRun
-from nasface.studies.tuning import TunePlan, load_tune_plan, run_tuning, trials_of
+from nasface.studies.trials import TunePlan, load_tune_plan, trials_of
+from nasface.studies.tuning import run_tuning
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 
@@ -41,23 +42,24 @@ def test_trials_are_drawn_within_their_ranges_the_same_each_time() -> None:
     }
     made = plan(ranges, trials=300, seed=3)
     trials = trials_of(made)
-    assert [drawn for drawn, _ in trials] == [drawn for drawn, _ in trials_of(made)]
-    assert {config.batch_size for _, config in trials} == {2, 3, 4}
-    assert {config.loss.classification for _, config in trials} == {"focal", "hard_negatives"}
-    rates = [config.optimizer.lr for _, config in trials]
+    assert trials == trials_of(made)
+    assert {each.config.batch_size for each in trials} == {2, 3, 4}
+    assert {each.config.loss.classification for each in trials} == {"focal", "hard_negatives"}
+    rates = [each.config.optimizer.lr for each in trials]
     assert min(rates) >= 1e-4
     assert max(rates) <= 1e-1
     # By the logarithm: each of three decades has a third; binomial, 6 standard deviations wide.
     assert 51 < sum(rate < 1e-3 for rate in rates) < 149
-    for drawn, config in trials:
-        assert config.optimizer.lr == drawn["optimizer.lr"]
-        assert config.detector.channels == 8
-        assert config.evaluate_every == 1
+    for each in trials:
+        assert each.config.optimizer.lr == each.settings["optimizer.lr"]
+        assert each.config.detector.channels == 8
+        assert each.config.evaluate_every == 1
 
 
 def test_lists_alone_are_combined() -> None:
     made = plan({"detector.neck": ["fpn", "pan"], "batch_size": [2, 4, 8]})
-    found = [(config.detector.neck, config.batch_size) for _, config in trials_of(made)]
+    configs = [each.config for each in trials_of(made)]
+    found = [(config.detector.neck, config.batch_size) for config in configs]
     assert found == [(neck, size) for neck in ("fpn", "pan") for size in (2, 4, 8)]
 
 

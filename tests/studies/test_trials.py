@@ -1,0 +1,105 @@
+"""Trials at equal latency: which draws are kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nasface.arch.genotype import Genotype
+from nasface.detection.config import DetectorConfig
+from nasface.errors import ConfigError
+from nasface.progress import Silent
+from nasface.studies import trials
+from nasface.studies.limits import EqualTime
+from nasface.studies.trials import DRAWN, TunePlan, trials_at_equal_latency, trials_of
+
+pytest.importorskip("ray", reason="the extra ray is not installed")
+
+EQUAL = EqualTime(within=0.1)
+
+
+def plan(channels: list[int], count: int = 6) -> TunePlan:
+    return TunePlan(
+        name="t",
+        ranges={"detector.channels": channels, "detector.head_layers": [0, 1, 2]},
+        data="d",
+        train={"epochs": 1, "detector": {"neck": "fpn", "channels": 100}},
+        trials=count,
+        equal_latency=EQUAL,
+    )
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Milliseconds are channels; gives those of the detectors that were built."""
+    built: list[int] = []
+
+    def whole(detector: DetectorConfig, genotype: Genotype | None, size: Any, engine: str) -> int:
+        assert (genotype, size, engine) == (None, (640, 480), "onnxruntime")
+        built.append(detector.channels)
+        return detector.channels
+
+    def measure(runs: Sequence[int], rounds: int) -> list[float]:
+        return [float(each) for each in runs]
+
+    monkeypatch.setattr(trials, "whole_detector", whole)
+    monkeypatch.setattr(trials, "measure_interleaved", measure)
+    return built
+
+
+def test_the_draws_that_are_as_fast_are_kept_in_their_order(
+    tmp_path: Path, measured: list[int]
+) -> None:
+    made = plan([80, 92, 100, 108, 120])
+    kept = trials_at_equal_latency(made, EQUAL, tmp_path, Silent())
+    assert measured[0] == 100  # the plan's own
+    count = len(measured) - 1  # draws until six were found
+    drawn = trials_of(TunePlan(**{**vars(made), "trials": count, "equal_latency": None}))
+    fast = [each for each in drawn if 90 <= each.config.detector.channels <= 110]
+    assert [each.settings for each in kept] == [each.settings for each in fast]
+    assert [each.config for each in kept] == [each.config for each in fast]
+    assert [each.time for each in kept] == [each.config.detector.channels / 100 for each in fast]
+    assert len({each.config.detector.head_layers for each in kept}) > 1
+
+
+def test_what_was_drawn_holds_when_a_tuning_goes_on(tmp_path: Path, measured: list[int]) -> None:
+    made = plan([92, 100, 120])
+    kept = trials_at_equal_latency(made, EQUAL, tmp_path, Silent())
+    before = len(measured)
+    assert trials_at_equal_latency(made, EQUAL, tmp_path, Silent()) == kept
+    assert len(measured) == before
+
+
+def test_ranges_without_enough_detectors_as_fast_are_named(
+    tmp_path: Path, measured: list[int]
+) -> None:
+    with pytest.raises(ConfigError, match=r"0 of 1200 draws are as fast .*, expected 6; widen"):
+        trials_at_equal_latency(plan([80, 120]), EQUAL, tmp_path, Silent())
+    assert not (tmp_path / DRAWN).exists()
+
+
+def test_detectors_are_measured_for_real(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+    detector = {"neck": "fpn", "channels": 8, "head_layers": 1, "levels": [3, 4]}
+    made = TunePlan(
+        name="t",
+        ranges={"detector.channels": [8]},
+        data="d",
+        train={"epochs": 1, "detector": detector},
+        trials=1,
+    )
+    (one,) = trials_at_equal_latency(made, EqualTime(within=0.9), tmp_path, Silent())
+    assert one.time is not None
+    assert 0.1 <= one.time <= 1.9
+
+
+@pytest.mark.parametrize("within", [0.0, 1.0])
+def test_shares_that_mean_nothing_are_refused(within: float) -> None:
+    with pytest.raises(ConfigError, match="expected 0 to 1"):
+        EqualTime(within=within)
+
+
+def test_combinations_are_not_drawn_at_equal_latency() -> None:
+    with pytest.raises(ConfigError, match="trials: is missing"):
+        TunePlan(name="t", ranges={"batch_size": [2]}, equal_latency=EQUAL)
