@@ -40,7 +40,7 @@ class Settings:
 
 
 def _over_default(settings: Any, name: str, value: Any) -> Any:
-    """A map of some settings, with the default of its field for the others."""
+    """Return a map of some settings, with the default of its field for the others."""
     make = next((f.default_factory for f in fields(settings) if f.name == name), MISSING)
     default = make() if isinstance(value, Mapping) and callable(make) else None
     if default is None or not is_dataclass(default):
@@ -105,7 +105,7 @@ def as_plain(value: Any) -> Any:
 
 
 def _strange(value: Any) -> str:
-    """Where nested maps and lists hold something that JSON has no form for, and its type."""
+    """Say where nested maps and lists hold something that JSON has no form for, and its type."""
     entries: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, dict):
         entries = value.items()
@@ -134,7 +134,7 @@ def check_finite(values: Any, place: str, error: type[NasfaceError]) -> None:
 
 
 def _first_problems(problem: ValidationError, kind: type[Any]) -> str:
-    """Up to three of pydantic's findings on one line, each with its place."""
+    """Return up to three of pydantic's findings on one line, each with its place."""
     errors = problem.errors(include_url=False)
     return "; ".join(_describe(each, kind) for each in errors[:3]) + (
         f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
@@ -163,7 +163,7 @@ def _describe(problem: ErrorDetails, kind: type[Any]) -> str:
 
 
 def _keys(kind: Any, location: Iterable[int | str]) -> list[str]:
-    """The keys that a dataclass has at a place in it."""
+    """Return the keys that a dataclass has at a place in it."""
     for step in location:
         kind = without_none(kind)
         if is_dataclass(kind):

@@ -46,7 +46,7 @@ def processor() -> str:
 
 
 def free_memory_mb() -> float:
-    """Memory that a program can still take, in millions of bytes.
+    """Return the memory that a program can still take, in millions of bytes.
 
     The cache of files counts as free, as the system gives it back; the limits of control groups
     count where they leave less.
@@ -79,7 +79,7 @@ def peak_process_mb() -> float:
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """The folders of this process's control group and those above it, of either version."""
+    """Yield the folders of this process's control group and those above it, of either version."""
     try:
         lines = _OWN_GROUP.read_text("utf-8").splitlines()
     except OSError:  # other systems than Linux
@@ -111,7 +111,7 @@ def _number(group: Path, *names: str) -> int | None:
 
 
 def _quota(group: Path) -> tuple[int, int]:
-    """Microseconds of processor time in a period, and the period; 0 without a limit."""
+    """Return the microseconds of processor time in a period, and the period; 0 without a limit."""
     try:
         words = (group / "cpu.max").read_text("utf-8").split()
         return (0, 0) if words[0] == "max" else (int(words[0]), int(words[1]))
@@ -121,7 +121,7 @@ def _quota(group: Path) -> tuple[int, int]:
 
 
 def _cache(group: Path) -> int:
-    """Bytes of a group's cache of files that the system gives back first."""
+    """Return the bytes of a group's cache of files that the system gives back first."""
     try:
         lines = (group / "memory.stat").read_text("utf-8").splitlines()
     except OSError:

@@ -13,15 +13,15 @@ class Progress(Protocol):
     """Where a job reports; the console shows a bar, the time left and the current values."""
 
     def start(self, title: str, total: int, done: int = 0) -> None:
-        """A phase of ``total`` steps begins, ``done`` of which were made before."""
+        """Begin a phase of ``total`` steps, ``done`` of which were made before."""
         ...
 
     def advance(self, values: Mapping[str, float] | None = None) -> None:
-        """One more step, with the figures to show."""
+        """Count one more step, with the figures to show."""
         ...
 
     def note(self, text: str) -> None:
-        """A line worth keeping."""
+        """Show a line that is worth keeping."""
         ...
 
 

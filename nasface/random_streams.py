@@ -50,18 +50,18 @@ class Purpose(IntEnum):
 
 
 def stream(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:
-    """The generator of a seed (at least 0), purpose and place."""
+    """Return the generator of a seed (at least 0), purpose and place."""
     return np.random.default_rng(_sequence(seed, purpose, place))
 
 
 def torch_seed(seed: int, purpose: Purpose, *place: int) -> int:
-    """The seed of a torch generator for the same."""
+    """Return the seed of a torch generator for the same."""
     high, low = _sequence(seed, purpose, place).generate_state(2)
     return int(high) << 32 | int(low)
 
 
 def further_seed(seed: int, training: int) -> int:
-    """The seed of the training of that number, from 1, of what was found with a seed.
+    """Return the seed of the training of that number, from 1, of what was found with a seed.
 
     Below 2**31, and spread over all of them, so that no two searches share one.
     """

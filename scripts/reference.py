@@ -22,7 +22,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 
 
 def render() -> str:
-    """The page."""
+    """Return the page."""
     about = (
         "Every command with its options, written by `scripts/reference.py` from the code. A switch "
         "is given without a value; a settings file (`--config`) holds the same names, nested at "
@@ -42,7 +42,7 @@ def render() -> str:
 
 
 def _names() -> str:
-    """What spaces, settings and file names may name, from the tables that hold it."""
+    """Return what spaces, settings and file names may name, from the tables that hold it."""
     lines = ["## Names", "", "[Extending](extending.md) adds to them.", ""]
     texts: Mapping[str, Mapping[str, str]] = {
         "operation": {name: each.text for name, each in OPERATIONS.items()},

@@ -74,7 +74,7 @@ def read_celeba(root: Path, split: str, *, need_images: bool = True) -> list[Ima
 
 
 def _file(root: Path, below: str, name: str) -> Path | None:
-    """A list of CelebA, beside the one that ``root`` is, or in a folder or one below it."""
+    """Return the path of a list of CelebA: beside ``root``, in a folder, or one below it."""
     if root.is_file():
         if (root.stem.lower(), root.suffix.lower()) not in [(_BOXES, each) for each in _SUFFIXES]:
             return None
@@ -85,7 +85,7 @@ def _file(root: Path, below: str, name: str) -> Path | None:
 
 
 def _rows(path: Path, numbers: int, header: int) -> Iterator[tuple[int, str, list[int]]]:
-    """Line, image and whole numbers of each row below the header."""
+    """Yield the line, image and whole numbers of each row below the header."""
     lines = read_text(path, DataError, "a table of CelebA", LARGEST_ANNOTATIONS).split("\n")
     for at, line in enumerate(lines[header:], header + 1):
         name, *words = (line.replace(",", " ") if _is_csv(path) else line).split() or [""]

@@ -133,7 +133,7 @@ def read_coco(
 
 
 def _written_names(content: dict[str, Any], path: Path) -> Iterator[str]:
-    """The names of the images as the file has them."""
+    """Yield the names of the images as the file has them."""
     for each in content["images"]:
         name = each.get("file_name")
         if not isinstance(name, str):
@@ -180,7 +180,8 @@ def _annotations(record: ImageRecord) -> Iterator[dict[str, Any]]:
 
 
 def _without_parents(content: Mapping[str, Any], category: dict[Any, str]) -> dict[Any, str]:
-    """The categories without those that only stand above others, such as Roboflow's number 0."""
+    """Return the categories without those that only stand above others, such as Roboflow's number
+    0."""
     used = {str(each.get("category_id")) for each in content["annotations"]}
     above = {str(each.get("supercategory")) for each in content["categories"]}
     return {key: name for key, name in category.items() if name not in above or str(key) in used}
@@ -207,7 +208,7 @@ def _attributes(face: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _told_of(face: Mapping[str, Any]) -> dict[str, int]:
-    """What an annotation says of a face, itself or in its ``attributes``."""
+    """Return what an annotation says of a face, itself or in its ``attributes``."""
     told: dict[str, int] = {}
     for values in (face, _attributes(face)):
         for key in (*FLAGS, *OTHERS, *_CROWD):
@@ -218,14 +219,16 @@ def _told_of(face: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _whole_number(value: Any) -> int:
-    """Whole numbers and flags as they are; other values count as 0 or, if there is any, 1."""
+    """Return whole numbers and flags as they are; other values count as 0 or, if there is any,
+    1."""
     if isinstance(value, str):
         return says_yes(value)
     return int(value if isinstance(value, int) and abs(value) < _FAR else bool(value))
 
 
 def _file_of(root: Path, split: str) -> Path | None:
-    """The annotations of a split: of a usual name, or else the only ones whose name tells it."""
+    """Return the annotations of a split: of a usual name, or else the only ones whose name tells
+    it."""
     usual = _first(root, (place for word in split_names(split) for place in _places(word)))
     if usual is not None:
         return usual
@@ -235,7 +238,7 @@ def _file_of(root: Path, split: str) -> Path | None:
 
 
 def _places(split: str) -> tuple[str, ...]:
-    """Where tools put the annotations of a split."""
+    """Return where tools put the annotations of a split."""
     return (
         *(f"annotations/instances_{split}.json", f"annotations/{split}.json"),
         *(f"{split}/_annotations.coco.json", f"{split}.json"),
@@ -253,7 +256,7 @@ def _annotations_folder(root: Path) -> Path:
 
 
 def _whole_file(root: Path) -> Path | None:
-    """The annotations of a folder that has no splits."""
+    """Return the annotations of a folder that has no splits."""
     usual = ("annotations/instances_default.json", "_annotations.coco.json")
     found = _first(root, (*usual, "result.json", "labels.json", "annotations.json"))
     found = found or only_file(root, ".json") or only_file(_annotations_folder(root), ".json")
@@ -311,7 +314,7 @@ def _parse(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _add_categories(content: dict[str, list[dict[str, Any]]]) -> None:
-    """Where a file lists no categories, list those of its annotations, by their numbers; where
+    """List the categories of the annotations, by their numbers, where a file lists none; where
     there is only one, its annotations may leave it out."""
     categories = content["categories"]
     if not categories:
@@ -364,7 +367,7 @@ def box_of(annotation: Mapping[str, Any], place: str) -> list[float]:
 
 
 def _bounds(polygons: Any) -> Any:
-    """The least box round polygons ``[[x, y, x, y, ...], ...]``; None without any."""
+    """Return the least box round polygons ``[[x, y, x, y, ...], ...]``; None without any."""
     if not isinstance(polygons, list) or not polygons or not all(map(_are_numbers, polygons)):
         return None
     x = [value for each in polygons for value in each[::2]]

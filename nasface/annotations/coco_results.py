@@ -84,7 +84,7 @@ class _Row:
 def _parts(
     content: Any, path: Path
 ) -> tuple[list[Any], Mapping[int | str, str], frozenset[int | str] | None]:
-    """The entries of a file, the names and the categories of faces that it has itself."""
+    """Return the entries of a file, the names and the categories of faces that it has itself."""
     if isinstance(content, list):
         return content, {}, None
     maps = content if isinstance(content, dict) else {}
@@ -179,7 +179,8 @@ class _Images:
 
 
 def _numbered(names: Iterable[str]) -> dict[int, str]:
-    """Images whose name is a number, such as 000000000139.jpg, by it; none that two share."""
+    """Return the images whose name is a number, such as 000000000139.jpg, by it; none that two
+    share."""
     found: dict[int, str] = {}
     twice = set()
     for name in names:

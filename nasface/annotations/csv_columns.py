@@ -232,7 +232,7 @@ def _first(names: Sequence[str], header: Sequence[str]) -> str | None:
 
 
 def _box_reader(header: Sequence[str]) -> Callable[[Row], Corners | None] | None:
-    """What makes corners of a row, None for a row of no face."""
+    """Return a function that makes corners of a row, None for a row of no face."""
     for names in _CORNERS:
         if set(names) <= set(header):
             return lambda row: _numbers(row, names)
@@ -270,7 +270,7 @@ def _in_one(cell: str) -> Corners | None:
 
 
 def _of_via(cell: str) -> list[float] | None:
-    """The box of a shape; polygons have the least box round them."""
+    """Return the box of a shape; a polygon has the least box around it."""
     try:
         shape = json.loads(cell or "{}")
         if not shape or shape.get("name") == "point":

@@ -159,7 +159,7 @@ def _record(
     flags: Sequence[str],
     size: tuple[int, int] | None,
 ) -> ImageRecord:
-    """The record of an image; boxes are in shares of its ``size``, or else in pixels."""
+    """Return the record of an image; boxes are in shares of its ``size``, or else in pixels."""
     kept = [at for at, class_ in enumerate(rows.classes) if class_ in faces]
     boxes_M4 = np.array([rows.boxes[at] for at in kept], np.float64).reshape(-1, 4)
     if size is not None:
@@ -246,7 +246,7 @@ class _Table:
         return "; ".join(said)
 
     def _texts(self) -> list[str]:
-        """Columns that are not read, of words that occur again, and not one alone."""
+        """Return the columns that are not read, of words that occur again, and not one alone."""
         found = []
         for name in self.columns.left:
             words = [
@@ -303,7 +303,7 @@ class _Table:
 
 
 def _rows_of(text: str, path: Path) -> list[tuple[int, list[str]]]:
-    """Line and cells of each row but for empty ones, that of the header first."""
+    """Return the line and cells of each row but for empty ones, that of the header first."""
     before = _BEFORE_HEADER.match(text)
     start = before.end() if before else 0
     delimiter = max(",;\t|", key=text[start:].partition("\n")[0].count)
@@ -341,8 +341,8 @@ def _is_number(cell: str) -> bool:
 
 
 def _are_shares(boxes: Sequence[Corners]) -> bool:
-    """Whether boxes are in shares of their images: within 0 to 1 or a little beyond, as those of
-    faces that are cut off, and not only corners of it."""
+    """Return whether boxes are in shares of their images: within 0 to 1 or a little beyond, as
+    those of faces that are cut off, and not only corners of it."""
     values = np.array(boxes, np.float64).reshape(-1)
     inside = len(values) > 0 and values.min() >= -_BEYOND and values.max() <= 1 + _BEYOND
     return bool(inside and (values % 1 != 0).any())
@@ -353,7 +353,7 @@ def _path_of(root: Path, split: str) -> Path | None:
 
 
 def _file_of(root: Path, split: str) -> Path | None:
-    """The table of a part of a folder."""
+    """Return the table of a part of a folder."""
     for word in split_names(split):
         folder = root / word
         tried = [root / f"{word}.csv", root / f"{word}_labels.csv", folder / "_annotations.csv"]

@@ -24,8 +24,8 @@ def is_archive(path: Path) -> bool:
 
 
 def text_files(path: Path, images: ImageNames) -> Iterator[tuple[str, bytes, str]]:
-    """Name without ``.txt``, content and source of each ``.txt`` file, but for hidden ones that
-    belong to none of the images.
+    """Yield the name without ``.txt``, the content and the source of each ``.txt`` file, but for
+    hidden ones that belong to none of the images.
 
     A tar archive may be compressed by gzip, bzip2 or xz; no archive is unpacked.
 
@@ -40,7 +40,7 @@ def text_files(path: Path, images: ImageNames) -> Iterator[tuple[str, bytes, str
 
 
 def _of_folder(folder: Path, images: ImageNames) -> Iterator[tuple[str, bytes, str]]:
-    """Name without ``.txt``, content and source of each file."""
+    """Yield the name without ``.txt``, the content and the source of each file."""
     for path in sorted(files_below(folder)):
         name = path.relative_to(folder).as_posix()
         if _is_text(name, images):
@@ -100,8 +100,8 @@ def _of_zip(path: Path) -> Iterator[Member]:
 
 
 def _name_in_zip(member: zipfile.ZipInfo) -> str:
-    """The name of a member. That of an archive of macOS is in UTF-8, but does not say so, and is
-    read in the coding of DOS then."""
+    """Return the name of a member. That of an archive of macOS is in UTF-8, but does not say so,
+    and is read in the coding of DOS then."""
     if not member.flag_bits & _IS_UTF_8:
         try:
             return member.filename.encode("cp437").decode("utf-8")

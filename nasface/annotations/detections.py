@@ -36,7 +36,7 @@ class ScoredBoxes(NamedTuple):
         return cls(np.concatenate([corners, corners + sides], axis=1), rows[:, 4])
 
     def as_rows(self) -> NDArray[np.float64]:
-        """Rows ``x y w h score``, (N, 5), or of ellipses with their score, (N, 6)."""
+        """Return the rows ``x y w h score``, (N, 5), or of ellipses with their score, (N, 6)."""
         boxes_N4 = np.asarray(self.boxes_N4, np.float64)
         if boxes_N4.shape[1] == 4:
             sides = boxes_N4[:, 2:] - boxes_N4[:, :2]
@@ -74,7 +74,7 @@ def read_detections(path: Path, names: Iterable[str]) -> dict[str, ScoredBoxes]:
 
 
 def _entries(path: Path, images: ImageNames) -> Iterator[tuple[str, ScoredBoxes, str]]:
-    """Name, detections and source of each file that is no note."""
+    """Yield the name, detections and source of each file that is no note."""
     for name, data, source in text_files(path, images):
         is_of_image = images.find(name) is not None
         if is_of_image or "/" in name:

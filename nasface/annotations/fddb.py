@@ -157,7 +157,7 @@ def write_fddb_detections(
 
 
 def _fold_files(root: Path) -> list[tuple[int, Path]]:
-    """The files of annotations, each with its fold."""
+    """Return the files of annotations, each with its fold."""
     if root.is_file():
         return [(0, root)]
     folder = root / "FDDB-folds" if (root / "FDDB-folds").is_dir() else root
@@ -176,8 +176,8 @@ def _fold_files(root: Path) -> list[tuple[int, Path]]:
 
 
 def _texts_of_detections(path: Path, images: ImageNames) -> list[tuple[str, str, str]]:
-    """Name without suffix, text and source of each file; notes and curves may lie beside those
-    called as folds."""
+    """Return the name without suffix, the text and the source of each file; notes and curves may
+    lie beside those called as folds."""
     if not (path.is_dir() or is_archive(path)):
         return [(path.stem, read_text(path, DataError, _WHAT), str(path))]
     files = list(text_files(path, images))
@@ -191,7 +191,7 @@ def _texts_of_detections(path: Path, images: ImageNames) -> list[tuple[str, str,
 def _entries(
     texts: Sequence[tuple[str, str, str]], images: ImageNames
 ) -> Iterator[tuple[str, ScoredBoxes, str]]:
-    """Name, detections and place of each block of files of detections."""
+    """Yield the name, detections and place of each block of files of detections."""
     columns: tuple[int, ...] = (RECTANGLE, ELLIPSE)
     for file, text, source in texts:
         blocks = list(_blocks(text, source, columns))
@@ -206,7 +206,7 @@ def _entries(
 def _blocks(
     text: str, source: str, columns: tuple[int, ...]
 ) -> Iterator[tuple[str, NDArray[np.float64], str]]:
-    """Name, rows and ``source:line`` of each block; an empty block has the first form."""
+    """Yield the name, rows and ``source:line`` of each block; an empty block has the first form."""
     lines = text.split("\n")
     at = 0
     while at < len(lines):
@@ -233,7 +233,7 @@ def _blocks(
 
 
 def _numbers(line: str) -> list[float]:
-    """The numbers of a line, below ``_FAR``; none where there is anything else."""
+    """Return the numbers of a line, below ``_FAR``; none where there is anything else."""
     try:
         values = [float(value) for value in line.split()]
     except ValueError:

@@ -217,7 +217,8 @@ class DataConfig(Settings):
 def _read_split(
     form: DatasetFormat, root: Path, split: str, options: Mapping[str, Any]
 ) -> list[ImageRecord]:
-    """What a format reads; for a split that is not there, the message names those that are."""
+    """Return what a format reads; for a split that is not there, raise a message that names those
+    that are."""
     try:
         return list(form.read(root, split, **options))
     except DataError as problem:
@@ -234,7 +235,7 @@ def _assumed(
     records: Sequence[ImageRecord],
     classes: Sequence[str],
 ) -> str:
-    """What is taken for granted, and how many images are left out."""
+    """Return what is taken for granted, and how many images are left out."""
     others = [each for each in form.splits(root) if each != split]
     left_out = unnamed_images(
         records,
@@ -245,7 +246,7 @@ def _assumed(
 
 
 def _read_as(exif: Exif, record: ImageRecord) -> ImageRecord:
-    """A record of an image that is to be read otherwise; boxes in shares of it stay so."""
+    """Return a record of an image that is to be read otherwise; boxes in shares of it stay so."""
     if record.shares_of is None or record.exif == exif:
         return replace(record, exif=exif)
     height, width = size_for_shares(record.path, exif, need_images=False)
@@ -255,7 +256,7 @@ def _read_as(exif: Exif, record: ImageRecord) -> ImageRecord:
 
 
 def _holding(root: Path) -> str:
-    """What lies in a folder, in a few words."""
+    """Return what lies in a folder, in a few words."""
     if not root.is_dir():
         return ""
     names = sorted(each.name + "/" * each.is_dir() for each in os.scandir(root))
@@ -264,7 +265,7 @@ def _holding(root: Path) -> str:
 
 
 def _faces_only(read: Callable[..., Sequence[ImageRecord]]) -> Callable[..., Sequence[ImageRecord]]:
-    """A reader of a form that has no classes, which is never given any."""
+    """Return a reader of a form that has no classes, which is never given any."""
 
     def read_faces(
         root: Path, split: str, *, classes: Sequence[str], need_images: bool

@@ -17,7 +17,7 @@ _ON_A_SIDE = (5, 6, 7, 8)
 
 
 def image_size(path: Path, exif: Exif = "ignore") -> tuple[int, int]:
-    """Height and width in pixels, as stored or turned by the EXIF orientation.
+    """Return the height and width in pixels, as stored or turned by the EXIF orientation.
 
     Raises:
         DataError: naming the file, if it is no image.
@@ -35,7 +35,7 @@ def image_size(path: Path, exif: Exif = "ignore") -> tuple[int, int]:
 
 
 def size_for_shares(path: Path, exif: Exif, need_images: bool) -> tuple[int, int]:
-    """Height and width by which boxes in shares of an image are turned into pixels.
+    """Return the height and width by which boxes in shares of an image are turned into pixels.
 
     Without ``need_images``, those of an image that cannot be read stay shares, of 1 x 1 pixel: the
     image is left out later, and its faces still count.

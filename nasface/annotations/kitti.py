@@ -86,7 +86,7 @@ def _is_ignored(class_: str) -> bool:
 
 
 def _folders(root: Path, split: str) -> tuple[Path, Path] | None:
-    """The folders of labels and images of a part; with an empty name, of all."""
+    """Return the folders of labels and images of a part; with an empty name, of all."""
     for labels, images in _PAIRS:
         for word in split_names(split):
             for place in (f"{word}/{{}}", f"{{}}/{word}"):
@@ -97,7 +97,7 @@ def _folders(root: Path, split: str) -> tuple[Path, Path] | None:
 
 
 def _has_rows(folder: Path) -> bool:
-    """Whether the first row in a folder is one of this form, or such a one with a score."""
+    """Return whether the first row in a folder is one of this form, or such a one with a score."""
     for path in files_of(folder, ".txt"):
         try:
             text = read_text(path, DataError, "labels")
@@ -126,7 +126,7 @@ def _rows(path: Path) -> list[_Row]:
 
 
 def _row(line: str) -> _Row | None:
-    """Class and numbers of a row; None for what is none."""
+    """Return the class and numbers of a row; None for what is none."""
     words = line.split()
     try:
         numbers = [float(word) for word in words[1:]]

@@ -101,7 +101,7 @@ def _record(name: str, path: Path, shapes: Sequence[_Shape]) -> ImageRecord:
 
 
 def _shapes(content: Mapping[str, Any], path: Path) -> Iterator[_Shape]:
-    """Label, corners and flags of each shape that has an area."""
+    """Yield the label, corners and flags of each shape that has an area."""
     for at, shape in enumerate(content["shapes"]):
         where = f"{path}: shape {at}"
         if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
@@ -115,7 +115,7 @@ def _shapes(content: Mapping[str, Any], path: Path) -> Iterator[_Shape]:
 
 
 def _box(shape: Mapping[str, Any], where: str) -> list[float]:
-    """The least box round a shape."""
+    """Return the least box round a shape."""
     try:
         points = [(float(x), float(y)) for x, y in shape["points"]]
         if len(points) < 2 or not all(abs(value) < _FAR for point in points for value in point):
@@ -131,7 +131,8 @@ def _box(shape: Mapping[str, Any], where: str) -> list[float]:
 
 
 def _name(content: Mapping[str, Any], path: Path, folder: Path) -> str:
-    """The image of a file, from the folder; where it is said to lie elsewhere, beside the file."""
+    """Return the image of a file, from the folder; where it is said to lie elsewhere, beside the
+    file."""
     written = str(content["imagePath"]).replace("\\", "/")
     beside = path.parent.relative_to(folder).as_posix()
     name = os.path.normpath(f"{beside}/{written}").replace("\\", "/")
@@ -156,14 +157,15 @@ def _folder_of(root: Path, split: str) -> Path | None:
 
 
 def _is_of_labelme(folder: Path) -> bool:
-    """Whether one of the first JSON files of a folder, or of those in it, is one of labelme."""
+    """Return whether one of the first JSON files of a folder, or of those in it, is one of
+    labelme."""
     places = (folder, *folders_of(folder))
     files = (path for place in places for path in files_of(place, ".json"))
     return any(has_words(path, LABELME) for path in islice(files, _LOOKED_AT))
 
 
 def _files_in(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The JSON files below a folder that are of labelme, and the others.
+    """Return the JSON files below a folder that are of labelme, and the others.
 
     One that has the name of an image beside it is of labelme, whatever it holds: if that is not
     sound, it is an error, and no image without faces.

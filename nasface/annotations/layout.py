@@ -156,7 +156,8 @@ def _in_another_folder(
     found: Callable[[Path], Mapping[str, Path]],
     names: Sequence[str],
 ) -> Mapping[str, Path]:
-    """The images in a folder of any name but that of another split; none if there are several."""
+    """Return the images in a folder of any name but that of another split; none if there are
+    several."""
     others = {each for top in tops for each in folders_of(top)}
     there = [found(each) for each in others if split_of(each / "-") in (None, split)]
     whole = [each for each in there if len(each) == len(names)]
@@ -166,8 +167,8 @@ def _in_another_folder(
 def _without_folders(
     folders: Sequence[Path], names: Sequence[str], any_suffix: bool
 ) -> Mapping[str, Path]:
-    """The images by their names without the first folders, which are those of another place: the
-    way that finds most."""
+    """Return the images by their names without the first folders, which are those of another place:
+    the way that finds most."""
     best: Mapping[str, Path] = {}
     deepest = max(name.count("/") for name in names)
     for left_out in range(1, deepest + 1):
@@ -190,7 +191,8 @@ def split_of(file: Path) -> str | None:
 
 
 def full_names(paths: Mapping[str, Path]) -> dict[str, str]:
-    """Name as written -> name with the suffix of its file, where it is written without one."""
+    """Return the name as written -> name with the suffix of its file, where it is written without
+    one."""
     return {
         name: name if has_image_suffix(name) else name + PurePosixPath(path.name).suffix
         for name, path in paths.items()

@@ -62,7 +62,7 @@ def _inflate(content: memoryview) -> memoryview:
 
 
 def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """Type and content of the elements that lie one behind the other."""
+    """Yield the type and content of the elements that lie one behind the other."""
     at = 0
     while at < len(data):
         if at + 8 > len(data):
@@ -81,7 +81,7 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
 
 
 def _variable(kind: int, content: memoryview, order: str, depth: int = 0) -> tuple[str, Any]:
-    """Name and value of an array."""
+    """Return the name and value of an array."""
     if kind != _MATRIX or depth > _DEEPEST:
         raise ValueError("something other than an array, or too deep")
     if not len(content):  # an empty cell

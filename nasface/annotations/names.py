@@ -238,8 +238,8 @@ def locate_images(folder: Path, names: Iterable[str], any_suffix: bool) -> dict[
 
 
 def _decoded(name: str) -> list[str]:
-    """The parts of a name with the characters that ``%20`` and the like stand for; as written, if
-    they would lead elsewhere."""
+    """Return the parts of a name with the characters that ``%20`` and the like stand for; as
+    written, if they would lead elsewhere."""
     written = name.split("/")
     parts = [unquote(part) for part in written]
     is_plain = all(part not in (".", "..") and not set(part) & set("/\\\0") for part in parts)

@@ -124,7 +124,7 @@ class ImageRecord:
 
 
 def _as_boxes(given: ArrayLike, name: str) -> NDArray[np.float32]:
-    """Boxes as float32 (M, 4); an empty list is none."""
+    """Return the boxes as float32 (M, 4); an empty list is none."""
     try:
         boxes = np.asarray(given, np.float32)
     except (TypeError, ValueError):

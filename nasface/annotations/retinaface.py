@@ -113,8 +113,8 @@ def parse_labels(text: str, source: str) -> dict[str, LabelledImage]:
 
 
 def _header(line: str) -> tuple[str, ...]:
-    """The image of a line ``# name``; its width and height as well if they follow, as they do where
-    rows are corners."""
+    """Return the image of a line ``# name``; its width and height as well if they follow, as they
+    do where rows are corners."""
     written = line.removeprefix("#").strip()
     match = _WITH_SIZE.fullmatch(written)
     return match.groups() if match else (written,)

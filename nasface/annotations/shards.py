@@ -117,7 +117,7 @@ def _fill(
 
 
 def _shards_of(root: Path, split: str) -> list[Path]:
-    """The shards of a part, in order; of an empty name all."""
+    """Return the shards of a part, in order; of an empty name all."""
     for name in split_names(split):
         found = sorted(root.glob(f"{name}-*{TAR}" if name else f"*{TAR}"))
         if found:

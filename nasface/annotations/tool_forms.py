@@ -98,7 +98,7 @@ def has_words(file: Path, words: Sequence[str]) -> bool:
 
 
 def _ends_of(file: Path) -> str:
-    """The beginning and end of a file; empty for one that cannot be read."""
+    """Return the beginning and end of a file; empty for one that cannot be read."""
     try:
         with file.open("rb") as opened:
             shown = opened.read(_SHOWN)

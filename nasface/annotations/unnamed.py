@@ -41,7 +41,7 @@ def say_unnamed(images: Sequence[Path]) -> str:
 
 
 def _beside(records: Sequence[ImageRecord]) -> dict[str, Path]:
-    """The images in the folders of those read, but for these, by their folded paths."""
+    """Return the images in the folders of those read, but for these, by their folded paths."""
     named = {_key(record.path) for record in records}
     found: dict[str, Path] = {}
     for folder in dict.fromkeys(record.path.parent for record in records):

@@ -63,7 +63,8 @@ def is_voc(root: Path) -> bool:
 
 
 def _begins(path: Path) -> bool:
-    """Whether a damaged file has the root of one, so that the reader can say what is wrong."""
+    """Return whether a damaged file has the root of one, so that the reader can say what is
+    wrong."""
     try:
         return _ROOT.search(read_bytes(path, DataError, "XML")) is not None
     except DataError:
@@ -133,7 +134,7 @@ def write_voc(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
 
 
 def _places(root: Path) -> Iterator[Path]:
-    """Folders that may hold the files, those of parts after those of all."""
+    """Yield the folders that may hold the files, those of parts after those of all."""
     yield from _folders_in(root)
     for split in SPLITS:
         if (folder_of := _folder_of(root, split)) is not None:
@@ -141,7 +142,7 @@ def _places(root: Path) -> Iterator[Path]:
 
 
 def _folders_in(folder: Path) -> Iterator[Path]:
-    """Those folders of a folder that may hold the files."""
+    """Yield those folders of a folder that may hold the files."""
     found = dict.fromkeys(place_below(folder, name) for name in _FOLDERS)
     yield from (path for path in found if path is not None and path.is_dir())
 
@@ -171,8 +172,8 @@ def _folder_of(root: Path, split: str) -> Path | None:
 
 
 def _listed(listing: Path, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Stem and file of the images of a list; each line may end in -1, 0 or 1, as lists of a class
-    do."""
+    """Yield the stem and file of the images of a list; each line may end in -1, 0 or 1, as lists of
+    a class do."""
     for at, line in enumerate(read_text(listing, DataError, "names of images").split("\n"), 1):
         stem = line.strip().replace("\\", "/")
         if not stem:
@@ -201,8 +202,8 @@ def _parse(path: Path) -> Any:
 
 
 def _in_utf8(data: bytes) -> bytes:
-    """The same in UTF-8 where it states a coding of several bytes a letter, which Python's parser
-    does not take, such as GBK."""
+    """Return a file in UTF-8 where it states a coding of several bytes a letter, which Python's
+    parser does not take, such as GBK."""
     stated = _CODING.match(data)
     name = stated[2].decode() if stated else ""
     if not name.lower().startswith(_ASIAN):
@@ -213,13 +214,13 @@ def _in_utf8(data: bytes) -> bytes:
 
 
 def _name(stem: str, tree: Any) -> str:
-    """The image of a file: that of the same name, with the suffix that the file tells."""
+    """Return the image of a file: that of the same name, with the suffix that the file tells."""
     written = (tree.findtext("filename") or "").strip().replace("\\", "/").rpartition("/")[2]
     return stem + Path(written).suffix if has_image_suffix(written) else stem
 
 
 def _objects(tree: Any, path: Path) -> Iterator[tuple[str, list[float], list[int]]]:
-    """Class, corners and flags of each object."""
+    """Yield the class, corners and flags of each object."""
     for at, each in enumerate(tree.iter("object")):
         texts = [each.findtext(f"bndbox/{key}") or "" for key in _CORNERS]
         try:

@@ -180,7 +180,8 @@ def _parse_rows(lines: list[str], at: int, source: str) -> tuple[NDArray[np.int6
 
 
 def _rows(record: ImageRecord) -> NDArray[np.int64]:
-    """The rows of a record. The corners are rounded, so that whole pixels stay what they are."""
+    """Return the rows of a record. The corners are rounded, so that whole pixels stay what they
+    are."""
     corners_M4 = np.rint(record.boxes_M4).astype(np.int64)
     rows = np.zeros((len(corners_M4), _COLUMNS), np.int64)
     rows[:, :2] = corners_M4[:, :2]

@@ -181,7 +181,7 @@ class _Annotations:
         return self.image(key, event, at, 1)[:, 0].astype(np.int64)
 
     def _cells(self, key: str, event: int | None = None) -> list[Any]:
-        """The elements of a cell array, or of the cell array that an event has in it."""
+        """Return the elements of a cell array, or of the cell array that an event has in it."""
         cells = self.content.get(key)
         if event is not None and isinstance(cells, list) and event < len(cells):
             cells = cells[event]
@@ -216,6 +216,6 @@ def _without_zeros(
 
 
 def _corners(boxes_M4: NDArray[Any]) -> NDArray[np.float64]:
-    """Boxes ``x y w h`` as ``x1 y1 x2 y2``."""
+    """Return the boxes ``x y w h`` as ``x1 y1 x2 y2``."""
     corners = boxes_M4[:, :2]
     return np.concatenate([corners, corners + boxes_M4[:, 2:]], axis=1).astype(np.float64)

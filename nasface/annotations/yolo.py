@@ -177,8 +177,8 @@ def _classes(names: Any, file: Path) -> dict[int, str]:
 def _images_of(
     settings: YoloSettings, places: Sequence[str], need_images: bool
 ) -> Iterator[tuple[str, Path]]:
-    """Name and path of the images of several places, each name with its place where two places
-    have images of one name."""
+    """Yield the name and path of the images of several places, each name with its place where two
+    places have images of one name."""
     found = {place: list(_images(settings, place, need_images)) for place in places}
     paths: dict[str, set[Path]] = {}
     for name, path in itertools.chain.from_iterable(found.values()):
@@ -191,7 +191,7 @@ def _images_of(
 
 
 def _images(settings: YoloSettings, place: str, need_images: bool) -> Iterator[tuple[str, Path]]:
-    """Name and path of the images of a folder, or of those that a text file lists."""
+    """Yield the name and path of the images of a folder, or of those that a text file lists."""
     exact = existing_places(settings.file, settings.base, place)
     alike = itertools.starmap(place_below, meant_places(settings.file, settings.base, place))
     path = next((each for each in itertools.chain(exact, alike) if each is not None), None)
@@ -225,7 +225,7 @@ def _images(settings: YoloSettings, place: str, need_images: bool) -> Iterator[t
 def _record(
     name: str, path: Path, boxes: Sequence[Sequence[float]], size: tuple[int, int]
 ) -> ImageRecord:
-    """The record of an image of (height, width) with boxes in shares of it."""
+    """Return the record of an image of (height, width) with boxes in shares of it."""
     height, width = size
     boxes_M4 = np.array(boxes, np.float64).reshape(-1, 4) * [width, height, width, height]
     return ImageRecord(name, path, boxes_M4.astype(np.float32), {}, "apply", shares_of=size)

@@ -55,8 +55,8 @@ class Label:
 
 
 def label_files(image: Path) -> Iterator[Path]:
-    """Where the labels of an image may be: in ``labels`` in the place of an ``images`` above it,
-    the last one first, else beside it; called ``a.txt``, else ``a.jpg.txt``."""
+    """Yield where the labels of an image may be: in ``labels`` in the place of an ``images`` above
+    it, the last one first, else beside it; called ``a.txt``, else ``a.jpg.txt``."""
     parts = image.parts[:-1]
     for name in (f"{without_suffix(image.name)}.txt", f"{image.name}.txt"):
         for at in range(len(parts) - 1, -1, -1):
@@ -83,7 +83,8 @@ def find_labels(images: Collection[Path]) -> dict[Path, Path]:
     listings: dict[Path, dict[str, list[Path]]] = {}
 
     def alike(path: Path) -> list[Path]:
-        """The files in the folder of a path that have its name, but for the case of letters."""
+        """Return the files in the folder of a path that have its name, but for the case of
+        letters."""
         if path.parent not in listings:
             listing = listings[path.parent] = {}
             folder = place_below(Path(path.anchor), path.parent.as_posix())
@@ -164,8 +165,8 @@ def _label(line: str, place: str, has_points: bool) -> Label:
 
 
 def _fits_points(values: tuple[float, ...]) -> bool:
-    """Whether points lie in their box or near it, spread as eyes and mouth are; those that are not
-    known are -1."""
+    """Return whether points lie in their box or near it, spread as eyes and mouth are; those that
+    are not known are -1."""
     points_52: NDArray[np.float64] = np.reshape(values[_BOX:], (5, 2))
     known = points_52[(points_52 >= 0).all(axis=1)]
     centre, sides = np.array(values[:2]), np.array(values[2:_BOX])
@@ -176,7 +177,7 @@ def _fits_points(values: tuple[float, ...]) -> bool:
 
 
 def _fits_polygon(values: tuple[float, ...]) -> bool:
-    """Whether the second point, where a box has its sides, is near the others."""
+    """Return whether the second point, where a box has its sides, is near the others."""
     points_72: NDArray[np.float64] = np.reshape(values, (7, 2))
     others = np.delete(points_72, 1, axis=0)
     low, high = others.min(axis=0), others.max(axis=0)

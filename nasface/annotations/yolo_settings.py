@@ -101,7 +101,8 @@ def _folders_of_images(root: Path) -> dict[str, str]:
 
 
 def _divided(root: Path, images: dict[str, str]) -> dict[str, str]:
-    """The parts by the lists ``train.txt``, ``val.txt`` of a folder where all images are in one."""
+    """Return the parts by the lists ``train.txt``, ``val.txt`` of a folder where all images are in
+    one."""
     if ALL_IMAGES not in images:
         return images
     return {
@@ -113,7 +114,7 @@ def _divided(root: Path, images: dict[str, str]) -> dict[str, str]:
 
 
 def _names_images(path: Path) -> bool:
-    """Whether the first line of a text file is an image."""
+    """Return whether the first line of a text file is an image."""
     try:
         return has_image_suffix(next(iter(_lines(path)), ""))
     except DataError:
@@ -121,15 +122,15 @@ def _names_images(path: Path) -> bool:
 
 
 def _folders_with_labels(root: Path) -> dict[str, str]:
-    """The same where labels lie beside their images, in the folder or in those of splits."""
+    """Return the same where labels lie beside their images, in the folder or in those of splits."""
     folders = {split: split_folder(root, split) for split in SPLITS}
     found = {split: each.name for split, each in folders.items() if each and _is_labelled(each)}
     return found or ({ALL_IMAGES: "."} if _is_labelled(root) else {})
 
 
 def _is_labelled(folder: Path) -> bool:
-    """Whether a folder holds images, the first labels beside one of which are boxes; where there
-    are annotations of another form beside them, these count."""
+    """Return whether a folder holds images, the first labels beside one of which are boxes; where
+    there are annotations of another form beside them, these count."""
     if any(files_of(folder, suffix) for suffix in (".xml", ".csv", ".json")):
         return False
     both_cases = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
@@ -145,7 +146,7 @@ def _is_labelled(folder: Path) -> bool:
 
 
 def _names_beside(root: Path, images: Mapping[str, str]) -> list[str]:
-    """The names of the classes that Roboflow writes into each folder for Darknet."""
+    """Return the names of the classes that Roboflow writes into each folder for Darknet."""
     for folder in images.values():
         path = root / folder / "_darknet.labels"
         if path.is_file():

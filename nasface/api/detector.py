@@ -130,7 +130,7 @@ class FaceDetector(nn.Module):
         return super().train(mode)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """What ``to``, ``cuda``, ``half`` and the like do with every tensor.
+        """Apply what ``to``, ``cuda``, ``half`` and the like do with every tensor.
 
         Raises:
             ConfigError: for an exported file, which its runtime has where it was loaded.
@@ -162,7 +162,8 @@ class FaceDetector(nn.Module):
         return self.module if self._calls_hooks() else self._copies.fused(self.trainable)
 
     def _calls_hooks(self) -> bool:
-        """Whether the network is in evaluation mode and has hooks, which a copy would not call."""
+        """Return whether the network is in evaluation mode and has hooks, which a copy would not
+        call."""
         return not self.module.training and any(
             each._forward_hooks or each._forward_pre_hooks for each in self.module.modules()
         )
@@ -336,7 +337,7 @@ class FaceDetector(nn.Module):
         return export(self, path, config, to=to, overwrite=overwrite, progress=progress, **options)
 
     def loaded(self) -> LoadedDetector:
-        """A copy on the CPU in evaluation mode, as what writes and exports takes it.
+        """Return a copy on the CPU in evaluation mode, as what writes and exports takes it.
 
         Raises:
             ConfigError: for a detector of an ONNX file.

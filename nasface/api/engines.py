@@ -83,7 +83,7 @@ def _is_same(one: list[tuple[Tensor, int, int]], other: list[tuple[Tensor, int, 
 
 
 def _onnx_copy(network: nn.Module, config: DetectorConfig) -> OnnxDetector:
-    """The network in a session of ONNX Runtime, which takes images of any size."""
+    """Return the network in a session of ONNX Runtime, which takes images of any size."""
     require("nasface[export]", "onnx", "onnxruntime")
     from nasface.deploy.onnx import recorded_model  # takes a while
 

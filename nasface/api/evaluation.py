@@ -192,7 +192,7 @@ def _annotated(dataset: Sequence[ImageRecord] | str | Path) -> Source:
 
 
 def _words(detector: object) -> str:
-    """How given detections came about."""
+    """Return how given detections came about."""
     return f"detections {Path(detector).name}" if isinstance(detector, str | Path) else "detections"
 
 
@@ -214,7 +214,7 @@ def _look_at(
 
 
 def _network(detector: object, device: str) -> nn.Module:
-    """What maps images to predictions."""
+    """Return the function that maps images to predictions."""
     if isinstance(detector, str | Path):
         detector = load_detector(detector, device)
     if not isinstance(detector, FaceDetector):
@@ -253,7 +253,7 @@ def _opened(folder: RunFolder | None, config: EvaluateConfig, resume: bool) -> I
 
 
 def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, ScoredBoxes] | None:
-    """Detections made elsewhere; None where a detector has to make them."""
+    """Return the detections made elsewhere; None where a detector has to make them."""
     if isinstance(detector, Mapping):
         pairs = {
             name: (each.boxes.numpy(), each.scores.numpy())
@@ -289,7 +289,7 @@ def is_weights(path: Path) -> bool:
 
 
 def _source(detector: object, is_given: bool) -> dict[str, str]:
-    """Where detections come from, as settings."""
+    """Return where detections come from, as settings."""
     if isinstance(detector, FaceDetector):
         detector = detector.source
     path = str(detector) if isinstance(detector, str | Path) else ""

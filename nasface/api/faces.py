@@ -37,7 +37,7 @@ class DrawnImage:
         return f"DrawnImage({width} x {height} pixels)"
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """Return what a notebook shows."""
         _, data = cv2.imencode(".png", cv2.cvtColor(self.pixels, cv2.COLOR_RGB2BGR))
         return data.tobytes()
 

@@ -75,7 +75,8 @@ def _card(
     licence: str,
     repository: str,
 ) -> str:
-    """The card of a detector; draws its genotype beside it, where the extra ``plots`` is there."""
+    """Return the card of a detector; draw its genotype beside it, where the extra ``plots`` is
+    there."""
     released = next(
         (each for each in released_models().values() if each.weights == detector.source), None
     )

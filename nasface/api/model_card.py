@@ -93,7 +93,7 @@ def _architecture(facts: CardFacts) -> str:
 
 
 def _run_section(folder: Path) -> str:
-    """What a training or an evaluation was made from, and what it gave."""
+    """Return what a training or an evaluation was made from, and what it gave."""
     run = read_run(folder, folder.name)
     lines = [f"## {'Evaluation' if run.evaluation else 'Training'}", ""]
     if command := run.environment.get("command"):
@@ -106,7 +106,7 @@ def _run_section(folder: Path) -> str:
 
 
 def _figures(figures: Mapping[str, Any], table: Sequence[TableRow] = ()) -> str:
-    """The protocol and its table; else the plain numbers."""
+    """Return the protocol and its table; else the plain numbers."""
     rows = [(row.name, _number(row.value)) for row in table if not row.group]
     if not rows:
         plain = {key: value for key, value in figures.items() if isinstance(value, int | float)}

@@ -111,7 +111,7 @@ def _of_zoo(
 
 
 def _is_weights(name: str | Path) -> bool:
-    """Whether it is weights, or a folder, in which some may be."""
+    """Return whether a path is weights, or a folder, in which some may be."""
     if is_hub_address(name) or str(name) in released_models():
         return True
     path = Path(name)

@@ -110,7 +110,7 @@ class Quantized:
         ]
 
     def figures(self) -> dict[str, Any]:
-        """Everything as plain values."""
+        """Return everything as plain values."""
         return {
             "file": str(self.path),
             "samples": self.samples,
@@ -195,7 +195,7 @@ def quantize(
 
 
 def _form(path: Path, settings: QuantizeConfig, overwrite: bool) -> QuantizedForm:
-    """The form that a file asks for, if it can be made there."""
+    """Return the form that a file asks for, if it can be made there."""
     form = QUANTIZED_FORMS.find(path.suffix.lower(), str(path))
     form.check(settings)
     if settings.outputs == "detections" and "detections" not in form.outputs:
@@ -212,7 +212,7 @@ def _form(path: Path, settings: QuantizeConfig, overwrite: bool) -> QuantizedFor
 def _samples(
     settings: QuantizeConfig, records: Sequence[ImageRecord] | None, progress: Progress
 ) -> list[Callable[[], Tensor]]:
-    """What reads each calibration image: of ``records``, if they are given."""
+    """Return functions that read each calibration image: of ``records``, if they are given."""
     if records is not None:
         if settings.images:
             raise ConfigError("data, images: expected one of them, to calibrate with")
@@ -244,7 +244,7 @@ def _annotated(settings: QuantizeConfig, split: str) -> AnnotatedDataset:
 
 
 def _read(path: Path, exif: bool, longer_side: int | None) -> Tensor:
-    """An image as the detector sees it, float32 (1, 3, H, W)."""
+    """Return an image as the detector sees it, float32 (1, 3, H, W)."""
     image = read_image(path, exif=exif)
     height, width = image.shape[:2]
     view = views_of("original", height, width, longer_side)[0]
@@ -252,7 +252,7 @@ def _read(path: Path, exif: bool, longer_side: int | None) -> Tensor:
 
 
 def _validation(settings: QuantizeConfig) -> AnnotatedDataset | None:
-    """Images to measure AP on, if there are any with a face."""
+    """Return the images to measure AP on, if there are any with a face."""
     if not settings.data or "val" not in settings.splits(Path(settings.data)):
         return None
     validation = _annotated(settings, "val")
@@ -287,7 +287,7 @@ def _check_runs(file: Path, image: Tensor) -> None:
 
 
 def _about(settings: QuantizeConfig, samples: int) -> dict[str, str]:
-    """What the file's metadata say of how it was made."""
+    """Return what the file's metadata say of how it was made."""
     reduced = uses_reduced_range(settings.reduce_range)
     made = {
         "calibration": settings.calibration,

@@ -228,7 +228,7 @@ def _result(found: SearchOutcome) -> SearchResult:
 
 
 def _is_nameless(given: SearchSpace | Genotype | str | Path | None) -> bool:
-    """Whether an object is in memory only: it is not what is packaged under its name."""
+    """Return whether an object is in memory only: it is not what is packaged under its name."""
     if given is None or isinstance(given, str | Path):
         return False
     try:

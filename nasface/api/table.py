@@ -51,7 +51,7 @@ class Table(list[dict[str, Any]]):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Return what a notebook shows."""
         head, *body = self._cells()
         lines = [_html_row(head, "th"), *(_html_row(line, "td") for line in body)]
         return f"<table>{''.join(lines)}</table>"

@@ -145,7 +145,8 @@ def train(
 
 
 def _settings_of(model: str) -> TrainConfig:
-    """The settings from which the training of a detector starts, by the name of its model."""
+    """Return the settings from which the training of a detector starts, by the name of its
+    model."""
     if model in MODELS:
         return train_config_of(model)
     preset = presets().get(f"{model}-finetune")

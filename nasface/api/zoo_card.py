@@ -66,7 +66,7 @@ def card_facts(name: str) -> dict[str, Any]:
 
 
 def _released(name: str) -> ReleasedModel | None:
-    """The released detector of a name, None for one of the zoo."""
+    """Return the released detector of a name; None for one of the zoo."""
     released = released_models()
     if name not in released and name not in MODELS:
         raise ConfigError(f"model: unknown {name!r}; expected {one_of(name, [*released, *MODELS])}")
@@ -112,7 +112,7 @@ def _total(name: str) -> Cost:
 
 
 def _sizes(name: str, spec: ModelSpec) -> Iterator[tuple[str, str]]:
-    """Parameters and multiply-adds, beside the published ones."""
+    """Yield the parameters and multiply-adds, beside the published ones."""
     total = _total(name)
     height, width = TABLE_SIZE
     for what, counted, published, unit in (
@@ -137,7 +137,7 @@ def _use(name: str, spec: ModelSpec, facts: ModelFacts) -> Iterator[str]:
 
 
 def _training(spec: ModelSpec) -> dict[str, Any]:
-    """Settings of a training that are not the usual ones, such as ``match.positive``."""
+    """Return the settings of a training that are not the usual ones, such as ``match.positive``."""
     return {
         f"{group}.{key}": value
         for group, config, usual in (

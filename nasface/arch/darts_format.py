@@ -146,7 +146,7 @@ def write_darts_text(genotype: Genotype) -> str:
 
 
 def _space(cells: Mapping[str, CellGene]) -> SpaceReference:
-    """The packaged space if these cells could have been derived from it."""
+    """Return the packaged space if these cells could have been derived from it."""
     try:
         space = load_search_space("darts", {"nodes": max(len(c.nodes) for c in cells.values())})
         for name, cell in cells.items():
@@ -169,7 +169,7 @@ class _Written:
 
 
 def _read_nodes(field: str, value: ast.expr) -> tuple[list[list[DartsPair]], str]:
-    """The pairs of each node, and an example of what was ignored."""
+    """Return the pairs of each node, and an example of what was ignored."""
     groups = [elements(each) for each in elements(value)]
     grouped = bool(groups) and all(g and isinstance(g[0], ast.List | ast.Tuple) for g in groups)
     parts = [elements(pair) for group in groups for pair in group] if grouped else groups
@@ -205,7 +205,7 @@ def _read_pair(field: str, parts: Sequence[ast.expr]) -> _Written:
 
 
 def _number(parts: Sequence[ast.expr]) -> int | None:
-    """The only whole number among the values after a pair."""
+    """Return the only whole number among the values after a pair."""
     try:
         values = [read_literal(each) for each in parts[:2]]
     except ValueError:
@@ -214,7 +214,7 @@ def _number(parts: Sequence[ast.expr]) -> int | None:
 
 
 def _by_node(field: str, written: Sequence[_Written]) -> list[list[DartsPair]]:
-    """The pairs of each node from edges that name both of their ends, in any order."""
+    """Return the pairs of each node from edges that name both of their ends, in any order."""
     ends = [(each.number, each.second or 0) for each in written]
     if all(second < first for first, second in ends):
         ends = [(second, first) for first, second in ends]
@@ -251,7 +251,7 @@ def _read_concat(cell: str, fields: Mapping[str, ast.expr]) -> list[int]:
 
 
 def _pairs(gene: CellGene, name: str) -> tuple[list[DartsPair], list[int]]:
-    """Pairs and concatenated nodes of a cell."""
+    """Return the pairs and concatenated nodes of a cell."""
     backwards = {here: there for there, here in DARTS_OPERATIONS.items()}
     names = [*(each.name for each in gene.inputs), *(node.name for node in gene.nodes)]
     index = {each: at for at, each in enumerate(names)}

@@ -73,7 +73,7 @@ class GenotypeDiff:
         return bool(self.differences)
 
     def __str__(self) -> str:
-        """A line for each difference and each changed cell."""
+        """Return a line for each difference and each changed cell."""
         lines = [*map(str, self.differences), *map(str, self.cells)]
         return "\n".join(lines or ["the cells are the same"])
 
@@ -82,7 +82,7 @@ class GenotypeDiff:
         return f"<GenotypeDiff of {names}: {len(self.differences)} differences>"
 
     def _repr_svg_(self) -> str | None:
-        """The picture in a notebook, where the packages of the extra ``plots`` are there."""
+        """Return the picture in a notebook, where the packages of the extra ``plots`` are there."""
         try:
             return self.draw().svg
         except MissingPackageError:
@@ -110,7 +110,7 @@ def _differences(first: Genotype, second: Genotype) -> Iterator[Difference]:
 
 
 def _facts(cell: CellGene | None) -> dict[str, Counter[str]]:
-    """Place in a cell -> descriptions of what it holds, counted."""
+    """Return place in a cell -> descriptions of what it holds, counted."""
     if cell is None:
         return {}
     facts = {

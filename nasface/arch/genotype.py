@@ -97,7 +97,7 @@ class CellGene:
                 )
 
     def __str__(self) -> str:
-        """A line a node, such as ``n2 = sep_3x3(n1) + skip(x)``."""
+        """Return a line for each node, such as ``n2 = sep_3x3(n1) + skip(x)``."""
         lines = [f"{node.name} = {_joined(node)}" for node in self.nodes]
         lines += [f"output {each.level} = [{', '.join(each.sources)}]" for each in self.outputs]
         lines += [f"width {width_name(self.width)}"] if self.width != 1 else []
@@ -110,7 +110,8 @@ class CellGene:
         return graph_of_cell(self)
 
     def _as_graph(self) -> CellGraph:
-        """The cell as a graph of fixed edges, which checks names, sources, levels, operations."""
+        """Return the cell as a graph of fixed edges, which checks names, sources, levels and
+        operations."""
         for at, node in enumerate(self.nodes):
             if any(edge.operation == "none" for edge in node.edges):
                 raise SpecError(f"nodes.{at} ({node.name}).edges: none is never part of a genotype")
@@ -131,7 +132,7 @@ class CellGene:
 
 
 def _joined(node: NodeGene) -> str:
-    """What a node is made of, such as ``sep_3x3(n1) + skip(x)``."""
+    """Return the sources of a node as text, such as ``sep_3x3(n1) + skip(x)``."""
     marks = {"none": "", "up2": " up 2", "down2": " down 2", "stride": " stride 2"}
     terms = [f"{edge.operation}({edge.source}{marks[edge.transform]})" for edge in node.edges]
     sign = COMBINE_RULES[node.combine].sign
@@ -196,7 +197,7 @@ class Genotype:
         return f"<Genotype {self.name} of space {self.space.name}: {cells}>"
 
     def __str__(self) -> str:
-        """The name, then each cell with a line for each node."""
+        """Return the name, then each cell with a line for each node."""
         parts = [f"{self.name}, of space {self.space.name}"]
         for name, cell in self.cells.items():
             parts += [f"{name}:", *(f"  {line}" for line in str(cell).splitlines())]
@@ -224,7 +225,7 @@ class Genotype:
         return nasface.draw(self, path)
 
     def _repr_svg_(self) -> str | None:
-        """The picture in a notebook, where the packages of the extra ``plots`` are there."""
+        """Return the picture in a notebook, where the packages of the extra ``plots`` are there."""
         try:
             return self.draw().svg
         except MissingPackageError:
@@ -273,7 +274,7 @@ def check_width(graph: CellGraph, gene: CellGene) -> None:
 
 
 def edges_of(graph: CellGraph, gene: CellGene) -> tuple[tuple[int, ...], ...]:
-    """For each node of a graph, the indices of the edges that the gene keeps, in its order.
+    """Return, for each node of a graph, the indices of the edges that the gene keeps, in its order.
 
     Raises:
         SpecError: naming the node, if the gene keeps an edge or operation that the graph does not

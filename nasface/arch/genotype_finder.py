@@ -105,7 +105,7 @@ def _is_genotype(node: ast.AST) -> bool:
 
 
 def _walk(module: ast.Module) -> Iterator[FoundGenotype]:
-    """Every genotype below a syntax tree, in the order of the text, with its names."""
+    """Yield every genotype below a syntax tree, in the order of the text, with its names."""
     events: list[tuple[tuple[int, int], Names, ast.AST]] = []
     waiting: list[tuple[Names, ast.AST]] = [((), module)]
     while waiting:
@@ -136,14 +136,15 @@ def _walk(module: ast.Module) -> Iterator[FoundGenotype]:
 
 
 def _text_in(node: ast.AST) -> str:
-    """The text of a string, or of one that stands alone as a comment, if it holds genotypes."""
+    """Return the text of a string, or of one that stands alone as a comment, if it holds
+    genotypes."""
     inner = node.value if isinstance(node, ast.Expr) else node
     text = inner.value if isinstance(inner, ast.Constant) else None
     return text if isinstance(text, str) and _START.search(text) else ""
 
 
 def _below(node: ast.AST, names: Names) -> list[tuple[Names, ast.AST]]:
-    """The nodes below one of a syntax tree, with the names that lead to them."""
+    """Return the nodes below one of a syntax tree, with the names that lead to them."""
     match node:
         case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)) if len(
             targets
@@ -172,7 +173,7 @@ def _below(node: ast.AST, names: Names) -> list[tuple[Names, ast.AST]]:
 
 
 def _targets(targets: Sequence[ast.expr], names: Names) -> Names:
-    """The names that an assignment gives, below those of the class or function around it."""
+    """Return the names that an assignment gives, below those of the class or function around it."""
     given = [name for name in map(_dotted, targets) if name]
     return tuple(f"{each}.{name}" for each in names for name in given) or tuple(given) or names
 
@@ -184,7 +185,8 @@ def _under(names: Names, key: str) -> Names:
 
 
 def _dotted(node: ast.AST) -> str:
-    """``A.b.0`` for the name ``A``, an attribute or an entry of it; empty for anything else."""
+    """Return ``A.b.0`` for the name ``A``, an attribute or an entry of it; empty for anything
+    else."""
     parts = []
     while isinstance(node, ast.Attribute | ast.Subscript):
         part = node.attr if isinstance(node, ast.Attribute) else _key(node.slice)
@@ -194,7 +196,7 @@ def _dotted(node: ast.AST) -> str:
 
 
 def _of_yaml(text: str, place: str) -> ast.Module | None:
-    """The syntax tree of the map that a text is in YAML; all of it is on line 1."""
+    """Return the syntax tree of the map that a text is in YAML; all of it is on line 1."""
     try:
         values = parse_yaml(text, place, SpecError)
     except SpecError:
@@ -206,7 +208,7 @@ def _of_yaml(text: str, place: str) -> ast.Module | None:
 
 
 def _scan(text: str, names: Names = ()) -> list[FoundGenotype]:
-    """Every genotype in a text that need not be Python, such as a log, with its names."""
+    """Return every genotype in a text that need not be Python, such as a log, with its names."""
     starts = [match.start() for match in _START.finditer(text)]
     found: list[FoundGenotype] = []
     last, counted, line, at = 0, 0, 1, 0  # end of the last entry; line of ``counted``; list index
@@ -231,7 +233,7 @@ def _scan(text: str, names: Names = ()) -> list[FoundGenotype]:
 
 
 def _names_before(text: str) -> Names:
-    """The names in ``A = B =`` or ``'A':`` at the end of a text."""
+    """Return the names in ``A = B =`` or ``'A':`` at the end of a text."""
     if match := _ASSIGNED.search(text):
         return tuple(name.strip() for name in match[1].split("=")[:-1])
     match = _KEYED.search(text)
@@ -239,7 +241,8 @@ def _names_before(text: str) -> Names:
 
 
 def _balanced(text: str) -> str:
-    """The beginning of a text up to the bracket that closes its first; empty without that."""
+    """Return the beginning of a text up to the bracket that closes its first; empty without
+    that."""
     depth = 0
     lines = io.StringIO(text).readlines()
     try:

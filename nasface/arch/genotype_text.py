@@ -136,7 +136,7 @@ def _read(found: FoundGenotype, space: SearchSpace | None) -> GenotypeEntry:
 def _genotype(
     name: str, tree: ast.expr | str | None, space: SearchSpace | None
 ) -> tuple[Genotype, list[str]]:
-    """The genotype of an entry, and notes."""
+    """Return the genotype of an entry, and notes."""
     if tree is None:
         raise SpecError("Genotype(...) is not complete or not readable")
     if isinstance(tree, str):

@@ -151,14 +151,15 @@ class CellGraph:
         return graph_of_space_cell(self, active_edges)
 
     def leaves(self, active_edges: frozenset[int] | None = None) -> tuple[int, ...]:
-        """Node positions that no node consumes over ``active_edges`` (all edges when ``None``)."""
+        """Return the positions of the nodes that no node consumes over ``active_edges`` (all if
+        None)."""
         graph = self.to_networkx(active_edges)
         return tuple(at for at, node in enumerate(self.nodes) if graph.out_degree(node.name) == 0)
 
     def sources_of_outputs(
         self, active_edges: frozenset[int] | None = None
     ) -> dict[int, tuple[int, ...]]:
-        """Level -> positions of the nodes concatenated there, under the output rule."""
+        """Return level -> positions of the nodes concatenated there, under the output rule."""
         chosen = (
             range(len(self.nodes)) if self.output.rule == "cat-all" else self.leaves(active_edges)
         )
@@ -169,7 +170,7 @@ class CellGraph:
 
 
 def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[str, int]:
-    """Level of each input and node by name, after checking that the graph has no cycle.
+    """Return the level of each input and node by name, after checking that the graph has no cycle.
 
     A node may draw on inputs and on nodes listed before it, which rules cycles out.
 

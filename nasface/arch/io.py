@@ -49,7 +49,7 @@ def load_search_space(
 
 
 def names_genotype(source: object) -> TypeGuard[Genotype | str | Path]:
-    """Whether it is a genotype, the name of a packaged one, or the path of a YAML file."""
+    """Return whether it is a genotype, the name of a packaged one, or the path of a YAML file."""
     if not isinstance(source, str | Path):
         return isinstance(source, Genotype)
     is_file = Path(source).suffix.lower() in (".yaml", ".yml")
@@ -133,7 +133,7 @@ def packaged_names(package: str) -> list[str]:
 
 
 def _folder(package: str) -> Traversable:
-    """Where the files of a package are."""
+    """Return the folder that holds the files of a package."""
     try:
         return files(package)
     except ModuleNotFoundError:
@@ -142,7 +142,7 @@ def _folder(package: str) -> Traversable:
 
 
 def _read(package: str, what: str, name: str | Path) -> tuple[str, str]:
-    """The text of a packaged or given file, and the words that name it in messages."""
+    """Return the text of a packaged or given file, and the words that name it in messages."""
     check_kind(what, name, str | Path, "a packaged name or a YAML file", SpecError)
     known = packaged_names(package)
     if str(name) in known:
@@ -191,7 +191,7 @@ _PARAMETER = re.compile(r"\$(\w+)\Z")
 
 
 def _fill(value: Any, parameters: Mapping[str, ParameterValue], place: str) -> Any:
-    """``value`` with every ``$name`` replaced by the parameter of that name."""
+    """Return ``value`` with every ``$name`` replaced by the parameter of that name."""
     if isinstance(value, dict):
         return {key: _fill(each, parameters, place) for key, each in value.items()}
     if isinstance(value, list):

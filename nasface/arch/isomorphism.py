@@ -122,7 +122,7 @@ def same_cells(first: Genotype, second: Genotype) -> float:
 
 
 def _labelled(cell: CellGene) -> nx.MultiDiGraph:
-    """The graph of a cell, in which inputs carry their names."""
+    """Return the graph of a cell, in which inputs carry their names."""
     graph = cell.to_networkx()
     for each in cell.inputs:
         graph.nodes[each.name]["name"] = each.name
@@ -134,7 +134,7 @@ def _equal(one: Attributes, other: Attributes) -> bool:
 
 
 def _equal_edges(one: Mapping[int, Attributes], other: Mapping[int, Attributes]) -> bool:
-    """Whether the edges between two vertices are the same, in any order."""
+    """Return whether the edges between two vertices are the same, in any order."""
     return _labels(one) == _labels(other)
 
 
@@ -143,7 +143,8 @@ def _labels(edges: Mapping[int, Attributes]) -> Counter[tuple[Any, ...]]:
 
 
 def _changed_edges(one: nx.MultiDiGraph, other: nx.MultiDiGraph) -> int:
-    """Edits that make the edges of one graph those of another with the same vertices."""
+    """Return the number of edits that make the edges of one graph those of another with the same
+    vertices."""
     edits = 0
     for source, target in {*one.edges(keys=False)} | {*other.edges(keys=False)}:
         ours, theirs = (

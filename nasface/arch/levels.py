@@ -53,7 +53,7 @@ def check_tied(place: str, groups: Sequence[Sequence[str]], cells: Mapping[str, 
 
 
 def _lowered(cell: CellGraph) -> tuple[object, ...]:
-    """The cell with its lowest level at 0."""
+    """Return the cell with its lowest level at 0."""
     lowest = min(min(each.level for each in cell.inputs), min(each.level for each in cell.nodes))
     return (
         tuple(replace(each, level=each.level - lowest) for each in cell.inputs),

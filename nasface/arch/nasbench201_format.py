@@ -64,7 +64,7 @@ def read_nasbench201(text: str, name: str, space: SearchSpace | None) -> Genotyp
 
 
 def _node(at: int, part: str) -> list[str]:
-    """The operations into a node, by source; empty for no connection."""
+    """Return the operations into a node, by source; empty for no connection."""
     entries = [each.split("~") for each in part.strip("|").split("|")]
     if [source for _, source in entries] != [str(source) for source in range(at + 1)]:
         raise SpecError(f"node {at + 1}: expected one operation from each of 0 to {at}")

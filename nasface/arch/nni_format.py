@@ -74,7 +74,7 @@ def read_nni_fields(fields: Fields) -> tuple[dict[str, CellGene], list[str]]:
 def _read_flat(
     fields: Fields, keys: Mapping[str, re.Match[str]]
 ) -> Iterator[tuple[int, DartsPair]]:
-    """Node and pair of every edge of nni 2 and 3."""
+    """Yield the node and pair of every edge of nni 2 and 3."""
     edges = sorted((int(m["node"]), int(m["at"]), m["cell"]) for m in keys.values())
     for node, at, cell in dict.fromkeys(edges):
         operation_key, source_key = f"{cell}/op_{node}_{at}", f"{cell}/input_{node}_{at}"
@@ -94,7 +94,7 @@ def _read_flat(
 def _read_first(
     fields: Fields, keys: Mapping[str, re.Match[str]]
 ) -> Iterator[tuple[int, DartsPair]]:
-    """Node and pair of every edge that nni 1 kept."""
+    """Yield the node and pair of every edge that nni 1 kept."""
     edges = [(int(m["node1"]), int(m["source"]), key) for key, m in keys.items() if m["source"]]
     for node, source, key in sorted(edges):
         switch = f"{keys[key]['cell']}_n{node}_switch"

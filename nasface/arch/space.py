@@ -305,7 +305,8 @@ def _tied(document: SpaceDocument, cells: Mapping[str, CellGraph]) -> tuple[tupl
 
 
 def _expand_cell(cell: CellDocument, document: SpaceDocument) -> CellGraph | None:
-    """The cell with everything explicit; None where nothing of it is at the space's levels."""
+    """Return the cell with everything explicit; None where nothing of it is at the space's
+    levels."""
     operations = document.operations
     if (cell.nodes is None) == (cell.dense is None):
         raise SpecError("nodes, dense: give one of the two")
@@ -339,7 +340,8 @@ def _expand_cell(cell: CellDocument, document: SpaceDocument) -> CellGraph | Non
 
 
 def _digested(cell: CellGraph) -> dict[str, object]:
-    """What a digest covers: a width of 1 is left out, as cells had none of their own once."""
+    """Return what a digest covers: a width of 1 is left out, as cells had none of their own
+    once."""
     values = asdict(cell)
     if cell.widths == (1.0,):
         del values["width"]
@@ -351,7 +353,7 @@ def _rules(combine: Combine, document: SpaceDocument) -> Combine:
 
 
 def _decided(node: Node) -> Node:
-    """The node without a choice of its rule where that decides nothing."""
+    """Return the node without a choice of its rule where that decides nothing."""
     if isinstance(node.combine, str) or (node.kept > 1 and len(node.combine) > 1):
         return node
     return replace(node, combine=node.combine[0]) if node.combine else node

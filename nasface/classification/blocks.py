@@ -115,5 +115,5 @@ class AuxiliaryHead(nn.Module):
         self.head = ClassifierHead(768, classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, K)."""
+        """Return the logits (B, K)."""
         return cast(Tensor, self.head(self.layers(x_BCHW)))

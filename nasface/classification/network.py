@@ -67,7 +67,7 @@ class Classifier(nn.Module):
             cast(FixedCell, layer.cell).drop_path.rate = rate
 
     def forward(self, images_B3HW: Tensor) -> Logits:
-        """Logits of the classes."""
+        """Return the logits of the classes."""
         before_last, last = self.stem(images_B3HW)
         auxiliary, output = None, last
         for at, layer in enumerate(self.layers):
@@ -126,7 +126,7 @@ class SearchClassifier(nn.Module):
             yield from part.parameters()
 
     def forward(self, images_B3HW: Tensor, mixture: Mixture) -> Tensor:
-        """Logits (B, K) of the network that a mixture stands for."""
+        """Return the logits (B, K) of the network that a mixture stands for."""
         before_last, last = self.stem(images_B3HW)
         output = last
         for at, layer in enumerate(self.layers):

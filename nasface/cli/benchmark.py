@@ -60,12 +60,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _name(row: LatencyRow) -> str:
-    """The file as it is known: with its folder, and its runtime."""
+    """Return the file as it is known: with its folder, and its runtime."""
     return f"{'/'.join(Path(row.file).parts[-2:])} ({row.runtime})"
 
 
 def _print(rows: Sequence[LatencyRow], settings: BenchmarkConfig) -> None:
-    """A table narrow enough for 80 columns: files are numbered, and named below it."""
+    """Print a table narrow enough for 80 columns: files are numbered, and named below it."""
     numbers = {file: str(at) for at, file in enumerate(dict.fromkeys(row.file for row in rows), 1)}
     print_table(
         f"{settings.batch} x {settings.size}, {settings.repeats} times: median, fastest and "

@@ -22,7 +22,7 @@ ACTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 
 def commands() -> Iterator[tuple[str, type[Any]]]:
-    """Words such as ``evaluate fddb`` with the dataclass of the command."""
+    """Yield the words such as ``evaluate fddb`` with the dataclass of the command."""
     for verb in VERBS:
         if verb == "evaluate":
             for protocol in PROTOCOLS:

@@ -69,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run_models(path: Path, command: CompareCommand) -> int:
-    """A plan of models, which reads no data and measures one thing at a time."""
+    """Run a plan of models, which reads no data and measures one thing at a time."""
     given = {
         "--data": command.data is not None,
         "--workers": command.workers is not None,

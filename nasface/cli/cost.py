@@ -75,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _latency(command: CostCommand, path: Path) -> int:
-    """The predicted time of a genotype in the detector of a latency table."""
+    """Print the predicted time of a genotype in the detector of a latency table."""
     table = load_latency_table(path)
     title, parts = predict_latency(table, command.model, command.genotype)
     if command.json:
@@ -91,7 +91,7 @@ def _latency(command: CostCommand, path: Path) -> int:
 
 
 def _necks(command: CostCommand, size: tuple[int, int]) -> int:
-    """The hand-made necks, and that of the genotype, in a detector of the given settings."""
+    """Print the hand-made necks, and that of the genotype, in a detector of the given settings."""
     found = count_necks(command.settings, command.genotype, size=size)
     if command.json:
         print_json({"size": command.size, "necks": [asdict(each) for each in found]})
@@ -109,7 +109,7 @@ def _necks(command: CostCommand, size: tuple[int, int]) -> int:
 
 
 def _models(command: CostCommand, size: tuple[int, int]) -> int:
-    """Detectors; at the size of the paper's table, beside the published figures."""
+    """Print the detectors; at the size of the paper's table, beside the published figures."""
     found = count_zoo(command.model, command.genotype, size=size)
     if command.json:
         named = {} if found.genotype is None else {"genotype": found.genotype}
@@ -151,7 +151,7 @@ def _json(cost: ModelCost) -> dict[str, Any]:
 
 
 def _published(counted: int, published: float | None, unit: float) -> str:
-    """A published figure, and how much more than it was counted."""
+    """Return a published figure, and how much more than it was counted."""
     if published is None:
         return "-"
     return f"{published / unit:g} {100 * counted / published - 100:+.1f}%"

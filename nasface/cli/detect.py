@@ -73,6 +73,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _free_folder() -> Path:
-    """The first default name that nothing has."""
+    """Return the first default name that nothing has."""
     names = (Path("detections" if number == 1 else f"detections-{number}") for number in count(1))
     return next(path for path in names if not path.exists())

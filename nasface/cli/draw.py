@@ -135,13 +135,13 @@ def _history(command: DrawCommand, folder: Path) -> None:
 
 
 def _extra(command: DrawCommand) -> str:
-    """The options given that only the folder of a search takes."""
+    """Return the options given that only the folder of a search takes."""
     given = {"frames": command.frames, "probabilities": command.probabilities}
     return ", ".join(name for name, path in given.items() if path is not None)
 
 
 def _genotype_of(source: str) -> str:
-    """The file of a run folder's genotype; another word as it is."""
+    """Return the file of a run folder's genotype; another word as it is."""
     inside = Path(source) / "genotype.yaml"
     return str(inside) if inside.is_file() else source
 

@@ -108,14 +108,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _named(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """The protocol that is the first word, and the words after it."""
+    """Return the protocol that is the first word, and the words after it."""
     if arguments and not arguments[0].startswith("-"):
         return PROTOCOLS.find(arguments[0]).name, list(arguments[1:])
     return "", list(arguments)
 
 
 def _protocol(arguments: Sequence[str]) -> str:
-    """The protocol of --protocol, else that of the file of settings."""
+    """Return the protocol of --protocol, else that of the file of settings."""
     name = peek(arguments, "--protocol")
     path = settings_file(arguments, "evaluate")
     if name is None and path is not None and path.is_file():

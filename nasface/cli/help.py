@@ -114,6 +114,6 @@ def _row(left: str, text: str) -> Iterator[str]:
 
 
 def _opening(text: str) -> str:
-    """The first sentence, semicolons included."""
+    """Return the first sentence, semicolons included."""
     end = text.find(". ")
     return text if end < 0 else text[: end + 1]

@@ -115,7 +115,7 @@ def _usage() -> str:
 def _show_warning(
     message: Warning | str, category: type[Warning], *_: object, **__: object
 ) -> None:
-    """What a user should know on one line, without the place in our code."""
+    """Print what a user should know on one line, without the place in our code."""
     kind = "note" if issubclass(category, FutureWarning) else category.__name__
     print(f"{kind}: {message}", file=sys.stderr)
 

@@ -126,7 +126,7 @@ def _shown(value: object) -> str:
 
 
 def _choices(hint: Any) -> tuple[str, ...]:
-    """The words that a type accepts; empty where there is no such list."""
+    """Return the words that a type accepts; empty where there is no such list."""
     if get_origin(hint) is typing.Literal:
         return tuple(map(str, get_args(hint)))
     if get_origin(hint) in (typing.Union, types.UnionType):
@@ -135,7 +135,7 @@ def _choices(hint: Any) -> tuple[str, ...]:
 
 
 def _kind(hint: Any) -> str:
-    """A type in a reader's words."""
+    """Return a type in a reader's words."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is typing.Literal:
         return ", ".join(map(str, arguments))
@@ -151,7 +151,7 @@ def _kind(hint: Any) -> str:
 
 
 def _value(hint: Any) -> str:
-    """What stands for a value of a type in a usage line; nothing for a switch."""
+    """Return what stands for a value of a type in a usage line; nothing for a switch."""
     origin, arguments = get_origin(hint), get_args(hint)
     if choices := _choices(hint):
         return "|".join(choices)

@@ -95,7 +95,8 @@ def parse_line(
 def _none(
     info: tyro.constructors.PrimitiveTypeInfo,
 ) -> tyro.constructors.PrimitiveConstructorSpec[None] | None:
-    """No value, of settings that may have none: null as in files, none as in the help, or None."""
+    """Read no value, of settings that may have none: null as in files, none as in the help, or
+    None."""
     if info.type is not types.NoneType:
         return None
     return tyro.constructors.PrimitiveConstructorSpec(
@@ -109,8 +110,8 @@ def _none(
 
 
 def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
-    """The words with options of several names under the first; all that such an option is given,
-    in several places even, follows at the end."""
+    """Return the words with options of several names under the first; all that such an option is
+    given, in several places even, follows at the end."""
     given: dict[str, list[str]] = {}
     others: list[str] = []
     open_values: list[str] | None = None
@@ -131,8 +132,8 @@ def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
 
 
 def _with_sizes(arguments: Sequence[str], command: type[Any]) -> list[str]:
-    """The words with sizes of images as their settings have them: two numbers, or 640x480; either
-    way they may be given either way."""
+    """Return the words with sizes of images as their settings have them: two numbers, or 640x480;
+    either way they may be given either way."""
     kinds = {each.word: each.kind for each in options(command) if each.word in _SIZES}
     words = list(arguments)
     for at in reversed(range(len(words))):
@@ -150,8 +151,8 @@ def _with_sizes(arguments: Sequence[str], command: type[Any]) -> list[str]:
 
 
 def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[str]) -> str:
-    """What tyro says in the box that it draws around a mistake, on one line, and the nearest option
-    or value.
+    """Return what tyro says in the box that it draws around a mistake, on one line, and the nearest
+    option or value.
 
     Of a line that lacks something, tyro does not say that there is an unknown option in it, which
     is most often why."""
@@ -183,8 +184,8 @@ def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[
 
 
 def _meant(word: str, command: type[Any], verb: str) -> str:
-    """What an unknown option may stand for: an argument that is written without one, a former name,
-    or the option that is nearest, by its whole name or by the last part of it."""
+    """Return what an unknown option may stand for: an argument that is written without one, a
+    former name, or the option that is nearest, by its whole name or by the last part of it."""
     every = list(options(command))
     positionals = [each for each in every if each.is_positional]
     bare = [f"--{text}" for each in positionals for text in (each.name, each.value.lower())]
@@ -202,7 +203,7 @@ def _meant(word: str, command: type[Any], verb: str) -> str:
 
 
 def _usage(command: type[Any], verb: str) -> str:
-    """The arguments without an option, and the options that have to be there."""
+    """Return the arguments without an option, and the options that have to be there."""
     every = list(options(command))
     words = [each.value for each in every if each.is_positional]
     required = [each for each in every if not (each.default or each.is_positional)]

@@ -110,13 +110,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _usual(model: str) -> SearchConfig:
-    """The settings before any option and file, in a detector of the zoo if one is named."""
+    """Return the settings before any option and file, in a detector of the zoo if one is named."""
     return search_config_of(model) if model else SearchConfig()
 
 
 def _training_options(settings: SearchConfig, model: str) -> list[str]:
-    """Options that train in the detector of a search, with its assignment and loss, on its images
-    as it read them; of a ``model``, with its repeats and its form of cells."""
+    """Return the options that train in the detector of a search, with its assignment and loss, on
+    its images as it read them; of a ``model``, with its repeats and its form of cells."""
     usual, chosen = (flat_parameters(plain_values(each)) for each in (_usual(model), settings))
     reading = [each.name for each in fields(ReadConfig)]
     words = ["--model", model] if model else []

@@ -162,5 +162,5 @@ def _title(shell: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Text in single quotes, as fish reads it."""
+    """Return the text in single quotes, as fish reads it."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -51,7 +51,7 @@ class TrainCommand:
 
 
 def _base(arguments: Sequence[str]) -> TrainConfig | None:
-    """The settings of the model that the command line, or its file of settings, names."""
+    """Return the settings of the model that the command line, or its file of settings, names."""
     name = peek(arguments, "--model")
     path = settings_file(arguments, "train")
     if name is None and path is not None and path.is_file():
@@ -66,7 +66,7 @@ def _base(arguments: Sequence[str]) -> TrainConfig | None:
 
 
 def _whole(found: re.Match[str]) -> str:
-    """The name of an option that may be a short one."""
+    """Return the name of an option that may be a short one."""
     return _SHORT.get(found[0], found[0])
 
 

@@ -114,7 +114,7 @@ class DataCheck:
         return {name: size for name, size in sizes.items() if size is not None}
 
     def figures(self) -> dict[str, Any]:
-        """Counts and findings as plain values."""
+        """Return the counts and findings as plain values."""
         heights = np.concatenate(
             [np.empty(0), *((each.boxes_M4[:, 3] - each.boxes_M4[:, 1]) for each in self.records)]
         )
@@ -158,7 +158,8 @@ def check_records(
 
 
 def find_duplicates(checks: dict[str, DataCheck]) -> list[Finding]:
-    """Images of one content, in one part of a data set or in two, after a thorough look."""
+    """Return the images of one content, in one part of a data set or in two, after a thorough
+    look."""
     places: dict[str, list[tuple[str, str]]] = {}
     for part, check in checks.items():
         for record, facts in zip(check.records, check.facts, strict=True):
@@ -189,7 +190,8 @@ def _cut(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Fi
 
 
 def _several(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
-    """Animations and files of several pages, whose boxes may be those of any picture in them."""
+    """Return the animations and files of several pages, whose boxes may be those of any picture in
+    them."""
     several = [
         f"{record.name}: {each.pictures}"
         for record, each in zip(records, facts, strict=True)
@@ -200,7 +202,8 @@ def _several(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> lis
 
 
 def _turned(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
-    """Images that EXIF turns, and which of the two ways of reading them their boxes fit."""
+    """Return the images that EXIF turns, and which of the two ways of reading them their boxes
+    fit."""
     turned = [
         (record, each)
         for record, each in zip(records, facts, strict=True)
@@ -228,7 +231,7 @@ def _turned(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list
 
 
 def _resized(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
-    """Images of another size than their annotations state; shares fit any size."""
+    """Return the images of another size than their annotations state; shares fit any size."""
     other = [
         f"{record.name}: {each.size[1]} x {each.size[0]}, stated "
         f"{record.stated_size[1]} x {record.stated_size[0]}"
@@ -243,7 +246,7 @@ def _resized(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> lis
 
 
 def _boxes(records: Sequence[ImageRecord], facts: Sequence[ImageFacts]) -> list[Finding]:
-    """Faces that cannot be where their boxes are."""
+    """Return the faces that cannot be where their boxes are."""
     beyond: list[str] = []
     empty: list[str] = []
     faces, forms = 0, dict.fromkeys(_FORMS, 0)
@@ -291,7 +294,8 @@ def _repeated(records: Sequence[ImageRecord], _: Sequence[ImageFacts]) -> list[F
 
 
 def _found(kind: str, is_problem: bool, names: Sequence[str], text: str) -> list[Finding]:
-    """The finding about images, each of which is there once for every time; none without any."""
+    """Return the finding about images, each of which is there once for every time; none without
+    any."""
     if not names:
         return []
     images = tuple(dict.fromkeys(names))
@@ -303,7 +307,7 @@ def _number(count: int, one: str, several: str | None = None) -> str:
 
 
 def _inside(boxes_M4: Float32, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Whether boxes have an area and lie inside an image of (height, width), bool (M,)."""
+    """Return whether boxes have an area and lie inside an image of (height, width), bool (M,)."""
     limits = np.array([size[1], size[0]]) + _TOLERANCE
     low, high = boxes_M4[:, :2], boxes_M4[:, 2:]
     inside = (low >= -_TOLERANCE) & (high <= limits) & (high > low)
@@ -311,8 +315,8 @@ def _inside(boxes_M4: Float32, size: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def _fits(record: ImageRecord, facts: ImageFacts, way: str) -> bool:
-    """Whether an image read in a way has the size that its annotations state, else whether its
-    boxes are inside."""
+    """Return whether an image read in a way has the size that its annotations state, else whether
+    its boxes are inside."""
     size, stated = facts.size_as(way), record.stated_size
     if stated is not None and stated != stated[::-1] and stated in map(facts.size_as, _WAYS):
         return stated == size
@@ -322,7 +326,7 @@ def _fits(record: ImageRecord, facts: ImageFacts, way: str) -> bool:
 
 
 def _banded(values: NDArray[np.number], limits: Sequence[int], unit: str) -> dict[str, int]:
-    """How many whole numbers lie between neighbouring limits; a band has its lower end."""
+    """Return how many whole numbers lie between neighbouring limits; a band has its lower end."""
     names = []
     for start, end in zip((0, *limits[:-1]), limits, strict=True):
         names.append(f"{start}{unit}" if end == start + 1 else f"{start} to {end - 1}{unit}")

@@ -115,8 +115,8 @@ def _told(records: Sequence[ImageRecord], progress: Progress) -> Iterator[ImageR
 def _names(
     parts: Mapping[str, Sequence[ImageRecord]], form: str, writer: DatasetWriter
 ) -> dict[str, dict[str, str]]:
-    """Part -> name -> name in the new form: where parts share a folder and a name, each part has a
-    folder of its own in it."""
+    """Return part -> name -> name in the new form: where parts share a folder and a name, each part
+    has a folder of its own in it."""
 
     def key(name: str) -> str:
         return without_suffix(name) if writer.stems else name
@@ -153,7 +153,7 @@ def _moved(
     images: ImageTransfer,
     losses: Counter[str],
 ) -> ImageRecord:
-    """The record in the new data set, with its image; counts what is lost."""
+    """Return the record in the new data set, with its image; count what is lost."""
     path = root / writer.image.format(split=split, name=name)
     path.parent.mkdir(parents=True, exist_ok=True)
     _transfer(record.path, path, images)
@@ -212,7 +212,7 @@ def _transfer(source: Path, path: Path, images: ImageTransfer) -> None:
 
 
 def _link(source: Path, path: Path) -> None:
-    """A symbolic link or, where a user may make none, as on Windows, a hard one."""
+    """Make a symbolic link or, where a user may make none, as on Windows, a hard one."""
     try:
         path.symlink_to(source)
     except (OSError, NotImplementedError):

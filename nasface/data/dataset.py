@@ -74,7 +74,7 @@ class FaceDataset(Dataset[Example]):
         return to_tensor(image), Targets(torch.from_numpy(boxes), torch.from_numpy(ignore))
 
     def _load(self, position: int) -> Sample:
-        """An image as it is, with its faces."""
+        """Return an image as it is, with its faces."""
         record = self.records[position]
         return Sample(self.cache.read(record), record.boxes_M4, ~record.valid_M)
 

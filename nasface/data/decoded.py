@@ -52,7 +52,7 @@ DECODES_ANEW = DecodedImages()
 
 
 def _load(path: Path) -> Image | None:
-    """The array of a file; None where there is none, or it is damaged."""
+    """Return the array of a file; None where there is none, or it is damaged."""
     try:
         image = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -185,7 +185,8 @@ def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
 
 
 def _is_multiplied(data: bytes) -> bool:
-    """Whether OpenCV multiplies colours by transparency, as it does in TIFF of 8 bits only."""
+    """Return whether OpenCV multiplies colours by transparency, as it does in TIFF of 8 bits
+    only."""
     if not data.startswith(_TIFF):
         return False
     try:
@@ -198,7 +199,7 @@ def _is_multiplied(data: bytes) -> bool:
 
 
 def _by_pillow(path: Path, data: bytes, kind: str) -> NDArray[np.uint8]:
-    """The picture of a file of a kind, which is not turned, or, as HEIC, in any case."""
+    """Return the picture of a file of a kind, which is not turned, or, as HEIC, in any case."""
     try:
         with open_picture(io.BytesIO(data)) as picture:
             if picture.mode == "I":  # grey of 16 bits
@@ -218,7 +219,7 @@ def check_image(image: NDArray[np.uint8]) -> None:
 
 
 def _name_of(data: bytes) -> str:
-    """What bytes are that are not decoded."""
+    """Name what bytes are that are not decoded."""
     for kind, start in _UNREAD.items():
         if re.match(start, data, re.DOTALL):
             return f"is {kind}, which is not read here"

@@ -36,7 +36,7 @@ class ImageFacts:
     pictures: int = 1
 
     def size_as(self, exif: str) -> tuple[int, int] | None:
-        """(height, width) as it is read with ``exif`` "apply" or "ignore"."""
+        """Return (height, width) as it is read with ``exif`` "apply" or "ignore"."""
         if self.size is None or exif == "ignore" or self.orientation < 5:
             return self.size
         return self.size[1], self.size[0]

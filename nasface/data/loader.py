@@ -76,5 +76,6 @@ class Batches:
 
 
 def _is_torchs(handler: object) -> bool:
-    """Whether an earlier loader of this process, not one of ours, has left torch's handler."""
+    """Return whether an earlier loader of this process, not one of ours, has left torch's
+    handler."""
     return str(getattr(handler, "__module__", "")).startswith("torch.")

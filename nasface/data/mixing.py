@@ -46,8 +46,8 @@ def draw_sample(
 
 
 def mosaic(images: list[Sample], config: AugmentConfig, generator: Generator) -> Sample:
-    """Crops of four images as the tiles of one sample (YOLOv4, Bochkovskiy et al., arXiv
-    2004.10934, section 3.3), which meet at a point drawn from the middle.
+    """Crop four images as the tiles of one sample (YOLOv4, Bochkovskiy et al., arXiv 2004.10934,
+    section 3.3), which meet at a point drawn from the middle.
 
     A face that a tile cuts is kept, ignored or dropped as at the border of a crop.
     """
@@ -139,7 +139,7 @@ def _paste(
 
 
 def _surroundings(source: Sample, face: int) -> tuple[int, int, int, int]:
-    """The rectangle that is copied with a face, within its image."""
+    """Return the rectangle that is copied with a face, within its image."""
     height, width = source.image.shape[:2]
     box = source.boxes_M4[face].astype(np.float64)
     margin = np.tile(CONTEXT * (box[2:] - box[:2]), 2) * (-1, -1, 1, 1)
@@ -148,14 +148,15 @@ def _surroundings(source: Sample, face: int) -> tuple[int, int, int, int]:
 
 
 def _covers(boxes_M4: Float32, target: tuple[int, int, int, int]) -> bool:
-    """Whether a rectangle and any of the boxes share an area."""
+    """Return whether a rectangle and any of the boxes share an area."""
     low = np.maximum(boxes_M4[:, :2], target[:2])
     high = np.minimum(boxes_M4[:, 2:], target[2:])
     return bool(np.all(high > low, axis=1).any())
 
 
 def _soft_mask(height: int, width: int) -> Float32:
-    """1 in the middle, falling to 0 at the border within the surroundings; (height, width, 1)."""
+    """Return a mask (height, width, 1): 1 in the middle, falling to 0 at the border within the
+    surroundings."""
     border = CONTEXT / (1 + 2 * CONTEXT)
 
     def ramp(length: int) -> Float32:

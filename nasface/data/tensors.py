@@ -46,7 +46,7 @@ def to_batch(images: Sequence[NDArray[np.uint8]]) -> Tensor:
 
 @cache
 def _table() -> NDArray[np.float32]:
-    """What each value of each channel becomes, (3, 256)."""
+    """Return what each value of each channel becomes, (3, 256)."""
     mean, std = (torch.tensor(each).mul(255)[:, None] for each in (IMAGE_MEAN, IMAGE_STD))
     found: NDArray[np.float32] = torch.arange(256.0).sub(mean).div(std).numpy()
     return found

@@ -113,8 +113,8 @@ def face_size_window(scene: Scene, config: "AugmentConfig", generator: Generator
 
 
 def scale_window(scene: Scene, config: "AugmentConfig", generator: Generator) -> Window:
-    """Large-scale jitter (Ghiasi et al., CVPR 2021, arXiv 2012.07177, section 3): a scale drawn
-    from ``scales``, then a crop, or a border where the image is smaller.
+    """Return a window of large-scale jitter (Ghiasi et al., CVPR 2021, arXiv 2012.07177, section
+    3): a scale drawn from ``scales``, then a crop, or a border where the image is smaller.
 
     Deviations: the scale is drawn evenly on a logarithmic scale, and three crops of four lie around
     a face, since most of a photograph shows none.
@@ -138,7 +138,7 @@ WINDOWS: Mapping[str, DrawWindow] = MappingProxyType(
 
 
 def _octaves(limits: tuple[float, float], generator: Generator) -> float:
-    """A number drawn evenly on a logarithmic scale."""
+    """Return a number drawn evenly on a logarithmic scale."""
     low, high = (math.log(each) for each in limits)
     return math.exp(generator.uniform(low, high))
 
@@ -150,7 +150,7 @@ def _window_around(
     config: "AugmentConfig",
     generator: Generator,
 ) -> Window:
-    """A window that is shown at a scale, around the centre of a face or anywhere.
+    """Return a window that is shown at a scale, around the centre of a face or anywhere.
 
     It stays in the image, or holds all of it, on each axis.
     """

@@ -199,7 +199,7 @@ def _receive(stream: IO[bytes]) -> Any:
 
 
 def _work() -> None:
-    """What a worker does until it is ended."""
+    """Serve as a worker until it is ended."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Some runtimes print on the standard output, which belongs to the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -226,7 +226,7 @@ def _work() -> None:
 
 
 def _opener(path: Path) -> tuple[str, Opener]:
-    """The runtime that opens a file, and how."""
+    """Return the name of the runtime that opens a file, and a function that does."""
     known = {each.suffix: each for each in TARGETS.values() if each.open is not None}
     entry = known.get(path.suffix.lower())
     if path.suffix.lower() != _WEIGHTS and (entry is None or entry.open is None):
@@ -260,6 +260,6 @@ def _path(name: Path | str) -> Path:
 
 
 def _bytes(path: Path) -> int:
-    """The size of a file and of what holds its weights beside it."""
+    """Return the size in bytes of a file and of what holds its weights beside it."""
     beside = path.with_suffix(".bin") if path.suffix.lower() in (".xml", ".param") else path
     return sum(each.stat().st_size for each in {path, beside} if each.is_file())

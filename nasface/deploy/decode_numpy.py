@@ -46,13 +46,13 @@ def decode_boxes(recipe: dict[str, Any], deltas: Array, anchors: Array) -> Array
 
 
 def face_scores(logits: Array) -> Array:
-    """Scores (A,) of a face from the logits (A, 2) of one image."""
+    """Return the scores (A,) of a face from the logits (A, 2) of one image."""
     scores: Array = np.exp(-np.logaddexp(0, logits[:, 0] - logits[:, 1]))  # without an overflow
     return scores
 
 
 def suppress_boxes(recipe: dict[str, Any], boxes: Array, scores: Array) -> list[int]:
-    """Numbers of the boxes that greedy suppression keeps, best score first."""
+    """Return the numbers of the boxes that greedy suppression keeps, best score first."""
     order = np.argsort(-scores, kind="stable")[: recipe["pre_nms_top_k"]]
     order = order[scores[order] >= np.float32(recipe["score_threshold"])]
     areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)

@@ -19,7 +19,8 @@ DECODING_FORMAT = "nasface-decoding-1"
 
 
 def decoding_recipe(loaded: LoadedDetector, config: ExportConfig) -> dict[str, Any]:
-    """Preprocessing, anchors, variances and suppression of a detector, as plain values."""
+    """Return the preprocessing, anchors, variances and suppression of a detector, as plain
+    values."""
     anchors, strides = loaded.config.anchors, [2**level for level in loaded.config.levels]
     suppression = config.suppression
     return {

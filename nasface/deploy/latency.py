@@ -172,7 +172,7 @@ def detector_latency(
     engine: str = "onnxruntime",
     rounds: int = 15,
 ) -> float:
-    """Median milliseconds of processor time of a whole detector at (width, height).
+    """Return the median milliseconds of processor time of a whole detector at (width, height).
 
     Raises:
         ConfigError: for an unknown engine. MissingPackageError: if its package is missing.
@@ -192,7 +192,7 @@ def whole_detector(
 
 
 def measure_interleaved(runs: Sequence[Run], rounds: int) -> list[float]:
-    """Median milliseconds of processor time of each function, which take turns."""
+    """Return the median milliseconds of processor time of each function, which take turns."""
     times = alternate(dict(enumerate(runs)), rounds, time.process_time)
     return [1e3 * statistics.median(own) for own in times.values()]
 
@@ -205,7 +205,7 @@ class Copies(nn.Module):
         self.copies = nn.ModuleList(copies)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Maps, the inputs of the first copy first -> one for each copy."""
+        """Map the inputs, those of the first copy first, to one map for each copy."""
         each = len(inputs) // len(self.copies)
         return tuple(
             cast(Tensor, copy(*inputs[at * each : (at + 1) * each]))
@@ -282,7 +282,8 @@ def _torch(module: nn.Module, inputs: Sequence[Tensor]) -> Run:
 
 
 def _onnxruntime(module: nn.Module, inputs: Sequence[Tensor]) -> Run:
-    """Of one input, as whole detectors have, the graph is the one that detection runs."""
+    """Return the graph as ONNX Runtime runs it; of one input, as whole detectors have, it is the
+    one that detection runs."""
     names = [f"x{at}" for at in range(len(inputs))]
     network = module.eval().requires_grad_(False)
     try:

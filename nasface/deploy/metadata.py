@@ -12,7 +12,8 @@ CLASSES = ("background", "face")
 
 
 def describe_export(loaded: LoadedDetector, config: ExportConfig) -> dict[str, str]:
-    """Classes, preprocessing, layout of the anchors, genotype and settings of a detector."""
+    """Return the classes, preprocessing, layout of the anchors, genotype and settings of a
+    detector."""
     anchors = loaded.config.anchors
     sides: dict[str, object] = {"side_in_strides": anchors.scale}
     number = "one anchor"

@@ -60,7 +60,7 @@ def export_onnx(
 
 
 def to_onnx(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
-    """The model of a detector, with its metadata.
+    """Return the model of a detector, with its metadata.
 
     Raises:
         ConfigError: for fp16, if the network has operators that only torch's exporter knows.
@@ -115,14 +115,14 @@ def recorded_model(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelP
 
 
 def _names(config: ExportConfig) -> tuple[str, ...]:
-    """What the outputs are called before suppression."""
+    """Return what the outputs are called before suppression."""
     return CANDIDATES if config.outputs == "detections" else OUTPUT_NAMES[config.outputs]
 
 
 def _dimensions(
     config: ExportConfig, names: tuple[str, ...], anchors: torch.Tensor | None
 ) -> tuple[dict[str, list[Dimension]], dict[str, list[Dimension]]]:
-    """Dimensions of the input, and of the outputs by name."""
+    """Return the dimensions of the input, and of the outputs by name."""
     batch: Dimension = config.batch if config.fixed else "batch"
     number: Dimension = "anchors" if anchors is None else len(anchors)
     sides: tuple[Dimension, ...] = config.fixed[:2] if config.fixed else ("height", "width")
@@ -138,7 +138,7 @@ def _dimensions(
 
 
 def _traced(loaded: LoadedDetector, config: ExportConfig) -> "onnx.ModelProto":
-    """The whole graph by torch's exporter, which takes longer and knows all operators."""
+    """Return the whole graph by torch's exporter, which takes longer and knows all operators."""
     program = trace(loaded.detector, config.outputs, config.fixed)
     with quiet_export():
         exported = torch.onnx.export(
@@ -169,7 +169,7 @@ def _tidy(model: "onnx.ModelProto") -> None:
 
 
 def _compare(loaded: LoadedDetector, path: Path, config: ExportConfig) -> ParityDifference:
-    """The greatest difference of a file from the detector; see :func:`export_onnx`."""
+    """Return the greatest difference of a file from the detector; see :func:`export_onnx`."""
     inputs = [config.fixed] if config.fixed else INPUTS
     tolerance = config.tolerance
     if config.outputs == "detections":

@@ -83,13 +83,14 @@ def differences(
 
 
 def random_images(batch: int, height: int, width: int) -> Tensor:
-    """Normalised images (B, 3, H, W), always the same for a size."""
+    """Return the normalised images (B, 3, H, W), always the same for a size."""
     generator = torch.Generator().manual_seed(torch_seed(0, Purpose.PARITY, height, width))
     return torch.randn(batch, 3, height, width, generator=generator)
 
 
 def relative(wanted: Tensor, given: Tensor) -> float:
-    """Greatest difference over the greatest magnitude; infinite for another shape or no number."""
+    """Return the greatest difference over the greatest magnitude; infinite for another shape or no
+    number."""
     if wanted.shape != given.shape or not (wanted.isfinite().all() and given.isfinite().all()):
         return float("inf")
     if not wanted.numel():

@@ -38,7 +38,7 @@ def make_server(
     port: int = 8000,
     handler: type[PageHandler] = PageHandler,
 ) -> ThreadingHTTPServer:
-    """A server that is ready to run; port 0 takes a free one.
+    """Return a server that is ready to run; port 0 takes a free one.
 
     Raises:
         ConfigError: if the folder holds no page, or the address cannot be used.

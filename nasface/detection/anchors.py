@@ -45,7 +45,7 @@ class AnchorConfig(Settings):
         return len(self.sides[0]) if self.sides else 1
 
     def sides_of(self, strides: Sequence[int]) -> Sequence[Sequence[float]]:
-        """Sides in pixels of the anchors at a position, for each stride."""
+        """Return the sides in pixels of the anchors at a position, for each stride."""
         return self.sides or [(self.scale * stride,) for stride in strides]
 
 

@@ -23,7 +23,8 @@ _REACH = {1: 5, 2: 3}
 def assign_by_atss(
     predictions: Predictions, targets: Sequence[Targets], config: MatchConfig
 ) -> list[Matches]:
-    """:func:`assign_adaptively` for a batch; anchors of ignored faces are ignored.
+    """Run :func:`assign_adaptively` for each image of a batch; anchors of ignored faces are
+    ignored.
 
     The rule has no settings: it finds its own bound for each face.
     """

@@ -15,13 +15,13 @@ _SUPPRESSION_BLOCK = 128
 
 
 def area(boxes_N4: Tensor) -> Tensor:
-    """Areas (N,) in square pixels, zero for inverted boxes."""
+    """Return the areas (N,) in square pixels, zero for inverted boxes."""
     sides = (boxes_N4[:, 2:] - boxes_N4[:, :2]).clamp(min=0)
     return sides[:, 0] * sides[:, 1]
 
 
 def intersection(boxes_N4: Tensor, others_M4: Tensor) -> Tensor:
-    """Area shared by each pair of boxes, (N, M) in square pixels."""
+    """Return the area shared by each pair of boxes, (N, M) in square pixels."""
     # One plane per coordinate, contiguous along M: three times as fast as pairs of corners.
     x1, y1, x2, y2 = boxes_N4[:, None].unbind(2)
     left, top, right, bottom = others_M4.T.contiguous()
@@ -31,14 +31,16 @@ def intersection(boxes_N4: Tensor, others_M4: Tensor) -> Tensor:
 
 
 def iou(boxes_N4: Tensor, others_M4: Tensor) -> Tensor:
-    """Intersection over union of each pair, (N, M) in [0, 1]; zero where neither has an area."""
+    """Return the intersection over union of each pair, (N, M) in [0, 1]; zero where neither has an
+    area."""
     shared = intersection(boxes_N4, others_M4)
     union = area(boxes_N4)[:, None] + area(others_M4) - shared
     return shared / torch.where(union > 0, union, 1)
 
 
 def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Intersection over union of boxes (..., 4) and others in the same places, (...) in [0, 1]."""
+    """Return the intersection over union of boxes (..., 4) and others in the same places, (...) in
+    [0, 1]."""
     low = torch.maximum(boxes[..., :2], others[..., :2])
     high = torch.minimum(boxes[..., 2:], others[..., 2:])
     shared = (high - low).clamp(min=0).prod(-1)
@@ -54,7 +56,7 @@ def clip(boxes_N4: Tensor, height: float, width: float) -> Tensor:
 
 
 def encode(boxes_A4: Tensor, anchors_A4: Tensor) -> Tensor:
-    """Offsets (A, 4) of boxes from anchors, as SSD codes them (arXiv 1512.02325).
+    """Return the offsets (A, 4) of boxes from anchors, as SSD codes them (arXiv 1512.02325).
 
     Centre shifts in anchor sizes over a variance of 0.1, log size ratios over 0.2. Boxes without
     area are coded as 1e-6 pixels wide; the anchors must have an area.
@@ -115,7 +117,7 @@ def overlap_loss(boxes_N4: Tensor, targets_N4: Tensor, kind: OverlapLoss = "diou
 
 
 def _slope(boxes_N4: Tensor) -> Tensor:
-    """Angle (N,) of a box's diagonal, from 0 (flat) to pi / 2 (upright)."""
+    """Return the angle (N,) of a box's diagonal, from 0 (flat) to pi / 2 (upright)."""
     sides = (boxes_N4[:, 2:] - boxes_N4[:, :2]).clamp(min=_SMALLEST_SIDE)
     return torch.atan(sides[:, 1] / sides[:, 0])
 
@@ -143,7 +145,8 @@ def non_maximum_suppression(
 
 
 def _greedy(clash_NN: Tensor) -> Tensor:
-    """Which boxes, best first, stay if each removes the later ones that it clashes with, (N,) bool.
+    """Return which boxes, best first, stay if each removes the later ones that it clashes with,
+    (N,) bool.
 
     Repeats "stays if no staying box before it clashes" until nothing changes. After n rounds the
     first n answers are final, so the end is reached, and it is the greedy one.

@@ -143,7 +143,7 @@ def _names_in(key: str) -> str:
 
 
 def _without_values(config: DetectorConfig, genotype: Genotype | None) -> Detector:
-    """A detector whose tensors, all of them in its state dict, have shapes only.
+    """Return a detector whose tensors, all of them in its state dict, have shapes only.
 
     It takes no memory for them, however large a file says that they are, and no random numbers.
     """

@@ -32,7 +32,7 @@ class AnchorScores:
     images: int
 
     def errors_K(self, *, with_margin: bool = True) -> Tensor:
-        """Cross-entropy of each anchor."""
+        """Return the cross-entropy of each anchor."""
         background_K, face_K = self.logits_K2.unbind(1)
         wrong_K = torch.where(self.face_K >= 0, background_K - face_K, face_K - background_K)
         # Of two classes, log(1 + exp(wrong - right)): a quarter of the time of a softmax over them.
@@ -68,7 +68,8 @@ def register_classification_loss(name: str, loss: ClassificationLoss) -> None:
 
 
 def hard_negatives(scores: AnchorScores, config: "LossConfig") -> Tensor:
-    """Softmax cross-entropy of the positives and of the hardest negatives of the whole batch.
+    """Return the softmax cross-entropy of the positives and of the hardest negatives of the whole
+    batch.
 
     The margin does not count in the choice.
     """
@@ -86,7 +87,7 @@ def hard_negatives(scores: AnchorScores, config: "LossConfig") -> Tensor:
 
 
 def hard_negatives_per_image(scores: AnchorScores, config: "LossConfig") -> Tensor:
-    """Like ``hard_negatives``, with the negatives chosen and counted image by image.
+    """Return the same as ``hard_negatives``, with the negatives chosen and counted image by image.
 
     As in SSD (arXiv 1512.02325, section 2.2), so that images with few faces give few negatives.
     """
@@ -104,7 +105,8 @@ def hard_negatives_per_image(scores: AnchorScores, config: "LossConfig") -> Tens
 
 
 def focal(scores: AnchorScores, config: "LossConfig") -> Tensor:
-    """Focal loss (Lin et al., ICCV 2017, arXiv 1708.02002), here on the softmax of two classes.
+    """Return the focal loss (Lin et al., ICCV 2017, arXiv 1708.02002), here on the softmax of two
+    classes.
 
     Cross-entropy e = -log p of the true class, weighted by alpha * (1 - p) ** gamma.
     """
@@ -116,7 +118,7 @@ def focal(scores: AnchorScores, config: "LossConfig") -> Tensor:
 
 
 def quality_focal(logit_K: Tensor, target_K: Tensor, exponent: float = 2.0) -> Tensor:
-    """Quality focal loss (K,) of probabilities towards targets in [0, 1].
+    """Return the quality focal loss (K,) of probabilities towards targets in [0, 1].
 
     Generalized focal loss (Li et al., NeurIPS 2020, arXiv 2006.04388, equation 5): cross-entropy
     with a soft target, weighted by ``|target - probability| ** exponent``.
@@ -127,7 +129,7 @@ def quality_focal(logit_K: Tensor, target_K: Tensor, exponent: float = 2.0) -> T
 
 
 def quality(scores: AnchorScores, config: "LossConfig") -> Tensor:
-    """Quality focal loss of a face's probability towards the IoU of its predicted box.
+    """Return the quality focal loss of a face's probability towards the IoU of its predicted box.
 
     The probability is the softmax of two logits, so the sigmoid of their difference; that of
     background goes towards 0.

@@ -103,7 +103,7 @@ class DetectorConfig(Settings):
             )
 
     def _check_levels(self) -> None:
-        """Consecutive levels, and sides of anchors for each."""
+        """Check that levels are consecutive, with sides of anchors for each."""
         # Strange numbers are refused before any range of them is made.
         known = bool(self.levels) and set(self.levels) <= set(LEVELS)
         if not known or self.levels != tuple(range(self.levels[0], self.levels[-1] + 1)):
@@ -116,7 +116,7 @@ class DetectorConfig(Settings):
             )
 
     def _check_head(self) -> None:
-        """Widths that its layers cannot have, and settings of another kind of head, are refused."""
+        """Refuse widths that its layers cannot have, and settings of another kind of head."""
         divisor = HEAD_LAYERS.find(self.head, "detector.head").divisor
         width = self.head_channels or self.channels
         if width % divisor:

@@ -67,7 +67,8 @@ def detector_cost_penalty(
     measure: Measure | LatencyTable,
     prefix_genotype: Genotype | None = None,
 ) -> CostPenalty:
-    """The cost of the derived detector as a function of the choices, at images of (height, width).
+    """Return the cost of the derived detector as a function of the choices, at images of (height,
+    width).
 
     ``measure`` is what is counted, or a table of measured times, whose milliseconds are the cost.
     What does not depend on the operations is measured on one derived detector; the projections of
@@ -143,7 +144,7 @@ def _cell_cost(
     sizes: Mapping[int, tuple[int, int]],
     measure: Measure | LatencyTable,
 ) -> float:
-    """What the only cell of a genotype costs."""
+    """Return the cost of the only cell of a genotype."""
     ((name, gene),) = genotype.cells.items()
     if isinstance(measure, LatencyTable):
         return measure.of_cell(genotype, name)

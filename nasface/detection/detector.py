@@ -64,7 +64,7 @@ class DetectorTrunk(nn.Module):
         self.heads = nn.ModuleList(_head(config, level, of_neck[level]) for level in headed)
 
     def pyramid(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level -> (B, channels, ceil(H / 2**l), ceil(W / 2**l)).
+        """Map images (B, 3, H, W) to level -> (B, channels, ceil(H / 2**l), ceil(W / 2**l)).
 
         Without laterals the channels are the backbone's.
         """
@@ -83,14 +83,15 @@ class DetectorTrunk(nn.Module):
         return self.predict(enhanced)
 
     def predict(self, features: Mapping[int, Tensor], anchor_scale: float = 1.0) -> Predictions:
-        """Levels -> predictions, level by level, finest first."""
+        """Return the predictions on some levels, level by level, finest first."""
         outputs = [head(features[level]) for level, head in self._heads()]
         return self._predictions(outputs, features, self.config.levels, anchor_scale)
 
     def predict_shots(
         self, original: Mapping[int, Tensor], enhanced: Mapping[int, Tensor], first_shot: bool
     ) -> ShotPair:
-        """First shot, where it is asked for and there is one, and second shot, for training."""
+        """Return the first shot, where it is asked for and there is one, and the second, for
+        training."""
         kind = self.config.first_shot
         if kind == "two-step":
             steps = self._two_steps(original, enhanced)
@@ -130,7 +131,8 @@ class DetectorTrunk(nn.Module):
     def _two_steps(
         self, original: Mapping[int, Tensor], enhanced: Mapping[int, Tensor]
     ) -> ShotPair:
-        """The finer half of the levels is filtered, the anchors of the others are moved."""
+        """Return the shots of two steps: the finer half of the levels is filtered, the anchors of
+        the others are moved."""
         levels = self.config.levels
         first, second = refine(*self._both(original, enhanced), len(levels) // 2)
         return ShotPair(
@@ -139,7 +141,8 @@ class DetectorTrunk(nn.Module):
         )
 
     def _pyramid_shots(self, enhanced: Mapping[int, Tensor]) -> ShotPair:
-        """Faces, and by the same heads what surrounds them, on all levels but the finest.
+        """Return the shots of faces and, by the same heads, of what surrounds them, on all levels
+        but the finest.
 
         PyramidBox (section 3.1) asks the anchors of a level for faces of half their size, too.
         """
@@ -152,7 +155,7 @@ class DetectorTrunk(nn.Module):
         )
 
     def _heads(self) -> list[tuple[int, nn.Module]]:
-        """Levels with their heads."""
+        """Return the levels with their heads."""
         levels = self.config.levels
         heads = list(self.heads) * (len(levels) if self.config.shared_head else 1)
         return list(zip(levels, heads, strict=True))
@@ -230,13 +233,14 @@ class Detector(TwoShotDetector[nn.Module]):
         return self.trunk.detect(original, self.neck(original))
 
     def forward_train(self, images_B3HW: Tensor, *, first_shot: bool = True) -> ShotPair:
-        """Both shots, for training; without ``first_shot`` the second alone, in less time."""
+        """Return both shots, for training; without ``first_shot`` the second alone, in less
+        time."""
         original = self.trunk.pyramid(images_B3HW)
         return self.trunk.predict_shots(original, self.neck(original), first_shot)
 
 
 def _head(config: DetectorConfig, level: int, channels: int) -> nn.Module:
-    """The head of a level, as the settings describe it."""
+    """Return the head of a level, as the settings describe it."""
     if config.head_branches == "separate":
         return build_head(config, level, channels)
     width = config.head_channels or config.channels
@@ -244,12 +248,12 @@ def _head(config: DetectorConfig, level: int, channels: int) -> nn.Module:
 
 
 def _widths_of(backbone: Backbone, config: DetectorConfig) -> dict[int, int]:
-    """Channels of the backbone's levels, and of those above it."""
+    """Return the channels of the backbone's levels, and of those above it."""
     return {6: config.extra_channels[0], 7: config.extra_channels[1], **backbone.channels}
 
 
 def _pyramid_widths(config: DetectorConfig, backbone: Backbone | None = None) -> dict[int, int]:
-    """Channels of each level of the pyramid that the neck takes."""
+    """Return the channels of each level of the pyramid that the neck takes."""
     if config.laterals == "projected":
         return dict.fromkeys(config.levels, config.channels)
     if backbone is None:

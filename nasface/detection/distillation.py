@@ -55,7 +55,7 @@ class DistillationLoss:
     box_weight: float
 
     def __call__(self, predictions: Predictions, found: Sequence[Detections]) -> Tensor:
-        """The loss of B images with as many detections, a scalar in float32."""
+        """Return the loss of B images with as many detections, a scalar in float32."""
         taught = teach_anchors(predictions, found, self.match)
         logits_BA2 = predictions.logits_BA2.float()
         logit_BA = logits_BA2[..., 1] - logits_BA2[..., 0]

@@ -41,7 +41,7 @@ def register_head(name: str, build: Layers, *, divisor: int = 1) -> None:
 
 
 def separable_layers(channels: int, width: int, layers: int) -> list[nn.Module]:
-    """Depthwise 3x3, 1x1, normalisation, ReLU: each layer the light form of a 3x3."""
+    """Return depthwise 3x3, 1x1, normalisation and ReLU: each layer the light form of a 3x3."""
     widths = [channels, *[width] * layers]
     return [
         nn.Sequential(
@@ -53,14 +53,14 @@ def separable_layers(channels: int, width: int, layers: int) -> list[nn.Module]:
 
 
 def dense_layers(channels: int, width: int, layers: int) -> list[nn.Module]:
-    """3x3, normalisation, ReLU."""
+    """Return 3x3, normalisation and ReLU."""
     widths = [channels, *[width] * layers]
     return [conv_norm_relu(before, after, 3) for before, after in pairwise(widths)]
 
 
 def rfe_layers(channels: int, width: int, layers: int) -> list[nn.Module]:
-    """3x3 and ReLU, with a receptive field module in the middle of them (SRN, Chi et al., AAAI
-    2019, section 3.4).
+    """Return 3x3 and ReLU, with a receptive field module in the middle of them (SRN, Chi et al.,
+    AAAI 2019, section 3.4).
 
     Without normalisations, so that one head can serve all levels, whose features differ in scale.
     """

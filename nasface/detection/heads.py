@@ -56,7 +56,8 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def _start_from_background(self) -> None:
-        """Faces are rare: start from a probability of 0.01 so that the first steps are calm."""
+        """Start from a probability of 0.01, since faces are rare, so that the first steps are
+        calm."""
         last, rare = self.classify[-1], math.log(0.01 / 0.99)
         if not isinstance(last, Cosine):
             bias = cast(Tensor, cast(nn.Conv2d, last).bias)
@@ -81,8 +82,8 @@ class Head(nn.Module):
             norm.bias.copy_(math.sqrt(len(mean_C)) * mean_C)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W) -> logits (B, H * W * n, 2) and offsets (B, H * W * n, 4) of n anchors at a
-        position, row by row."""
+        """Map (B, C, H, W) to logits (B, H * W * n, 2) and offsets (B, H * W * n, 4) of n anchors
+        at a position, row by row."""
         return self.predict_sets(x_BCHW)[0]
 
     def predict_sets(self, x_BCHW: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -100,7 +101,7 @@ class Head(nn.Module):
     def _anchor_by_anchor(
         self, logits: Tensor, deltas: Tensor, kinds: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Outputs (B, H * W, K) of a set as logits and offsets of its anchors."""
+        """Return the outputs (B, H * W, K) of a set as logits and offsets of its anchors."""
         if self.anchors > 1:
             logits = logits.unflatten(2, (self.anchors, sum(kinds))).flatten(1, 2)
             deltas = deltas.unflatten(2, (self.anchors, 4)).flatten(1, 2)
@@ -166,14 +167,14 @@ class Cosine(nn.Module):
         self.scale = scale
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, classes, H, W)."""
+        """Map (B, C, H, W) to (B, classes, H, W)."""
         # A feature close to zero has hardly a direction; its gradient must not explode.
         features = normalize(x_BCHW, dim=1, eps=1e-3)
         return self.scale * conv2d(features, normalize(self.weight, dim=1))
 
 
 def _last(channels: int, outputs: int, kernel: int) -> nn.Conv2d:
-    """The last convolution of a branch."""
+    """Return the last convolution of a branch."""
     last = nn.Conv2d(channels, outputs, kernel, 1, kernel // 2)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.zeros_(cast(Tensor, last.bias))
@@ -181,7 +182,7 @@ def _last(channels: int, outputs: int, kernel: int) -> nn.Conv2d:
 
 
 def _without_rectifier(layer: nn.Module) -> nn.Sequential:
-    """A layer without the ReLU at its end."""
+    """Return a layer without the ReLU at its end."""
     kept = [*layer.children()][:-1]
     if not kept or not isinstance(kept[-1], nn.BatchNorm2d):
         raise ConfigError(
@@ -192,5 +193,5 @@ def _without_rectifier(layer: nn.Module) -> nn.Sequential:
 
 
 def _flatten(x_BKHW: Tensor) -> Tensor:
-    """(B, K, H, W) -> (B, H * W, K): the order of the anchors."""
+    """Map (B, K, H, W) to (B, H * W, K): the order of the anchors."""
     return x_BKHW.flatten(2).transpose(1, 2)

@@ -33,7 +33,7 @@ class JointHead(nn.Module):
             bias[anchors : 2 * anchors] = math.log(0.01 / 0.99)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W) -> logits (B, H * W * n, 2) and offsets (B, H * W * n, 4) of n anchors.
+        """Map (B, C, H, W) to logits (B, H * W * n, 2) and offsets (B, H * W * n, 4) of n anchors.
 
         The channels of the last layer are background of each anchor, face of each, then the four
         offsets of each.

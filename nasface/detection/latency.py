@@ -101,7 +101,7 @@ class LatencyTable:
         return self.times[part]
 
     def predict(self, genotype: Genotype) -> float:
-        """Milliseconds of the detector of a genotype.
+        """Return the milliseconds of the detector of a genotype.
 
         Raises:
             ConfigError: if it has parts that were not measured.
@@ -111,8 +111,8 @@ class LatencyTable:
         return trunk + self.factor * sum(map(self.time_of, parts))
 
     def operation_time(self, channels: int, name: str, stride: int, size: Size) -> float:
-        """Milliseconds that an operation of the neck takes, by channels, height and width of its
-        input."""
+        """Return the milliseconds that an operation of the neck takes, by channels, height and
+        width of its input."""
         part = LatencyPart("operation", name, *size, channels, stride)
         return self.factor * self.time_of(part)
 
@@ -126,7 +126,7 @@ class LatencyTable:
             )
 
     def of_cell(self, genotype: Genotype, cell: str) -> float:
-        """Milliseconds that a cell of a genotype adds to its detector."""
+        """Return the milliseconds that a cell of a genotype adds to its detector."""
         alone = replace(genotype, cells={cell: genotype.cells[cell]})
         parts = genotype_parts(alone, self.detector.channels, self.size)
         return self.factor * sum(map(self.time_of, parts))
@@ -208,7 +208,7 @@ def projection_part(
 
 
 def level_size(level: int, size: Size) -> Size:
-    """Height and width of a level for an image of (width, height)."""
+    """Return the height and width of a level for an image of (width, height)."""
     width, height = size
     return -(-height // 2**level), -(-width // 2**level)
 
@@ -246,13 +246,13 @@ def _graph_parts(graph: CellGraph, outer: int, width: float, size: Size) -> Iter
 
 
 def _levels(cell: CellGraph | CellGene) -> dict[str, int]:
-    """Level of each input and node by name."""
+    """Return the level of each input and node by name."""
     inputs = {each.name: each.level for each in cell.inputs}
     return inputs | {node.name: node.level for node in cell.nodes}
 
 
 def _is_free(part: LatencyPart) -> bool:
-    """Whether nothing is computed."""
+    """Return whether nothing is computed."""
     if part.kind == "combine":
         return part.inputs == 1 and part.name in ("sum", "product")
     return part.kind == "operation" and part.name == "skip" and part.stride == 1

@@ -118,7 +118,7 @@ class DetectionLoss:
         return self.config.first_shot_weight > 0
 
     def __call__(self, shots: ShotPair, targets: Sequence[Targets]) -> LossParts:
-        """The loss of a batch of B images with as many targets."""
+        """Return the loss of a batch of B images with as many targets."""
         second = self._shot(shots.second, targets)
         total = self._weighted(second)
         if shots.first is None:
@@ -127,13 +127,13 @@ class DetectionLoss:
         return LossParts(total + self.config.first_shot_weight * first, *second, first)
 
     def assign(self, shot: Predictions, targets: Sequence[Targets]) -> list[Matches]:
-        """Which face each anchor of a shot belongs to, image by image."""
+        """Return the face that each anchor of a shot belongs to, image by image."""
         return ASSIGNERS.find(self.match.assignment)(shot, targets, self.match)
 
     def of(
         self, shot: Predictions, matches: Sequence[Matches], targets: Sequence[Targets]
     ) -> Tensor:
-        """The loss of one shot, whose anchors are assigned."""
+        """Return the loss of one shot, whose anchors are assigned."""
         return self._weighted(shot_loss(shot, matches, targets, self.config))
 
     def _shot(self, shot: Predictions, targets: Sequence[Targets]) -> ShotLoss:
@@ -188,7 +188,7 @@ def shot_loss(
 def _box_losses(
     deltas_P4: Tensor, anchors_P4: Tensor, boxes_P4: Tensor, config: LossConfig
 ) -> Tensor:
-    """Of each of the P positive anchors, (P,)."""
+    """Return the loss of each of the P positive anchors, (P,)."""
     if config.box == "smooth_l1":
         return smooth_l1_loss(deltas_P4, encode(boxes_P4, anchors_P4), reduction="none").sum(1)
     return overlap_loss(decode(deltas_P4, anchors_P4), boxes_P4, config.box)

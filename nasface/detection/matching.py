@@ -92,12 +92,13 @@ def match(anchors_A4: Tensor, targets: Targets, config: MatchConfig) -> Matches:
 def assign_by_overlap(
     predictions: Predictions, targets: Sequence[Targets], config: MatchConfig
 ) -> list[Matches]:
-    """:func:`match` for each image of a batch; of the predictions only the anchors count."""
+    """Run :func:`match` for each image of a batch; of the predictions only the anchors count."""
     return [match(predictions.anchors_A4, each, config) for each in targets]
 
 
 def ignore_covered(face_A: Tensor, anchors_A4: Tensor, targets: Targets, positive: float) -> Tensor:
-    """Rule 5 of :func:`match`: ``face_A`` with IGNORED where background lies in an ignored face."""
+    """Apply rule 5 of :func:`match`: return ``face_A`` with IGNORED where background lies in an
+    ignored face."""
     covered = _covered(anchors_A4, targets.boxes_M4[targets.ignore_M], positive)
     return face_A.masked_fill((face_A == BACKGROUND) & covered, IGNORED)
 
@@ -105,14 +106,15 @@ def ignore_covered(face_A: Tensor, anchors_A4: Tensor, targets: Targets, positiv
 def _compare(
     measure: Callable[[Tensor, Tensor], Tensor], boxes_M4: Tensor, anchors_A4: Tensor
 ) -> Iterator[Tensor]:
-    """Rows (m, A) of a pairwise measure, few enough at a time to keep its temporaries small."""
+    """Yield the rows (m, A) of a pairwise measure, few enough at a time to keep its temporaries
+    small."""
     rows = max(1, _PAIRS_AT_ONCE // max(1, len(anchors_A4)))
     for some in torch.split(boxes_M4, rows):
         yield measure(some, anchors_A4)
 
 
 def _best_anchors(overlap_MA: Tensor) -> dict[int, int]:
-    """Rule 1: face -> its anchor."""
+    """Apply rule 1 of :func:`match`: return face -> its anchor."""
     anchor_of: dict[int, int] = {}
     left_over: list[int] = []
     waiting = list(range(len(overlap_MA)))
@@ -163,7 +165,8 @@ def _make_room(face: int, overlap_MA: Tensor, anchor_of: dict[int, int]) -> None
 
 
 def _compensate(face_A: Tensor, overlap_MA: Tensor, faces: list[int], config: MatchConfig) -> None:
-    """Rule 3, in place; ``faces`` are the indices that the rows of ``overlap_MA`` stand for."""
+    """Apply rule 3 of :func:`match` in place; ``faces`` are the indices that the rows of
+    ``overlap_MA`` stand for."""
     for overlap_A, face in zip(overlap_MA, faces, strict=True):
         missing = config.min_anchors_per_face - int((face_A == face).sum())
         if missing > 0:
@@ -172,13 +175,13 @@ def _compensate(face_A: Tensor, overlap_MA: Tensor, faces: list[int], config: Ma
 
 
 def _ranked(overlap_A: Tensor, chosen_A: Tensor) -> Tensor:
-    """The chosen anchors, best first."""
+    """Return chosen anchors, best first."""
     anchors = torch.nonzero(chosen_A).squeeze(1)
     return anchors[overlap_A[anchors].argsort(descending=True, stable=True)]
 
 
 def _covered(anchors_A4: Tensor, ignored_M4: Tensor, positive: float) -> Tensor:
-    """Which anchors lie in an ignored face: (A,) bool."""
+    """Return which anchors lie in an ignored face: (A,) bool."""
     half_A = area(anchors_A4) / 2
     covered = torch.zeros_like(half_A, dtype=torch.bool)
     for shared in _compare(intersection, ignored_M4, anchors_A4):

@@ -42,13 +42,13 @@ class ExtraLevels(nn.Module):
             self.c7 = _bottleneck(widths[0], narrow, widths[1])
 
     def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
-        """Levels 2..5 -> levels 2..7."""
+        """Map levels 2..5 to levels 2..7."""
         c6 = self.c6(features[5])
         return {**features, 6: c6, 7: self.c7(c6)}
 
 
 def _bottleneck(in_channels: int, narrow: int, out_channels: int) -> nn.Sequential:
-    """1x1 to ``narrow`` channels, then 3x3 with stride 2."""
+    """Return a 1x1 convolution to ``narrow`` channels, then a 3x3 one with stride 2."""
     return nn.Sequential(
         *conv_norm_relu(in_channels, narrow), *conv_norm_relu(narrow, out_channels, 3, 2)
     )

@@ -32,7 +32,7 @@ class SearchableDetector(TwoShotDetector[Supernet]):
         self.before = before
 
     def forward(self, images_B3HW: Tensor, mixture: Mixture) -> Predictions:
-        """The second shot of the network that the mixture describes."""
+        """Return the second shot of the network that the mixture describes."""
         return self.detect(*self.features(images_B3HW), mixture)
 
     def features(self, images_B3HW: Tensor) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
@@ -50,7 +50,7 @@ class SearchableDetector(TwoShotDetector[Supernet]):
         return self.trunk.detect(original, self.neck(entering, mixture))
 
     def after_features(self) -> Iterator[nn.Module]:
-        """The parts that come after :meth:`features`."""
+        """Yield the parts that come after :meth:`features`."""
         yield self.neck
         for name, part in self.trunk.named_children():
             if name not in ("backbone", "extra", "laterals"):
@@ -59,12 +59,13 @@ class SearchableDetector(TwoShotDetector[Supernet]):
     def forward_train(
         self, images_B3HW: Tensor, mixture: Mixture, *, first_shot: bool = True
     ) -> ShotPair:
-        """Both shots, for training; without ``first_shot`` the second alone, in less time."""
+        """Return both shots, for training; without ``first_shot`` the second alone, in less
+        time."""
         original = self.trunk.pyramid(images_B3HW)
         return self.trunk.predict_shots(original, self._neck(original, mixture), first_shot)
 
     def weights(self) -> list[nn.Parameter]:
-        """All parameters but the architecture parameters."""
+        """Return all parameters but the architecture parameters."""
         arch_parameters = {id(parameter) for parameter in self.neck.arch_parameters.parameters()}
         return [
             parameter for parameter in self.parameters() if id(parameter) not in arch_parameters
@@ -79,7 +80,7 @@ class SearchableDetector(TwoShotDetector[Supernet]):
 def build_searchable(
     config: DetectorConfig, space: SearchSpace, prefix_genotype: Genotype | None = None
 ) -> SearchableDetector:
-    """The detector in which a space is searched.
+    """Return the detector in which a space is searched.
 
     Raises:
         ConfigError: if the width is not divisible by the space's ``partial_channels`` or the space

@@ -52,7 +52,7 @@ def assign_by_simota(
 def _assign(
     anchors_A4: Tensor, stride_A: Tensor, boxes_A4: Tensor, class_cost_A: Tensor, targets: Targets
 ) -> Tensor:
-    """The face of each anchor of one image, or background."""
+    """Return the face of each anchor of one image, or background."""
     face_A = torch.full_like(stride_A, BACKGROUND, dtype=torch.int64)
     asked = torch.nonzero(~targets.ignore_M & (area(targets.boxes_M4) > 0)).squeeze(1)
     faces_M4 = targets.boxes_M4[asked]
@@ -77,7 +77,7 @@ def _assign(
 
 
 def _strides(grid: Sequence[GridLevel], anchors_A4: Tensor) -> Tensor:
-    """The stride of the level of each anchor, (A,) in pixels."""
+    """Return the stride of the level of each anchor, (A,) in pixels."""
     strides = [
         anchors_A4.new_full((each.rows * each.columns * each.anchors,), each.stride)
         for each in grid

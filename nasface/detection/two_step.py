@@ -53,7 +53,8 @@ def filter_background(first_BA2: Tensor, second_BA2: Tensor) -> Tensor:
 
 
 def compose_offsets(first_BA4: Tensor, second_BA4: Tensor) -> Tensor:
-    """Offsets (B, A, 4) from the anchors, of offsets from the anchors as the first step moved them.
+    """Return offsets (B, A, 4) from the anchors, of offsets from the anchors as the first step
+    moved them.
 
     The coding is linear in the centre and in the logarithms of the sides, so that they add up.
     """

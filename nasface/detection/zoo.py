@@ -27,7 +27,7 @@ def _row(
     extra: tuple[int, int] | None = None,
     form: Form = "separable",
 ) -> DetectorConfig:
-    """A row; without ``extra``, C6 and C7 are dense and as wide as the pyramid."""
+    """Return a row; without ``extra``, C6 and C7 are dense and as wide as the pyramid."""
     light = extra == (512, 256)
     return DetectorConfig(
         backbone=backbone,
@@ -68,7 +68,7 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType({**FAMILY, **PEERS})
 
 
 def get_model_spec(name: str) -> ModelSpec:
-    """The row of a name.
+    """Return the row of a name.
 
     Raises:
         ConfigError: for an unknown name.

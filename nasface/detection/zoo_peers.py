@@ -63,7 +63,7 @@ _S3FD_TRAINING = (MatchConfig(positive=0.35, min_anchors_per_face=6), _SSD)
 
 
 def _extd(width: int) -> DetectorConfig:
-    """EXTD of a width."""
+    """Return EXTD of a width."""
     return replace(_S3FD, backbone=f"recurrent_mobileface_{width}", channels=width, neck="extd-fpn")
 
 

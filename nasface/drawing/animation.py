@@ -79,7 +79,7 @@ def _gene(genotype: Genotype, name: str) -> CellGene | None:
 
 
 def _whole_cell(name: str, genes: Sequence[CellGene]) -> CellPicture:
-    """A cell with an arrow, of the longest label, wherever one of the genotypes has one."""
+    """Return a cell with an arrow, of the longest label, wherever one of the genotypes has one."""
     longest: dict[NodeKey, Arrow] = {}
     vertices: list[Vertex] = []
     for found, arrows in map(cell_graph, genes):
@@ -91,7 +91,8 @@ def _whole_cell(name: str, genes: Sequence[CellGene]) -> CellPicture:
 
 
 def _frame(whole: CellPicture, gene: CellGene | None) -> CellPicture:
-    """What one genotype has of a cell; where others have an operation, a skip is named too."""
+    """Return what one genotype has of a cell; where others have an operation, a skip is named
+    too."""
     if gene is None:
         return replace(whole, title=f"{whole.name} (left out)", vertices=(), arrows={})
     vertices, arrows = cell_graph(gene)

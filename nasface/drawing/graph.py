@@ -94,7 +94,8 @@ def operation_colours() -> Mapping[str, str]:
 
 @cache
 def colours_of(names: tuple[str, ...]) -> Mapping[str, str]:
-    """Different colours for names, in their order: names added at the end change no other's.
+    """Return the different colours for names, in their order: names added at the end change no
+    other's.
 
     The palette first; past its end always the one that is least like all before it.
     """
@@ -105,7 +106,8 @@ def colours_of(names: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def _unlike(taken: Iterable[str]) -> str:
-    """Of shades that are dark enough for white paper, the farthest from all colours taken."""
+    """Return, of shades that are dark enough for white paper, the farthest from all colours
+    taken."""
     there = [tuple(bytes.fromhex(each[1:])) for each in taken]
     shades = [
         tuple(round(255 * each) for each in hls_to_rgb(hue / 36, lightness, 0.8))
@@ -152,7 +154,8 @@ def cell_graph(
 def compare_cells(
     first: CellGene | None, second: CellGene | None
 ) -> tuple[list[Vertex], list[Arrow]]:
-    """Two cells over each other; an arrow knows whether it is in the first, the second or both.
+    """Return two cells over each other; an arrow knows whether it is in the first, the second or
+    both.
 
     A vertex has the role of the first cell where that has it. A cell may be missing.
     """
@@ -161,7 +164,8 @@ def compare_cells(
 
 
 def merge_vertices(vertices: Iterable[Vertex]) -> list[Vertex]:
-    """One vertex of each name, the first; inputs in front of the nodes and outputs behind them."""
+    """Return one vertex of each name, the first; inputs in front of the nodes and outputs behind
+    them."""
     found: dict[str, Vertex] = {}
     for vertex in vertices:
         found.setdefault(vertex.name, vertex)
@@ -171,7 +175,7 @@ def merge_vertices(vertices: Iterable[Vertex]) -> list[Vertex]:
 
 
 def _sided(first: list[Arrow], second: list[Arrow]) -> list[Arrow]:
-    """The arrows of both lists, each with the side on which it is found."""
+    """Return the arrows of both lists, each with the side on which it is found."""
     left = list(second)
     arrows = []
     for arrow in first:

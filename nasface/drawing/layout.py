@@ -25,7 +25,7 @@ NodeKey = tuple[str, str, int]
 
 
 def keyed(arrows: Sequence[Arrow]) -> dict[NodeKey, Arrow]:
-    """Arrows by what tells them apart."""
+    """Return the arrows by what tells them apart."""
     seen: Counter[tuple[str, str]] = Counter()
     found = {}
     for arrow in arrows:
@@ -75,7 +75,8 @@ def label_name(key: NodeKey) -> str:
 
 
 def segments(key: NodeKey, arrow: Arrow) -> Iterator[tuple[str, str, str]]:
-    """Start, end and key of the edges that draw an arrow: one, or one on each side of its label."""
+    """Yield the start, end and key of the edges that draw an arrow: one, or one on each side of its
+    label."""
     middle = label_name(key)
     stops = (arrow.source, middle, arrow.target) if arrow.label else (arrow.source, arrow.target)
     for start, end in pairwise(stops):

@@ -62,7 +62,7 @@ def legend_table(entries: list[LegendEntry], columns: int = 3) -> str:
 
 
 def _cells(entry: LegendEntry) -> str:
-    """Two cells of the table: an arrow or a box, then the text."""
+    """Return two cells of the table: an arrow or a box, then the text."""
     if entry.role is None:
         sign = f'<td><font color="{entry.colour}">{_SIGN}</font></td>'
     else:

@@ -101,7 +101,7 @@ class _Part:
 def _parts(
     detector: Detector, genotype: Genotype | None, costs: Mapping[str, Cost]
 ) -> Iterator[_Part]:
-    """What stands behind the backbone, in the order of the data."""
+    """Yield what stands behind the backbone, in the order of the data."""
     config = detector.trunk.config
     backbone = _backbone_widths(detector)
     widths: Mapping[int, int] = {level: backbone[level] for level in config.levels}
@@ -131,7 +131,7 @@ def _parts(
 
 
 def _backbone_widths(detector: Detector) -> dict[int, int]:
-    """Channels of all levels that the backbone, and the layers above it, compute."""
+    """Return the channels of all levels that the backbone, and the layers above it, compute."""
     config, widths = detector.trunk.config, dict(detector.trunk.backbone.channels)
     if max(config.levels) > max(widths):
         widths |= dict(zip((6, 7), config.extra_channels, strict=True))
@@ -139,7 +139,7 @@ def _backbone_widths(detector: Detector) -> dict[int, int]:
 
 
 def _head(config: DetectorConfig, level: int) -> list[str]:
-    """The layers of a head, and what it gives at each position."""
+    """Return the layers of a head, and what it gives at each position."""
     anchors = config.anchors.at_position
     if config.head_branches == "joint":
         logits, side = 2, 3
@@ -154,7 +154,7 @@ def _head(config: DetectorConfig, level: int) -> list[str]:
 
 
 def _anchors(config: DetectorConfig, level: int) -> list[str]:
-    """Width and height in pixels of the anchors of a level."""
+    """Return the width and height in pixels of the anchors of a level."""
     strides = [2**each for each in config.levels]
     sides = config.anchors.sides_of(strides)[config.levels.index(level)]
     stretch = math.sqrt(config.anchors.aspect)
@@ -164,7 +164,7 @@ def _anchors(config: DetectorConfig, level: int) -> list[str]:
 def _notes(
     detector: Detector, genotype: Genotype | None, costs: Mapping[str, Cost]
 ) -> Iterator[str]:
-    """What the table cannot show, in sentences."""
+    """Yield what the table cannot show, in sentences."""
     config = detector.trunk.config
     yield "Before each arrow: channels. MACs: multiply-adds of convolutions."
     if costs["C6, C7"].parameters:
@@ -202,7 +202,7 @@ def _figures(cost: Cost) -> tuple[str, str]:
 
 
 def _short(number: int) -> str:
-    """A number in thousands, millions or 10^9, as it is large, with the space behind it."""
+    """Return a number in thousands, millions or 10^9, as it is large, with the space behind it."""
     for unit, name in ((1e9, "G "), (1e6, "M "), (1e3, "k ")):
         if number >= unit:
             return f"{number / unit:#.3g}".rstrip(".") + f" {name}"

@@ -80,7 +80,7 @@ def cell_title(name: str, vertices: Sequence[Vertex], genes: Sequence[CellGene])
 
 
 def choose_cells(genotype: Genotype, names: Sequence[str]) -> Genotype:
-    """Only the named cells of a genotype; all of them where none is named.
+    """Return a genotype with only the cells that are named; all of them where none is named.
 
     Raises:
         ConfigError: for a cell that is not there.
@@ -159,9 +159,8 @@ def sheet(
     *,
     above: str = "",
 ) -> "AGraph":
-    """Cells on a sheet, with the legend that they need or another one, below a table in Graphviz'
-    HTML if there is one: a graph of Graphviz in which all places are given.
-    """
+    """Draw the cells on a sheet, with the legend that they need or another one, below a table in
+    Graphviz' HTML if there is one: a graph of Graphviz in which all places are given."""
     places, width, height = arrange(cells) if cells else ([], 0.0, 0.0)
     head = _size_of(above) if above else (0.0, 0.0)
     shift = max(0.0, (head[0] - width) / 2)
@@ -208,7 +207,7 @@ def arrange(cells: Sequence[CellPicture]) -> tuple[list[Point], float, float]:
 
 
 def _size_of(table: str) -> Point:
-    """Width and height in points of a table in Graphviz' HTML."""
+    """Return the width and height in points of a table in Graphviz' HTML."""
     graph = new_graph()
     _add_text(graph, "table", table, (0.0, 0.0), 9)
     graph.layout("dot")

@@ -54,5 +54,5 @@ def line_style(arrow: Arrow) -> Style:
 
 
 def text_style(text: str, size: float) -> Style:
-    """Text that stands by itself; HTML-like between angle brackets."""
+    """Return the style of text that stands by itself; HTML-like between angle brackets."""
     return {"label": text, "shape": "plaintext", "fontsize": size, "margin": "0,0"}

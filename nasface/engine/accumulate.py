@@ -94,7 +94,7 @@ class GradientAccumulator:
 
     @torch.no_grad()
     def _moved(self, moved: list[Tensor]) -> list[Tensor]:
-        """By how much the parts so far moved the statistics."""
+        """Return by how much the parts so far moved the statistics."""
         old = [each for each in self.before if each.is_floating_point()]
         now = [new - before for new, before in zip(self.floats, old, strict=True)]
         return [a + b for a, b in zip(moved, now, strict=True)] if moved else now
@@ -114,7 +114,7 @@ def _copy(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
 
 
 def _split(batch: Batch, size: int) -> Iterator[Batch]:
-    """The images and targets of a step, ``size`` at a time."""
+    """Yield the images and targets of a step, ``size`` at a time."""
     images, targets = batch
     for at in range(0, len(images), size):
         yield images[at : at + size], targets[at : at + size]

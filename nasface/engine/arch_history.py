@@ -64,9 +64,9 @@ class ArchHistory:
         return found
 
     def probabilities(self) -> dict[str, list[list[float | None]]]:
-        """Of the last of :meth:`genotypes`: for each cell, each node and each of its edges the
-        probability of the operation there, ``None`` where the space leaves no choice.
-        """
+        """Return what led to the last of :meth:`genotypes`: for each cell, each node and each of
+        its edges the probability of the operation there, ``None`` where the space leaves no
+        choice."""
         found = {}
         for cell in self.space.cells:
             leader = self.space.leader(cell)

@@ -32,7 +32,7 @@ class WeightAverage(Generic[Model]):
 
 
 def _values_and_counters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """All weights and running statistics, and the counts of batches behind these."""
+    """Return all weights and running statistics, and the counts of batches behind these."""
     state = [*model.parameters(), *model.buffers()]
     values = [each for each in state if each.is_floating_point()]
     return values, [each for each in state if not each.is_floating_point()]

@@ -97,7 +97,7 @@ class Found:
         return sum(len(each) for each in self.faces.values())
 
     def rows(self) -> list[dict[str, Any]]:
-        """Per image its name, size, boxes ``x1 y1 x2 y2`` in pixels and scores."""
+        """Return each image's name, size, boxes ``x1 y1 x2 y2`` in pixels and scores."""
         found = detections_as_rows(self.faces, self.faces.values())
         sizes = ({"height": height, "width": width} for height, width in self.sizes.values())
         return [row | size for row, size in zip(found, sizes, strict=True)]
@@ -239,7 +239,8 @@ class Finder:
         self.found.notes.append(text)
 
     def _free_name(self, stem: str) -> str:
-        """A name for a picture or video that no other has, also where case does not count."""
+        """Return a name for a picture or video that no other has, also where case does not
+        count."""
         short = _UNSAFE.sub("_", _text(stem)).encode()[:_LONGEST_STEM].decode("utf-8", "ignore")
         return _distinct(short.rstrip(". ") or "video", self._names)
 
@@ -320,12 +321,13 @@ class _Drawing:
 
 
 def _text(name: object) -> str:
-    """A name as text for every program: bytes that are not UTF-8 are written as escapes."""
+    """Return a name as text for every program: bytes that are not UTF-8 are written as escapes."""
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def _distinct(name: str, taken: set[str]) -> str:
-    """``name``, or the first of ``name_2``, ``name_3``, ... that is not taken, which it then is."""
+    """Return ``name``, or the first of ``name_2``, ``name_3``, ... that is not taken, and take
+    it."""
     found, number = name, 1
     while (key := unicodedata.normalize("NFC", found).casefold()) in taken:
         number += 1
@@ -335,7 +337,8 @@ def _distinct(name: str, taken: set[str]) -> str:
 
 
 def _stem(label: str) -> str:
-    """What the drawn video is called after: a file's name, or an address without its scheme."""
+    """Return what the drawn video is called after: a file's name, or an address without its
+    scheme."""
     if is_stream(label):
         return label.partition("?")[0].partition("://")[2].strip("/") or label
     return Path(label).stem

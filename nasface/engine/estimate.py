@@ -101,7 +101,8 @@ def estimate_search(config: SearchConfig, inputs: SearchInputs | None = None) ->
 
 
 def estimate_training(config: TrainConfig, inputs: TrainInputs) -> float:
-    """Seconds that a training and its evaluations will take, by timing a few steps and images.
+    """Return the seconds that a training and its evaluations will take, by timing a few steps and
+    images.
 
     The detector in ``inputs`` is changed by it.
 
@@ -126,7 +127,8 @@ def estimate_training(config: TrainConfig, inputs: TrainInputs) -> float:
 
 
 def _activations_mb(search: SearchJob) -> float:
-    """The most that a weight or architecture step keeps, over a few draws of paths."""
+    """Return the most megabytes that a weight or architecture step keeps, over a few draws of
+    paths."""
     searcher, first_shot = search.searcher, search.loss.loss.uses_first_shot
     warmup = searcher.schedule.warmup
     steps = sorted({*range(_DRAWS), *range(warmup, warmup + _DRAWS)})
@@ -158,7 +160,7 @@ def _activations_mb(search: SearchJob) -> float:
 
 
 def _seconds(search: SearchJob, device: torch.device, *, with_arch_step: bool) -> float:
-    """Time of a step with its data."""
+    """Return the time of a step with its data."""
     loaders = [
         iter(make_loader(loader.data, loader.batch, 0, _TIMED_STEPS + 1, 0))
         for loader in search.loaders
@@ -174,7 +176,8 @@ def _seconds(search: SearchJob, device: torch.device, *, with_arch_step: bool) -
 def _median_seconds(
     act: Callable[[], object], device: torch.device, count: int = _TIMED_STEPS
 ) -> float:
-    """Median time of an act; the first one, which warms up, does not count unless it is alone."""
+    """Return the median time of an act; the first one, which warms up, does not count unless it is
+    alone."""
     clock = time.thread_time if device.type == "cpu" else time.monotonic
     times = []
     for _ in range(count + 1):

@@ -71,8 +71,8 @@ class Evaluation:
         return frame
 
     def figures(self) -> dict[str, Any]:
-        """Everything as plain values, as ``evaluation.json`` has it; a figure without faces is
-        None, with the reason beside it."""
+        """Return everything as plain values, as ``evaluation.json`` has it; a figure without faces
+        is None, with the reason beside it."""
         names = set(self.truth.names)
         missing = [name for name in self.truth.names if name not in self.detections]
         unknown = {name: NO_FACE for name, value in self.summary.items() if value is None}
@@ -122,7 +122,7 @@ class Evaluation:
 
 
 def brief(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures without table and curves, as a file of weights has them."""
+    """Return figures without table and curves, as a file of weights has them."""
     found = {key: figures[key] for key in figures if key not in ("table", "curves", REASONS)}
     reasons = {key: text for key, text in figures.get(REASONS, {}).items() if key in found}
     return {**found, **({REASONS: reasons} if reasons else {})}
@@ -180,7 +180,7 @@ def score(
 
 
 def _whole_folders(names: Sequence[str], missing: Sequence[str]) -> list[str]:
-    """The top folders all of whose images are missing."""
+    """Return the top folders all of whose images are missing."""
     lacking = set(missing)
     present = {name.split("/")[0] for name in names if name not in lacking}
     folders = dict.fromkeys(name.split("/")[0] for name in missing if "/" in name)

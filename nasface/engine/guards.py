@@ -23,7 +23,7 @@ class Skips:
         self.total, self.in_a_row = total, in_a_row
 
     def state(self) -> dict[str, int]:
-        """For a checkpoint."""
+        """Return the counts, for a checkpoint."""
         return {"total": self.total, "in_a_row": self.in_a_row}
 
     def count(self, step: int, row: Mapping[str, float], progress: Progress) -> None:
@@ -92,5 +92,6 @@ def _is_out_of_memory(problem: Exception) -> bool:
 
 
 def _in_words(figure: str) -> str:
-    """The name of a logged figure for a person, such as ``architecture loss`` of ``arch_loss``."""
+    """Return the name of a logged figure for a person, such as ``architecture loss`` of
+    ``arch_loss``."""
     return figure.replace("arch_", "architecture_").replace("_", " ")

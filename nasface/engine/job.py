@@ -207,7 +207,7 @@ class Job(ABC):
 
     @abstractmethod
     def end_epoch(self, progress: Progress, log: MetricsLog) -> None:
-        """Called after the last step of each epoch, before the checkpoint."""
+        """Do what is due after the last step of each epoch, before the checkpoint."""
 
     @abstractmethod
     def footprint(self) -> Footprint:

@@ -69,12 +69,12 @@ class _Step(nn.Module):
 
 
 def state_mb(model: nn.Module) -> float:
-    """Weights, gradients, and up to two moments in float32."""
+    """Return the weights, gradients, and up to two moments in float32."""
     return 4 * 4 * count_parameters(model) / 1e6
 
 
 def available_mb(device: torch.device) -> float:
-    """Memory that is free now, of the GPU where the job runs on one."""
+    """Return the memory that is free now, of the GPU where the job runs on one."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] / 1e6
     return free_memory_mb()

@@ -55,8 +55,8 @@ class OptimizerConfig(Settings):
 
 
 def layer_scales(stages: Sequence[Sequence[nn.Module]], decay: float) -> dict[nn.Parameter, float]:
-    """Factors of the learning rate of the parameters of a backbone's stages, first to last: the
-    last has ``decay``, the one before it ``decay ** 2``, and so on."""
+    """Return the factors of the learning rate of the parameters of a backbone's stages, first to
+    last: the last has ``decay``, the one before it ``decay ** 2``, and so on."""
     return {
         parameter: decay ** (len(stages) - at)
         for at, stage in enumerate(stages)

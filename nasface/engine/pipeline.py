@@ -14,7 +14,8 @@ Result = TypeVar("Result")
 
 
 def ahead(items: Iterable[Item], most: int = MOST_WAITING) -> Generator[Item, None, None]:
-    """Items in their order, made in a thread while earlier ones are used, at most ``most`` ahead.
+    """Yield items in their order, made in a thread while earlier ones are used, at most ``most``
+    ahead.
 
     What making one raises is raised in its place, and ends it. Close the iterator if it is not
     used up: then no item is being made any more.

@@ -80,7 +80,7 @@ class SearchConfig(BilevelConfig, JobConfig):
 
 
 def search_config_of(name: str) -> SearchConfig:
-    """The settings of a search in a detector of the zoo.
+    """Return the settings of a search in a detector of the zoo.
 
     The cells take the place of its neck; its anchors, heads, assignment and loss stay. A search has
     separable cells that stand once, whatever the detector has.
@@ -240,8 +240,8 @@ def _make_model(
 def _make_loader(
     config: SearchConfig, images: Sequence[ImageRecord], half: int, context: RunContext
 ) -> StepLoader:
-    """What gives the batches of one half of the images: 0 for weight steps, 1 for architecture
-    steps."""
+    """Return a loader of the batches of one half of the images: 0 for weight steps, 1 for
+    architecture steps."""
     data = FaceDataset(
         images,
         config.augment,

@@ -123,7 +123,7 @@ class SearchJob(Job):
         )
 
     def next_step(self) -> dict[str, float]:
-        """:meth:`take_step` on the images that are due."""
+        """Make :meth:`take_step` on the images that are due."""
         arch_batch = next(self.arch_batches) if self.searcher.warm else None
         row = self.take_step(next(self.weight_batches), arch_batch)
         if self.step == self.searcher.schedule.warmup and self.context.world.is_first:
@@ -132,8 +132,8 @@ class SearchJob(Job):
         return row
 
     def take_step(self, weight_batch: Batch, arch_batch: Batch | None) -> dict[str, float]:
-        """One architecture step (after the warm-up), then one weight step; returns their losses,
-        nan where a step could not be made."""
+        """Make one architecture step (after the warm-up), then one weight step; return their
+        losses, nan where a step could not be made."""
         self.widening.prepare(self.step)
         rate = self.schedule.apply(self.step)
         return {"lr": rate, **self.searcher.take_step(weight_batch, arch_batch)}
@@ -184,8 +184,8 @@ class SearchJob(Job):
             )
 
     def footprint(self) -> Footprint:
-        """Memory of a weight step under the policy that comes after the warm-up, at the greatest
-        width."""
+        """Return the memory of a weight step under the policy that comes after the warm-up, at the
+        greatest width."""
         searcher, at = self.searcher, self.searcher.schedule.warmup
         with torch.no_grad():
             mixture = searcher.arch_parameters.mixture(

@@ -95,17 +95,18 @@ def prepare(module: Module, device: torch.device) -> Module:
 
 
 def images_to_device(images_B3HW: Tensor, device: torch.device) -> Tensor:
-    """Images on a device, in the memory format of its networks."""
+    """Return the images on a device, in the memory format of its networks."""
     return images_B3HW.to(device).contiguous(memory_format=memory_format(device))
 
 
 def targets_to_device(targets: Sequence[Targets], device: torch.device) -> list[Targets]:
-    """Targets on a device."""
+    """Return the targets on a device."""
     return [Targets(t.boxes_M4.to(device), t.ignore_M.to(device)) for t in targets]
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Peak memory so far in MB: of the process, or of the GPU where the job runs on one."""
+    """Return the peak memory so far in MB: of the process, or of the GPU where the job runs on
+    one."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     return peak_process_mb()

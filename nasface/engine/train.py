@@ -88,7 +88,7 @@ class TrainConfig(JobConfig):
 
 
 def train_config_of(name: str) -> TrainConfig:
-    """The settings from which the training of a detector of the zoo starts.
+    """Return the settings from which the training of a detector of the zoo starts.
 
     Raises:
         ConfigError: for an unknown name.
@@ -276,7 +276,7 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
 
 
 def _teaching(config: TrainConfig, device: torch.device) -> Teaching | None:
-    """What the settings say of a teacher."""
+    """Return what the settings say of a teacher."""
     if not config.teacher:
         return None
     loss = DistillationLoss(config.match, config.loss.box_weight)

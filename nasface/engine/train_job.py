@@ -111,11 +111,11 @@ class TrainJob(Job):
         self.batches = self.loader.batches(self.step, self.total, progress.note)
 
     def next_step(self) -> dict[str, float]:
-        """:meth:`take_step` on the images that are due."""
+        """Make :meth:`take_step` on the images that are due."""
         return self.take_step(next(self.batches))
 
     def take_step(self, batch: Batch) -> dict[str, float]:
-        """One optimiser step; without effect if the loss or the gradient is not finite."""
+        """Make one optimiser step; without effect if the loss or the gradient is not finite."""
         if not self.bn_is_frozen and self.step >= self.freeze_bn_at:
             self._freeze_bn()
         rate = self.schedule.apply(self.step)
@@ -132,7 +132,7 @@ class TrainJob(Job):
         return {"lr": rate, **figures, "gradient_norm": norm}
 
     def _freeze_bn(self) -> None:
-        """From here on, normalise by running statistics, which stay as they are."""
+        """Normalise by running statistics, which stay as they are, from here on."""
         norms = [each for each in self.model.modules() if isinstance(each, nn.BatchNorm2d)]
         self.model.fixed = (*self.model.fixed, *norms)
         self.model.train()
@@ -163,7 +163,7 @@ class TrainJob(Job):
             progress.start(self.title, self.total, self.step)
 
     def _evaluate(self, validation: Validation, progress: Progress) -> Evaluation:
-        """Score on the validation images; keeps the best weights."""
+        """Score the validation images, and keep the best weights."""
         evaluation = evaluate_detector(
             self.released,
             validation.records,
@@ -189,7 +189,7 @@ class TrainJob(Job):
         return {**self.labels, "step": self.step, **brief(self.metrics)}
 
     def footprint(self) -> Footprint:
-        """Memory of a step; half precision takes less."""
+        """Return the memory of a step; half precision takes less."""
 
         def run(detector: Detector, images: Tensor) -> object:
             return detector.forward_train(images, first_shot=self.loss.uses_first_shot)

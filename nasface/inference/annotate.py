@@ -28,7 +28,7 @@ def draw_boxes(
 
 
 def contact_sheet(images: Sequence[Image], columns: int, cell: tuple[int, int]) -> Image:
-    """Images letter-boxed into a grid of cells of (height, width) pixels, row by row."""
+    """Return the images letter-boxed into a grid of cells of (height, width) pixels, row by row."""
     if not images or columns < 1:
         raise ValueError(
             f"{len(images)} images in {columns} columns: expected at least one of each"
@@ -52,7 +52,7 @@ def _rectangle(canvas: Image, box: Floats, colour: tuple[int, int, int], width: 
 
 
 def _label(canvas: Image, box: Floats, text: str, width: int) -> None:
-    """White text on the colour of the box, above it or, at the border, inside."""
+    """Write white text on the colour of the box, above it or, at the border, inside."""
     scale = 0.33 + 0.12 * width
     (w, h), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     x, y = round(float(box[0])), round(float(box[1]))

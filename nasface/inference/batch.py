@@ -52,5 +52,5 @@ def detect_images(
 
 
 def scored_boxes(found: Detections) -> ScoredBoxes:
-    """Detections as arrays."""
+    """Return the detections as arrays."""
     return ScoredBoxes(found.boxes_N4.numpy(), found.scores_N.numpy())

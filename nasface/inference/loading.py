@@ -18,7 +18,7 @@ _OTHER_SUFFIXES = (".pt2", ".mnn", ".param", ".tflite", ".pte")
 
 
 def read_detector(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
-    """The detector of weights of ``nasface train``, of a file of ``nasface export`` for ONNX
+    """Return the detector of weights of ``nasface train``, of a file of ``nasface export`` for ONNX
     Runtime (``.onnx``) or OpenVINO (``.xml``), or of published weights of RetinaFace (``.pth``).
 
     Raises:

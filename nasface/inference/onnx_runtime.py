@@ -55,8 +55,8 @@ class OnnxDetector(nn.Module):
         only: tuple[int, ...] | None = None,
         runtime: str = ONNX_RUNTIME,
     ) -> None:
-        """``config`` says which anchors belong to bare heads; ``only`` is the one shape taken,
-        ``runtime`` the name of what runs it."""
+        """Keep what runs the file: ``config`` says which anchors belong to bare heads; ``only`` is
+        the one shape taken, ``runtime`` the name of what runs it."""
         super().__init__()
         self.run = run
         self.outputs = outputs

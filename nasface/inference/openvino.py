@@ -23,7 +23,7 @@ beforehand."""
 
 
 def import_openvino() -> ModuleType:
-    """OpenVINO, which then tells nobody.
+    """Import OpenVINO so that it tells nobody.
 
     Raises:
         MissingPackageError: without it.
@@ -56,7 +56,7 @@ def load_openvino(path: Path) -> LoadedDetector:
 
 
 def open_openvino(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """A file of OpenVINO as a function of images, on the CPU in float32.
+    """Return a file of OpenVINO as a function of images, on the CPU in float32.
 
     Raises:
         MissingPackageError: without OpenVINO. RunError: naming the file, if it cannot be read.
@@ -66,7 +66,7 @@ def open_openvino(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, 
 
 
 def read_model(path: Path) -> Any:
-    """A model of OpenVINO or ONNX, as OpenVINO has it.
+    """Return a model of OpenVINO or ONNX, as OpenVINO has it.
 
     Raises:
         MissingPackageError: without OpenVINO. RunError: naming the file, if it cannot be read.

@@ -29,7 +29,7 @@ _TAKEN = "a path, an array (H, W, 3) in RGB, a tensor (3, H, W) or a Pillow imag
 
 
 def each_picture(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
-    """One or several pictures as several.
+    """Return one or several pictures as several.
 
     A folder, or a path with ``*``, stands for its images, sorted; an array or tensor of four
     dimensions for those along the first.
@@ -68,7 +68,8 @@ def source_of(picture: Picture) -> Path | None:
 def batches(
     images: Iterable[tuple[Path | None, Image]], most: int
 ) -> Iterator[list[tuple[Path | None, Image]]]:
-    """Neighbours of one size, ``most`` at a time, read no further ahead than one image."""
+    """Yield the neighbours of one size, ``most`` at a time, read no further ahead than one
+    image."""
     batch: list[tuple[Path | None, Image]] = []
     for each in images:
         if batch and (len(batch) == most or batch[0][1].shape != each[1].shape):
@@ -138,7 +139,7 @@ def _check_is_file(name: str) -> None:
 
 
 def _of_pillow(picture: PIL.Image.Image) -> Image:
-    """The pixels of a Pillow image, in the order in which it has them."""
+    """Return the pixels of a Pillow image, in the order in which it has them."""
     if picture.mode in ("I", "F"):
         raise ValueError(f"Pillow image must have 8 or 16 bits a channel, got mode {picture.mode}")
     try:
@@ -151,7 +152,7 @@ def _of_pillow(picture: PIL.Image.Image) -> Image:
 
 
 def _of_tensor(picture: Tensor) -> Image:
-    """A tensor (3, H, W) as an array (H, W, 3)."""
+    """Return a tensor (3, H, W) as an array (H, W, 3)."""
     picture = picture.detach().cpu()
     is_image = picture.ndim == 3 and picture.shape[0] == 3 and picture.numel() > 0
     is_float = picture.is_floating_point()
@@ -165,8 +166,8 @@ def _of_tensor(picture: Tensor) -> Image:
 
 
 def _as_bytes(picture: NDArray[np.floating[Any]]) -> Image:
-    """Floats in [0, 1] as uint8. Resizing may go a little beyond; other ranges are a mistake that
-    nobody would see."""
+    """Return floats in [0, 1] as uint8. Resizing may go a little beyond; other ranges are a mistake
+    that nobody would see."""
     if not ((picture >= -0.1) & (picture <= 1.1)).all():
         low, high = picture.min(), picture.max()
         raise ValueError(f"floats must be in [0, 1], got {low:.4g} to {high:.4g}")

@@ -148,7 +148,7 @@ def detect_batch(
 
 
 def _merged(found: Detections, config: InferenceConfig) -> Detections:
-    """The detections of all views of an image as one list, best score first."""
+    """Return the detections of all views of an image as one list, best score first."""
     if config.preset != "octaves":
         return box_voting(found, config.max_detections)
     kept = non_maximum_suppression(
@@ -164,7 +164,7 @@ def _merged(found: Detections, config: InferenceConfig) -> Detections:
 def _detect_view(
     detector: nn.Module, images: Sequence[Image], view: View, config: InferenceConfig
 ) -> list[Detections]:
-    """What a view shows of each image, in pixels of the image."""
+    """Return what a view shows of each image, in pixels of the image."""
     height, width = images[0].shape[:2]
     scaled = [resize_by(image, view.scale) for image in images]
     rows, columns = scaled[0].shape[:2]
@@ -254,7 +254,8 @@ def resize_by(image_HW3: Image, scale: float) -> Image:
 def detections_as_rows(
     names: Iterable[str], detections: Iterable[Detections]
 ) -> list[dict[str, Any]]:
-    """Detections as plain values: per image its name, boxes ``x1 y1 x2 y2`` and scores."""
+    """Return the detections as plain values: per image its name, boxes ``x1 y1 x2 y2`` and
+    scores."""
     return [
         {
             "image": name,

@@ -70,7 +70,8 @@ _NAMED = 5
 
 
 def read_retinaface_weights(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
-    """The detector of a state dict of the port, in evaluation mode: MobileNet-0.25 or ResNet-50.
+    """Return the detector of a state dict of the port, in evaluation mode: MobileNet-0.25 or
+    ResNet-50.
 
     Names may begin with ``module.``, and the dict may lie under ``state_dict``. Landmarks are left
     out, which ``metrics`` says. The first convolution is brought to the images of this package. At
@@ -109,7 +110,7 @@ def read_retinaface_weights(path: Path, device: str | torch.device = "cpu") -> L
 
 
 def _names_in_port(detector: Detector, begins: Mapping[str, str]) -> dict[str, str]:
-    """Name of each weight in the port -> its name in a detector."""
+    """Return name of each weight in the port -> its name in a detector."""
     return {
         theirs + key.removeprefix(ours): key
         for theirs, ours in begins.items()
@@ -119,8 +120,8 @@ def _names_in_port(detector: Detector, begins: Mapping[str, str]) -> dict[str, s
 
 
 def _landmarks(config: DetectorConfig) -> dict[str, Size]:
-    """Shapes of the heads of landmarks, by name in the port: a 1x1 for the five points of each
-    anchor."""
+    """Return the shapes of the heads of landmarks, by name in the port: a 1x1 for the five points
+    of each anchor."""
     outputs = 10 * config.anchors.at_position
     return {
         f"LandmarkHead.{at}.conv1x1.{kind}": Size(shape)
@@ -132,8 +133,8 @@ def _landmarks(config: DetectorConfig) -> dict[str, Size]:
 def _problems(
     given: Mapping[str, Tensor], shapes: Mapping[str, Size], optional: Container[str]
 ) -> Iterator[str]:
-    """What does not fit, in words: names of the file, where ``shapes`` and ``optional`` have those
-    of the port."""
+    """Yield what does not fit, in words: names of the file, where ``shapes`` and ``optional`` have
+    those of the port."""
     places: dict[str, list[str]] = {}
     for key in given:
         places.setdefault(key.removeprefix(_PREFIX), []).append(key)

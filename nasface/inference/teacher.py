@@ -88,7 +88,7 @@ class CenterFace(nn.Module):
         )
 
     def forward(self, images_B3HW: Tensor) -> Candidates:
-        """Normalised images -> a candidate at each position of the heat map."""
+        """Map normalised images to a candidate at each position of the heat map."""
         heat, size, offset = self.run(images_B3HW.cpu() * self.std + self.mean)[:3]
         batch, _, rows, columns = heat.shape
         stride = _CENTER_FACE_STRIDE

@@ -78,7 +78,7 @@ def filter_by_size(found: Detections, view: View) -> Detections:
 
 
 def box_voting(found: Detections, keep: int) -> Detections:
-    """Box voting: merge detections of several views, at most ``keep`` of them, best score first.
+    """Merge detections of several views by box voting, at most ``keep`` of them, best score first.
 
     The best detection left takes all that overlap it by an IoU of 0.3 or more: the box is the mean
     of theirs weighted by score, the score the greatest. A detection that stands alone is dropped,
@@ -102,8 +102,8 @@ def box_voting(found: Detections, keep: int) -> Detections:
 
 
 def _octaves(scale: float, side: float) -> list[View]:
-    """The image at a scale, where its longer side has ``side`` pixels, and halved until it has at
-    most :data:`OCTAVE_SIDE`."""
+    """Return the image at a scale, where its longer side has ``side`` pixels, and halved until it
+    has at most :data:`OCTAVE_SIDE`."""
     scales = [scale]
     while side > OCTAVE_SIDE:
         side /= 2

@@ -59,7 +59,8 @@ def current_words(word: str) -> str:
 
 
 def with_current_names(kind: Any, values: Any) -> tuple[Any, list[str]]:
-    """Plain values of a dataclass with fields by their names of today, and what was renamed.
+    """Return the plain values of a dataclass with fields by their names of today, and what was
+    renamed.
 
     A former name beside its successor is left as it is, for the reader to refuse.
     """

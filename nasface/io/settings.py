@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 
 def load_config(kind: type[T], path: Path, base: T | None = None) -> T:
-    """Settings from a YAML file; keys that are absent keep their defaults, or those of ``base``.
+    """Return the settings from a YAML file; keys that are absent keep their defaults, or those of
+    ``base``.
 
     Raises:
         ConfigError: naming the file, the key and what would be accepted.
@@ -41,7 +42,7 @@ def checked_settings(kind: type[T], given: T | Mapping[str, Any] | None, what: s
 
 
 def with_settings(base: T, settings: Mapping[str, Any], what: str = "settings") -> T:
-    """``base`` with some of its fields changed; ``what`` names them in messages.
+    """Return ``base`` with some of its fields changed; ``what`` names them in messages.
 
     A nested part is given as a map of its own fields (``optimizer={"lr": 0.1}``), the others of
     which stay, or as a whole dataclass. Names of version 0.1 are taken, with a warning.
@@ -90,7 +91,7 @@ def read_config(path: Path) -> Any:
 
 
 def merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``values`` in their places, map by map."""
+    """Return ``base`` with ``values`` in their places, map by map."""
     result = dict(base)
     for key, value in values.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
@@ -99,6 +100,6 @@ def merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _settings(text: str, path: Path) -> Any:
-    """The values of a settings file; an empty one gives the defaults."""
+    """Return the values of a settings file; an empty one gives the defaults."""
     values = parse_yaml(text, str(path), ConfigError)
     return {} if values is None else values

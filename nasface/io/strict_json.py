@@ -35,7 +35,7 @@ def _with_reasons(value: Any) -> Any:
 
 
 def _plain(value: Any, path: str, found: dict[str, str]) -> Any:
-    """The value with null instead of such numbers, whose paths and reasons go to ``found``."""
+    """Return a value with null instead of such numbers, whose paths and reasons go to ``found``."""
     if isinstance(value, float) and not math.isfinite(value):
         found[path] = "not a number" if math.isnan(value) else "infinite"
         return None

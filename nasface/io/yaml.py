@@ -101,7 +101,7 @@ def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
 
 
 def parse_dataclass(kind: type[T], values: Any, place: str, error: type[NasfaceError]) -> T:
-    """``values`` (plain YAML values) as an instance of a dataclass, checked strictly.
+    """Return ``values`` (plain YAML values) as an instance of a dataclass, checked strictly.
 
     Fields may have the names of version 0.1.
     """
@@ -141,5 +141,5 @@ def plain_values(value: Any) -> Any:
 
 
 def config_digest(value: Any) -> str:
-    """Twelve hexadecimal digits that change with any field of a dataclass instance."""
+    """Return twelve hexadecimal digits that change with any field of a dataclass instance."""
     return hashlib.sha256(to_yaml(value).encode()).hexdigest()[:12]

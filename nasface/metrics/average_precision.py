@@ -83,7 +83,7 @@ def average_precision_by_height(
     iou_threshold: float = 0.5,
     bands: Mapping[str, tuple[float, float]] = HEIGHT_BANDS,
 ) -> dict[str, AveragePrecision]:
-    """:func:`average_precision` over the faces of each height band, in pixels [from, to).
+    """Run :func:`average_precision` over the faces of each height band, in pixels [from, to).
 
     Faces outside of the band are ignored, as WIDER FACE does with its easier sets; false positives
     of any size count in every band.
@@ -123,7 +123,7 @@ def labelled(
 
 
 def pairwise_iou(boxes: Floats, others: Floats) -> Floats:
-    """IoU (N, M) of each pair; zero where neither box has an area."""
+    """Return the IoU (N, M) of each pair; zero where neither box has an area."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=2)
@@ -134,6 +134,6 @@ def pairwise_iou(boxes: Floats, others: Floats) -> Floats:
 
 
 def area_under_envelope(recall: Floats, precision: Floats) -> float:
-    """Area under the largest precision at each recall or a higher one."""
+    """Return the area under the largest precision at each recall or a higher one."""
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float((np.diff(recall, prepend=0.0) * envelope).sum())

@@ -57,7 +57,8 @@ def best_score(result: AveragePrecision) -> float:
 
 
 def ranked(outcomes: Sequence[Outcome]) -> tuple[list[int], list[int]]:
-    """Positions of images with faces, the best first, and of those with mistakes, the worst first.
+    """Return the positions of images with faces, the best first, and of those with mistakes, the
+    worst first.
 
     The best have no mistake, and many faces; the worst have the most mistakes.
     """

@@ -102,7 +102,7 @@ def score_fddb(
 def overlaps_MN(
     ellipses_M5: Float64, regions: NDArray[np.floating], size: tuple[int, int]
 ) -> Float64:
-    """Overlaps (IoU), in pixels of an image of ``size``, of faces with boxes or ellipses."""
+    """Return overlaps (IoU), in pixels of an image of ``size``, of faces with boxes or ellipses."""
     faces = [_draw_ellipse(each, size) for each in ellipses_M5]
     areas = [np.count_nonzero(mask) for mask in faces]
     draw = _draw_ellipse if regions.shape[1] == 5 else _draw_rectangle
@@ -122,7 +122,7 @@ def overlaps_MN(
 def boxes_to_ellipses(
     images: Sequence[FddbImage], detections: Mapping[str, ScoredBoxes]
 ) -> dict[str, ScoredBoxes]:
-    """Upright ellipses instead of rectangles, as annotators of FDDB would draw them.
+    """Return upright ellipses instead of rectangles, as annotators of FDDB would draw them.
 
     Annotated ellipses reach from the chin to the top of the head; what a detector calls a face is
     smaller or larger. For each fold, shift and scale are the medians over the pairs of the *other*
@@ -152,7 +152,8 @@ def boxes_to_ellipses(
 
 
 def _steps(overlaps: Float64, scores: NDArray[np.floating]) -> Float64:
-    """What each distinct score adds: (score, discontinuous, continuous, detections), (S, 4)."""
+    """Return what each distinct score adds: (score, discontinuous, continuous, detections), (S,
+    4)."""
     assign = need("scipy.optimize", "nasface[evaluate]").linear_sum_assignment
     distinct, counts = np.unique(scores, return_counts=True)
     touches = overlaps.any(axis=0)
@@ -170,7 +171,7 @@ def _steps(overlaps: Float64, scores: NDArray[np.floating]) -> Float64:
 
 
 def _draw_rectangle(row: NDArray[np.floating], size: tuple[int, int]) -> Mask:
-    """Both borders belong to it."""
+    """Return the mask of a rectangle; both borders belong to it."""
     mask = np.zeros(size, np.uint8)
     x1, y1, x2, y2 = (float(value) for value in row)
     cv2.rectangle(mask, (_round(x1), _round(y1)), (_round(x2), _round(y2)), 1, cv2.FILLED)
@@ -178,7 +179,8 @@ def _draw_rectangle(row: NDArray[np.floating], size: tuple[int, int]) -> Mask:
 
 
 def _draw_ellipse(row: NDArray[np.floating], size: tuple[int, int]) -> Mask:
-    """The centre is rounded, the radii are cut, as in the official tool."""
+    """Return the mask of an ellipse; the centre is rounded, the radii are cut, as in the official
+    tool."""
     mask = np.zeros(size, np.uint8)
     major, minor, angle, x, y = (float(value) for value in row)
     axes = tuple(int(min(max(radius, 0.0), _FAR)) for radius in (major, minor))
@@ -188,12 +190,12 @@ def _draw_ellipse(row: NDArray[np.floating], size: tuple[int, int]) -> Mask:
 
 
 def _round(value: float) -> int:
-    """Half to even, as OpenCV rounds; far outside of an image it makes no difference where."""
+    """Round half to even, as OpenCV does; far outside of an image it makes no difference where."""
     return round(min(max(value, -_FAR), _FAR))
 
 
 def _relative(ellipse: Float64, row: NDArray[np.floating]) -> Float64:
-    """Centre, vertical and horizontal radius of an ellipse in units of a box's sides."""
+    """Return the centre, vertical and horizontal radius of an ellipse in units of a box's sides."""
     major, minor, angle, x, y = ellipse
     upright = abs(math.sin(angle)) >= abs(math.cos(angle))
     vertical, horizontal = (major, minor) if upright else (minor, major)
@@ -203,7 +205,7 @@ def _relative(ellipse: Float64, row: NDArray[np.floating]) -> Float64:
 
 
 def _applied(relative: Float64, boxes_N4: Float64) -> Float64:
-    """The upright ellipses of boxes, (N, 5)."""
+    """Return the upright ellipses of boxes, (N, 5)."""
     x, y, x2, y2 = boxes_N4.T
     w, h = x2 - x, y2 - y
     return np.stack(

@@ -34,7 +34,8 @@ class ImageMarks:
     thresholds: Float64
 
     def ap(self, times_I: NDArray[np.int64] | None = None) -> float:
-        """Average precision with each image so many times, once by default; nan without faces."""
+        """Return the average precision with each image so many times, once by default; nan without
+        faces."""
         times = np.ones(len(self.faces_I), np.int64) if times_I is None else times_I
         total = int((times * self.faces_I).sum())
         if not total:
@@ -47,8 +48,8 @@ class ImageMarks:
         return area_under_envelope(hits / total, hits / np.maximum(counts, 1))
 
     def resampled(self, times_RI: NDArray[np.int64]) -> Float64:
-        """Average precision (R,) of R samples: :meth:`ap` of each row, all at once where there are
-        thresholds."""
+        """Return the average precision (R,) of R samples: :meth:`ap` of each row, all at once where
+        there are thresholds."""
         if not len(self.thresholds):
             return np.array([self.ap(times) for times in times_RI])
         counts_RT = times_RI @ self._at_thresholds(np.ones(len(self.scores_K)))
@@ -61,7 +62,8 @@ class ImageMarks:
         return np.asarray((steps_RT * envelope_RT).sum(axis=1))
 
     def _at_thresholds(self, weight_K: Float64) -> Float64:
-        """Sum (I, T) of the weights of each image's detections from every threshold on."""
+        """Return the sum (I, T) of the weights of each image's detections from every threshold
+        on."""
         images, count = len(self.faces_I), len(self.thresholds)
         # Detections fall between two thresholds; what is below the last one is left out.
         bin_K = np.searchsorted(-self.thresholds, -self.scores_K, side="left")
@@ -75,7 +77,7 @@ def ap_marks(
     faces: Sequence[tuple[Floats, Flags]],
     iou_threshold: float = 0.5,
 ) -> ImageMarks:
-    """The marks of :func:`nasface.metrics.average_precision.average_precision`."""
+    """Return the marks of :func:`nasface.metrics.average_precision.average_precision`."""
     labels = [
         labelled(*found, *truth, iou_threshold)
         for found, truth in zip(detections, faces, strict=True)
@@ -93,7 +95,7 @@ def ap_marks(
 def wider_marks(
     truth: Sequence[WiderGroundTruth], detections: Mapping[str, ScoredBoxes], name: str
 ) -> ImageMarks:
-    """The marks of :func:`nasface.metrics.widerface.score_wider` for one of its sets."""
+    """Return the marks of :func:`nasface.metrics.widerface.score_wider` for one of its sets."""
     scores, labels, images = counted(truth, detections, name)
     faces = np.array([int(image.sets[name].sum()) for image in truth], np.int64)
     return _marks(scores, labels, images, faces, THRESHOLDS)
@@ -106,7 +108,8 @@ def _marks(
     faces: NDArray[np.int64],
     thresholds: Float64,
 ) -> ImageMarks:
-    """Labels are 1 for a face found, 0 for a false positive, below for what is left out."""
+    """Return the marks of labels: 1 for a face found, 0 for a false positive, below for what is
+    left out."""
     order = np.argsort(-scores, kind="stable")
     order = order[labels[order] >= 0]
     return ImageMarks(scores[order], labels[order] == 1, images[order], faces, thresholds)

@@ -191,7 +191,7 @@ class _Pool:
 def _groups(
     truth: Sequence[WiderGroundTruth],
 ) -> dict[str, list[tuple[str, Flags, NDArray[np.int64] | None]]]:
-    """Group -> its values as (name, faces, images to which the value is confined)."""
+    """Return group -> its values as (name, faces, images to which the value is confined)."""
     height_F = _joined([image.boxes_M4[:, 3] - image.boxes_M4[:, 1] for image in truth], float)
     groups: dict[str, list[tuple[str, Flags, NDArray[np.int64] | None]]] = {
         "height": [
@@ -213,7 +213,7 @@ def _groups(
 
 
 def _best_face(boxes_N4: Float64, faces_M4: Float64, threshold: float) -> NDArray[np.int64]:
-    """The face that each box overlaps most, -1 where their IoU is below the threshold.
+    """Return the face that each box overlaps most, -1 where their IoU is below the threshold.
 
     The overlap counts the pixels of both borders.
     """
@@ -230,7 +230,7 @@ def _best_face(boxes_N4: Float64, faces_M4: Float64, threshold: float) -> NDArra
 
 
 def _range(scores: Sequence[NDArray[np.floating]]) -> tuple[float, float]:
-    """Least and greatest score; a single value is left where it is."""
+    """Return the least and greatest score; a single value is left where it is."""
     scores = [each for each in scores if len(each)]
     if not scores:
         return 0.0, 1.0

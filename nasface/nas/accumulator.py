@@ -17,7 +17,7 @@ class SupportsLossParts(Protocol):
         ...
 
     def figures(self) -> Mapping[str, Tensor]:
-        """Scalars to log beside it."""
+        """Return scalars to log beside it."""
         ...
 
 
@@ -34,7 +34,7 @@ class Accumulator(Protocol[Batch]):
     """Means of the ``loss`` and its parts over the batch that was gone through last."""
 
     def __call__(self, batch: Batch, parameters: Sequence[nn.Parameter], /) -> Iterator[Batch]:
-        """The micro-batches; when they are through, the gradient is complete."""
+        """Yield the micro-batches; when they are through, the gradient is complete."""
         ...
 
     def backward(self, loss: Tensor | SupportsLossParts, share: float = 1.0) -> None:

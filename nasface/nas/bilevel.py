@@ -48,8 +48,8 @@ def weight_step(
     arch_parameters: Sequence[nn.Parameter],
     clip: float,
 ) -> float:
-    """One step on the network's weights; returns the loss, or nan if no step could be made because
-    the loss or its gradient is not finite.
+    """Make one step on the network's weights; return the loss, or nan if no step could be made
+    because the loss or its gradient is not finite.
 
     A loss must decide its mixture inside the call, when the architecture parameters want no
     gradient. Weights off the path get no gradient at all (``None``, not zero), so momentum and
@@ -68,7 +68,8 @@ def arch_step(
     optimizer: torch.optim.Optimizer,
     weights: Sequence[nn.Parameter],
 ) -> float:
-    """One step on the architecture parameters; returns the loss, or nan if no step could be made.
+    """Make one step on the architecture parameters; return the loss, or nan if no step could be
+    made.
 
     No weight gets a gradient, and so whatever lies before the first searched cell keeps no graph.
     """
@@ -88,7 +89,7 @@ def second_order_arch_step(
     *,
     reach: float = 0.01,
 ) -> float:
-    """One step on the architecture parameters, one weight step ahead; returns the loss at those
+    """Make one step on the architecture parameters, one weight step ahead; return the loss at those
     weights, or nan if no step could be made.
 
     The gradient is that of the architecture loss at w' = w - rate * (gradient of the weight loss
@@ -134,7 +135,7 @@ def _norm(parameters: Sequence[nn.Parameter]) -> float:
 
 
 def _step(optimizer: torch.optim.Optimizer, value: float, norm: float) -> float:
-    """Step if loss and gradient are finite; returns the loss, or nan."""
+    """Make the step if loss and gradient are finite; return the loss, or nan."""
     if not (math.isfinite(value) and math.isfinite(norm)):
         optimizer.zero_grad(set_to_none=True)
         return math.nan
@@ -157,7 +158,7 @@ def _rates(optimizer: torch.optim.Optimizer) -> Rates:
 def _sgd_direction(
     weight: nn.Parameter, gradient: Tensor, optimizer: torch.optim.Optimizer, rates: Rates
 ) -> tuple[float, Tensor]:
-    """Rate and direction of the step that SGD would take."""
+    """Return the rate and direction of the step that SGD would take."""
     rate, momentum, decay = rates[id(weight)]
     direction = gradient + decay * weight
     buffer = optimizer.state[weight].get("momentum_buffer") if momentum else None
@@ -167,7 +168,7 @@ def _sgd_direction(
 def _gradients(
     gradient: Gradient, inputs: Sequence[nn.Parameter]
 ) -> tuple[float, list[Tensor | None]]:
-    """A loss and its gradients, which are taken out of the parameters."""
+    """Return a loss and its gradients, which are taken out of the parameters."""
     for each in inputs:
         each.grad = None
     value = gradient(inputs)
@@ -190,7 +191,8 @@ def _mixed_product(
     vector: Sequence[Tensor | None],
     reach: float,
 ) -> list[Tensor | None]:
-    """Minus the mixed second derivative (choices, weights) of a loss times a vector of weights."""
+    """Return minus the mixed second derivative (choices, weights) of a loss times a vector of
+    weights."""
     norm = torch.stack([v.norm() for v in vector if v is not None] or [torch.zeros(())]).norm()
     if norm == 0:
         return [None] * len(arch_parameters)

@@ -79,7 +79,8 @@ class CandidateTable:
 
 
 def pair_scores(table: CandidateTable, alpha_EO: Float32, beta_E: Float32 | None) -> Float32:
-    """Probability of each pair: softmax(alpha) over an edge's candidates times softmax(beta).
+    """Return the probability of each pair: softmax(alpha) over an edge's candidates times
+    softmax(beta).
 
     beta is normalised over the edges into a node; without it the factor is one (DARTS). float32
     (E, O), zero where an operation is not offered. ``none`` has a share of alpha's softmax.
@@ -94,13 +95,14 @@ def pair_scores(table: CandidateTable, alpha_EO: Float32, beta_E: Float32 | None
 
 
 def _softmax(logits: Float32) -> Float32:
-    """torch's, since DARTS and PC-DARTS derive by it: equal to the last bit, near-ties included."""
+    """Return torch's softmax, since DARTS and PC-DARTS derive by it: equal to the last bit,
+    near-ties included."""
     result: Float32 = torch.from_numpy(logits).softmax(-1).numpy()
     return result
 
 
 def select(table: CandidateTable, scores_EO: Float32) -> tuple[tuple[Pair, ...], ...]:
-    """For each node its kept pairs: the best operation on each of the best edges.
+    """Return for each node its kept pairs: the best operation on each of the best edges.
 
     An edge is worth its best eligible operation. Ties go to the lower index, for edges and for
     operations. The edges of a node that keeps ``all`` come in the order of the graph, otherwise by

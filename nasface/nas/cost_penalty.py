@@ -57,7 +57,7 @@ def operation_costs(
 
 
 def counted_cost(channels: int, measure: Measure) -> CostOf:
-    """Multiply-adds (those of convolutions) or parameters of an operation."""
+    """Return the multiply-adds (those of convolutions) or parameters of an operation."""
 
     def cost_of(name: str, stride: int, size: tuple[int, int]) -> float:
         with torch.device("meta"):
@@ -71,7 +71,7 @@ def counted_cost(channels: int, measure: Measure) -> CostOf:
 def expected_cost(
     table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None, costs_EO: Tensor
 ) -> Tensor:
-    """Expected cost of the operations of a derived cell, with ``none`` left out.
+    """Return the expected cost of the operations of a derived cell, with ``none`` left out.
 
     Each place among a node's inputs is filled by its probabilities: where all edges are kept,
     those of the operations on each edge; else, as many times as edges are kept, those of all pairs.
@@ -115,7 +115,7 @@ class CostPenalty:
     widths: Mapping[str, tuple[WidthCosts, ...]] = field(default_factory=dict)
 
     def expected(self, arch_parameters: ArchitectureParameters) -> Tensor:
-        """Expected cost of the derived network."""
+        """Return the expected cost of the derived network."""
         total = torch.tensor(self.fixed, dtype=torch.float64)
         for cell, table in arch_parameters.tables.items():
             alpha, beta = arch_parameters.of(cell)

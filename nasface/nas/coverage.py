@@ -81,7 +81,7 @@ _RULES = ".rules"
 
 
 def _is_out(table: CandidateTable, rules: RuleMixture) -> bool:
-    """Whether all cells that take the choices of a table are left out."""
+    """Return whether all cells that take the choices of a table are left out."""
     return all(
         each in table.widths and {rule.rule for rule in _run(rules[width_of(each)])} == {OUT}
         for each in table.cells
@@ -89,12 +89,12 @@ def _is_out(table: CandidateTable, rules: RuleMixture) -> bool:
 
 
 def _run(rules: Sequence[GatedRule]) -> list[GatedRule]:
-    """Those that are no probes."""
+    """Return the rules that are no probes."""
     return [each for each in rules if not each.is_probe]
 
 
 def _open_rules(table: CandidateTable) -> npt.NDArray[np.bool_]:
-    """The rules (nodes, rules) between which there is a choice."""
+    """Return the rules between which there is a choice, (nodes, rules)."""
     is_open = np.zeros_like(table.rules.offered_NR)
     is_open[list(table.rules.open)] = table.rules.offered_NR[list(table.rules.open)]
     return is_open
@@ -181,7 +181,7 @@ def _rule_decisions(
 
 
 def _entropy(scores_by_edge: list[Float32]) -> float:
-    """In [0, 1] of the greatest possible."""
+    """Return the entropy in [0, 1] of the greatest possible."""
     probability = np.concatenate(scores_by_edge)
     probability = probability / probability.sum()
     entropy = -(probability * np.log(np.maximum(probability, 1e-12))).sum()
@@ -189,8 +189,8 @@ def _entropy(scores_by_edge: list[Float32]) -> float:
 
 
 def _margin(scores_by_edge: list[Float32], kept: int) -> float:
-    """Of the best operations on the ``kept`` best edges: before the next operation on the same
-    edge, or the best on the first edge that is not kept."""
+    """Return the margin of the best operations on the ``kept`` best edges: before the next
+    operation on the same edge, or the best on the first edge that is not kept."""
     whole = sum(float(each.sum()) for each in scores_by_edge)
     ranked = sorted((np.sort(each)[::-1] for each in scores_by_edge), key=lambda each: -each[0])
     margins = [each[0] - each[1] for each in ranked[:kept] if len(each) > 1]

@@ -94,7 +94,7 @@ def _inherit_cell(cell: SearchCell, gene: CellGene, target: FixedCell) -> None:
 
 
 def _inherit_rule(source: nn.Module, numbers: Sequence[int], target: nn.Module) -> None:
-    """The parameters of a rule for the edges of these numbers, in their order."""
+    """Copy the parameters of a rule for the edges of these numbers, in their order."""
     if isinstance(source, WeightedSum) and isinstance(target, WeightedSum):
         target.scale.copy_(source.scale[list(numbers)])
     elif isinstance(source, SearchedConcat) and isinstance(target, Concat):
@@ -105,7 +105,7 @@ def _inherit_rule(source: nn.Module, numbers: Sequence[int], target: nn.Module) 
 
 
 def _load(target: nn.Module, source: nn.Module) -> None:
-    """Weights and statistics; scales and shifts that the source lacks become one and zero."""
+    """Load weights and statistics; scales and shifts that the source lacks become one and zero."""
     for norm in target.modules():
         if isinstance(norm, nn.BatchNorm2d) and norm.affine:
             nn.init.ones_(norm.weight)

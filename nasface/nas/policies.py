@@ -70,7 +70,7 @@ def register_policy(name: str, build: PolicyBuilder, *, runs_paths: bool = True)
 
 
 def _argmax(config: "BilevelConfig", share: float) -> Policy:
-    """The noise falls linearly to zero."""
+    """Return the policy of the best path, whose noise falls linearly to zero."""
     return ArgmaxPath(config.noise * max(0.0, 1 - share / config.noise_until), config.probes)
 
 

@@ -260,7 +260,7 @@ def _uniform_pairs(table: CandidateTable, node: int, draw: StepRandom) -> tuple[
 
 
 def _turn(pairs: tuple[Pair, ...], draw: StepRandom, node: int, slot: int) -> Pair:
-    """The pair whose turn it is in a freshly shuffled round-robin."""
+    """Return the pair whose turn it is in a freshly shuffled round-robin."""
     if len(pairs) == 1:
         return pairs[0]
     round_, turn = divmod(draw.step, len(pairs))
@@ -288,7 +288,7 @@ class _Logits:
 def _weighted(
     table: CandidateTable, slots: tuple[tuple[InputSlot, ...], ...], beta_E: Tensor | None
 ) -> tuple[tuple[InputSlot, ...], ...]:
-    """Slots for every edge, with softmax(beta) over the edges into a node in their gates."""
+    """Return slots for every edge, with softmax(beta) over the edges into a node in their gates."""
     if beta_E is None:
         return slots
     result = []
@@ -312,7 +312,7 @@ def _scaled(op: GatedOp, factor: Tensor) -> GatedOp:
 
 
 def _log(scores: Float32) -> Float32:
-    """The logarithm, finite even where a probability is too small for float32."""
+    """Return the logarithm, finite even where a probability is too small for float32."""
     result: Float32 = np.log(np.maximum(scores, np.finfo(np.float32).tiny))
     return result
 
@@ -322,7 +322,7 @@ def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> Float32:
 
 
 def log_probabilities(table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None) -> Tensor:
-    """log(softmax(alpha) * softmax(beta)) as a differentiable tensor (E, O)."""
+    """Return log(softmax(alpha) * softmax(beta)) as a differentiable tensor (E, O)."""
     offered = torch.from_numpy(table.offered_EO).to(alpha_EO.device)
     logits = alpha_EO.masked_fill(~offered, -torch.inf).log_softmax(dim=1)
     if beta_E is None:
@@ -340,7 +340,7 @@ def _gated(
     generator: np.random.Generator,
     sampling: "_Logits | None" = None,
 ) -> PathMixture:
-    """The path as a mixture; with gates and probes where the architecture parameters want a
+    """Return the path as a mixture; with gates and probes where the architecture parameters want a
     gradient."""
     if not (torch.is_grad_enabled() and alpha_EO.requires_grad):
         return PathMixture(
@@ -363,7 +363,8 @@ def _gated(
 def _rivals(
     table: CandidateTable, position: int, pair: Pair, path: tuple[Pair, ...]
 ) -> tuple[Pair, ...]:
-    """The other pairs that could take the place of ``pair``, given the other edges on the path."""
+    """Return the other pairs that could take the place of ``pair``, given the other edges on the
+    path."""
     edges = table.slots[position]
     if len(path) == len(edges):
         return tuple(p for pairs in edges for p in pairs if p[0] == pair[0] and p != pair)

@@ -61,13 +61,13 @@ class RuleTable:
         return tuple(int(at) for at in np.flatnonzero(self.offered_NR.sum(axis=1) > 1))
 
     def probabilities(self, gamma_NR: Float32) -> Float32:
-        """softmax(gamma) over the rules of each node, zero where one is not offered."""
+        """Return softmax(gamma) over the rules of each node, zero where one is not offered."""
         logits = np.where(self.offered_NR, gamma_NR, -np.inf).astype(np.float32)
         result: Float32 = torch.from_numpy(logits).softmax(-1).numpy()
         return result
 
     def best(self, gamma_NR: Float32) -> tuple[str, ...]:
-        """For each node the rule with the largest gamma; ties go to the first."""
+        """Return for each node the rule with the largest gamma; ties go to the first."""
         scores = self.probabilities(gamma_NR)
         return tuple(self.names[int(at)] for at in scores.argmax(axis=1))
 
@@ -107,7 +107,8 @@ def sampled_rules(
     probes: int = 0,
     temperature: float | None = None,
 ) -> RuleMixture:
-    """For each node the rule with the greatest log-probability plus ``noise`` times Gumbel noise.
+    """Return for each node the rule with the greatest log-probability plus ``noise`` times Gumbel
+    noise.
 
     Without noise that is the argmax. The gate's probability is softmax(gamma), or with a
     ``temperature`` that of the noisy log-probabilities over it.
@@ -143,7 +144,7 @@ def _gated(
     probes: int,
     generator: np.random.Generator,
 ) -> tuple[GatedRule, ...]:
-    """The chosen rule with a gate of value one, and probes with gates of value zero."""
+    """Return the chosen rule with a gate of value one, and probes with gates of value zero."""
     if not logits_R.requires_grad:
         return (GatedRule(table.names[chosen]),)
     rivals = [column for column in _columns(table, node) if column != chosen]
@@ -179,7 +180,8 @@ class SearchedCombine(nn.Module):
     def forward(
         self, values: Sequence[Tensor], numbers: Sequence[int], chosen: Sequence[GatedRule]
     ) -> Tensor:
-        """Values of the edges, the edges' numbers and the rules to run -> value of the node."""
+        """Return the value of the node, from the values of the edges, the edges' numbers and the
+        rules to run."""
         return add_up(self._run(each, values, numbers) for each in chosen)
 
     def _run(self, each: GatedRule, values: Sequence[Tensor], numbers: Sequence[int]) -> Tensor:

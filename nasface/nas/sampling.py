@@ -42,7 +42,8 @@ def random_genotype(
 def random_pairs(
     edges: tuple[tuple[Pair, ...], ...], kept: int, generator: np.random.Generator
 ) -> tuple[Pair, ...]:
-    """A pair on each edge that a node keeps, of the pairs that each edge into it may carry."""
+    """Return a pair on each edge that a node keeps, of the pairs that each edge into it may
+    carry."""
     if kept == len(edges):
         return tuple(pairs[generator.integers(len(pairs))] for pairs in edges)
     every = [pair for pairs in edges for pair in pairs]
@@ -92,7 +93,7 @@ def mixture_of(space: SearchSpace, genotype: Genotype) -> dict[str, PathMixture]
 
 
 def _rules_of(graph: CellGraph, gene: CellGene) -> dict[str, tuple[GatedRule, ...]]:
-    """The rules of the nodes that have a choice."""
+    """Return the rules of the nodes that have a choice."""
     chosen = {node.name: node.combine for node in gene.nodes}
     found: dict[str, tuple[GatedRule, ...]] = {}
     for node in graph.nodes:

@@ -117,8 +117,9 @@ class BilevelSearcher(Generic[Batch]):
         return policy_at(self.config, step, self.schedule.warmup, self.schedule.total)
 
     def take_step(self, weight_batch: Batch, arch_batch: Batch | None) -> dict[str, float]:
-        """One architecture step (none without a batch for it), then one weight step; their losses,
-        nan where one could not be made, and the parts of the loss of the weight step."""
+        """Make one architecture step (none without a batch for it), then one weight step; return
+        their losses, nan where one could not be made, and the parts of the loss of the weight
+        step."""
         row = {}
         if arch_batch is not None:
             row["arch_loss"] = self._arch_step(weight_batch, arch_batch)
@@ -182,7 +183,7 @@ class BilevelSearcher(Generic[Batch]):
         return float(penalty.detach())
 
     def _weight_mixtures(self) -> list[Mixture]:
-        """What a weight step executes on each of its images."""
+        """Return what a weight step executes on each of its images."""
         policy = self.policy(self.step)
         if self.config.fairness == "expected" or not isinstance(policy, UniformPath):
             return [self._mixture(policy, self.step, Purpose.WEIGHT_PATHS)]
@@ -207,8 +208,8 @@ class BilevelSearcher(Generic[Batch]):
             yield str([[each.rule for each in rules] for rules in cell.rules.values()])
 
     def arrays(self) -> tuple[dict[str, Float32], dict[str, Float32], dict[str, Float32]]:
-        """Copies of the architecture parameters by cell: alphas, betas (with edge normalisation)
-        and gammas (where nodes choose their combine rule, or cells their width)."""
+        """Return copies of the architecture parameters by cell: alphas, betas (with edge
+        normalisation) and gammas (where nodes choose their combine rule, or cells their width)."""
         parameters = self.arch_parameters
         alpha, beta, gamma = (
             {name_of(key): value.detach().cpu().numpy().copy() for key, value in kind.items()}
@@ -222,7 +223,7 @@ class BilevelSearcher(Generic[Batch]):
         return derive(self.space, alphas, betas or None, gammas, name=name, provenance=provenance)
 
     def report(self) -> list[Decision]:
-        """Entropy, margin and visits of every choice."""
+        """Return the entropy, margin and visits of every choice."""
         return decisions(self.coverage, *self.arrays())
 
     def too_many_skips(self, genotype: Genotype) -> str | None:

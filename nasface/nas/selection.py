@@ -66,7 +66,8 @@ class Judge:
         return len(self.scores) >= self.budget
 
     def consider(self, choices: Choices) -> float | None:
-        """The score of a cell; ``None`` if it is not allowed, or new and the budget is spent."""
+        """Return the score of a cell; ``None`` if it is not allowed, or new and the budget is
+        spent."""
         genotype = self.genotype(choices)
         # Nodes of a cell that is left out make no other genotype.
         key = tuple(genotype.cells.items())
@@ -79,7 +80,8 @@ class Judge:
         return self.scores[key]
 
     def drawn(self) -> Iterator[Choices]:
-        """Random cells without end; the first of a seed is that of the strategy ``random``'s next.
+        """Yield random cells without end; the first of a seed is that of the strategy ``random``'s
+        next.
 
         Raises:
             ConfigError: if no allowed cell turns up for long.
@@ -98,7 +100,7 @@ class Judge:
                 )
 
     def changed(self, choices: Choices, share: float) -> Choices:
-        """A copy in which a share of the nodes and widths is drawn anew, one at least."""
+        """Return a copy in which a share of the nodes and widths is drawn anew, one at least."""
         draw = self.generator
         places = [(cell, at) for cell, nodes in choices.items() for at in range(len(nodes))]
         moved = {places[int(draw.integers(len(places)))]}
@@ -112,7 +114,7 @@ class Judge:
         }
 
     def crossed(self, one: Choices, other: Choices) -> Choices:
-        """Each node, and width, from one of two cells."""
+        """Return a cell with each node, and width, from one of two cells."""
         return {
             cell: tuple(
                 own if self.generator.random() < 0.5 else others
@@ -122,7 +124,7 @@ class Judge:
         }
 
     def best(self) -> Genotype:
-        """The cell with the highest score so far; the first of equals.
+        """Return the cell with the highest score so far; the first of equals.
 
         Raises:
             ConfigError: if none has been scored.
@@ -132,7 +134,7 @@ class Judge:
         return self.genotype(max(self.found, key=lambda each: each[0])[1])
 
     def genotype(self, choices: Choices) -> Genotype:
-        """The genotype of choices."""
+        """Return the genotype of choices."""
         provenance = Provenance(seed=self.seed, policy="selection")
         return genotype_of_choices(self.space, choices, "selected", provenance)
 
@@ -145,8 +147,8 @@ class Judge:
         return pairs, rules[int(draw.integers(len(rules)))]
 
     def swaps(self, choices: Choices) -> Iterator[tuple[str, int, list[NodeChoice]]]:
-        """For every node and width, in random order, what one swap makes of it: another pair in the
-        place of one, or another rule or width."""
+        """Yield for every node and width, in random order, what one swap makes of it: another pair
+        in the place of one, or another rule or width."""
         places = [(cell, at) for cell, nodes in choices.items() for at in range(len(nodes))]
         for index in self.generator.permutation(len(places)):
             cell, at = places[int(index)]
@@ -167,8 +169,8 @@ class Judge:
 
 
 def choices_of(space: SearchSpace, genotype: Genotype) -> Choices:
-    """What a genotype of the space chooses; of nodes that it has left out with all cells that
-    would share them, the first candidates."""
+    """Return what a genotype of the space chooses; of nodes that it has left out with all cells
+    that would share them, the first candidates."""
     return {cell: _choices_of(space, cell, genotype) for cell in space.deciding}
 
 
@@ -204,7 +206,7 @@ def _choices_of(space: SearchSpace, cell: str, genotype: Genotype) -> tuple[Node
 def genotype_of_choices(
     space: SearchSpace, choices: Choices, name: str, provenance: Provenance | None = None
 ) -> Genotype:
-    """The genotype of choices."""
+    """Return the genotype of choices."""
     nodes = {cell: len(space.cells[cell].nodes) for cell in choices}
     return genotype_of_paths(
         space,
@@ -216,8 +218,8 @@ def genotype_of_choices(
 
 
 def holds(space: SearchSpace, genotype: Genotype) -> bool:
-    """Whether a space could give the cells of a genotype, whatever the channels and edge weights
-    with which it is searched."""
+    """Return whether a space could give the cells of a genotype, whatever the channels and edge
+    weights with which it is searched."""
     try:
         mixture_of(space, genotype)
     except SpecError:
@@ -244,7 +246,7 @@ def register_selection(name: str, select: Selection) -> None:
 
 
 def best_of_random(judge: Judge) -> Genotype:
-    """The best of as many random cells as the budget allows."""
+    """Return the best of as many random cells as the budget allows."""
     drawn, repeated = judge.drawn(), 0
     while not judge.spent and repeated < _TRIES:
         before = len(judge.scores)
@@ -254,8 +256,8 @@ def best_of_random(judge: Judge) -> Genotype:
 
 
 def evolve(judge: Judge, *, population: int = 16, share: float = 0.1) -> Genotype:
-    """Parents are the better half of a population; of their children one half is crossed, the
-    other mutated, a ``share`` of the nodes each."""
+    """Return the best of a population that evolves. The parents are the better half; of their
+    children one half is crossed, the other mutated, a ``share`` of the nodes each."""
     drawn = judge.drawn()
     for _ in range(population):
         judge.consider(next(drawn))
@@ -274,8 +276,8 @@ def evolve(judge: Judge, *, population: int = 16, share: float = 0.1) -> Genotyp
 
 
 def climb_by_swaps(judge: Judge) -> Genotype:
-    """From a random cell, node by node, the best of all that one swap makes of it; from another
-    cell once no swap is better."""
+    """Return the best cell of a climb by swaps: from a random cell, node by node, the best of all
+    that one swap makes of it; from another cell once no swap is better."""
     drawn = judge.drawn()
     for _ in range(_TRIES):
         if judge.spent:

@@ -37,7 +37,7 @@ class Sensitivity:
             self.sums[cell][:] += [by_edge[list(edges)].sum() for edges in table.graph.edges_into]
 
     def blind(self) -> dict[str, tuple[str, ...]]:
-        """Cell -> its nodes that have a choice of edges or operations without a gradient.
+        """Return cell -> its nodes that have a choice of edges or operations without a gradient.
 
         Empty before the first step, and if no choice at all has one.
         """

@@ -148,7 +148,8 @@ class SearchCell(nn.Module):
                 self.finish[str(level)] = nn.Sequential(nn.BatchNorm2d(outer), nn.ReLU())
 
     def forward(self, inputs: Sequence[Tensor], mixture: CellMixture) -> dict[int, Tensor]:
-        """Feature maps (B, C, H, W) in the order of the graph's inputs -> one per output level."""
+        """Map feature maps (B, C, H, W) in the order of the graph's inputs to one per output
+        level."""
         graph = self.graph
         given = {each.name: x for each, x in zip(graph.inputs, inputs, strict=True)}
         values = dict(given)
@@ -179,7 +180,7 @@ class SearchCell(nn.Module):
         mixture: CellMixture,
         size: tuple[int, int] | None,
     ) -> dict[int, Tensor]:
-        """What enters a node: edge -> its (gated) value."""
+        """Return what enters a node: edge -> its (gated) value."""
         if isinstance(mixture, PathMixture):
             return {
                 slot.chosen.edge: self._slot(slot, values, size) for slot in mixture.slots[position]
@@ -222,7 +223,7 @@ class SearchCell(nn.Module):
         return cast(SearchEdge, self.edges[edge])
 
     def _used_edges(self, mixture: CellMixture) -> frozenset[int]:
-        """The edges that decide which nodes are leaves.
+        """Return the edges that decide which nodes are leaves.
 
         A mixture of all edges would leave one leaf; there every node counts as a leaf
         unless an edge that is kept in any case consumes it.
@@ -283,7 +284,7 @@ class Supernet(nn.Module):
         return self.cells.parameters()
 
     def forward(self, features: Mapping[int, Tensor], mixture: Mixture) -> dict[int, Tensor]:
-        """Level -> feature map (B, C, H, W), before and after the cells."""
+        """Map level -> feature map (B, C, H, W) to the same."""
         values = dict(features)
         for name, cell in zip(self.space.cells, self.cells.values(), strict=True):
             graph = self.space.cells[name]
@@ -293,7 +294,7 @@ class Supernet(nn.Module):
 
 
 def _searched_cell(name: str, space: SearchSpace, channels: int, affine: bool) -> nn.Module:
-    """A cell of a space, or its cells of all widths between which there is a choice."""
+    """Return a cell of a space, or its cells of all widths between which there is a choice."""
     graph = space.cells[name]
     columns = {operation: at for at, operation in enumerate(space.operations)}
     cells: dict[str, nn.Module] = {
@@ -315,14 +316,14 @@ class _UnitGates(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, count: int, *gates_and_values: Tensor) -> Tensor:
-        """``count`` gates, then as many values (B, C, H, W) -> the first value."""
+        """Return the first value of ``count`` gates and then as many values (B, C, H, W)."""
         values = gates_and_values[count:]
         ctx.save_for_backward(gates_and_values[0], *values)
         return values[0].view_as(values[0])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """That of a gate is the sum of gradient times value."""
+        """Return the gradients; that of a gate is the sum of gradient times value."""
         (gradient,) = gradients
         first, *values = ctx.saved_tensors
         # The gates are float32 where the values are bfloat16.

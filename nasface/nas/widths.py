@@ -32,14 +32,15 @@ class SearchedWidth(nn.Module):
         return self.cells[self.widths.index(name)]
 
     def forward(self, inputs: Sequence[Tensor], mixture: CellMixture) -> dict[int, Tensor]:
-        """Feature maps (B, C, H, W) in the order of the graph's inputs -> one per output level."""
+        """Map feature maps (B, C, H, W) in the order of the graph's inputs to one per output
+        level."""
         found = [self._run(each, inputs, mixture) for each in mixture.rules[self.choice]]
         return {level: add_up(each[level] for each in found) for level in self.graph.output_levels}
 
     def _run(
         self, each: GatedRule, inputs: Sequence[Tensor], mixture: CellMixture
     ) -> dict[int, Tensor]:
-        """The gated maps of a width."""
+        """Return the gated maps of a width."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not each.is_probe):
             if each.rule == OUT:
                 maps = self._passed(inputs)
@@ -50,7 +51,7 @@ class SearchedWidth(nn.Module):
         return {level: each.gate * value for level, value in maps.items()}
 
     def _passed(self, inputs: Sequence[Tensor]) -> dict[int, Tensor]:
-        """The first input of each output level."""
+        """Return the first input of each output level."""
         given = list(zip(self.graph.inputs, inputs, strict=True))
         return {
             level: next(x for each, x in given if each.level == level)

@@ -53,9 +53,10 @@ def register_predictor(name: str, predict: Predictor) -> None:
 
 
 def synflow(untrained: Untrained) -> float:
-    """Logarithm of the synaptic flow: the sum of parameter times gradient of the summed outputs for
-    an image of ones, with absolute parameters and without normalisations (Tanaka et al., NeurIPS
-    2020; as a predictor Abdelfattah et al., ICLR 2021). In float64, for it grows with depth."""
+    """Return the logarithm of the synaptic flow: the sum of parameter times gradient of the summed
+    outputs for an image of ones, with absolute parameters and without normalisations (Tanaka et
+    al., NeurIPS 2020; as a predictor Abdelfattah et al., ICLR 2021). In float64, for it grows with
+    depth."""
     # On the CPU: not every device has float64.
     network = _without_norms(copy.deepcopy(untrained.network)).cpu().double().eval()
     for parameter in network.parameters():
@@ -74,9 +75,9 @@ def synflow(untrained: Untrained) -> float:
 
 @torch.no_grad()
 def naswot(untrained: Untrained) -> float:
-    """Logarithm of the determinant of the kernel that counts, for each pair of images, the
-    rectified units that are on or off for both (Mellor et al., ICML 2021, equation 2): higher where
-    images are told apart."""
+    """Return the logarithm of the determinant of the kernel that counts, for each pair of images,
+    the rectified units that are on or off for both (Mellor et al., ICML 2021, equation 2): higher
+    where images are told apart."""
     count = len(untrained.images)
     kernel = torch.zeros(count, count, dtype=torch.float64)
 
@@ -98,9 +99,9 @@ def naswot(untrained: Untrained) -> float:
 
 
 def zico(untrained: Untrained) -> float:
-    """Sum over layers of the logarithm of the sum over their weights of the mean over the standard
-    deviation of the absolute gradient, over batches (Li et al., ICLR 2023, equation 15). Weights
-    whose gradient does not vary count nothing, and so do layers without others."""
+    """Return the sum over layers of the logarithm of the sum over their weights of the mean over
+    the standard deviation of the absolute gradient, over batches (Li et al., ICLR 2023, equation
+    15). Weights whose gradient does not vary count nothing, and so do layers without others."""
     weights = [
         module.weight
         for module in untrained.network.modules()
@@ -121,7 +122,7 @@ def zico(untrained: Untrained) -> float:
 
 
 def _without_norms(network: nn.Module) -> nn.Module:
-    """The network with identities in the place of its normalisations, in place."""
+    """Replace the normalisations of a network by identities, in place."""
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.BatchNorm2d):

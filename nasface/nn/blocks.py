@@ -13,14 +13,15 @@ from nasface.arch.graph import Transform
 
 
 def conv_1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """A 1x1 convolution without bias."""
+    """Return a 1x1 convolution without bias."""
     return nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
 
 def conv_norm_relu(
     in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """Convolution (no bias, output as large as the input over the stride), normalisation, ReLU."""
+    """Return a convolution (no bias, output as large as the input over the stride), normalisation
+    and ReLU."""
     return nn.Sequential(
         nn.Conv2d(
             in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
@@ -31,7 +32,8 @@ def conv_norm_relu(
 
 
 def separable_conv_norm_relu(channels: int) -> nn.Sequential:
-    """Depthwise 3x3, pointwise 1x1, normalisation, ReLU: the light form of a 3x3 layer."""
+    """Return depthwise 3x3, pointwise 1x1, normalisation and ReLU: the light form of a 3x3
+    layer."""
     return nn.Sequential(
         nn.Conv2d(channels, channels, 3, 1, 1, groups=channels, bias=False),
         *conv_norm_relu(channels, channels),
@@ -39,7 +41,7 @@ def separable_conv_norm_relu(channels: int) -> nn.Sequential:
 
 
 def depthwise_separable(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    """Depthwise 3x3, then 1x1, each with normalisation and ReLU (MobileNetV1)."""
+    """Return depthwise 3x3, then 1x1, each with normalisation and ReLU (MobileNetV1)."""
     return nn.Sequential(
         *conv_norm_relu(in_channels, in_channels, 3, stride, groups=in_channels),
         *conv_norm_relu(in_channels, out_channels),
@@ -50,13 +52,14 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Channels last, on CPU more than twice as fast here; on MPS, whose kernels are made so,
+    """Return channels last, on CPU more than twice as fast here; on MPS, whose kernels are made so,
     the usual format."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def channels_last(module: Module) -> Module:
-    """The module with its weights in the memory format of its device, as :func:`memory_format`."""
+    """Return the module with its weights in the memory format of its device, as
+    :func:`memory_format`."""
     device = next((each.device for each in module.parameters()), torch.device("cpu"))
     # torch's stubs know the memory format of tensors only.
     return module.to(memory_format=memory_format(device))  # type: ignore[call-overload,no-any-return]
@@ -133,13 +136,13 @@ class Zero(nn.Module):
 
 
 def upsample(x_BCHW: Tensor, size: tuple[int, ...] | None = None) -> Tensor:
-    """Bilinear with aligned corners, to ``size`` or to twice the height and width."""
+    """Enlarge bilinearly with aligned corners, to ``size`` or to twice the height and width."""
     target = size or (2 * x_BCHW.shape[-2], 2 * x_BCHW.shape[-1])
     return F.interpolate(x_BCHW, size=target, mode="bilinear", align_corners=True)
 
 
 def downsample(x_BCHW: Tensor) -> Tensor:
-    """3x3 max pooling with stride 2, to ceil(H/2), ceil(W/2)."""
+    """Halve by 3x3 max pooling with stride 2, to ceil(H/2), ceil(W/2)."""
     return F.max_pool2d(x_BCHW, 3, stride=2, padding=1)
 
 

@@ -115,7 +115,7 @@ class FixedModule(nn.Module):
             self.cells[module_key(name)] = FixedCell(gene, channels, bottleneck=bottleneck)
 
     def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
-        """Level -> feature map (B, C, H, W), before and after the cells."""
+        """Map level -> feature map (B, C, H, W) to the same."""
         values = dict(features)
         for module in self.cells.values():
             cell = cast(FixedCell, module)

@@ -58,7 +58,7 @@ def measure_cost(
 
 
 def _flops(flops: Mapping[str, int], key: str, module: nn.Module) -> int:
-    """What was counted under a module; a mere container has no count of its own."""
+    """Return what was counted under a module; a mere container has no count of its own."""
     if key in flops:
         return flops[key]
     return sum(_flops(flops, f"{key}.{name}", child) for name, child in module.named_children())

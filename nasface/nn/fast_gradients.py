@@ -45,7 +45,7 @@ def with_fast_gradients(module: Module) -> Module:
 
 
 def _is_slow(conv: nn.Conv2d) -> bool:
-    """Whether there is a better way to its gradients."""
+    """Return whether there is a better way to its gradients."""
     kernel, stride, dilation = conv.kernel_size, conv.stride, conv.dilation
     is_plain = (
         conv.bias is None
@@ -131,15 +131,15 @@ class _Shape:
     groups: int
 
     def is_depthwise(self, weight: Tensor) -> bool:
-        """Whether each channel has one kernel of its own and gives one channel."""
+        """Return whether each channel has one kernel of its own and gives one channel."""
         return self.groups == len(weight) and weight.shape[1] == 1
 
     def forward(self, x: Tensor, weight: Tensor) -> Tensor:
-        """The convolution."""
+        """Return the convolution."""
         return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
 
     def gradient(self, of: int, upon: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-        """The gradient of the input (0) or of the weight (1) as torch computes it."""
+        """Return the gradient of the input (0) or of the weight (1) as torch computes it."""
         found = torch.ops.aten.convolution_backward(
             upon,
             x,
@@ -182,14 +182,16 @@ class _Convolution(torch.autograd.Function):
 
 
 def _of_input(upon: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
-    """Of a depthwise convolution without stride: another one, with the kernel turned round."""
+    """Return the gradient of the input of a depthwise convolution without stride: another one, with
+    the kernel turned round."""
     if shape.stride == 1 and shape.is_depthwise(weight):
         return shape.forward(upon, weight.flip(2, 3))
     return shape.gradient(0, upon, x, weight)
 
 
 def _of_weight(upon: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
-    """Dilated ones by phases, large depthwise ones by windows."""
+    """Return the gradient of the weight: of dilated ones by phases, of large depthwise ones by
+    windows."""
     is_half, is_depthwise = x.dtype.itemsize < 4, shape.is_depthwise(weight)
     pays = is_half or (is_depthwise and x.numel() >= _SMALL)
     if shape.stride > 1 or not pays:
@@ -203,8 +205,8 @@ def _of_weight(upon: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor
 
 
 def _phases(x_BCHW: Tensor, dilation: int) -> Tensor:
-    """Every ``dilation``-th row and column, as images of their own: what a dilated convolution
-    brings together, an ordinary one does in them. Zeros fill up what is missing."""
+    """Return every ``dilation``-th row and column, as images of their own: what a dilated
+    convolution brings together, an ordinary one does in them. Zeros fill up what is missing."""
     height, width = x_BCHW.shape[-2:]
     x = F.pad(x_BCHW, (0, -width % dilation, 0, -height % dilation)).permute(0, 2, 3, 1)
     x = x.reshape(len(x), -1, dilation, x.shape[2] // dilation, dilation, x.shape[3])
@@ -212,7 +214,7 @@ def _phases(x_BCHW: Tensor, dilation: int) -> Tensor:
 
 
 def _by_windows(upon: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """The gradient of a depthwise weight, 3x3 of its taps at a time."""
+    """Return the gradient of a depthwise weight, 3x3 of its taps at a time."""
     rows, columns = weight.shape[-2:]
     height, width = x.shape[-2:]
     right, bottom = -columns % _WINDOW, -rows % _WINDOW

@@ -29,7 +29,7 @@ def fuse_conv_bn(module: Module) -> Module:
 
 
 def _neighbours(parent: nn.Module) -> Iterator[tuple[str, str]]:
-    """Names of children of which the second sees what the first gives."""
+    """Yield the names of children of which the second sees what the first gives."""
     names = [name for name, _ in parent.named_children()]
     if isinstance(parent, nn.Sequential):
         return pairwise(names)

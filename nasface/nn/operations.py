@@ -40,7 +40,7 @@ def builder_of(name: str, *, dense: bool = False) -> Builder:
 
 
 def none(channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
-    """Zeros."""
+    """Return a module of zeros."""
     return Zero(stride)
 
 
@@ -52,7 +52,7 @@ def skip(channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
 
 
 def pointwise(channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
-    """ReLU, 1x1 convolution of every position or of every second, normalisation."""
+    """Return ReLU, 1x1 convolution of every position or of every second, and normalisation."""
     # Positions are taken before the convolution, for the reason given at FactorizedReduce.
     taken = nn.ReLU() if stride == 1 else nn.Sequential(nn.ReLU(), nn.AvgPool2d(1, stride))
     return nn.Sequential(
@@ -65,7 +65,7 @@ def pointwise(channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
 def separable(
     channels: int, stride: int = 1, affine: bool = True, *, kernel: int, dilation: int = 1
 ) -> nn.Module:
-    """ReLU, depthwise convolution, 1x1 convolution, normalisation."""
+    """Return ReLU, depthwise convolution, 1x1 convolution and normalisation."""
     padding = dilation * (kernel // 2)
     return nn.Sequential(
         nn.ReLU(),
@@ -78,7 +78,7 @@ def separable(
 def separable_twice(
     channels: int, stride: int = 1, affine: bool = True, *, kernel: int
 ) -> nn.Module:
-    """Two separable convolutions; only the first is strided."""
+    """Return two separable convolutions; only the first is strided."""
     return nn.Sequential(
         separable(channels, stride, affine, kernel=kernel),
         separable(channels, 1, affine, kernel=kernel),
@@ -88,7 +88,7 @@ def separable_twice(
 def dense(
     channels: int, stride: int = 1, affine: bool = True, *, kernel: int, dilation: int = 1
 ) -> nn.Module:
-    """ReLU, convolution, normalisation."""
+    """Return ReLU, convolution and normalisation."""
     padding = dilation * (kernel // 2)
     return nn.Sequential(
         nn.ReLU(),
@@ -98,8 +98,8 @@ def dense(
 
 
 def narrow(channels: int, stride: int = 1, affine: bool = True, *, kernel: int) -> nn.Module:
-    """ReLU, 1x1 convolution to a quarter of the channels, normalisation, ReLU, convolution back to
-    all of them, normalisation."""
+    """Return ReLU, 1x1 convolution to a quarter of the channels, normalisation, ReLU, convolution
+    back to all of them, and normalisation."""
     inner = max(1, channels // 4)
     return nn.Sequential(
         nn.ReLU(),
@@ -112,7 +112,7 @@ def narrow(channels: int, stride: int = 1, affine: bool = True, *, kernel: int) 
 
 
 def cross(channels: int, stride: int = 1, affine: bool = True, *, length: int) -> nn.Module:
-    """ReLU, depthwise row and column, 1x1 convolution, normalisation."""
+    """Return ReLU, depthwise row and column, 1x1 convolution and normalisation."""
     row, across = (1, length), (0, length // 2)
     column, down = (length, 1), (length // 2, 0)
     return nn.Sequential(
@@ -125,7 +125,7 @@ def cross(channels: int, stride: int = 1, affine: bool = True, *, length: int) -
 
 
 def dense_cross(channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
-    """ReLU, a row of seven, a column of seven, normalisation."""
+    """Return ReLU, a row of seven, a column of seven, and normalisation."""
     return nn.Sequential(
         nn.ReLU(),
         nn.Conv2d(channels, channels, (1, 7), (1, stride), (0, 3), bias=False),
@@ -135,10 +135,10 @@ def dense_cross(channels: int, stride: int = 1, affine: bool = True) -> nn.Modul
 
 
 def max_pool(channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
-    """3x3 max pooling."""
+    """Return 3x3 max pooling."""
     return nn.MaxPool2d(3, stride, 1)
 
 
 def avg_pool(channels: int, stride: int = 1, affine: bool = True) -> nn.Module:
-    """3x3 average pooling over what lies inside the map."""
+    """Return 3x3 average pooling over what lies inside the map."""
     return nn.AvgPool2d(3, stride, 1, count_include_pad=False)

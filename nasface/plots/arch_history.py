@@ -122,7 +122,7 @@ def plot_choice_history(
 
 
 def _height(nodes: Sequence[NodeHistory]) -> float:
-    """Height of the axes of a cell in inches."""
+    """Return the height of the axes of a cell in inches."""
     rows = sum(len(node.shown) + (len(node.shown) < len(node.pairs)) for node in nodes)
     return max(1.2, ROW * rows)
 
@@ -157,7 +157,7 @@ def _grid(heights: Sequence[float]) -> tuple[Plot, NDArray[np.object_]]:
 
 
 def _draw_scale(figure: Figure, axes: Axes, nodes: Sequence[NodeHistory]) -> Normalize:
-    """The colours of shares: white for an even one, as far to both sides as any share goes."""
+    """Draw the colours of shares: white for an even one, as far to both sides as any share goes."""
     relative = [node.shares_TP * len(node.pairs) for node in nodes]
     spread = max(0.05, *(float(np.abs(each - 1).max()) for each in relative))
     least, greatest = max(0.0, 1 - spread), 1 + spread

@@ -26,7 +26,7 @@ def plot_training_curves(rows: Sequence[Mapping[str, Any]]) -> Plot:
 
 
 def plot_metric(runs: Mapping[str, pd.DataFrame], name: str) -> Plot:
-    """One column of the metrics of several runs over their steps."""
+    """Plot one column of the metrics of several runs over their steps."""
     figure = Plot(figsize=(5.6, 3.6), layout="constrained")
     axes = figure.subplots()
     for at, (label, metrics) in enumerate(runs.items()):
@@ -42,7 +42,7 @@ def plot_metric(runs: Mapping[str, pd.DataFrame], name: str) -> Plot:
 def draw_metric(
     axes: Axes, metrics: pd.DataFrame, name: str, colours: tuple[str, str], label: str | None = None
 ) -> None:
-    """The values, faint where there are many, and then their running mean in the second colour."""
+    """Draw values, faint where there are many, and then their running mean in the second colour."""
     rows = metrics[["step", name]].dropna()
     if len(rows) < 60:
         axes.plot(rows["step"], rows[name], marker="o", color=colours[0], label=label)

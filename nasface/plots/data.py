@@ -9,7 +9,7 @@ from nasface.plots.figure import Plot
 
 
 def plot_faces(parts: Mapping[str, Mapping[str, Any]]) -> Plot:
-    """Valid faces by height and images by valid faces, a bar for each part of a data set.
+    """Plot valid faces by height and images by valid faces, a bar for each part of a data set.
 
     ``parts`` maps a label to figures of :class:`nasface.data.check.DataCheck`.
     """

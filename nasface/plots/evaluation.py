@@ -16,7 +16,7 @@ _STYLES = ("-", "--", "-.", ":")
 
 
 def plot_curves(results: Mapping[str, Curves]) -> Plot:
-    """One panel for each name of a curve, a line in it for each result that has the curve.
+    """Plot one panel for each name of a curve, a line in it for each result that has the curve.
 
     The legend gives the value of each curve, the best first.
 
@@ -50,7 +50,8 @@ def plot_curves(results: Mapping[str, Curves]) -> Plot:
 
 
 def _line(axes: Axes, curve: Curve, at: int, curves: Curves) -> Line2D:
-    """A line that is told from its neighbours by colour and, printed in grey, by its dashes."""
+    """Return a line that is told from its neighbours by colour and, printed in grey, by its
+    dashes."""
     shown = curve.x <= curves.x_limit
     if not curves.steps:
         shown &= curve.y > 0

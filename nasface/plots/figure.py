@@ -53,7 +53,7 @@ class Plot(Figure):
         return path
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows; it shows plain figures only after an import of pyplot."""
+        """Return what a notebook shows; it shows plain figures only after an import of pyplot."""
         return self.render("png", _NOTEBOOK_DPI)
 
 

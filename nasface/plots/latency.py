@@ -9,7 +9,7 @@ Bar = tuple[str, int, float]
 
 
 def plot_latencies(rows: Sequence[Bar], title: str) -> Plot:
-    """A bar for each file and number of threads, the files one below the other."""
+    """Plot a bar for each file and number of threads, the files one below the other."""
     files = list(dict.fromkeys(file for file, _, _ in rows))
     numbers = list(dict.fromkeys(threads for _, threads, _ in rows))
     figure = Plot(figsize=(7, 0.35 * len(rows) + 1.2), layout="constrained")

@@ -52,7 +52,7 @@ def make_report(folders: Sequence[Path], title: str = "", samples: int = 6) -> R
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """The names of the folders, with as much of their path as tells them apart."""
+    """Return the names of the folders, with as much of their path as tells them apart."""
     for depth in range(1, 20):
         names = ["/".join(path.resolve().parts[-depth:]) for path in folders]
         if len(set(names)) == len(names):
@@ -91,7 +91,8 @@ def _result(run: RunRecord) -> str:
 
 
 def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
-    """Losses and average precision of all runs over each other, then the curves of evaluations."""
+    """Plot the losses and average precision of all runs over each other, then the curves of
+    evaluations."""
     charts: dict[str, str] = {}
 
     def add(title: str, draw: Callable[[], Plot]) -> None:
@@ -125,7 +126,7 @@ def _charts(runs: Sequence[RunRecord]) -> dict[str, str]:
 
 
 def _figures(runs: Sequence[RunRecord]) -> list[ReportTable]:
-    """A table for each protocol and each of its groups, a column in it for each run."""
+    """Return a table for each protocol and each of its groups, a column in it for each run."""
     found: dict[tuple[str, str], dict[str, dict[str, float | None]]] = {}
     for run in runs:
         for row in run.table:
@@ -188,7 +189,7 @@ def _cost(config: DetectorConfig, genotype: Genotype | None) -> ReportTable:
 
 
 def _samples(run: RunRecord, count: int) -> tuple[str, dict[str, list[ReportPicture]]]:
-    """What is said of the sample detections of an evaluation, and their pictures."""
+    """Return what is said of the sample detections of an evaluation, and their pictures."""
     shown = sample_detections(run, count)
     if shown is None:
         return "No sample detections: detections or images are not where they were.", {}
@@ -205,7 +206,7 @@ def _samples(run: RunRecord, count: int) -> tuple[str, dict[str, list[ReportPict
 
 
 def _same_cells(run: RunRecord, before: Sequence[RunRecord]) -> RunRecord | None:
-    """The first of some runs whose detector has the cells of this one."""
+    """Return the first of some runs whose detector has the cells of this one."""
 
     def cells(record: RunRecord) -> Any:
         genotype = record.detector[1] if record.detector else None
@@ -220,7 +221,7 @@ def _cells(genotype: Genotype) -> ReportPicture:
 
 
 def _commands(run: RunRecord) -> dict[str, str]:
-    """The command that made the run, and one that makes it again from its folder."""
+    """Return the command that made the run, and one that makes it again from its folder."""
     verb = {
         "search": "search",
         "training": "train",
@@ -233,7 +234,7 @@ def _commands(run: RunRecord) -> dict[str, str]:
 
 
 def _decisions(decisions: Sequence[Decision]) -> ReportTable:
-    """Entropy and margin of each choice, and how often its candidates were visited."""
+    """Return the entropy and margin of each choice, and how often its candidates were visited."""
     rows = [
         [
             f"{row.cell}.{row.node}",
@@ -249,7 +250,7 @@ def _decisions(decisions: Sequence[Decision]) -> ReportTable:
 
 
 def _verdict(run: RunRecord) -> list[str]:
-    """What the search is worth, and what would help."""
+    """Say what the search is worth, and what would help."""
     history = run.history
     changed, epochs = (history.changed_late(), history.late_epochs) if history else (set(), 1)
     verdict = judge(run.decisions, changed, epochs)
@@ -260,7 +261,7 @@ def _verdict(run: RunRecord) -> list[str]:
 
 
 def _settings(runs: Sequence[RunRecord]) -> ReportTable:
-    """A column for each run; rows in which runs of a kind differ are marked."""
+    """Return a column for each run; rows in which runs of a kind differ are marked."""
     flat = [_flat(run.settings) for run in runs]
     rows, marked = [], set()
     for at, key in enumerate(dict.fromkeys(key for each in flat for key in each)):

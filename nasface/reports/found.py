@@ -22,7 +22,7 @@ def found_result(run: RunRecord) -> str:
 
 
 def found_tables(run: RunRecord) -> list[ReportTable]:
-    """Faces by height and by score, and images by the number of their faces."""
+    """Return the faces by height and by score, and images by the number of their faces."""
     heights = [y2 - y1 for row in run.found for _, y1, _, y2 in row["boxes"]]
     scores = [score for row in run.found for score in row["scores"]]
     each = [len(row["scores"]) for row in run.found]
@@ -61,7 +61,7 @@ def found_pictures(run: RunRecord, count: int) -> dict[str, list[ReportPicture]]
 
 
 def _drawn(run: RunRecord) -> dict[str, Path]:
-    """Image -> its drawn picture, which is called after its number and name."""
+    """Return image -> its drawn picture, which is called after its number and name."""
     waiting: dict[str, list[str]] = {}
     for row in run.found:
         waiting.setdefault(Path(row["image"]).stem, []).append(row["image"])

@@ -103,7 +103,7 @@ class RunRecord:
         return [parse_dataclass(Decision, row, str(file), RunError) for row in rows]
 
     def figure(self, key: str) -> float | None:
-        """A figure of a finished search or training; None where it has none.
+        """Return a figure of a finished search or training; None where it has none.
 
         Raises:
             RunError: if it is no number.
@@ -194,7 +194,8 @@ def read_run(path: Path, name: str) -> RunRecord:
 
 
 def _is_found(row: Mapping[str, Any]) -> bool:
-    """Whether a row has the name of an image, boxes of four numbers, and a score for each."""
+    """Return whether a row has the name of an image, boxes of four numbers, and a score for
+    each."""
     boxes, scores = row.get("boxes"), row.get("scores")
     if not (isinstance(boxes, list) and isinstance(scores, list) and len(boxes) == len(scores)):
         return False

@@ -29,7 +29,8 @@ class Samples:
 
 
 def sample_detections(record: RunRecord, count: int) -> Samples | None:
-    """``count`` images of each sort; None without detections, or if their images are not there.
+    """Return ``count`` images of each sort; None without detections, or if their images are not
+    there.
 
     The score is that at which precision and recall have their greatest harmonic mean.
     """
@@ -91,7 +92,7 @@ def _captioned(
 def _missed(
     records: Sequence[ImageRecord], outcomes: Sequence[Outcome], count: int
 ) -> list[tuple[str, Image]]:
-    """The tallest of the missed faces, each with what is round it."""
+    """Return the tallest of the missed faces, each with what is round it."""
     boxes = [
         (float(box[3] - box[1]), at, box)
         for at, (record, outcome) in enumerate(zip(records, outcomes, strict=True))

@@ -60,7 +60,7 @@ def save_history(folder: Path, history: list[dict[str, Any]]) -> None:
 
 
 def history_arrays(history: list[dict[str, Any]]) -> dict[str, Any]:
-    """Entries as the arrays that :func:`save_history` writes."""
+    """Return entries as the arrays that :func:`save_history` writes."""
     arrays: dict[str, Any] = {"epoch": np.array([entry["epoch"] for entry in history])}
     for kind in PARAMETER_KINDS:
         for cell in history[0].get(kind, {}) if history else ():

@@ -16,7 +16,7 @@ ENVIRONMENT = "environment.json"
 
 
 def describe_environment() -> dict[str, str]:
-    """Command line, date, versions and hardware of this process, as texts."""
+    """Return the command line, date, versions and hardware of this process, as texts."""
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     found = {
         "command": shlex.join(words),

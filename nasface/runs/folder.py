@@ -118,7 +118,7 @@ class RunFolder:
         return found if isinstance(found, str) else None
 
     def _is_free(self) -> bool:
-        """Whether nothing is there but what a run left that was killed before it began."""
+        """Return whether nothing is there but what a run left that was killed before it began."""
         return self.path.is_dir() and all(
             is_draft(each) or each.name == ENVIRONMENT for each in self.path.iterdir()
         )

@@ -92,7 +92,7 @@ def _curves(rows: Sequence[Sequence[str]], file: Path) -> list[Curve]:
 
 
 def _described(curves: Curves, file: Path) -> Curves:
-    """Curves with what the figures beside their file say of them."""
+    """Return the curves with what the figures beside their file say of them."""
     try:
         about = json.loads(file.read_text("utf-8"))["curves"]
         values, limit, steps = about["values"], float(about["x_limit"]), bool(about["steps"])

@@ -56,7 +56,8 @@ def with_measured_limit(plan: StudySpec, out: Path, progress: Progress) -> Study
 def _measure(
     plan: StudySpec, equal: EqualLatency, progress: Progress
 ) -> tuple[LatencyTable, float]:
-    """The table of the searched detectors, and the milliseconds of the detector of the row."""
+    """Return the table of the searched detectors, and the milliseconds of the detector of the
+    row."""
     runs = runs_of(plan)
     searches = {(run.search.space, str(run.search.parameters)): run for run in runs if run.search}
     if len(searches) != 1 or len({run.train.detector for run in runs if run.search}) != 1:

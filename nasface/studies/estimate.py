@@ -92,7 +92,8 @@ def _train_seconds(run: StudyRun) -> float:
 
 @contextmanager
 def _ready_to_train(run: StudyRun) -> Iterator[TrainConfig]:
-    """The settings of a run's training, where its search is not made yet with a random cell."""
+    """Yield the settings of a run's training; where its search is not made yet, with a random
+    cell."""
     if run.search is None:
         yield run.train
         return
@@ -104,7 +105,7 @@ def _ready_to_train(run: StudyRun) -> Iterator[TrainConfig]:
 
 
 def memory_mb(plan: StudySpec) -> float:
-    """Host memory that a run of the plan takes at most, in millions of bytes.
+    """Return the host memory that a run of the plan takes at most, in millions of bytes.
 
     Half of the activations that a step keeps come on top for buffers; what runs on a GPU keeps
     both there.
@@ -128,5 +129,5 @@ def _step_mb(run: StudyRun) -> float:
 
 
 def _first_runs(plan: StudySpec) -> dict[str, StudyRun]:
-    """A run of each row, by its label."""
+    """Return a run of each row, by its label."""
     return {run.label: run for run in reversed(runs_of(plan))}

@@ -23,7 +23,7 @@ class StudyJob(Protocol):
     """A run in the hands of an engine: a future of ``concurrent.futures``, a job of submitit."""
 
     def done(self) -> bool:
-        """Whether it has ended."""
+        """Return whether it has ended."""
 
     def result(self) -> str | None:
         """Return what :func:`~nasface.studies.processes.run_phases` did; any exception means that
@@ -62,7 +62,7 @@ def register_executor(name: str, open_executor: OpenExecutor) -> None:
 def local_executor(
     plan: StudySpec, out: Path, workers: int | None, job: Mapping[str, Any]
 ) -> Iterator[Submit]:
-    """Runs are processes on this machine, one at a time unless ``workers`` says more.
+    """Open processes on this machine, one at a time unless ``workers`` says more.
 
     Raises:
         ConfigError: for settings, of which there are none.
@@ -81,7 +81,7 @@ def local_executor(
 def ray_executor(
     plan: StudySpec, out: Path, workers: int | None, job: Mapping[str, Any]
 ) -> Iterator[Submit]:
-    """Runs are tasks of the Ray cluster at ``address`` or ``RAY_ADDRESS``, else of one here.
+    """Open tasks of the Ray cluster at ``address`` or ``RAY_ADDRESS``, else of one here.
 
     ``job`` holds the resources of a task, as Ray has them: ``num_cpus`` (the plan's ``threads``),
     ``num_gpus`` (1, where there are any; a fraction shares one), ``memory`` in bytes (what the
@@ -119,12 +119,12 @@ def ray_executor(
 
 
 def _most(ray: Any, resource: str) -> float:
-    """What the node has of a resource that has most of it."""
+    """Return what the node has of a resource that has most of it."""
     return max(float(each["Resources"].get(resource, 0)) for each in ray.nodes() if each["Alive"])
 
 
 def _gpus(ray: Any, plan: StudySpec) -> int:
-    """1 if the runs of a plan are for a GPU and there is one, else 0."""
+    """Return 1 if the runs of a plan are for a GPU and there is one, else 0."""
     wanted = any(run.train.device != "cpu" for run in runs_of(plan))
     return int(wanted and _most(ray, "GPU") > 0)
 
@@ -133,7 +133,7 @@ def _gpus(ray: Any, plan: StudySpec) -> int:
 def slurm_executor(
     plan: StudySpec, out: Path, workers: int | None, job: Mapping[str, Any]
 ) -> Iterator[Submit]:
-    """Runs are a job array of Slurm, by submitit, ``workers`` of them at a time.
+    """Open a job array of Slurm, by submitit, ``workers`` of its jobs at a time.
 
     ``job`` holds submitit's parameters, such as ``timeout_min``, ``slurm_partition`` and
     ``gpus_per_node``. A job that comes to its time limit writes a checkpoint and queues again.
@@ -187,7 +187,7 @@ class PhasesJob:
 
 
 def _job_error(problem: Exception) -> ConfigError:
-    """What an engine says of a setting, on one line."""
+    """Return what an engine says of a setting, on one line."""
     return ConfigError(f"job: {' '.join(str(problem).split())}")
 
 

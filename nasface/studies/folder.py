@@ -46,7 +46,7 @@ def open_folder(plan: StudySpec, out: Path, runs: Sequence[StudyRun]) -> None:
 
 
 def finished(out: Path, run: StudyRun) -> dict[str, Any] | None:
-    """The row of a run, if it is done."""
+    """Return the row of a run, if it is done."""
     path = out / run.path / RESULT
     if not path.is_file():
         return None
@@ -56,12 +56,12 @@ def finished(out: Path, run: StudyRun) -> dict[str, Any] | None:
 
 
 def finished_rows(out: Path, runs: Sequence[StudyRun]) -> Rows:
-    """The rows of the runs that are done."""
+    """Return the rows of the runs that are done."""
     return [row for run in runs if (row := finished(out, run)) is not None]
 
 
 def cells_of(out: Path, runs: Sequence[StudyRun]) -> dict[str, Path]:
-    """Path of a run -> the genotype that it found."""
+    """Return path of a run -> the genotype that it found."""
     paths = {run.path: out / run.path / GENOTYPE_FILE for run in runs if run.search is not None}
     return {name: path for name, path in paths.items() if path.is_file()}
 
@@ -76,7 +76,7 @@ def _check_same(out: Path, run: StudyRun) -> None:
 
 
 def _check_data(run: StudyRun) -> None:
-    """Before the first run starts, not once in each that fails."""
+    """Check the data before the first run starts, not once in each that fails."""
     for phase, config in (("search", run.search), ("train", run.train)):
         if config is not None and not Path(config.data).exists():
             raise ConfigError(
@@ -86,7 +86,7 @@ def _check_data(run: StudyRun) -> None:
 
 
 def _check_weights(run: StudyRun) -> None:
-    """Before the first run starts, not once in each that fails."""
+    """Check the weights before the first run starts, not once in each that fails."""
     named = {"train.start_weights": run.train.start_weights}
     for phase, config in (("search", run.search), ("train", run.train)):
         if config is not None and not config.backbone_weights.startswith(PACKAGE):

@@ -39,7 +39,7 @@ class HalvingRound:
 
 
 def one_round(cells: int, epochs: int) -> list[HalvingRound]:
-    """All cells are trained to the end."""
+    """Return the one round in which all cells are trained to the end."""
     return [HalvingRound(cells, epochs)]
 
 
@@ -115,7 +115,7 @@ def halve(
 def _random_cells(
     space: SearchSpace, cells: int, allowed: Callable[[Genotype], bool], seed: int
 ) -> list[tuple[int, Genotype]]:
-    """Distinct ones, numbered; fewer where the space has no more."""
+    """Return distinct random cells, numbered; fewer where the space has no more."""
     judge = Judge(space, lambda genotype: 0.0, cells, allowed, seed)
     found: dict[Any, Genotype] = {}
     for choices in islice(judge.drawn(), _DRAWS):
@@ -128,8 +128,8 @@ def _random_cells(
 def _score(
     genotype: Genotype, config: TrainConfig, place: Path, progress: Progress
 ) -> dict[str, float] | None:
-    """AP on the part of the training images that is left out, and what the training took; None if
-    it was stopped."""
+    """Return AP on the part of the training images that is left out, and what the training took;
+    None if it was stopped."""
     if (place / _SCORE).is_file():
         kept: dict[str, float] = json.loads((place / _SCORE).read_text("utf-8"))
         return kept

@@ -78,8 +78,8 @@ class OneShotScorer:
 
     @torch.no_grad()
     def __call__(self, genotype: Genotype) -> float:
-        """Minus the detection loss of the second shot on images that trained no weight: the mean
-        over the images, each with the loss of its batch.
+        """Return minus the detection loss of the second shot on images that trained no weight: the
+        mean over the images, each with the loss of its batch.
 
         Raises:
             SpecError: if the genotype is not of the supernet's space.
@@ -128,7 +128,7 @@ def _forget_statistics(norms: Sequence[nn.BatchNorm2d]) -> None:
 
 
 def _batches(data: FaceDataset, batch: int, images: int, together: int) -> Iterator[Batch]:
-    """The first batches of the data, some together."""
+    """Yield the first batches of the data, some together."""
     loaded = list(make_loader(data, batch, 0, -(-images // batch), 0))
     for at in range(0, len(loaded), together):
         crops, targets = zip(*loaded[at : at + together], strict=True)

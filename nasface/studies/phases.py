@@ -104,7 +104,7 @@ def _find(run: StudyRun, folder: Path, progress: Progress) -> FoundCells | None:
 
 
 def _supernet_folder(run: StudyRun, folder: Path) -> Path:
-    """The folder of the search, which may be that of another run of the comparison."""
+    """Return the folder of the search, which may be that of another run of the comparison."""
     owner = folder.parents[2] / run.supernet if run.supernet else folder
     return owner / "search"
 
@@ -118,7 +118,8 @@ def _selected(run: StudyRun, place: Path) -> Genotype:
 
 
 def _first_allowed(space: SearchSpace, run: StudyRun) -> Genotype:
-    """The first random cell of a seed that keeps the limit, of the draws for the run's number."""
+    """Return the first random cell of a seed that keeps the limit, of the draws for the run's
+    number."""
     allowed = within(run.limit, run.train.detector)
     for at in range(_DRAWS):
         genotype = random_genotype(space, run.seed, run.cell * _DRAWS + at)
@@ -130,7 +131,8 @@ def _first_allowed(space: SearchSpace, run: StudyRun) -> Genotype:
 
 
 def within(limit: LatencyLimit | None, detector: DetectorConfig) -> Callable[[Genotype], bool]:
-    """Whether the predicted time of a detector with given cells keeps a limit; all keep none.
+    """Return a function that says whether the predicted time of a detector with given cells keeps a
+    limit; all keep none.
 
     Raises:
         ConfigError: for a table that cannot be read, or is of another detector.
@@ -193,7 +195,7 @@ def train_phase(run: StudyRun, folder: Path, progress: Progress) -> bool:
 def _evaluated(
     evaluation: Evaluation | None, detector: nn.Module, config: TrainConfig, progress: Progress
 ) -> tuple[Evaluation, Sequence[ImageRecord]]:
-    """The evaluation of a training, made now if it was stopped after its last step, and the
+    """Return the evaluation of a training, made now if it was stopped after its last step, and the
     validation images."""
     if evaluation is not None:
         return evaluation, config.read(config.data, "val", need_images=config.bad_images == "stop")
@@ -207,7 +209,7 @@ def _evaluated(
 def image_marks(
     evaluation: Evaluation, records: Sequence[ImageRecord], data: Path, figure: Figure
 ) -> ImageMarks | None:
-    """What a figure needs of each image; None where :func:`accuracies` has none."""
+    """Return what a figure needs of each image; None where :func:`accuracies` has none."""
     found = evaluation.detections
     if figure == "ap":
         return ap_marks(
@@ -221,8 +223,8 @@ def image_marks(
 def accuracies(
     evaluation: Evaluation, records: Sequence[ImageRecord], data: Path
 ) -> dict[str, float | None]:
-    """AP at IoU 0.5 over all valid faces and, where the official ground truth is at hand, easy,
-    medium and hard by the protocol of WIDER FACE over the images of the data folder."""
+    """Return AP at IoU 0.5 over all valid faces and, where the official ground truth is at hand,
+    easy, medium and hard by the protocol of WIDER FACE over the images of the data folder."""
     found: dict[str, float | None] = {"ap": evaluation.ap}
     truth = _ground_truth(records, data)
     if not truth:
@@ -232,7 +234,7 @@ def accuracies(
 
 
 def _ground_truth(records: Sequence[ImageRecord], data: Path) -> list[WiderGroundTruth]:
-    """The official ground truth of images, where the data folder has it."""
+    """Return the official ground truth of images, where the data folder has it."""
     if not (data / "ground_truth").is_dir():
         return []
     names = {record.name for record in records}
@@ -285,7 +287,7 @@ def _search_epochs(run: StudyRun) -> int | None:
 
 @torch.no_grad()
 def _latency_ms(detector: nn.Module, device: torch.device) -> float:
-    """Median time of the network on one image of 640 x 480, normalisations folded."""
+    """Return the median time of the network on one image of 640 x 480, normalisations folded."""
     network = fuse_conv_bn(detector)
     image = torch.rand(1, 3, *TABLE_SIZE, device=device)
     times = []

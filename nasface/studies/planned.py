@@ -49,7 +49,7 @@ class ContrastPower:
 
 
 def contrast_powers(plan: StudySpec) -> list[ContrastPower]:
-    """What each contrast of a plan can find with the plan's seeds, whatever the figure."""
+    """Return what each contrast of a plan can find with the plan's seeds, whatever the figure."""
     seeds: dict[str, set[int]] = {}
     for run in runs_of(plan):
         seeds.setdefault(run.label, set()).add(run.seed)
@@ -62,8 +62,8 @@ def contrast_powers(plan: StudySpec) -> list[ContrastPower]:
 
 
 def contrasts(plan: StudySpec, runs: pd.DataFrame, out: Path | None = None) -> pd.DataFrame:
-    """The differences that the plan names, over the seeds that both rows have: a row for each, with
-    p by a paired t test, and by Holm's correction for their number.
+    """Return the differences that the plan names, over the seeds that both rows have: a row for
+    each, with p by a paired t test, and by Holm's correction for their number.
 
     ``pairs_needed`` says how many seeds would find a difference of .02 in four of five cases, at
     the spread that was found. ``low_95`` and ``high_95`` are the interval by a bootstrap over seeds
@@ -100,7 +100,7 @@ def contrasts(plan: StudySpec, runs: pd.DataFrame, out: Path | None = None) -> p
 def _resampled(
     runs: Sequence[StudyRun], out: Path | None, labels: tuple[str, str], seeds: Sequence[int]
 ) -> dict[str, float | None]:
-    """The interval of the bootstrap, empty where a run has no marks or other images."""
+    """Return the interval of the bootstrap, empty where a run has no marks or other images."""
     empty: dict[str, float | None] = {"low_95": None, "high_95": None}
     if out is None:
         return empty
@@ -120,8 +120,9 @@ def _resampled(
 
 
 def spreads(plan: StudySpec, runs: pd.DataFrame) -> pd.DataFrame:
-    """Standard deviations between what seeds find and within, of its trainings: a row for each
-    group of rows in ``spread``, such as those that differ in the number of trainings alone."""
+    """Return the standard deviations between what seeds find and within, of its trainings: a row
+    for each group of rows in ``spread``, such as those that differ in the number of trainings
+    alone."""
     found = []
     cell = runs["cell"].fillna(0) if "cell" in runs else 0  # older runs have one cell each
     for labels in plan.spread:

@@ -32,7 +32,7 @@ def predict_cells(
     names: Sequence[str],
     progress: Progress,
 ) -> dict[str, dict[str, float]]:
-    """Predictor -> genotype's path -> value, for the detectors that ``config`` would train.
+    """Return predictor -> genotype's path -> value, for the detectors that ``config`` would train.
 
     ``paths`` are relative to ``folder``. All detectors start from the seed of ``config`` and see
     the same images: those of its first training steps.

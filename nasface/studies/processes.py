@@ -89,8 +89,8 @@ def _run_phase(task: RunTask, phase: str, stopped: Event, patience: float) -> in
 
 
 def _environment(task: RunTask) -> dict[str, str]:
-    """What a process finds: so many threads and, as a rank of torchrun starts it, the GPU of that
-    rank, but nothing else of torchrun, since it is a process by itself."""
+    """Return the environment of a process: so many threads and, as a rank of torchrun starts it,
+    the GPU of that rank, but nothing else of torchrun, since it is a process by itself."""
     kept = {name: each for name, each in os.environ.items() if not name.startswith("TORCHELASTIC_")}
     if "LOCAL_RANK" in kept:
         kept.setdefault("CUDA_VISIBLE_DEVICES", kept["LOCAL_RANK"])

@@ -75,7 +75,8 @@ def _ask(
 
 
 def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
-    """How each score of cells that the plan names agrees with what they reached after training.
+    """Return how well each score of cells that the plan names agrees with what they reached after
+    training.
 
     A cell that several runs trained counts once, with the mean of their figures. Columns: what
     ranked them (``by``), the seed of a supernet, cells, rho with its 95 % interval over resampled
@@ -104,7 +105,7 @@ def ranks(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.Data
 
 
 def rank_markdown(agreement: pd.DataFrame) -> str:
-    """The table of :func:`ranks` as Markdown."""
+    """Return the table of :func:`ranks` as Markdown."""
     figures = ("rho", "95 %", "p", "tau")
     columns = ("by", "seed", "cells", *figures, "random cells", *figures)
     lines = []
@@ -136,7 +137,7 @@ class _TrainedCells:
     is_random: bool = False
 
     def mean(self, column: str) -> float:
-        """Of a column of the rows."""
+        """Return the mean of a column of the rows."""
         return float(np.mean([row[column] for row in self.rows]))
 
 
@@ -159,7 +160,7 @@ def _trained(
 def _scores(
     plan: StudySpec, trained: Mapping[Cells, _TrainedCells], out: Path
 ) -> Iterator[tuple[str, int | None, dict[Cells, float]]]:
-    """What ranks, the seed of a supernet, and its scores."""
+    """Yield what ranks, the seed of a supernet, and its scores."""
     for run in runs_of(plan):
         path = out / run.path / RANKED
         if run.method in plan.rank and path.is_file():
@@ -176,7 +177,7 @@ def _scores(
 
 
 def _by_cells(values: Mapping[str, Any], folder: Path) -> dict[Cells, float]:
-    """Scores by the cells of the genotypes that are named, relative to a folder."""
+    """Return the scores by the cells of the genotypes that are named, relative to a folder."""
     return {
         _cells_of(load_genotype(folder / relative)): score
         for relative, score in values.items()
@@ -185,8 +186,8 @@ def _by_cells(values: Mapping[str, Any], folder: Path) -> dict[Cells, float]:
 
 
 def _size(plan: StudySpec, name: str, own: _TrainedCells) -> float:
-    """Multiply-adds, parameters or milliseconds of the cells' detector, these as the table of the
-    plan's limit predicts them where there is one."""
+    """Return the multiply-adds, parameters or milliseconds of the cells' detector, these as the
+    table of the plan's limit predicts them where there is one."""
     if name != "latency":
         return own.mean(name)
     if plan.limit is None:

@@ -21,7 +21,8 @@ def bootstrap_difference(
     *,
     resamples: int = 1000,
 ) -> tuple[float, float]:
-    """The 95 % interval (percentiles) of the mean difference in average precision over seeds.
+    """Return the 95 % interval (percentiles) of the mean difference in average precision over
+    seeds.
 
     Every sample draws seeds with replacement, those of both rows together, and images likewise, the
     same for all runs (a two-way bootstrap, Owen 2007). So it holds for other seeds and other
@@ -62,7 +63,7 @@ def save_marks(folder: Path, marks: ImageMarks) -> None:
 
 
 def load_marks(folder: Path) -> ImageMarks | None:
-    """The marks of a run; None if it has none, as those of older versions.
+    """Return the marks of a run; None if it has none, as those of older versions.
 
     Raises:
         RunError: for a file that holds something else.

@@ -87,7 +87,7 @@ def run_comparison(
 
 
 def row_text(row: Mapping[str, Any], run: StudyRun) -> str:
-    """A finished run on one line: its figure, and what search and training took."""
+    """Return a finished run on one line: its figure, and what search and training took."""
     figure = row.get(run.metric)
     parts = [f"{run.metric} {'none' if figure is None else f'{figure:.3f}'}"]
     for phase in ("search", "train"):
@@ -141,7 +141,7 @@ def _compute(
 
 
 def _can_begin(out: Path, run: StudyRun) -> bool:
-    """Whether the search is made that a run shares with others."""
+    """Return whether the search is made that a run shares with others."""
     return run.path == run.search_path or (out / run.search_path / SEARCHED).is_file()
 
 

@@ -229,13 +229,13 @@ class StudyRun:
         return self.supernet or replace(self, training=0).path
 
     def difference(self, other: "StudyRun") -> str:
-        """Where two runs have other settings, such as ``train.epochs``; where the data lie does not
-        count. Empty if they mean the same."""
+        """Say where two runs have other settings, such as ``train.epochs``; where the data lie does
+        not count. Empty if they mean the same."""
         return next(_differences(plain_values(self), plain_values(other)), "")
 
 
 def load_plan(path: Path, data: str | None = None) -> StudySpec:
-    """The plan of a file, with its data folder replaced where another is given.
+    """Return the plan of a file, with its data folder replaced where another is given.
 
     Raises:
         ConfigError: naming the file, the key and what would be accepted.
@@ -250,7 +250,7 @@ def load_plan(path: Path, data: str | None = None) -> StudySpec:
 
 
 def _current(plan: StudySpec | MethodSpec) -> dict[str, Any]:
-    """Its settings of search and training, by the names that they have now."""
+    """Return a run's settings of search and training, by the names that they have now."""
     return {
         "search": with_current_names(SearchConfig, plan.search)[0],
         "train": with_current_names(TrainConfig, plan.train)[0],
@@ -258,7 +258,8 @@ def _current(plan: StudySpec | MethodSpec) -> dict[str, Any]:
 
 
 def runs_of(plan: StudySpec) -> list[StudyRun]:
-    """All runs of a plan, seed by seed, so that a stopped comparison has like numbers of each.
+    """Return all runs of a plan, seed by seed, so that a stopped comparison has like numbers of
+    each.
 
     Raises:
         ConfigError: naming the method whose settings cannot be used. SpecError: for a space that
@@ -279,7 +280,8 @@ def runs_of(plan: StudySpec) -> list[StudyRun]:
 
 
 def _sharing_supernets(runs: Iterable[StudyRun]) -> Iterator[StudyRun]:
-    """Runs that select by the scores of the same supernet take that of the first of them."""
+    """Yield the runs; those that select by the scores of the same supernet take that of the first
+    of them."""
     first: dict[str, StudyRun] = {}
     for run in runs:
         if run.strategy in SELECTIONS and not run.training:
@@ -289,7 +291,7 @@ def _sharing_supernets(runs: Iterable[StudyRun]) -> Iterator[StudyRun]:
 
 
 def _row_label(method: MethodSpec, nodes: int | None) -> str:
-    """The name of a row."""
+    """Return the name of a row."""
     return method.name if nodes is None else f"{method.name} {nodes}"
 
 

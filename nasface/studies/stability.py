@@ -39,7 +39,7 @@ def _edits(first: Genotype, second: Genotype) -> int:
 
 
 def _edits_of_cell(first: CellGene | None, second: CellGene | None) -> int:
-    """Edits of a cell; all of it where one of the genotypes has left it out."""
+    """Return the edits of a cell; all of it where one of the genotypes has left it out."""
     if first is not None and second is not None:
         return edit_distance(first, second).edits
     graphs = (each.to_networkx() for each in (first, second) if each is not None)

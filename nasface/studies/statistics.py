@@ -48,7 +48,7 @@ class RankCorrelation:
 
 
 def mean_of(values: Sequence[float]) -> Mean:
-    """The mean of values, at least one."""
+    """Return the mean of values, at least one."""
     array = np.asarray(values, float)
     if len(array) < 2:
         return Mean(float(array.mean()), math.nan, len(array))
@@ -57,7 +57,7 @@ def mean_of(values: Sequence[float]) -> Mean:
 
 
 def paired(ours: Sequence[float], others: Sequence[float]) -> Paired:
-    """How values differ from others of the same seeds, in the same order."""
+    """Return how values differ from others of the same seeds, in the same order."""
     differences = np.asarray(ours, float) - np.asarray(others, float)
     mean = mean_of(differences.tolist())
     if len(differences) < 2 or np.ptp(differences) == 0:
@@ -72,9 +72,9 @@ def paired(ours: Sequence[float], others: Sequence[float]) -> Paired:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p corrected for the number of tests (Holm 1979): whatever the tests have to do with each
-    other, the chance of one false finding stays at its level. nan stays nan and counts as a test.
-    """
+    """Return p corrected for the number of tests (Holm 1979): whatever the tests have to do with
+    each other, the chance of one false finding stays at its level. nan stays nan and counts as a
+    test."""
     order = np.argsort(np.nan_to_num(np.asarray(p_values, float), nan=np.inf))
     corrected, least = [math.nan] * len(p_values), 0.0
     for rank, at in enumerate(order):
@@ -86,8 +86,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def runs_needed(gain: float, spread: float, *, power: float = 0.8, level: float = 0.05) -> int:
-    """Pairs that a paired t test needs to find a mean difference of ``gain`` with that power, where
-    differences have the standard deviation ``spread``; two-sided.
+    """Return the number of pairs that a paired t test needs to find a mean difference of ``gain``
+    with that power, where differences have the standard deviation ``spread``; two-sided.
 
     Raises:
         ValueError: unless both are above 0.
@@ -101,8 +101,8 @@ def runs_needed(gain: float, spread: float, *, power: float = 0.8, level: float 
 
 
 def detectable_effect(pairs: int, *, power: float = 0.8, level: float = 0.05) -> float:
-    """The least mean difference, in standard deviations of the differences, that a paired t test of
-    so many pairs finds with that power; two-sided, inf for fewer than two pairs."""
+    """Return the least mean difference, in standard deviations of the differences, that a paired t
+    test of so many pairs finds with that power; two-sided, inf for fewer than two pairs."""
     if pairs < 2:
         return math.inf
     most = 1.0
@@ -129,7 +129,7 @@ class Spread:
 
 
 def spread_of(groups: Sequence[Sequence[float]]) -> Spread:
-    """How much of the spread of values lies between groups of them: a mixed model.
+    """Return how much of the spread of values lies between groups of them: a mixed model.
 
     A value is a mean, plus a normal effect of its group, plus a normal effect of its own; the two
     variances are those of the greatest restricted likelihood (REML, Patterson and Thompson 1971),
@@ -160,8 +160,8 @@ def spread_of(groups: Sequence[Sequence[float]]) -> Spread:
 
 
 def _best_within(groups: Sequence[Float64], between: float) -> tuple[float, float]:
-    """The least loss, minus the logarithm of the restricted likelihood, and its deviation within
-    groups, for a deviation between them."""
+    """Return the least loss, minus the logarithm of the restricted likelihood, and its deviation
+    within groups, for a deviation between them."""
     found = optimize.minimize_scalar(
         lambda log: _loss(groups, between**2, math.exp(2 * log)), bounds=(-8, 3), method="bounded"
     )
@@ -182,7 +182,7 @@ def _loss(groups: Sequence[Float64], between: float, within: float) -> float:
 def rank_correlation(
     first: Sequence[float], second: Sequence[float], *, resamples: int = 2000
 ) -> RankCorrelation:
-    """How well one order agrees with another; nan where one of them is constant.
+    """Return how well one order agrees with another; nan where one of them is constant.
 
     The interval of rho is that of ``resamples`` samples of the pairs with replacement, the same in
     every call.
@@ -203,7 +203,8 @@ def rank_correlation(
 
 
 def _resampled_rho(first: Float64, second: Float64, resamples: int) -> tuple[float, float]:
-    """The middle 95 % of rho over samples with replacement; samples that are constant are left out.
+    """Return the middle 95 % of rho over samples with replacement; samples that are constant are
+    left out.
 
     Ranks are taken anew in every sample.
     """

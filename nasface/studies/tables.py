@@ -28,7 +28,7 @@ _STABILITY = [each.name for each in fields(Stability)]
 
 
 def summarise(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path) -> pd.DataFrame:
-    """A row for each method and node count, in the plan's order.
+    """Return a row for each method and node count, in the plan's order.
 
     ``figure`` is the mean with its 95 % interval over seeds; ``difference`` is to the first method
     over the seeds that both have, with p by paired t and Wilcoxon tests. ``regret`` is how far the
@@ -113,7 +113,8 @@ def write_tables(plan: StudySpec, rows: Sequence[dict[str, Any]], out: Path, tot
 
 
 def read_summary_rows(out: Path) -> list[dict[str, Any]]:
-    """The rows of summary.csv as plain values; what one does not have is None, with the reason."""
+    """Return the rows of summary.csv as plain values; what one does not have is None, with the
+    reason."""
     text = pd.read_csv(out / SUMMARY).to_json(orient="records", double_precision=15)
     rows: list[dict[str, Any]] = json.loads(text)
     for row in rows:
@@ -179,7 +180,7 @@ def _markdown(summary: pd.DataFrame, figure: str) -> str:
 
 
 def _stability(plan: StudySpec, out: Path) -> dict[str, Stability | None]:
-    """How much the cells of each label's seeds differ."""
+    """Return how much the cells of each label's seeds differ."""
     runs = runs_of(plan)
     genotypes: dict[str, list[Genotype]] = {run.label: [] for run in runs}
     cells = cells_of(out, runs)

@@ -88,7 +88,7 @@ def _tuner(
     out: Path,
     progress: Progress,
 ) -> Any:
-    """The engine: ASHA over all trials, which reports to ``progress``."""
+    """Return the engine: ASHA over all trials, which reports to ``progress``."""
     tune = need("ray.tune", "nasface[ray]")
     schedulers = need("ray.tune.schedulers", "nasface[ray]")
 
@@ -134,7 +134,7 @@ def _tuner(
 
 
 def _train(tasks: Sequence[tuple[str, str]], start_in: str, drawn: Mapping[str, Any]) -> None:
-    """A trial, in a process of Ray: train from the last checkpoint on."""
+    """Run a trial, in a process of Ray: train from the last checkpoint on."""
     os.chdir(start_in)
     import_extensions()
     text, folder = tasks[drawn["trial"]]
@@ -144,7 +144,8 @@ def _train(tasks: Sequence[tuple[str, str]], start_in: str, drawn: Mapping[str, 
 
 
 def _figures(folder: Path, every: int, epochs: int) -> dict[str, Any]:
-    """Epochs up to the last evaluation of a trial, its AP, and the highest on the way."""
+    """Return the epochs up to the last evaluation of a trial, its AP, and the highest on the
+    way."""
     found = [row["ap"] or 0.0 for row in read_metrics(folder / "metrics.jsonl") if "ap" in row]
     if not found:
         return {}

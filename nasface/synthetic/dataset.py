@@ -128,7 +128,7 @@ class Part:
 def compose(
     part: Part, config: SampleConfig, generator: np.random.Generator
 ) -> tuple[Image, list[Pasted]]:
-    """One image and its annotated faces; about one image in sixteen has none."""
+    """Return one image and its annotated faces; about one image in sixteen has none."""
     height, width = generator.integers(config.min_side, config.max_side + 1, 2)
     canvas = _background(part.photographs, int(height), int(width), generator)
     count = 0 if generator.random() < 1 / 16 else int(generator.integers(2, 11))
@@ -147,7 +147,8 @@ def compose(
 
 
 def same_person_groups(faces: Crops) -> list[list[int]]:
-    """Indices of faces grouped so that near-duplicates (correlation above 0.8) stay together."""
+    """Return the indices of faces grouped so that near-duplicates (correlation above 0.8) stay
+    together."""
     flat = faces.reshape(len(faces), -1)
     similar = np.corrcoef(flat) > _SAME_PERSON
     group = np.arange(len(faces))
@@ -157,7 +158,7 @@ def same_person_groups(faces: Crops) -> list[list[int]]:
 
 
 def split_faces(faces: Crops) -> tuple[list[int], list[int]]:
-    """Indices of training and validation faces; no group is divided."""
+    """Return the indices of training and validation faces; no group is divided."""
     train: list[int] = []
     val: list[int] = []
     for group in sorted(same_person_groups(faces), key=len):
@@ -209,7 +210,8 @@ def _background(
 
 
 def _recoloured(image: Image, generator: np.random.Generator) -> Image:
-    """The picture with other colours: channels swapped, some negatives, gain, tint and gamma."""
+    """Return the picture with other colours: channels swapped, some negatives, gain, tint and
+    gamma."""
     level = image[..., generator.permutation(3)] / 255.0
     if generator.random() < 0.2:
         level = 1 - level
@@ -225,7 +227,7 @@ def _free_spot(
     placed: list[Pasted],
     generator: np.random.Generator,
 ) -> tuple[float, float] | None:
-    """A centre (x, y) at which the box lies inside the image and barely touches another."""
+    """Return a centre (x, y) at which the box lies inside the image and barely touches another."""
     half_width, half_height = rotated_extent(side, angle)
     for _ in range(30):
         x = generator.uniform(half_width, shape[1] - half_width)
@@ -237,7 +239,7 @@ def _free_spot(
 
 
 def _overlap(box: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Intersection over the area of the smaller box."""
+    """Return the intersection over the area of the smaller box."""
     shared = np.clip(np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]), 0, None)
     smaller = min(float((b[2:] - b[:2]).prod()) for b in (box, other))
     return float(shared.prod()) / smaller

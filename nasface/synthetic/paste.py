@@ -33,7 +33,8 @@ class Pasted:
 
 
 def rotated_extent(side: float, angle: float) -> tuple[float, float]:
-    """Half width and height of the box around an ellipse ``side`` high, turned by degrees."""
+    """Return half the width and height of the box around an ellipse ``side`` high, turned by
+    degrees."""
     a, b, turn = side / ASPECT / 2, side / 2, np.deg2rad(angle)
     cos, sin = np.cos(turn) ** 2, np.sin(turn) ** 2
     return float(np.sqrt(a * a * cos + b * b * sin)), float(np.sqrt(a * a * sin + b * b * cos))
@@ -93,7 +94,8 @@ def _window(canvas: Image, box: NDArray[np.float64]) -> Image:
 def _lit(
     grey: Floats, surround: Image, generator: np.random.Generator
 ) -> tuple[NDArray[np.float32], int]:
-    """The crop in colour (0 to 255), lit much as its surroundings are, sometimes from a side."""
+    """Return the crop in colour (0 to 255), lit much as its surroundings are, sometimes from a
+    side."""
     tint = np.array([1.0, generator.uniform(0.72, 0.9), generator.uniform(0.55, 0.85)])
     if generator.random() < 0.3:
         tint = np.full(3, 1.0)
@@ -107,7 +109,8 @@ def _lit(
 
 
 def _blur_level(side: float, generator: np.random.Generator) -> int:
-    """0 none, 1 some, 2 heavy; small faces are left sharp enough to be seen."""
+    """Return 0 for no blur, 1 for some, 2 for heavy; small faces are left sharp enough to be
+    seen."""
     draw = generator.random()
     if side < 20 or draw < 0.6:
         return 0
@@ -117,7 +120,7 @@ def _blur_level(side: float, generator: np.random.Generator) -> int:
 def _ellipse(
     frame: tuple[int, int], centre: tuple[float, float], side: float, angle: float
 ) -> NDArray[np.float64]:
-    """A mask in [0, 1], one inside the face's ellipse, falling softly at its edge."""
+    """Return a mask in [0, 1], one inside the face's ellipse, falling softly at its edge."""
     x, y = np.meshgrid(np.arange(frame[0]) - centre[0], np.arange(frame[1]) - centre[1])
     turn = np.deg2rad(angle)
     u = (x * np.cos(turn) - y * np.sin(turn)) / (side / ASPECT / 2)

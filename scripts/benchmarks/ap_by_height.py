@@ -65,7 +65,8 @@ def main() -> None:
 def labels_of(
     images: AnnotatedDataset, found: Mapping[str, ScoredBoxes]
 ) -> dict[str, list[Labelled]]:
-    """Labels and scores of the detections of each image, and its faces, for each band."""
+    """Return the labels and scores of the detections of each image, and its faces, for each
+    band."""
     result: dict[str, list[Labelled]] = {}
     for name, (low, high) in BANDS.items():
         result[name] = []
@@ -79,7 +80,7 @@ def labels_of(
 
 
 def figure(images: Sequence[Labelled], chosen: NDArray[np.int64]) -> float:
-    """AP over the images with these numbers."""
+    """Return AP over the images with these numbers."""
     picked = [images[at] for at in chosen]
     labels = np.concatenate([labels for labels, _, _ in picked])
     scores = np.concatenate([scores for _, scores, _ in picked])

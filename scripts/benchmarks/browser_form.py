@@ -85,7 +85,7 @@ class Chromium:
         self.page.evaluate("open_file", provider)
 
     def run(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Heads of images."""
+        """Compute the heads of images."""
         text = base64.b64encode(images.numpy().tobytes()).decode()
         answer = self.page.evaluate("([s, t]) => run_file(s, t)", [list(images.shape), text])
         return _array(answer["logits"]), _array(answer["deltas"])
@@ -93,7 +93,7 @@ class Chromium:
 
 @cache
 def _driver() -> "Playwright":
-    """A process has one."""
+    """Start the driver, of which a process has one."""
     from playwright.sync_api import sync_playwright
 
     return sync_playwright().start()
@@ -105,5 +105,5 @@ def _array(answer: Mapping[str, Any]) -> Tensor:
 
 
 def open_chromium(provider: str, path: Path) -> tuple[Any, None]:
-    """A file in a browser of its own; it is not timed, as a browser is several processes."""
+    """Open a file in a browser of its own; it is not timed, as a browser is several processes."""
     return Chromium(provider, path).run, None

@@ -79,7 +79,7 @@ def _count(
     forward: Callable[[], ShotPair],
     world: World,
 ) -> dict[str, Any]:
-    """What one step sums, and when it is sent."""
+    """Return what one step sums, and when it is sent."""
     gradients = GradientSum(world)
     counter = FlopCounterMode(display=False)
     with counter, gradients.sent_when_ready(parameters):
@@ -100,7 +100,7 @@ def _count(
 
 
 def counts(name: str, world: World) -> Iterator[dict[str, Any]]:
-    """Rows of a training, a weight step and an architecture step."""
+    """Yield the rows of a training, a weight step and an architecture step."""
     images = torch.randn(BATCH, 3, SIZE, SIZE)
     torch.manual_seed(0)
     if name == PAPER:
@@ -128,7 +128,7 @@ def counts(name: str, world: World) -> Iterator[dict[str, Any]]:
 
 
 def received() -> int:
-    """Bytes that this process has received over its TCP connections."""
+    """Return the bytes that this process has received over its TCP connections."""
     total = 0
     for each in Path("/proc/self/fd").iterdir():
         try:
@@ -150,7 +150,7 @@ def received() -> int:
 
 
 def work(data: str) -> None:
-    """What one of several processes does; prints what it saw."""
+    """Do what one of several processes does; print what it saw."""
     base = train_config_of("d0")
     config: TrainConfig = replace(
         base, data=data, batch_size=2, accumulate=PARTS, augment=AUGMENT, device="cpu"
@@ -174,7 +174,7 @@ def work(data: str) -> None:
 
 
 def measure(size: int, data: str) -> dict[str, Any]:
-    """Medians over steps and processes."""
+    """Return the medians over steps and processes."""
     command = [sys.executable, __file__, "--work", data]
     processes = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

@@ -32,7 +32,7 @@ _BECOME_SUBREAPER = 36
 
 
 def plan_text(data: str, runs: int, epochs: int) -> str:
-    """A plan of short trainings, by the names that version 0.1 reads, too."""
+    """Return a plan of short trainings, by the names that version 0.1 reads, too."""
     detector = {"backbone": "resnet18", "channels": 16, "head_layers": 1, "module": "fpn"}
     train = {"epochs": epochs, "batch": 4, "detector": detector, "augment": {"size": 128}}
     return json.dumps(
@@ -84,7 +84,8 @@ def measure(command: Sequence[str], plan: str, runs: int) -> dict[str, float]:
 
 
 def _processor_seconds_of(place: Path) -> list[float]:
-    """What the processes of a run have computed, which have its folder among their arguments."""
+    """Return the processor time of the processes of a run, which have its folder among their
+    arguments."""
     processes = psutil.process_iter(["cmdline", "cpu_times"])
     return [
         each.info["cpu_times"].user + each.info["cpu_times"].system

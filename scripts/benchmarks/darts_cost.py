@@ -72,7 +72,7 @@ class GivenPath:
 
 
 def pattern_path(space: SearchSpace, cell: str) -> tuple[Pair, ...]:
-    """For each node the first edge and operation of the pattern's node at that place."""
+    """Return, for each node, the first edge and operation of the pattern's node at that place."""
     graph, nodes = space.cells[cell], PATTERN.cells[cell].nodes
     pairs = []
     for at, edges in enumerate(graph.edges_into):
@@ -95,31 +95,31 @@ class Variant:
         self.arch_optimizer = torch.optim.Adam(self.arch_parameters, 6e-4, (0.5, 0.999))
 
     def mixture(self) -> Mixture:
-        """What the next step executes."""
+        """Return what the next step executes."""
         return self.network.arch_parameters.mixture(self.policy, seed=0, step=0)
 
     def loss(self) -> Tensor:
-        """Of the network with that mixture."""
+        """Return the loss of the network with that mixture."""
         return F.cross_entropy(self.network(self.images, self.mixture()), self.labels)
 
     def weight_step(self) -> None:
-        """As in a search."""
+        """Make a weight step as in a search."""
         weight_step(gradient_of(self.loss), self.optimizer, self.arch_parameters, clip=5.0)
 
     def original_weight_step(self) -> None:
-        """With a gradient of the architecture parameters too, which DARTS and PC-DARTS compute and
-        drop."""
+        """Make a weight step with a gradient of the architecture parameters too, which DARTS and
+        PC-DARTS compute and drop."""
         self.optimizer.zero_grad(set_to_none=True)
         self.loss().backward()
         nn.utils.clip_grad_norm_(self.weights, 5.0)
         self.optimizer.step()
 
     def arch_step(self) -> None:
-        """As in a search."""
+        """Make an architecture step as in a search."""
         arch_step(gradient_of(self.loss), self.arch_optimizer, self.weights)
 
     def saved_mb(self, kind: str) -> float:
-        """What a step of a kind keeps for its backward pass, counted on the meta device."""
+        """Return what a step of a kind keeps for its backward pass, counted on the meta device."""
         parameters = {"weight step": self.arch_parameters, "architecture step": self.weights}.get(
             kind, []
         )
@@ -129,7 +129,7 @@ class Variant:
         return saved_mb(network, lambda images: network(images, mixture), len(self.images))
 
     def steps(self) -> Mapping[str, Run]:
-        """The steps by the name of their kind."""
+        """Return the steps by the name of their kind."""
         return {
             "weight step": self.weight_step,
             "weight step with choices": self.original_weight_step,
@@ -138,7 +138,7 @@ class Variant:
 
 
 def saved_mb(module: nn.Module, forward: Callable[[Tensor], object], batch: int) -> float:
-    """Megabytes that a forward pass of a module on the meta device keeps."""
+    """Return the megabytes that a forward pass of a module on the meta device keeps."""
     images = torch.empty(batch, 3, 32, 32, device="meta")
     with count_saved_bytes(*module.parameters(), *module.buffers(), images) as saved:
         forward(images)
@@ -146,7 +146,7 @@ def saved_mb(module: nn.Module, forward: Callable[[Tensor], object], batch: int)
 
 
 def measure(nodes: int, batch: int, repeats: int) -> list[dict[str, object]]:
-    """A row for each step of each method."""
+    """Return a row for each step of each method."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(batch, 3, 32, 32, generator=generator)
     labels = torch.randint(0, 10, (batch,), generator=generator)

@@ -36,7 +36,7 @@ from nasface.models import ReleasedPrecision
 
 
 def run(program: list[str], threads: int) -> tuple[float, float]:
-    """Seconds that passed and of processor time of ``program --out FOLDER``."""
+    """Return the seconds that passed, and those of processor time, of ``program --out FOLDER``."""
     with tempfile.TemporaryDirectory() as folder:
         before, started = os.times(), time.perf_counter()
         subprocess.run(
@@ -55,7 +55,8 @@ def run(program: list[str], threads: int) -> tuple[float, float]:
 def parts(
     detector: nasface.FaceDetector, photographs: list[Path], engine: Engine
 ) -> dict[str, float]:
-    """Milliseconds of processor time of each part of a photograph; the first one only warms up."""
+    """Return the milliseconds of processor time of each part of a photograph; the first one only
+    warms up."""
     torch.set_num_threads(1)
     times: dict[str, list[float]] = defaultdict(list)
     last = time.process_time()

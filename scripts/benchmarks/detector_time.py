@@ -56,7 +56,7 @@ class Clock:
 
 
 def inference(detector: Detector, clock: Clock) -> None:
-    """One image through the parts of a detector."""
+    """Run one image through the parts of a detector."""
     image = channels_last_images(1, 480, 640)
     clock.time("whole network", lambda: detector(image))
     pyramid = clock.time("pyramid", lambda: detector.trunk.pyramid(image))
@@ -81,13 +81,13 @@ def training(detector: Detector, clock: Clock) -> None:
 
 
 def channels_last_images(batch: int, height: int, width: int) -> torch.Tensor:
-    """Random images."""
+    """Return random images."""
     images = torch.randn(batch, 3, height, width)
     return images.contiguous(memory_format=torch.channels_last)
 
 
 def measure(model: str, variant: str, repeats: int) -> dict[str, float]:
-    """The parts of one variant; what runs in a process of its own."""
+    """Measure the parts of one variant, in a process of its own."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     if "kept" in variant:

@@ -57,7 +57,7 @@ class PlainDetector(nn.Module):
         self.heads = nn.ModuleList(nn.Conv2d(channels, 2 * (2 + 4), 1) for _ in range(3))
 
     def forward(self, images_B3HW: Tensor) -> Tensor:
-        """Images -> logits and offsets of all anchors, (B, 12, anchors / 2)."""
+        """Map images to logits and offsets of all anchors, (B, 12, anchors / 2)."""
         features = self.backbone(images_B3HW)
         maps = [
             lateral(features[level])
@@ -75,7 +75,7 @@ class PlainDetector(nn.Module):
 
 
 def build(name: str) -> nn.Module:
-    """A network in evaluation mode."""
+    """Return a network in evaluation mode."""
     torch.manual_seed(0)
     if name in PLAIN:
         return PlainDetector(*PLAIN[name]).eval()
@@ -83,7 +83,7 @@ def build(name: str) -> nn.Module:
 
 
 def images(batch: int, device: torch.device) -> Tensor:
-    """Random images in channels-last memory."""
+    """Return random images in channels-last memory."""
     return torch.randn(batch, 3, HEIGHT, WIDTH, device=device).contiguous(
         memory_format=torch.channels_last
     )
@@ -92,7 +92,7 @@ def images(batch: int, device: torch.device) -> Tensor:
 def timings(
     names: list[str], batch: int, repeats: int, device: torch.device
 ) -> dict[str, list[float]]:
-    """Seconds of each network's passes over a batch."""
+    """Return the seconds of each network's passes over a batch."""
     x = images(batch, device)
 
     def step(network: nn.Module) -> Run:
@@ -110,7 +110,7 @@ def timings(
 
 
 def peak_mb(name: str, batch: int, device: str) -> float:
-    """Peak memory of a pass, in a process of its own."""
+    """Return the peak memory of a pass, in a process of its own."""
     command = [
         sys.executable,
         __file__,
@@ -125,7 +125,7 @@ def peak_mb(name: str, batch: int, device: str) -> float:
 
 
 def print_peak(name: str, batch: int, device: torch.device) -> None:
-    """What :func:`peak_mb` runs."""
+    """Print the peak, for the process of :func:`peak_mb`."""
     torch.set_num_threads(1)
     before = high_water_mb()
     network, x = channels_last(build(name).to(device)), images(batch, device)
@@ -138,7 +138,8 @@ def print_peak(name: str, batch: int, device: torch.device) -> None:
 
 
 def high_water_mb() -> float:
-    """The most memory that this process has held (Linux; getrusage would count its parent's)."""
+    """Return the most memory that this process has held (Linux; getrusage would count its
+    parent's)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
     return int(kilobytes) / 1e3

@@ -17,12 +17,12 @@ __all__ = ["Run", "alternate", "ratio", "write_rows"]
 
 
 def ratio(ours: Sequence[float], others: Sequence[float]) -> float:
-    """Median of the ratios taken inside each round."""
+    """Return the median of the ratios taken inside each round."""
     return statistics.median(a / b for a, b in zip(ours, others, strict=True))
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
-    """A CSV file whose rows also hold what is needed to repeat the measurement."""
+    """Write a CSV file whose rows also hold what is needed to repeat the measurement."""
     known = {
         **about,
         "nasface": nasface.__version__,

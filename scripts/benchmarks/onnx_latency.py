@@ -33,14 +33,14 @@ HEIGHT, WIDTH = 480, 640
 
 
 def build(name: str) -> LoadedDetector:
-    """A model of the family with random weights."""
+    """Return a model of the family with random weights."""
     torch.manual_seed(0)
     config, genotype = MODELS[name].detector, load_genotype(REFERENCE_GENOTYPE)
     return LoadedDetector(build_detector(config, genotype).eval(), config, genotype, {})
 
 
 def steps(name: str, folder: Path, batch: int) -> Mapping[str, Run]:
-    """A pass of each runtime over the same images."""
+    """Return a pass of each runtime over the same images."""
     loaded, path = build(name), folder / f"{name}.onnx"
     if not path.exists():
         path.write_bytes(to_onnx(loaded, ExportConfig()).SerializeToString())

@@ -53,7 +53,7 @@ class Form:
     fixed: bool = False
 
     def missing(self) -> str:
-        """The first module that is not installed, or nothing."""
+        """Return the first module that is not installed, or nothing."""
         if self.name.startswith("web"):
             try:
                 runtime_package(Path.cwd())
@@ -67,26 +67,27 @@ class Form:
 def write_folder(
     name: str, file: str, loaded: LoadedDetector, folder: Path, config: ExportConfig, _: Tensor
 ) -> Path:
-    """What ``nasface export --to`` writes."""
+    """Write what ``nasface export --to`` writes."""
     write_target(loaded, name, folder, config)
     return folder / file
 
 
 def write_onnx(loaded: LoadedDetector, folder: Path, config: ExportConfig, _: Tensor) -> Path:
-    """Heads as ONNX."""
+    """Write the heads as ONNX."""
     folder.mkdir()
     export_onnx(loaded, folder / "detector.onnx", replace(config, outputs="heads"))
     return folder / "detector.onnx"
 
 
 def samples_of(images: Tensor, config: ExportConfig) -> Sequence[Callable[[], Tensor]]:
-    """The images that are compared, to calibrate with: one by one unless the size is fixed."""
+    """Return functions that read the images that are compared, to calibrate with: one by one unless
+    the size is fixed."""
     batches = images.split(len(images) if config.fixed else 1)
     return [partial(torch.clone, each) for each in batches]
 
 
 def write_int8(loaded: LoadedDetector, folder: Path, config: ExportConfig, images: Tensor) -> Path:
-    """Heads as ONNX with 8-bit integers, calibrated on the images that are compared."""
+    """Write the heads as ONNX with 8-bit integers, calibrated on the images that are compared."""
     model = to_onnx(loaded, replace(config, outputs="heads"))
     made = quantize_model(model, samples_of(images, config), QuantizationConfig(), Silent())
     folder.mkdir()
@@ -97,7 +98,7 @@ def write_int8(loaded: LoadedDetector, folder: Path, config: ExportConfig, image
 def write_openvino_int8(
     loaded: LoadedDetector, folder: Path, config: ExportConfig, images: Tensor
 ) -> Path:
-    """The same for OpenVINO, by NNCF."""
+    """Write the same for OpenVINO, by NNCF."""
     folder.mkdir()
     whole, file = folder / "float32.xml", folder / "detector.xml"
     save_openvino(loaded, whole, config)
@@ -107,19 +108,19 @@ def write_openvino_int8(
 
 
 def open_target(name: str, path: Path) -> tuple[Run, Clock]:
-    """A file as ``nasface benchmark`` opens it, with one thread."""
+    """Open a file as ``nasface benchmark`` does, with one thread."""
     opener = TARGETS[name].open
     assert opener is not None
     return opener(path, 1), time.process_time
 
 
 def open_graph(path: Path) -> tuple[Run, None]:
-    """The graph in a package of Core ML, computed with torch."""
+    """Open the graph in a package of Core ML, computed with torch."""
     return import_module("nasface.deploy.runtimes.coreml").open_graph(path), None
 
 
 def open_opencv(engine: int, path: Path) -> tuple[Run, Clock]:
-    """An ONNX file in OpenCV's network module."""
+    """Open an ONNX file in OpenCV's network module."""
     cv2.setNumThreads(1)
     net = cv2.dnn.readNetFromONNX(str(path), engine=engine)
 
@@ -145,7 +146,7 @@ class Node:
         )  # fmt: skip
 
     def run(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Heads of images."""
+        """Compute the heads of images."""
         place = Path(self.folder.name)
         images.numpy().tofile(place / "images")
         order = {"shape": list(images.shape), "folder": str(place)}
@@ -163,19 +164,19 @@ class Node:
 
 
 def open_web(path: Path) -> tuple[Run, Clock]:
-    """An ONNX file in onnxruntime-web, which computes with WebAssembly."""
+    """Open an ONNX file in onnxruntime-web, which computes with WebAssembly."""
     node = Node(path)
     return node.run, lambda: node.seconds
 
 
 def web_version() -> str:
-    """The release of the npm package."""
+    """Return the release of the npm package."""
     about = json.loads((runtime_package(Path.cwd()) / "package.json").read_text("utf-8"))
     return f"onnxruntime-web {about['version']}"
 
 
 def version_of(distribution: str) -> Callable[[], str]:
-    """What gives the name and release of a package."""
+    """Return a function that gives the name and release of a package."""
     return lambda: f"{distribution} {metadata.version(distribution)}"
 
 

@@ -67,7 +67,7 @@ class Case:
 
 
 def photographs(size: str, batch: int) -> Tensor:
-    """Images (B, 3, H, W) as detectors take them."""
+    """Return the images (B, 3, H, W) as detectors take them."""
     width, height = map(int, size.split("x"))
     first = cv2.resize(astronaut(), (width, height), interpolation=cv2.INTER_AREA)
     three = [first, np.ascontiguousarray(first[:, ::-1]), (first // 2).astype(np.uint8)]
@@ -75,7 +75,7 @@ def photographs(size: str, batch: int) -> Tensor:
 
 
 def compare(form: Form, file: Path, case: Case, repeats: int) -> dict[str, str]:
-    """The columns that a file of a form has."""
+    """Return the columns that a file of a form has."""
     run, clock = form.open(file)
     logits, deltas = run(case.images)
     wanted, given = case.wanted, case.wanted._replace(logits_BA2=logits, deltas_BA4=deltas)
@@ -103,7 +103,7 @@ def compare(form: Form, file: Path, case: Case, repeats: int) -> dict[str, str]:
 
 
 def relative_time(run: Run, clock: Clock, case: Case, repeats: int) -> float:
-    """Processor time over that of ONNX Runtime; both take turns."""
+    """Return the processor time over that of ONNX Runtime; both take turns."""
     ratios = []
     for _ in range(repeats):
         seconds = []
@@ -116,7 +116,7 @@ def relative_time(run: Run, clock: Clock, case: Case, repeats: int) -> float:
 
 
 def megabytes(file: Path) -> float:
-    """Size of a file, or of all in a folder, with its weights beside it."""
+    """Return the size of a file, or of all in a folder, with its weights beside it."""
     beside = [file.with_suffix(".bin")] if file.suffix in (".xml", ".param") else []
     files = [each for each in file.rglob("*") if each.is_file()] if file.is_dir() else [file]
     return sum(each.stat().st_size for each in files + beside) / 1e6
@@ -125,7 +125,7 @@ def megabytes(file: Path) -> float:
 def rows(
     loaded: LoadedDetector, form: Form, cases: list[Case], place: Path, options: argparse.Namespace
 ) -> Iterator[dict[str, str]]:
-    """The rows of a form; of what fails, the first words of the reason."""
+    """Yield the rows of a form; of what fails, the first words of the reason."""
     file: Path | None = None
     for number, case in enumerate(cases):
         batch = len(case.images)
@@ -151,7 +151,7 @@ def rows(
 
 
 def summary(found: list[dict[str, str]]) -> Iterator[str]:
-    """Lines of a table: what each form is at worst."""
+    """Yield the lines of a table: what each form is at worst."""
     columns = ("cells", "boxes, px", "scores", "differ", "time at 640x480", "MB", "fails")
     yield f"| runtime | form | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 2)}"
     groups: dict[tuple[str, str], list[dict[str, str]]] = {}

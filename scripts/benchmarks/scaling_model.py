@@ -41,7 +41,8 @@ class Search:
 
 
 def searches() -> list[Search]:
-    """The measured one, and D2, whose time is scaled by floating point operations."""
+    """Return the measured search, and that of D2, whose time is scaled by floating point
+    operations."""
     with (RESULTS / "communication.csv").open() as file:
         rows = {row["what"]: row for row in csv.DictReader(file)}
     with (RESULTS / "released" / "gpu_search_memory.csv").open() as file:
@@ -60,13 +61,13 @@ def searches() -> list[Search]:
 
 
 def exchange_s(volume: float, gpus: int, network: tuple[float, float]) -> float:
-    """Seconds of a ring's sum, which goes at the speed of its slowest link."""
+    """Return the seconds of a ring's sum, which goes at the speed of its slowest link."""
     speed = network[0] if gpus <= PER_NODE else network[1]
     return 2 * (gpus - 1) / gpus * volume / speed
 
 
 def hours(search: Search, gpus: int, batch: int, parts: int, network: tuple[float, float]) -> float:
-    """Hours of the whole search."""
+    """Return the hours of the whole search."""
     compute = parts / gpus * max(FLOOR_S, search.step_s * batch / MEASURED_IMAGES)
     meet = MEETINGS * MESSAGE_S * 2 * (gpus - 1)
     weight, arch = compute, ARCH_SHARE * compute

@@ -41,7 +41,7 @@ POLICIES: dict[str, Policy] = {
 
 
 def pyramid(channels: int, size: int, batch: int) -> dict[int, Tensor]:
-    """Random feature maps of six levels for a square image."""
+    """Return random feature maps of six levels for a square image."""
     generator = torch.Generator().manual_seed(0)
     return {
         level: torch.randn(
@@ -52,7 +52,7 @@ def pyramid(channels: int, size: int, batch: int) -> dict[int, Tensor]:
 
 
 def step_of(forward: Callable[[], dict[int, Tensor]], module: nn.Module) -> Run:
-    """One forward and backward pass, to be called."""
+    """Return one forward and backward pass, to be called."""
 
     def step() -> None:
         module.zero_grad(set_to_none=True)
@@ -64,21 +64,21 @@ def step_of(forward: Callable[[], dict[int, Tensor]], module: nn.Module) -> Run:
 def mixture_forward(
     supernet: Supernet, features: dict[int, Tensor], mixture: Mixture
 ) -> Callable[[], dict[int, Tensor]]:
-    """A forward pass of a mixture that stays."""
+    """Return a forward pass of a mixture that stays."""
     return lambda: supernet(features, mixture)
 
 
 def choice_forward(
     chooser: Supernet, features: dict[int, Tensor], policy: Policy
 ) -> Callable[[], dict[int, Tensor]]:
-    """A forward pass that is differentiable in the architecture parameters alone."""
+    """Return a forward pass that is differentiable in the architecture parameters alone."""
     return lambda: chooser(features, chooser.arch_parameters.mixture(policy, seed=0, step=0))
 
 
 def measure(
     space_name: str, nodes: int, partial: bool, channels: int, size: int, batch: int, repeats: int
 ) -> list[dict[str, object]]:
-    """A row for each policy and for the fixed module of the argmax path."""
+    """Return a row for each policy and for the fixed module of the argmax path."""
     space = load_search_space(space_name, {"nodes": nodes})
     if not partial:
         space = type(space)(**{**space.__dict__, "partial_channels": 1})

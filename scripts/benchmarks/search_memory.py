@@ -51,12 +51,13 @@ VARIANTS = {
 
 
 def space_of(variant: Variant, nodes: int) -> SearchSpace:
-    """The space of a method with a number of nodes."""
+    """Return the space of a method with a number of nodes."""
     return load_search_space("autofem-cpm", {"nodes": nodes, **variant.parameters})
 
 
 def kept_bytes(variant: Variant, nodes: int, config: DetectorConfig, size: int) -> tuple[int, int]:
-    """Bytes that a weight step keeps for one image, and parameters of the whole supernet.
+    """Return the bytes that a weight step keeps for one image, and parameters of the whole
+    supernet.
 
     Paths differ in what they keep; counted is the most of some random ones.
     """
@@ -79,7 +80,7 @@ def kept_bytes(variant: Variant, nodes: int, config: DetectorConfig, size: int) 
 
 
 def step_ratios(nodes: int, channels: int, size: int, repeats: int) -> dict[str, float]:
-    """Time of a weight step of the cells, to that of the argmax path."""
+    """Return the time of a weight step of the cells, to that of the argmax path."""
     features = pyramid(channels, size, 2)
     steps = {}
     for name, variant in VARIANTS.items():
@@ -94,7 +95,7 @@ def step_ratios(nodes: int, channels: int, size: int, repeats: int) -> dict[str,
 def measure(
     nodes: Sequence[int], config: DetectorConfig, size: int, time: tuple[int, int, int]
 ) -> list[dict[str, object]]:
-    """A row for each method and number of nodes; ``time`` is channels, size and repeats."""
+    """Return a row for each method and number of nodes; ``time`` is channels, size and repeats."""
     rows = []
     for count in nodes:
         ratios = step_ratios(count, *time)

@@ -16,7 +16,7 @@ _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
 
 
 def damage_bytes(samples: Sequence[bytes], generator: random.Random) -> bytes:
-    """One of the samples with up to four changes to its bytes."""
+    """Return one of the samples with up to four changes to its bytes."""
     data = bytearray(generator.choice(samples))
     for _ in range(generator.choice((1, 1, 1, 2, 4))):
         at, end = _span(data, generator)
@@ -42,7 +42,7 @@ def damage_bytes(samples: Sequence[bytes], generator: random.Random) -> bytes:
 def damage_text(
     samples: Sequence[bytes], generator: random.Random, words: Sequence[str] = ()
 ) -> bytes:
-    """One of the samples with up to four changes to its numbers, words, lines or bytes."""
+    """Return one of the samples with up to four changes to its numbers, words, lines or bytes."""
     data = generator.choice(samples)
     for _ in range(generator.choice((1, 1, 1, 2, 4))):
         change = generator.choice((_number, _number, _word, _word, _lines, _nest, _splice))
@@ -60,7 +60,7 @@ def _span(data: bytes | bytearray, generator: random.Random) -> tuple[int, int]:
 
 
 def _number(data: bytes, generator: random.Random, _samples: Samples, _words: Words) -> bytes:
-    """Another number in the place of one."""
+    """Put another number in the place of one."""
     found = list(_NUMBER.finditer(data))
     if not found:
         return data
@@ -70,14 +70,14 @@ def _number(data: bytes, generator: random.Random, _samples: Samples, _words: Wo
 
 
 def _word(data: bytes, generator: random.Random, _samples: Samples, words: Words) -> bytes:
-    """A word of the language, or strange bytes, in the place of a part."""
+    """Put a word of the language, or strange bytes, in the place of a part."""
     at, end = _span(data, generator)
     word = generator.choice((*(each.encode() for each in words), *BYTES))
     return data[:at] + word + data[end if generator.random() < 0.5 else at :]
 
 
 def _lines(data: bytes, generator: random.Random, _samples: Samples, _words: Words) -> bytes:
-    """Lines removed, repeated, exchanged or indented."""
+    """Remove, repeat, exchange or indent lines."""
     lines = data.split(b"\n")
     one, two = generator.randrange(len(lines)), generator.randrange(len(lines))
     what = generator.randrange(4)
@@ -93,7 +93,7 @@ def _lines(data: bytes, generator: random.Random, _samples: Samples, _words: Wor
 
 
 def _nest(data: bytes, generator: random.Random, _samples: Samples, _words: Words) -> bytes:
-    """Something short, many times over."""
+    """Return something short, many times over."""
     at = generator.randrange(len(data) + 1)
     short = generator.choice((b"[", b"{a: ", b"(", b"- ", b" ", b"9", b"x", b"\n", b"-", b"1:"))
     times = generator.choice((10, 100, 3000)) if generator.random() < 0.3 else 2
@@ -101,6 +101,6 @@ def _nest(data: bytes, generator: random.Random, _samples: Samples, _words: Word
 
 
 def _splice(data: bytes, generator: random.Random, samples: Samples, _words: Words) -> bytes:
-    """The beginning of one file and the end of another."""
+    """Return the beginning of one file and the end of another."""
     other = generator.choice(samples)
     return data[: generator.randrange(len(data) + 1)] + other[generator.randrange(len(other) + 1) :]

@@ -104,7 +104,8 @@ def zips() -> Samples:
 
 
 def coded() -> Samples:
-    """Annotations in the codings that a byte order mark announces, with all ends of lines."""
+    """Return the annotations in the codings that a byte order mark announces, with all ends of
+    lines."""
     codings = ("utf-8-sig", "utf-16", "utf-32")
     return [
         text.replace("\n", end).encode(coding)
@@ -113,7 +114,7 @@ def coded() -> Samples:
 
 
 def read_list(path: Path) -> None:
-    """A list of images, in a ground truth of names of all depths and suffixes."""
+    """Read a list of images, in a ground truth of names of all depths and suffixes."""
     listed = path.with_name("truth.txt")
     names = ("a.jpg", "event/a.jpg", "event/b.png", "event/deep/c.JPG")
     listed.write_text("".join(f"{name}\n0\n" for name in names))
@@ -124,7 +125,7 @@ def read_list(path: Path) -> None:
 
 
 def read_checked_set(path: Path) -> None:
-    """A data set whose annotations, or one of whose images, are damaged."""
+    """Read a data set whose annotations, or one of whose images, are damaged."""
     root = path.parents[1] if path.suffix == ".txt" else path.parents[3]
     images = root / "WIDER_val" / "images" / "0--Parade"
     images.mkdir(parents=True, exist_ok=True)
@@ -161,7 +162,7 @@ class UpperHalf(nn.Module):
 
 
 def detect_among_others(path: Path) -> None:
-    """An image among others: the lists are written whatever it is, as strict JSON."""
+    """Detect in an image among others: the lists are written whatever it is, as strict JSON."""
     good = path.with_name("good.png")
     if not good.exists():
         good.write_bytes(image_files()[1])
@@ -185,7 +186,7 @@ def refuse_word(word: str) -> object:
 
 
 def truths() -> Samples:
-    """Official ground truth of three images, each of the four files alike."""
+    """Return the official ground truth of three images, each of the four files alike."""
 
     def cells(values: Sequence[object]) -> np.ndarray:
         array = np.empty((len(values), 1), dtype=object)

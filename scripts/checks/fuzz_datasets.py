@@ -81,18 +81,18 @@ PARTS = ('{"train": ["a.jpg"], "val": ["deep/b.png"]}', "{val: [deep/b]}\n")
 
 
 def encoded(texts: Sequence[str]) -> Callable[[], Sequence[bytes]]:
-    """The samples of a kind."""
+    """Return the samples of a kind."""
     return lambda: [text.encode() for text in texts]
 
 
 def json_samples() -> Sequence[bytes]:
-    """COCO, in a line and in many."""
+    """Return an annotation file of COCO, in a line and in many."""
     return [json.dumps(COCO, indent=indent).encode() for indent in (None, 1)]
 
 
 def reader(form: str, beside: str) -> Callable[[Path], None]:
-    """What reads a damaged file of a form and converts it; its images lie in ``beside``, from the
-    file's folder."""
+    """Return a function that reads a damaged file of a form and converts it; its images lie in
+    ``beside``, from the file's folder."""
 
     def read(path: Path) -> None:
         _write_images(path.parent / beside)
@@ -114,14 +114,14 @@ def reader(form: str, beside: str) -> Callable[[Path], None]:
 
 
 def read_parts(path: Path) -> None:
-    """A damaged file of parts, of a data set that is whole."""
+    """Read a damaged file of parts, of a data set that is whole."""
     _write_images(path.parent)
     (path.parent / "whole.json").write_text(json.dumps(COCO))
     _read(path.parent / "whole.json", "coco", str(path))
 
 
 def shards() -> Sequence[bytes]:
-    """A shard of two images."""
+    """Return a shard of two images."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         _write_images(root)
@@ -136,7 +136,7 @@ def damaged_shard(
     damage: Callable[[bytes], bytes],
     damage_whole: Callable[[bytes], bytes],
 ) -> bytes:
-    """A shard one of whose members is damaged, or all of it."""
+    """Return a shard one of whose members is damaged, or all of it."""
     data = generator.choice(samples)
     if generator.random() < 0.3:
         return damage_whole(data)
@@ -156,7 +156,7 @@ def damaged_shard(
 
 
 def read_shard(path: Path) -> None:
-    """Every image of an accepted shard can be read, or is refused by its name."""
+    """Read a shard: every image of an accepted one can be read, or is refused by its name."""
     found = read_dataset(path.parent, "train", "shards")
     problems = []
     for record in found:

@@ -114,7 +114,7 @@ def _read(read: Callable[[Path], object], path: Path, tally: Tally) -> str | Non
 
 
 def _resident_mb() -> float:
-    """Memory of the process; of systems without /proc, its peak."""
+    """Return the memory of the process in MB; of systems without /proc, its peak."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:

@@ -109,7 +109,7 @@ def _text(words: Sequence[str]) -> Callable[[Samples, random.Random], bytes]:
 
 
 def _damaged_onnx(samples: Samples, generator: random.Random) -> bytes:
-    """A file with other metadata, or damaged as a whole."""
+    """Return a file with other metadata, or damaged as a whole."""
     data = generator.choice(samples)
     if generator.random() < 0.3:
         return damage_bytes([data], generator)
@@ -119,7 +119,7 @@ def _damaged_onnx(samples: Samples, generator: random.Random) -> bytes:
 
 
 def _damaged_shard(samples: Samples, generator: random.Random) -> bytes:
-    """A shard with another description of an image, or damaged as a whole."""
+    """Return a shard with another description of an image, or damaged as a whole."""
     return damaged_shard(
         samples,
         generator,

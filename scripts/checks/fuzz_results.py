@@ -55,7 +55,7 @@ cost_once = cache(detector_cost)
 
 
 def coco_results() -> Sequence[bytes]:
-    """A list, and annotations with scores."""
+    """Return a list, and annotations with scores."""
     rows = [
         {"image_id": at % 3, "category_id": 1, "bbox": [1, 2, 3.5, 4], "score": 0.5}
         for at in range(4)
@@ -67,7 +67,7 @@ def coco_results() -> Sequence[bytes]:
 
 
 def read_results(path: Path) -> None:
-    """Scored by ids or, in every second file, by names."""
+    """Score results by ids or, in every second file, by names."""
     keys = KEYS if path.stat().st_size % 2 else {}
     for found in read_coco_results(path, NAMES, keys).values():
         assert np.isfinite(found.as_rows()).all()
@@ -75,12 +75,12 @@ def read_results(path: Path) -> None:
 
 
 def plans() -> Sequence[bytes]:
-    """Two methods with a space as small as there is."""
+    """Return a plan of two methods with a space as small as there is."""
     return [PLAN.encode()]
 
 
 def read_plan(path: Path) -> None:
-    """A plan that is accepted has runs, unless its methods' settings are refused."""
+    """Read a plan: an accepted one has runs, unless its methods' settings are refused."""
     plan = load_plan(path)
     if len(plan.seeds) * sum(len(each.nodes or (1,)) for each in plan.methods) > 100:
         raise ConfigError(f"{path}: too many runs for this check")
@@ -91,7 +91,7 @@ def read_plan(path: Path) -> None:
 
 
 def latency_tables() -> Sequence[bytes]:
-    """A table of two parts."""
+    """Return a table of two parts."""
     parts = (LatencyPart("trunk", "", 480, 640, 8), LatencyPart("operation", "skip", 8, 8, 8, 2))
     entries = tuple(LatencyEntry(part, 1.5) for part in parts)
     table = LatencyTable(1, "torch", "a machine", 1, (640, 480), SMALL, entries, 1.1)
@@ -99,13 +99,13 @@ def latency_tables() -> Sequence[bytes]:
 
 
 def read_table(path: Path) -> None:
-    """All times of an accepted table are finite."""
+    """Read a table: all times of an accepted one are finite."""
     table = load_latency_table(path)
     assert np.isfinite([table.factor, *table.times.values()]).all()
 
 
 def curves() -> Sequence[bytes]:
-    """Curves of an evaluation, and of FDDB's own program."""
+    """Return the curves of an evaluation, and of FDDB's own program."""
     return [
         b"set,score,recall,precision\neasy,0.9,0.1,1\neasy,0.5,0.2,0.75\nhard,,0,1\n",
         b"0.5 3 0.1\n0.25 0 0.9\n0 0 1.79769e+308\n",
@@ -114,13 +114,13 @@ def curves() -> Sequence[bytes]:
 
 
 def read_curves(path: Path) -> None:
-    """Axes of a length."""
+    """Read curves: the axes of an accepted one have one length."""
     for each in read_result_curves(path).curves:
         assert len(each.scores) == len(each.x) == len(each.y)
 
 
 def run_files() -> Sequence[bytes]:
-    """What a run leaves as JSON: figures, a list of faces, lines of metrics."""
+    """Return what a run leaves as JSON: figures, a list of faces, lines of metrics."""
     rows = [{"group": "", "name": "ap", "faces": 3, "value": 0.5}]
     figures = {"ap": 0.5, "table": rows, "protocol": "AP", "detections": 7, "reasons": {}}
     found = [{"image": "a.jpg", "boxes": [[1, 2, 3, 4]], "scores": [0.5], "width": 9, "height": 9}]
@@ -133,7 +133,7 @@ def run_files() -> Sequence[bytes]:
 
 
 def read_run_files(path: Path) -> None:
-    """The damaged file stands for every file of the run."""
+    """Read a run whose every file is the damaged one."""
     data = path.read_bytes()
     (path.parent / "config.yaml").write_text(to_yaml(DetectConfig()))
     names = ("summary.json", "evaluation.json", "detections.json", "metrics.jsonl")
@@ -158,14 +158,14 @@ def read_run_files(path: Path) -> None:
 
 
 def figures() -> Sequence[bytes]:
-    """The figures of an evaluation, and of a training."""
+    """Return the figures of an evaluation, and of a training."""
     cost_once(SMALL, None, *TABLE_SIZE)
     return [run_files()[0], to_json({"ap": 0.5, "epochs": 3, "reasons": {}}).encode()]
 
 
 def read_card(path: Path) -> None:
-    """The card of a detector whose evaluation has damaged figures; its front matter stays what the
-    Hub reads, and a table has a row a line."""
+    """Write the card of a detector whose evaluation has damaged figures; its front matter stays
+    what the Hub reads, and a table has a row a line."""
     (path.parent / "config.yaml").write_text(to_yaml({"data": "d", "weights": "w", "seed": 0}))
     licence = path.read_text("utf-8", "replace")[:20]
     with mock.patch("nasface.api.model_card.detector_cost", cost_once):
@@ -177,14 +177,14 @@ def read_card(path: Path) -> None:
 
 @cache
 def onnx_files() -> Sequence[bytes]:
-    """A small detector."""
+    """Return a small detector."""
     torch.manual_seed(0)
     loaded = LoadedDetector(build_detector(SMALL, None).eval(), SMALL, None, {})
     return [to_onnx(loaded, ExportConfig()).SerializeToString()]
 
 
 def damaged_metadata(data: bytes, damage: Callable[[bytes], bytes]) -> bytes:
-    """An ONNX file one of whose metadata is damaged, and the rest as it was."""
+    """Return an ONNX file one of whose metadata is damaged, and the rest as it was."""
     model = onnx.load_from_string(data)
     at = len(damage(b"0123456789")) % len(model.metadata_props)
     entry = model.metadata_props[at]
@@ -194,7 +194,7 @@ def damaged_metadata(data: bytes, damage: Callable[[bytes], bytes]) -> bytes:
 
 @torch.no_grad()
 def read_onnx(path: Path) -> None:
-    """What is accepted can be applied, or says why not."""
+    """Read an ONNX file: an accepted one can be applied, or says why not."""
     loaded = read_detector(path)
     assert isinstance(loaded.detector, nn.Module)
     loaded.detector(IMAGE)
@@ -202,7 +202,7 @@ def read_onnx(path: Path) -> None:
 
 @cache
 def videos() -> Sequence[bytes]:
-    """Three frames of motion JPEG and of MPEG-4."""
+    """Return three frames of motion JPEG and of MPEG-4."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for suffix, code in ((".avi", "MJPG"), (".mp4", "mp4v")):
@@ -217,7 +217,7 @@ def videos() -> Sequence[bytes]:
 
 
 def read_video(path: Path) -> None:
-    """At most ten frames, as uint8 RGB."""
+    """Read at most ten frames, as uint8 RGB."""
     video = Video(str(path))
     for at, frame in enumerate(video):
         assert frame.dtype == np.uint8

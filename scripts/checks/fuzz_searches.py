@@ -72,7 +72,7 @@ def read_genotype(path: Path) -> None:
 
 @cache
 def bench_space() -> SearchSpace:
-    """A space whose cell is that of NAS-Bench-201."""
+    """Return a space whose cell is that of NAS-Bench-201."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
         path.write_text(

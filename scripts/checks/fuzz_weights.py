@@ -91,7 +91,7 @@ def read_weights(path: Path) -> None:
 
 
 def damaged_header(samples: Samples, generator: random.Random) -> bytes:
-    """A weights file with another header; most keep a length that is right."""
+    """Return a weights file with another header; most keep a length that is right."""
     data = generator.choice(samples)
     length = int.from_bytes(data[:8], "little")
     header, tensors = data[8 : 8 + length], data[8 + length :]
@@ -110,7 +110,7 @@ def damaged_header(samples: Samples, generator: random.Random) -> bytes:
 
 
 def damaged_zip(samples: Samples, generator: random.Random) -> bytes:
-    """A zip file with a damaged part and right checksums, or damaged as a whole."""
+    """Return a zip file with a damaged part and right checksums, or damaged as a whole."""
     data = generator.choice(samples)
     if generator.random() < 0.3:
         return damage_bytes([data], generator)

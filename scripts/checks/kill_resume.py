@@ -50,7 +50,7 @@ class Count:
 
 
 def make_jobs(folder: Path) -> dict[str, Run]:
-    """A search and a training; kind of checkpoint -> job."""
+    """Return kind of checkpoint -> job: a search and a training."""
     save_genotype(tiny_genotype("autofem-fpn"), folder / "genotype.yaml")
     common: dict[str, Any] = {
         "data": str(write_tiny(folder / "data")),
@@ -89,7 +89,7 @@ def start(run: Run, out: Path) -> int:
 
 
 def ended(child: int, *, wait: bool = False) -> bool:
-    """Whether the process has ended by itself, without an error."""
+    """Return whether the process has ended by itself, without an error."""
     found, status = os.waitpid(child, 0 if wait else os.WNOHANG)
     if found and status:
         raise SystemExit(f"a run failed with status {status}")
@@ -97,7 +97,8 @@ def ended(child: int, *, wait: bool = False) -> bool:
 
 
 def kill(child: int, moment: Callable[[int], bool], pause: float) -> bool:
-    """Kill the process at a moment, awaited in steps of ``pause`` s; false if it ended before."""
+    """Kill the process at a moment, awaited in steps of ``pause`` s; return False if it ended
+    before."""
     while not moment(child):
         if ended(child):
             return False
@@ -110,12 +111,12 @@ def kill(child: int, moment: Callable[[int], bool], pause: float) -> bool:
 
 
 def half_written(out: Path) -> list[Path]:
-    """Checkpoints that a process is writing, or was writing when it was killed."""
+    """Return the checkpoints that a process is writing, or was writing when it was killed."""
     return list(out.glob(".checkpoint.*.tmp.pt"))
 
 
 def interrupted(kind: str, run: Run, out: Path, kills: int, length: float, count: Count) -> None:
-    """One run that is killed up to ``kills`` times in all and resumed each time."""
+    """Make one run that is killed up to ``kills`` times in all and resumed each time."""
     count.runs += 1
     step = 0
     while count.kills < kills:
@@ -154,7 +155,7 @@ def interrupted(kind: str, run: Run, out: Path, kills: int, length: float, count
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values of a file are equal to the last bit, but for what varies."""
+    """Return whether two values of a file are equal to the last bit, but for what varies."""
     if isinstance(one, Mapping):
         keys = set(one) - VARYING
         return keys == set(other) - VARYING and all(same(one[k], other[k]) for k in keys)

@@ -35,7 +35,7 @@ _MEASURED = ("seconds", "mb", "ms", "date")
 
 
 def differences(run: StudyRun, out: Path, whole: Path) -> list[str]:
-    """What is not the same of a run in both folders: files, and columns of its row."""
+    """Return what is not the same of a run in both folders: files, and columns of its row."""
     ours, theirs = out / run.path, whole / run.path
     found = []
     for path in [*theirs.rglob("metrics.jsonl"), *theirs.rglob("genotype.yaml")]:

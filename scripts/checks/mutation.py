@@ -85,7 +85,7 @@ class Mutant:
 
 
 def mutants(source: str, file: str) -> list[Mutant]:
-    """All mutants of a module, in the order of its text."""
+    """Return all mutants of a module, in the order of its text."""
     tree = ast.parse(source)
     found = []
     for parent, field, at in list(_places(tree)):
@@ -107,7 +107,8 @@ def _put(parent: ast.AST, field: str, at: int | None, node: ast.AST) -> None:
 
 
 def _places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
-    """Where code stands below a node; types, decorators, and texts of no consequence are none."""
+    """Yield where code stands below a node; types, decorators, and texts of no consequence are left
+    out."""
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list"):
             continue
@@ -121,14 +122,15 @@ def _places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
 
 
 def _is_idle(parent: ast.AST, child: ast.AST) -> bool:
-    """Docstrings, the words around the values of a message, and the values of a Literal."""
+    """Return whether a node is a docstring, words around the values of a message, or a value of a
+    Literal."""
     is_text = isinstance(child, ast.Constant) and isinstance(child.value, str)
     is_literal = isinstance(child, ast.Subscript) and ast.unparse(child.value) == "Literal"
     return is_literal or (is_text and isinstance(parent, ast.Expr | ast.JoinedStr))
 
 
 def _variants(node: ast.AST, is_condition: bool) -> Iterator[Any]:
-    """What may stand in the place of an expression or statement."""
+    """Yield what may stand in the place of an expression or statement."""
     match node:
         case ast.Compare(ops=operators):
             for at, each in enumerate(operators):
@@ -179,7 +181,7 @@ class GatedOp:
         self.alive: list[Mutant] = []
 
     def pytest_runtestloop(self, searcher: pytest.Session) -> bool:
-        """In the place of pytest's own."""
+        """Run the tests in the place of pytest's own loop."""
         source = self.file.read_text("utf-8")
         before = seconds()
         if self.notices(searcher, compile(source, str(self.file), "exec"), 600):
@@ -193,7 +195,8 @@ class GatedOp:
         return True
 
     def notices(self, searcher: pytest.Session, code: types.CodeType, limit: int) -> bool:
-        """Whether tests fail with other code, or take ``limit`` seconds of processor time."""
+        """Return whether tests fail with other code, or take ``limit`` seconds of processor
+        time."""
         child = os.fork()
         if child:
             return os.waitpid(child, 0)[1] != 0
@@ -228,7 +231,7 @@ class GatedOp:
 
 
 def seconds() -> float:
-    """Processor time of the forks so far."""
+    """Return the processor time of the forks so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -32,7 +32,7 @@ Words = list[str | Path]
 
 
 def steps(name: str, data: Path, out: Path) -> Iterator[tuple[str, Words]]:
-    """The commands of a detector, each with what the table calls it."""
+    """Yield the commands of a detector, each with what the table calls it."""
     weights = out / "train" / "last.safetensors"
     photograph = next((data / "WIDER_val").rglob("*.jpg"))
     levels = PEERS[name].detector.levels
@@ -58,7 +58,8 @@ def steps(name: str, data: Path, out: Path) -> Iterator[tuple[str, Words]]:
 
 
 def run(command: Words) -> tuple[int, float, float, str]:
-    """Exit code, seconds of processor time, peak resident memory in MB, and the last line said."""
+    """Return the exit code, seconds of processor time, peak resident memory in MB, and the last
+    line said."""
     with tempfile.TemporaryFile("w+") as said:
         child = os.fork()  # what is imported is not imported again
         if child == 0:

@@ -100,18 +100,18 @@ class TorchrunJob:
         return found
 
     def step(self) -> int:
-        """Steps taken, by the log of metrics."""
+        """Return the steps taken, by the log of metrics."""
         try:
             return (self.out / "metrics.jsonl").read_bytes().count(b"gradient_norm")
         except OSError:
             return 0
 
     def running(self) -> bool:
-        """Whether a node has not ended."""
+        """Return whether a node has not ended."""
         return any(each.poll() is None for each in self.launchers)
 
     def told(self) -> str:
-        """The last line that names a process."""
+        """Return the last line that names a process."""
         texts = [path.read_text() for path in sorted(self.folder.glob("node*.txt"))]
         lines = [line for text in texts for line in text.splitlines()]
         named = [line for line in lines if re.search(r"process [\d, ]+ (of \d|did not come)", line)]
@@ -129,7 +129,7 @@ class TorchrunJob:
 
 
 def wait_until(moment: Callable[[], bool], job: TorchrunJob) -> float | None:
-    """Seconds until a moment; None where the job ended before, or it does not come."""
+    """Return the seconds until a moment; None where the job ended before, or it does not come."""
     started = time.monotonic()
     while time.monotonic() - started < LIMIT:
         if moment():
@@ -143,7 +143,7 @@ def wait_until(moment: Callable[[], bool], job: TorchrunJob) -> float | None:
 def disturb(
     job: TorchrunJob, fault: str, config: Path, reference: Path | None
 ) -> dict[str, object]:
-    """A row of the table."""
+    """Return a row of the table."""
     size = job.nodes * job.per_node
     if fault in ("late by 20 s", "never comes"):
         seconds = 20 if fault.startswith("late") else 10_000

@@ -76,7 +76,7 @@ class Split:
 
 
 def split_digits(seed: int) -> Split:
-    """The digits, divided by a seed."""
+    """Return the digits, divided by a seed."""
     images, labels = load_digits(return_X_y=True)
     parts = train_test_split(images, labels, test_size=900, stratify=labels, random_state=seed)
     arrays = [torch.from_numpy(np.asarray(part)) for part in parts]
@@ -87,7 +87,7 @@ def split_digits(seed: int) -> Split:
 
 
 def batches(data: Batch, generator: torch.Generator) -> Iterator[Batch]:
-    """Endless shuffled batches."""
+    """Yield endless shuffled batches."""
     images, labels = data
     while True:
         order = torch.randperm(len(images), generator=generator)
@@ -99,7 +99,8 @@ def batches(data: Batch, generator: torch.Generator) -> Iterator[Batch]:
 def search(
     method: MethodSpec, config: BilevelConfig, space: SearchSpace, data: Batch, seed: int
 ) -> tuple[Genotype, float]:
-    """The derived genotype, and the megabytes that a weight step keeps for its backward pass."""
+    """Return the derived genotype, and the megabytes that a weight step keeps for its backward
+    pass."""
     generator = torch.Generator().manual_seed(seed)
     network = SearchClassifier(
         space, NetworkConfig(channels=SEARCH_CHANNELS, layers=LAYERS), generator
@@ -132,7 +133,7 @@ def search(
 
 
 def saved_mb(network: SearchClassifier, config: BilevelConfig) -> float:
-    """What a weight step keeps, as a search with this policy begins."""
+    """Return the megabytes that a weight step keeps, as a search with this policy begins."""
     policy = Softmax() if config.policy == "softmax" else policy_at(config, 1, 0, 2)
     with torch.no_grad():
         mixture = network.arch_parameters.mixture(policy, seed=0, step=0)
@@ -143,7 +144,7 @@ def saved_mb(network: SearchClassifier, config: BilevelConfig) -> float:
 
 
 def random_genotype(space: SearchSpace, seed: int) -> Genotype:
-    """The genotype of random architecture parameters."""
+    """Return the genotype of random architecture parameters."""
     random = np.random.default_rng(seed)
     alphas = {
         cell: random.normal(size=(len(graph.edges), len(space.operations))).astype(np.float32)
@@ -157,7 +158,7 @@ def random_genotype(space: SearchSpace, seed: int) -> Genotype:
 
 
 def fitting_width(genotype: Genotype) -> int:
-    """The width whose network is nearest to the common number of parameters."""
+    """Return the width whose network is nearest to the common number of parameters."""
 
     def parameters(channels: int) -> int:
         with torch.device("meta"):
@@ -169,7 +170,8 @@ def fitting_width(genotype: Genotype) -> int:
 
 
 def train(genotype: Genotype, split: Split, seed: int) -> dict[str, float]:
-    """Test accuracy in per cent and cross-entropy after training from scratch, and the size."""
+    """Return the test accuracy in per cent and cross-entropy after training from scratch, and the
+    size."""
     torch.manual_seed(seed)
     width = fitting_width(genotype)
     network = Classifier(genotype, NetworkConfig(channels=width, layers=LAYERS))
@@ -195,7 +197,7 @@ def train(genotype: Genotype, split: Split, seed: int) -> dict[str, float]:
 
 
 def run(name: str, seed: int) -> dict[str, object]:
-    """One method with one seed."""
+    """Run one method with one seed."""
     method, split = METHODS[name], split_digits(seed)
     space = load_search_space(method.space, {"nodes": NODES, "keep": method.keep})
     torch.manual_seed(seed)
@@ -228,7 +230,7 @@ def run(name: str, seed: int) -> dict[str, object]:
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean and spread by method, and the difference to random cells of the same seeds."""
+    """Return mean and spread by method, and the difference to random cells of the same seeds."""
     random = rows[rows.method == "random"].set_index("seed").accuracy
     found = []
     for name, group in rows.groupby("method", sort=False):

@@ -20,7 +20,7 @@ STAGES = {"layer1": "c2", "layer2": "c3", "layer3": "c4", "layer4": "c5"}
 
 
 def build(genotype: str, channels: int = 64) -> nn.Module:
-    """A face detector: two classes, of which the first is background, and six levels."""
+    """Return a face detector: two classes, of which the first is background, and six levels."""
     body = IntermediateLayerGetter(resnet18(weights=None), STAGES)
     neck = Neck(genotype, in_channels=[64, 128, 256, 512], out_channels=channels)
     sizes = tuple((4 * 2**level,) for level in neck.levels)

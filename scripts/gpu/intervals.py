@@ -23,7 +23,7 @@ from nasface.metrics.widerface import score_wider
 def false_boxes(
     truth: Sequence[WiderGroundTruth], found: Mapping[str, ScoredBoxes], score: float
 ) -> list[int]:
-    """Detections of each photograph that match no annotated face, whatever its flags."""
+    """Return the detections of each photograph that match no annotated face, whatever its flags."""
     counts = []
     for image in truth:
         boxes = torch.empty(0, 4, dtype=torch.float64)

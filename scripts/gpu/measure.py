@@ -44,7 +44,7 @@ REPEATS = 15
 
 
 def median_ms(run: Callable[[], object], repeats: int, on_gpu: bool) -> float:
-    """Median time of a call; on a GPU by its own clock."""
+    """Return the median time of a call; on a GPU by its own clock."""
     run()
     times = []
     for _ in range(repeats):
@@ -63,7 +63,7 @@ def median_ms(run: Callable[[], object], repeats: int, on_gpu: bool) -> float:
 
 
 def peak_mb(device: torch.device) -> float:
-    """Most memory that tensors took since the last reset, in 10^6 bytes."""
+    """Return the most memory that tensors took since the last reset, in 10^6 bytes."""
     return torch.cuda.max_memory_allocated() / 1e6 if device.type == "cuda" else float("nan")
 
 
@@ -77,7 +77,8 @@ def _clean(device: torch.device) -> None:
 def latency(
     name: str, batch: int, device: torch.device, size: tuple[int, int]
 ) -> Iterator[dict[str, Any]]:
-    """Rows of a model: float32 (TF32 in convolutions) and bfloat16, eager and as a CUDA graph."""
+    """Yield the rows of a model: float32 (TF32 in convolutions) and bfloat16, eager and as a CUDA
+    graph."""
     on_gpu = device.type == "cuda"
     with torch.device(device):
         detector = build_detector(MODELS[name].detector, load_genotype(REFERENCE_GENOTYPE))
@@ -117,7 +118,8 @@ def _graph_ms(model: nn.Module, images: torch.Tensor) -> float:
 
 
 def search_step(method: str, nodes: int, device: torch.device, tiny: bool) -> dict[str, Any]:
-    """Peak memory and time of a weight step of both shots; all candidates of one policy step."""
+    """Return the peak memory and time of a weight step of both shots; all candidates of one policy
+    step."""
     channels, size, batch = (32, 128, 2) if tiny else (256, 640, 12)
     config = DetectorConfig(
         backbone="mobilenet_v1_0.25" if tiny else "resnet50",
@@ -152,7 +154,8 @@ def _weight_step(
     shape: torch.Size,
     device: torch.device,
 ) -> Callable[[], None]:
-    """Both shots forward and backward, by the mixture that the policy draws first."""
+    """Return a step of both shots forward and backward, by the mixture that the policy draws
+    first."""
     with torch.device(device):
         model = build_searchable(config, space_of(variant, nodes)).train()
     images = torch.randn(shape, device=device)
@@ -173,7 +176,7 @@ def _card_gb() -> float:
 
 
 def communication(device: torch.device) -> dict[str, Any]:
-    """A process group of one process: whether its sum is right, and how long it takes."""
+    """Measure a process group of one process: whether its sum is right, and how long it takes."""
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "29517")
     backend = "nccl" if device.type == "cuda" else "gloo"
@@ -205,7 +208,7 @@ class Table:
 
 
 def main() -> None:
-    """All parts, as far as time allows."""
+    """Measure all parts, as far as time allows."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

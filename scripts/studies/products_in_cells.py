@@ -22,7 +22,7 @@ from nasface.studies.statistics import rank_correlation, spread_of
 
 
 def products(genotype: Genotype) -> int:
-    """Nodes that multiply two or more edges."""
+    """Return the number of nodes that multiply two or more edges."""
     return sum(
         node.combine == "product" and len(node.edges) > 1
         for cell in genotype.cells.values()

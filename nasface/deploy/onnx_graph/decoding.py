@@ -19,7 +19,7 @@ def anchors_of(config: DetectorConfig, height: int, width: int) -> Tensor:
 
 
 def add_anchors(graph: GraphBuilder, images: str, config: DetectorConfig) -> str:
-    """Nodes that make the anchors (A, 4) of images of any size."""
+    """Add the nodes that make the anchors (A, 4) of images of any size."""
     shape = graph.add("Shape", images)
     height, width = (graph.add("Gather", shape, graph.integer(axis)) for axis in (2, 3))
     levels = []
@@ -62,12 +62,12 @@ def add_decoding(graph: GraphBuilder, deltas: str, anchors: str | Tensor) -> str
 
 
 def add_scores(graph: GraphBuilder, logits: str) -> str:
-    """Scores (B, A) of a face from logits (B, A, 2)."""
+    """Add the scores (B, A) of a face from logits (B, A, 2)."""
     return graph.add("Gather", graph.add("Softmax", logits, axis=2), graph.integer(1), axis=2)
 
 
 def _columns(graph: GraphBuilder, value: str, axis: int) -> tuple[str, str]:
-    """The first two and the last two of four columns."""
+    """Add the first two and the last two of four columns."""
     low, high = (
         graph.add("Slice", value, *map(graph.integers, (first, first + 2, axis)))
         for first in (0, 2)
@@ -76,7 +76,7 @@ def _columns(graph: GraphBuilder, value: str, axis: int) -> tuple[str, str]:
 
 
 def _centres(graph: GraphBuilder, side: str, stride: int) -> str:
-    """Centres of the positions along a side of so many pixels."""
+    """Add the centres of the positions along a side of so many pixels."""
     above = graph.add("Add", side, graph.integer(stride - 1))
     number = graph.add("Div", above, graph.integer(stride))
     positions = graph.cast(graph.add("Range", graph.integer(0), number, graph.integer(1)), "FLOAT")

@@ -39,7 +39,7 @@ class Varying:
 
 
 def in_both_runs(numbers: Sequence[int | Varying]) -> tuple[Shape, Shape]:
-    """Numbers as they are in the first run and in the second."""
+    """Return the numbers as they are in the first run and in the second."""
     pairs = [(n, n) if isinstance(n, int) else (n.first, n.second) for n in numbers]
     return tuple(first for first, _ in pairs), tuple(second for _, second in pairs)
 
@@ -149,7 +149,7 @@ def _mentions(value: Any) -> bool:
 
 
 def _merge(first: Any, second: Any, values: dict[int, Value]) -> Call:
-    """The call that two runs have at the same place."""
+    """Return the call that two runs have at the same place."""
     operator, arguments, settings, results = first
     if (operator, results) != (second[0], second[3]):
         raise NotRecordableError(f"{operator} or {second[0]}, depending on the size of the images")

@@ -22,7 +22,7 @@ def _nearest(emitter: Emitter, x: Value, size: Sequence[int | Varying], *_: Any)
 def _bilinear(
     emitter: Emitter, x: Value, size: Sequence[int | Varying], align_corners: bool, *_: Any
 ) -> str:
-    """A Resize; for maps of coarse levels two products of matrices instead.
+    """Add a Resize; for maps of coarse levels two products of matrices instead.
 
     OpenCV 5.0.0 reads beyond a map of one row or column there. The matrices hold the tent
     function of what bilinear enlargement with aligned corners is a sum of, for one row as well;
@@ -41,7 +41,7 @@ def _bilinear(
 
 
 def _tent(emitter: Emitter, x: Value, size: Sequence[int | Varying], axis: int) -> str:
-    """Weights (new, old) by which a map is enlarged along an axis."""
+    """Add the weights (new, old) by which a map is enlarged along an axis."""
     graph = emitter.graph
     new = graph.add("Gather", emitter.shape_of(size), graph.integer(axis))
     old = graph.add("Gather", graph.add("Shape", emitter.name(x)), graph.integer(axis))

@@ -20,7 +20,8 @@ def _same(emitter: Emitter, x: Value, *_: Any, **__: Any) -> str:
 
 @SHAPE_OPERATORS.writes("view", "_unsafe_view", "reshape")
 def _reshape(emitter: Emitter, x: Value, shape: Sequence[int | Varying]) -> str:
-    """A Reshape whose dimensions are copied (0) where they vary, and one of them inferred (-1)."""
+    """Add a Reshape whose dimensions are copied (0) where they vary, and one of them inferred
+    (-1)."""
     wanted: list[int] = []
     for at, each in enumerate(shape):
         before = [run[at] if at < len(run) else None for run in x.shapes]

@@ -30,7 +30,8 @@ def suppression_model(
     ir_version: int,
     shape: tuple[Dimension, Dimension] = ("batch", "anchors"),
 ) -> "onnx.ModelProto":
-    """Candidates of a batch -> image (N,), boxes (N, 4), scores (N,): image by image, best first.
+    """Return the model from the candidates of a batch to image (N,), boxes (N, 4) and scores (N,):
+    image by image, best first.
 
     Which boxes stay is decided as in :func:`nasface.detection.boxes.non_maximum_suppression`, ties
     included. ``shape`` is that of the scores, names where it is open.

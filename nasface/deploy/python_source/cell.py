@@ -91,7 +91,7 @@ class CellSource:
         self.forward += fit(f"{value} = self.{at}([", terms, "])")
 
     def _term(self, edge: EdgeGene, node: NodeGene, wanted: str) -> str:
-        """What an edge carries, as an expression."""
+        """Return an expression for what an edge carries."""
         x = self._values[edge.source]
         if edge.transform == "up2":
             same = [each.name for each in self.gene.inputs if each.level == node.level]

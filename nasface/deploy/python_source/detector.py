@@ -47,7 +47,8 @@ class PythonSource:
     weights: Mapping[str, str]
 
     def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of the detector by their names in the file, without those of training alone."""
+        """Return the weights of the detector by their names in the file, without those of training
+        alone."""
         return {
             new + key[len(old) :]: value
             for key, value in state.items()
@@ -59,7 +60,7 @@ class PythonSource:
 def write_source(
     found: Detector, name: str, suppression: SuppressionConfig, module: str
 ) -> PythonSource:
-    """The file of a detector; ``name`` is the genotype's or, without one, the neck's.
+    """Return the file of a detector; ``name`` is the genotype's or, without one, the neck's.
 
     ``module`` is the name under which the file will be imported.
 
@@ -126,7 +127,8 @@ def write_source(
 def _laterals(
     name: str, modules: nn.ModuleList, config: DetectorConfig, copier: SourceCopier
 ) -> list[str]:
-    """Lines of the constructor that build 1x1 layers, one for each level; none for no modules."""
+    """Return the lines of the constructor that build 1x1 layers, one for each level; none for no
+    modules."""
     if not modules:
         return []
     widths = [cast(nn.Conv2d, cast(nn.Sequential, each)[0]).in_channels for each in modules]
@@ -136,7 +138,7 @@ def _laterals(
 
 
 def _head(config: DetectorConfig, level: int, channels: int, copier: SourceCopier) -> str:
-    """The code that builds the head of a level whose map has ``channels``."""
+    """Return the code that builds the head of a level whose map has ``channels``."""
     arguments = head_arguments(config, level, channels)
     if config.head_branches == "separate":
         return copier.call(Head, *arguments)
@@ -205,7 +207,7 @@ ASPECT = {config.anchors.aspect}"""
 
 
 def _section(title: str, parts: list[str]) -> str:
-    """Parts under a heading; constants, which have one line, stand close together."""
+    """Return the parts under a heading; constants, which have one line, stand close together."""
     text = ""
     for part, after in zip(parts, [*parts[1:], ""], strict=True):
         constants = "\n" not in part and after and "\n" not in after
@@ -214,7 +216,7 @@ def _section(title: str, parts: list[str]) -> str:
 
 
 def _pyramid(maps: str, projected: bool) -> list[str]:
-    """Lines of the forward pass from the images to the maps that the neck takes."""
+    """Return the lines of the forward pass from the images to the maps that the neck takes."""
     lines = ["features = self.extra(self.backbone(images_B3HW))"]
     if not projected:
         return [*lines, f"{maps} = (features[level] for level in LEVELS)"]
@@ -223,7 +225,7 @@ def _pyramid(maps: str, projected: bool) -> list[str]:
 
 
 def _first_step(maps: str, projected: bool) -> list[str]:
-    """Lines that keep the maps before the neck for the first of two steps."""
+    """Return the lines that keep the maps before the neck for the first of two steps."""
     lines = [f"original = ({maps})"]
     if projected:
         each = "lateral(x) for lateral, x in zip(self.first_laterals, original, strict=True)"
@@ -232,13 +234,14 @@ def _first_step(maps: str, projected: bool) -> list[str]:
 
 
 def _one_pass(shared: bool) -> list[str]:
-    """The line in which the heads see the maps behind the neck."""
+    """Return the line in which the heads see the maps behind the neck."""
     each_head = "head(x) for head, x in zip(self.heads, maps, strict=True)"
     return [f"found = [{'self.heads[0](x) for x in maps' if shared else each_head}]"]
 
 
 def _two_steps(refine: str, config: DetectorConfig) -> list[str]:
-    """Lines in which they see those before the neck as well, in one batch, as the detector does."""
+    """Return the lines in which they see those before the neck as well, in one batch, as the
+    detector does."""
     each_head = "head(torch.cat(pair)) for head, pair in zip(self.heads, pairs, strict=True)"
     if config.shared_head:
         each_head = "self.heads[0](torch.cat(pair)) for pair in pairs"

@@ -122,7 +122,7 @@ class SourceCopier:
         return sorted(found - sys.stdlib_module_names)
 
     def _value(self, value: Any) -> str:
-        """The code of an argument."""
+        """Return the code of an argument."""
         if isinstance(value, Code):
             return value
         if isinstance(value, str):
@@ -139,7 +139,7 @@ class SourceCopier:
         return self.copy(value)
 
     def _find(self, module: str, name: str) -> str:
-        """The name in the file of what a module knows under a name, after copying it."""
+        """Return the name in the file of what a module knows under a name, after copying it."""
         if (module, name) in self._names:
             return self._names[module, name]
         source = read_module(module)
@@ -188,7 +188,7 @@ class SourceCopier:
 
 
 def unlike(wanted: str, taken: Iterable[str]) -> str:
-    """``wanted``, with a number behind it if it is taken or a word of the language."""
+    """Return ``wanted``, with a number behind it if it is taken or a word of the language."""
     there, name, number = set(taken), wanted, 2
     while name in there or keyword.iskeyword(name):
         name, number = f"{wanted}_{number}", number + 1
@@ -201,6 +201,6 @@ def _known(module: str) -> set[str]:
 
 
 def _import_order(word: str) -> tuple[int, str]:
-    """Constants, then classes, then functions."""
+    """Return a key that sorts constants first, then classes, then functions."""
     kind = 0 if word.isupper() and len(word) > 1 else 1 if word[:1].isupper() else 2
     return kind, word

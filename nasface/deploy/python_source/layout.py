@@ -6,7 +6,8 @@ _WIDTH = 100
 
 
 def fit(start: str, items: Sequence[str], end: str, indent: int = 8) -> list[str]:
-    """Items between brackets: on one line if they fit behind ``indent``, else one on each."""
+    """Return the items between brackets: on one line if they fit behind ``indent``, else one on
+    each."""
     line = f"{start}{', '.join(items)}{end}"
     if indent + len(line) <= _WIDTH:
         return [line]
@@ -15,7 +16,8 @@ def fit(start: str, items: Sequence[str], end: str, indent: int = 8) -> list[str
 
 
 def fit_terms(start: str, terms: Sequence[str], sign: str, indent: int = 8) -> list[str]:
-    """Terms with a sign between them; in brackets, one on each line, where they do not fit."""
+    """Return the terms with a sign between them; in brackets, one on each line, where they do not
+    fit."""
     line = start + f" {sign} ".join(terms)
     if indent + len(line) <= _WIDTH:
         return [line]
@@ -24,7 +26,8 @@ def fit_terms(start: str, terms: Sequence[str], sign: str, indent: int = 8) -> l
 
 
 def fit_call(start: str, call: str, indent: int = 8) -> list[str]:
-    """A call behind ``start``: on one line if it fits, else with its arguments on one below."""
+    """Return a call behind ``start``: on one line if it fits, else with its arguments on one
+    below."""
     line = f"{start}{call}"
     if indent + len(line) <= _WIDTH:
         return [line]

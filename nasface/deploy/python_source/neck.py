@@ -66,7 +66,7 @@ class NeckSource:
                 self.weights[f"{path}.cells.{key}.{old}"] = f"{at}.{new}"
 
     def _cell(self, key: str, cell: FixedCell) -> CellSource:
-        """The class of a cell; cells of the same graph and width share one."""
+        """Return the class of a cell; cells of the same graph and width share one."""
         for each in self._written:
             if (each.gene, each.inner) == (cell.gene, cell.channels):
                 return each

@@ -113,8 +113,8 @@ def quantize_model(
 
 
 def _ranges(calibrator: Any, images: CalibrationImages, progress: Progress) -> Any:
-    """The range of each activation. Image by image: all activations of several, which may differ in
-    size, do not fit into memory."""
+    """Return the range of each activation. Image by image: all activations of several, which may
+    differ in size, do not fit into memory."""
     progress.start("calibrate", len(images))
     for read in images:
         calibrator.collect_data(_OneImage(read().numpy()))
@@ -133,7 +133,7 @@ class _OneImage:
 
 
 def _kept(model: "onnx.ModelProto", keep: KeepFloat) -> list[str]:
-    """Names of the convolutions that stay float32."""
+    """Return the names of the convolutions that stay float32."""
     nodes = [
         GraphNode(each.name, each.op_type == "Conv", each.input, each.output)
         for each in model.graph.node

@@ -71,7 +71,8 @@ def quantize_openvino(
 
 
 def _nncf() -> ModuleType:
-    """NNCF, which then neither prints on the standard output nor tells its makers of each call."""
+    """Import NNCF so that it neither prints on the standard output nor tells its makers of each
+    call."""
     import_openvino()
     with hidden(REPORTER):
         nncf = need("nncf", "nasface[nncf]")
@@ -102,7 +103,7 @@ def _parameters(nncf: ModuleType, config: QuantizationConfig) -> Any:
 
 
 def _kept(model: Any, keep: KeepFloat) -> list[str]:
-    """Names of the convolutions that stay float32."""
+    """Return the names of the convolutions that stay float32."""
     nodes = [
         GraphNode(
             each.get_friendly_name(),

@@ -31,7 +31,8 @@ class Quantizer(Protocol):
         about: Mapping[str, str],
         progress: Progress,
     ) -> None:
-        """``source`` is the detector in float32; ``about`` is added to its metadata.
+        """Write the quantised file; ``source`` is the detector in float32, and ``about`` is added
+        to the metadata.
 
         Raises:
             ExportError: if it cannot be quantised.

@@ -11,7 +11,7 @@ from nasface.models import released_models
 
 
 def title_of(loaded: LoadedDetector, config: ExportConfig) -> str:
-    """What to call a detector: the name of a released one, otherwise its own."""
+    """Return what to call a detector: the name of a released one, otherwise its own."""
     released = (
         each.name for each in released_models().values() if str(each.weights) == config.weights
     )
@@ -26,7 +26,8 @@ def write_readme(
     worst: ParityDifference,
     note: str = "",
 ) -> str:
-    """Markdown: what the folder holds, how it is run, how far it is from the detector."""
+    """Return the markdown: what the folder holds, how it is run, how far it is from the
+    detector."""
     figures = [f"{key} {value}" for key, value in metrics.items() if key != "model"]
     if "serve" in runs_with:
         usage = [f"Needs: {runs_with}. Detection runs in the visitor's browser."]

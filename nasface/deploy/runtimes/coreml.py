@@ -29,7 +29,7 @@ def write_coreml(
 
 
 def open_graph(path: Path, threads: int = 1) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """The graph of a package as a function of images, without Core ML."""
+    """Return the graph of a package as a function of images, without Core ML."""
     # It warns of libraries that only Apple's systems have.
     logging.getLogger("coremltools").setLevel(logging.ERROR)
     models = need("coremltools.models", "nasface[coreml]")

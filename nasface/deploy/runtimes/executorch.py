@@ -24,7 +24,7 @@ def write_executorch(
 
 
 def open_executorch(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """A file of ExecuTorch with heads as a function of images, on the CPU."""
+    """Return a file of ExecuTorch with heads as a function of images, on the CPU."""
     runtime = need("executorch.runtime", "nasface[executorch]")
     bindings = need("executorch.extension.pybindings.portable_lib", "nasface[executorch]")
     bindings._unsafe_reset_threadpool(threads)

@@ -104,7 +104,8 @@ def write_heads(
 
 
 def heads_program(loaded: LoadedDetector, fixed: tuple[int, int, int]) -> ExportedProgram:
-    """Logits (B, A, 2) and offsets (B, A, 4) of images of one height, width and batch size."""
+    """Return the program to the logits (B, A, 2) and offsets (B, A, 4) of images of one height,
+    width and batch size."""
     program = trace(loaded.detector, "heads", fixed)
     with warnings.catch_warnings():
         # torch warns of its own internals.

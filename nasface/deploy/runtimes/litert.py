@@ -25,7 +25,7 @@ def write_litert(
 
 
 def open_litert(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """A file of LiteRT with heads as a function of images, on the CPU."""
+    """Return a file of LiteRT with heads as a function of images, on the CPU."""
     litert = need("ai_edge_litert.interpreter", "nasface[litert]")
     run_signature = litert.Interpreter(str(path), num_threads=threads).get_signature_runner()
 

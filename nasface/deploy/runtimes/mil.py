@@ -44,7 +44,7 @@ def evaluate_graph(graph: Any, inputs: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def _plain(value: Any) -> Any:
-    """A constant: arrays as tensors, floats of any size as float32."""
+    """Return a constant: arrays as tensors, floats of any size as float32."""
     if isinstance(value, np.ndarray):
         made = torch.from_numpy(np.array(value))
         return made.float() if made.is_floating_point() else made
@@ -56,7 +56,7 @@ def _numbers(value: Any) -> list[int]:
 
 
 def _padded(x: Tensor, operands: Operands, value: float = 0.0) -> Tensor:
-    """The map with what ``pad`` says around it: top, bottom, left, right."""
+    """Return the map with what ``pad`` says around it: top, bottom, left, right."""
     kind = operands["pad_type"]
     if kind not in ("custom", "valid"):
         raise ExportError(f"cannot be compared: pad_type {kind} of Core ML")

@@ -49,7 +49,7 @@ def write_mnn(
 
 
 def open_mnn(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """A file of MNN with heads as a function of images, on the CPU."""
+    """Return a file of MNN with heads as a function of images, on the CPU."""
     nn, expr = need("MNN.nn", "nasface[mnn]"), need("MNN.expr", "nasface[mnn]")
     manager = nn.create_runtime_manager(({"backend": "CPU", "numThread": threads},))
     net = nn.load_module_from_file(

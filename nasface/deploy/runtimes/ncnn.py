@@ -62,7 +62,7 @@ def write_ncnn(
 
 
 def open_ncnn(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """A file of ncnn with heads as a function of one image, on the CPU in float32."""
+    """Return a file of ncnn with heads as a function of one image, on the CPU in float32."""
     ncnn = need("ncnn", "nasface[ncnn]")
     net = ncnn.Net()
     net.opt.num_threads = threads

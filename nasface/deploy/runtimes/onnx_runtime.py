@@ -26,7 +26,7 @@ def write_onnx_runtime(
 
 
 def open_onnx_runtime(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """An ONNX file as a function of images, on the CPU."""
+    """Return an ONNX file as a function of images, on the CPU."""
     runtime = need("onnxruntime", "nasface[export]")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -33,7 +33,7 @@ def write_plain(
 
 
 def open_torch(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """A program of torch.export as a function of images."""
+    """Return a program of torch.export as a function of images."""
     torch.set_num_threads(threads)
     program = torch.export.load(path).module()
 

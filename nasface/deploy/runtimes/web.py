@@ -69,7 +69,8 @@ def write_web(
 
 
 def runtime_package(start: Path) -> Path:
-    """The folder of the npm package: as the environment says, or where node would look for it.
+    """Return the folder of the npm package: as the environment says, or where node would look for
+    it.
 
     Raises:
         MissingPackageError: if it is not there, or without the files that the page needs.

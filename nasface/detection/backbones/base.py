@@ -18,14 +18,14 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level -> (B, channels[level], H / 2**level, W / 2**level)."""
+        """Map images (B, 3, H, W) to level -> (B, channels[level], H / 2**level, W / 2**level)."""
 
     @abstractmethod
     def freezable_stages(self) -> list[list[nn.Module]]:
-        """The modules of the stem and of each stage, as they can be frozen."""
+        """Return the modules of the stem and of each stage, as they can be frozen."""
 
     def named_by_files(self) -> nn.Module:
-        """The module whose names files of pretrained weights have."""
+        """Return the module whose names files of pretrained weights have."""
         return self
 
 
@@ -36,7 +36,8 @@ class StagedBackbone(Backbone):
     stages: nn.ModuleDict
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        """Map images (B, 3, H, W) to level 2..5 -> (B, channels[level], H / 2**level, W /
+        2**level)."""
         x = self.stem(images_B3HW)
         features = {}
         for level, stage in self.stages.items():
@@ -45,5 +46,5 @@ class StagedBackbone(Backbone):
         return features
 
     def freezable_stages(self) -> list[list[nn.Module]]:
-        """The modules of the stem and of each stage, as they can be frozen."""
+        """Return the modules of the stem and of each stage, as they can be frozen."""
         return [[self.stem], *([stage] for stage in self.stages.values())]

@@ -123,7 +123,8 @@ class InvertedResiduals(Backbone):
                 module.eps, module.momentum = self.plan.eps, self.plan.momentum
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        """Map images (B, 3, H, W) to level 2..5 -> (B, channels[level], H / 2**level, W /
+        2**level)."""
         x, first, found = images_B3HW, 0, {}
         for level, end in self.ends.items():
             x = self.features[first:end](x)

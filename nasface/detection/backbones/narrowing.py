@@ -69,7 +69,7 @@ def _norms(state: Mapping[str, Tensor], conv: str, norm: str) -> Tensor:
 
 
 def _strongest(norm_C: Tensor, count: int) -> Tensor:
-    """Indices of the strongest channels, in their order."""
+    """Return the indices of the strongest channels, in their order."""
     return norm_C.topk(count).indices.sort().values
 
 

@@ -92,7 +92,8 @@ class TimmBackbone(Backbone):
                 )
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        """Map images (B, 3, H, W) to level 2..5 -> (B, channels[level], H / 2**level, W /
+        2**level)."""
         body = cast(Any, self.body)
         maps = body.forward_intermediates(
             images_B3HW, indices=self.indices, intermediates_only=True
@@ -100,11 +101,12 @@ class TimmBackbone(Backbone):
         return dict(zip(LEVELS_OF_BACKBONE, maps, strict=True))
 
     def freezable_stages(self) -> list[list[nn.Module]]:
-        """The whole network, as it can be frozen: timm's networks name their stages differently."""
+        """Return the whole network, as it can be frozen: timm's networks name their stages
+        differently."""
         return [[self.body]]
 
     def named_by_files(self) -> nn.Module:
-        """The network itself."""
+        """Return the network itself."""
         return self.body
 
 
@@ -134,7 +136,7 @@ class TorchvisionBackbone(Backbone):
         self.channels = {level: ends[level][1] for level in LEVELS_OF_BACKBONE}
 
     def _ends(self, name: str) -> dict[int, tuple[int, int]]:
-        """Level -> number of its last layer, and its channels."""
+        """Return level -> number of its last layer, and its channels."""
         found: dict[int, tuple[int, int]] = {}
         mode = self.body.training
         x = torch.zeros(1, 3, _PROBE, _PROBE)
@@ -157,7 +159,8 @@ class TorchvisionBackbone(Backbone):
         return found
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        """Map images (B, 3, H, W) to level 2..5 -> (B, channels[level], H / 2**level, W /
+        2**level)."""
         x, found = images_B3HW, {}
         levels = {end: level for level, end in self.ends.items()}
         for at, path in enumerate(self.layers[: self.ends[5] + 1]):
@@ -167,7 +170,7 @@ class TorchvisionBackbone(Backbone):
         return found
 
     def freezable_stages(self) -> list[list[nn.Module]]:
-        """The stem and C2 as one, then each stage, as they can be frozen."""
+        """Return the stem and C2 as one, then each stage, as they can be frozen."""
         bounds = [0, *(end + 1 for end in self.ends.values())]
         return [
             [self.body.get_submodule(path) for path in self.layers[first:end]]
@@ -175,12 +178,13 @@ class TorchvisionBackbone(Backbone):
         ]
 
     def named_by_files(self) -> nn.Module:
-        """The network itself."""
+        """Return the network itself."""
         return self.body
 
 
 def _chain(body: nn.Module) -> list[str]:
-    """Paths of the layers that follow one another; those in a sequence count one by one."""
+    """Return the paths of the layers that follow one another; those in a sequence count one by
+    one."""
     paths = []
     for name, child in body.named_children():
         if name in _HEADS:

@@ -28,7 +28,7 @@ class MobileFaceBlock(nn.Module):
         self.is_residual = stride == 1 and in_channels == channels
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, channels, ceil(H / stride), ceil(W / stride))."""
+        """Map (B, C, H, W) to (B, channels, ceil(H / stride), ceil(W / stride))."""
         found: Tensor = self.layers(x_BCHW)
         return x_BCHW + found if self.is_residual else found
 
@@ -63,7 +63,8 @@ class RecurrentMobileFace(Backbone):
         )
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..7 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        """Map images (B, 3, H, W) to level 2..7 -> (B, channels[level], H / 2**level, W /
+        2**level)."""
         x, found = self.stem(images_B3HW), {}
         for level in self.channels:
             x = self.step(x)
@@ -71,5 +72,5 @@ class RecurrentMobileFace(Backbone):
         return found
 
     def freezable_stages(self) -> list[list[nn.Module]]:
-        """The stem, and what makes all levels."""
+        """Return the stem, and what makes all levels."""
         return [[self.stem], [self.step]]

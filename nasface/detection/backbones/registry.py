@@ -49,7 +49,7 @@ what builds the backbone."""
 def _of_width(
     name: str, build: Callable[[float], Backbone]
 ) -> Callable[[str], Callable[[], Backbone]]:
-    """A family whose names end in a multiplier of all channels."""
+    """Return a family whose names end in a multiplier of all channels."""
 
     def find(width: str) -> Callable[[], Backbone]:
         try:

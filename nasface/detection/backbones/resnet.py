@@ -80,7 +80,8 @@ class ResNet(Backbone):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..5 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        """Map images (B, 3, H, W) to level 2..5 -> (B, channels[level], H / 2**level, W /
+        2**level)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(images_B3HW))))
         features = {}
         for level in range(2, 6):

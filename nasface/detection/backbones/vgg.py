@@ -66,7 +66,8 @@ class VGG16(Backbone):
                     nn.init.zeros_(module.bias)
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """Images (B, 3, H, W) -> level 2..7 -> (B, channels[level], H / 2**level, W / 2**level)."""
+        """Map images (B, 3, H, W) to level 2..7 -> (B, channels[level], H / 2**level, W /
+        2**level)."""
         x, found = images_B3HW, {}
         for at, layer in enumerate(self.features):
             x = layer(x)
@@ -78,7 +79,7 @@ class VGG16(Backbone):
         return found
 
     def freezable_stages(self) -> list[list[nn.Module]]:
-        """The modules of the first two stages, which have no level, and of levels 2 to 5.
+        """Return the modules of the first two stages, which have no level, and of levels 2 to 5.
 
         Those of levels 6 and 7 belong to the last.
         """
@@ -93,7 +94,7 @@ class VGG16(Backbone):
 def _conv_relu(
     in_channels: int, out_channels: int, kernel: int, stride: int = 1, dilation: int = 1
 ) -> nn.Sequential:
-    """Convolution with a bias, output as large as the input over the stride, and ReLU."""
+    """Return a convolution with a bias, output as large as the input over the stride, and ReLU."""
     padding = dilation * (kernel // 2)
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation),

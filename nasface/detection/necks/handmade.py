@@ -25,7 +25,8 @@ def conv_norm(
     stride: int = 1,
     dilation: int = 1,
 ) -> nn.Sequential:
-    """Convolution (no bias, output as large as the input over the stride) and normalisation."""
+    """Return a convolution (no bias, output as large as the input over the stride) and a
+    normalisation."""
     sides = (kernel, kernel) if isinstance(kernel, int) else kernel
     padding = (dilation * (sides[0] // 2), dilation * (sides[1] // 2))
     return nn.Sequential(
@@ -35,13 +36,13 @@ def conv_norm(
 
 
 def conv_bias(in_channels: int, out_channels: int, kernel: int | tuple[int, int] = 1) -> nn.Conv2d:
-    """Convolution with a bias, output as large as the input."""
+    """Return a convolution with a bias, output as large as the input."""
     sides = (kernel, kernel) if isinstance(kernel, int) else kernel
     return nn.Conv2d(in_channels, out_channels, sides, padding=(sides[0] // 2, sides[1] // 2))
 
 
 def enlarge(x_BCHW: Tensor, like_BCHW: Tensor, mode: str = "nearest") -> Tensor:
-    """A map at the size of another one."""
+    """Enlarge a map to the size of another one."""
     corners = True if mode == "bilinear" else None
     return F.interpolate(x_BCHW, like_BCHW.shape[-2:], mode=mode, align_corners=corners)
 
@@ -54,7 +55,7 @@ class FPN(nn.Module):
         self.smooth = _by_level(levels, lambda: conv_norm(channels, channels, 3))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map, before and after."""
+        """Map level -> map to the same."""
         merged = dict(features)
         for level in _downwards(features):
             merged[level] = features[level] + enlarge(merged[level + 1], features[level])
@@ -73,7 +74,7 @@ class PAN(nn.Module):
         self.fuse = _by_level(upper, lambda: conv_norm_relu(channels, channels, 3))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map, before and after."""
+        """Map level -> map to the same."""
         values = cast(dict[int, Tensor], self.fpn(features))
         for level in sorted(values)[1:]:
             below = self.down[str(level)](values[level - 1])
@@ -98,7 +99,7 @@ class BiFPN(nn.Module):
         )
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map, before and after."""
+        """Map level -> map to the same."""
         lowest, *inner, highest = sorted(features)
         middle = {highest: features[highest]}
         for level in reversed(inner):
@@ -125,7 +126,7 @@ class WeightedFusion(nn.Module):
         )
 
     def forward(self, values: Sequence[Tensor]) -> Tensor:
-        """Maps of one size -> one map."""
+        """Fuse maps of one size to one map."""
         weight = F.relu(self.weight)
         weight = weight / (weight.sum() + 1e-4)
         total = torch.stack([w * x for w, x in zip(weight, values, strict=True)]).sum(0)
@@ -144,7 +145,7 @@ class FemFPN(nn.Module):
         self.lateral = _by_level(ordered[:-1], lambda: conv_norm(channels, channels))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map, before and after."""
+        """Map level -> map to the same."""
         highest = max(features)
         values = {highest: self.top(features[highest])}
         for level in _downwards(features):
@@ -169,7 +170,7 @@ class FemContext(nn.Module):
         self.third = _conv_relu(quarter, quarter)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, channels, H, W)."""
+        """Map (B, in_channels, H, W) to (B, channels, H, W)."""
         wide = self.dilated(x_BCHW)
         branches = [self.first(x_BCHW), self.second(wide), self.third(self.twice_dilated(wide))]
         return torch.cat(branches, dim=1)
@@ -188,7 +189,7 @@ class SshContext(nn.Module):
         self.far = nn.Sequential(_conv_relu(quarter, quarter), conv_norm(quarter, quarter, 3))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, channels, H, W)."""
+        """Map (B, in_channels, H, W) to (B, channels, H, W)."""
         shared = self.shared(x_BCHW)
         branches = [self.near(x_BCHW), self.middle(shared), self.far(shared)]
         return F.relu(torch.cat(branches, dim=1))
@@ -219,7 +220,7 @@ class RFE(nn.Module):
         self.join = convolve(channels, channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, C, H, W) -> the same."""
+        """Map (B, C, H, W) to the same."""
         joined = self.join(torch.cat([branch(x_BCHW) for branch in self.branches], dim=1))
         return F.relu(x_BCHW + joined)
 
@@ -240,7 +241,7 @@ class ContextOnLevels(nn.Module):
         )
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map (B, its width, H, W), to (B, channels, H, W)."""
+        """Map level -> map (B, its width, H, W) to level -> (B, channels, H, W)."""
         return {level: self.levels[str(level)](x) for level, x in features.items()}
 
 
@@ -254,7 +255,7 @@ class OnEachLevel(nn.Module):
         self.levels = _by_level(levels, lambda: build(channels))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map, before and after."""
+        """Map level -> map to the same."""
         return {level: self.levels[str(level)](x) for level, x in features.items()}
 
 
@@ -267,5 +268,5 @@ def _by_level(levels: Sequence[int], build: Callable[[], nn.Module]) -> nn.Modul
 
 
 def _downwards(features: Features) -> list[int]:
-    """The levels below the highest, from above."""
+    """Return the levels below the highest, from above."""
     return sorted(features, reverse=True)[1:]

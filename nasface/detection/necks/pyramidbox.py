@@ -27,7 +27,7 @@ class PyramidBoxContext(nn.Module):
         self.context = SshContext(2 * channels, channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, channels, H, W)."""
+        """Map (B, in_channels, H, W) to (B, channels, H, W)."""
         wide: Tensor = F.relu(self.bottleneck(x_BCHW) + self.shortcut(x_BCHW))
         found: Tensor = self.context(wide)
         return found

@@ -128,7 +128,7 @@ class SequentialNeck(nn.Module):
         self.parts = nn.ModuleDict(dict(parts))
 
     def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
-        """Level -> feature map (B, C, H, W), before and after."""
+        """Map level -> feature map (B, C, H, W) to the same."""
         values = dict(features)
         for part in self.parts.values():
             values = cast(dict[int, Tensor], part(values))
@@ -136,7 +136,7 @@ class SequentialNeck(nn.Module):
 
 
 def neck_parts(neck: str) -> tuple[str, ...]:
-    """The parts that a neck's name lists.
+    """Return the parts that a neck's name lists.
 
     Raises:
         ConfigError: for a name that does not list parts, each at most once.
@@ -157,12 +157,12 @@ def neck_parts(neck: str) -> tuple[str, ...]:
 
 
 def uses_genotype(neck: str) -> bool:
-    """Whether one of the neck's parts is the cells of a genotype."""
+    """Return whether one of the neck's parts is the cells of a genotype."""
     return GENOTYPE in neck_parts(neck)
 
 
 def is_hand_made(word: str) -> bool:
-    """Whether a word names a neck without a genotype."""
+    """Return whether a word names a neck without a genotype."""
     return word == NONE or set(word.split("+")) <= set(NECK_PARTS)
 
 
@@ -175,7 +175,7 @@ def build_neck(
     *,
     dense: bool,
 ) -> nn.Module:
-    """The neck of a name, with random weights; each part stands there ``repeats`` times.
+    """Return the neck of a name, with random weights; each part stands there ``repeats`` times.
 
     It takes maps of ``widths``, by level, and works with ``channels``.
 
@@ -208,7 +208,8 @@ def build_neck(
 
 
 def widths_given(neck: nn.Module, widths: Mapping[int, int]) -> Mapping[int, int]:
-    """Channels by level of what a neck, or a part of one, makes of maps of ``widths``."""
+    """Return the channels by level of what a neck, or a part of one, makes of maps of
+    ``widths``."""
     if isinstance(neck, SequentialNeck):
         for part in neck.parts.values():
             widths = widths_given(part, widths)
@@ -217,7 +218,8 @@ def widths_given(neck: nn.Module, widths: Mapping[int, int]) -> Mapping[int, int
 
 
 def neck_keys(neck: str, repeats: int) -> dict[str, str]:
-    """Key in a :class:`SequentialNeck` -> name of the part; a genotype's cells have one key."""
+    """Return key in a :class:`SequentialNeck` -> name of the part; a genotype's cells have one
+    key."""
     found = {}
     for name in neck_parts(neck):
         for round_ in range(1 if name == GENOTYPE else repeats):
@@ -227,7 +229,7 @@ def neck_keys(neck: str, repeats: int) -> dict[str, str]:
 
 
 def neck_paths(neck: nn.Module) -> dict[str, str]:
-    """Name -> path within the neck of each hand-made part and each cell."""
+    """Return name -> path within the neck of each hand-made part and each cell."""
     if not isinstance(neck, SequentialNeck):
         cells = cast(nn.ModuleDict, neck.cells)
         return {name_of(key): f"cells.{key}" for key in cells}

@@ -31,7 +31,7 @@ class L2NormLevels(nn.Module):
         )
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map, before and after."""
+        """Map level -> map to the same."""
         found = dict(features)
         for key, weight_C11 in self.weights.items():
             found[int(key)] = weight_C11 * normalize(features[int(key)], dim=1, eps=1e-6)

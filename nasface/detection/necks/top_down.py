@@ -21,7 +21,7 @@ class RetinaFaceFPN(nn.Module):
         )
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map, before and after."""
+        """Map level -> map to the same."""
         merged = dict(features)
         for level in sorted(features, reverse=True)[1:]:
             total = features[level] + enlarge(merged[level + 1], features[level])
@@ -46,7 +46,7 @@ class ExtdFPN(nn.Module):
         )
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map, before and after."""
+        """Map level -> map to the same."""
         merged = dict(features)
         for level in sorted(features, reverse=True)[1:]:
             x = features[level]
@@ -76,7 +76,7 @@ class LFPN(nn.Module):
         )
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map, before and after."""
+        """Map level -> map to the same."""
         values = dict(features)
         for key in reversed(list(self.above)):
             level = int(key)
@@ -108,7 +108,7 @@ class SrnFPN(nn.Module):
         )
 
     def forward(self, features: Features) -> dict[int, Tensor]:
-        """Level -> map (B, its width, H, W), to (B, channels, H, W)."""
+        """Map level -> map (B, its width, H, W) to level -> (B, channels, H, W)."""
         found: dict[int, Tensor] = {}
         total: Tensor | None = None
         for key in reversed(list(self.lateral)):

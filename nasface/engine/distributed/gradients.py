@@ -54,7 +54,7 @@ class GradientSum:
 
     @contextmanager
     def sent_when_ready(self, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-        """Within it, send the gradients that one backward pass completes."""
+        """Send, within the context, the gradients that one backward pass completes."""
         self.order, self._buckets, self._waiting, self._waiting_bytes = [], [], [], 0
         hooks = [
             each.register_post_accumulate_grad_hook(self._add)

@@ -68,7 +68,7 @@ class World:
         return Shard(self.rank, self.size, parts)
 
     def device(self, device: torch.device) -> torch.device:
-        """This process's device: of several GPUs its own."""
+        """Return this process's device: of several GPUs its own."""
         if device.type == "cuda" and self.size > 1:
             return torch.device("cuda", self.local)
         return device
@@ -102,7 +102,7 @@ class World:
             )
 
     def _numbers(self, number: int) -> list[int]:
-        """The numbers, below 2^63, of all processes."""
+        """Return the numbers, below 2^63, of all processes."""
         if self.size == 1:
             return [number]
         own = torch.tensor([number])
@@ -121,7 +121,7 @@ class World:
             raise BrokenRunError(self._missing(problem)) from None
 
     def _missing(self, problem: RuntimeError) -> str:
-        """Who did not come, from what torch says of a barrier that failed."""
+        """Say who did not come, from what torch says of a barrier that failed."""
         text = " ".join(str(problem).split())
         named = re.search(r"Ranks? ([\d, ]*\d) failed to pass", text)
         if named or "Timed out" in text:
@@ -205,7 +205,8 @@ def _join(size: int, device: str, timeout: float) -> World:
 
 
 def _meeting_place(rank: int, limit: timedelta) -> Store:
-    """The store at which the processes find one another: that of torchrun, or of the first."""
+    """Return the store at which the processes find one another: that of torchrun, or of the
+    first."""
     environment = os.environ
     is_torchruns = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     store = TCPStore(

@@ -90,8 +90,8 @@ def _numbers(data: Sequence[ImageRecord]) -> list[int]:
 
 
 def _own_ids(data: Sequence[ImageRecord]) -> tuple[Sequence[int | str], int | str]:
-    """The ids of images, and of the category, in the data set's own file, so that results fit it;
-    1, 2, ... and 1 where there is none."""
+    """Return the ids of images, and of the category, in the data set's own file, so that results
+    fit it; 1, 2, ... and 1 where there is none."""
     keys = [record.coco for record in data if record.coco is not None]
     if len(keys) < len(data):
         return _numbers(data), FACE_ID
@@ -102,7 +102,7 @@ def _own_ids(data: Sequence[ImageRecord]) -> tuple[Sequence[int | str], int | st
 def _annotations(
     data: Sequence[ImageRecord], ids: Sequence[int | str], face: int | str = FACE_ID
 ) -> dict[str, Any]:
-    """The data set in COCO's form, boxes ``x y width height``; ignored faces are crowds."""
+    """Return the data set in COCO's form, boxes ``x y width height``; ignored faces are crowds."""
     annotations: list[dict[str, Any]] = []
     for number, record in zip(ids, data, strict=True):
         sides_M2 = _sides(record.boxes_M4)
@@ -134,7 +134,7 @@ def _detections(
     ids: Sequence[int | str],
     face: int | str = FACE_ID,
 ) -> list[dict[str, Any]]:
-    """Detections in COCO's form of results."""
+    """Return the detections in COCO's form of results."""
     rows = []
     for number, name in zip(ids, (record.name for record in data), strict=True):
         if name in found:
@@ -152,7 +152,7 @@ def _detections(
 
 
 def _mean(values: NDArray[np.floating]) -> float:
-    """Mean of what is not -1, which stands for no face."""
+    """Return the mean of what is not -1, which stands for no face."""
     there = values[values > -1]
     return float(there.mean()) if len(there) else float("nan")
 

@@ -76,7 +76,7 @@ def _read_truth(source: Source, options: FddbOptions) -> Truth:
 
 
 def _size(path: Path, exif: Exif) -> tuple[int, int] | None:
-    """Height and width of an image, None where it cannot be read."""
+    """Return the height and width of an image, None where it cannot be read."""
     try:
         return image_size(path, exif)
     except DataError:

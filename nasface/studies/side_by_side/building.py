@@ -35,7 +35,7 @@ class ModelSize:
     activations_mb: float
 
     def needed_mb(self, engine: ModelEngine) -> float:
-        """Roughly the memory that it takes to prepare and run it, in millions of bytes."""
+        """Return roughly the memory that it takes to prepare and run it, in millions of bytes."""
         weights_mb = 4 * self.parameters / 1e6
         features_mb = engine.activations * self.activations_mb
         return engine.copies * weights_mb + features_mb + _OVERHEAD_MB
@@ -91,7 +91,7 @@ def size_of(model: ComparedModel, shape: tuple[int, int]) -> ModelSize:
 
 
 def _settings(model: ComparedModel) -> tuple[DetectorConfig, Genotype | None]:
-    """Settings and genotype of a detector of the zoo."""
+    """Return the settings and genotype of a detector of the zoo."""
     place = f"models: {model.name}: detector"
     config = with_settings(MODELS[model.model].detector, model.detector, place)
     name = model.genotype or REFERENCE_GENOTYPE

@@ -55,8 +55,8 @@ def register_model_engine(name: str, engine: ModelEngine) -> None:
 
 
 def engines_here() -> tuple[str, ...]:
-    """Those that a plan measures without naming any: on the CPU and, where there is one, on the
-    GPU."""
+    """Return the engines that a plan measures without naming any: on the CPU and, where there is
+    one, on the GPU."""
     on_gpu = ("cuda", "cuda-compiled") if torch.cuda.is_available() else ()
     return ("torch", "onnxruntime", *on_gpu)
 

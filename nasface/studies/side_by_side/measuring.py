@@ -89,7 +89,7 @@ def measure_group(
 
 
 def shares_of(step: Run) -> dict[str, float]:
-    """Share of torch's time on the CPU that each kind of convolution takes, and all else
+    """Return the share of torch's time on the CPU that each kind of convolution takes, and all else
     (:data:`SHARES`)."""
     os.environ.setdefault("KINETO_LOG_LEVEL", _SILENT)  # it is read when the first one starts
     with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as seen:

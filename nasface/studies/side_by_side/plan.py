@@ -134,7 +134,8 @@ class ModelsPlan(Settings):
         return self.engines or engines_here()
 
     def groups(self) -> list[tuple[ComparedModel, ...]]:
-        """The timed models that take turns: those that ``beside`` joins, directly or by others."""
+        """Return the timed models that take turns: those that ``beside`` joins, directly or by
+        others."""
         group = {each.name: [each.name] for each in self.models if each.timed}
         for each in self.models:
             if each.beside and group[each.name] is not group[each.beside]:
@@ -147,7 +148,7 @@ class ModelsPlan(Settings):
 
 
 def is_models_plan(path: Path) -> bool:
-    """Whether the plan of a file is one of models, and not of methods.
+    """Return whether the plan of a file is one of models, and not of methods.
 
     Raises:
         ConfigError: for a file that cannot be read.
@@ -157,7 +158,7 @@ def is_models_plan(path: Path) -> bool:
 
 
 def load_models_plan(path: Path) -> ModelsPlan:
-    """The plan of a file.
+    """Return the plan of a file.
 
     Raises:
         ConfigError: naming the file, the key and what would be accepted.

@@ -54,7 +54,7 @@ def save_group(
 def load_group(
     out: Path, plan: ModelsPlan, group: Sequence[ComparedModel], engine: str
 ) -> GroupResult | None:
-    """What a group took, if that was measured.
+    """Return what a group took, if that was measured.
 
     Raises:
         RunError: if it was measured with other settings, or the file cannot be read.
@@ -86,7 +86,7 @@ def rows_of(
     sizes: Mapping[str, ModelSize],
     results: Mapping[tuple[str, str], GroupResult],
 ) -> list[dict[str, Any]]:
-    """A row for each model in the plan's order; ``results`` by name and engine.
+    """Return a row for each model in the plan's order; ``results`` by name and engine.
 
     What is not there is None: times that were not taken yet, figures that nobody reported. Ratios
     are to the model beside which a row stands.
@@ -133,7 +133,7 @@ def _path(out: Path, group: Sequence[ComparedModel], engine: str) -> Path:
 
 
 def _settings(plan: ModelsPlan, group: Sequence[ComparedModel], engine: str) -> dict[str, Any]:
-    """All that the times of a group depend on, as plain values."""
+    """Return all that the times of a group depend on, as plain values."""
     models = [plain_values(each) for each in group]
     for each, model in zip(models, group, strict=True):
         del each["reported"], each["series"]

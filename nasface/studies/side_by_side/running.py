@@ -138,14 +138,14 @@ class _StoppedError(Exception):
 
 
 def _text(measured: Measured) -> str:
-    """What was measured, on one line."""
+    """Return what was measured, on one line."""
     times = {name: f"{1e3 * median(seconds):.1f} ms" for name, seconds in measured.seconds.items()}
     return ", ".join(f"{name} {each}" for name, each in (times | measured.skipped).items())
 
 
 @contextmanager
 def _opened(plan: ModelsPlan, out: Path) -> Iterator[None]:
-    """The folder of a comparison, with its plan in it, kept from others for as long."""
+    """Keep the folder of a comparison, with its plan in it, from others for as long."""
     known = (out / PLAN).is_file()
     if not known and out.exists() and (not out.is_dir() or {*os.listdir(out)} - {LOCK}):
         raise RunError(f"{out}: is not the folder of a comparison; choose another --out")

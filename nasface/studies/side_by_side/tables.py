@@ -61,7 +61,7 @@ _PROFILE = (
 
 
 def _measured_where(plan: ModelsPlan, environments: Sequence[Mapping[str, str]]) -> str:
-    """Machines, versions and dates; the same of all is said once."""
+    """Return the machines, versions and dates; the same of all is said once."""
 
     def distinct(key: str) -> str:
         return " and ".join(dict.fromkeys(each[key] for each in environments if key in each))
@@ -126,7 +126,7 @@ def _profiles(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _named(row: Mapping[str, Any]) -> str:
-    """The row's name, and what of the zoo or which weights it is."""
+    """Return the row's name, and what of the zoo or which weights it is."""
     return row["name"] if row["name"] == row["model"] else f"{row['name']} (`{row['model']}`)"
 
 

