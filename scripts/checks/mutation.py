@@ -31,7 +31,7 @@ from hypothesis import HealthCheck, Phase, settings
 ROOT = Path(__file__).resolve().parents[2]
 
 MODULES = {
-    "nasface.nas.derive": "search/test_derive.py",
+    "nasface.nas.derive": "nas/test_derive.py",
     "nasface.detection.boxes": "detection/test_boxes.py",
     "nasface.detection.losses": "detection/test_losses.py",
     "nasface.metrics.average_precision": "metrics/test_average_precision.py",
@@ -170,7 +170,7 @@ def _but(node: ast.AST, field: str, value: object) -> ast.AST:
     return other
 
 
-class GatedOp:
+class MutationPlugin:
     """A plugin of pytest that runs the tests of a module on mutants instead of once."""
 
     def __init__(self, name: str, most: int, seed: int) -> None:
@@ -180,21 +180,21 @@ class GatedOp:
         self.tried: list[Mutant] = []
         self.alive: list[Mutant] = []
 
-    def pytest_runtestloop(self, searcher: pytest.Session) -> bool:
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run the tests in the place of pytest's own loop."""
         source = self.file.read_text("utf-8")
         before = seconds()
-        if self.notices(searcher, compile(source, str(self.file), "exec"), 600):
+        if self.notices(session, compile(source, str(self.file), "exec"), 600):
             raise SystemExit(f"{MODULES[self.name]}: fails on the module as it is")
         limit = int(5 * (seconds() - before)) + 5
         every = mutants(source, str(self.file))
         self.count = len(every)
         self.tried = random.Random(self.seed).sample(every, min(self.most, len(every)))
-        self.alive = [each for each in self.tried if not self.notices(searcher, each.code, limit)]
+        self.alive = [each for each in self.tried if not self.notices(session, each.code, limit)]
         self.alive.sort(key=lambda each: each.line)
         return True
 
-    def notices(self, searcher: pytest.Session, code: types.CodeType, limit: int) -> bool:
+    def notices(self, session: pytest.Session, code: types.CodeType, limit: int) -> bool:
         """Return whether tests fail with other code, or take ``limit`` seconds of processor
         time."""
         child = os.fork()
@@ -203,7 +203,7 @@ class GatedOp:
         try:
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
             self.exchange(code)
-            for item, following in zip(searcher.items, [*searcher.items[1:], None], strict=True):
+            for item, following in zip(session.items, [*session.items[1:], None], strict=True):
                 reports = runtestprotocol(item, log=False, nextitem=following)
                 if any(report.failed for report in reports):
                     os._exit(1)
@@ -244,6 +244,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--csv", type=Path, help="file for the survivors")
     options = parser.parse_args()
+    if unknown := set(options.modules) - MODULES.keys():
+        parser.error(f"unknown: {', '.join(unknown)}; expected some of {', '.join(MODULES)}")
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     settings.register_profile(
@@ -258,16 +260,16 @@ def main() -> None:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # that of hypothesis would undo the profile
     survivors = []
     for name in options.modules:
-        before, trial = seconds(), GatedOp(name, options.most, options.seed)
+        before, plugin = seconds(), MutationPlugin(name, options.most, options.seed)
         words = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:capture"]
-        pytest.main([*words, str(ROOT / "tests" / MODULES[name])], plugins=[trial])
-        tried, alive = len(trial.tried), len(trial.alive)
+        pytest.main([*words, str(ROOT / "tests" / MODULES[name])], plugins=[plugin])
+        tried, alive = len(plugin.tried), len(plugin.alive)
         print(
-            f"{name}: {trial.count} mutants, {tried} tried, {tried - alive} noticed, {alive} "
+            f"{name}: {plugin.count} mutants, {tried} tried, {tried - alive} noticed, {alive} "
             f"survived; {seconds() - before:.0f} s of processor time",
             flush=True,
         )
-        for each in trial.alive:
+        for each in plugin.alive:
             print(f"  line {each.line}: {each.before}  ->  {each.after}", flush=True)
             survivors.append((name, each.line, each.before, each.after))
     if options.csv is not None:
