@@ -65,8 +65,8 @@ def test_boxes_and_scores_are_the_detectors(place: Path, size: tuple[int, int], 
     images = torch.randn(batch, 3, *size)
     with torch.inference_mode():
         found = read_detector(place / "w.safetensors").detector(images)
-    searcher = onnxruntime.InferenceSession(place / "w.onnx")
-    boxes, scores = searcher.run(["boxes", "scores"], {"images": images.numpy()})
+    session = onnxruntime.InferenceSession(place / "w.onnx")
+    boxes, scores = session.run(["boxes", "scores"], {"images": images.numpy()})
     wanted = torch.stack([decode(each, found.anchors_A4) for each in found.deltas_BA4]).numpy()
     assert np.abs(boxes - wanted).max() <= 1e-4 * np.abs(wanted).max()
     wanted = found.logits_BA2.softmax(2)[..., 1].numpy()
@@ -81,12 +81,12 @@ def test_models_of_the_family_agree(name: str, tmp_path: Path) -> None:
     write_lively_weights(tmp_path / "w.safetensors", config)
     loaded = read_detector(tmp_path / "w.safetensors")
     export_onnx(loaded, tmp_path / "w.onnx", ExportConfig(outputs="predictions"))
-    searcher = onnxruntime.InferenceSession(tmp_path / "w.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "w.onnx")
     for size, batch in ((size, batch) for size in SIZES for batch in (1, 4)):
         images = torch.randn(batch, 3, *size)
         with torch.inference_mode():
             wanted = loaded.detector(images)
-        found = searcher.run(["logits", "deltas", "anchors"], {"images": images.numpy()})
+        found = session.run(["logits", "deltas", "anchors"], {"images": images.numpy()})
         for one, other in zip(wanted[:3], found, strict=True):
             assert np.abs(one.numpy() - other).max() <= 1e-4 * one.abs().max()
 
@@ -97,12 +97,12 @@ def test_suppression_becomes_part_of_the_graph(tmp_path: Path) -> None:
     config = ExportConfig(outputs="detections", suppression=SuppressionConfig(score_threshold=0.0))
     export_onnx(loaded, tmp_path / "w.onnx", config)
     export_onnx(loaded, tmp_path / "raw.onnx", ExportConfig(outputs="predictions"))
-    searcher, raw = (
+    session, raw = (
         onnxruntime.InferenceSession(tmp_path / name) for name in ("w.onnx", "raw.onnx")
     )
     torch.manual_seed(0)
     images = torch.randn(2, 3, 97, 131)
-    image, scores = searcher.run(["image", "scores"], {"images": images.numpy()})
+    image, scores = session.run(["image", "scores"], {"images": images.numpy()})
     # Of torch's own predictions the last digits of two scores may turn what stays.
     found = raw.run(["logits", "deltas", "anchors"], {"images": images.numpy()})
     logits, deltas, anchors = map(torch.from_numpy, found)
