@@ -83,7 +83,7 @@ class Trial:
     time: float | None = None
 
     def row(self) -> dict[str, Any]:
-        """What a table says of it beside what its training gives."""
+        """Return what a table says of it beside what its training gives."""
         return self.settings if self.time is None else {**self.settings, "time": self.time}
 
 
@@ -166,7 +166,7 @@ def _time(run: Run, own: Run, within: float) -> float | None:
 
 
 def _drawn(plan: TunePlan) -> Iterator[Trial]:
-    """What is drawn from the ranges, without end, or each combination of lists."""
+    """Yield what is drawn from the ranges, without end, or each combination of lists."""
     for name, values in plan.ranges.items():
         _check_range(name, values)
     if plan.trials is None:
@@ -204,7 +204,7 @@ def _lists(plan: TunePlan) -> list[list[Any]]:
 
 
 def _domain(values: Any) -> Any:
-    """What Ray Tune draws a setting from."""
+    """Return what Ray Tune draws a setting from."""
     tune = need("ray.tune", "nasface[ray]")
     if isinstance(values, list):
         return tune.choice(values)
