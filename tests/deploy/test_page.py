@@ -206,6 +206,14 @@ def test_the_camera_is_looked_at_until_it_is_stopped(chromium: "Browser", addres
         assert page.locator("#picture").is_visible()
         stop.click()
         assert camera.get_attribute("aria-pressed") == "false"
+        boxes, scores = listed(page, 0.05)
+        page.locator("#engine").dispatch_event("change")  # the same engine once more
+        until(page, "text.startsWith('Loading')")
+        until(page, "/ ms$/.test(text)")
+        again = listed(page, 0.05)
+    assert len(boxes)
+    np.testing.assert_allclose(again[0], boxes, atol=0.01)
+    np.testing.assert_allclose(again[1], scores, atol=1e-4)
 
 
 @pytest.mark.slow

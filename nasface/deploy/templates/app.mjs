@@ -81,9 +81,7 @@ async function detect(source, width, height) {
     ? scores.keys() : suppressBoxes(about.suppression, Float32Array.from(boxes.flat()), scores);
   const faces = [...kept];
   return {
-    // A film goes on while it is looked at; its frame is kept.
-    source: source instanceof HTMLVideoElement ? views[0] : source,
-    width, height, milliseconds,
+    source, width, height, milliseconds,
     boxes: faces.map((at) => boxes[at]), scores: faces.map((at) => scores[at]),
   };
 }
@@ -138,7 +136,9 @@ async function look(file) {
   } catch {
     return say(`${file.name}: no picture that this browser can read`);
   }
-  shown = await detect(picture, picture.width, picture.height);
+  const found = await detect(picture, picture.width, picture.height);
+  shown?.source.close();
+  shown = found;
   show();
 }
 
@@ -158,8 +158,12 @@ async function startCamera() {
   const mine = stream;
   const next = async () => {
     if (stream !== mine) return;
-    shown = await detect(video, video.videoWidth, video.videoHeight);
+    // The camera goes on while its frame is looked at.
+    const frame = await createImageBitmap(video);
+    const found = await detect(frame, frame.width, frame.height);
     if (stream !== mine) return;
+    shown?.source.close();
+    shown = found;
     show();
     requestAnimationFrame(() => enqueue(next));
   };
