@@ -20,8 +20,8 @@ T = TypeVar("T")
 class Settings:
     """Base of dataclasses of settings: each value is of the kind that its field says.
 
-    Lists stand for tuples, maps for further dataclasses, and numbers of NumPy for those of Python,
-    as they do in a file of settings.
+    Lists stand for tuples, maps for further dataclasses, numbers of NumPy for those of Python, and
+    a ``torch.device`` for its name, as they do in a file of settings.
 
     Raises:
         ConfigError: naming the field and what would be accepted.
@@ -92,7 +92,7 @@ def validated(kind: type[T], values: Any, place: str, error: type[NasfaceError])
 
 
 def as_plain(value: Any) -> Any:
-    """Return maps, lists, paths, settings and numbers of NumPy as YAML has them."""
+    """Return maps, lists, paths, settings, numbers of NumPy and a device of torch as in YAML."""
     if isinstance(value, Mapping):
         return {name: as_plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple | range):
@@ -101,7 +101,10 @@ def as_plain(value: Any) -> Any:
         return value.tolist()
     if is_dataclass(value) and not isinstance(value, type):
         return as_plain(asdict(value))
-    return str(value) if isinstance(value, Path) else value
+    kind = type(value)
+    # By its name, since help and mistakes are answered without importing torch.
+    is_device = (kind.__module__, kind.__name__) == ("torch", "device")
+    return str(value) if is_device or isinstance(value, Path) else value
 
 
 def _strange(value: Any) -> str:

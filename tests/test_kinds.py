@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tiny import write_tiny
 from torch import nn
 
 import nasface
+from nasface.engine.detect import DetectConfig
 from nasface.errors import ConfigError, NasfaceError
 from nasface.kinds import Settings
 
@@ -67,6 +69,11 @@ def test_what_a_file_has_is_turned_into_what_fields_are() -> None:
     assert (type(made.count), type(made.inner.at)) == (int, float)
     arrays: Any = {"sizes": np.array([4, 5]), "inner": {"at": np.float32(0.25)}}
     assert Outer(**arrays) == Outer(sizes=(4, 5), inner=Inner(at=0.25))
+
+
+def test_a_device_of_torch_is_its_name() -> None:
+    where: Any = torch.device("cuda", 1)
+    assert DetectConfig(device=where).device == "cuda:1"
 
 
 @pytest.mark.parametrize(

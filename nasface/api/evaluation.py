@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
 from torch import nn
 
 from nasface.annotations.coco_results import is_coco_results, read_coco_results
@@ -89,7 +90,7 @@ def evaluate(
     protocol: str = "ap",
     *,
     inference: InferenceConfig | Mapping[str, Any] | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     bad_images: BadImages = "stop",
     out: str | Path | None = None,
     resume: bool = False,
@@ -213,7 +214,7 @@ def _look_at(
     )
 
 
-def _network(detector: object, device: str) -> nn.Module:
+def _network(detector: object, device: str | torch.device) -> nn.Module:
     """Return the function that maps images to predictions."""
     if isinstance(detector, str | Path):
         detector = load_detector(detector, device)
@@ -225,7 +226,7 @@ def _network(detector: object, device: str) -> nn.Module:
     if device != "auto" and choose_device(device).type != detector.device.type:
         raise ConfigError(
             f"device: {device} is for the file of a detector; this one is on {detector.device}, "
-            f"detector.to({device!r}) moves it"
+            f"detector.to({str(device)!r}) moves it"
         )
     return detector.network()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from tiny import write_lively_weights, write_tiny
 from wider import write_ground_truth
 
@@ -112,6 +113,8 @@ def test_a_detector_is_scored_as_its_network(detector: FaceDetector, val: Annota
     assert result.ap == alone.ap
     again = nasface.evaluate(result.detections, val)
     assert again.ap == result.ap
+    where = torch.device("cpu")
+    assert nasface.evaluate(detector, val, inference=ALL, device=where).ap == result.ap
     assert detector.evaluate(val.root, inference=ALL).ap == result.ap
     faces = detector.detect([record.path for record in val], 0.0, inference=ALL)
     assert nasface.evaluate(dict(zip(val.names, faces, strict=True)), val).ap == result.ap

@@ -38,7 +38,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> AnnotatedDataset:
 
 @pytest.fixture(scope="module")
 def found(images: AnnotatedDataset) -> nasface.SearchResult:
-    return nasface.search("autofem-fpn", images, **SETTINGS)
+    settings = {**SETTINGS, "device": torch.device("cpu")}
+    return nasface.search("autofem-fpn", images, **settings)
 
 
 def files_equal(one: Path, other: Path) -> None:

@@ -64,7 +64,7 @@ def test_train_writes_nothing_without_out(
     monkeypatch.setattr(Path, "write_bytes", None)
     detector = untrained()
     before = weights(detector)
-    result = nasface.train(detector, images, val, **SETTINGS)
+    result = nasface.train(detector, images, val, **{**SETTINGS, "device": torch.device("cpu")})
     assert not list(tmp_path.iterdir())
     assert result.detector is detector
     assert not detector.training
