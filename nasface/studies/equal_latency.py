@@ -13,7 +13,7 @@ from nasface.io.settings import load_config
 from nasface.io.yaml import to_yaml
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress
-from nasface.studies.folder import PLAN
+from nasface.studies.folder import check_folder, write_plan
 from nasface.studies.limits import EqualLatency, LatencyLimit
 from nasface.studies.spec import StudySpec, runs_of
 
@@ -33,15 +33,16 @@ def with_measured_limit(plan: StudySpec, out: Path, progress: Progress) -> Study
 
     Raises:
         ConfigError: for a plan whose methods search different spaces or detectors.
+        RunError: for a folder that is something else's.
     """
     equal, path = plan.equal_latency, out / LATENCY_LIMIT
     if equal is None:
         return plan
     if not path.is_file():
+        check_folder(out)
         with torch_threads(plan.threads):
             table, took = _measure(plan, equal, progress)
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / PLAN, to_yaml(plan))
+        write_plan(plan, out)
         save_latency_table(table, out / TABLE)
         limit = LatencyLimit(
             table=str((out / TABLE).resolve()),

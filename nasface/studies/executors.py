@@ -11,6 +11,7 @@ from threading import Event
 from typing import Any, Protocol
 
 from nasface.errors import ConfigError
+from nasface.io.files import make_folders, remove_folders
 from nasface.optional import need
 from nasface.registry import Registry
 from nasface.studies.estimate import memory_mb
@@ -148,12 +149,14 @@ def slurm_executor(
         settings["slurm_array_parallelism"] = workers
     cluster = settings.pop("cluster", "slurm")
     jobs: list[Any] = []
+    made = make_folders(out / "jobs")  # which submitit would make
     try:
         executor = submitit.AutoExecutor(
             out / "jobs" / "%j", cluster, **{f"{cluster}_max_num_timeout": _TIMEOUTS}
         )
         executor.update_parameters(**settings)
     except (RuntimeError, ValueError, NameError, TypeError) as problem:
+        remove_folders(made)
         raise _job_error(problem) from None
 
     def submit(tasks: Sequence[RunTask]) -> list[Any]:

@@ -22,12 +22,19 @@ PLAN = "plan.yaml"
 Rows = list[dict[str, Any]]
 
 
-def open_folder(plan: StudySpec, out: Path, runs: Sequence[StudyRun]) -> None:
-    """Check that the runs of a plan can be computed in a folder, and write the plan there.
+def check_folder(out: Path) -> None:
+    """Raise RunError for a folder that is something else's."""
+    known = (out / PLAN).is_file()
+    if out.exists() and not known and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out}: is not the folder of a comparison; choose another --out")
+
+
+def check_runs(out: Path, runs: Sequence[StudyRun]) -> None:
+    """Check that runs can be computed in a folder.
 
     Raises:
-        ConfigError: for data, weights or a genotype that are not there. RunError: if the folder is
-            something else's, or a run in it was begun with other settings.
+        ConfigError: for data, weights or a genotype that are not there. RunError: if a run in the
+            folder was begun with other settings.
     """
     for run in runs:
         _check_same(out, run)
@@ -35,9 +42,14 @@ def open_folder(plan: StudySpec, out: Path, runs: Sequence[StudyRun]) -> None:
             _check_data(run)
             _check_weights(run)
             _check_genotype(run)
-    known = (out / PLAN).is_file()
-    if out.exists() and not known and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out}: is not the folder of a comparison; choose another --out")
+
+
+def write_plan(plan: StudySpec, out: Path) -> None:
+    """Write a plan into its folder, which is made.
+
+    Raises:
+        RunError: where nothing can be written.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / PLAN, to_yaml(plan))

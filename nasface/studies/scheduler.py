@@ -17,7 +17,14 @@ from typing import Any
 from nasface.io.yaml import to_yaml
 from nasface.progress import Progress, StopRequest, stop_on_interrupt
 from nasface.studies.executors import OpenExecutor, StudyJob, Submit, local_executor
-from nasface.studies.folder import Rows, finished, finished_rows, open_folder
+from nasface.studies.folder import (
+    Rows,
+    check_folder,
+    check_runs,
+    finished,
+    finished_rows,
+    write_plan,
+)
 from nasface.studies.phases import RESULT, SEARCHED
 from nasface.studies.processes import RunTask
 from nasface.studies.ranking import rank_phases
@@ -66,7 +73,8 @@ def run_comparison(
             settings.
     """
     runs = runs_of(plan)
-    open_folder(plan, out, runs)
+    check_runs(out, runs)
+    check_folder(out)
 
     def say(run: StudyRun) -> None:
         progress.note(row_text(finished(out, run) or {}, run))
@@ -75,6 +83,7 @@ def run_comparison(
 
     progress.start(f"compare {plan.name}", len(runs), len(finished_rows(out, runs)))
     with stop_on_interrupt() as stop, executor(plan, out, workers, job) as submit:
+        write_plan(plan, out)  # not before an executor that refuses its settings
         compute = partial(_compute, submit, stop, out, plan.threads)
         failed = compute([(run, _phases(run)) for run in runs], say)
         if plan.rank and not stop.asked and len(finished_rows(out, runs)) == len(runs):

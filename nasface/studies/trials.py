@@ -21,7 +21,7 @@ from nasface.progress import Progress
 from nasface.random_streams import Purpose, stream
 from nasface.studies.limits import EqualTime
 
-DRAWN = "drawn.yaml"
+TUNE_PLAN, DRAWN = "plan.yaml", "drawn.yaml"
 RAY_LOGGER = "ray_tune"
 _SIZE = (640, 480)
 _ROUNDS = (3, 15)
@@ -110,6 +110,12 @@ def trials_of(plan: TunePlan) -> list[Trial]:
     return trials
 
 
+def write_tune_plan(plan: TunePlan, out: Path) -> None:
+    """Write a plan into its folder, which is made."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / TUNE_PLAN, to_yaml(plan))
+
+
 def trials_at_equal_latency(
     plan: TunePlan, equal: EqualTime, out: Path, progress: Progress
 ) -> list[Trial]:
@@ -125,6 +131,7 @@ def trials_at_equal_latency(
     if not path.is_file():
         with torch_threads(plan.threads):
             rows = [each.row() for each in _measured(plan, equal, progress)]
+        write_tune_plan(plan, out)
         write_text(path, to_yaml(rows))
     found = []
     for row in parse_yaml(path.read_text(), str(path), ConfigError):

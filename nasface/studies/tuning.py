@@ -20,9 +20,16 @@ from nasface.progress import Progress, Silent
 from nasface.registry import import_extensions
 from nasface.runs.folder import read_metrics, resume_or_clear
 from nasface.studies.ray_cluster import ray_cluster
-from nasface.studies.trials import Trial, TunePlan, trials_at_equal_latency, trials_of
+from nasface.studies.trials import (
+    TUNE_PLAN,
+    Trial,
+    TunePlan,
+    trials_at_equal_latency,
+    trials_of,
+    write_tune_plan,
+)
 
-TUNE_PLAN, TRIALS, BEST = "plan.yaml", "trials.csv", "best.yaml"
+TRIALS, BEST = "trials.csv", "best.yaml"
 _RESTARTS = 2
 """How often a trial whose process or node was lost goes on from its last checkpoint."""
 
@@ -50,13 +57,14 @@ def run_tuning(plan: TunePlan, out: Path, progress: Progress, address: str | Non
             MissingPackageError: without the extra ``ray``.
     """
     equal, trials = plan.equal_latency, trials_of(plan)
-    _open(plan, out)
+    _check_folder(out)
     if equal is not None:
         trials = trials_at_equal_latency(plan, equal, out, progress)
     progress.start(f"tune {plan.name}", len(trials))
     folders = [(out / "trials" / str(number)).resolve() for number in range(len(trials))]
     # Ray tells of its experiment on the standard output, which is for results.
     with ray_cluster(address), redirect_stdout(io.StringIO()):
+        write_tune_plan(plan, out)  # not before a cluster that cannot be reached
         results = _tuner(plan, trials, folders, out, progress).fit()
     ended = {result.config["trial"] for result in results if result.metrics and not result.error}
     failed = {
@@ -152,12 +160,10 @@ def _figures(folder: Path, every: int, epochs: int) -> dict[str, Any]:
     return {"epochs": min(every * len(found), epochs), "ap": found[-1], "highest_ap": max(found)}
 
 
-def _open(plan: TunePlan, out: Path) -> None:
+def _check_folder(out: Path) -> None:
     if (
         out.exists()
         and not (out / TUNE_PLAN).is_file()
         and (not out.is_dir() or any(out.iterdir()))
     ):
         raise RunError(f"{out}: is not the folder of a tuning; choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / TUNE_PLAN, to_yaml(plan))

@@ -9,7 +9,7 @@ import torch
 
 from nasface.deploy.latency import detector_latency
 from nasface.detection.latency import load_latency_table
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, RunError
 from nasface.io.yaml import parse_dataclass
 from nasface.progress import Silent
 from nasface.studies import equal_latency
@@ -65,6 +65,12 @@ def test_searches_of_several_spaces_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="search one space in one detector"):
         with_measured_limit(plan(methods=[*PLAN["methods"], other]), tmp_path, Silent())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_measured_for_a_folder_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(RunError, match="is not the folder of a comparison"):
+        with_measured_limit(plan(), tmp_path, Silent())
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,15 @@ def test_settings_that_mean_nothing_are_refused(plan: StudySpec, tmp_path: Path)
         slurm_executor(plan, tmp_path, 1, {"cluster": "local", "no_such_thing": 3}).__enter__()
 
 
+def test_an_executor_that_refuses_its_settings_leaves_no_folder(
+    plan: StudySpec, tmp_path: Path
+) -> None:
+    job = {"cluster": "local", "no_such_thing": 3}
+    with pytest.raises(ConfigError, match="no_such_thing"):
+        run_comparison(plan, tmp_path / "out", 1, Silent(), executor=slurm_executor, job=job)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_stopped_run_is_not_begun(plan: StudySpec, tmp_path: Path) -> None:
     stopped = threading.Event()
     stopped.set()

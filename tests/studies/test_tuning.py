@@ -93,6 +93,13 @@ def test_a_plan_is_read_from_a_file_and_another_folder_is_refused(tmp_path: Path
         run_tuning(made, tmp_path, Silent(), None)
 
 
+@pytest.mark.filterwarnings("ignore")  # of Ray
+def test_a_cluster_that_is_not_there_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"address: localhost:1: .*refused"):
+        run_tuning(plan({"batch_size": [2, 4]}), tmp_path / "out", Silent(), "localhost:1")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_resumed_training_reports_its_evaluations_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
