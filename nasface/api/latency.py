@@ -28,7 +28,7 @@ class LatencyConfig(Settings):
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     """The detector in which the cells stand."""
     size: tuple[int, int] = (640, 480)
-    """Width and height of the image."""
+    """Width and height of the image; on the command line 640 480 or 640x480."""
     engine: str = "onnxruntime"
     """What runs the detectors: onnxruntime or torch."""
     threads: int = 1

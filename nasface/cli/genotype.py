@@ -21,6 +21,7 @@ from nasface.arch.io import (
     save_genotype,
 )
 from nasface.cli.console import print_json, print_table, say
+from nasface.cli.help import actions_text
 from nasface.cli.options import check_new, parse_line
 from nasface.errors import SpecError, one_of
 from nasface.io.files import read_text
@@ -94,7 +95,7 @@ class GenotypeDiffCommand:
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "--help-all"):
-        say(_usage())
+        say(actions_text("genotype", {name: kind for name, (kind, _) in _ACTIONS.items()}))
         return 0 if arguments else 2
     action, *rest = arguments
     if action not in _ACTIONS:
@@ -202,14 +203,3 @@ _ACTIONS: Mapping[str, Action] = MappingProxyType(
         "diff": (GenotypeDiffCommand, _diff),
     }
 )
-
-
-def _usage() -> str:
-    lines = "\n".join(
-        f"  {name:<10}{(kind.__doc__ or '').splitlines()[0]}"
-        for name, (kind, _) in _ACTIONS.items()
-    )
-    return (
-        f"usage: nasface genotype ACTION [options]\n\n{lines}\n\n"
-        "`nasface genotype ACTION --help` explains the options of an action."
-    )

@@ -131,6 +131,16 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                 ),
             )
         ),
+        "genotype": Guide(
+            (
+                ("The cells of a packaged one", "nasface genotype show asfd-ref"),
+                ("What two have in common", "nasface genotype diff asfd-ref mine.yaml"),
+                (
+                    "One that another tool wrote",
+                    "nasface genotype import genotypes.py --name PCDARTS --out pc.yaml",
+                ),
+            )
+        ),
         "genotype show": Guide(
             (
                 ("List the packaged ones", "nasface genotype show"),
@@ -336,6 +346,19 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                 "common": ("size", "genotype", "config", "json"),
                 "the detector": ("backbone", "levels", "channels", "neck", "repeats", "head"),
             },
+        ),
+        "latency": Guide(
+            (
+                ("Measure this machine", "nasface latency measure --out table.yaml"),
+                (
+                    "What a detector takes by the table",
+                    "nasface cost search/genotype.yaml --latency table.yaml",
+                ),
+                (
+                    "For another image size",
+                    "nasface latency measure --size 320x240 --out small.yaml",
+                ),
+            )
         ),
         "latency measure": Guide(
             (

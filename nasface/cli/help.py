@@ -2,7 +2,7 @@
 
 import inspect
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nasface.cli.guides import Guide, guide_of
@@ -34,6 +34,18 @@ def help_text(command: type[Any], words: str, default: object = None, *, full: b
         lines += _in_short(rest, guide, words)
     if guide.notes:
         lines += ["", guide.notes]
+    return "\n".join(lines)
+
+
+def actions_text(verb: str, actions: Mapping[str, type[Any]]) -> str:
+    """Return the help of a verb that has ``actions``, each with the dataclass of its options."""
+    lines = [f"usage: nasface {verb} {'ACTION' if len(actions) > 1 else next(iter(actions))}"]
+    lines[0] += " [options]"
+    lines += _examples(guide_of(verb))
+    lines += ["", "actions:"]
+    for name, command in actions.items():
+        lines += _row(name, _opening(" ".join((inspect.getdoc(command) or "").split())))
+    lines += ["", f"`nasface {verb} ACTION --help` explains the options of an action."]
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ import tyro
 
 from nasface.api.latency import LatencyConfig, measure_table
 from nasface.cli.console import console_progress, print_json, say
+from nasface.cli.help import actions_text
 from nasface.cli.options import check_new, parse
 from nasface.detection.latency import save_latency_table
 from nasface.errors import ConfigError, one_of
@@ -38,7 +39,7 @@ class LatencyMeasureCommand:
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "--help-all"):
-        say("usage: nasface latency measure [options]; --help behind measure explains them")
+        say(actions_text("latency", {"measure": LatencyMeasureCommand}))
         return 0 if arguments else 2
     action, *rest = arguments
     if action not in _ACTIONS:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -49,7 +49,8 @@ class DetectConfig(Settings):
     """int8: the 8-bit file of a released detector, by ONNX Runtime on the CPU; takes about half of
     the time where the processor has VNNI. `nasface quantize` makes one of other weights."""
     score_threshold: float = 0.5
-    """Score from which a detection is written and drawn."""
+    """Score from which a detection is written and drawn; below 0.02 it is also that of inference,
+    unless this is set."""
     bad_images: BadImages = "skip"
     """skip: images and videos that cannot be read are left out and reported; stop: one of them ends
     the command. Files are checked before it begins."""
@@ -142,7 +143,7 @@ class Finder:
         self._names: set[str] = set()
         self._labels: set[str] = set()
         self._looked_at = 0
-        self._inference = config.inference.finding_from(config.score_threshold)
+        self._inference = _inference_of(config)
 
     def images(self, paths: Sequence[Path], progress: Progress, stop: StopRequest) -> None:
         """Go through image files; one that cannot be read is noted and left out."""
@@ -318,6 +319,15 @@ class _Drawing:
                 act()
             except NasfaceError as error:
                 self.error = error
+
+
+def _inference_of(config: DetectConfig) -> InferenceConfig:
+    """Return how the detector is applied, so that nothing from the score threshold on is lost."""
+    inference, usual = config.inference, InferenceConfig().score_threshold
+    if inference.score_threshold == usual:
+        least = min(usual, config.score_threshold)
+        inference = replace(inference, score_threshold=least)
+    return inference.finding_from(config.score_threshold)
 
 
 def _text(name: object) -> str:

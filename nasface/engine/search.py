@@ -57,7 +57,8 @@ class SearchConfig(BilevelConfig, JobConfig):
     part of the steps: operations become wider on the way, as in DrNAS. Empty: the K of the
     space."""
     cost_penalty_size: tuple[int, int] = (640, 480)
-    """Width and height of the image at which the cost penalty counts multiply-adds or time."""
+    """Width and height of the image at which the cost penalty counts multiply-adds or time; on the
+    command line 640 480 or 640x480."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -88,13 +88,22 @@ def test_a_shell_completes(
     assert not not_offered or not_offered not in found
 
 
+@pytest.mark.parametrize(
+    ("line", "whole"),
+    [
+        ("nasface compl", "nasface completion"),
+        ("nasface search --policy ar", "nasface search --policy argmax"),
+        ("nasface genotype sh", "nasface genotype show"),
+        ("nasface report searched/gen", "nasface report searched/genotype.yaml"),
+    ],
+)
 @pytest.mark.parametrize("command", [["bash", "--norc", "-i"], ["zsh", "-i"]])
-def test_the_tab_key_completes_a_line(command: list[str], folder: Path) -> None:
+def test_the_tab_key_completes_a_line(
+    command: list[str], line: str, whole: str, folder: Path
+) -> None:
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
-    assert typed(command, "nasface search --policy ar", folder).startswith(
-        "nasface search --policy argmax"
-    )
+    assert typed(command, line, folder).rstrip() == whole
 
 
 def typed(command: list[str], line: str, folder: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import nasface
-from nasface.cli.commands import commands
+from nasface.cli.commands import ACTIONS, commands
 from nasface.cli.guides import GUIDES
 from nasface.cli.help import help_text
 from nasface.cli.main import main
@@ -28,6 +28,18 @@ def test_help_fits_on_a_screen_and_leads_with_three_examples(words: str, capsys:
     assert sum(line.startswith("  # ") for line in shown) == 3
     assert "(default: )" not in text
     assert "None" not in text.replace("None:", "")
+
+
+@pytest.mark.parametrize("verb", ACTIONS)
+def test_help_of_a_verb_with_actions_leads_with_three_examples(verb: str, capsys: Output) -> None:
+    assert main([verb, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 90
+    assert text.count("\n  # ") == 3
+    for action in ACTIONS[verb]:
+        assert f"\n  {action} " in text
+    assert main([verb]) == 2
+    assert capsys.readouterr().out == text
 
 
 @pytest.mark.parametrize("words", COMMANDS)

@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +336,26 @@ def test_a_folder_in_use_is_not_to_be_resumed(tmp_path: Path) -> None:
         RunFolder(tmp_path).create(DetectConfig(), "training")
 
 
+@pytest.mark.parametrize(
+    ("inference", "faces"), [({}, 1), ({"preset": "flip"}, 1), ({"score_threshold": 0.1}, 0)]
+)
+def test_faces_below_the_usual_threshold_are_found_when_asked_for(
+    tmp_path: Path, inference: dict[str, Any], faces: int
+) -> None:
+    class Faint(UpperHalf):
+        def forward(self, images: torch.Tensor) -> Predictions:
+            found = super().forward(images)
+            return found._replace(logits_BA2=torch.tensor([[[5.0, 0.0]]]))  # a score of 0.0067
+
+    config = DetectConfig(score_threshold=0.0, inference=InferenceConfig(**inference))
+    run = RunFolder(tmp_path / "out")
+    run.create(config)
+    find = Finder(Faint(), config, run)
+    write_image(tmp_path / "a.png", np.zeros((30, 50, 3), np.uint8))
+    find.images([tmp_path / "a.png"], Silent(), StopRequest())
+    assert find.found.total == faces
+
+
 class Crowd(nn.Module):
     """Finds the same crowd of overlapping faces of any score wherever it looks."""
 
@@ -365,7 +386,8 @@ def test_faces_are_those_of_all_detections_above_the_threshold(
     find = Finder(Crowd(), config, run)
     find.images([tmp_path / "a.png"], Silent(), StopRequest())
     (found,) = find.found.faces.values()
-    every = detect(Crowd(), image, inference)
+    least = min(threshold, inference.score_threshold)
+    every = detect(Crowd(), image, replace(inference, score_threshold=least))
     above = every.scores_N >= threshold
     assert torch.equal(found.boxes_N4, every.boxes_N4[above])
     assert torch.equal(found.scores_N, every.scores_N[above])
