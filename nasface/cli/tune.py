@@ -1,9 +1,9 @@
 """``nasface tune``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -55,9 +55,14 @@ def run(arguments: Sequence[str]) -> int:
         best_first = sorted(outcome.rows, key=lambda row: (-row["epochs"], -row["ap"]))
         print_table(
             f"trials of {plan.name}",
-            tuple(outcome.best),
+            ("settings", "trial", "epochs", "AP"),
             [
-                [f"{each:.4g}" if isinstance(each, float) else str(each) for each in row.values()]
+                [
+                    _drawn(row, plan.ranges),
+                    str(row["trial"]),
+                    str(row["epochs"]),
+                    f"{row['ap']:.4f}",
+                ]
                 for row in best_first[:_SHOWN]
             ],
         )
@@ -68,3 +73,14 @@ def run(arguments: Sequence[str]) -> int:
         progress.note("stopped; go on with the same command")
         return 130
     return 1 if outcome.failed else 0
+
+
+def _drawn(row: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Return the settings of a trial as words, without the group that all belong to."""
+    groups = {name.rpartition(".")[0] for name in names}
+    start = len(groups.pop()) + 1 if len(groups) == 1 and groups != {""} else 0
+    values = {name[start:]: row[name] for name in names}
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in values.items()
+    )

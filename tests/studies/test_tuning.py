@@ -147,7 +147,9 @@ def test_the_better_trials_go_on_and_the_best_can_be_trained(
     assert best.log == ()
     ours = max(rows, key=lambda row: (int(row["epochs"]), float(row["ap"])))
     assert best.optimizer.lr == float(ours["optimizer.lr"])
-    assert capsys.readouterr().out.startswith("trials of t")
+    said = capsys.readouterr().out
+    assert said.startswith("trials of t")
+    assert f"lr {best.optimizer.lr:g}" in said
     assert main(["train", "--config", str(out / "best.yaml"), "--out", str(tmp_path / "f")]) == 0
     aps = [
         [each["ap"] for each in read_metrics(folder / "metrics.jsonl") if "ap" in each]
