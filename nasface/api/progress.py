@@ -63,7 +63,7 @@ class ConsoleProgress:
         """Show a new phase instead of the last."""
         if self.task is not None:
             self.bar.remove_task(self.task)
-        self.task = self.bar.add_task(title, total=total, completed=done, shown="")
+        self.task = self.bar.add_task(title, total=total or None, completed=done, shown="")
         self.title, self.total, self.done, self.first = title, total, done, done
         self.started = self.printed = time.monotonic()
 
@@ -78,8 +78,8 @@ class ConsoleProgress:
         if not self.console.is_terminal and due:
             self.printed = now
             rate = (now - self.started) / max(1, self.done - self.first)
-            left = duration(rate * (self.total - self.done))
-            self.note(f"{self.title} {self.done}/{self.total}  {left} left  {shown}".rstrip())
+            left = _left(rate, self.done, self.total)
+            self.note(f"{self.title} {_counted(self.done, self.total)}{left}  {shown}".rstrip())
 
     def note(self, text: str) -> None:
         """Print a line that stays."""
@@ -121,12 +121,12 @@ class NotebookProgress:
     def _show(self, figures: str) -> None:
         self.shown_at = time.monotonic()
         done = self.done - self.first
-        filled = 30 * self.done // max(1, self.total)
+        filled = min(30, 30 * self.done // self.total) if self.total else 0
         bar = "█" * filled + "░" * (30 - filled)
-        line = f"{self.title} {bar} {self.done}/{self.total}"
+        line = f"{self.title} {bar} {_counted(self.done, self.total)}"
         if done:  # before the first step, nobody knows how long they take
-            seconds = (self.shown_at - self.started) / done * (self.total - self.done)
-            line = f"{line}  {duration(seconds)} left  {figures}".rstrip()
+            left = _left((self.shown_at - self.started) / done, self.done, self.total)
+            line = f"{line}{left}  {figures}".rstrip()
         if self.handle is None:
             self.handle = self.display({"text/plain": line}, raw=True, display_id=True)
         else:
@@ -162,3 +162,12 @@ def in_notebook() -> bool:
 
 def _shown(values: Mapping[str, float] | None) -> str:
     return "  ".join(f"{key} {value:.4g}" for key, value in (values or {}).items())
+
+
+def _counted(done: int, total: int) -> str:
+    return f"{done}/{total}" if total else str(done)
+
+
+def _left(seconds_a_step: float, done: int, total: int) -> str:
+    """The time left; empty where nobody knows how many steps there are."""
+    return f"  {duration(seconds_a_step * max(0, total - done))} left" if total else ""

@@ -27,7 +27,8 @@ _BEGINS = re.compile(
 _CAMERA = "camera:"
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _USUAL_RATE = 25.0
-_GREATEST_RATE = 1000.0
+_TIME_BASE = 1000.0
+"""Ticks a second of files without a rate, which FFmpeg has in its place then."""
 
 
 def is_stream(name: str) -> bool:
@@ -53,8 +54,9 @@ def shown_name(name: str) -> str:
 class Video:
     """An opened video, camera or stream; iterate over it for frames uint8 (H, W, 3) RGB.
 
-    ``frames`` is their number as the file states it, 0 where it is not known; ``rate`` is frames a
-    second.
+    ``frames`` is their number as the file has it, 0 where that is not known; many kinds of files
+    have only a duration and a rate, from which OpenCV computes it. ``rate`` is frames a second, and
+    ``position`` the time of the frame that was read last, in seconds.
 
     Raises:
         DataError: if there is none, or OpenCV cannot open it.
@@ -74,15 +76,24 @@ class Video:
             self.capture = cv2.VideoCapture(name if is_stream(name) else os.path.abspath(name))
         if not self.capture.isOpened():
             raise DataError(f"{self.name}: OpenCV cannot open it as a video")
-        self.frames = max(0, int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         rate = float(self.capture.get(cv2.CAP_PROP_FPS))
-        self.rate = rate if 0 < rate <= _GREATEST_RATE else _USUAL_RATE
+        has_rate = 0 < rate < _TIME_BASE
+        self.rate = rate if has_rate else _USUAL_RATE
+        stated = int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT)) if has_rate else 0
+        self.frames = max(0, stated)
+        self.position = 0.0
+
+    @property
+    def duration(self) -> float:
+        """Seconds that all frames take; 0 where that is not known."""
+        return self.frames / self.rate
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         while True:
             there, frame = self.capture.read()
             if not there:
                 return
+            self.position = self.capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
 
     def close(self) -> None:

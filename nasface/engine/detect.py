@@ -204,8 +204,12 @@ class Finder:
                 self._note_undrawn(label, file.error, progress)
         if not frames and not stop.asked:
             self._leave_out(DataError(f"{label}: holds no frame that can be read"), progress)
-        elif frames < _MOST_OF_IT * wanted and not stop.asked:
-            self._note(f"{label}: ends after {frames} of {video.frames} frames", progress)
+        elif frames < _MOST_OF_IT * wanted and not stop.asked and _is_cut(video):
+            self._note(
+                f"{label}: ends after {frames} frames, at {video.position:.1f} s of the "
+                f"{video.duration:.1f} s that it states",
+                progress,
+            )
 
     def finish(self, progress: Progress) -> None:
         """Write the lists, then the sheet of the first images.
@@ -352,6 +356,12 @@ def _stem(label: str) -> str:
     if is_stream(label):
         return label.partition("?")[0].partition("://")[2].strip("/") or label
     return Path(label).stem
+
+
+def _is_cut(video: Video) -> bool:
+    """Whether its frames ended long before its time; where they are irregular, their number does
+    not tell."""
+    return video.position < _MOST_OF_IT * video.duration
 
 
 def _limited(video: Video, most: int) -> Iterator[Image]:

@@ -61,6 +61,32 @@ def test_lines_of_a_pipe_have_number_time_left_and_figures(
     ]
 
 
+def test_of_steps_without_a_known_number_only_those_made_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of the frames of a camera; and a number that was too low leaves no time."""
+    clock = iter(range(0, 100_000, 3000))
+    with ConsoleProgress() as shown:
+        monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+        shown.start("camera", 0)
+        shown.advance({"faces": 1})
+        shown.start("clip", 1)
+        for _ in range(2):
+            shown.advance({"faces": 2})
+        monkeypatch.undo()
+    assert capsys.readouterr().err.splitlines() == [
+        "camera 1  faces 1",
+        "clip 1/1  0 s left  faces 2",
+        "clip 2/1  0 s left  faces 2",
+    ]
+    display = Display()
+    monkeypatch.setattr(module, "need", lambda *_: SimpleNamespace(display=display))
+    with NotebookProgress(interval=0.0) as notebook:
+        notebook.start("camera", 0)
+        notebook.advance({"faces": 1})
+    assert display.lines == ["camera " + "░" * 30 + " 1  faces 1"]
+
+
 def test_in_notebook_asks_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     class ZMQInteractiveShell:
         """What a notebook's kernel has."""

@@ -2,6 +2,7 @@ import os
 from contextlib import closing
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -59,6 +60,20 @@ def test_relative_names_that_look_like_addresses(
         file.close()
         with closing(Video(name)) as video:
             assert len(list(video)) == 3
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_number_of_frames_from_no_rate_is_none(tmp_path: Path, frames: int) -> None:
+    """Of such a WMV OpenCV gives 1000 frames a second, and as many more of them."""
+    path = tmp_path / "clip.wmv"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"WMV2"), 5.0, (64, 48))
+    for _ in range(frames):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    with closing(Video(str(path))) as video:
+        assert (video.frames, video.rate, video.duration) == (0, 25.0, 0.0)
+        assert len(list(video)) == frames
+        assert video.position == pytest.approx((frames - 1) / 5)
 
 
 def test_what_is_no_video(tmp_path: Path) -> None:

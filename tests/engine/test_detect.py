@@ -1,5 +1,6 @@
 import json
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -256,7 +257,54 @@ def test_a_video_that_ends_early_is_noted(tmp_path: Path) -> None:
     (line,) = (tmp_path / "out" / "left_out.txt").read_text().splitlines()
     frames = len(lists(tmp_path / "out"))
     assert 5 < frames < 15
-    assert line == f"{clip}: ends after {frames} of 20 frames"
+    last = (frames - 1) / 5
+    assert line == (
+        f"{clip}: ends after {frames} frames, at {last:.1f} s of the 4.0 s that it states"
+    )
+
+
+def write_irregular(path: Path) -> Path:
+    """An FLV of 8 frames that lasts as long as 20 at its rate."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FLV1"), 5.0, (48, 64))
+    for _ in range(20):
+        writer.write(np.zeros((64, 48, 3), np.uint8))
+    writer.release()
+    data, at, frames = path.read_bytes(), 13, 0
+    kept = [data[:at]]
+    while at < len(data):
+        length = 11 + int.from_bytes(data[at + 1 : at + 4]) + 4
+        is_frame = data[at] == 9 and length > 20
+        frames += is_frame
+        if not (is_frame and 5 < frames < 18):
+            kept.append(data[at : at + length])
+        at += length
+    path.write_bytes(b"".join(kept))
+    return path
+
+
+def test_irregular_frames_are_no_early_end(tmp_path: Path) -> None:
+    """What is said to be their number is the duration times the rate."""
+    clip = write_irregular(tmp_path / "clip.flv")
+    with closing(Video(str(clip))) as video:
+        assert video.frames == 20
+    find = finder(tmp_path / "out")
+    find.video(str(clip), Silent(), StopRequest())
+    find.finish(Silent())
+    assert len(lists(tmp_path / "out")) == 8
+    assert not (tmp_path / "out" / "left_out.txt").exists()
+
+
+def test_a_drawn_video_has_a_rate_that_can_be_seen(tmp_path: Path) -> None:
+    """Of a WMV of two frames FFmpeg gives ticks of the clock in its place, 1000 a second."""
+    clip = tmp_path / "clip.wmv"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"WMV2"), 5.0, (48, 64))
+    for _ in range(2):
+        writer.write(np.zeros((64, 48, 3), np.uint8))
+    writer.release()
+    find = finder(tmp_path / "out")
+    find.video(str(clip), Silent(), StopRequest())
+    with closing(Video(str(tmp_path / "out" / "clip.mp4"))) as drawn:
+        assert (drawn.frames, drawn.rate) == (2, 25.0)
 
 
 def test_user_names_and_passwords_are_not_shown(
