@@ -70,7 +70,9 @@ class GenotypeText:
         distinct = {_cells_of(entry) for entry in readable}
         if len(distinct) > 1 and len({entry.names for entry in readable}) > 1:
             known = dict.fromkeys(each for entry in readable for each in entry.names)
-            raise SpecError(f"{self.place}: holds {_listed(known)}; choose one with --name")
+            unread = [f"{each.names[0]} (line {each.line})" for each in self._unread]
+            bad = f"; cannot be read: {_listed(unread)}" if unread else ""
+            raise SpecError(f"{self.place}: holds {_listed(known)}; choose one with --name{bad}")
         chosen = readable[-1]
         notes = [*chosen.notes]
         if len(distinct) > 1:
@@ -78,16 +80,18 @@ class GenotypeText:
                 f"{len(readable)} genotypes are named {chosen.names[0]}; took the last, of line "
                 f"{chosen.line}"
             )
-        unread = [
+        notes += [
             f"left out {entry.names[0]}, line {entry.line}: {entry.problem}"
-            for entry in self.entries
-            if entry.genotype is None
+            for entry in self._unread[:_MOST_SHOWN]
         ]
-        notes += unread[:_MOST_SHOWN]
-        if len(unread) > _MOST_SHOWN:
-            notes.append(f"left out {len(unread) - _MOST_SHOWN} more")
+        if len(self._unread) > _MOST_SHOWN:
+            notes.append(f"left out {len(self._unread) - _MOST_SHOWN} more")
         assert chosen.genotype is not None
         return chosen.genotype, notes
+
+    @property
+    def _unread(self) -> Sequence[GenotypeEntry]:
+        return [entry for entry in self.entries if entry.genotype is None]
 
     def _named(self, name: str) -> Sequence[GenotypeEntry]:
         exact = [entry for entry in self.entries if name in entry.names]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from nasface.api.evaluation import PLOT, EvaluateConfig, evaluate, evaluate_config
-from nasface.cli.console import console_progress, print_json, print_table, say
+from nasface.cli.console import console_progress, count_of, print_json, print_table, say
 from nasface.cli.options import parse, peek, settings_file
 from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError
@@ -162,8 +162,9 @@ def _warn_of_gaps(figures: dict[str, Any]) -> None:
         say(f"left out   {count} that cannot be read; their faces count as not found")
     missing, folders = figures["images_without_entry"], figures["folders_without_entry"]
     if missing:
-        several = "folder" if len(folders) == 1 else "folders"
-        whole = f", among them all of {len(folders)} {several}" if folders else ""
+        parts = figures["parts_without_entry"]
+        lacking = ", ".join(parts) or (folders and count_of(len(folders), "folder"))
+        whole = f", among them all of {lacking}" if lacking else ""
         say(
             f"missing    {missing} of {figures['images']} images have no detections{whole}; "
             "their faces count as not found"

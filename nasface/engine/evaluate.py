@@ -1,6 +1,6 @@
 """Evaluation: detections of a detector, or made elsewhere, scored by a protocol."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -96,7 +96,8 @@ class Evaluation:
                 len(each.scores_N) for name, each in self.detections.items() if name in names
             ),
             "images_without_entry": len(missing),
-            "folders_without_entry": _whole_folders(self.truth.names, missing),
+            "folders_without_entry": _lacking(_folders(self.truth.names), missing),
+            "parts_without_entry": _lacking(self.truth.parts, missing),
             "entries_without_image": sum(name not in names for name in self.detections),
             **self.summary,
             "table": [vars(row) for row in self.rows],
@@ -179,9 +180,13 @@ def score(
     return Evaluation(protocol, truth, detections, source, result, left_out)
 
 
-def _whole_folders(names: Sequence[str], missing: Sequence[str]) -> list[str]:
-    """Return the top folders all of whose images are missing."""
+def _folders(names: Iterable[str]) -> Mapping[str, str]:
+    """Return name -> top folder, of images that are in one."""
+    return {name: name.split("/")[0] for name in names if "/" in name}
+
+
+def _lacking(parts: Mapping[str, str], missing: Sequence[str]) -> list[str]:
+    """Return the parts, from name -> part, all of whose images are missing."""
     lacking = set(missing)
-    present = {name.split("/")[0] for name in names if name not in lacking}
-    folders = dict.fromkeys(name.split("/")[0] for name in missing if "/" in name)
-    return [folder for folder in folders if folder not in present]
+    present = {part for name, part in parts.items() if name not in lacking}
+    return [each for each in dict.fromkeys(parts.values()) if each not in present]

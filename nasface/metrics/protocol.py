@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ class Truth:
 
     ``names`` are the images that count, ``images`` those that are there, with their faces as boxes
     if ``has_boxes``. ``faces`` is in the form that the protocol's ``score`` takes, ``about`` says
-    in words what is measured and on what.
+    in words what is measured and on what. ``parts`` tells of each image the part that it is of,
+    such as ``fold 3``, where there are any.
     """
 
     names: tuple[str, ...]
@@ -30,6 +31,7 @@ class Truth:
     faces: Any
     about: str
     has_boxes: bool = True
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,16 @@ def test_an_entry_that_cannot_be_read_costs_no_other(bad: str, first: bool) -> N
         found.choose("BAD")
 
 
+def test_a_choice_names_what_cannot_be_read() -> None:
+    text = f"A = {A}\nBAD = {entry('conv_9x9')}\nB = {B}\nC = {A[:-30]}"
+    with pytest.raises(
+        SpecError,
+        match=r"t: holds A, B; choose one with --name; "
+        r"cannot be read: BAD \(line 2\), C \(line 4\)\Z",
+    ):
+        read_genotype_text(text, "t").choose()
+
+
 def test_many_that_cannot_be_read() -> None:
     text = "".join(f"A{at} = {entry('conv_9x9')}\n" for at in range(30))
     _, notes = read_genotype_text(f"{text}A = {A}", "t").choose()

@@ -321,6 +321,24 @@ def test_a_part_of_the_folds_is_said_to_be_one(place: Path, tmp_path: Path, caps
     assert found["continuous"] == 1.0
 
 
+def test_detections_of_a_part_of_the_folds_are_said_to_be(
+    place: Path, tmp_path: Path, capsys: Output
+) -> None:
+    shutil.copytree(place / "ellipses", tmp_path / "part")
+    for fold in range(4, 11):
+        (tmp_path / "part" / f"{fold}.txt").unlink()
+    words = f"evaluate fddb --data {place}/fddb --detections {tmp_path}/part"
+    found = figures(words, capsys)
+    assert found["parts_without_entry"] == [f"fold {number}" for number in range(4, 11)]
+    assert main(words.split()) == 0
+    assert (
+        "missing    7 of 10 images have no detections, among them all of fold 4, fold 5, fold 6, "
+        "fold 7, fold 8, fold 9, fold 10; their faces count as not found"
+    ) in capsys.readouterr().out
+    found = figures(f"evaluate fddb --data {place}/fddb --detections {place}/ellipses", capsys)
+    assert found["parts_without_entry"] == []
+
+
 def test_right_ellipses_score_one(place: Path, tmp_path: Path, capsys: Output) -> None:
     words = f"evaluate fddb --data {place}/fddb --detections {place}/ellipses"
     found = figures(f"{words} --out {tmp_path}/out", capsys)

@@ -72,7 +72,9 @@ def _read_truth(source: Source, options: FddbOptions) -> Truth:
     about = _about(images, len(sizes), options)
     none = np.empty((0, 4), np.float32)
     records = [ImageRecord(name, path, none, {}, options.exif) for name, path in there.items()]
-    return Truth(names, records, FddbFaces(images, sizes), about, has_boxes=False)
+    parts = {image.name: f"fold {image.fold}" for image in images if image.fold}
+    faces = FddbFaces(images, sizes)
+    return Truth(names, records, faces, about, has_boxes=False, parts=parts)
 
 
 def _size(path: Path, exif: Exif) -> tuple[int, int] | None:
