@@ -248,7 +248,8 @@ class FaceDetector(nn.Module):
             inference = with_settings(base, settings, "inference")
         check_network(self.module, inference)
         inference = inference.finding_from(score_threshold)
-        images = ((source_of(each), as_image(each)) for each in each_picture(pictures))
+        several = ((each, as_image(each)) for each in each_picture(pictures))
+        images = ((source_of(each), image) for each, image in several)
         found: list[Faces] = []
         known = len(pictures) if isinstance(pictures, list | tuple) else 0
         for batch in batches(images, batch_size):

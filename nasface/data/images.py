@@ -57,6 +57,10 @@ _UNREAD = MappingProxyType(
 it begins."""
 
 
+_READ_BY_SOME = ("AVIF", "JPEG XL", "JPEG 2000")
+"""Those that some builds of OpenCV read, unless they are damaged."""
+
+
 def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
     """Read an image as uint8 (H, W, 3) RGB; grey and 16-bit files are converted.
 
@@ -222,7 +226,8 @@ def _name_of(data: bytes) -> str:
     """Name what bytes are that are not decoded."""
     for kind, start in _UNREAD.items():
         if re.match(start, data, re.DOTALL):
-            return f"is {kind}, which is not read here"
+            damaged = "damaged or " if kind in _READ_BY_SOME else ""
+            return f"is {kind}, which is {damaged}not read here"
     return "is damaged or no image"
 
 

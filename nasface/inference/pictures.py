@@ -39,8 +39,7 @@ def each_picture(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
     """
     if isinstance(pictures, np.ndarray | Tensor) and pictures.ndim == 4:
         return pictures
-    if isinstance(pictures, str | os.PathLike) and _is_several(os.fspath(pictures)):
-        name = os.fspath(pictures)
+    if isinstance(pictures, str | os.PathLike) and _is_several(name := _name_of(pictures)):
         found = list_inputs([name], lambda path: False).images
         if not found:
             raise DataError(f"{name}: has videos only, expected images")
@@ -51,6 +50,20 @@ def each_picture(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
         kind = type(pictures).__name__
         raise ValueError(f"pictures must be {_TAKEN}, or several of these, got {kind}")
     return pictures
+
+
+def _name_of(path: object) -> str:
+    """Return the text of a path.
+
+    Raises:
+        DataError: for none, and for one with a null character. ValueError: for one of bytes.
+    """
+    name = os.fspath(path)  # type: ignore[call-overload]  # a path by its callers
+    if not isinstance(name, str):
+        raise ValueError(f"picture must be {_TAKEN}, got a path of {type(name).__name__}")
+    if not name or "\0" in name:
+        raise DataError(f"{name!a:.60}: is no path, expected that of an image")
+    return name
 
 
 def _is_several(path: str) -> bool:
@@ -87,7 +100,7 @@ def as_image(picture: object) -> Image:
         DataError: for a file that cannot be read. ValueError: for what is no picture.
     """
     if isinstance(picture, str | os.PathLike):
-        _check_is_file(os.fspath(picture))
+        _check_is_file(_name_of(picture))
         return read_image(Path(picture))
     if isinstance(picture, ImageRecord):
         return read_image(picture.path, exif=picture.exif == "apply")
@@ -147,21 +160,22 @@ def _of_pillow(picture: PIL.Image.Image) -> Image:
             values = np.asarray(picture)
             return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=2)
         return np.asarray(picture.convert("RGB"), np.uint8)
-    except (OSError, SyntaxError) as error:  # its file is read only now
+    except (OSError, SyntaxError, ValueError) as error:  # its file is read only now
         raise ValueError(f"Pillow image cannot be read: {error}") from None
 
 
 def _of_tensor(picture: Tensor) -> Image:
     """Return a tensor (3, H, W) as an array (H, W, 3)."""
-    picture = picture.detach().cpu()
     is_image = picture.ndim == 3 and picture.shape[0] == 3 and picture.numel() > 0
     is_float = picture.is_floating_point()
-    if not is_image or not (is_float or picture.dtype == torch.uint8):
+    has_values = picture.layout is torch.strided and picture.device.type != "meta"
+    if not is_image or not has_values or not (is_float or picture.dtype == torch.uint8):
+        kind = "" if has_values else f" {picture.layout} on {picture.device}"
         raise ValueError(
             f"tensor must be (3, H, W) in RGB, uint8 or float in [0, 1], got {picture.dtype} "
-            f"{tuple(picture.shape)}"
+            f"{tuple(picture.shape)}{kind}"
         )
-    picture = picture.permute(1, 2, 0)
+    picture = picture.detach().cpu().permute(1, 2, 0)
     return _as_bytes(picture.float().numpy()) if is_float else picture.numpy()
 
 
