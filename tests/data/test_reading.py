@@ -1,12 +1,19 @@
+import io
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 from tiny import Notes, write_tiny
 
 from nasface.annotations.formats import DATASET_FORMATS
+from nasface.annotations.records import ImageRecord
 from nasface.api.converting import convert
 from nasface.data.decoded import DecodedImages
-from nasface.data.reading import ReadConfig, describe_data, read_split
+from nasface.data.reading import ReadConfig, check_images, describe_data, read_split
 from nasface.errors import DataError
 
 SKIP = ReadConfig(bad_images="skip")
@@ -97,3 +104,73 @@ def test_one_rule_for_one_bad_image_in_every_form(form: str, how: str, tmp_path:
     check = read_split(root, "train", SKIP, Notes())
     assert sorted(Path(each.name).name for each in check.readable) == ["0.jpg", "2.jpg"]
     assert [Path(each).name for each in check.left_out] == ["1.jpg"] * is_listed
+
+
+def encoded(suffix: str, **how: bool) -> bytes:
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(file, Image.registered_extensions()[suffix], **how)
+    return file.getvalue()
+
+
+PICTURES = {
+    "base.jpg": encoded(".jpg"),
+    "progressive.jpg": encoded(".jpg", progressive=True),
+    "p.png": encoded(".png"),
+    "b.bmp": encoded(".bmp"),
+    "w.webp": encoded(".webp"),
+    "g.gif": encoded(".gif"),
+    "t.tif": encoded(".tif"),
+    "n.ppm": encoded(".ppm"),
+    "a.avif": encoded(".avif"),
+}
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "whole": lambda data: data,
+    "more behind": lambda data: data + b"\xff\xd8\xff\xd9\xff\xda more",
+    "cut": lambda data: data[: 9 * len(data) // 10],
+    "half": lambda data: data[: len(data) // 2],
+    "its first bytes": lambda data: data[:8],
+    "empty": lambda data: b"",
+    "a page": lambda data: b"<html>404</html>",
+    "missing": lambda data: None,
+}
+SOUND = ("whole", "more behind")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(sorted(PICTURES)), st.sampled_from(sorted(DAMAGES))),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_bad_images_as_looked_through_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, str]]
+) -> None:
+    """Those that were damaged are bad, all of them and no other, in the order of the images."""
+    folder = tmp_path_factory.mktemp("d")
+    records, bad, good = [], [], []
+    for at, (kind, damage) in enumerate(drawn):
+        path = folder / f"{at}-{kind}"
+        data = DAMAGES[damage](PICTURES[kind])
+        if data is not None:
+            path.write_bytes(data)
+        (good if damage in SOUND else bad).append(path.name)
+        records.append(ImageRecord(path.name, path, [[1, 1, 9, 9]]))
+    notes = Notes()
+    if not good:
+        with pytest.raises(DataError, match=rf"/{bad[0]}: .*; repair them$"):
+            check_images(records, "skip", "drawn", notes)
+    else:
+        check = check_images(records, "skip", "drawn", notes)
+        assert check.left_out == bad
+        assert [each.name for each in check.readable] == good
+        said = f"drawn images: left out, cannot be read: {len(bad)} of {len(drawn)} images ("
+        assert [each for each in notes.notes if each.startswith(said)] == notes.notes[: bool(bad)]
+    if not bad:
+        assert check_images(records, "stop", "drawn", Notes()).left_out == []
+        return
+    with pytest.raises(DataError, match=rf"/{bad[0]}: ") as caught:
+        check_images(records, "stop", "drawn", Notes())
+    assert f"; {len(bad)} of {len(drawn)} drawn images cannot be read" in str(caught.value)
+    assert (HINT in str(caught.value)) == bool(good)
