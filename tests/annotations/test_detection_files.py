@@ -161,8 +161,8 @@ def slow_reading(path: Path, names: list[str]) -> dict[str, list[list[float]]]:
             files = {name: packed.read(name) for name in packed.namelist()}
     else:
         with tarfile.open(path) as tar:
-            files = {each.name: tar.extractfile(each) for each in tar if each.isfile()}
-            files = {name: file.read() for name, file in files.items() if file is not None}
+            opened = [(each.name, tar.extractfile(each)) for each in tar]
+            files = {name: file.read() for name, file in opened if file is not None}
     found = {}
     for name in names:
         endings = [f"/{name.rpartition('.')[0]}.txt", f"/{name}.txt"]

@@ -1,3 +1,4 @@
+import json
 import re
 import warnings
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from nasface.annotations.formats import read_dataset
 from nasface.annotations.records import ImageRecord
 from nasface.annotations.widerface import ATTRIBUTES
 from nasface.data import inspection
@@ -22,6 +24,9 @@ from nasface.data.check import (
 )
 from nasface.data.images import read_image, read_orientation
 from nasface.data.inspection import ImageFacts
+from nasface.engine.setup import check_faces
+from nasface.errors import DataError
+from nasface.metrics.protocols.ap import DataOptions, read_annotated_truth
 from nasface.progress import Silent
 
 Row = tuple[float, float, float, float]
@@ -345,3 +350,91 @@ def test_small_copies_behind_a_photograph_are_no_pictures(tmp_path: Path) -> Non
         assert written.n_frames == 2  # type: ignore[attr-defined]
     records = [record(tmp_path / "a.jpg", [(10, 10, 20, 20)])]
     assert check_records(records, Silent(), thorough=True).findings == []
+
+
+Face = tuple[int, int, bool]
+"""Width and height, and whether it is marked as one that does not count."""
+FACES: st.SearchStrategy[list[list[Face]]] = st.lists(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 0, 7, -3]),
+            st.sampled_from([0, 0, 9]),
+            st.sampled_from([True, False]),
+        ),
+        max_size=3,
+    ),
+    min_size=3,
+    max_size=3,
+)
+
+
+def write_wider_rows(root: Path, drawn: list[list[Face]]) -> None:
+    (root / "WIDER_train" / "images").mkdir(parents=True)
+    (root / "images").rename(root / "WIDER_train" / "images" / "e")
+    text = ""
+    for at, faces in enumerate(drawn):
+        rows = [f"3 4 {w} {h} 0 0 0 {int(ignored)} 0 0 \n" for w, h, ignored in faces]
+        text += f"e/{at}.png\n{len(rows)}\n" + "".join(rows or ["0 0 0 0 0 0 0 0 0 0 \n"])
+    (root / "wider_face_split").mkdir()
+    (root / "wider_face_split" / "wider_face_train_bbx_gt.txt").write_text(text)
+
+
+def write_coco_file(root: Path, drawn: list[list[Face]], key: str = "iscrowd") -> None:
+    annotations = [
+        {"id": 10 * at + n, "image_id": at, "category_id": 1, "bbox": [3, 4, w, h], key: int(flag)}
+        for at, faces in enumerate(drawn)
+        for n, (w, h, flag) in enumerate(faces)
+    ]
+    images = [{"id": at, "file_name": f"{at}.png", "width": 40, "height": 30} for at in range(3)]
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "face"}],
+    }
+    (root / "train.json").write_text(json.dumps(content))
+
+
+def write_voc_files(root: Path, drawn: list[list[Face]]) -> None:
+    (root / "Annotations").mkdir()
+    for at, faces in enumerate(drawn):
+        objects = "".join(
+            f"<object><name>face</name><difficult>{int(flag)}</difficult><bndbox><xmin>3</xmin>"
+            f"<ymin>4</ymin><xmax>{3 + w}</xmax><ymax>{4 + h}</ymax></bndbox></object>"
+            for w, h, flag in faces
+        )
+        text = f"<annotation><filename>{at}.png</filename>{objects}</annotation>"
+        (root / "Annotations" / f"{at}.xml").write_text(text)
+
+
+FORMS_OF_FACES: dict[str, Callable[[Path, list[list[Face]]], None]] = {
+    "widerface": write_wider_rows,
+    "coco": write_coco_file,
+    "coco, ignore": lambda root, drawn: write_coco_file(root, drawn, "ignore"),
+    "voc": write_voc_files,
+}
+
+
+@given(FACES, st.sampled_from(sorted(FORMS_OF_FACES)))
+def test_sets_without_a_valid_face_as_counted_by_hand(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[list[Face]], form: str
+) -> None:
+    """They are found as such, and neither trained on nor scored."""
+    root = tmp_path_factory.mktemp("d")
+    (root / "images").mkdir()
+    for at in range(3):
+        write(root / "images" / f"{at}.png", 40, 30)
+    FORMS_OF_FACES[form](root, drawn)
+    valid = sum(w > 0 and h > 0 and not flag for faces in drawn for w, h, flag in faces)
+    records = read_dataset(root, "train")
+    assert records.faces == sum(int(each.valid_M.sum()) for each in records) == valid
+    check = check_records(records, Silent())
+    assert ("no faces" in kinds(check)) == (valid == 0)
+    assert check.figures()["valid_faces"] == valid
+    if valid:
+        check_faces(records, "d")
+        read_annotated_truth(records, DataOptions())
+        return
+    with pytest.raises(DataError, match="d: its training images have no valid face to learn from"):
+        check_faces(records, "d")
+    with pytest.raises(DataError, match="no valid face on the 3 images of train; expected some"):
+        read_annotated_truth(records, DataOptions())

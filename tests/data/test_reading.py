@@ -149,7 +149,9 @@ def test_bad_images_as_looked_through_one_by_one(
 ) -> None:
     """Those that were damaged are bad, all of them and no other, in the order of the images."""
     folder = tmp_path_factory.mktemp("d")
-    records, bad, good = [], [], []
+    records: list[ImageRecord] = []
+    bad: list[str] = []
+    good: list[str] = []
     for at, (kind, damage) in enumerate(drawn):
         path = folder / f"{at}-{kind}"
         data = DAMAGES[damage](PICTURES[kind])

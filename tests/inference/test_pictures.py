@@ -79,7 +79,8 @@ def check(given_picture: Any, expected: list[Any] | None, names: str) -> None:
         assert names in str(caught.value) or "floats must be in" in str(caught.value)
         return
     image = as_image(given_picture)
-    assert (image.dtype, image.tolist()) == (np.uint8, expected)
+    assert image.dtype == np.uint8
+    assert image.tolist() == expected
     assert image.flags.c_contiguous
 
 
@@ -121,7 +122,7 @@ def test_pillow_images_as_read_pixel_by_pixel(mode: str, rgb: np.ndarray) -> Non
         expected = [[[int(pixel[0])] * 3 for pixel in row] for row in rgb]
     elif mode not in ("I", "F"):
         plain = picture.convert("RGB")
-        expected = [[list(plain.getpixel((x, y))) for x in range(3)] for y in range(2)]
+        expected = [[np.array(plain.getpixel((x, y))).tolist() for x in range(3)] for y in range(2)]
     check(picture, expected, "Pillow image must have 8 or 16 bits")
 
 
