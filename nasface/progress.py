@@ -13,8 +13,8 @@ class Progress(Protocol):
     """Where a job reports; the console shows a bar, the time left and the current values."""
 
     def start(self, title: str, total: int, done: int = 0) -> None:
-        """Begin a phase of ``total`` steps, ``done`` of which were made before; 0 if their number is
-        not known, as of a camera."""
+        """Begin a phase of ``total`` steps, ``done`` of which were made before; 0 if their number
+        is not known, as of a camera."""
         ...
 
     def advance(self, values: Mapping[str, float] | None = None) -> None:

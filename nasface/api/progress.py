@@ -169,5 +169,5 @@ def _counted(done: int, total: int) -> str:
 
 
 def _left(seconds_a_step: float, done: int, total: int) -> str:
-    """The time left; empty where nobody knows how many steps there are."""
+    """Return the time left; empty where nobody knows how many steps there are."""
     return f"  {duration(seconds_a_step * max(0, total - done))} left" if total else ""
