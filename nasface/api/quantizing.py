@@ -24,7 +24,7 @@ from nasface.data.reading import ReadConfig, check_images
 from nasface.data.tensors import to_tensor
 from nasface.deploy.benchmark import BenchmarkConfig, LatencyRow, benchmark
 from nasface.deploy.config import ExportConfig
-from nasface.deploy.outputs import check_output
+from nasface.deploy.outputs import check_output, named_refusals
 from nasface.deploy.quantization.config import QuantizationConfig, uses_reduced_range
 from nasface.deploy.quantization.registry import QUANTIZED_FORMS, QuantizedForm
 from nasface.engine.evaluate import Evaluation
@@ -183,7 +183,8 @@ def quantize(
         before = _evaluate(whole, validation, settings, shown)
         about = _about(settings, len(samples))
         temporary, *_ = [stack.enter_context(draft(each)) for each in form.files(path)]
-        form.quantize(whole, temporary, samples, settings, about, shown)
+        with named_refusals(path):
+            form.quantize(whole, temporary, samples, settings, about, shown)
         _check_runs(temporary, samples[0]())
         after = _evaluate(temporary, validation, settings, shown)
         times = [

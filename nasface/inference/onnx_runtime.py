@@ -207,7 +207,10 @@ def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
         wanted.insert(0, "CUDAExecutionProvider")
     there = [each for each in wanted if each in runtime.get_available_providers()]
     try:
-        return runtime.InferenceSession(model, options, providers=there)
+        # Its second attempt, on the CPU again, would print the error among our output.
+        return runtime.InferenceSession(
+            model, options, providers=there, enable_fallback=len(there) > 1
+        )
     except Exception as problem:
         # onnxruntime's errors share no public base.
         words = " ".join(str(problem).split())[:200]

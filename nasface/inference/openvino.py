@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nasface.detection.checkpoint import LoadedDetector
-from nasface.errors import RunError
+from nasface.errors import ExportError, RunError
 from nasface.inference.onnx_runtime import ExportedFile, exported_detector
 from nasface.optional import hidden, need
 
@@ -30,6 +30,21 @@ def import_openvino() -> ModuleType:
     """
     with hidden(REPORTER):
         return need("openvino", "nasface[openvino]")
+
+
+def save_model(model: Any, path: Path, *, is_half: bool = False) -> None:
+    """Write a model of OpenVINO as an ``.xml`` file with the weights in a ``.bin`` beside it.
+
+    Raises:
+        ExportError: if OpenVINO cannot write it, as on a full disk.
+    """
+    try:
+        import_openvino().save_model(model, path, compress_to_fp16=is_half)
+    except RuntimeError as problem:
+        said = " ".join(str(problem).split())[:200]
+        raise ExportError(
+            f"the {path.suffix} file cannot be written by OpenVINO, as on a full disk: {said!a}"
+        ) from None
 
 
 def load_openvino(path: Path) -> LoadedDetector:

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import pytest
 
+import nasface.inference.openvino as inference
 from nasface.deploy.config import ExportConfig
 from nasface.deploy.runtimes import openvino
 from nasface.errors import ExportError
@@ -16,8 +17,7 @@ def test_a_file_that_openvino_cannot_write(tmp_path: Path, monkeypatch: pytest.M
     model = SimpleNamespace(SerializeToString=lambda: b"")
     monkeypatch.setattr(openvino, "to_onnx", lambda *_: model)
     monkeypatch.setattr(openvino, "read_model", lambda _: None)
-    monkeypatch.setattr(openvino, "import_openvino", lambda: SimpleNamespace(save_model=full))
-    with pytest.raises(
-        ExportError, match=r"^a\.xml: cannot be written by OpenVINO: .Exception from"
-    ):
+    monkeypatch.setattr(inference, "import_openvino", lambda: SimpleNamespace(save_model=full))
+    said = r"^the \.xml file cannot be written by OpenVINO, as on a full disk: .Exception from src"
+    with pytest.raises(ExportError, match=said):
         openvino.save_openvino(cast("Any", None), tmp_path / "a.xml", ExportConfig())

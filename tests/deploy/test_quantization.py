@@ -1,5 +1,7 @@
 """Files that compute with 8-bit integers: near the detector, measured beside it, or not written."""
 
+import errno
+import importlib
 import importlib.util
 import json
 import shutil
@@ -29,6 +31,7 @@ from nasface.deploy.quantization.config import (
 from nasface.deploy.quantization.registry import QUANTIZED_FORMS, register_quantized_form
 from nasface.detection.config import DetectorConfig
 from nasface.errors import ConfigError, DataError, ExportError
+from nasface.io.files import draft_path
 
 Output = pytest.CaptureFixture[str]
 SMALL = DetectorConfig(channels=8, head_layers=0, extra_channels=(16, 16))
@@ -248,6 +251,52 @@ def test_what_does_not_run_is_not_written(place: Path, monkeypatch: pytest.Monke
             detector, place / "bad.onnx", images=[place / "data" / "WIDER_val"], progress=False
         )
     assert not list(place.glob("*bad*"))
+
+
+def fill_disk(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A disk that is full when a file of this name is written, under the name of its draft."""
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path == draft_path(path.with_name(name)):
+            write(path, data[:100])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+
+
+def test_a_full_disk_leaves_nothing(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    words = f"quantize --weights {place}/w.safetensors --data {place}/data --out {tmp_path}/a.onnx"
+    with monkeypatch.context() as patch:
+        fill_disk(patch, "a.onnx")
+        assert main(words.split()) == 2
+    assert "a.onnx: cannot be written: No space left on device" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert main(words.split()) == 0
+
+
+def test_a_full_disk_under_a_file_for_openvino_leaves_nothing(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    need("openvino", "nncf")
+
+    save = importlib.import_module("openvino").save_model
+
+    def full(model: object, path: Path, **how: object) -> None:
+        if "float32" in path.name:  # beside what is asked for, to measure it
+            save(model, path, **how)
+            return
+        path.with_suffix(".bin").write_bytes(b"half")
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    monkeypatch.setattr("openvino.save_model", full)
+    words = f"quantize --weights {place}/w.safetensors --data {place}/data --out {tmp_path}/a.xml"
+    assert main(words.split()) == 2
+    assert "cannot be written by OpenVINO, as on a full disk" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

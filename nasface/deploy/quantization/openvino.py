@@ -24,7 +24,7 @@ from nasface.deploy.quantization.config import (
 )
 from nasface.deploy.quantization.registry import CalibrationImages
 from nasface.errors import ExportError
-from nasface.inference.openvino import METADATA, REPORTER, import_openvino, read_model
+from nasface.inference.openvino import METADATA, REPORTER, import_openvino, read_model, save_model
 from nasface.optional import hidden, need
 from nasface.progress import Progress
 
@@ -67,7 +67,7 @@ def quantize_openvino(
         raise ExportError(f"NNCF cannot quantise it: {text}") from None
     for key, value in about.items():
         made.set_rt_info(value, [METADATA, key])
-    import_openvino().save_model(made, target, compress_to_fp16=False)
+    save_model(made, target)
 
 
 def _nncf() -> ModuleType:

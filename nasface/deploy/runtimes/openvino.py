@@ -11,8 +11,7 @@ from nasface.deploy.onnx import to_onnx
 from nasface.deploy.parity import ParityDifference
 from nasface.deploy.runtimes.registry import compare_heads, write_decoding
 from nasface.detection.checkpoint import LoadedDetector
-from nasface.errors import ExportError
-from nasface.inference.openvino import import_openvino, open_openvino, read_model
+from nasface.inference.openvino import open_openvino, read_model, save_model
 from nasface.progress import Progress
 
 
@@ -41,9 +40,4 @@ def save_openvino(loaded: LoadedDetector, path: Path, config: ExportConfig) -> N
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "detector.onnx"
         file.write_bytes(model.SerializeToString())
-        read = read_model(file)
-        try:
-            import_openvino().save_model(read, path, compress_to_fp16=config.is_half)
-        except RuntimeError as problem:
-            said = " ".join(str(problem).split())[:200]
-            raise ExportError(f"{path.name}: cannot be written by OpenVINO: {said!a}") from None
+        save_model(read_model(file), path, is_half=config.is_half)
