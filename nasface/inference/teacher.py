@@ -64,11 +64,12 @@ def load_teacher(name: str, device: str | torch.device = "cpu") -> Teacher:
 
 
 def _is_ours(path: Path) -> bool:
+    onnx = need("onnx", "nasface[export]")
     try:
-        about = need("onnx", "nasface[export]").load(path, load_external_data=False).metadata_props
+        about = onnx.load(path, load_external_data=False).metadata_props
     except OSError as error:
         raise RunError(f"{path}: cannot read weights: {error.strerror}") from None
-    except Exception:  # protobuf's errors share no public base with anything
+    except need("google.protobuf.message", "nasface[export]").DecodeError:
         raise RunError(f"{path}: is no ONNX file") from None
     return any(each.key == "format" and each.value == ONNX_FORMAT for each in about)
 

