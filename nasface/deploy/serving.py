@@ -12,6 +12,7 @@ from nasface.errors import ConfigError
 class PageHandler(SimpleHTTPRequestHandler):
     """Files of a folder, with the headers without which a browser gives a page no threads."""
 
+    # The standard library has a dict here, which it only reads.
     extensions_map = MappingProxyType(  # type: ignore[assignment]
         {
             **SimpleHTTPRequestHandler.extensions_map,

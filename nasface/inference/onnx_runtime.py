@@ -211,22 +211,20 @@ def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
         return runtime.InferenceSession(
             model, options, providers=there, enable_fallback=len(there) > 1
         )
-    except Exception as problem:
-        # onnxruntime's errors share no public base.
+    except Exception as problem:  # onnxruntime's errors share no public base
         words = " ".join(str(problem).split())[:200]
         reason = "".join(each if each.isprintable() else "?" for each in words)
         raise RunError(f"no ONNX model: {reason}") from None
 
 
 def _run(
-    searcher: Any, outputs: Sequence[str], inputs: Sequence[str], name: str = "ONNX model"
+    session: Any, outputs: Sequence[str], inputs: Sequence[str], name: str = "ONNX model"
 ) -> Callable[..., tuple[Tensor, ...]]:
     def run(*tensors: Tensor) -> tuple[Tensor, ...]:
         arrays = [each.detach().cpu().contiguous().numpy() for each in tensors]
         try:
-            found = searcher.run(list(outputs), dict(zip(inputs, arrays, strict=True)))
-        except Exception as problem:
-            # onnxruntime's errors share no public base.
+            found = session.run(list(outputs), dict(zip(inputs, arrays, strict=True)))
+        except Exception as problem:  # onnxruntime's errors share no public base
             reason = " ".join(str(problem).split())[:200]
             raise RunError(f"{name}: does not run: {reason!a}") from None
         return tuple(torch.from_numpy(each) for each in found)

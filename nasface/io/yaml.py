@@ -48,6 +48,7 @@ except ImportError:
     _Parser = _PythonParser
 
 
+# Which of two parsers it is, is known at run time only.
 class _StrictLoader(Composer, _Parser, SafeConstructor, Resolver):  # type: ignore[misc]
     """YAML's safe loader that refuses a key given twice, references to other parts, and tags."""
 

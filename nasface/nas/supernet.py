@@ -205,7 +205,7 @@ class SearchCell(nn.Module):
                 rivals.append(self._edge(probe.edge).path(source, probe.column, size))
         gates = [cast(Tensor, probe.gate) for probe in slot.probes]
         if chosen.gate is not None and chosen.is_unit:
-            gated = _UnitGates.apply(  # type: ignore[no-untyped-call]
+            gated = _UnitGates.apply(  # type: ignore[no-untyped-call]  # as torch has it
                 1 + len(gates), chosen.gate, *gates, value, *rivals
             )
             return cast(Tensor, gated)

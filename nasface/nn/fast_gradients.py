@@ -115,10 +115,9 @@ class FastGradientConv2d(_OtherForm):
         # Channels and groups may have grown in the course of a search.
         padding = cast(tuple[int, int], self.padding)
         shape = _Shape(self.stride[0], padding, self.dilation[0], self.groups)
-        return cast(
-            Tensor,
-            _Convolution.apply(x_BCHW, weight, shape),  # type: ignore[no-untyped-call]
-        )
+        # torch has no types for it.
+        found = _Convolution.apply(x_BCHW, weight, shape)  # type: ignore[no-untyped-call]
+        return cast(Tensor, found)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class RunFolder:
         """
         try:
             yield
-        except BaseException:
+        except BaseException:  # Ctrl-C among them; it is raised again
             if not has_results():
                 self._discard()
             raise

@@ -100,6 +100,7 @@ def _tuner(
     tune = need("ray.tune", "nasface[ray]")
     schedulers = need("ray.tune.schedulers", "nasface[ray]")
 
+    # The base is known where Ray is imported, which is here.
     class Report(tune.Callback):  # type: ignore[misc, name-defined]
         def __reduce__(self) -> Any:
             return tune.Callback, ()  # Ray saves it, and nothing reads that

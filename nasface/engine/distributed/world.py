@@ -20,7 +20,11 @@ import psutil
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
+from torch.distributed import (  # type: ignore[attr-defined]  # public, but not for mypy
+    PrefixStore,
+    Store,
+    TCPStore,
+)
 
 from nasface.data.dataset import Shard
 from nasface.errors import BrokenRunError, ConfigError, RunError
