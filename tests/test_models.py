@@ -16,7 +16,7 @@ from nasface.inference.onnx_runtime import open_session
 from nasface.models import ReleasedModel, ReleasedPrecision, released_model, released_models
 from nasface.nn.cost import count_parameters
 
-MOST_BYTES = 8_000_000
+MAX_BYTES = 8_000_000
 SMALL = [each for each in released_models().values() if each.int8]
 FORMS: tuple[ReleasedPrecision, ReleasedPrecision] = ("float32", "int8")
 
@@ -28,7 +28,7 @@ def test_the_released_models_are_those_of_the_documentation() -> None:
 
 def test_they_are_small_together() -> None:
     files = [path for each in released_models().values() for path in (each.weights, each.int8)]
-    assert sum(path.stat().st_size for path in files if path) < MOST_BYTES
+    assert sum(path.stat().st_size for path in files if path) < MAX_BYTES
 
 
 @pytest.mark.parametrize("model", released_models().values(), ids=lambda each: each.name)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 _HEADER = 128
-_MOST_BYTES = 64 * 2**20
-_MOST_PARTS = 100_000
+_MAX_BYTES = 64 * 2**20
+_MAX_PARTS = 100_000
 _DEEPEST = 8
 _MATRIX, _COMPRESSED = 14, 15
 _CELL, _CHAR = 1, 4
@@ -53,7 +53,7 @@ def read_matlab(data: bytes) -> dict[str, Any]:
 def _inflate(content: memoryview) -> memoryview:
     stream = zlib.decompressobj()
     try:
-        whole = stream.decompress(content, _MOST_BYTES)
+        whole = stream.decompress(content, _MAX_BYTES)
     except zlib.error as error:
         raise ValueError(str(error)) from None
     if not stream.eof:
@@ -86,7 +86,7 @@ def _variable(kind: int, content: memoryview, order: str, depth: int = 0) -> tup
         raise ValueError("something other than an array, or too deep")
     if not len(content):  # an empty cell
         return "", np.empty((0, 0))
-    parts = list(islice(_elements(content, order), _MOST_PARTS))
+    parts = list(islice(_elements(content, order), _MAX_PARTS))
     if len(parts) < 3 or len(parts[0][1]) != 8:
         raise ValueError("an array without its description")
     sort = struct.unpack_from(order + "I", parts[0][1])[0] & 0xFF

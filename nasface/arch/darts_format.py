@@ -49,7 +49,7 @@ DARTS_OPERATIONS: Mapping[str, str] = MappingProxyType(
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 """The fields of DARTS' ``Genotype``, in their order."""
 _INPUTS = (Input("c0", 0), Input("c1", 0))
-_MOST_NODES = 100
+_MAX_NODES = 100
 
 DartsPair = tuple[str, int]
 """Operation in DARTS' words and source."""
@@ -174,8 +174,8 @@ def _read_nodes(field: str, value: ast.expr) -> tuple[list[list[DartsPair]], str
     grouped = bool(groups) and all(g and isinstance(g[0], ast.List | ast.Tuple) for g in groups)
     parts = [elements(pair) for group in groups for pair in group] if grouped else groups
     written = [_read_pair(field, each) for each in parts]
-    if len(written) > 2 * _MOST_NODES:
-        raise SpecError(f"{field}: {len(written)} pairs; expected at most {2 * _MOST_NODES}")
+    if len(written) > 2 * _MAX_NODES:
+        raise SpecError(f"{field}: {len(written)} pairs; expected at most {2 * _MAX_NODES}")
     sizes = [len(group) for group in groups] if grouped else [2] * (len(written) // 2)
     if written and all(each.second is not None for each in written):
         nodes = _by_node(field, written)
@@ -224,7 +224,7 @@ def _by_node(field: str, written: Sequence[_Written]) -> list[list[DartsPair]]:
             "throughout, or (operation, node, source) throughout"
         )
     last = max(node for _, node in ends)
-    nodes: list[list[DartsPair]] = [[] for _ in range(min(last, _MOST_NODES) - 1)]
+    nodes: list[list[DartsPair]] = [[] for _ in range(min(last, _MAX_NODES) - 1)]
     for each, (source, node) in zip(written, ends, strict=True):
         if not 2 <= node < len(nodes) + 2:
             raise SpecError(f"{field}: an edge leads into {node}; nodes are numbered from 2")
@@ -244,7 +244,7 @@ def _read_concat(cell: str, fields: Mapping[str, ast.expr]) -> list[int]:
     except ValueError:
         value = None
     numbers = value if isinstance(value, list) else []
-    known = [each for each in numbers if type(each) is int and 0 <= each < _MOST_NODES + 2]
+    known = [each for each in numbers if type(each) is int and 0 <= each < _MAX_NODES + 2]
     if not known or len(known) < len(numbers):
         raise SpecError(f"{field}: expected range(2, 6) or a list such as [2, 3, 4, 5]")
     return known

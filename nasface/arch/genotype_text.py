@@ -21,8 +21,8 @@ from nasface.arch.nni_format import is_nni, read_nni_fields
 from nasface.arch.space import SearchSpace
 from nasface.errors import SpecError, did_you_mean
 
-_MOST_ENTRIES = 2_000
-_MOST_SHOWN = 20
+_MAX_ENTRIES = 2_000
+_MAX_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,10 @@ class GenotypeText:
             )
         notes += [
             f"left out {entry.names[0]}, line {entry.line}: {entry.problem}"
-            for entry in self._unread[:_MOST_SHOWN]
+            for entry in self._unread[:_MAX_SHOWN]
         ]
-        if len(self._unread) > _MOST_SHOWN:
-            notes.append(f"left out {len(self._unread) - _MOST_SHOWN} more")
+        if len(self._unread) > _MAX_SHOWN:
+            notes.append(f"left out {len(self._unread) - _MAX_SHOWN} more")
         assert chosen.genotype is not None
         return chosen.genotype, notes
 
@@ -121,8 +121,8 @@ def read_genotype_text(text: str, place: str, space: SearchSpace | None = None) 
         SpecError: naming ``place`` and what would be accepted, if there is none.
     """
     kept = find_genotypes(text, place)
-    if len(kept) > _MOST_ENTRIES:
-        raise SpecError(f"{place}: holds {len(kept)} genotypes, expected at most {_MOST_ENTRIES}")
+    if len(kept) > _MAX_ENTRIES:
+        raise SpecError(f"{place}: holds {len(kept)} genotypes, expected at most {_MAX_ENTRIES}")
     if not kept:
         raise SpecError(f"{place}: holds no genotype; expected Genotype(normal=[...], ...)")
     return GenotypeText(place, tuple(_read(each, space) for each in kept))
@@ -153,8 +153,8 @@ def _genotype(
 
 def _listed(names: Iterable[str]) -> str:
     known = [each if each.isprintable() else ascii(each) for each in names]
-    more = f" and {len(known) - _MOST_SHOWN} more" if len(known) > _MOST_SHOWN else ""
-    return ", ".join(known[:_MOST_SHOWN]) + more
+    more = f" and {len(known) - _MAX_SHOWN} more" if len(known) > _MAX_SHOWN else ""
+    return ", ".join(known[:_MAX_SHOWN]) + more
 
 
 def _cells_of(entry: GenotypeEntry) -> str:

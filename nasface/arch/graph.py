@@ -25,7 +25,7 @@ Projection = Literal["none", "conv", "conv_norm_relu"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
-MOST_LEVELS = 20
+MAX_LEVELS = 20
 """The coarsest level has a stride of 2 to this power."""
 
 LEVEL_STEP: Mapping[Transform, int] = {"none": 0, "up2": -1, "down2": 1, "stride": 1}
@@ -193,9 +193,9 @@ def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[st
                             f"nodes.{position}.edges.{at}.source: {edge.source!r} is not an input "
                             f"or an earlier node; expected one of {', '.join(levels)}"
                         )
-            if not 0 <= member.level <= MOST_LEVELS:
+            if not 0 <= member.level <= MAX_LEVELS:
                 raise SpecError(
-                    f"{part}.{position}.level: {member.level} is not between 0 and {MOST_LEVELS}"
+                    f"{part}.{position}.level: {member.level} is not between 0 and {MAX_LEVELS}"
                 )
             levels[member.name] = member.level
     return levels

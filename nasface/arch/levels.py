@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from nasface.arch.graph import MOST_LEVELS, CellGraph, Input, Node
+from nasface.arch.graph import MAX_LEVELS, CellGraph, Input, Node
 from nasface.errors import SpecError
 
 
@@ -15,7 +15,7 @@ def read_levels(text: str) -> range:
         SpecError: for another text.
     """
     match = re.fullmatch(r"(\d{1,2})-(\d{1,2})", text)
-    if match is None or not int(match[1]) <= int(match[2]) <= MOST_LEVELS:
+    if match is None or not int(match[1]) <= int(match[2]) <= MAX_LEVELS:
         raise SpecError(f"levels: {text!r:.60}, expected the first and the last, such as 3-5")
     return range(int(match[1]), int(match[2]) + 1)
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 Literal: TypeAlias = "str | int | float | bool | list[Literal] | None"
 
-_MOST_OF_A_RANGE = 1000
+_MAX_RANGE = 1000
 _WRAPPER = re.compile(r"(?:u?int|float|str)\d*_?|intp|tensor|array")
 """What turns one value into another that reads the same: ``np.int64(3)``, ``tensor(0.1)``."""
 _LISTS = ("list", "tuple", "array", "tensor")
@@ -74,7 +74,7 @@ def _read_range(node: ast.Call, values: list[Literal]) -> Literal:
     if not 1 <= len(bounds) == len(values) <= 3 or 0 in bounds[2:]:
         raise ValueError(shown(node))
     numbers = range(*bounds)
-    if max(map(abs, bounds)) > _MOST_OF_A_RANGE:
+    if max(map(abs, bounds)) > _MAX_RANGE:
         raise ValueError(shown(node))
     return list(numbers)
 

@@ -34,7 +34,7 @@ from nasface.io.yaml import write_yaml
 ParameterValue: TypeAlias = bool | int | str
 """What a parameter of a space may be set to."""
 
-MOST_NODES = 64
+MAX_NODES = 64
 """Nodes of a dense block: their edges grow with the square."""
 
 ANY = "any"
@@ -364,8 +364,8 @@ def _dense_nodes(
 ) -> tuple[Node, ...]:
     if not inputs:
         raise SpecError("inputs: a dense cell needs at least one")
-    if not 1 <= dense.nodes <= MOST_NODES:
-        raise SpecError(f"dense.nodes: {dense.nodes} is not between 1 and {MOST_NODES}")
+    if not 1 <= dense.nodes <= MAX_NODES:
+        raise SpecError(f"dense.nodes: {dense.nodes} is not between 1 and {MAX_NODES}")
     candidates = document.operations if dense.operations is None else dense.operations
     combine = _rules(dense.combine, document)
     level = inputs[0].level + LEVEL_STEP[dense.input_transform]

@@ -19,7 +19,7 @@ from nasface.metrics.registry import PROTOCOLS
 
 DEFAULT_PROTOCOL = "ap"
 
-_MOST_ROWS = 12
+_MAX_ROWS = 12
 """Groups with more rows, such as the 61 events of WIDER FACE, are left to --json."""
 
 
@@ -141,7 +141,7 @@ def _print(result: Evaluation) -> None:
     rows = [
         [f"{group}: {row.name}", str(row.faces), _number(row.value, 3)]
         for group, part in groups.items()
-        if len(part) <= _MOST_ROWS
+        if len(part) <= _MAX_ROWS
         for row in part
         if row.faces
     ]
@@ -150,7 +150,7 @@ def _print(result: Evaluation) -> None:
     figures = result.figures()
     say(f"{figures['detections']} detections on {figures['images']} images")
     for group, part in groups.items():
-        if len(part) > _MOST_ROWS:
+        if len(part) > _MAX_ROWS:
             say(f"{group:<10} {len(part)} of them are listed by --json")
     _warn_of_gaps(figures)
 

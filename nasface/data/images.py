@@ -21,7 +21,7 @@ from nasface.io.archives import file_bytes, open_file
 from nasface.io.files import write_bytes
 from nasface.io.heic import is_heic, open_picture
 
-MOST_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000
 """Largest image that is read."""
 
 _WRITTEN = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
@@ -70,7 +70,7 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
     are in coordinates of the pixels as stored, so training and evaluation pass ``exif=False``.
     HEIC files need the package pillow-heif.
     Raises DataError when the file is missing, empty, cut short, no image or one of more than
-    ``MOST_PIXELS``, which a small file can hold.
+    ``MAX_PIXELS``, which a small file can hold.
     """
     try:
         data = file_bytes(Path(path))
@@ -159,12 +159,12 @@ def _check_size(path: Path, data: bytes) -> None:
             with open_picture(io.BytesIO(data)) as header:
                 width, height = header.size
     except Image.DecompressionBombError:
-        raise DataError(f"{path}: has too many pixels, expected {MOST_PIXELS} or fewer") from None
+        raise DataError(f"{path}: has too many pixels, expected {MAX_PIXELS} or fewer") from None
     except Exception:  # a damaged file can raise anything
         return
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_PIXELS:
         raise DataError(
-            f"{path}: has {width} x {height} pixels, expected {MOST_PIXELS} or fewer; scale it down"
+            f"{path}: has {width} x {height} pixels, expected {MAX_PIXELS} or fewer; scale it down"
         )
 
 

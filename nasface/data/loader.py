@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from nasface.data.dataset import Batch, FaceDataset, Shard, make_loader
 from nasface.errors import BrokenRunError
 
-MOST_DEATHS = 3
+MAX_DEATHS = 3
 """Times that the workers are started again before the job gives up."""
 
 
@@ -53,7 +53,7 @@ class Batches:
 
     def _survive(self, problem: str) -> None:
         self.deaths += 1
-        if self.deaths > MOST_DEATHS:
+        if self.deaths > MAX_DEATHS:
             raise BrokenRunError(
                 f"workers: {self.deaths} of the processes that load images were killed "
                 f"({problem}); fewer workers take less memory"

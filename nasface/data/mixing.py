@@ -13,7 +13,7 @@ from nasface.data.windows import ANCHOR_SIDES
 SPLIT = (0.3, 0.7)
 """Where the tiles of a mosaic meet, as shares of its sides."""
 
-MOST_PASTED = 3
+MAX_PASTED = 3
 """Faces that are pasted at most into one sample."""
 
 CONTEXT = 0.3
@@ -93,7 +93,7 @@ def paste_faces(
     inside_M = np.all((boxes_M4[:, :2] >= 0) & (boxes_M4[:, 2:] <= (width, height)), axis=1)
     has_area_M = np.all(boxes_M4[:, 2:] - boxes_M4[:, :2] >= 1, axis=1)
     fit = np.flatnonzero(~source.ignore_M & inside_M & has_area_M)
-    for face in generator.permutation(fit)[: generator.integers(1, MOST_PASTED + 1)]:
+    for face in generator.permutation(fit)[: generator.integers(1, MAX_PASTED + 1)]:
         sample = _paste(sample, source, int(face), config, generator)
     return sample
 

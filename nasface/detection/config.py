@@ -10,7 +10,7 @@ from nasface.detection.pyramid import LEVELS, ExtraForm, Form
 from nasface.errors import ConfigError
 from nasface.kinds import Settings
 
-MOST_CHANNELS, MOST_LAYERS = 4096, 64
+MAX_CHANNELS, MAX_LAYERS = 4096, 64
 """What a file of settings can ask for, lest a strange one takes all memory."""
 
 
@@ -87,11 +87,11 @@ class DetectorConfig(Settings):
                 f"channels {self.channels}, head_layers {self.head_layers}, extra_channels "
                 f"{self.extra_channels}: expected at least 4, 0 and 1"
             )
-        if widest > MOST_CHANNELS or max(self.head_layers, self.repeats) > MOST_LAYERS:
+        if widest > MAX_CHANNELS or max(self.head_layers, self.repeats) > MAX_LAYERS:
             raise ConfigError(
                 f"channels {self.channels}, extra_channels {self.extra_channels}, head_layers "
-                f"{self.head_layers}, repeats {self.repeats}: expected at most {MOST_CHANNELS} "
-                f"channels and {MOST_LAYERS} layers"
+                f"{self.head_layers}, repeats {self.repeats}: expected at most {MAX_CHANNELS} "
+                f"channels and {MAX_LAYERS} layers"
             )
         neck_parts(self.neck)
         self._check_levels()
@@ -152,7 +152,7 @@ class DetectorConfig(Settings):
                 f"classifier cosine with {self.anchors.at_position} anchors at a position, "
                 f"first_shot {self.first_shot}: expected 1, and not pyramid"
             )
-        if self.head_channels is not None and not 1 <= self.head_channels <= MOST_CHANNELS:
-            raise ConfigError(f"head_channels: {self.head_channels}, expected 1 to {MOST_CHANNELS}")
+        if self.head_channels is not None and not 1 <= self.head_channels <= MAX_CHANNELS:
+            raise ConfigError(f"head_channels: {self.head_channels}, expected 1 to {MAX_CHANNELS}")
         if not 0 <= self.negative_slope < 1:
             raise ConfigError(f"negative_slope: {self.negative_slope}, expected 0 to below 1")

@@ -34,7 +34,7 @@ LEFT_OUT, SHEET, FOUND = "left_out.txt", "overview.jpg", "detections.json"
 
 _CELL = (240, 280)
 _LONGEST_STEM = 200
-_MOST_OF_IT = 0.9
+_MIN_SHARE_READ = 0.9
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 
 
@@ -204,7 +204,7 @@ class Finder:
                 self._note_undrawn(label, file.error, progress)
         if not frames and not stop.asked:
             self._leave_out(DataError(f"{label}: holds no frame that can be read"), progress)
-        elif frames < _MOST_OF_IT * wanted and not stop.asked and _is_cut(video):
+        elif frames < _MIN_SHARE_READ * wanted and not stop.asked and _is_cut(video):
             self._note(
                 f"{label}: ends after {frames} frames, at {video.position:.1f} s of the "
                 f"{video.duration:.1f} s that it states",
@@ -361,7 +361,7 @@ def _stem(label: str) -> str:
 def _is_cut(video: Video) -> bool:
     """Whether its frames ended long before its time; where they are irregular, their number does
     not tell."""
-    return video.position < _MOST_OF_IT * video.duration
+    return video.position < _MIN_SHARE_READ * video.duration
 
 
 def _limited(video: Video, most: int) -> Iterator[Image]:

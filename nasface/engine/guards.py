@@ -12,7 +12,7 @@ from nasface.errors import BrokenRunError, RunError
 from nasface.progress import Progress
 from nasface.runs.folder import RunFolder
 
-MOST_SKIPPED = 10
+MAX_SKIPPED = 10
 """Steps in a row that may be left out because loss or gradient were not finite."""
 
 
@@ -38,7 +38,7 @@ class Skips:
             return
         self.total, self.in_a_row = self.total + 1, self.in_a_row + 1
         names = " and ".join(_in_words(name) for name in bad)
-        if self.in_a_row > MOST_SKIPPED:
+        if self.in_a_row > MAX_SKIPPED:
             raise BrokenRunError(
                 f"{names} not finite in {self.in_a_row} steps in a row, up to step {step}; "
                 "try a lower optimizer.lr"

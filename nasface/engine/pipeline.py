@@ -6,14 +6,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-MOST_WAITING = 2
+MAX_WAITING = 2
 """Items that are ready before they are needed, or not yet written; each may be a large picture."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ahead(items: Iterable[Item], most: int = MOST_WAITING) -> Generator[Item, None, None]:
+def ahead(items: Iterable[Item], most: int = MAX_WAITING) -> Generator[Item, None, None]:
     """Yield items in their order, made in a thread while earlier ones are used, at most ``most``
     ahead.
 
@@ -40,7 +40,7 @@ class Behind(Generic[Result]):
     block waits for all. What a piece of work raises is raised by a later ``do``, or on leaving.
     """
 
-    def __init__(self, done: Callable[[Result], object], most: int = MOST_WAITING) -> None:
+    def __init__(self, done: Callable[[Result], object], most: int = MAX_WAITING) -> None:
         self._done, self._most = done, most
         self._thread = ThreadPoolExecutor(1, "behind")
         self._waiting: deque[Future[Result]] = deque()

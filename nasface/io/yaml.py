@@ -26,7 +26,7 @@ from nasface.kinds import adapter_of, one_line, validated
 T = TypeVar("T")
 
 
-_MOST_CHARACTERS = 500_000
+_MAX_CHARACTERS = 500_000
 _LONGEST_NUMBER = 100
 _DEEPEST = 50
 
@@ -93,8 +93,8 @@ class _StrictLoader(Composer, _Parser, SafeConstructor, Resolver):  # type: igno
 
 def parse_yaml(text: str, place: str, error: type[NasfaceError]) -> Any:
     """Return the plain values of a YAML text; ``place`` names it in the message of ``error``."""
-    if len(text) > _MOST_CHARACTERS:
-        raise error(f"{place}: larger than {_MOST_CHARACTERS} characters")
+    if len(text) > _MAX_CHARACTERS:
+        raise error(f"{place}: larger than {_MAX_CHARACTERS} characters")
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader with more checks
     except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as problem:

@@ -18,7 +18,7 @@ from torch.utils.data._utils import signal_handling as torch_handlers
 from nasface.annotations.widerface import read_wider_split
 from nasface.arch.io import save_genotype
 from nasface.data.dataset import WHOLE, FaceDataset, make_loader
-from nasface.data.loader import MOST_DEATHS, Batches
+from nasface.data.loader import MAX_DEATHS, Batches
 from nasface.detection.losses import DetectionLoss
 from nasface.engine.guards import memory_explained
 from nasface.engine.search import SearchConfig, run_search
@@ -316,7 +316,7 @@ def test_workers_that_die_again_and_again_end_the_run(
 
     monkeypatch.setattr(batches, "_start", dies)
     batches.iterator = dies()
-    with pytest.raises(RunError, match=f"workers: {MOST_DEATHS + 1} of the processes that load"):
+    with pytest.raises(RunError, match=f"workers: {MAX_DEATHS + 1} of the processes that load"):
         next(batches)
 
 

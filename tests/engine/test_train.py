@@ -29,7 +29,7 @@ from nasface.detection.backbones.registry import BACKBONES
 from nasface.detection.losses import DetectionLoss, LossConfig
 from nasface.detection.matching import MatchConfig
 from nasface.engine.distributed.world import World
-from nasface.engine.guards import MOST_SKIPPED
+from nasface.engine.guards import MAX_SKIPPED
 from nasface.engine.job import RunContext
 from nasface.engine.setup import images_to_device
 from nasface.engine.train import TrainConfig, load_train_inputs, make_train_job, run_training
@@ -402,7 +402,7 @@ def test_a_gradient_that_is_not_finite_moves_nothing_and_is_not_borne_for_long(
     before = copy.deepcopy(dict(training.model.named_parameters()))
     infinite = torch.tensor(math.inf)
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: infinite)
-    for _ in range(MOST_SKIPPED):
+    for _ in range(MAX_SKIPPED):
         row = training.take_step(batch)
         assert row["gradient_norm"] == math.inf
         training.skips.count(training.step, row, Silent())

@@ -16,7 +16,7 @@ from nasface.detection.backbones.vgg import VGG16
 from nasface.errors import ConfigError
 from nasface.registry import Registry
 
-LEAST_WIDTH, MOST_WIDTH = 0.1, 4.0
+LEAST_WIDTH, MAX_WIDTH = 0.1, 4.0
 """Limits of a multiplier of channels."""
 
 BACKBONES: Registry[Callable[[], Backbone]] = Registry("backbone")
@@ -56,9 +56,9 @@ def _of_width(
             number = float(width)
         except ValueError:
             number = 0.0
-        if not LEAST_WIDTH <= number <= MOST_WIDTH:
+        if not LEAST_WIDTH <= number <= MAX_WIDTH:
             raise ConfigError(
-                f"backbone: {name}:{width}, expected a width from {LEAST_WIDTH} to {MOST_WIDTH}, "
+                f"backbone: {name}:{width}, expected a width from {LEAST_WIDTH} to {MAX_WIDTH}, "
                 f"such as {name}:0.5"
             )
         return partial(build, number)
