@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from nasface.arch.genotype import Genotype, check_derivable
-from nasface.arch.space import ParameterValue, SearchSpace, SpaceDocument, check_may_miss, expand
+from nasface.arch.space import ParameterValue, SearchSpace, SpaceDocument, check_may_omit, expand
 from nasface.errors import SpecError, check_kind, did_you_mean, one_of
 from nasface.io.files import read_text, write_text
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
@@ -99,7 +99,7 @@ def check_membership(genotype: Genotype) -> str:
         )
     for name, graph in space.cells.items():
         if name not in genotype.cells:
-            check_may_miss(space, genotype, name)
+            check_may_omit(space, genotype, name)
             continue
         try:
             check_derivable(graph, genotype.cells[name])

@@ -16,7 +16,7 @@ from nasface.arch.genotype import CellGene
 from nasface.arch.literals import Literal, read_literal, shown
 from nasface.errors import SpecError
 
-_FIRST_NAMES = {
+_NNI1_OPERATIONS = {
     "maxpool": "max_pool_3x3",
     "avgpool": "avg_pool_3x3",
     "skipconnect": "skip_connect",
@@ -53,11 +53,11 @@ def read_nni_fields(fields: Fields) -> tuple[dict[str, CellGene], list[str]]:
     if len(keys) < len(fields):
         notes.append(f"ignored the keys {', '.join(key for key in fields if key not in keys)}")
     if any(match["node1"] and _value(fields, key) in range(8) for key, match in keys.items()):
-        notes.append(f"operations are numbered as in nni's list: {', '.join(_FIRST_NAMES)}")
+        notes.append(f"operations are numbered as in nni's list: {', '.join(_NNI1_OPERATIONS)}")
     cells = {}
     for cell in ("normal", "reduce"):
         here = {key: match for key, match in keys.items() if match["cell"] == cell}
-        read = _read_first if any(match["node1"] for match in here.values()) else _read_flat
+        read = _read_nni1 if any(match["node1"] for match in here.values()) else _read_nni2
         found: dict[int, list[DartsPair]] = {}
         for node, pair in read(fields, here):
             found.setdefault(node, []).append(pair)
@@ -71,7 +71,7 @@ def read_nni_fields(fields: Fields) -> tuple[dict[str, CellGene], list[str]]:
     return cells, notes
 
 
-def _read_flat(
+def _read_nni2(
     fields: Fields, keys: Mapping[str, re.Match[str]]
 ) -> Iterator[tuple[int, DartsPair]]:
     """Yield the node and pair of every edge of nni 2 and 3."""
@@ -91,7 +91,7 @@ def _read_flat(
         yield node, (_operation(fields, operation_key), source)
 
 
-def _read_first(
+def _read_nni1(
     fields: Fields, keys: Mapping[str, re.Match[str]]
 ) -> Iterator[tuple[int, DartsPair]]:
     """Yield the node and pair of every edge that nni 1 kept."""
@@ -110,11 +110,11 @@ def _operation(fields: Fields, key: str) -> str:
     value = _value(fields, key)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if type(value) is int and 0 <= value < len(_FIRST_NAMES) and "/" not in key:
-        value = list(_FIRST_NAMES)[value]
+    if type(value) is int and 0 <= value < len(_NNI1_OPERATIONS) and "/" not in key:
+        value = list(_NNI1_OPERATIONS)[value]
     if not isinstance(value, str):
         raise SpecError(f"{key}: {shown(fields[key])}, expected the name of an operation")
-    return _FIRST_NAMES.get(value, value)
+    return _NNI1_OPERATIONS.get(value, value)
 
 
 def _value(fields: Fields, key: str) -> Literal:

@@ -161,7 +161,7 @@ class SearchSpace:
         """Twelve hexadecimal digits that change with anything that a genotype depends on."""
         parts: dict[str, object] = {
             "operations": self.operations,
-            "cells": {name: _digested(cell) for name, cell in self.cells.items()},
+            "cells": {name: _digest_content(cell) for name, cell in self.cells.items()},
         }
         if self.tied:
             parts["tied"] = self.tied
@@ -182,7 +182,7 @@ class SearchSpace:
         return next((group[0] for group in self.tied if cell in group), cell)
 
     @cached_property
-    def deciding(self) -> tuple[str, ...]:
+    def leaders(self) -> tuple[str, ...]:
         """The cells that have choices of their own, in their order."""
         return tuple(cell for cell in self.cells if self.leader(cell) == cell)
 
@@ -203,7 +203,7 @@ class SearchSpace:
         )
 
 
-def check_may_miss(space: SearchSpace, genotype: Genotype, cell: str) -> None:
+def check_may_omit(space: SearchSpace, genotype: Genotype, cell: str) -> None:
     """Raise :class:`SpecError` unless a genotype may lack a cell of the space: one that has 0 among
     its widths."""
     if 0 not in space.cells[cell].widths:
@@ -336,10 +336,10 @@ def _expand_cell(cell: CellDocument, document: SpaceDocument) -> CellGraph | Non
     if not inputs or not nodes:
         return None
     width = document.widths if isinstance(cell.width, str) else cell.width
-    return CellGraph(inputs, tuple(map(_decided, nodes)), cell.output, width)
+    return CellGraph(inputs, tuple(map(_with_settled_rule, nodes)), cell.output, width)
 
 
-def _digested(cell: CellGraph) -> dict[str, object]:
+def _digest_content(cell: CellGraph) -> dict[str, object]:
     """Return what a digest covers: a width of 1 is left out, as cells had none of their own
     once."""
     values = asdict(cell)
@@ -352,7 +352,7 @@ def _rules(combine: Combine, document: SpaceDocument) -> Combine:
     return document.combine_rules if combine == ANY else combine
 
 
-def _decided(node: Node) -> Node:
+def _with_settled_rule(node: Node) -> Node:
     """Return the node without a choice of its rule where that decides nothing."""
     if isinstance(node.combine, str) or (node.kept > 1 and len(node.combine) > 1):
         return node

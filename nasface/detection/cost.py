@@ -91,7 +91,7 @@ def detector_cost_penalty(
         return operation_costs(space, cell, sizes, cost_of)
 
     costs, paths, rules = {}, {}, {}
-    for leader in space.deciding:
+    for leader in space.leaders:
         table = CandidateTable.of(space, leader)
         nothing = np.zeros(table.offered_EO.shape, np.float32)
         fixed = (cell for cell in table.cells if cell not in table.widths)

@@ -36,7 +36,7 @@ class ArchHistory:
 
     def genotypes(self) -> list[Genotype]:
         """Return the genotype that would be derived after each epoch: the searched cells alone."""
-        tables = {cell: CandidateTable.of(self.space, cell) for cell in self.space.deciding}
+        tables = {cell: CandidateTable.of(self.space, cell) for cell in self.space.leaders}
         return [
             genotype_of_paths(
                 self.space,
@@ -82,7 +82,7 @@ def arch_history(space: SearchSpace, entries: list[dict[str, Any]]) -> ArchHisto
     """Return the history in the entries of a checkpoint."""
     if not entries:
         return ArchHistory(
-            space, [], {cell: np.empty((0, 0, 0), np.float32) for cell in space.deciding}
+            space, [], {cell: np.empty((0, 0, 0), np.float32) for cell in space.leaders}
         )
     return _of_arrays(space, history_arrays(entries))
 
@@ -104,7 +104,7 @@ def read_history(folder: Path, space: SearchSpace) -> ArchHistory:
 
 def _of_arrays(space: SearchSpace, arrays: Mapping[str, Any]) -> ArchHistory:
     scores, rules = {}, {}
-    for cell in space.deciding:
+    for cell in space.leaders:
         table = CandidateTable.of(space, cell)
         beta = arrays.get(f"beta.{cell}", [None] * len(arrays["epoch"]))
         each = [

@@ -58,7 +58,7 @@ def derive(
     """
     paths: dict[str, NodePaths] = {}
     rules: dict[str, NodeRules] = {}
-    for cell in space.deciding:
+    for cell in space.leaders:
         table = CandidateTable.of(space, cell)
         edges, operations = table.offered_EO.shape
         alpha = _checked("alphas", alphas, cell, (edges, operations))
@@ -81,7 +81,7 @@ def genotype_of_paths(
     """Return the genotype in which each node has exactly the given pairs, and combines them by the
     given rule. Cells of width 0 are left out.
 
-    ``paths`` and ``rules`` are those of :attr:`SearchSpace.deciding` cells; where a cell has no
+    ``paths`` and ``rules`` are those of :attr:`SearchSpace.leaders` cells; where a cell has no
     rules, each node takes its first, and the cell its first width.
     """
     found = rules or {}

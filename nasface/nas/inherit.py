@@ -9,7 +9,7 @@ from torch import nn
 from nasface.arch.genotype import CellGene, Genotype, check_width, edges_of
 from nasface.arch.graph import width_name
 from nasface.arch.operations import OPERATIONS
-from nasface.arch.space import check_may_miss
+from nasface.arch.space import check_may_omit
 from nasface.errors import ConfigError
 from nasface.nas.edge import SearchEdge
 from nasface.nas.rules import SearchedCombine
@@ -49,7 +49,7 @@ def inherit_weights(supernet: Supernet, genotype: Genotype, module: FixedModule)
         )
     for name in space.cells:
         if name not in genotype.cells:
-            check_may_miss(space, genotype, name)
+            check_may_omit(space, genotype, name)
             continue
         cell = supernet.cells[module_key(name)]
         if isinstance(cell, SearchedWidth):

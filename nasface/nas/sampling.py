@@ -4,7 +4,7 @@ import numpy as np
 
 from nasface.arch.genotype import CellGene, Genotype, Provenance, check_width, edges_of
 from nasface.arch.graph import CellGraph, width_name
-from nasface.arch.space import SearchSpace, check_may_miss
+from nasface.arch.space import SearchSpace, check_may_omit
 from nasface.errors import SpecError
 from nasface.nas.candidates import CandidateTable, Pair
 from nasface.nas.derive import NodePaths, NodeRules, genotype_of_paths
@@ -25,7 +25,7 @@ def random_genotype(
     paths: dict[str, NodePaths] = {}
     rules: dict[str, NodeRules] = {}
     for at, cell in enumerate(space.cells):
-        if cell not in space.deciding:
+        if cell not in space.leaders:
             continue
         table = CandidateTable.of(space, cell)
         generator = stream(seed, Purpose.RANDOM_CELLS, index, at)
@@ -66,7 +66,7 @@ def mixture_of(space: SearchSpace, genotype: Genotype) -> dict[str, PathMixture]
     found = {}
     for cell in space.cells:
         if cell not in genotype.cells:
-            check_may_miss(space, genotype, cell)
+            check_may_omit(space, genotype, cell)
             found[cell] = PathMixture((), rules={width_of(cell): (GatedRule(OUT),)})
             continue
         gene = genotype.cells[cell]

@@ -37,7 +37,7 @@ _TRIES = 1000
 
 
 @dataclass
-class Judge:
+class CellScorer:
     """Scores cells, each once, as long as the budget lasts.
 
     Args:
@@ -57,7 +57,7 @@ class Judge:
     found: list[tuple[float, Choices]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self.tables = {cell: CandidateTable.of(self.space, cell) for cell in self.space.deciding}
+        self.tables = {cell: CandidateTable.of(self.space, cell) for cell in self.space.leaders}
         self.generator = stream(self.seed, Purpose.SELECTION)
 
     @property
@@ -99,7 +99,7 @@ class Judge:
                     "limit; expected a wider one"
                 )
 
-    def changed(self, choices: Choices, share: float) -> Choices:
+    def mutate(self, choices: Choices, share: float) -> Choices:
         """Return a copy in which a share of the nodes and widths is drawn anew, one at least."""
         draw = self.generator
         places = [(cell, at) for cell, nodes in choices.items() for at in range(len(nodes))]
@@ -113,7 +113,7 @@ class Judge:
             for cell, nodes in choices.items()
         }
 
-    def crossed(self, one: Choices, other: Choices) -> Choices:
+    def crossover(self, one: Choices, other: Choices) -> Choices:
         """Return a cell with each node, and width, from one of two cells."""
         return {
             cell: tuple(
@@ -171,7 +171,7 @@ class Judge:
 def choices_of(space: SearchSpace, genotype: Genotype) -> Choices:
     """Return what a genotype of the space chooses; of nodes that it has left out with all cells
     that would share them, the first candidates."""
-    return {cell: _choices_of(space, cell, genotype) for cell in space.deciding}
+    return {cell: _choices_of(space, cell, genotype) for cell in space.leaders}
 
 
 def _choices_of(space: SearchSpace, cell: str, genotype: Genotype) -> tuple[NodeChoice, ...]:
@@ -228,8 +228,8 @@ def holds(space: SearchSpace, genotype: Genotype) -> bool:
     return all(own.cells.get(name) == genotype.cells.get(name) for name in space.cells)
 
 
-Selection: TypeAlias = Callable[[Judge], Genotype]
-"""Spends the budget of a judge; the best cell."""
+Selection: TypeAlias = Callable[[CellScorer], Genotype]
+"""Spends the budget of a scorer; the best cell."""
 
 SELECTIONS: Registry[Selection] = Registry("selection")
 """Name -> how cells are picked by the scores of a supernet that was trained on uniform paths."""
@@ -245,55 +245,55 @@ def register_selection(name: str, select: Selection) -> None:
     SELECTIONS.add(name, select)
 
 
-def best_of_random(judge: Judge) -> Genotype:
+def best_of_random(scorer: CellScorer) -> Genotype:
     """Return the best of as many random cells as the budget allows."""
-    drawn, repeated = judge.drawn(), 0
-    while not judge.spent and repeated < _TRIES:
-        before = len(judge.scores)
-        judge.consider(next(drawn))
-        repeated = 0 if len(judge.scores) > before else repeated + 1
-    return judge.best()
+    drawn, repeated = scorer.drawn(), 0
+    while not scorer.spent and repeated < _TRIES:
+        before = len(scorer.scores)
+        scorer.consider(next(drawn))
+        repeated = 0 if len(scorer.scores) > before else repeated + 1
+    return scorer.best()
 
 
-def evolve(judge: Judge, *, population: int = 16, share: float = 0.1) -> Genotype:
+def evolve(scorer: CellScorer, *, population: int = 16, share: float = 0.1) -> Genotype:
     """Return the best of a population that evolves. The parents are the better half; of their
     children one half is crossed, the other mutated, a ``share`` of the nodes each."""
-    drawn = judge.drawn()
+    drawn = scorer.drawn()
     for _ in range(population):
-        judge.consider(next(drawn))
+        scorer.consider(next(drawn))
     for _ in range(_TRIES):
-        if judge.spent:
+        if scorer.spent:
             break
-        ranked = sorted(judge.found, key=lambda each: -each[0])[: max(2, population // 2)]
+        ranked = sorted(scorer.found, key=lambda each: -each[0])[: max(2, population // 2)]
         parents = [choices for _, choices in ranked]
         for at in range(population):
             first, second = (
-                parents[int(i)] for i in judge.generator.integers(len(parents), size=2)
+                parents[int(i)] for i in scorer.generator.integers(len(parents), size=2)
             )
-            child = judge.crossed(first, second) if at % 2 else judge.changed(first, share)
-            judge.consider(child)
-    return judge.best()
+            child = scorer.crossover(first, second) if at % 2 else scorer.mutate(first, share)
+            scorer.consider(child)
+    return scorer.best()
 
 
-def climb_by_swaps(judge: Judge) -> Genotype:
+def climb_by_swaps(scorer: CellScorer) -> Genotype:
     """Return the best cell of a climb by swaps: from a random cell, node by node, the best of all
     that one swap makes of it; from another cell once no swap is better."""
-    drawn = judge.drawn()
+    drawn = scorer.drawn()
     for _ in range(_TRIES):
-        if judge.spent:
+        if scorer.spent:
             break
         here = next(drawn)
-        best = judge.consider(here)
+        best = scorer.consider(here)
         better = best is not None
-        while better and not judge.spent:
+        while better and not scorer.spent:
             better = False
-            for cell, at, nodes in judge.swaps(here):
+            for cell, at, nodes in scorer.swaps(here):
                 for node in nodes:
                     there = {**here, cell: (*here[cell][:at], node, *here[cell][at + 1 :])}
-                    score = judge.consider(there)
+                    score = scorer.consider(there)
                     if score is not None and best is not None and score > best:
                         here, best, better = there, score, True
-    return judge.best()
+    return scorer.best()
 
 
 register_selection("random-search", best_of_random)

@@ -45,7 +45,7 @@ class ArchitectureParameters(nn.Module):
     def __init__(self, space: SearchSpace, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.space = space
-        self.tables = {cell: CandidateTable.of(space, cell) for cell in space.deciding}
+        self.tables = {cell: CandidateTable.of(space, cell) for cell in space.leaders}
         self.alpha = nn.ParameterDict()
         self.beta = nn.ParameterDict()
         self.gamma = nn.ParameterDict()

@@ -19,7 +19,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import save_genotype
 from nasface.arch.space import SearchSpace
 from nasface.engine.train import TrainConfig, run_training
-from nasface.nas.selection import Judge
+from nasface.nas.selection import CellScorer
 from nasface.progress import Progress
 from nasface.runs.folder import RunFolder, read_summary, resume_or_clear
 
@@ -116,10 +116,10 @@ def _random_cells(
     space: SearchSpace, cells: int, allowed: Callable[[Genotype], bool], seed: int
 ) -> list[tuple[int, Genotype]]:
     """Return distinct random cells, numbered; fewer where the space has no more."""
-    judge = Judge(space, lambda genotype: 0.0, cells, allowed, seed)
+    scorer = CellScorer(space, lambda genotype: 0.0, cells, allowed, seed)
     found: dict[Any, Genotype] = {}
-    for choices in islice(judge.drawn(), _DRAWS):
-        found.setdefault(tuple(choices.items()), judge.genotype(choices))
+    for choices in islice(scorer.drawn(), _DRAWS):
+        found.setdefault(tuple(choices.items()), scorer.genotype(choices))
         if len(found) == cells:
             break
     return list(enumerate(found.values()))

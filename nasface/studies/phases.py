@@ -39,7 +39,7 @@ from nasface.errors import ConfigError
 from nasface.metrics.marks import ImageMarks, ap_marks, wider_marks
 from nasface.metrics.widerface import score_wider
 from nasface.nas.sampling import random_genotype
-from nasface.nas.selection import SELECTIONS, Judge
+from nasface.nas.selection import SELECTIONS, CellScorer
 from nasface.nn.fuse import fuse_conv_bn
 from nasface.progress import Progress
 from nasface.runs.folder import SUMMARY_FILE, RunFolder, read_summary, resume_or_clear
@@ -113,8 +113,8 @@ def _selected(run: StudyRun, place: Path) -> Genotype:
     assert run.search is not None
     score = OneShotScorer(place, run.search.data, run.score_images)
     allowed = within(run.limit, run.train.detector)
-    judge = Judge(score.search.space, score, run.candidates, allowed, run.seed)
-    return SELECTIONS[run.strategy](judge)
+    scorer = CellScorer(score.search.space, score, run.candidates, allowed, run.seed)
+    return SELECTIONS[run.strategy](scorer)
 
 
 def _first_allowed(space: SearchSpace, run: StudyRun) -> Genotype:

@@ -64,10 +64,10 @@ def test_a_space_without_a_cell_at_its_levels_is_refused() -> None:
 
 def test_tied_cells_share_their_choices() -> None:
     space = space_of(two_cells(tied="one"))
-    assert space.deciding == ("fine",)
+    assert space.leaders == ("fine",)
     assert [space.leader(cell) for cell in space.cells] == ["fine", "fine"]
     apart = space_of(two_cells(tied="each"))
-    assert apart.deciding == ("fine", "coarse")
+    assert apart.leaders == ("fine", "coarse")
     assert apart.digest == space_of(two_cells()).digest != space.digest
 
 
@@ -104,7 +104,7 @@ def test_packaged_spaces_are_saved_and_read_again(name: str, levels: str, tmp_pa
 
 def test_the_context_cells_of_autofem2_by_grouping() -> None:
     found = {
-        context: load_search_space("autofem2-cpm", context=context).deciding
+        context: load_search_space("autofem2-cpm", context=context).leaders
         for context in ("one", "two", "each")
     }
     assert found["one"] == ("cpm_c2",)

@@ -6,7 +6,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import check_membership, load_search_space
 from nasface.errors import ConfigError
 from nasface.nas.sampling import random_genotype
-from nasface.nas.selection import SELECTIONS, Judge, choices_of, holds
+from nasface.nas.selection import SELECTIONS, CellScorer, choices_of, holds
 
 SPACE = load_search_space("autofem2-cpm", levels="3-5", nodes=3)
 CELL = "cpm_c3"
@@ -27,7 +27,7 @@ def test_the_budget_is_kept_and_no_cell_scored_twice(name: str) -> None:
         asked.append(genotype)
         return matches(genotype)
 
-    found = SELECTIONS[name](Judge(SPACE, score, 60, seed=1))
+    found = SELECTIONS[name](CellScorer(SPACE, score, 60, seed=1))
     check_membership(found)
     assert len(asked) == len({str(each.cells) for each in asked}) == 60
     assert matches(found) == max(map(matches, asked))
@@ -37,7 +37,7 @@ def test_the_budget_is_kept_and_no_cell_scored_twice(name: str) -> None:
 def test_it_climbs(name: str, least: float) -> None:
     """Swaps find the best cell, seven, of a score that is a sum over edges and nodes."""
     found, drawn = (
-        matches(SELECTIONS[each](Judge(SPACE, matches, 150, seed=0)))
+        matches(SELECTIONS[each](CellScorer(SPACE, matches, 150, seed=0)))
         for each in (name, "random-search")
     )
     assert found >= least > drawn + 1
@@ -54,7 +54,7 @@ def test_only_allowed_cells_are_scored(name: str) -> None:
         assert few_dense(genotype)
         return matches(genotype)
 
-    assert few_dense(SELECTIONS[name](Judge(SPACE, score, 40, few_dense)))
+    assert few_dense(SELECTIONS[name](CellScorer(SPACE, score, 40, few_dense)))
 
 
 def test_a_limit_that_no_cell_keeps_is_said() -> None:
@@ -62,14 +62,14 @@ def test_a_limit_that_no_cell_keeps_is_said() -> None:
         return False
 
     with pytest.raises(ConfigError, match="keeps the limit"):
-        SELECTIONS["random-search"](Judge(SPACE, matches, 3, never))
+        SELECTIONS["random-search"](CellScorer(SPACE, matches, 3, never))
 
 
 def test_choices_are_those_of_the_genotype() -> None:
-    judge = Judge(SPACE, matches, 1)
+    scorer = CellScorer(SPACE, matches, 1)
     for seed in range(5):
         genotype = random_genotype(SPACE, seed)
-        assert judge.genotype(choices_of(SPACE, genotype)).cells == genotype.cells
+        assert scorer.genotype(choices_of(SPACE, genotype)).cells == genotype.cells
 
 
 def test_a_space_holds_its_cells_whatever_the_channels_of_its_search() -> None:

@@ -23,7 +23,7 @@ from nasface.nas.inherit import inherit_weights
 from nasface.nas.policy import ArgmaxPath, GatedOp, InputSlot, PathMixture, Softmax, UniformPath
 from nasface.nas.rules import GatedRule, width_of
 from nasface.nas.sampling import mixture_of, random_genotype
-from nasface.nas.selection import SELECTIONS, Judge, choices_of, holds
+from nasface.nas.selection import SELECTIONS, CellScorer, choices_of, holds
 from nasface.nas.supernet import ArchitectureParameters, Supernet
 from nasface.nas.widening import widen
 from nasface.nas.widths import SearchedWidth
@@ -172,7 +172,7 @@ def test_every_policy_executes_what_the_space_offers(policy: str) -> None:
 
 def test_levels_that_share_their_choices_have_widths_of_their_own() -> None:
     space = searched(context="one")
-    assert space.deciding == ("fpn", "cpm_c3")
+    assert space.leaders == ("fpn", "cpm_c3")
     parameters = ArchitectureParameters(space)
     table = parameters.tables["cpm_c3"].rules
     assert table.nodes == ("n1", "n2", *map(width_of, CONTEXT))
@@ -224,12 +224,12 @@ def test_uniform_paths_visit_each_width_equally_often() -> None:
 def test_what_a_genotype_chooses_makes_it_again() -> None:
     for context in ("one", "each"):
         space = searched(context=context)
-        judge = Judge(space, len, 1)  # type: ignore[arg-type]
+        scorer = CellScorer(space, len, 1)  # type: ignore[arg-type]
         missing = 0
         for seed in range(20):
             genotype = random_genotype(space, seed)
             missing += sum(name not in genotype.cells for name in CONTEXT)
-            assert judge.genotype(choices_of(space, genotype)).cells == genotype.cells
+            assert scorer.genotype(choices_of(space, genotype)).cells == genotype.cells
             assert holds(space, genotype)
             if not {*CONTEXT} <= genotype.cells.keys():
                 assert not holds(load_search_space("autofem2", levels="3-5", nodes=2), genotype)
@@ -248,7 +248,7 @@ def test_selections_climb_by_widths_and_score_no_cell_twice(name: str) -> None:
             each in genotype.cells for each in ("cpm_c3", "cpm_c5")
         )
 
-    found = SELECTIONS[name](Judge(searched(), score, 120, seed=1))
+    found = SELECTIONS[name](CellScorer(searched(), score, 120, seed=1))
     assert len(asked) == len(set(asked)) == 120
     if name != "random-search":
         assert set(found.cells) == {"fpn", "cpm_c4"}
