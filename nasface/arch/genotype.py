@@ -20,10 +20,9 @@ from nasface.arch.graph import (
     Output,
     Projection,
     Transform,
-    check_name,
-    check_title,
     width_name,
 )
+from nasface.arch.names import check_name, check_title
 from nasface.errors import MissingPackageError, SpecError, check_kind
 from nasface.io.yaml import write_yaml
 

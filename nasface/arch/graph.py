@@ -6,13 +6,13 @@ the operations that may sit on it; an edge with one candidate is fixed. This is 
 where an edge has an index: edges are numbered node by node, in the order in which they are listed.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
 from nasface.arch.combine import COMBINE_RULES
+from nasface.arch.names import check_name
 from nasface.arch.operations import OPERATIONS
 from nasface.errors import SpecError
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 Transform = Literal["none", "up2", "down2", "stride"]
 OutputRule = Literal["cat-all", "cat-leaf"]
 Projection = Literal["none", "conv", "conv_norm_relu"]
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 MAX_LEVELS = 20
 """The coarsest level has a stride of 2 to this power."""
@@ -199,21 +197,6 @@ def check_sources(inputs: tuple[Input, ...], nodes: tuple[Node, ...]) -> dict[st
                 )
             levels[member.name] = member.level
     return levels
-
-
-def check_name(place: str, name: str) -> None:
-    """Raise :class:`SpecError` unless a name of a cell or node can stand in a state dict."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise SpecError(
-            f"{place}: {name!r} cannot be a name; expected a letter followed by letters, digits or "
-            "underscores"
-        )
-
-
-def check_title(place: str, name: str) -> None:
-    """Raise :class:`SpecError` unless a name of a space or genotype can be shown on a line."""
-    if not isinstance(name, str) or not 1 <= len(name) <= 200 or not name.isprintable():
-        raise SpecError(f"{place}: {name!a:.60} cannot be shown; expected 1 to 200 characters")
 
 
 def width_name(width: float) -> str:

@@ -4,11 +4,11 @@ Search, fixed cells, cost, exports, drawings and texts all read this table. It i
 torch: modules are built by functions of :mod:`nasface.nn.operations`, imported when first used.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from nasface.arch.names import check_name
 from nasface.errors import SpecError
 from nasface.registry import Lazy, Registry
 
@@ -17,8 +17,6 @@ Builder = Callable[[int, int, bool], Any]
 
 The module maps (B, channels, H, W) to the same at stride 1 and to ceil(H/2), ceil(W/2) at stride 2;
 ``affine`` says whether its normalisations have learned scales."""
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -55,11 +53,7 @@ def register_operation(operation: Operation) -> None:
             underscores.
     """
     OPERATIONS.check_entry(operation, Operation)
-    if not _NAME.fullmatch(operation.name):
-        raise SpecError(
-            f"operation {operation.name!r}: expected a letter followed by letters, digits or "
-            "underscores"
-        )
+    check_name("operation", operation.name)
     OPERATIONS.add(operation.name, operation)
 
 

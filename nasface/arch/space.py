@@ -23,11 +23,10 @@ from nasface.arch.graph import (
     Node,
     Output,
     Transform,
-    check_name,
     check_operation,
-    check_title,
 )
 from nasface.arch.levels import at_levels, check_tied, read_levels
+from nasface.arch.names import check_name, check_title
 from nasface.errors import SpecError
 from nasface.io.yaml import write_yaml
 
