@@ -42,6 +42,11 @@ def count_of(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def rounded(value: float | None, digits: int) -> str:
+    """Return a figure with that many decimals; nothing for one that is not known."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
 def print_json(value: Any) -> None:
     """Print figures for a program; nothing else goes to standard output."""
     sys.stdout.write(to_json(value) + "\n")

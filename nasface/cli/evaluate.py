@@ -9,11 +9,17 @@ from typing import Annotated, Any
 import tyro
 
 from nasface.api.evaluation import PLOT, EvaluateConfig, evaluate, evaluate_config
-from nasface.cli.console import console_progress, count_of, print_json, print_table, say
-from nasface.cli.options import parse, peek, settings_file
+from nasface.cli.console import (
+    console_progress,
+    count_of,
+    print_json,
+    print_table,
+    rounded,
+    say,
+)
+from nasface.cli.options import parse, peek_setting
 from nasface.engine.evaluate import Evaluation
 from nasface.errors import ConfigError
-from nasface.io.settings import read_config
 from nasface.metrics.protocol import TableRow
 from nasface.metrics.registry import PROTOCOLS
 
@@ -65,7 +71,7 @@ def _command_of(config: Any, protocol: str) -> type[Any]:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     named, arguments = _named(arguments)
     protocol = named or _protocol(arguments)
     verb = f"evaluate {protocol}" if named else "evaluate"
@@ -116,12 +122,8 @@ def _named(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 def _protocol(arguments: Sequence[str]) -> str:
     """Return the protocol of --protocol, else that of the file of settings."""
-    name = peek(arguments, "--protocol")
-    path = settings_file(arguments, "evaluate")
-    if name is None and path is not None and path.is_file():
-        values = read_config(path)
-        name = values.get("protocol") if isinstance(values, dict) else None
-    return PROTOCOLS.find(str(name)).name if name else DEFAULT_PROTOCOL
+    name = peek_setting(arguments, "protocol", "evaluate")
+    return PROTOCOLS.find(name).name if name else DEFAULT_PROTOCOL
 
 
 def _print(result: Evaluation) -> None:
@@ -129,7 +131,7 @@ def _print(result: Evaluation) -> None:
         f"{result.truth.about}\n{result.source}",
         ("", "faces", result.protocol.value),
         [
-            [row.label, str(row.faces), _number(row.value, 4)]
+            [row.label, str(row.faces), rounded(row.value, 4)]
             for row in result.rows
             if not row.group
         ],
@@ -139,7 +141,7 @@ def _print(result: Evaluation) -> None:
         if row.group:
             groups.setdefault(row.group, []).append(row)
     rows = [
-        [f"{group}: {row.name}", str(row.faces), _number(row.value, 3)]
+        [f"{group}: {row.name}", str(row.faces), rounded(row.value, 3)]
         for group, part in groups.items()
         if len(part) <= _MAX_ROWS
         for row in part
@@ -171,7 +173,3 @@ def _warn_of_gaps(figures: dict[str, Any]) -> None:
         )
     if figures["entries_without_image"]:
         say(f"left out   detections of {figures['entries_without_image']} images not evaluated on")
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"

@@ -16,7 +16,7 @@ from nasface.cli.help import HELP, HELP_ALL, help_text
 from nasface.cli.option_list import OTHER_WORDS, options
 from nasface.errors import ConfigError, RunError, did_you_mean
 from nasface.io.former_names import current_words
-from nasface.io.settings import load_config
+from nasface.io.settings import load_config, read_config
 from nasface.io.sizes import parse_size
 from nasface.kinds import check_finite
 from nasface.models import released_models
@@ -161,7 +161,7 @@ def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[
     words = (re.sub(r"[│\s]+", " ", part).strip() for part in parts)
     said = next(filter(None, words), "cannot be understood")
     if option := re.match(r"Unrecognized options: .*?(--[^\s,=]+)", said):
-        return said + _meant(option[1], command, verb)
+        return said + _suggestion(option[1], command, verb)
     if word := re.match(r"Unrecognized options: ([^\s,]+)", said):
         if word[1].startswith("-") and os.path.exists(word[1]):
             return f"{said}; the file is given as ./{word[1]}"
@@ -173,7 +173,7 @@ def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[
     written = [each.partition("=")[0].replace("_", "-") for each in arguments]
     strange = next((each for each in written if each[:2] == "--" and each not in known), "")
     if said.startswith("Missing"):
-        near = _meant(strange, command, verb)
+        near = _suggestion(strange, command, verb)
         if near:
             return f"Unrecognized options: {strange}{near}"
         return f"something is missing; {_usage(command, verb)}"
@@ -183,7 +183,7 @@ def _first_message(box: str, command: type[Any], verb: str, arguments: Sequence[
     return said.removeprefix("Error parsing settings.")
 
 
-def _meant(word: str, command: type[Any], verb: str) -> str:
+def _suggestion(word: str, command: type[Any], verb: str) -> str:
     """Return what an unknown option may stand for: an argument that is written without one, a
     former name, or the option that is nearest, by its whole name or by the last part of it."""
     every = list(options(command))
@@ -241,6 +241,18 @@ def settings_file(arguments: Sequence[str], verb: str) -> Path | None:
 
 def _has_default(field: Field[Any]) -> bool:
     return field.default is not MISSING or field.default_factory is not MISSING
+
+
+def peek_setting(arguments: Sequence[str], name: str, verb: str) -> str | None:
+    """Return a setting before the whole line is parsed: of its option, else of the file of
+    settings; None for what is no text."""
+    given = peek(arguments, f"--{name}")
+    path = settings_file(arguments, verb)
+    if given is not None or path is None or not path.is_file():
+        return given
+    values = read_config(path)
+    found = values.get(name) if isinstance(values, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def peek(arguments: Sequence[str], option: str) -> str | None:

@@ -9,7 +9,7 @@ import tyro
 
 from nasface.api.loading import load_detector
 from nasface.api.quantizing import FORMS, QuantizeConfig, Quantized, quantize
-from nasface.cli.console import console_progress, print_json, print_table, say
+from nasface.cli.console import console_progress, print_json, print_table, rounded, say
 from nasface.cli.options import parse
 
 
@@ -36,7 +36,7 @@ class QuantizeCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse(QuantizeCommand, arguments, "quantize")
     settings = command.settings
     detector = load_detector(settings.weights, "cpu")
@@ -63,7 +63,12 @@ def _print(result: Quantized, settings: QuantizeConfig) -> None:
             "AP at IoU 0.5, by height of the faces",
             ("", "faces", *FORMS),
             [
-                [each["name"], str(each["faces"]), _number(each["before"]), _number(each["after"])]
+                [
+                    each["name"],
+                    str(each["faces"]),
+                    rounded(each["before"], 3),
+                    rounded(each["after"], 3),
+                ]
                 for each in result.average_precisions
             ],
         )
@@ -90,7 +95,3 @@ def _print(result: Quantized, settings: QuantizeConfig) -> None:
         say(f"slower     than float32 on this machine, threads: {threads}")
     if not result.average_precisions:
         say("unknown    what it costs: no annotated validation images; expected --data with some")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

@@ -10,10 +10,9 @@ import tyro
 
 from nasface.api.training import TrainResult, train_from_config
 from nasface.cli.console import console_progress, pictures_if_possible, print_json, say
-from nasface.cli.options import parse, peek, settings_file
+from nasface.cli.options import parse, peek_setting
 from nasface.engine.train import TrainConfig, train_config_of
 from nasface.errors import ConfigError
-from nasface.io.settings import read_config
 from nasface.models import released_models
 from nasface.runs.folder import read_summary
 
@@ -52,27 +51,23 @@ class TrainCommand:
 
 def _base(arguments: Sequence[str]) -> TrainConfig | None:
     """Return the settings of the model that the command line, or its file of settings, names."""
-    name = peek(arguments, "--model")
-    path = settings_file(arguments, "train")
-    if name is None and path is not None and path.is_file():
-        values = read_config(path)
-        name = values.get("model") if isinstance(values, dict) else None
+    name = peek_setting(arguments, "model", "train")
     if name in released_models():
         raise ConfigError(
             f"model: {name} is a released detector; expected --config preset:{name}-finetune, "
             "which goes on with it, or a model of the zoo"
         )
-    return train_config_of(name) if name and isinstance(name, str) else None
+    return train_config_of(name) if name else None
 
 
-def _whole(found: re.Match[str]) -> str:
+def _full_name(found: re.Match[str]) -> str:
     """Return the name of an option that may be a short one."""
     return _SHORT.get(found[0], found[0])
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
-    arguments = [re.sub(r"^--\w+(?==|$)", _whole, word) for word in arguments]
+    """Run the command; return the exit code."""
+    arguments = [re.sub(r"^--\w+(?==|$)", _full_name, word) for word in arguments]
     command = parse(TrainCommand, arguments, "train", _base(arguments))
     with console_progress() as progress:
         result = train_from_config(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from tiny import write_tiny
 
 from nasface.cli.main import main
@@ -23,3 +24,10 @@ def test_parts_have_short_options(tmp_path: Path) -> None:
     assert parts == ("thin_resnet_n", "lfpn+ssh", "rfe")
     assert found.loss.classification == "focal"
     assert (tmp_path / "run" / "last.safetensors").exists()
+
+
+def test_a_model_in_a_file_is_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "settings.yaml").write_text("model: [d0]\n")
+    words = f"train --config {tmp_path}/settings.yaml --data {tmp_path} --out {tmp_path}/run"
+    assert main(words.split()) == 2
+    assert "settings.yaml: model: " in capsys.readouterr().err
