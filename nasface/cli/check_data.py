@@ -10,7 +10,7 @@ import tyro
 from nasface.annotations.formats import DataConfig
 from nasface.cli.console import console_progress, pictures_if_possible, print_json, print_table, say
 from nasface.cli.options import parse
-from nasface.data.check import check_records, find_duplicates
+from nasface.data.check import DataCheck, Finding, check_records, find_duplicates
 from nasface.data.reading import part_name
 from nasface.errors import RunError
 from nasface.io.files import draft_folder
@@ -43,7 +43,7 @@ class CheckDataCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse(CheckDataCommand, arguments, "check-data")
     if command.out is not None and command.out.exists():
         raise RunError(f"{command.out}: exists; choose another --out")
@@ -64,39 +64,51 @@ def run(arguments: Sequence[str]) -> int:
         **{split: check.figures() for split, check in checks.items()},
         "duplicates": [each.figures() for each in shared],
     }
-    found = [each for check in checks.values() for each in check.findings] + shared
+    parts = {split: figures[split] for split in checks}
     if command.out is not None:
-        from nasface.runs.folder import RunFolder  # takes torch, which nothing else here does
-
-        with draft_folder(command.out) as making:
-            RunFolder(making).write_json("data.json", figures)
-            with pictures_if_possible():
-                from nasface.plots.data import plot_faces
-
-                plot_faces({split: figures[split] for split in checks}).save(making / "faces.png")
+        _write(command.out, figures, parts)
     if command.json:
         print_json(figures)
     else:
-        _print({split: figures[split] for split in checks})
-        for split, check in checks.items():
-            for finding in check.findings:
-                say(f"{_mark(finding.is_problem)} {part_name(split)}: {finding}")
-        for finding in shared:
-            say(f"{_mark(finding.is_problem)} {finding}")
-        for text in figures["assumed"]:
-            say(f"{_mark(False)} {text}")
-        if not found:
-            say("ok         nothing is wrong with the data")
+        _print_counts(parts)
+        _print_findings(checks, shared, figures["assumed"])
         if command.out is not None and (command.out / "faces.png").is_file():
             say(f"picture    {command.out / 'faces.png'}")
+    found = [each for check in checks.values() for each in check.findings] + shared
     return PROBLEMS if any(each.is_problem for each in found) else 0
+
+
+def _write(out: Path, figures: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the figures, and their picture if it can be drawn, into a new folder."""
+    from nasface.runs.folder import RunFolder  # takes torch, which nothing else here does
+
+    with draft_folder(out) as making:
+        RunFolder(making).write_json("data.json", figures)
+        with pictures_if_possible():
+            from nasface.plots.data import plot_faces
+
+            plot_faces(parts).save(making / "faces.png")
+
+
+def _print_findings(
+    checks: Mapping[str, DataCheck], shared: Sequence[Finding], assumed: Sequence[str]
+) -> None:
+    for split, check in checks.items():
+        for finding in check.findings:
+            say(f"{_mark(finding.is_problem)} {part_name(split)}: {finding}")
+    for finding in shared:
+        say(f"{_mark(finding.is_problem)} {finding}")
+    for text in assumed:
+        say(f"{_mark(False)} {text}")
+    if not shared and not any(check.findings for check in checks.values()):
+        say("ok         nothing is wrong with the data")
 
 
 def _mark(is_problem: bool) -> str:
     return "problem   " if is_problem else "note      "
 
 
-def _print(parts: Mapping[str, Mapping[str, Any]]) -> None:
+def _print_counts(parts: Mapping[str, Mapping[str, Any]]) -> None:
     for split, each in parts.items():
         say(
             f"{part_name(split)}: {each['images']} images, {each['faces']} faces, "

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 import nasface
-from nasface.api.searching import search_from_config
+from nasface.api.searching import SearchResult, search_from_config
 from nasface.api.table import Table
 from nasface.arch.genotype import Genotype
 from nasface.cli.console import (
@@ -59,11 +59,11 @@ class SearchCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     model = peek(arguments, "--model") or ""
     if model and "--resume" in arguments:
         raise ConfigError("--model: not together with --resume, which takes the run's own")
-    command = parse(SearchCommand, arguments, "search", _usual(model))
+    command = parse(SearchCommand, arguments, "search", _defaults(model))
     if command.estimate:
         return _estimate(command)
     out = command.out
@@ -79,17 +79,22 @@ def run(arguments: Sequence[str]) -> int:
     if not result.finished:
         progress.note(f"stopped; go on with: nasface search --out {out} --resume")
         return 130
-    summary = read_summary(out)
-    verdict = result.verdict
     with pictures_if_possible():
         result.plot(out / HISTORY_PLOT)
     if command.json:
-        print_json({"folder": str(out), **summary, "verdict": str(verdict)})
-        return 0
+        print_json({"folder": str(out), **read_summary(out), "verdict": str(result.verdict)})
+    else:
+        _print(result, command, out)
+    return 0
+
+
+def _print(result: SearchResult, command: SearchCommand, out: Path) -> None:
+    """Print what was found, where it is, what it cost, and the command that trains it."""
     _print_choices(result.decisions())
-    say(f"verdict    {verdict}")
-    for each in verdict.advice:
+    say(f"verdict    {result.verdict}")
+    for each in result.verdict.advice:
         say(f"           would help: {each}")
+    summary = read_summary(out)
     visited = summary["candidates"] - summary["unvisited"]
     say(f"genotype   {out / 'genotype.yaml'}")
     if (out / DRAWING).is_file():
@@ -104,12 +109,11 @@ def run(arguments: Sequence[str]) -> int:
     options = shlex.join(_training_options(command.settings, command.model))
     say(f"next       nasface train --genotype {out / 'genotype.yaml'} {options} --out FOLDER")
     sides = command.settings.detector.anchors.sides
-    if sides and sides != _usual(command.model).detector.anchors.sides:
+    if sides and sides != _defaults(command.model).detector.anchors.sides:
         say("           with detector.anchors.sides in a file of settings, --config FILE")
-    return 0
 
 
-def _usual(model: str) -> SearchConfig:
+def _defaults(model: str) -> SearchConfig:
     """Return the settings before any option and file, in a detector of the zoo if one is named."""
     return search_config_of(model) if model else SearchConfig()
 
@@ -117,7 +121,7 @@ def _usual(model: str) -> SearchConfig:
 def _training_options(settings: SearchConfig, model: str) -> list[str]:
     """Return the options that train in the detector of a search, with its assignment and loss, on
     its images as it read them; of a ``model``, with its repeats and its form of cells."""
-    usual, chosen = (flat_parameters(plain_values(each)) for each in (_usual(model), settings))
+    usual, chosen = (flat_parameters(plain_values(each)) for each in (_defaults(model), settings))
     reading = [each.name for each in fields(ReadConfig)]
     words = ["--model", model] if model else []
     if model and not uses_genotype(get_model_spec(model).detector.neck):
