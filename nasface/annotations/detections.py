@@ -158,7 +158,7 @@ def detections_file(folder: Path, name: str) -> Path:
 
 
 def write_detections(folder: Path, name: str, found: ScoredBoxes) -> Path:
-    """Write the file of the image ``event/name.jpg``; returns its path.
+    """Write the file of the image ``event/name.jpg``; return its path.
 
     Nine significant digits: boxes of float32 inside an image are read back as they were.
     """

@@ -89,7 +89,7 @@ def write_shards(
 def _fill(
     tar: tarfile.TarFile, waiting: Iterator[tuple[int, ImageRecord]], shard_bytes: int
 ) -> bool:
-    """Add images up to a size; returns whether none is left."""
+    """Add images up to a size; return whether none is left."""
     filled = 0
     for at, record in waiting:
         height, width = image_size(record.path, record.exif)

@@ -308,7 +308,7 @@ class FaceDetector(nn.Module):
         return save_pretrained(self, folder, runs=runs, licence=licence)
 
     def push_to_hub(self, repository: str, **options: Any) -> str:
-        """Publish it on the Hugging Face Hub as ``owner/name``; returns its ``hf://`` address.
+        """Publish it on the Hugging Face Hub as ``owner/name``; return its ``hf://`` address.
 
         ``runs`` and ``licence`` are those of :meth:`save_pretrained`; ``private``, ``token`` and
         ``message`` (of the commit) are the Hub's. The environment's ``HF_TOKEN`` and what ``hf auth

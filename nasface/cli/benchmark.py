@@ -33,7 +33,7 @@ class BenchmarkCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse_line(BenchmarkCommand, arguments, "benchmark")
     settings = command.settings
     if not command.files:

@@ -50,7 +50,7 @@ class CompareCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code: 1 if runs failed."""
+    """Run the command; return the exit code: 1 if runs failed."""
     command = parse_line(CompareCommand, arguments, "compare")
     if command.workers is not None and command.workers < 1:
         raise ConfigError(f"workers: {command.workers}, expected 1 or more")

@@ -23,7 +23,7 @@ _SHARE_OF_TIME = 0.1
 
 
 def run_methods_plan(path: Path, command: CompareCommand) -> int:
-    """Run what is missing of a plan; returns the exit code: 130 if it was stopped, 1 if runs
+    """Run what is missing of a plan; return the exit code: 130 if it was stopped, 1 if runs
     failed."""
     plan = load_plan(path, command.data)
     out = command.out
@@ -53,7 +53,7 @@ def run_methods_plan(path: Path, command: CompareCommand) -> int:
 
 
 def estimate_methods_plan(path: Path, command: CompareCommand) -> int:
-    """Say how long the methods of a plan will take; returns the exit code."""
+    """Say how long the methods of a plan will take; return the exit code."""
     plan = load_plan(path, command.data)
     with console_progress() as progress:
         found = estimate_comparison(plan, progress)
@@ -115,7 +115,7 @@ class _Tables:
             self._next = time.monotonic() + (time.monotonic() - started) / _SHARE_OF_TIME
 
     def write(self, rows: Rows) -> str:
-        """Write them; returns the text of summary.md."""
+        """Write them; return the text of summary.md."""
         text = write_tables(self.plan, rows, self.out, self.total)
         plot_comparison(rows, self.plan.metric).save(self.out / SUMMARY_PLOT)
         return text

@@ -15,7 +15,7 @@ from nasface.studies.tables import REPORT
 
 
 def run_models_plan(path: Path, out: Path | None, figure: str, *, json: bool) -> int:
-    """Count and measure the models of a plan; returns the exit code: 130 if it was stopped, 1 if
+    """Count and measure the models of a plan; return the exit code: 130 if it was stopped, 1 if
     models were left out."""
     plan = load_models_plan(path)
     if out is None:
@@ -44,7 +44,7 @@ def run_models_plan(path: Path, out: Path | None, figure: str, *, json: bool) ->
 
 
 def estimate_models_plan(path: Path, *, json: bool) -> int:
-    """Say what the models of a plan will take; returns the exit code."""
+    """Say what the models of a plan will take; return the exit code."""
     plan = load_models_plan(path)
     with console_progress() as progress:
         found = estimate_models(plan, progress)

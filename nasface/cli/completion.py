@@ -54,7 +54,7 @@ class CompletionCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     shell = parse_line(CompletionCommand, arguments, "completion").shell
     if shell not in SCRIPTS:
         raise ConfigError(f"shell: unknown {shell!r}; expected {one_of(shell, SCRIPTS)}")

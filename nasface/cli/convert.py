@@ -42,7 +42,7 @@ class ConvertCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse(ConvertCommand, arguments, "convert")
     settings = {key: value for key, value in asdict(command.settings).items() if value}
     with console_progress() as progress:

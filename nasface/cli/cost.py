@@ -51,7 +51,7 @@ class CostCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     named = next((word for word in arguments if word in MODELS), None)
     base = None if named is None else MODELS[named].detector
     command = parse(CostCommand, arguments, "cost", base)

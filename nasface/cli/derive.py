@@ -34,7 +34,7 @@ class DeriveCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse(DeriveCommand, arguments, "derive")
     settings, picture = (command.out.with_suffix(suffix) for suffix in (".config.yaml", ".svg"))
     for path in (command.out, settings, picture):

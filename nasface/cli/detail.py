@@ -14,7 +14,7 @@ _asked: Detail = "usual"
 
 
 def take_detail(words: Sequence[str]) -> list[str]:
-    """Keep what a command line asks for, the last word of it; returns the other words."""
+    """Keep what a command line asks for, the last word of it; return the other words."""
     global _asked
     asked = [DETAILS[word] for word in words if word in DETAILS]
     _asked = asked[-1] if asked else "usual"

@@ -44,7 +44,7 @@ class DetectCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse(DetectCommand, arguments, "detect")
     settings = command.settings
     if not command.inputs:

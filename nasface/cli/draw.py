@@ -50,7 +50,7 @@ class DrawCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse_line(DrawCommand, arguments, "draw")
     expected = 2 if command.diff else 1
     if len(command.sources) != expected:
@@ -73,8 +73,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _single(command: DrawCommand) -> None:
     source = command.sources[0]
-    if _extra(command):
-        raise ConfigError(f"{_extra(command)}: {source} is not the folder of a search")
+    if _given_for_searches(command):
+        raise ConfigError(f"{_given_for_searches(command)}: {source} is not the folder of a search")
     out = _out(command, _FILE.sub("", Path(source).name))
     draw(
         _genotype_of(source),
@@ -87,8 +87,8 @@ def _single(command: DrawCommand) -> None:
 
 
 def _diff(command: DrawCommand) -> None:
-    if _extra(command):
-        raise ConfigError(f"{_extra(command)}: not together with --diff")
+    if _given_for_searches(command):
+        raise ConfigError(f"{_given_for_searches(command)}: not together with --diff")
     try:
         first, second = (load_genotype(_genotype_of(source)) for source in command.sources)
     except SpecError as problem:
@@ -112,7 +112,7 @@ def _history(command: DrawCommand, folder: Path) -> None:
     from nasface.plots.arch_history import plot_choice_history
 
     history = load_history(folder)
-    if not _extra(command) or command.out is not None:
+    if not _given_for_searches(command) or command.out is not None:
         out = _out(command, f"{folder.resolve().name}-choices")
         for name in command.cells:
             if name not in history.scores:
@@ -134,7 +134,7 @@ def _history(command: DrawCommand, folder: Path) -> None:
         say(f"drawing    {command.probabilities}")
 
 
-def _extra(command: DrawCommand) -> str:
+def _given_for_searches(command: DrawCommand) -> str:
     """Return the options given that only the folder of a search takes."""
     given = {"frames": command.frames, "probabilities": command.probabilities}
     return ", ".join(name for name, path in given.items() if path is not None)

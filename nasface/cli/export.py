@@ -40,7 +40,7 @@ class ExportCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse(ExportCommand, arguments, "export")
     settings = command.settings
     form = None if command.to else export_format(command.out)

@@ -93,7 +93,7 @@ class GenotypeDiffCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "--help-all"):
         say(actions_text("genotype", {name: kind for name, (kind, _) in _ACTIONS.items()}))
         return 0 if arguments else 2

@@ -105,7 +105,7 @@ def _examples(guide: Guide) -> Iterator[str]:
 def _rows(found: Sequence[Option], *, whole: bool) -> Iterator[str]:
     for each in found:
         left = each.word if each.is_positional else f"{', '.join(each.words)} {each.value}".rstrip()
-        text = each.text if whole else _opening(each.text)
+        text = each.text if whole else _first_sentence(each.text)
         if not each.default and not each.is_positional:
             text += " (required)"
         elif each.default not in _NO_DEFAULT:
@@ -125,7 +125,7 @@ def _row(left: str, text: str) -> Iterator[str]:
     yield from lines
 
 
-def _opening(text: str) -> str:
+def _first_sentence(text: str) -> str:
     """Return the first sentence, semicolons included."""
     end = text.find(". ")
     return text if end < 0 else text[: end + 1]

@@ -37,7 +37,7 @@ class LatencyMeasureCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "--help-all"):
         say(actions_text("latency", {"measure": LatencyMeasureCommand}))
         return 0 if arguments else 2

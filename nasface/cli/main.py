@@ -46,7 +46,7 @@ with _ for -."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 2 for a user's mistake, 130 after Ctrl-C."""
+    """Run a command; return the exit code: 0 done, 2 for a user's mistake, 130 after Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _run(words)

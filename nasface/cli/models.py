@@ -29,7 +29,7 @@ class ModelsCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse_line(ModelsCommand, arguments, "models")
     if command.name:
         if command.json:

@@ -30,7 +30,7 @@ class PlotCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse_line(PlotCommand, arguments, "plot")
     check_new(command.out, SUFFIXES)
     from nasface.api.plotting import plot  # takes torch: help and mistakes are answered at once

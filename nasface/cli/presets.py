@@ -23,7 +23,7 @@ class PresetsCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse_line(PresetsCommand, arguments, "presets")
     known = presets()
     if not command.name:

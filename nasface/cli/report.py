@@ -35,7 +35,7 @@ class ReportCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse_line(ReportCommand, arguments, "report")
     out = command.out
     if out.suffix.lower() not in (".html", ".htm"):

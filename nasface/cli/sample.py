@@ -32,7 +32,7 @@ class SampleCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse(SampleCommand, arguments, "sample")
     settings = command.settings
     with console_progress() as progress:

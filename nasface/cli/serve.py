@@ -29,7 +29,7 @@ class ServeCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     command = parse_line(ServeCommand, arguments, "serve")
     with make_server(command.folder, command.host, command.port) as server:
         say(f"http://{command.host}:{server.server_address[1]}/  (Ctrl-C ends it)")

@@ -35,7 +35,7 @@ class TuneCommand:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code: 1 if trials failed."""
+    """Run the command; return the exit code: 1 if trials failed."""
     command = parse_line(TuneCommand, arguments, "tune")
     # Here, since it takes torch: help and mistakes are answered at once.
     from nasface.engine.setup import look_at_images

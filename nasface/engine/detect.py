@@ -250,7 +250,7 @@ class Finder:
         return _distinct(short.rstrip(". ") or "video", self._names)
 
     def _look(self, name: str, image: Image, write: "_Write") -> "Callable[[], _Drawn]":
-        """Note the faces of an image; returns what draws them and writes the picture."""
+        """Note the faces of an image; return what draws them and writes the picture."""
         every = detect(self.detector, image, self._inference)
         kept = every.scores_N >= self.config.score_threshold
         faces = Detections(every.boxes_N4[kept], every.scores_N[kept])

@@ -203,7 +203,7 @@ class Job(ABC):
 
     @abstractmethod
     def next_step(self) -> dict[str, float]:
-        """Take a step; returns its figures, not finite where it was left out."""
+        """Take a step; return its figures, not finite where it was left out."""
 
     @abstractmethod
     def end_epoch(self, progress: Progress, log: MetricsLog) -> None:

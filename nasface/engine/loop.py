@@ -82,7 +82,7 @@ def run_job(
     """Make a job and take the steps that are left of it; Ctrl-C stops it with a checkpoint.
 
     A run that ``torchrun`` has begun and starts again, after a process was lost say, goes on from
-    its checkpoint. Without ``out`` nothing is written. Returns the job and what was logged.
+    its checkpoint. Without ``out`` nothing is written. Return the job and what was logged.
 
     Raises:
         NasfaceError: for settings, data or a run folder that cannot be used.

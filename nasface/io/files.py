@@ -76,7 +76,7 @@ def _not_written(path: Path, problem: OSError) -> OutputError:
 
 
 def make_folders(folder: Path) -> list[Path]:
-    """Make a folder and those above it; returns those that were not there, the lowest first."""
+    """Make a folder and those above it; return those that were not there, the lowest first."""
     missing = [each for each in (folder, *folder.parents) if not os.path.exists(each)]
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -175,7 +175,7 @@ class BilevelSearcher(Generic[Batch]):
         return gradient
 
     def _add_penalty(self) -> float:
-        """Add the gradient of the cost penalty, which depends on no batch; returns its value."""
+        """Add the gradient of the cost penalty, which depends on no batch; return its value."""
         if self.cost_penalty is None:
             return 0.0
         penalty = self.cost_penalty.penalty(self.arch_parameters, self.config.cost_penalty)

@@ -53,7 +53,7 @@ class Widening:
 
 @torch.no_grad()
 def widen(supernet: Supernet, partial: int) -> list[nn.Parameter]:
-    """Have 1/``partial`` of the channels pass through operations; returns the parameters that grew.
+    """Have 1/``partial`` of the channels pass through operations; return the parameters that grew.
 
     Raises:
         ConfigError: unless the present K is a multiple of ``partial``.

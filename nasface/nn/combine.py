@@ -77,7 +77,7 @@ class ConstantWeightedSum(nn.Module):
 
 
 def fold_weights(module: nn.Module) -> nn.Module:
-    """Replace fusion weights within a module by constants, in place; returns the module."""
+    """Replace fusion weights within a module by constants, in place; return the module."""
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, WeightedSum):

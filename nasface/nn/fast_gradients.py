@@ -28,7 +28,7 @@ _WINDOW = 3
 
 
 def with_fast_gradients(module: Module) -> Module:
-    """Replace convolutions that have slow or wrong gradients, in place; returns the module.
+    """Replace convolutions that have slow or wrong gradients, in place; return the module.
 
     Names and weights stay, and what is computed: gradients agree to the rounding of their floats.
     """

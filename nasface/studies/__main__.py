@@ -31,7 +31,7 @@ class _Lines(Silent):
 
 
 def compute_phase(folder: Path, phase: str, patience: float) -> int | str:
-    """Run a phase, unless another process holds the lock of the run; returns what the process is to
+    """Run a phase, unless another process holds the lock of the run; return what the process is to
     exit with: a code, or what is wrong."""
     try:
         with FileLock(folder / LOCK, timeout=patience):

@@ -40,7 +40,7 @@ class RunTask:
 def run_phases(task: RunTask, stopped: Event | None = None, patience: float = 0.0) -> str | None:
     """Go through the phases that a run still needs, up to a stop or KeyboardInterrupt.
 
-    Where another process holds the run, it is waited for ``patience`` seconds. Returns None when
+    Where another process holds the run, it is waited for ``patience`` seconds. Return None when
     all are done, else why the run failed: empty if another process works on it, or after a stop.
 
     Raises:

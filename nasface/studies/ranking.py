@@ -31,7 +31,7 @@ def rank_phases(
     plan: StudySpec, out: Path, runs: Sequence[StudyRun]
 ) -> list[tuple[StudyRun, Mapping[str, str]]]:
     """Ask those who are to score cells: each supernet about those of its space, and the first run
-    that has cells about all of them, by zero-cost predictors. Returns the phase of each, with the
+    that has cells about all of them, by zero-cost predictors. Return the phase of each, with the
     file that it leaves."""
     cells = {name: load_genotype(path) for name, path in cells_of(out, runs).items()}
     asked: list[tuple[StudyRun, Mapping[str, str]]] = []

@@ -114,7 +114,7 @@ def _compute(
     done: Callable[[StudyRun], None],
 ) -> dict[str, str]:
     """Have the phases (name -> file that it leaves) of runs computed; ``done`` is called after each
-    run that was not finished before. Returns folder -> reason of those that failed."""
+    run that was not finished before. Return folder -> reason of those that failed."""
     tasks = {
         RunTask(str((out / run.path).resolve()), to_yaml(run), phases, threads): run
         for run, phases in wanted

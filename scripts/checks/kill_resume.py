@@ -76,7 +76,7 @@ def make_jobs(folder: Path) -> dict[str, Run]:
 
 
 def start(run: Run, out: Path) -> int:
-    """Run or resume in a process of its own; returns its id."""
+    """Run or resume in a process of its own; return its id."""
     sys.stdout.flush()
     child = os.fork()
     if child:

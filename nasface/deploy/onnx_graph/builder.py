@@ -30,13 +30,13 @@ class GraphBuilder:
         self._from_array = need("onnx.numpy_helper", "nasface[export]").from_array
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node with one output; returns the name of that."""
+        """Add a node with one output; return the name of that."""
         return self.add_several(operator, inputs, 1, **attributes)[0]
 
     def add_several(
         self, operator: str, inputs: Sequence[str], outputs: int, **attributes: Any
     ) -> list[str]:
-        """Add a node with several outputs; returns their names."""
+        """Add a node with several outputs; return their names."""
         stem = f"{operator.lower()}_{len(self._nodes)}"
         names = [stem if at == 0 else f"{stem}_{at}" for at in range(outputs)]
         self._nodes.append(

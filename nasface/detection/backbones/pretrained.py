@@ -81,7 +81,7 @@ def load_backbone_weights(backbone: nn.Module, source: str | Path) -> None:
 def freeze(backbone: Backbone, stages: int, norms: bool) -> list[nn.Module]:
     """Take the first ``stages`` of a backbone (the stem, then C2, C3, C4, C5) out of training.
 
-    ``norms`` fixes the statistics of all its normalisations as well. Returns the modules that must
+    ``norms`` fixes the statistics of all its normalisations as well. Return the modules that must
     stay in evaluation mode: the frozen stages, and the normalisations.
 
     Raises:
