@@ -7,15 +7,14 @@ its polygons.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nasface.annotations.classes import FACE, faces_among, split_names
-from nasface.annotations.image_size import image_size
+from nasface.annotations.classes import faces_among, split_names
 from nasface.annotations.layout import (
     LARGEST_ANNOTATIONS,
     files_of,
@@ -25,7 +24,6 @@ from nasface.annotations.layout import (
     plain_names,
     split_of,
     splits_of,
-    write_below,
 )
 from nasface.annotations.names import check_image_name, excerpt
 from nasface.annotations.records import CocoKeys, ImageRecord, says_yes, stated_size
@@ -34,7 +32,6 @@ from nasface.annotations.turned_boxes import box_round_turned
 from nasface.annotations.widerface import ATTRIBUTES
 from nasface.errors import DataError
 from nasface.io.files import read_text
-from nasface.io.strict_json import to_json
 
 FLAGS = ("iscrowd", "ignore")
 """Numbers beside a box; where one is not 0, the box is neither to be found nor a mistake."""
@@ -73,55 +70,18 @@ def read_coco(
     Raises:
         DataError: naming the file and the entry.
     """
-    path = root if root.is_file() else _file_of(root, split)
-    if path is None:
-        path = _whole_file(root)
-        if path is None or coco_splits(root):
-            tried = ", ".join(_places(split)[:3])
-            raise DataError(f"{root}: has no annotations of split {split!r}; expected {tried}")
+    path = _annotations_of(root, split)
     content = _parse(path)
-    category: dict[Any, str] = {}
-    for each in content["categories"]:
-        key = _key(each, "id", path)
-        if key in category:
-            raise DataError(f"{path}: category {key!a:.60} occurs twice, expected each once")
-        category[key] = str(each.get("name"))
-    _match_keys(content["annotations"], "category_id", category)
+    categories = _categories(content, path)
     if not classes:
-        category = _without_parents(content, category)
-    faces = faces_among(category, classes, str(path))
-    names: dict[Any, str] = {}
-    sizes: dict[Any, tuple[int, int] | None] = {}
-    seen: set[str] = set()
-    plain = plain_names(_written_names(content, path), path.parent, str(path))
-    for each in content["images"]:
-        name = plain[each["file_name"]]
-        check_image_name(name, str(path))
-        if _key(each, "id", path) in names or name in seen:
-            raise DataError(f"{path}: image {excerpt(name)} occurs twice, expected each once")
-        names[each["id"]] = name
-        sizes[each["id"]] = stated_size(each.get("height"), each.get("width"))
-        seen.add(name)
-    if not names:
-        raise DataError(f"{path}: names no image")
-    _match_keys(content["annotations"], "image_id", names)
-    faces_of: dict[Any, list[dict[str, Any]]] = {image: [] for image in names}
-    for at, each in enumerate(content["annotations"]):
-        image = each.get("image_id")
-        if not is_key(image) or image not in names:
-            raise DataError(
-                f"{path}: annotation {at} is of image {image!a:.60}, which is not listed"
-            )
-        kind = each.get("category_id")
-        if not is_key(kind) or kind not in category:
-            raise DataError(
-                f"{path}: annotation {at} is of category {kind!a:.60}, which is not listed"
-            )
-        if kind in faces:
-            box = box_of(each, f"{path}: annotation {at}")
-            faces_of[image].append({**each, "bbox": box})
-    top = root if root.is_dir() else path.parent.parent
-    tops = list(dict.fromkeys((path.parent, root if root.is_dir() else path.parent, top)))
+        categories = _without_parents(content, categories)
+    faces = faces_among(categories, classes, str(path))
+    names = _image_names(content, path)
+    sizes = {
+        each["id"]: stated_size(each.get("height"), each.get("width")) for each in content["images"]
+    }
+    faces_of = _faces_by_image(content["annotations"], names, categories, faces, path)
+    tops = list(dict.fromkeys((path.parent, root if root.is_dir() else path.parent.parent)))
     places = find_images(path, tops, split, list(names.values()), need_images)
     return [
         replace(
@@ -132,6 +92,72 @@ def read_coco(
     ]
 
 
+def _annotations_of(root: Path, split: str) -> Path:
+    """Return the file itself, that of the split in a folder, or that of a folder without splits."""
+    path = root if root.is_file() else _file_of(root, split)
+    if path is None:
+        path = _whole_file(root)
+        if path is None or coco_splits(root):
+            tried = ", ".join(_places(split)[:3])
+            raise DataError(f"{root}: has no annotations of split {split!r}; expected {tried}")
+    return path
+
+
+def _categories(content: dict[str, Any], path: Path) -> dict[Any, str]:
+    """Return id -> name of the categories; annotations then have ids as the list has them."""
+    found: dict[Any, str] = {}
+    for each in content["categories"]:
+        key = _key(each, "id", path)
+        if key in found:
+            raise DataError(f"{path}: category {key!a:.60} occurs twice, expected each once")
+        found[key] = str(each.get("name"))
+    _match_keys(content["annotations"], "category_id", found)
+    return found
+
+
+def _image_names(content: dict[str, Any], path: Path) -> dict[Any, str]:
+    """Return id -> name of the images; annotations then have ids as the list has them."""
+    found: dict[Any, str] = {}
+    seen: set[str] = set()
+    plain = plain_names(_written_names(content, path), path.parent, str(path))
+    for each in content["images"]:
+        name = plain[each["file_name"]]
+        check_image_name(name, str(path))
+        if _key(each, "id", path) in found or name in seen:
+            raise DataError(f"{path}: image {excerpt(name)} occurs twice, expected each once")
+        found[each["id"]] = name
+        seen.add(name)
+    if not found:
+        raise DataError(f"{path}: names no image")
+    _match_keys(content["annotations"], "image_id", found)
+    return found
+
+
+def _faces_by_image(
+    annotations: Sequence[dict[str, Any]],
+    names: Mapping[Any, str],
+    categories: Mapping[Any, str],
+    faces: Collection[Any],
+    path: Path,
+) -> dict[Any, list[dict[str, Any]]]:
+    """Return id of an image -> annotations of its faces, each with a ``bbox``."""
+    found: dict[Any, list[dict[str, Any]]] = {image: [] for image in names}
+    for at, each in enumerate(annotations):
+        image = each.get("image_id")
+        if not is_key(image) or image not in names:
+            raise DataError(
+                f"{path}: annotation {at} is of image {image!a:.60}, which is not listed"
+            )
+        kind = each.get("category_id")
+        if not is_key(kind) or kind not in categories:
+            raise DataError(
+                f"{path}: annotation {at} is of category {kind!a:.60}, which is not listed"
+            )
+        if kind in faces:
+            found[image].append({**each, "bbox": box_of(each, f"{path}: annotation {at}")})
+    return found
+
+
 def _written_names(content: dict[str, Any], path: Path) -> Iterator[str]:
     """Yield the names of the images as the file has them."""
     for each in content["images"]:
@@ -139,44 +165,6 @@ def _written_names(content: dict[str, Any], path: Path) -> Iterator[str]:
         if not isinstance(name, str):
             raise DataError(f"{path}: image {each.get('id')!r} has no file_name")
         yield name
-
-
-def write_coco(root: Path, parts: Mapping[str, Sequence[ImageRecord]]) -> None:
-    """Write ``annotations/instances_train.json`` and the like.
-
-    Ignored faces are crowds, which every evaluator leaves out; why they are ignored, and what else
-    is known of a face, stands in ``attributes``.
-    """
-    for split, records in parts.items():
-        images: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
-        for number, record in enumerate(records, 1):
-            height, width = image_size(record.path, record.exif)
-            images.append(
-                {"id": number, "file_name": record.name, "width": width, "height": height}
-            )
-            for at, annotation in enumerate(_annotations(record)):
-                others = {
-                    key: int(values[at])
-                    for key, values in record.attributes.items()
-                    if key in OTHERS
-                }
-                annotation["attributes"] = others
-                annotations.append({"id": len(annotations) + 1, "image_id": number, **annotation})
-        content = {
-            "images": images,
-            "annotations": annotations,
-            "categories": [{"id": 1, "name": FACE}],
-        }
-        write_below(root / "annotations" / f"instances_{split}.json", to_json(content, None))
-
-
-def _annotations(record: ImageRecord) -> Iterator[dict[str, Any]]:
-    for box, ignored in zip(record.boxes_M4, record.ignored_M, strict=True):
-        x1, y1, x2, y2 = map(float, box)
-        bbox = [round(value, 4) for value in (x1, y1, x2 - x1, y2 - y1)]
-        area = round(bbox[2] * bbox[3], 4)
-        yield {"category_id": 1, "bbox": bbox, "area": area, "iscrowd": int(ignored)}
 
 
 def _without_parents(content: Mapping[str, Any], category: dict[Any, str]) -> dict[Any, str]:

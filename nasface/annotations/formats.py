@@ -14,7 +14,8 @@ from typing import Any, get_args
 import numpy as np
 
 from nasface.annotations.celeba import celeba_splits, is_celeba, read_celeba
-from nasface.annotations.coco import coco_splits, is_coco, read_coco, write_coco
+from nasface.annotations.coco import coco_splits, is_coco, read_coco
+from nasface.annotations.coco_writer import write_coco
 from nasface.annotations.csv_table import (
     csv_assumes,
     csv_splits,
