@@ -1,7 +1,7 @@
 """Cost of a face detector, whole and in parts, and as a function of a search's choices."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nasface.arch.genotype import Genotype, cascade
+from nasface.arch.genotype import CellGene, Genotype, cascade
 from nasface.arch.graph import width_name
 from nasface.arch.space import SearchSpace
 from nasface.arrays import Float32
@@ -77,57 +77,88 @@ def detector_cost_penalty(
     Raises:
         ConfigError: for a table of another detector or image size.
     """
-    height, width = size
     if isinstance(measure, LatencyTable):
-        measure.check_made_for(config, (width, height))
-    sizes = {level: (-(-height // 2**level), -(-width // 2**level)) for level in LEVELS}
-
-    def costs_at(cell: str, width: float) -> Float32:
-        channels = inner_channels(config.channels, width)
-        if isinstance(measure, LatencyTable):
-            cost_of: CostOf = partial(measure.operation_time, channels)
-        else:
-            cost_of = counted_cost(channels, measure)
-        return operation_costs(space, cell, sizes, cost_of)
-
+        measure.check_made_for(config, (size[1], size[0]))
+    cells = _CellCosts(config, space, size, measure)
     costs, paths, rules = {}, {}, {}
     for leader in space.leaders:
         table = CandidateTable.of(space, leader)
         nothing = np.zeros(table.offered_EO.shape, np.float32)
         fixed = (cell for cell in table.cells if cell not in table.widths)
-        own = (costs_at(cell, space.cells[cell].widths[0]) for cell in fixed)
+        own = (cells.of_operations(cell, space.cells[cell].widths[0]) for cell in fixed)
         costs[leader] = sum(own, nothing)
         paths[leader] = select(table, nothing)
         widest = (width_name(max(each)) for each in table.widths.values())
         rules[leader] = (*(node.rules[0] for node in table.graph.nodes), *widest)
     example = genotype_of_paths(space, paths, rules)
-    whole = example if prefix_genotype is None else cascade(prefix_genotype, example)
-    if isinstance(measure, LatencyTable):
-        total = measure.predict(whole)
-    else:
-        total = _counted(detector_cost(config, whole, height, width)[0], measure)
-    searched = sum(
-        float(costs[cell][pair]) for cell, path in paths.items() for node in path for pair in node
-    )
-
-    def at_width(cell: str, width: float) -> WidthCosts:
-        leader = space.leader(cell)
-        if width == 0:
-            return WidthCosts(0.0, np.zeros_like(costs[leader]))
-        gene = replace(example.cells[cell], width=width)
-        alone = _cell_cost(replace(example, cells={cell: gene}), config, sizes, measure)
-        own = costs_at(cell, width)
-        return WidthCosts(alone - _on_path(own, paths[leader]), own)
-
     widths = {
-        cell: tuple(at_width(cell, each) for each in graph.widths)
+        cell: tuple(
+            cells.at_width(example, cell, width, paths[space.leader(cell)])
+            for width in graph.widths
+        )
         for cell, graph in space.cells.items()
         if len(graph.widths) > 1
     }
+    searched = sum(
+        float(costs[cell][pair]) for cell, path in paths.items() for node in path for pair in node
+    )
     for cell in widths:
-        alone = replace(example, cells={cell: example.cells[cell]})
-        searched += _cell_cost(alone, config, sizes, measure)
-    return CostPenalty(total - searched, costs, widths)
+        searched += cells.alone(cell, example.cells[cell], example)
+    whole = example if prefix_genotype is None else cascade(prefix_genotype, example)
+    return CostPenalty(cells.of_detector(whole) - searched, costs, widths)
+
+
+@dataclass(frozen=True)
+class _CellCosts:
+    """Costs of the cells of a space in a detector, for images of ``size`` (height, width)."""
+
+    config: DetectorConfig
+    space: SearchSpace
+    size: tuple[int, int]
+    measure: Measure | LatencyTable
+
+    @property
+    def sizes(self) -> dict[int, tuple[int, int]]:
+        """Level -> height and width of its maps."""
+        height, width = self.size
+        return {level: (-(-height // 2**level), -(-width // 2**level)) for level in LEVELS}
+
+    def of_operations(self, cell: str, width: float) -> Float32:
+        """Return the cost (E, O) of each operation of a cell of some width on each edge."""
+        channels = inner_channels(self.config.channels, width)
+        if isinstance(self.measure, LatencyTable):
+            cost_of: CostOf = partial(self.measure.operation_time, channels)
+        else:
+            cost_of = counted_cost(channels, self.measure)
+        return operation_costs(self.space, cell, self.sizes, cost_of)
+
+    def at_width(self, example: Genotype, cell: str, width: float, path: NodePaths) -> WidthCosts:
+        """Return the costs of a cell of some width; its operations in ``example`` are ``path``."""
+        if width == 0:
+            edges = self.space.cells[cell].edges
+            return WidthCosts(0.0, np.zeros((len(edges), len(self.space.operations)), np.float32))
+        own = self.of_operations(cell, width)
+        gene = replace(example.cells[cell], width=width)
+        return WidthCosts(self.alone(cell, gene, example) - _on_path(own, path), own)
+
+    def alone(self, name: str, gene: CellGene, genotype: Genotype) -> float:
+        """Return the cost of a cell by itself; ``genotype`` is any."""
+        only = replace(genotype, cells={name: gene})
+        if isinstance(self.measure, LatencyTable):
+            return self.measure.of_cell(only, name)
+        with torch.device("meta"):
+            module = build_module(only, self.config.channels, self.config.levels)
+            features = {
+                each.level: torch.empty(1, self.config.channels, *self.sizes[each.level])
+                for each in gene.inputs
+            }
+        return _counted(measure_cost(module, (features,))[0], self.measure)
+
+    def of_detector(self, genotype: Genotype) -> float:
+        """Return the cost of the whole detector of a genotype."""
+        if isinstance(self.measure, LatencyTable):
+            return self.measure.predict(genotype)
+        return _counted(detector_cost(self.config, genotype, *self.size)[0], self.measure)
 
 
 def _counted(cost: Cost, measure: Measure) -> float:
@@ -136,21 +167,3 @@ def _counted(cost: Cost, measure: Measure) -> float:
 
 def _on_path(costs_EO: Float32, path: NodePaths) -> float:
     return sum(float(costs_EO[pair]) for node in path for pair in node)
-
-
-def _cell_cost(
-    genotype: Genotype,
-    config: DetectorConfig,
-    sizes: Mapping[int, tuple[int, int]],
-    measure: Measure | LatencyTable,
-) -> float:
-    """Return the cost of the only cell of a genotype."""
-    ((name, gene),) = genotype.cells.items()
-    if isinstance(measure, LatencyTable):
-        return measure.of_cell(genotype, name)
-    with torch.device("meta"):
-        module = build_module(genotype, config.channels, config.levels)
-        features = {
-            each.level: torch.empty(1, config.channels, *sizes[each.level]) for each in gene.inputs
-        }
-    return _counted(measure_cost(module, (features,))[0], measure)
