@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from nasface.annotations.names import LEAVE_OUT
 from nasface.annotations.records import ImageRecord
 from nasface.api.detector import FaceDetector
@@ -50,8 +48,7 @@ def detect_files(
         raise ConfigError("weights: is missing; expected a file of nasface train or an .onnx file")
     found = list_inputs([str(each) for each in inputs], is_run_folder)
     if config.bad_images == "stop":
-        none = np.empty((0, 4), np.float32)
-        records = [ImageRecord(str(path), path, none, {}) for path in found.images]
+        records = [ImageRecord(str(path), path, []) for path in found.images]
         check_images(records, "stop", "given", progress, has_boxes=False)
         _check_videos(found.videos)
     if detector is None:

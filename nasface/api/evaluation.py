@@ -168,7 +168,7 @@ def evaluate(
                     check.left_out,
                     protocol=known,
                     options=settings,
-                    folder=None if folder is None else folder.path,
+                    folder=path,
                 )
             if folder is not None:
                 _write(result, folder, given is None, shown)

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -218,9 +217,8 @@ def _samples(
         if settings.images:
             raise ConfigError("data, images: expected one of them, to calibrate with")
     elif settings.images:
-        none = np.empty((0, 4), np.float32)
         files = list_inputs(settings.images, lambda path: False).images
-        records = [ImageRecord(str(path), path, none, {}, "apply") for path in files]
+        records = [ImageRecord(str(path), path, [], exif="apply") for path in files]
     elif settings.data:
         if "train" not in settings.splits(Path(settings.data)):
             raise DataError(

@@ -70,8 +70,7 @@ def _read_truth(source: Source, options: FddbOptions) -> Truth:
     there = locate_images(photographs, names, any_suffix=True)
     sizes = {name: size for name, path in there.items() if (size := _size(path, options.exif))}
     about = _about(images, len(sizes), options)
-    none = np.empty((0, 4), np.float32)
-    records = [ImageRecord(name, path, none, {}, options.exif) for name, path in there.items()]
+    records = [ImageRecord(name, path, [], exif=options.exif) for name, path in there.items()]
     parts = {image.name: f"fold {image.fold}" for image in images if image.fold}
     faces = FddbFaces(images, sizes)
     return Truth(names, records, faces, about, has_boxes=False, parts=parts)
