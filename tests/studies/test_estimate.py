@@ -1,4 +1,4 @@
-"""How much memory a run of a comparison is taken to need."""
+"""The time and memory that the runs of a comparison are taken to need."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,17 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from comparisons import FPN, RANDOM, SMALL, plan
 from tiny import write_tiny
 
-from nasface.studies.estimate import memory_mb
+from nasface.progress import Silent
+from nasface.studies.estimate import estimate_comparison, memory_mb
 from nasface.studies.spec import MethodSpec, StudySpec
 
-SMALL: dict[str, Any] = {
-    "batch_size": 2,
-    "detector": {"channels": 8, "head_layers": 1, "extra_channels": [16, 16]},
-    "augment": {"size": 64},
-}
-FPN = MethodSpec(name="fpn", strategy="fixed", train={"detector": {"neck": "fpn"}})
 LARGE = replace(FPN, name="large", train={**FPN.train, "batch_size": 6})
 SEARCHED = MethodSpec(name="searched", strategy="argmax", nodes=(4,))
 
@@ -49,5 +45,24 @@ def test_memory_is_that_of_the_largest_step(data: Path) -> None:
 
 def test_a_device_keeps_what_a_step_needs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nasface.studies.estimate.choose_device", lambda _: torch.device("cuda"))
-    plan = StudySpec(name="p", methods=(FPN,), seeds=(0,), data=str(data), train=SMALL)
-    assert memory_mb(plan) == 800
+    made = StudySpec(name="p", methods=(FPN,), seeds=(0,), data=str(data), train=SMALL)
+    assert memory_mb(made) == 800
+
+
+def test_an_estimate_names_every_method(data: Path) -> None:
+    made = plan(data, FPN, RANDOM, seeds=(0, 1))
+    fpn, random = estimate_comparison(made, Silent())
+    assert (fpn.label, fpn.runs, fpn.search_seconds) == ("fpn", 2, 0.0)
+    assert (random.label, random.search_seconds) == ("random 4", 0.0)
+    assert fpn.seconds == 2 * fpn.train_seconds > 0
+    assert (fpn.searches, random.searches) == (0, 0)
+
+
+def test_an_estimate_counts_a_search_once_for_the_trainings_of_a_seed(data: Path) -> None:
+    made = plan(
+        data, MethodSpec(name="argmax", strategy="argmax", nodes=(4,), trainings=3), seeds=(0, 1)
+    )
+    (found,) = estimate_comparison(made, Silent())
+    assert (found.runs, found.searches) == (6, 2)
+    assert found.search_seconds > 0
+    assert found.seconds == 2 * found.search_seconds + 6 * found.train_seconds

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparisons import row
 from matplotlib.axes import Axes
 
 from nasface.studies.figure import plot_comparison
@@ -27,3 +28,9 @@ def test_trainings_of_one_seed_count_once(tmp_path: Path, monkeypatch: pytest.Mo
     # 4.30265 is Student's t for 95 % and two degrees of freedom.
     expected = np.mean(means), 4.30265 * np.std(means, ddof=1) / np.sqrt(3)
     assert drawn == [pytest.approx(expected, rel=1e-5)]
+
+
+def test_the_figure_is_drawn(tmp_path: Path) -> None:
+    rows = [row("fpn", seed, 0.1 * seed) for seed in range(3)] + [row("pan", 0, 0.5)]
+    plot_comparison(rows, "ap").save(tmp_path / "summary.png")
+    assert (tmp_path / "summary.png").stat().st_size > 5000

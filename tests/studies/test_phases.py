@@ -1,4 +1,4 @@
-"""The cells that a plan's latency limit lets through, and those that it chooses by training."""
+"""The cells that a run takes: by a latency limit, by training, by a supernet, at random."""
 
 import json
 from dataclasses import replace
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from comparisons import plan
 from tiny import DETECTOR as TINY
 from tiny import write_tiny
 
@@ -23,11 +24,17 @@ from nasface.io.yaml import plain_values
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Silent
 from nasface.studies.limits import LatencyLimit
+from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.phases import search_phase, within
 from nasface.studies.spec import MethodSpec, StudySpec, runs_of
 
 DETECTOR = DetectorConfig(channels=8, levels=(3, 4, 5))
 SIZE = (96, 64)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("data"))
 
 
 def test_a_band_of_latency(tmp_path: Path) -> None:
@@ -59,7 +66,7 @@ def test_bands_without_width_are_refused(values: Any) -> None:
 def test_the_cell_of_the_best_training_is_kept(strategy: str, tmp_path: Path) -> None:
     """The method's number of candidates goes over the plan's."""
     common = {"detector": plain_values(TINY), "augment": {"size": 64}, "batch_size": 2}
-    plan = StudySpec(
+    made = StudySpec(
         name="p",
         seeds=(4,),
         data=str(write_tiny(tmp_path / "data", train=10)),
@@ -68,7 +75,7 @@ def test_the_cell_of_the_best_training_is_kept(strategy: str, tmp_path: Path) ->
         search={"space": "autofem-cpm", "parameters": {"nodes": 4}, **common},
         train={"epochs": 1, **common},
     )
-    (run,) = runs_of(plan)
+    (run,) = runs_of(made)
     folder = tmp_path / "run"
     folder.mkdir()
     assert search_phase(run, folder, Silent())
@@ -89,3 +96,50 @@ def test_numbers_of_candidates_below_one_are_refused() -> None:
         StudySpec(
             name="p", seeds=(0,), methods=(MethodSpec(name="m", strategy="halving", candidates=0),)
         )
+
+
+def test_random_search_takes_the_cell_that_its_supernet_likes_best(
+    data: Path, tmp_path: Path
+) -> None:
+    method = MethodSpec(name="best", strategy="random-search", nodes=(4,))
+    run = runs_of(plan(data, method, candidates=3))[0]
+    assert search_phase(run, tmp_path, Silent())
+    score = OneShotScorer(tmp_path / "search", str(data))
+    cells = [random_genotype(score.search.space, run.seed, at) for at in (1, 2, 3)]
+    scores = [score(cell) for cell in cells]
+    best = cells[scores.index(max(scores))]
+    assert load_genotype(tmp_path / "genotype.yaml").cells == best.cells
+    cost = json.loads((tmp_path / "search.json").read_text())
+    assert cost["search_seconds"] > 0
+
+
+def test_methods_with_one_search_share_its_supernet(data: Path, tmp_path: Path) -> None:
+    methods = [
+        MethodSpec(name=name, strategy=name, nodes=(4,)) for name in ("random-search", "evolution")
+    ]
+    best, evolved = runs_of(plan(data, *methods, candidates=3))
+    folders = {run.label: tmp_path / run.path for run in (best, evolved)}
+    # Whichever comes first trains it, in the folder of the first.
+    for run in (evolved, best):
+        folders[run.label].mkdir(parents=True, exist_ok=True)
+        assert search_phase(run, folders[run.label], Silent())
+    assert [each.parent for each in tmp_path.rglob("search")] == [folders[best.label]]
+    seconds = json.loads((folders[best.label] / "search/summary.json").read_text())["seconds"]
+    score = OneShotScorer(folders[best.label] / "search", str(data))
+    for folder in folders.values():
+        assert json.loads((folder / "search.json").read_text())["search_seconds"] > seconds
+        assert score(load_genotype(folder / "genotype.yaml")) < 0
+
+
+def test_a_seed_may_have_several_random_cells(data: Path, tmp_path: Path) -> None:
+    several = MethodSpec(name="random", strategy="random", nodes=(4,), cells=2, trainings=2)
+    runs = runs_of(plan(data, several))
+    found = []
+    for run in runs:
+        folder = tmp_path / run.path
+        folder.mkdir(parents=True)
+        assert search_phase(run, folder, Silent())
+        found.append(load_genotype(folder / "genotype.yaml").cells)
+    assert found[0] == found[1] != found[2] == found[3]
+    assert found[0] == random_genotype(load_search_space("autofem-cpm", nodes=4), 0).cells
+    assert len({run.train.seed for run in runs}) == 4
