@@ -44,7 +44,7 @@ def actions_text(verb: str, actions: Mapping[str, type[Any]]) -> str:
     lines += _examples(guide_of(verb))
     lines += ["", "actions:"]
     for name, command in actions.items():
-        lines += _row(name, _opening(" ".join((inspect.getdoc(command) or "").split())))
+        lines += _row(name, _first_sentence(" ".join((inspect.getdoc(command) or "").split())))
     lines += ["", f"`nasface {verb} ACTION --help` explains the options of an action."]
     return "\n".join(lines)
 
