@@ -45,7 +45,7 @@ class ImageFacts:
 def inspect_images(
     records: Sequence[ImageRecord], thorough: bool, progress: Progress, decoded: DecodedImages
 ) -> list[ImageFacts]:
-    """Look at all images, in several threads; shows progress where that takes a while."""
+    """Look at all images, in several threads; show progress where that takes a while."""
     started, is_shown = time.monotonic(), False
     found: list[ImageFacts] = []
     # Each thread silences Pillow for a moment; what they leave of the filters ends here.

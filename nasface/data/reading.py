@@ -48,7 +48,7 @@ def read_split(
     progress: Progress,
     decoded: DecodedImages = DECODES_ANEW,
 ) -> DataCheck:
-    """Read the annotations and look at every image of a part of a data set; notes what is wrong.
+    """Read the annotations and look at every image of a part of a data set; note what is wrong.
 
     Raises:
         DataError: if the annotations cannot be used; for an image that cannot be read or is missing

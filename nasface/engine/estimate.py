@@ -65,7 +65,7 @@ class SearchEstimate:
 
 
 def estimate_search(config: SearchConfig, inputs: SearchInputs | None = None) -> SearchEstimate:
-    """Count the memory of a search's steps and time a few of them; writes nothing.
+    """Count the memory of a search's steps and time a few of them; write nothing.
 
     Objects in ``inputs`` stand for those that ``config`` names.
 

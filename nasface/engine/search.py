@@ -131,7 +131,7 @@ class SearchOutcome:
 
 
 def load_search_inputs(config: SearchConfig, progress: Progress | None = None) -> SearchInputs:
-    """Read the space, the images and the genotype that settings name; notes what is wrong.
+    """Read the space, the images and the genotype that settings name; note what is wrong.
 
     Raises:
         NasfaceError: for names that lead to nothing, and images that cannot be read.

@@ -41,7 +41,7 @@ def data_folder(data: str) -> Path:
 
 
 def read_training_images(data: str, config: JobConfig, progress: Progress) -> DataCheck:
-    """Read and look at the training images of a setting; notes what is wrong with them.
+    """Read and look at the training images of a setting; note what is wrong with them.
 
     Raises:
         ConfigError: without a data folder. DataError: for one that cannot be used, an image that

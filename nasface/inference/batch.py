@@ -26,7 +26,7 @@ def detect_images(
     progress: Progress,
     folder: Path | None = None,
 ) -> dict[str, ScoredBoxes]:
-    """Detect faces in images; gives name -> boxes and scores, float32.
+    """Detect faces in images; return name -> boxes and scores, float32.
 
     With a ``folder``, each image's detections are written there at once, as ``event/name.txt``
     for ``event/name.jpg``, and files that are there already are read instead of made again; what is
