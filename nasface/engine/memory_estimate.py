@@ -43,7 +43,7 @@ def footprint(
     input_shape: tuple[int, int, int, int],
     device: torch.device,
 ) -> Footprint:
-    """Count what ``run`` keeps of a model and a batch, on the meta device, which takes no memory."""
+    """Count what ``run`` keeps of a model and a batch, on the meta device, without memory."""
     step = _Step(model, run)
     weights = {
         name: torch.empty_like(tensor, device="meta", requires_grad=tensor.requires_grad)
