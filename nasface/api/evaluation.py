@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, make_dataclass
+from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -23,7 +23,13 @@ from nasface.data.check import BadImages, DataCheck
 from nasface.data.reading import PARTS, check_images, describe_data
 from nasface.device import choose_device
 from nasface.engine.evaluate import DETECTIONS, Evaluation, evaluate_detector, score
-from nasface.errors import ConfigError, DataError, MissingPackageError, check_choice
+from nasface.errors import (
+    ConfigError,
+    DataError,
+    MissingPackageError,
+    check_choice,
+    check_kind,
+)
 from nasface.inference.predict import InferenceConfig, check_network
 from nasface.io.settings import checked_settings, with_settings
 from nasface.kinds import Settings
@@ -45,6 +51,9 @@ class EvaluateConfig(Settings):
 
     protocol: str = "ap"
     """Protocol: ap, widerface, fddb, coco or a registered one."""
+    also: tuple[str, ...] = ()
+    """Further protocols that score the same detections, such as coco beside widerface: settings
+    that they share are the same, others have their defaults."""
     data: str = ""
     """Folder of the data, or its .json, .yaml, .csv or label.txt file."""
     weights: str = ""
@@ -90,6 +99,7 @@ def evaluate(
     protocol: str = "ap",
     *,
     inference: InferenceConfig | Mapping[str, Any] | None = None,
+    also: Sequence[str] = (),
     device: str | torch.device = "auto",
     bad_images: BadImages = "stop",
     out: str | Path | None = None,
@@ -110,6 +120,8 @@ def evaluate(
         inference: how the detector is applied, as of :meth:`FaceDetector.detect`, such as
             ``{"longer_side": 640}``, or ``{"preset": "flip"}`` for test-time augmentation. Not for
             detections made elsewhere, which are scored as they are.
+        also: further protocols that score the same detections, whose results are in ``also`` of
+            this one, and in folders of ``out`` that are called after them.
         device: where a detector that is loaded of a file runs: cpu, cuda, mps or auto.
         bad_images: ``skip`` notes images that cannot be read, whose faces count as not found.
         out: new folder for settings, figures, curves, their plot and the detections; None writes
@@ -125,7 +137,7 @@ def evaluate(
 
     Raises:
         ConfigError: for an unknown protocol or option, or what is no detector. DataError: for data
-            or detections that cannot be used.
+            or detections that cannot be used, or other images of a protocol in ``also``.
         RunError: for a folder that is in use, or of an evaluation with other settings.
     """
     path = output_folder(out)
@@ -135,6 +147,7 @@ def evaluate(
     check_choice("bad_images", bad_images, get_args(BadImages))
     source = _annotated(dataset)
     truth = known.read_truth(source, settings)
+    others = _others(also, known, truth, settings, source)
     given = _given(detector, known, truth)
     if given is not None:
         _check_unused(inference)
@@ -142,6 +155,7 @@ def evaluate(
         **asdict(settings),
         **_source(detector, given is not None),
         data=str(folder_of(source)),
+        also=tuple(other.protocol.name for other in others),
         device=str(device),
         inference=inference,
         bad_images=bad_images,
@@ -170,9 +184,60 @@ def evaluate(
                     options=settings,
                     folder=path,
                 )
+            further = {each.protocol.name: each.score(result) for each in others}
+            result = replace(result, also=further)
             if folder is not None:
                 _write(result, folder, given is None, shown)
+                for name, each in further.items():
+                    (folder.path / name).mkdir(exist_ok=True)
+                    _write(each, RunFolder(folder.path / name), given is None, shown)
     return result
+
+
+@dataclass(frozen=True)
+class _Other:
+    """A further protocol that scores what was found."""
+
+    protocol: Protocol
+    options: Any
+    truth: Truth
+
+    def score(self, found: Evaluation) -> Evaluation:
+        """Score the same detections."""
+        return score(
+            found.detections,
+            self.truth,
+            self.protocol,
+            self.options,
+            found.source,
+            tuple(name for name in found.left_out if name in set(self.truth.names)),
+        )
+
+
+def _others(
+    names: Sequence[str], first: Protocol, truth: Truth, options: Any, source: Source
+) -> list[_Other]:
+    """Return what scores the detections that are made for the ``truth`` of the first protocol."""
+    check_kind("also", names, (list, tuple), "names of protocols")
+    found: list[_Other] = []
+    for name in names:
+        other = PROTOCOLS.find(name, "also")
+        if other in (first, *(each.protocol for each in found)):
+            raise ConfigError(f"also: {name}: is scored by already; expected each protocol once")
+        shared = {
+            each.name: getattr(options, each.name)
+            for each in fields(other.options)
+            if hasattr(options, each.name)
+        }
+        made = with_settings(other.options(), shared, f"also: {name}")
+        theirs = other.read_truth(source, made)
+        if strange := [each for each in theirs.names if each not in set(truth.names)]:
+            raise DataError(
+                f"also: {name} counts {len(strange)} images that {first.name} leaves out, such as "
+                f"{strange[0]!r}; expected data of the same images"
+            )
+        found.append(_Other(other, made, theirs))
+    return found
 
 
 def _annotated(dataset: Sequence[ImageRecord] | str | Path) -> Source:

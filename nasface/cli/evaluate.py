@@ -94,6 +94,7 @@ def run(arguments: Sequence[str]) -> int:
             settings.data,
             protocol,
             inference=settings.inference,
+            also=settings.also,
             device=settings.device,
             bad_images=settings.bad_images,
             out=command.out,
@@ -105,9 +106,11 @@ def run(arguments: Sequence[str]) -> int:
             },
         )
     if command.json:
-        print_json(result.figures())
+        also = {name: each.figures() for name, each in result.also.items()}
+        print_json({**result.figures(), **({"also": also} if also else {})})
         return 0
-    _print(result)
+    for each in (result, *result.also.values()):
+        _print(each)
     if command.out is not None and (command.out / PLOT).is_file():
         say(f"plot       {command.out / PLOT}")
     return 0

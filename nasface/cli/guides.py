@@ -240,7 +240,10 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "Weights, on the validation part",
                     "nasface evaluate --weights train/best.safetensors --data data --out score",
                 ),
-                ("A released detector", "nasface evaluate --weights asfd-nano --data data"),
+                (
+                    "A released one, by two protocols",
+                    "nasface evaluate --weights asfd-nano --data data --also coco",
+                ),
                 (
                     "Detections made elsewhere, by the protocol of WIDER FACE",
                     "nasface evaluate widerface --detections DIR --data DIR --ground-truth DIR",
@@ -253,6 +256,7 @@ GUIDES: Mapping[str, Guide] = MappingProxyType(
                     "data",
                     "out",
                     "protocol",
+                    "also",
                     "split",
                     "ground-truth",
                     "config",

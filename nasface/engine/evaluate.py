@@ -37,7 +37,7 @@ class Evaluation:
     The protocol's own figures are attributes: ``ap``, or ``easy``, ``medium`` and ``hard``, None
     where there is no face to find. ``result`` is what the protocol made of the detections,
     ``source`` says how these came about, and ``left_out`` names the images that cannot be read:
-    their faces count as not found.
+    their faces count as not found. ``also`` has the results of further protocols by their names.
     """
 
     protocol: Protocol
@@ -46,6 +46,7 @@ class Evaluation:
     source: str
     result: Any = field(repr=False)
     left_out: tuple[str, ...] = ()
+    also: Mapping[str, "Evaluation"] = field(default_factory=dict, repr=False)
 
     @cached_property
     def rows(self) -> Sequence[TableRow]:

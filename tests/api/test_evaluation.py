@@ -3,6 +3,7 @@
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import nasface
 from nasface.annotations.detections import ScoredBoxes
 from nasface.annotations.records import AnnotatedDataset
 from nasface.api.detector import FaceDetector
+from nasface.cli.main import main
 from nasface.engine.evaluate import evaluate_detector as evaluate_network
 from nasface.errors import ConfigError, DataError, RunError
 from nasface.inference.predict import InferenceConfig
@@ -71,6 +73,68 @@ def test_figures_of_each_protocol_are_attributes(val: AnnotatedDataset) -> None:
     assert valid.valid == 1.0
     with pytest.raises(AttributeError, match="no attribute 'easy'"):
         _ = result.easy
+
+
+def test_further_protocols_score_the_same_detections(
+    detector: FaceDetector, val: AnnotatedDataset, tmp_path: Path
+) -> None:
+    pytest.importorskip("faster_coco_eval", reason="the extra coco is not installed")
+    calls: list[object] = []
+    hook = detector.module.register_forward_hook(lambda *_: calls.append(None))
+    try:
+        alone = nasface.evaluate(detector, val, "widerface", inference=ALL)
+        once = len(calls)
+        out = tmp_path / "out"
+        given: dict[str, Any] = {"inference": ALL, "out": out, "also": ["coco", "ap"]}
+        result = nasface.evaluate(detector, val, "widerface", **given)
+        assert len(calls) == 2 * once > 0
+        again = nasface.evaluate(detector, val, "widerface", **given, resume=True)
+        assert len(calls) == 2 * once
+    finally:
+        hook.remove()
+    assert result.summary == alone.summary
+    assert list(result.also) == ["coco", "ap"]
+    for name, each in result.also.items():
+        assert each.summary == nasface.evaluate(alone.detections, val, name).summary
+        assert again.also[name].summary == each.summary
+        figures = json.loads((out / name / "evaluation.json").read_text())
+        assert figures["ap"] == pytest.approx(each.ap, nan_ok=True)
+        assert (out / name / "curves.csv").is_file()
+    assert (out / "coco" / "coco_results.json").is_file()
+
+
+def test_a_command_scores_by_several_protocols(
+    place: Path, val: AnnotatedDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "widerface", "--weights", str(place / "w.safetensors"), "--data"]
+    assert main([*words, str(val.root), "--also", "ap", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert {"easy", "also"} <= figures.keys()
+    assert figures["also"]["ap"]["protocol"] == "AP at IoU 0.5, all valid faces"
+    assert main([*words, str(val.root), "--also", "ap"]) == 0
+    assert "AP at IoU 0.5, all valid faces" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("also", "error", "message"),
+    [
+        (["none"], ConfigError, "also: unknown protocol 'none'"),
+        (["widerface"], ConfigError, "also: widerface: is scored by already"),
+        (["ap", "ap"], ConfigError, "also: ap: is scored by already"),
+        ("ap", ConfigError, "also: is of type str; expected names of protocols"),
+    ],
+)
+def test_further_protocols_that_cannot_be(
+    also: Any, error: type[Exception], message: str, val: AnnotatedDataset
+) -> None:
+    with pytest.raises(error, match=message):
+        nasface.evaluate(right(val), val, "widerface", also=also)
+
+
+def test_further_protocols_count_no_other_images(val: AnnotatedDataset, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text(f"{val.names[0]}\n")
+    with pytest.raises(DataError, match=r"also: ap counts .* images that widerface leaves out"):
+        nasface.evaluate({}, val.root, "widerface", images=str(tmp_path / "one.txt"), also=["ap"])
 
 
 def test_given_detections_take_no_settings_of_inference(
