@@ -4,9 +4,9 @@
 # OpenCV 5.0.0 (opencv-python-headless 5.0.0.93), onnx 1.23.2, onnxruntime 1.32.0, CPU.
 #
 # Expected: a Cast to bfloat16 and back to float32 rounds to eight binary digits, or is refused.
-# Seen: it gives the upper 16 bits of each number, cut off and taken for an integer: 0.1 becomes 15820, 1 becomes 16256, -3.3333
-# becomes 49237. Reading and running say nothing. The same with float16 is right. tract 0.23.9 refuses
-# bfloat16; OpenVINO 2026.4.1 and onnxruntime round.
+# Seen: it gives the upper 16 bits of each number, cut off and taken for an integer: 0.1 becomes 15820, 1
+# becomes 16256, -3.3333 becomes 49237. Reading and running say nothing. The same with float16 is right. tract
+# 0.23.9 refuses bfloat16; OpenVINO 2026.4.1 and onnxruntime round.
 #
 # Why it matters: networks exported under autocast, which is bfloat16 on a CPU, hold such pairs around single
 # layers; all values after them are large, positive and plausible as the order of exponents.
