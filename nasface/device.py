@@ -1,13 +1,16 @@
 """Where computations run, and in how many threads."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
 from nasface.errors import ConfigError, one_of
 
 _KINDS = ("cpu", "cuda", "mps")
+_IMPORTED_BY = os.getpid()
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
@@ -53,3 +56,18 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def use_one_thread_after_fork() -> None:
+    """Let torch compute in one thread in a forked process; in any other nothing changes.
+
+    A fork has none of the threads that OpenMP keeps in its parent, and would wait for them without
+    end.
+    """
+    _use_one_thread(os.getpid())
+
+
+@cache
+def _use_one_thread(process: int) -> None:
+    if process != _IMPORTED_BY:
+        torch.set_num_threads(1)

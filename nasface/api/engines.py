@@ -7,6 +7,7 @@ from nasface.deploy.onnx_graph.recording import NotRecordableError
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
+from nasface.device import use_one_thread_after_fork
 from nasface.errors import ConfigError, MissingPackageError, RunError
 from nasface.inference.onnx_runtime import ONNX_RUNTIME, OUTPUT_NAMES, Engine, OnnxDetector, runner
 from nasface.nn.blocks import channels_last
@@ -36,6 +37,7 @@ class DetectingCopies:
 
     def fused(self, module: Detector) -> nn.Module:
         """Return the copy that torch runs, with fused normalisations."""
+        use_one_thread_after_fork()
         tensors = [*module.parameters(), *module.buffers()]
         state = [(each, each._version, each.data_ptr()) for each in tensors]
         if self._fused is None or not _is_same(state, self._state):

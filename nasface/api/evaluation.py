@@ -170,6 +170,7 @@ def evaluate(
             check_network(network, inference)
         with _opened(folder, config, resume):
             if given is not None:
+                _note_threshold(given, shown)
                 result = score(given, truth, known, settings, _words(detector))
             else:
                 if folder is not None:
@@ -349,6 +350,16 @@ def _check_unused(inference: InferenceConfig) -> None:
         )
 
 
+def _note_threshold(given: Mapping[str, ScoredBoxes], progress: Progress) -> None:
+    """Say so where weak detections seem to have been left out of those that are given."""
+    lowest = min((each.scores_N.min() for each in given.values() if len(each.scores_N)), default=0)
+    if _WEAK < lowest <= 1:
+        progress.note(
+            f"no detection scores below {lowest:.2f}: where weaker ones were left out, figures "
+            "over all scores, such as AP, are too low; a score threshold of 0.02 keeps them"
+        )
+
+
 def is_weights(path: Path) -> bool:
     """Return whether a path is that of a detector, and not of detections."""
     return weights_path(path).suffix.lower() in (".safetensors", ".onnx", ".xml")
@@ -378,3 +389,5 @@ def _write(result: Evaluation, folder: RunFolder, made_here: bool, progress: Pro
 
 PLOT = "curves.png"
 """Name of the plot in the folder of an evaluation."""
+_WEAK = 0.1
+"""Detections that are made to be scored have scores below."""

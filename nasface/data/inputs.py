@@ -54,7 +54,10 @@ def list_inputs(names: Sequence[str], is_result: Callable[[Path], bool]) -> Inpu
                 if not _is_inside_result(match, is_result, found):
                     _add(inside, found)
         else:
-            raise DataError(f"{name}: does not exist, expected an image, a video or a folder")
+            camera = f"; camera:{name} is a camera" if name.isdecimal() else ""
+            raise DataError(
+                f"{name}: does not exist, expected an image, a video or a folder{camera}"
+            )
     if not found.images and not found.videos:
         where = ", ".join(names) or "an empty list of paths"
         left = f"; left out: results in {', '.join(map(str, found.results))}"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nasface.arrays import Image
 from nasface.data.tensors import to_batch
 from nasface.detection.boxes import clip, decode, iou, non_maximum_suppression
+from nasface.device import use_one_thread_after_fork
 from nasface.errors import ConfigError
 from nasface.inference.tta import (
     Preset,
@@ -137,6 +138,7 @@ def detect_batch(
         ConfigError: as :func:`check_network`.
     """
     check_network(detector, config)
+    use_one_thread_after_fork()
     height, width = images[0].shape[:2]
     views = views_of(config.preset, height, width, config.longer_side)
     if config.preset == "octaves" and getattr(detector, "only", None) is not None:

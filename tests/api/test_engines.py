@@ -1,5 +1,7 @@
 import copy
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +145,33 @@ def test_the_engine_of_files_by_their_number(
     found = detect_files(detector, [tmp_path / "*.png"], tmp_path / "out", DetectConfig())
     assert found.engine.startswith(name)
     assert len(found.faces) == number
+
+
+FORKING = """
+import os, signal, sys
+import numpy, torch
+import nasface
+
+torch.set_num_threads(2)
+detector = nasface.load_detector(sys.argv[1], device="cpu")
+picture = numpy.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=numpy.uint8)
+settings = {"score_threshold": 0.0, "max_detections": 5}
+detect = lambda: detector.detect(picture, 0.0, inference=settings, engine=sys.argv[2])[0]
+wanted = detect()
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # ends a process that waits without end
+    found = detect()
+    os._exit(0 if torch.allclose(found.boxes, wanted.boxes, atol=1e-2) else 3)
+print(os.waitpid(child, 0)[1], torch.get_num_threads())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no fork")
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
+def test_forked_processes_detect(tmp_path: Path, engine: str) -> None:
+    """As a web server has them that loads the detector before it forks."""
+    path = write_lively_weights(tmp_path / "w.safetensors")
+    words = [sys.executable, "-W", "ignore", "-c", FORKING, str(path), engine]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.stdout == "0 2\n", ended.stderr

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny import write_lively_weights, write_tiny
+from tiny import Notes, write_lively_weights, write_tiny
 from wider import write_ground_truth
 
 import nasface
@@ -239,3 +239,14 @@ def test_two_images_of_one_name_are_refused(val: AnnotatedDataset) -> None:
     found = {val[0].name: ScoredBoxes(val[0].boxes_M4, np.ones(len(val[0].boxes_M4)))}
     with pytest.raises(DataError, match=r"^dataset: image '0--Squares/.*' occurs twice, expected"):
         nasface.evaluate(found, [val[0], val[1], val[0]], progress=False)
+
+
+@pytest.mark.parametrize(("weakest", "told"), [(0.5, True), (0.02, False), (20.0, False)])
+def test_detections_without_weak_ones_are_noted(
+    val: AnnotatedDataset, weakest: float, told: bool
+) -> None:
+    """As nasface detect writes them; scores above 1 are of a scale of their own."""
+    notes, first = Notes(), val[0]
+    faces = ScoredBoxes(first.boxes_M4, np.full(len(first.boxes_M4), weakest))
+    nasface.evaluate({first.name: faces}, val, progress=notes)
+    assert [each[:31] for each in notes.notes] == ["no detection scores below 0.50:"] * told

@@ -34,6 +34,8 @@ def test_folders_are_searched_and_sorted(tmp_path: Path) -> None:
         listed(tmp_path, tmp_path / "absent")
     with pytest.raises(DataError, match=r"absent\.mp4: does not exist"):
         listed(tmp_path / "absent.mp4")
+    with pytest.raises(DataError, match=r"0: does not exist, .*; camera:0 is a camera$"):
+        listed("0")
     with pytest.raises(DataError, match="empty list"):
         listed()
     for nothing in ("", " "):
