@@ -25,12 +25,14 @@ from nasface.engine.search import (
     SearchConfig,
     SearchInputs,
     SearchOutcome,
+    around_cells,
     run_search,
     search_config_of,
 )
 from nasface.engine.search_job import PREFIX_GENOTYPE_FILE, SPACE
-from nasface.errors import SpecError
+from nasface.errors import ConfigError, SpecError, check_kind
 from nasface.io.settings import checked_settings, with_settings
+from nasface.models import released_models
 from nasface.nas.coverage import Decision
 from nasface.nas.verdict import Verdict, judge
 from nasface.progress import Progress
@@ -122,8 +124,8 @@ def search(
         data: annotated images, such as :func:`nasface.read_dataset` gives, or the folder of a data
             set, whose training part is taken.
         model: the detector around the searched cells: a name of :func:`nasface.list_models`, or
-            settings. The cells take the place of a published detector's neck; its anchors, heads,
-            assignment and loss stay.
+            settings, such as the ``config`` of a detector. The cells take the place of its neck;
+            its anchors and heads stay and, of a name, assignment and loss.
         out: new folder for settings, metrics, checkpoint and genotype, as ``nasface search`` writes
             it; None writes nothing.
         epochs: passes over one half of the images.
@@ -142,8 +144,13 @@ def search(
         NasfaceError: for arguments that do not fit, data or a folder that cannot be used.
     """
     refuse(settings, (*READING, "space", "parameters"))
+    check_kind("model", model, str | DetectorConfig, "a name of list_models, or settings")
+    if model in released_models():
+        raise ConfigError(
+            f"model: {model} is a released detector; expected load_detector({model!r}).config"
+        )
     if isinstance(model, DetectorConfig):
-        start = SearchConfig(detector=replace(model, repeats=1, context="separable"))
+        start = SearchConfig(detector=around_cells(model))
     else:
         start = search_config_of(model)
     if epochs is not None:

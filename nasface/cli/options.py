@@ -16,7 +16,12 @@ from nasface.cli.help import HELP, HELP_ALL, help_text
 from nasface.cli.option_list import OTHER_WORDS, options
 from nasface.errors import ConfigError, RunError, did_you_mean
 from nasface.io.former_names import current_words
+<<<<<<< HEAD
 from nasface.io.settings import load_config, read_config
+=======
+from nasface.io.other_words import setting_meant_by
+from nasface.io.settings import load_config
+>>>>>>> 0fcf437 (Searches take the settings of any detector; words of other libraries are answered with ours)
 from nasface.io.sizes import parse_size
 from nasface.kinds import check_finite
 from nasface.models import released_models
@@ -30,8 +35,8 @@ _TYPES = tyro.constructors.ConstructorRegistry()
 _SIZES = ("--size", "--cost-penalty-size")
 """Options that take the width and height of an image."""
 
-_USUAL = ("--data", "--out")
-"""Options of most commands; those without them have arguments in their place."""
+_USUAL = ("--data", "--out", "--source")
+"""Options of most commands, here or elsewhere; those without them have arguments in their place."""
 
 
 def parse(
@@ -198,6 +203,9 @@ def _suggestion(word: str, command: type[Any], verb: str) -> str:
         return f"; it is called {now!r} now"
     if word in last:
         return f"; did you mean {last[word]!r}?"
+    plain = {each.removeprefix("--").replace("-", "_"): each for each in known}
+    if setting := setting_meant_by(word.removeprefix("--").replace("-", "_"), plain):
+        return f"; did you mean {plain[setting]!r}?"
     near = did_you_mean(word, known) or did_you_mean(word, last)
     return re.sub(r"'(--.*)'", lambda found: repr(last.get(found[1], found[1])), near)
 

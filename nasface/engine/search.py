@@ -15,6 +15,7 @@ from nasface.arch.io import load_genotype, load_search_space
 from nasface.arch.space import ParameterValue, SearchSpace
 from nasface.data.dataset import FaceDataset, check_batch
 from nasface.data.reading import check_images, describe_data
+from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost_penalty
 from nasface.detection.latency import load_latency_table
 from nasface.detection.losses import DetectionLoss
@@ -83,17 +84,21 @@ class SearchConfig(BilevelConfig, JobConfig):
 def search_config_of(name: str) -> SearchConfig:
     """Return the settings of a search in a detector of the zoo.
 
-    The cells take the place of its neck; its anchors, heads, assignment and loss stay. A search has
-    separable cells that stand once, whatever the detector has.
+    Its assignment and loss stay.
 
     Raises:
         ConfigError: for an unknown name.
     """
     row = get_model_spec(name)
-    detector = replace(
-        row.detector, repeats=1, context="separable", neck=GENOTYPE, laterals="projected"
-    )
-    return SearchConfig(detector=detector, match=row.match, loss=row.loss)
+    return SearchConfig(detector=around_cells(row.detector), match=row.match, loss=row.loss)
+
+
+def around_cells(detector: DetectorConfig) -> DetectorConfig:
+    """Return the settings of a detector with searched cells in the place of its neck.
+
+    Anchors and heads stay. A search has separable cells that stand once, whatever the detector has.
+    """
+    return replace(detector, repeats=1, context="separable", neck=GENOTYPE, laterals="projected")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from nasface.errors import ConfigError, check_kind, did_you_mean
 from nasface.io.files import read_text
 from nasface.io.former_names import with_current_names
+from nasface.io.other_words import setting_meant_by
 from nasface.io.yaml import parse_dataclass, parse_yaml, plain_values
 from nasface.kinds import as_plain
 
@@ -70,11 +71,14 @@ def _check_names(values: Mapping[str, Any], base: Any, what: str) -> None:
     parts = {name: part for name, part in known.items() if is_dataclass(part)}
     for name, value in values.items():
         if name not in known:
-            within = [part for part, inner in parts.items() if hasattr(inner, name)]
+            within = [f"{part}.{each.name}" for part in parts for each in fields(parts[part])]
+            meant = next((each for each in within if each.endswith(f".{name}")), "")
+            meant = meant or setting_meant_by(name, [*known, *within])
+            part, _, inner = meant.rpartition(".")
             hint = (
-                f"; did you mean {within[0]}={{{name!r}: ...}}?"
-                if within
-                else did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
+                f"; did you mean {part}={{{inner!r}: ...}}?"
+                if part
+                else did_you_mean(meant or name, known) or f"; expected one of {', '.join(known)}"
             )
             raise ConfigError(f"{what}: there is no {name!r}{hint}")
         if name in parts and isinstance(value, Mapping):

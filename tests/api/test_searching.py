@@ -133,6 +133,18 @@ def test_the_cells_take_the_place_of_a_published_necks(
     assert made.genotype == result.genotype
 
 
+def test_the_cells_take_the_place_of_the_neck_of_settings(
+    images: AnnotatedDataset, tmp_path: Path
+) -> None:
+    """As those of a released detector, whose name is refused with a word on them."""
+    settings = {**SETTINGS, "epochs": 1, "warmup_epochs": 0}
+    settings["model"] = replace(DETECTOR, neck="bifpn", repeats=2)
+    nasface.search("autofem-fpn", images, out=tmp_path / "run", **settings)
+    assert load_config(SearchConfig, tmp_path / "run" / "config.yaml").detector == DETECTOR
+    with pytest.raises(ConfigError, match=r"expected load_detector\('asfd-nano'\)\.config"):
+        nasface.search("autofem-fpn", images, model="asfd-nano")
+
+
 def test_search_of_objects_without_a_name_can_be_derived_and_resumed_from_its_folder(
     images: AnnotatedDataset, tmp_path: Path
 ) -> None:

@@ -27,6 +27,8 @@ def test_a_whole_part_replaces() -> None:
     [
         ({"batchsize": 8}, "train: there is no 'batchsize'; did you mean 'batch_size'?"),
         ({"lr": 0.1}, "train: there is no 'lr'; did you mean optimizer={'lr': ...}?"),
+        ({"imgsz": 64}, "train: there is no 'imgsz'; did you mean augment={'size': ...}?"),
+        ({"amp": True}, "train: there is no 'amp'; did you mean 'precision'?"),
         ({"optimizer": {"rate": 1}}, "train: optimizer: there is no 'rate'; expected one of name,"),
         ({"batch_size": "8"}, "train: batch_size: "),
         ({"batch_size": 0}, "train: batch_size: is 0, expected at least 1"),
