@@ -22,7 +22,13 @@ from nasface.api.progress import shown_progress
 from nasface.data.check import BadImages, DataCheck
 from nasface.data.reading import PARTS, check_images, describe_data
 from nasface.device import choose_device
-from nasface.engine.evaluate import DETECTIONS, Evaluation, evaluate_detector, score
+from nasface.engine.evaluate import (
+    DETECTIONS,
+    Evaluation,
+    evaluate_detector,
+    note_missing_weak,
+    score,
+)
 from nasface.errors import (
     ConfigError,
     DataError,
@@ -170,7 +176,7 @@ def evaluate(
             check_network(network, inference)
         with _opened(folder, config, resume):
             if given is not None:
-                _note_threshold(given, shown)
+                note_missing_weak(given, shown)
                 result = score(given, truth, known, settings, _words(detector))
             else:
                 if folder is not None:
@@ -350,16 +356,6 @@ def _check_unused(inference: InferenceConfig) -> None:
         )
 
 
-def _note_threshold(given: Mapping[str, ScoredBoxes], progress: Progress) -> None:
-    """Say so where weak detections seem to have been left out of those that are given."""
-    lowest = min((each.scores_N.min() for each in given.values() if len(each.scores_N)), default=0)
-    if _WEAK < lowest <= 1:
-        progress.note(
-            f"no detection scores below {lowest:.2f}: where weaker ones were left out, figures "
-            "over all scores, such as AP, are too low; a score threshold of 0.02 keeps them"
-        )
-
-
 def is_weights(path: Path) -> bool:
     """Return whether a path is that of a detector, and not of detections."""
     return weights_path(path).suffix.lower() in (".safetensors", ".onnx", ".xml")
@@ -389,5 +385,3 @@ def _write(result: Evaluation, folder: RunFolder, made_here: bool, progress: Pro
 
 PLOT = "curves.png"
 """Name of the plot in the folder of an evaluation."""
-_WEAK = 0.1
-"""Detections that are made to be scored have scores below."""

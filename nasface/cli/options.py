@@ -16,12 +16,8 @@ from nasface.cli.help import HELP, HELP_ALL, help_text
 from nasface.cli.option_list import OTHER_WORDS, options
 from nasface.errors import ConfigError, RunError, did_you_mean
 from nasface.io.former_names import current_words
-<<<<<<< HEAD
-from nasface.io.settings import load_config, read_config
-=======
 from nasface.io.other_words import setting_meant_by
-from nasface.io.settings import load_config
->>>>>>> 0fcf437 (Searches take the settings of any detector; words of other libraries are answered with ours)
+from nasface.io.settings import load_config, read_config
 from nasface.io.sizes import parse_size
 from nasface.kinds import check_finite
 from nasface.models import released_models

@@ -29,6 +29,9 @@ NO_FACE = "no face to find"
 DETECTIONS = "detections"
 """Folder of the detections, below that of an evaluation."""
 
+_WEAK = 0.1
+"""Detections that are made to be scored have scores below."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -191,3 +194,13 @@ def _lacking(parts: Mapping[str, str], missing: Sequence[str]) -> list[str]:
     lacking = set(missing)
     present = {part for name, part in parts.items() if name not in lacking}
     return [each for each in dict.fromkeys(parts.values()) if each not in present]
+
+
+def note_missing_weak(given: Mapping[str, ScoredBoxes], progress: Progress) -> None:
+    """Say so where weak detections seem to have been left out of those that are given."""
+    lowest = min((each.scores_N.min() for each in given.values() if len(each.scores_N)), default=0)
+    if _WEAK < lowest <= 1:
+        progress.note(
+            f"no detection scores below {lowest:.2f}: where weaker ones were left out, figures "
+            "over all scores, such as AP, are too low; a score threshold of 0.02 keeps them"
+        )
