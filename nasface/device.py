@@ -32,7 +32,9 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
             f"device: {name!r} is not there; expected a Mac with Apple's GPU and macOS 14 or later"
         )
     if kind not in _KINDS:
-        raise ConfigError(f"device: no device {name!r}; expected {one_of(name, ('auto', *_KINDS))}")
+        numbered = f"; cuda:{name} is a GPU" if name.isdecimal() else ""
+        known = one_of(name, ("auto", *_KINDS))
+        raise ConfigError(f"device: no device {name!r}; expected {known}{numbered}")
     try:
         return torch.device(name)
     except RuntimeError:

@@ -54,7 +54,7 @@ def test_names_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         ("mps", "'mps' is not there; expected a Mac with Apple's GPU"),
         ("cpuu", "no device 'cpuu'; expected one of auto, cpu, cuda, mps; did you mean 'cpu'"),
         ("cpu:x", "no device 'cpu:x'"),
-        (0, "no device '0'; expected one of auto"),
+        (0, "no device '0'; expected one of auto, cpu, cuda, mps; cuda:0 is a GPU$"),
         (torch.device("cuda"), "'cuda' is not there"),
     ],
 )
