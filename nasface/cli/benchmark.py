@@ -24,7 +24,8 @@ class BenchmarkCommand:
     """
 
     files: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="FILE ...")]
-    """What is measured; times are also given over those of the first."""
+    """What is measured: files and folders of nasface export, weights, released detectors; times are
+    also given over those of the first."""
     settings: Annotated[BenchmarkConfig, tyro.conf.arg(name="")]
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """File of a figure: .png, .svg or .pdf."""

@@ -255,8 +255,14 @@ def _open_weights(path: Path, threads: int) -> Callable[[Tensor], tuple[Tensor, 
 
 
 def _path(name: Path | str) -> Path:
+    """Return the file of a released detector, that in a folder of an export, or the path itself."""
     released = released_models()
-    return released[str(name)].weights if str(name) in released else Path(name)
+    if str(name) in released:
+        return released[str(name)].weights
+    suffixes = [each.suffix for each in TARGETS.values() if each.open is not None]
+    within = [Path(name) / f"detector{suffix}" for suffix in suffixes]
+    within.append(Path(name) / "detector.ncnn.param")
+    return next((each for each in within if each.is_file()), Path(name))
 
 
 def _bytes(path: Path) -> int:

@@ -47,6 +47,22 @@ def test_files_are_measured_side_by_side(place: Path, capsys: Output) -> None:
     assert "w.onnx (onnx)" in (place / "bars.svg").read_text()
 
 
+def test_a_folder_of_an_export_stands_for_its_file(place: Path, capsys: Output) -> None:
+    folder = place / "exported"
+    words = f"export --weights {place}/w.safetensors --to onnx --out {folder} --size 160x131"
+    assert main(words.split()) == 0
+    capsys.readouterr()
+    words = f"benchmark {folder} {folder}/detector.onnx --size 160x131 --repeats 1 --threads 1"
+    assert main([*words.split(), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [each["file"] for each in rows] == [str(folder), f"{folder}/detector.onnx"]
+    assert [each["runtime"] for each in rows] == ["onnx", "onnx"]
+    assert rows[0]["megabytes"] == rows[1]["megabytes"]
+    (place / "empty").mkdir()
+    assert main(["benchmark", str(place / "empty")]) == 2
+    assert "empty: expected a file with suffix" in capsys.readouterr().err
+
+
 def test_what_does_not_run_is_named(place: Path, capsys: Output) -> None:
     words = f"benchmark {place}/w.onnx --size 64x64 --repeats 1 --threads 1"
     assert main(words.split()) == 2
