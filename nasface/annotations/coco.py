@@ -28,7 +28,7 @@ from nasface.annotations.layout import (
 from nasface.annotations.names import check_image_name, excerpt
 from nasface.annotations.records import CocoKeys, ImageRecord, says_yes, stated_size
 from nasface.annotations.tool_forms import hint_of_tool
-from nasface.annotations.turned_boxes import box_round_turned
+from nasface.annotations.turned_boxes import TURNED, angle_of, box_round_turned
 from nasface.annotations.widerface import ATTRIBUTES
 from nasface.errors import DataError
 from nasface.io.files import read_text
@@ -180,13 +180,16 @@ def _record(
 ) -> ImageRecord:
     boxes_M4 = np.array([each["bbox"] for each in faces], np.float64).reshape(-1, 4)
     boxes_M4[:, 2:] = boxes_M4[:, :2] + boxes_M4[:, 2:].clip(0)
-    for box, face in zip(boxes_M4, faces, strict=True):
-        box[:] = box_round_turned(box.tolist(), _attributes(face).get("rotation"))
+    angles = [angle_of(_attributes(face).get("rotation")) for face in faces]
+    for box, angle in zip(boxes_M4, angles, strict=True):
+        box[:] = box_round_turned(box.tolist(), angle)
     told = [_told_of(each) for each in faces]
     attributes = {flag: np.array([each.get(flag, 0) for each in told], np.int64) for flag in FLAGS}
     for key in OTHERS:
         if any(key in each for each in told):
             attributes[key] = np.array([each.get(key, 0) for each in told], np.int64)
+    if any(angles):
+        attributes[TURNED] = np.array(angles, bool).astype(np.int64)
     return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes, coco=keys)
 
 

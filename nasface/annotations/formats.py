@@ -45,6 +45,7 @@ from nasface.annotations.retinaface import (
 from nasface.annotations.shards import is_shards, read_shards, shard_splits, write_shards
 from nasface.annotations.splits import check_fraction, part_by_file, part_by_fraction
 from nasface.annotations.tool_forms import hint_of_tool
+from nasface.annotations.turned_boxes import assumes_of_turned
 from nasface.annotations.unnamed import say_unnamed, unnamed_images
 from nasface.annotations.voc import is_voc, read_voc, voc_splits, write_voc
 from nasface.annotations.widerface import (
@@ -320,6 +321,7 @@ for _form in (
         splits=coco_splits,
         writer=DatasetWriter(write_coco, keeps=(*ATTRIBUTES, "difficult", "occluded", "truncated")),
         unread="masks and key points, if there are any: only boxes are read",
+        assumes=assumes_of_turned,
     ),
     DatasetFormat(
         "yolo",
@@ -373,6 +375,7 @@ for _form in (
             stems=True,
             lists_folder=True,
         ),
+        assumes=assumes_of_turned,
     ),
     DatasetFormat(
         "csv",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasface.annotations.formats import read_dataset
-from nasface.annotations.turned_boxes import box_round_turned
+from nasface.annotations.turned_boxes import angle_of, box_round_turned
 from nasface.data.images import write_image
 
 NUMBERS = st.floats(-500, 500)
@@ -35,7 +35,8 @@ def test_the_box_round_turned_corners(numbers: tuple[float, ...], angle: float) 
 
 @pytest.mark.parametrize("angle", [None, "", "0", 0.0, "left", float("nan"), [90], {}])
 def test_no_angle(angle: object) -> None:
-    assert box_round_turned([1, 2, 3, 5], angle) == [1, 2, 3, 5]
+    assert angle_of(angle) == 0
+    assert box_round_turned([1, 2, 3, 5], 0) == [1, 2, 3, 5]
 
 
 def test_turned_boxes_of_cvat(tmp_path: Path) -> None:
@@ -58,6 +59,17 @@ def test_turned_boxes_of_cvat(tmp_path: Path) -> None:
     text = f"<annotation><filename>a.jpg</filename>{''.join(faces)}</annotation>"
     (tmp_path / "voc" / "a.xml").write_text(text)
     for form in ("coco", "voc"):
-        (record,) = read_dataset(tmp_path / form)
+        found = read_dataset(tmp_path / form)
+        (record,) = found
         boxes = [[15, 15, 25, 35], [10, 20, 30, 30]]
         np.testing.assert_allclose(record.boxes_M4, boxes, atol=1e-4)
+        assert record.attributes["turned"].tolist() == [1, 0]
+        assert found.assumed == (
+            "1 box has an attribute rotation, read as the upright box round the turned one"
+        )
+        for file in (tmp_path / form).glob("a.[jx]*"):
+            if file.suffix != ".jpg":
+                file.write_text(file.read_text().replace("90.0", "0.0"))
+        upright = read_dataset(tmp_path / form)
+        assert upright.assumed == ""
+        assert "turned" not in upright[0].attributes
