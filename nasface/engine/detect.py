@@ -53,7 +53,8 @@ class DetectConfig(Settings):
     unless this is set."""
     bad_images: BadImages = "skip"
     """skip: images and videos that cannot be read are left out and reported; stop: one of them ends
-    the command. Files are checked before it begins."""
+    the command. Files are checked before it begins. Other commands stop by default, since a figure
+    or weights depend on every image there; here the others lose nothing."""
     frames: int = 0
     """Frames to take of each video or camera; 0 takes all."""
     device: str = "auto"
