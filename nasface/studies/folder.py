@@ -7,7 +7,7 @@ from typing import Any
 
 from nasface.arch.io import load_genotype
 from nasface.errors import ConfigError, RunError, SpecError
-from nasface.io.files import write_text
+from nasface.io.files import make_folders, remove_folders, write_text
 from nasface.io.settings import load_config
 from nasface.io.strict_json import REASONS
 from nasface.io.yaml import to_yaml
@@ -48,12 +48,14 @@ def write_plan(plan: StudySpec, out: Path) -> None:
     """Write a plan into its folder, which is made.
 
     Raises:
-        RunError: where nothing can be written.
+        RunError: where nothing can be written; the folders that were made are removed then.
     """
+    made: list[Path] = []
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        made = make_folders(out)
         write_text(out / PLAN, to_yaml(plan))
     except OSError as problem:
+        remove_folders(made)
         raise RunError(f"{out}: cannot write there: {problem.strerror}") from None
 
 

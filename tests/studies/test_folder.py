@@ -1,5 +1,6 @@
 """What a comparison refuses before its first run: of its plan, and of its folder."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tiny import write_tiny
 from nasface.errors import ConfigError, RunError
 from nasface.io.yaml import to_yaml
 from nasface.progress import Silent
+from nasface.studies.folder import PLAN, write_plan
 from nasface.studies.scheduler import run_comparison
 from nasface.studies.spec import MethodSpec, runs_of
 
@@ -62,3 +64,27 @@ def test_a_folder_of_something_else_is_refused(data: Path, tmp_path: Path) -> No
     (tmp_path / "photo.jpg").write_text("")
     with pytest.raises(RunError, match="is not the folder of a comparison"):
         run_comparison(plan(data, FPN), tmp_path, 1, Silent())
+
+
+def test_a_plan_that_a_full_disk_refuses_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the same comparison can be begun again, and nothing looks like one that was."""
+
+    def full(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    made, out = plan(tmp_path, FPN), tmp_path / "above" / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(RunError, match=r"out: cannot write there: No space left on device"):
+            write_plan(made, out)
+    assert not list(tmp_path.iterdir())
+    write_plan(made, out)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(RunError, match="No space left on device"):
+            write_plan(made, out)
+    assert [each.name for each in out.iterdir()] == [PLAN], "a folder that was there stays"
