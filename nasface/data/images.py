@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 import warnings
 from pathlib import Path
 from types import MappingProxyType
@@ -34,7 +35,12 @@ _SEVERAL = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
 _TIFF = (b"II*\0", b"MM\0*")
 _TIFF_SAMPLES = MappingProxyType({1: "unsigned integers", 2: "signed integers", 3: "floats"})
 
-_PFM = rb"P[Ff]\s"
+_USUAL_MASKS = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
+_SIGNED = " signed"
+_TIFF_BITS, _TIFF_PLAIN = (1, 8, 16), (1, 4)
+"""Bits of a value that OpenCV reads, and forms that are unsigned integers, or not said."""
+
+_PFM, _PAM = rb"P[Ff]\s", rb"P7\s"
 _PNM = re.compile(rb"P[2356]" + rb"(?:\s|#[^\n]*\n)+(\d{1,9})" * 3)
 _SCALED = (255, 65535)
 """Greatest values of a PNM file by which OpenCV scales it; it takes others as they are."""
@@ -47,6 +53,7 @@ _UNREAD = MappingProxyType(
         "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
         "a pointer of Git LFS": rb"version https://git-lfs",
         "PFM": _PFM,
+        "PAM": _PAM,
         "a page of the web": rb"\s*<(?i:!doctype html|html)",
         "XML": rb"\s*<\?xml",
         "PDF": rb"%PDF",
@@ -105,10 +112,13 @@ def read_image(path: Path, *, exif: bool = True) -> NDArray[np.uint8]:
         image = _by_pillow(path, data, "PNM")
     elif image is not None and _is_multiplied(data):
         image = _by_pillow(path, data, "TIFF")
-    if image is None or re.match(_PFM, data):  # floats, of which OpenCV keeps whole numbers
-        samples = _tiff_samples(data)
-        if samples is not None:
-            raise DataError(f"{path}: TIFF of {samples}, expected 8 or 16 bits per channel")
+    elif image is not None and _has_other_masks(data):
+        image = _by_pillow(path, data, "BMP")
+    samples = _tiff_samples(data)
+    if samples is not None and (image is None or _SIGNED in samples):  # OpenCV takes no sign
+        raise DataError(f"{path}: TIFF of {samples}, expected 8 or 16 bits per channel, unsigned")
+    # Of floats OpenCV keeps whole numbers, and of PAM with transparency other memory.
+    if image is None or re.match(_PFM + b"|" + _PAM, data):
         accepted = " ".join(IMAGE_SUFFIXES)
         raise DataError(f"{path}: {_name_of(data)}, expected one of {accepted}")
     if is_avif and exif:
@@ -222,6 +232,14 @@ def check_image(image: NDArray[np.uint8]) -> None:
         raise ValueError(f"image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
 
 
+def _has_other_masks(data: bytes) -> bool:
+    """Return whether a BMP file has its colours elsewhere in 32 bits than OpenCV looks for them."""
+    if not data.startswith(b"BM") or len(data) < 66:
+        return False
+    bits, form = struct.unpack_from("<HI", data, 28)
+    return (bits, form) in ((32, 3), (32, 6)) and data[54:66] != _USUAL_MASKS
+
+
 def _name_of(data: bytes) -> str:
     """Name what bytes are that are not decoded."""
     for kind, start in _UNREAD.items():
@@ -232,7 +250,7 @@ def _name_of(data: bytes) -> str:
 
 
 def _tiff_samples(data: bytes) -> str | None:
-    """Say what a TIFF holds whose values are too wide to be taken; None for any other file."""
+    """Say what a TIFF holds whose values are not those of pictures; None for any other file."""
     if not data.startswith(_TIFF):
         return None
     try:
@@ -246,4 +264,4 @@ def _tiff_samples(data: bytes) -> str | None:
     except Exception:  # Pillow has many exceptions for damaged files
         return None
     kind = _TIFF_SAMPLES.get(form, "values of another kind")
-    return f"{bits}-bit {kind}" if bits > 16 else None
+    return None if bits in _TIFF_BITS and form in _TIFF_PLAIN else f"{bits}-bit {kind}"

@@ -207,6 +207,46 @@ def test_strange_images_become_8_bit_rgb(tmp_path: Path) -> None:
         assert read_image(tmp_path / "long.png").shape == (height, width, 3)
 
 
+@pytest.mark.parametrize(
+    ("order", "masks", "is_read"),
+    [
+        ((2, 1, 0, 3), (0xFF0000, 0xFF00, 0xFF), True),
+        ((3, 2, 1, 0), (0xFF000000, 0xFF0000, 0xFF00), True),
+        ((0, 1, 2, 3), (0xFF, 0xFF00, 0xFF0000), False),
+        ((3, 0, 1, 2), (0xFF00, 0xFF0000, 0xFF000000), False),
+    ],
+)
+def test_colours_of_a_bmp_are_where_its_masks_say(
+    tmp_path: Path, order: tuple[int, ...], masks: tuple[int, int, int], is_read: bool
+) -> None:
+    """As GIMP writes them; where they are elsewhere than any reader takes them, it is refused."""
+    image = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    rgbx = np.dstack([image, np.zeros((4, 6), np.uint8)])
+    body = np.ascontiguousarray(rgbx[::-1, :, order]).tobytes()
+    header = struct.pack("<IiiHHIIiiII", 40, 6, 4, 1, 32, 3, len(body), 0, 0, 0, 0)
+    data = header + struct.pack("<III", *masks) + body
+    path = tmp_path / "a.bmp"
+    path.write_bytes(b"BM" + struct.pack("<IHHI", 14 + len(data), 0, 0, 66) + data)
+    if not is_read:
+        with pytest.raises(DataError, match="Unsupported BMP bitfields layout"):
+            read_image(path)
+        return
+    np.testing.assert_array_equal(read_image(path), image)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_a_tiff_with_signs_is_refused(tmp_path: Path, kind: type[np.signedinteger]) -> None:
+    """OpenCV takes the values as if they had none."""
+    values = np.arange(-12, 12).reshape(4, 6).astype(kind)
+    bits = 8 * values.itemsize
+    pillow = Image.fromarray(values.astype(f"u{values.itemsize}"))
+    pillow.save(tmp_path / "a.tif", tiffinfo={339: 2})
+    with pytest.raises(DataError, match=rf"a\.tif: TIFF of {bits}-bit signed integers, expected"):
+        read_image(tmp_path / "a.tif")
+    pillow.save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif").shape == (4, 6, 3)
+
+
 def test_a_small_file_of_many_pixels_is_refused(tmp_path: Path) -> None:
     Image.new("1", (20_000, 6_000)).save(tmp_path / "bomb.png")
     assert (tmp_path / "bomb.png").stat().st_size < 100_000
@@ -244,6 +284,7 @@ def test_a_tiff_of_wide_values_is_named_as_what_it_is(
         (b"\0\0\0\x20ftypisom", "a video"),
         (b"RIFF\0\0\0\0AVI LIST", "a video"),
         (b"Pf\n2 2\n-1\n", "PFM"),
+        (b"P7\nWIDTH 2\nHEIGHT 2\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n", "PAM"),
     ],
 )
 def test_pictures_that_are_not_read_are_named(tmp_path: Path, start: bytes, kind: str) -> None:
