@@ -28,7 +28,7 @@ from nasface.annotations.layout import (
 from nasface.annotations.names import check_image_name, excerpt
 from nasface.annotations.records import CocoKeys, ImageRecord, says_yes, stated_size
 from nasface.annotations.tool_forms import hint_of_tool
-from nasface.annotations.turned_boxes import TURNED, angle_of, box_round_turned
+from nasface.annotations.turned_boxes import TURNED_BOX, angle_of, box_round_turned
 from nasface.annotations.widerface import ATTRIBUTES
 from nasface.errors import DataError
 from nasface.io.files import read_text
@@ -45,6 +45,7 @@ _CROWD = ("is_crowd", "isCrowd", "isGroupOf")
 _KEYS = {"images": ("id",), "categories": ("id",), "annotations": ("image_id", "category_id")}
 """List of a file -> what names its entries, and those of other lists."""
 _FAR = 1e9
+_MODES = (1, "XYWH_ABS", "BoxMode.XYWH_ABS")
 _START = 1 << 16
 
 
@@ -189,7 +190,7 @@ def _record(
         if any(key in each for each in told):
             attributes[key] = np.array([each.get(key, 0) for each in told], np.int64)
     if any(angles):
-        attributes[TURNED] = np.array(angles, bool).astype(np.int64)
+        attributes[TURNED_BOX] = np.array(angles, bool).astype(np.int64)
     return ImageRecord(name, path, boxes_M4.astype(np.float32), attributes, coco=keys)
 
 
@@ -349,8 +350,12 @@ def box_of(annotation: Mapping[str, Any], place: str) -> list[float]:
     """Return ``x y width height`` in pixels: the ``bbox``, or the box round the polygons.
 
     Raises:
-        DataError: beginning with ``place``, if there is neither.
+        DataError: beginning with ``place``, if there is neither, and for another ``bbox_mode``, by
+            which Detectron2 tells what the numbers are.
     """
+    mode = annotation.get("bbox_mode", 1)
+    if mode not in _MODES:
+        raise DataError(f"{place}: bbox_mode is {mode!a:.60}, expected 1, x, y, width, height")
     value = annotation.get("bbox") or _bounds(annotation.get("segmentation"))
     if not _are_numbers(value) or len(value) != 4:
         raise DataError(f"{place}: bbox is {value!a:.60}, expected x, y, width, height")

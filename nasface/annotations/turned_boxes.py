@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nasface.annotations.records import ImageRecord
 
-TURNED = "turned"
+TURNED_BOX = "turned"
 """Attribute that tells which boxes of an image a file turns; only images with such have it."""
 
 
@@ -34,7 +34,7 @@ def box_round_turned(corners: Sequence[float], angle: float) -> list[float]:
 
 def assumes_of_turned(_root: Path, _split: str, records: Sequence[ImageRecord]) -> str:
     """Return how many boxes are turned, and how they are read; empty without any."""
-    marks = (each.attributes[TURNED] for each in records if TURNED in each.attributes)
+    marks = (each.attributes[TURNED_BOX] for each in records if TURNED_BOX in each.attributes)
     count = sum(int(each.sum()) for each in marks)
     boxes = "1 box has" if count == 1 else f"{count} boxes have"
     said = f"{boxes} an attribute rotation, read as the upright box round the turned one"

@@ -35,7 +35,7 @@ from nasface.annotations.names import (
     without_suffix,
 )
 from nasface.annotations.records import ImageRecord, says_yes, stated_size
-from nasface.annotations.turned_boxes import TURNED, angle_of, box_round_turned
+from nasface.annotations.turned_boxes import TURNED_BOX, angle_of, box_round_turned
 from nasface.errors import DataError
 from nasface.io.files import files_below, read_bytes, read_text
 
@@ -220,7 +220,7 @@ def _name(stem: str, tree: Any) -> str:
 
 
 def _objects(tree: Any, path: Path) -> Iterator[tuple[str, list[float], list[int]]]:
-    """Yield the class, corners and flags of each object, the last of which is :data:`TURNED`."""
+    """Yield the class, corners and flags of each object, the last of which is :data:`TURNED_BOX`."""
     for at, each in enumerate(tree.iter("object")):
         texts = [each.findtext(f"bndbox/{key}") or "" for key in _CORNERS]
         try:
@@ -245,11 +245,11 @@ def _record(
 ) -> ImageRecord:
     boxes_M4 = np.array([corners for _, corners, _ in objects], np.float32).reshape(-1, 4)
     boxes_M4[:, 2:] = np.maximum(boxes_M4[:, 2:], boxes_M4[:, :2])
-    names = (*FLAGS_OF_VOC, TURNED)
+    names = (*FLAGS_OF_VOC, TURNED_BOX)
     flags_MF = np.array([flags for _, _, flags in objects], np.int64).reshape(-1, len(names))
     attributes = {flag: flags_MF[:, at] for at, flag in enumerate(names)}
-    if not attributes[TURNED].any():
-        del attributes[TURNED]
+    if not attributes[TURNED_BOX].any():
+        del attributes[TURNED_BOX]
     return ImageRecord(name, path, boxes_M4, attributes)
 
 

@@ -186,3 +186,15 @@ def test_what_is_no_json(tmp_path: Path) -> None:
         (tmp_path / "a.json").write_text(text)
         with pytest.raises(DataError, match=r"a\.json: (is not JSON|has no list 'images')"):
             read_dataset(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("mode", [1, "BoxMode.XYWH_ABS", 0, 4, "BoxMode.XYXY_ABS", None, [1]])
+def test_boxes_in_a_mode_of_detectron2(tmp_path: Path, mode: Any) -> None:
+    """Corners in the place of width and height would be read as larger boxes."""
+    write_images(tmp_path)
+    (tmp_path / "all.json").write_text(json.dumps(coco(bbox_mode=mode)))
+    if mode in (1, "BoxMode.XYWH_ABS"):
+        assert boxes_of(tmp_path) == FACES
+    else:
+        with pytest.raises(DataError, match=r"annotation 0: bbox_mode is .*, expected 1, x, y, w"):
+            boxes_of(tmp_path)
