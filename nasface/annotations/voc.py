@@ -220,7 +220,7 @@ def _name(stem: str, tree: Any) -> str:
 
 
 def _objects(tree: Any, path: Path) -> Iterator[tuple[str, list[float], list[int]]]:
-    """Yield the class, corners and flags of each object, the last of which is :data:`TURNED_BOX`."""
+    """Yield class, corners and flags of each object, the last of which is :data:`TURNED_BOX`."""
     for at, each in enumerate(tree.iter("object")):
         texts = [each.findtext(f"bndbox/{key}") or "" for key in _CORNERS]
         try:
