@@ -32,7 +32,7 @@ class Sum(nn.Module):
         super().__init__()
 
     def forward(self, values: Sequence[Tensor], numbers: Sequence[int] | None = None) -> Tensor:
-        """Return the values of the edges -> value of the node."""
+        """Map the values of the edges to the value of the node."""
         return add_up(values)
 
 
@@ -43,7 +43,7 @@ class Product(nn.Module):
         super().__init__()
 
     def forward(self, values: Sequence[Tensor], numbers: Sequence[int] | None = None) -> Tensor:
-        """Return the values of the edges -> value of the node."""
+        """Map the values of the edges to the value of the node."""
         result = values[0]
         for value in values[1:]:
             result = result * value
@@ -58,7 +58,7 @@ class WeightedSum(nn.Module):
         self.scale = nn.Parameter(1e-3 * torch.randn(edges))
 
     def forward(self, values: Sequence[Tensor], numbers: Sequence[int] | None = None) -> Tensor:
-        """Return the values of the edges -> value of the node."""
+        """Map the values of the edges to the value of the node."""
         scale = self.scale if numbers is None else self.scale[list(numbers)]
         share = scale.softmax(0)
         return add_up(share[at] * value for at, value in enumerate(values))
@@ -72,7 +72,7 @@ class ConstantWeightedSum(nn.Module):
         self.shares = tuple(shares)
 
     def forward(self, values: Sequence[Tensor], numbers: Sequence[int] | None = None) -> Tensor:
-        """Return the values of the edges -> value of the node."""
+        """Map the values of the edges to the value of the node."""
         return add_up(share * value for share, value in zip(self.shares, values, strict=True))
 
 
@@ -94,7 +94,7 @@ class Concat(nn.Module):
         self.merge = nn.Conv2d(channels * edges, channels, 1, bias=False)
 
     def forward(self, values: Sequence[Tensor], numbers: Sequence[int] | None = None) -> Tensor:
-        """Return the values of the edges -> value of the node."""
+        """Map the values of the edges to the value of the node."""
         return cast(Tensor, self.merge(torch.cat(list(values), dim=1)))
 
 
@@ -111,7 +111,7 @@ class SearchedConcat(nn.Module):
         )
 
     def forward(self, values: Sequence[Tensor], numbers: Sequence[int] | None = None) -> Tensor:
-        """Return the values of the edges -> value of the node."""
+        """Map the values of the edges to the value of the node."""
         edges = range(len(values)) if numbers is None else numbers
         return add_up(self.merge[edge](value) for edge, value in zip(edges, values, strict=True))
 

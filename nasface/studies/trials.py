@@ -9,9 +9,10 @@ from typing import Any
 from nasface.arch.io import load_genotype
 from nasface.deploy.alternating import Run
 from nasface.deploy.latency import measure_interleaved, whole_detector
+from nasface.detection.config import DetectorConfig
 from nasface.device import torch_threads
 from nasface.engine.train import TrainConfig, train_config_of
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, RunError
 from nasface.io.files import write_text
 from nasface.io.settings import load_config, merged
 from nasface.io.yaml import parse_dataclass, parse_yaml, plain_values, to_yaml
@@ -62,7 +63,8 @@ class TunePlan(Settings):
         super().__post_init__()
         if not self.ranges:
             raise ConfigError("ranges: is empty, expected a setting and its values, or more")
-        if min(self.trials or 1, self.first_epochs, self.threads) < 1 or self.reduction < 2:
+        trials = 1 if self.trials is None else self.trials
+        if min(trials, self.first_epochs, self.threads) < 1 or self.reduction < 2:
             raise ConfigError(
                 f"trials {self.trials}, first_epochs {self.first_epochs}, threads {self.threads}, "
                 f"reduction {self.reduction}: expected at least 1, 1, 1 and 2"
@@ -119,16 +121,19 @@ def write_tune_plan(plan: TunePlan, out: Path) -> None:
 def trials_at_equal_latency(
     plan: TunePlan, equal: EqualTime, out: Path, progress: Progress
 ) -> list[Trial]:
-    """Return draws that are as fast as the plan's own detector.
+    """Return different draws that are as fast as the plan's own detector.
 
     The first time draws are measured, and those that are kept are written into the folder ``out``;
     later, what is there holds.
 
     Raises:
-        ConfigError: for a plan that cannot be used, or if too few draws are as fast.
+        ConfigError: for a plan that cannot be used, or if too few draws are as fast. RunError: if
+            the folder holds draws of another plan.
     """
     path = out / DRAWN
-    if not path.is_file():
+    if path.is_file():
+        _check_drawn_for(plan, out)
+    else:
         with torch_threads(plan.threads):
             rows = [each.row() for each in _measured(plan, equal, progress)]
         write_tune_plan(plan, out)
@@ -140,20 +145,38 @@ def trials_at_equal_latency(
     return found
 
 
+def _check_drawn_for(plan: TunePlan, out: Path) -> None:
+    """Raise RunError if what decides the draws of a folder is not that of the plan."""
+    drawn_for = load_tune_plan(out / TUNE_PLAN)
+    for name in ("train", "ranges", "trials", "equal_latency", "seed"):
+        if getattr(drawn_for, name) != getattr(plan, name):
+            raise RunError(
+                f"{out / DRAWN}: was drawn with other {name}; expected the plan beside it, or "
+                "another --out"
+            )
+
+
 def _measured(plan: TunePlan, equal: EqualTime, progress: Progress) -> list[Trial]:
     own, wanted = _whole(_trial_config(plan, {}), equal), plan.trials or 0
     found: list[Trial] = []
+    times: dict[tuple[DetectorConfig, str], float | None] = {}
     progress.start(f"draw {plan.name}", wanted)
     for trial in islice(_drawn(plan), _DRAWS_A_TRIAL * wanted):
-        time = _time(_whole(trial.config, equal), own, equal.within)
+        if any(trial.settings == each.settings for each in found):
+            continue  # lists give the same again, whose training would be the same, too
+        detector = trial.config.detector, trial.config.genotype
+        if detector not in times:
+            times[detector] = _time(_whole(trial.config, equal), own, equal.within)
+        time = times[detector]
         if time is not None:
             found.append(replace(trial, time=time))
             progress.advance()
         if len(found) == wanted:
             return found
     raise ConfigError(
-        f"equal_latency: within {equal.within}: {len(found)} of {_DRAWS_A_TRIAL * wanted} draws "
-        f"are as fast as the detector of train, expected {wanted}; widen it, or narrow the ranges"
+        f"equal_latency: within {equal.within}: {len(found)} different ones of "
+        f"{_DRAWS_A_TRIAL * wanted} draws are as fast as the detector of train, expected {wanted}; "
+        "widen it or the ranges, or lower trials"
     )
 
 

@@ -1,6 +1,7 @@
 """Trials at equal latency: which draws are kept."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,11 @@ import pytest
 
 from nasface.arch.genotype import Genotype
 from nasface.detection.config import DetectorConfig
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, RunError
 from nasface.progress import Silent
 from nasface.studies import trials
 from nasface.studies.limits import EqualTime
-from nasface.studies.trials import DRAWN, TunePlan, trials_at_equal_latency, trials_of
+from nasface.studies.trials import DRAWN, Trial, TunePlan, trials_at_equal_latency, trials_of
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 
@@ -48,15 +49,18 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return built
 
 
-def test_the_draws_that_are_as_fast_are_kept_in_their_order(
+def test_the_different_draws_that_are_as_fast_are_kept_in_their_order(
     tmp_path: Path, measured: list[int]
 ) -> None:
     made = plan([80, 92, 100, 108, 120])
     kept = trials_at_equal_latency(made, EQUAL, tmp_path, Silent())
     assert measured[0] == 100  # the plan's own
-    count = len(measured) - 1  # draws until six were found
-    drawn = trials_of(TunePlan(**{**vars(made), "trials": count, "equal_latency": None}))
-    fast = [each for each in drawn if 90 <= each.config.detector.channels <= 110]
+    assert len(measured) <= 1 + 5 * 3  # each of the others once, however often it is drawn
+    fast: list[Trial] = []
+    for each in trials_of(TunePlan(**{**vars(made), "trials": 200, "equal_latency": None})):
+        if 90 <= each.config.detector.channels <= 110 and each not in fast:
+            fast.append(each)
+    del fast[6:]
     assert [each.settings for each in kept] == [each.settings for each in fast]
     assert [each.config for each in kept] == [each.config for each in fast]
     assert [each.time for each in kept] == [each.config.detector.channels / 100 for each in fast]
@@ -71,11 +75,33 @@ def test_what_was_drawn_holds_when_a_tuning_goes_on(tmp_path: Path, measured: li
     assert len(measured) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("trials", 5), ("seed", 1), ("equal_latency", EqualTime()), ("train", {"epochs": 1})],
+)
+def test_what_was_drawn_for_another_plan_is_refused(
+    name: str, value: Any, tmp_path: Path, measured: list[int]
+) -> None:
+    made = plan([92, 100, 120])
+    trials_at_equal_latency(made, EQUAL, tmp_path, Silent())
+    with pytest.raises(RunError, match=f"drawn.yaml: was drawn with other {name}; expected"):
+        trials_at_equal_latency(replace(made, **{name: value}), EQUAL, tmp_path, Silent())
+
+
+def test_the_same_detector_is_measured_once(tmp_path: Path, measured: list[int]) -> None:
+    made = replace(plan([100]), ranges={"optimizer.lr": {"low": 0.001, "high": 0.1}})
+    kept = trials_at_equal_latency(made, EQUAL, tmp_path, Silent())
+    assert len({each.config.optimizer.lr for each in kept}) == 6
+    assert len(measured) == 2
+
+
 def test_ranges_without_enough_detectors_as_fast_are_named(
     tmp_path: Path, measured: list[int]
 ) -> None:
-    with pytest.raises(ConfigError, match=r"0 of 1200 draws are as fast .*, expected 6; widen"):
+    with pytest.raises(ConfigError, match=r"0 different ones of 1200 draws .*, expected 6; widen"):
         trials_at_equal_latency(plan([80, 120]), EQUAL, tmp_path, Silent())
+    with pytest.raises(ConfigError, match=r"3 different ones of 1200 draws .*, expected 6; widen"):
+        trials_at_equal_latency(plan([80, 100]), EQUAL, tmp_path, Silent())
     assert not (tmp_path / DRAWN).exists()
 
 
@@ -103,3 +129,9 @@ def test_shares_that_mean_nothing_are_refused(within: float) -> None:
 def test_combinations_are_not_drawn_at_equal_latency() -> None:
     with pytest.raises(ConfigError, match="trials: is missing"):
         TunePlan(name="t", ranges={"batch_size": [2]}, equal_latency=EQUAL)
+
+
+@pytest.mark.parametrize("equal", [None, EQUAL])
+def test_no_trials_are_none_to_draw(equal: EqualTime | None) -> None:
+    with pytest.raises(ConfigError, match=r"trials 0, .*: expected at least 1"):
+        TunePlan(name="t", ranges={"batch_size": [2]}, trials=0, equal_latency=equal)
