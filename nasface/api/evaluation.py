@@ -232,9 +232,9 @@ def _others(
         if other in (first, *(each.protocol for each in found)):
             raise ConfigError(f"also: {name}: is scored by already; expected each protocol once")
         shared = {
-            each.name: getattr(options, each.name)
+            each.name: value
             for each in fields(other.options)
-            if hasattr(options, each.name)
+            if (value := getattr(options, each.name, None)) is not None
         }
         made = with_settings(other.options(), shared, f"also: {name}")
         theirs = other.read_truth(source, made)

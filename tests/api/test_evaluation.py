@@ -103,6 +103,15 @@ def test_further_protocols_score_the_same_detections(
     assert (out / "coco" / "coco_results.json").is_file()
 
 
+def test_what_the_first_protocol_leaves_open_has_the_default_of_the_other(
+    val: AnnotatedDataset,
+) -> None:
+    """``exif`` of ap is that of the annotations' form."""
+    found = right(val)
+    result = nasface.evaluate(found, val.root, also=["widerface"]).also["widerface"]
+    assert result.summary == nasface.evaluate(found, val.root, "widerface").summary
+
+
 def test_a_command_scores_by_several_protocols(
     place: Path, val: AnnotatedDataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
