@@ -50,7 +50,7 @@ class DetectConfig(Settings):
     the time where the processor has VNNI. `nasface quantize` makes one of other weights."""
     score_threshold: float = 0.5
     """Score from which a detection is written and drawn; below 0.02 it is also that of inference,
-    unless this is set."""
+    unless inference.score_threshold is set to another."""
     bad_images: BadImages = "skip"
     """skip: images and videos that cannot be read are left out and reported; stop: one of them ends
     the command. Files are checked before it begins. Other commands stop by default, since a figure
