@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nasface.annotations.records import ImageRecord
 
-TURNED_BOX = "turned"
+TURNED_BOX = "rotation"
 """Attribute that tells which boxes of an image a file turns; only images with such have it."""
 
 

@@ -58,13 +58,14 @@ def run_tuning(plan: TunePlan, out: Path, progress: Progress, address: str | Non
     """
     equal, trials = plan.equal_latency, trials_of(plan)
     _check_folder(out)
-    if equal is not None:
-        trials = trials_at_equal_latency(plan, equal, out, progress)
-    progress.start(f"tune {plan.name}", len(trials))
-    folders = [(out / "trials" / str(number)).resolve() for number in range(len(trials))]
     # Ray tells of its experiment on the standard output, which is for results.
     with ray_cluster(address), redirect_stdout(io.StringIO()):
-        write_tune_plan(plan, out)  # not before a cluster that cannot be reached
+        # Nothing is measured or written before a cluster that cannot be reached.
+        if equal is not None:
+            trials = trials_at_equal_latency(plan, equal, out, progress)
+        write_tune_plan(plan, out)
+        progress.start(f"tune {plan.name}", len(trials))
+        folders = [(out / "trials" / str(number)).resolve() for number in range(len(trials))]
         results = _tuner(plan, trials, folders, out, progress).fit()
     ended = {result.config["trial"] for result in results if result.metrics and not result.error}
     failed = {

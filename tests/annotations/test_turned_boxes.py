@@ -63,7 +63,7 @@ def test_turned_boxes_of_cvat(tmp_path: Path) -> None:
         (record,) = found
         boxes = [[15, 15, 25, 35], [10, 20, 30, 30]]
         np.testing.assert_allclose(record.boxes_M4, boxes, atol=1e-4)
-        assert record.attributes["turned"].tolist() == [1, 0]
+        assert record.attributes["rotation"].tolist() == [1, 0]
         assert found.assumed == (
             "1 box has an attribute rotation, read as the upright box round the turned one"
         )
@@ -72,4 +72,4 @@ def test_turned_boxes_of_cvat(tmp_path: Path) -> None:
                 file.write_text(file.read_text().replace("90.0", "0.0"))
         upright = read_dataset(tmp_path / form)
         assert upright.assumed == ""
-        assert "turned" not in upright[0].attributes
+        assert "rotation" not in upright[0].attributes
