@@ -247,6 +247,8 @@ def _domain(values: Any) -> Any:
 def _trial_config(plan: TunePlan, drawn: Mapping[str, Any]) -> TrainConfig:
     if "evaluate_every" in {*plan.train, *drawn}:
         raise ConfigError("train: evaluate_every: expected first_epochs of the plan in its place")
+    if "epochs" in drawn:
+        raise ConfigError("ranges: epochs: expected in train; the best trials get all of them")
     values = merged({"seed": plan.seed}, plan.train)
     for name, value in drawn.items():
         for key in reversed(name.split(".")):

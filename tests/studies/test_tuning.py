@@ -76,6 +76,7 @@ def test_lists_alone_are_combined() -> None:
         ({"ranges": {"optimizer.lr": {"low": 0.1, "high": 1}}}, "trials: is missing"),
         ({"ranges": {"optimizer.rate": [1, 2]}}, "t: train: .*rate"),
         ({"ranges": {"evaluate_every": [1, 2]}}, "expected first_epochs"),
+        ({"ranges": {"epochs": [4, 8]}}, "ranges: epochs: expected in train"),
         ({"ranges": {"batch_size": [2]}, "reduction": 1}, "reduction 1: expected"),
     ],
 )
