@@ -176,8 +176,8 @@ def evaluate(
             check_network(network, inference)
         with _opened(folder, config, resume):
             if given is not None:
-                note_missing_weak(given, shown)
                 result = score(given, truth, known, settings, _words(detector))
+                note_missing_weak(given, shown)
             else:
                 if folder is not None:
                     folder.keep_data(describe_data({getattr(settings, "split", "val"): check}))

@@ -1,7 +1,5 @@
 """The neck between backbones and heads of other toolkits."""
 
-import subprocess
-import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -106,15 +104,3 @@ def test_what_does_not_fit_is_said() -> None:
     uneven[1] = uneven[1][..., :-1]
     with pytest.raises(ValueError, match="expected each half the one before"):
         neck(uneven)
-
-
-def test_torchvision_takes_it() -> None:
-    try:
-        import torchvision
-    except (ImportError, RuntimeError) as problem:
-        # A torchvision built for another torch raises RuntimeError.
-        pytest.skip(f"torchvision cannot be imported: {problem}")
-    script = Path(__file__).parents[1] / "scripts" / "examples" / "torchvision_neck.py"
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"torchvision {torchvision.__version__}: {done.stderr}"
-    assert "boxes, best first" in done.stdout
