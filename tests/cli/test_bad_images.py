@@ -275,7 +275,7 @@ def test_many_jobs_are_refused_before_the_first_begins(
         search = yaml.safe_load((place / "search.yaml").read_text())
         plan |= {"seeds": [0], "search": search, "methods": [{"name": "a", "strategy": "argmax"}]}
     else:
-        plan |= {"ranges": {"epochs": [1]}}
+        plan |= {"ranges": {"batch_size": [2]}}
         training |= {"genotype": str(place / "g.yaml")}
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     words = [verb, tmp_path / "plan.yaml", "--data", tmp_path / "data", "--out", tmp_path / "out"]
