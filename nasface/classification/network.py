@@ -21,8 +21,9 @@ from nasface.classification.blocks import (
 )
 from nasface.classification.layout import NetworkConfig, layer_cells, plan_layers, reductions
 from nasface.errors import ConfigError
-from nasface.nas.policy import Mixture
-from nasface.nas.supernet import ArchitectureParameters, SearchCell
+from nasface.nas.arch_parameters import ArchitectureParameters
+from nasface.nas.mixture import Mixture
+from nasface.nas.search_cell import SearchCell
 from nasface.nn.cell import FixedCell
 
 

@@ -11,7 +11,7 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import DetectorTrunk, TwoShotDetector
 from nasface.detection.necks.registry import GENOTYPE
 from nasface.errors import ConfigError, SpecError
-from nasface.nas.policy import Mixture
+from nasface.nas.mixture import Mixture
 from nasface.nas.supernet import Supernet
 from nasface.nn.blocks import soften_rectifiers
 from nasface.nn.cell import FixedModule, build_module

@@ -29,8 +29,8 @@ from nasface.engine.search import (
 from nasface.engine.search_job import SearchJob
 from nasface.engine.train import TrainConfig, TrainInputs, make_train_job
 from nasface.io.settings import checked_settings
+from nasface.nas.mixture import CellMixture
 from nasface.nas.policies import POLICIES
-from nasface.nas.policy import CellMixture
 from nasface.nn.cost import count_saved_bytes, light_layers, meta_copy
 from nasface.progress import Silent
 

@@ -20,7 +20,7 @@ from nasface.engine.optim import LearningRateSchedule
 from nasface.engine.setup import images_to_device, peak_memory_mb, targets_to_device
 from nasface.errors import RunError
 from nasface.nas.derive import derive
-from nasface.nas.policy import Mixture
+from nasface.nas.mixture import Mixture
 from nasface.nas.searcher import BilevelSearcher
 from nasface.nas.widening import Widening, widen
 from nasface.nn.cost import meta_copy

@@ -1,4 +1,6 @@
-"""The two steps of a bilevel search: weights on one half of the data, choices on the other.
+"""The two steps of a bilevel search: one on the weights, one on the architecture parameters.
+
+Each takes its own half of the data.
 
 Architecture steps of first order see the weights as fixed (DARTS section 2.3 with xi = 0, as
 PC-DARTS and ASFD use it); those of second order look one weight step ahead (its equations 7 and 8).
@@ -87,14 +89,14 @@ def second_order_arch_step(
     weights: Sequence[nn.Parameter],
     weight_optimizer: torch.optim.Optimizer,
     *,
-    reach: float = 0.01,
+    distance: float = 0.01,
 ) -> float:
     """Make one step on the architecture parameters, one weight step ahead; return the loss at those
     weights, or nan if no step could be made.
 
     The gradient is that of the architecture loss at w' = w - rate * (gradient of the weight loss
     with momentum and weight decay, as SGD would step), less the rate times a Hessian-vector product
-    by central differences that move the weights by ``reach`` (DARTS: 0.01). Rate, momentum and
+    by central differences that move the weights by ``distance`` (DARTS: 0.01). Rate, momentum and
     decay are those of ``weight_optimizer``; of another optimiser than SGD, rate and decay alone.
     Weights are given back bit for bit; running statistics of normalisations see the extra passes.
     """
@@ -117,10 +119,10 @@ def second_order_arch_step(
             None if gradient is None else rates[id(weight)][0] * gradient
             for weight, gradient in zip(weights, ahead[len(arch_parameters) :], strict=True)
         ]
-        implicit = _mixed_product(weight_gradient, arch_parameters, weights, vector, reach)
-        for choice, direct, product in zip(arch_parameters, ahead, implicit, strict=False):
+        implicit = _mixed_product(weight_gradient, arch_parameters, weights, vector, distance)
+        for parameter, direct, product in zip(arch_parameters, ahead, implicit, strict=False):
             terms = [each for each in (direct, product) if each is not None]
-            choice.grad = sum(terms[1:], terms[0]) if terms else None
+            parameter.grad = sum(terms[1:], terms[0]) if terms else None
         return _step(optimizer, value, _norm(arch_parameters))
     finally:
         _restore(weights, before)
@@ -189,14 +191,14 @@ def _mixed_product(
     arch_parameters: Sequence[nn.Parameter],
     weights: Sequence[nn.Parameter],
     vector: Sequence[Tensor | None],
-    reach: float,
+    distance: float,
 ) -> list[Tensor | None]:
-    """Return minus the mixed second derivative (choices, weights) of a loss times a vector of
-    weights."""
+    """Return minus the mixed second derivative of a loss, by architecture parameters and weights,
+    times a vector of weights."""
     norm = torch.stack([v.norm() for v in vector if v is not None] or [torch.zeros(())]).norm()
     if norm == 0:
         return [None] * len(arch_parameters)
-    scale = reach / norm
+    scale = distance / norm
     before = [weight.detach().clone() for weight in weights]
     sides = []
     for sign in (1, -1):

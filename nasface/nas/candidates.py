@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from nasface.arch.graph import CellGraph
 from nasface.arch.space import SearchSpace
@@ -92,6 +93,16 @@ def pair_scores(table: CandidateTable, alpha_EO: Float32, beta_E: Float32 | None
             at = list(edges)
             scores[at] *= _softmax(beta_E[at].astype(np.float32))[:, None]
     return scores
+
+
+def log_probabilities(table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None) -> Tensor:
+    """Return log(softmax(alpha) * softmax(beta)) as a differentiable tensor (E, O)."""
+    offered = torch.from_numpy(table.offered_EO).to(alpha_EO.device)
+    logits = alpha_EO.masked_fill(~offered, -torch.inf).log_softmax(dim=1)
+    if beta_E is None:
+        return logits
+    edges = [beta_E[list(edges)].log_softmax(0) for edges in table.graph.edges_into]
+    return logits + torch.cat(edges)[:, None]
 
 
 def _softmax(logits: Float32) -> Float32:

@@ -59,7 +59,7 @@ class BilevelConfig(Settings):
     """Share of the steps after the warm-up at which the noise reaches 0."""
     probes: int = 1
     """Competitors run without a graph for each edge on the path in architecture steps (see
-    nasface.nas.policy); 0 is the paper's single path."""
+    nasface.nas.gates); 0 is the paper's single path."""
     temperature: tuple[float, float] = (10.0, 0.1)
     """Temperature of the gradient of the gumbel policy, at the start and at the end (GDAS)."""
     every_edge: bool = False

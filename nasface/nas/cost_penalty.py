@@ -14,10 +14,9 @@ from torch import Tensor
 
 from nasface.arch.space import SearchSpace
 from nasface.arrays import Float32
-from nasface.nas.candidates import CandidateTable, Pair
+from nasface.nas.arch_parameters import ArchitectureParameters
+from nasface.nas.candidates import CandidateTable, Pair, log_probabilities
 from nasface.nas.config import CostPenaltyConfig
-from nasface.nas.policy import log_probabilities
-from nasface.nas.supernet import ArchitectureParameters
 from nasface.nn.cost import measure_cost
 from nasface.nn.operations import build_operation
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nasface.arrays import Float32
 from nasface.nas.candidates import CandidateTable, pair_scores
-from nasface.nas.policy import Mixture, PathMixture
+from nasface.nas.mixture import Mixture, PathMixture
 from nasface.nas.rules import OUT, GatedRule, RuleMixture, width_of
 
 
@@ -36,7 +36,7 @@ class Coverage:
             chosen = mixture[cell]
             for node, rules in chosen.rules.items():
                 table = self.tables[cell].rules
-                columns = [table.names.index(each.rule) for each in _run(rules)]
+                columns = [table.names.index(each.rule) for each in _executed(rules)]
                 self.rule_counts[cell][table.nodes.index(node), columns] += 1
             if _is_out(self.tables[cell], chosen.rules):
                 continue
@@ -83,12 +83,12 @@ _RULES = ".rules"
 def _is_out(table: CandidateTable, rules: RuleMixture) -> bool:
     """Return whether all cells that take the choices of a table are left out."""
     return all(
-        each in table.widths and {rule.rule for rule in _run(rules[width_of(each)])} == {OUT}
+        each in table.widths and {rule.rule for rule in _executed(rules[width_of(each)])} == {OUT}
         for each in table.cells
     )
 
 
-def _run(rules: Sequence[GatedRule]) -> list[GatedRule]:
+def _executed(rules: Sequence[GatedRule]) -> list[GatedRule]:
     """Return the rules that are no probes."""
     return [each for each in rules if not each.is_probe]
 

@@ -15,7 +15,8 @@ import numpy as np
 from torch import Tensor
 
 from nasface.nas.candidates import CandidateTable, Pair
-from nasface.nas.policy import RULE_DRAWS, GatedOp, InputSlot, PathMixture, StepRandom
+from nasface.nas.mixture import GatedOp, InputSlot, PathMixture
+from nasface.nas.policy import RULE_DRAWS, StepRandom
 from nasface.nas.rules import RuleMixture, RuleTable, given_rules
 
 

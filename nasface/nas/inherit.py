@@ -13,7 +13,8 @@ from nasface.arch.space import check_may_omit
 from nasface.errors import ConfigError
 from nasface.nas.edge import SearchEdge
 from nasface.nas.rules import SearchedCombine
-from nasface.nas.supernet import SearchCell, Supernet
+from nasface.nas.search_cell import SearchCell
+from nasface.nas.supernet import Supernet
 from nasface.nas.widths import SearchedWidth
 from nasface.nn.cell import FixedCell, FixedModule
 from nasface.nn.combine import Concat, SearchedConcat, WeightedSum

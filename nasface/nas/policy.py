@@ -13,26 +13,26 @@ processes of a distributed search agree.
   into each node.
 * ``uniform``: paths that visit every candidate of a node equally often (SPOS, FairNAS).
 
-Gradient of a path. The executed pair is multiplied by a gate of value one whose gradient is that of
-its probability p (straight-through), where p is a categorical over the pairs that compete for the
-slot, ``none`` left out. That gradient alone says little: behind a normalisation the loss does not
-change with the scale of an operation's output, so <dL/dy, y> is close to zero. ``probes`` therefore
-runs, in architecture steps only, that many competitors per slot without a graph and with a gate of
-value zero. The gate's gradient is then the first-order change of the loss if the competitor were
-put instead of the chosen pair, and p is normalised over the pairs that were run (as
-ProxylessNAS does with two candidates). Zero probes is the paper's form.
+:mod:`nasface.nas.gates` says how a path gets a gradient, and what ``probes`` are for.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeAlias, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nasface.arrays import Float32
-from nasface.nas.candidates import CandidateTable, Pair, pair_scores, select
+from nasface.nas.candidates import (
+    CandidateTable,
+    Pair,
+    log_probabilities,
+    pair_scores,
+    select,
+)
+from nasface.nas.gates import gated_path, weight_edges
+from nasface.nas.mixture import CellMixture, PathMixture, SoftMixture
 from nasface.nas.rules import (
     RuleMixture,
     RuleTable,
@@ -40,59 +40,8 @@ from nasface.nas.rules import (
     sampled_rules,
     weighted_rules,
 )
+from nasface.nas.sampling import with_random_others
 from nasface.random_streams import Purpose, stream
-
-
-@dataclass(frozen=True)
-class GatedOp:
-    """A pair that is executed; ``gate`` multiplies its output and is ``None`` for a plain one.
-
-    ``is_unit``: the gate's value is one, or zero for a probe, and only its gradient matters.
-    """
-
-    edge: int
-    column: int
-    gate: Tensor | None = None
-    is_unit: bool = False
-
-
-@dataclass(frozen=True)
-class InputSlot:
-    """A place among the inputs of a node: the pair on the path and the probes that challenge it."""
-
-    chosen: GatedOp
-    probes: tuple[GatedOp, ...] = ()
-
-
-@dataclass(frozen=True)
-class PathMixture:
-    """Per node its slots; nothing else is executed.
-
-    ``every_edge``: there is a slot for each edge, also for those that derivation would drop.
-    ``rules``: how nodes combine their edges that have a choice of it.
-    """
-
-    slots: tuple[tuple[InputSlot, ...], ...]
-    every_edge: bool = False
-    rules: RuleMixture = field(default_factory=dict)
-
-    @property
-    def pairs(self) -> tuple[Pair, ...]:
-        """All pairs on the path, without probes."""
-        return tuple((s.chosen.edge, s.chosen.column) for node in self.slots for s in node)
-
-
-@dataclass(frozen=True)
-class SoftMixture:
-    """Every candidate is executed: ``weights_EO`` per edge sum to one, ``gates_E`` per node."""
-
-    weights_EO: Tensor
-    gates_E: Tensor | None
-    rules: RuleMixture = field(default_factory=dict)
-
-
-CellMixture: TypeAlias = PathMixture | SoftMixture
-Mixture: TypeAlias = Mapping[str, CellMixture]
 
 
 @dataclass(frozen=True)
@@ -171,7 +120,8 @@ class ArgmaxPath:
         if self.noise > 0:
             scores = _log(scores) + self.noise * _gumbel(generator, scores.shape)
         path = select(table, scores)
-        return _gated(table, path, alpha_EO, beta_E, self.probes, generator)
+        logits = log_probabilities(table, alpha_EO, beta_E)
+        return gated_path(table, path, logits, self.probes, generator)
 
     def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
         """See :class:`RulePolicy`."""
@@ -198,16 +148,19 @@ class GumbelPath:
         generator = draw.generator(draw.step)
         scores = _log(_scores(table, alpha_EO, beta_E))
         noise = _gumbel(generator, scores.shape)
-        logits = _Logits(noise, self.temperature)
+        logits = log_probabilities(table, alpha_EO, beta_E)
+        logits = (logits + torch.from_numpy(noise).to(logits.device)) / self.temperature
         if not self.every_edge:
             path = select(table, scores + noise)
-            return _gated(table, path, alpha_EO, beta_E, self.probes, generator, logits)
+            return gated_path(table, path, logits, self.probes, generator)
         best_E = np.where(table.eligible_EO, scores + noise, -np.inf).argmax(axis=1)
         path = tuple(
             tuple((edge, int(best_E[edge])) for edge in edges) for edges in table.graph.edges_into
         )
-        mixture = _gated(table, path, alpha_EO, beta_E, self.probes, generator, logits)
-        return PathMixture(_weighted(table, mixture.slots, beta_E), every_edge=True)
+        slots = gated_path(table, path, logits, self.probes, generator).slots
+        if beta_E is not None:
+            slots = weight_edges(table, slots, beta_E)
+        return PathMixture(slots, every_edge=True)
 
     def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
         """See :class:`RulePolicy`."""
@@ -233,7 +186,8 @@ class UniformPath:
     ) -> CellMixture:
         """See :class:`Policy`."""
         path = tuple(_uniform_pairs(table, node, draw) for node in range(len(table.graph.nodes)))
-        return _gated(table, path, alpha_EO, beta_E, 0, draw.generator(draw.step))
+        logits = log_probabilities(table, alpha_EO, beta_E)
+        return gated_path(table, path, logits, 0, draw.generator(draw.step))
 
     def mix_rules(self, table: RuleTable, gamma_NR: Tensor, draw: StepRandom) -> RuleMixture:
         """See :class:`RulePolicy`."""
@@ -253,10 +207,7 @@ def _uniform_pairs(table: CandidateTable, node: int, draw: StepRandom) -> tuple[
     if kept == len(edges):
         return tuple(_turn(pairs, draw, node, at) for at, pairs in enumerate(edges))
     first = _turn(tuple(pair for pairs in edges for pair in pairs), draw, node, 0)
-    generator = draw.generator(node, draw.step)
-    others = [pairs for pairs in edges if pairs[0][0] != first[0]]
-    rest = [others[at] for at in generator.permutation(len(others))[: kept - 1]]
-    return (first, *(pairs[generator.integers(len(pairs))] for pairs in rest))
+    return with_random_others(first, edges, kept, draw.generator(node, draw.step))
 
 
 def _turn(pairs: tuple[Pair, ...], draw: StepRandom, node: int, slot: int) -> Pair:
@@ -277,40 +228,6 @@ def _scores(table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None) -> F
     return pair_scores(table, _host(alpha_EO), None if beta_E is None else _host(beta_E))
 
 
-@dataclass(frozen=True)
-class _Logits:
-    """How the probabilities of gates differ from those of the choices: (log p + noise) / T."""
-
-    noise: Float32
-    temperature: float
-
-
-def _weighted(
-    table: CandidateTable, slots: tuple[tuple[InputSlot, ...], ...], beta_E: Tensor | None
-) -> tuple[tuple[InputSlot, ...], ...]:
-    """Return slots for every edge, with softmax(beta) over the edges into a node in their gates."""
-    if beta_E is None:
-        return slots
-    result = []
-    for edges, node in zip(table.graph.edges_into, slots, strict=True):
-        share = beta_E[list(edges)].softmax(0)
-        result.append(
-            tuple(
-                InputSlot(
-                    _scaled(slot.chosen, share[at]),
-                    tuple(_scaled(p, share[at]) for p in slot.probes),
-                )
-                for at, slot in enumerate(node)
-            )
-        )
-    return tuple(result)
-
-
-def _scaled(op: GatedOp, factor: Tensor) -> GatedOp:
-    gate = factor if op.gate is None else factor * op.gate
-    return replace(op, gate=gate, is_unit=False)
-
-
 def _log(scores: Float32) -> Float32:
     """Return the logarithm, finite even where a probability is too small for float32."""
     result: Float32 = np.log(np.maximum(scores, np.finfo(np.float32).tiny))
@@ -319,76 +236,3 @@ def _log(scores: Float32) -> Float32:
 
 def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> Float32:
     return generator.gumbel(size=shape).astype(np.float32)
-
-
-def log_probabilities(table: CandidateTable, alpha_EO: Tensor, beta_E: Tensor | None) -> Tensor:
-    """Return log(softmax(alpha) * softmax(beta)) as a differentiable tensor (E, O)."""
-    offered = torch.from_numpy(table.offered_EO).to(alpha_EO.device)
-    logits = alpha_EO.masked_fill(~offered, -torch.inf).log_softmax(dim=1)
-    if beta_E is None:
-        return logits
-    edges = [beta_E[list(edges)].log_softmax(0) for edges in table.graph.edges_into]
-    return logits + torch.cat(edges)[:, None]
-
-
-def _gated(
-    table: CandidateTable,
-    path: tuple[tuple[Pair, ...], ...],
-    alpha_EO: Tensor,
-    beta_E: Tensor | None,
-    probes: int,
-    generator: np.random.Generator,
-    sampling: "_Logits | None" = None,
-) -> PathMixture:
-    """Return the path as a mixture; with gates and probes where the architecture parameters want a
-    gradient."""
-    if not (torch.is_grad_enabled() and alpha_EO.requires_grad):
-        return PathMixture(
-            tuple(tuple(InputSlot(GatedOp(*pair)) for pair in node) for node in path)
-        )
-    logits = log_probabilities(table, alpha_EO, beta_E)
-    if sampling is not None:
-        noise = torch.from_numpy(sampling.noise).to(logits.device)
-        logits = (logits + noise) / sampling.temperature
-    slots = []
-    for position, pairs in enumerate(path):
-        node_slots = []
-        for pair in pairs:
-            rivals = _rivals(table, position, pair, pairs)
-            node_slots.append(_gated_slot(logits, pair, rivals, probes, generator))
-        slots.append(tuple(node_slots))
-    return PathMixture(tuple(slots))
-
-
-def _rivals(
-    table: CandidateTable, position: int, pair: Pair, path: tuple[Pair, ...]
-) -> tuple[Pair, ...]:
-    """Return the other pairs that could take the place of ``pair``, given the other edges on the
-    path."""
-    edges = table.slots[position]
-    if len(path) == len(edges):
-        return tuple(p for pairs in edges for p in pairs if p[0] == pair[0] and p != pair)
-    taken = {edge for edge, _ in path} - {pair[0]}
-    return tuple(p for pairs in edges for p in pairs if p[0] not in taken and p != pair)
-
-
-def _gated_slot(
-    logits_EO: Tensor,
-    pair: Pair,
-    rivals: tuple[Pair, ...],
-    probes: int,
-    generator: np.random.Generator,
-) -> InputSlot:
-    if not rivals:
-        return InputSlot(GatedOp(*pair))
-    drawn: tuple[Pair, ...] = ()
-    if probes:
-        drawn = tuple(rivals[at] for at in generator.permutation(len(rivals))[:probes])
-    compared = (pair, *(drawn or rivals))
-    edges, columns = map(list, zip(*compared, strict=True))
-    probability = logits_EO[edges, columns].softmax(0)
-    gates = probability - probability.detach()
-    return InputSlot(
-        GatedOp(*pair, gates[0] + 1.0, is_unit=True),
-        tuple(GatedOp(*p, gates[1 + at], is_unit=True) for at, p in enumerate(drawn)),
-    )

@@ -1,7 +1,7 @@
 """Search of what has a name: the combine rule of a node and the width of a cell.
 
 Candidates, mixture under a policy, module of the rules (:mod:`nasface.nas.widths` has that of the
-widths). It is made in the same way as the choice of operations (:mod:`nasface.nas.policy`): one
+widths). It is made in the same way as the choice of operations (:mod:`nasface.nas.gates`): one
 architecture parameter, ``gamma``, for each rule that a node may have; straight-through gates and
 probes on a path; all rules, weighted, in a mixture. The width of a cell is one more node here, and
 its candidates are its rules.
@@ -149,11 +149,19 @@ def _gated(
         return (GatedRule(table.names[chosen]),)
     rivals = [column for column in _columns(table, node) if column != chosen]
     drawn = [rivals[at] for at in generator.permutation(len(rivals))[:probes]]
-    compared = [chosen, *(drawn or rivals)]
-    probability = logits_R[compared].softmax(0)
-    gates = probability - probability.detach()
-    rivals_run = (GatedRule(table.names[c], gates[1 + at], True) for at, c in enumerate(drawn))
-    return (GatedRule(table.names[chosen], gates[0] + 1.0), *rivals_run)
+    own, *others = unit_gates(logits_R[[chosen, *(drawn or rivals)]])
+    probes_run = (
+        GatedRule(table.names[column], others[at], is_probe=True) for at, column in enumerate(drawn)
+    )
+    return (GatedRule(table.names[chosen], own), *probes_run)
+
+
+def unit_gates(logits: Tensor) -> list[Tensor]:
+    """Return a gate of value one for the first of the competitors, and gates of value zero for the
+    others; their gradients are those of softmax(logits)."""
+    probability = logits.softmax(0)
+    first, *others = probability - probability.detach()
+    return [first + 1.0, *others]
 
 
 def _columns(table: RuleTable, node: int) -> list[int]:

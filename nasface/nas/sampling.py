@@ -8,7 +8,7 @@ from nasface.arch.space import SearchSpace, check_may_omit
 from nasface.errors import SpecError
 from nasface.nas.candidates import CandidateTable, Pair
 from nasface.nas.derive import NodePaths, NodeRules, genotype_of_paths
-from nasface.nas.policy import GatedOp, InputSlot, PathMixture
+from nasface.nas.mixture import GatedOp, InputSlot, PathMixture
 from nasface.nas.rules import OUT, GatedRule, width_of
 from nasface.random_streams import Purpose, stream
 
@@ -48,9 +48,16 @@ def random_pairs(
         return tuple(pairs[generator.integers(len(pairs))] for pairs in edges)
     every = [pair for pairs in edges for pair in pairs]
     first = every[generator.integers(len(every))]
+    return with_random_others(first, edges, kept, generator)
+
+
+def with_random_others(
+    first: Pair, edges: tuple[tuple[Pair, ...], ...], kept: int, generator: np.random.Generator
+) -> tuple[Pair, ...]:
+    """Return a pair, then random ones on ``kept`` - 1 of the other edges."""
     others = [pairs for pairs in edges if pairs[0][0] != first[0]]
-    rest = [others[at] for at in generator.permutation(len(others))[: kept - 1]]
-    return (first, *(pairs[generator.integers(len(pairs))] for pairs in rest))
+    drawn = [others[at] for at in generator.permutation(len(others))[: kept - 1]]
+    return (first, *(pairs[generator.integers(len(pairs))] for pairs in drawn))
 
 
 def mixture_of(space: SearchSpace, genotype: Genotype) -> dict[str, PathMixture]:

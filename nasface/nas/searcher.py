@@ -13,15 +13,16 @@ from nasface.arch.space import SearchSpace
 from nasface.arrays import Float32
 from nasface.errors import ConfigError
 from nasface.nas.accumulator import Accumulator, SupportsLossParts, WholeBatch
+from nasface.nas.arch_parameters import ArchitectureParameters
 from nasface.nas.bilevel import Gradient, arch_step, second_order_arch_step, weight_step
 from nasface.nas.config import BilevelConfig, policy_at
 from nasface.nas.cost_penalty import CostPenalty
 from nasface.nas.coverage import Coverage, Decision, decisions
 from nasface.nas.derive import derive
 from nasface.nas.fairness import FairPath, paths_per_step
-from nasface.nas.policy import Mixture, PathMixture, Policy, UniformPath
+from nasface.nas.mixture import Mixture, PathMixture
+from nasface.nas.policy import Policy, UniformPath
 from nasface.nas.sensitivity import Sensitivity
-from nasface.nas.supernet import ArchitectureParameters
 from nasface.nn.keys import name_of
 from nasface.nn.moments import load_optimizer
 from nasface.random_streams import Purpose

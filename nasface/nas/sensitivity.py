@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nasface.arrays import Float64
-from nasface.nas.supernet import ArchitectureParameters
+from nasface.nas.arch_parameters import ArchitectureParameters
 
 BLIND = 1e-6
 """A choice is blind if its mean gradient is below this share of the greatest."""

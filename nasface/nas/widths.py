@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nasface.arch.graph import CellGraph
-from nasface.nas.policy import CellMixture
+from nasface.nas.mixture import CellMixture
 from nasface.nas.rules import OUT, GatedRule, width_of
 from nasface.nn.combine import add_up
 

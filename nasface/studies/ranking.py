@@ -15,7 +15,7 @@ from nasface.arch.io import load_genotype, load_search_space
 from nasface.detection.latency import load_latency_table
 from nasface.io.files import write_text
 from nasface.io.strict_json import REASONS, to_json
-from nasface.nas.selection import holds
+from nasface.nas.choices import holds
 from nasface.nas.zero_cost import PREDICTORS
 from nasface.studies.folder import cells_of
 from nasface.studies.markdown import markdown_table

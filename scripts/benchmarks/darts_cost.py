@@ -29,17 +29,8 @@ from nasface.classification.network import Classifier, SearchClassifier
 from nasface.nas.bilevel import arch_step, frozen, gradient_of, weight_step
 from nasface.nas.candidates import CandidateTable, Pair
 from nasface.nas.derive import genotype_of_paths
-from nasface.nas.policy import (
-    ArgmaxPath,
-    CellMixture,
-    GatedOp,
-    InputSlot,
-    Mixture,
-    PathMixture,
-    Policy,
-    Softmax,
-    StepRandom,
-)
+from nasface.nas.mixture import CellMixture, GatedOp, InputSlot, Mixture, PathMixture
+from nasface.nas.policy import ArgmaxPath, Policy, Softmax, StepRandom
 from nasface.nn.cost import count_saved_bytes
 
 CONFIG = NETWORKS["cifar-search"]

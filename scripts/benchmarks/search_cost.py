@@ -18,15 +18,8 @@ from torch import Tensor, nn
 
 from nasface.arch.io import load_search_space
 from nasface.nas.derive import genotype_of_paths
-from nasface.nas.policy import (
-    ArgmaxPath,
-    GumbelPath,
-    Mixture,
-    PathMixture,
-    Policy,
-    Softmax,
-    UniformPath,
-)
+from nasface.nas.mixture import Mixture, PathMixture
+from nasface.nas.policy import ArgmaxPath, GumbelPath, Policy, Softmax, UniformPath
 from nasface.nas.supernet import Supernet
 from nasface.nn.cell import build_module
 from nasface.nn.cost import count_saved_bytes

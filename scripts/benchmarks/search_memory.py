@@ -26,8 +26,9 @@ from nasface.arch.io import load_search_space
 from nasface.arch.space import ParameterValue, SearchSpace
 from nasface.detection.config import DetectorConfig
 from nasface.detection.searchable import build_searchable
+from nasface.nas.arch_parameters import ArchitectureParameters
 from nasface.nas.policy import ArgmaxPath, Policy, Softmax
-from nasface.nas.supernet import ArchitectureParameters, Supernet
+from nasface.nas.supernet import Supernet
 from nasface.nn.cost import count_parameters, count_saved_bytes
 
 GPU_BYTES = 32e9

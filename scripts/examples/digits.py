@@ -34,7 +34,8 @@ from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import Classifier, SearchClassifier
 from nasface.nas.config import BilevelConfig, policy_at
 from nasface.nas.derive import derive
-from nasface.nas.policy import Mixture, Softmax
+from nasface.nas.mixture import Mixture
+from nasface.nas.policy import Softmax
 from nasface.nas.searcher import BilevelSearcher, Schedule
 from nasface.nn.cost import count_parameters, count_saved_bytes
 

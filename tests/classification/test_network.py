@@ -19,7 +19,8 @@ from nasface.classification.network import Classifier, SearchClassifier
 from nasface.errors import ConfigError, SpecError
 from nasface.nas.bilevel import arch_step, gradient_of
 from nasface.nas.derive import derive
-from nasface.nas.policy import Mixture, Policy, Softmax, UniformPath
+from nasface.nas.mixture import Mixture
+from nasface.nas.policy import Policy, Softmax, UniformPath
 from nasface.nn.blocks import DropPath
 from nasface.nn.cost import count_parameters, count_saved_bytes, light_layers
 

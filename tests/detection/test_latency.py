@@ -19,8 +19,8 @@ from nasface.detection.latency import (
     trunk_part,
 )
 from nasface.errors import ConfigError
+from nasface.nas.arch_parameters import ArchitectureParameters
 from nasface.nas.sampling import random_genotype
-from nasface.nas.supernet import ArchitectureParameters
 
 DETECTOR = DetectorConfig(channels=8, levels=(3, 4, 5))
 SIZE = (96, 64)

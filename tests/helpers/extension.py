@@ -19,7 +19,8 @@ from nasface.detection.checkpoint import LoadedDetector
 from nasface.io.files import write_text
 from nasface.nas.candidates import CandidateTable
 from nasface.nas.config import BilevelConfig
-from nasface.nas.policy import ArgmaxPath, CellMixture, Policy, StepRandom, UniformPath
+from nasface.nas.mixture import CellMixture
+from nasface.nas.policy import ArgmaxPath, Policy, StepRandom, UniformPath
 from nasface.nn.blocks import separable_conv_norm_relu
 from nasface.progress import Progress
 from nasface.runs.logger import LoggedRun, Status

@@ -20,15 +20,8 @@ from nasface.arch.io import load_search_space
 from nasface.arch.operations import OPERATIONS
 from nasface.arch.space import SearchSpace
 from nasface.nas.derive import NodePaths
-from nasface.nas.policy import (
-    ArgmaxPath,
-    CellMixture,
-    GumbelPath,
-    PathMixture,
-    Policy,
-    Softmax,
-    UniformPath,
-)
+from nasface.nas.mixture import CellMixture, PathMixture
+from nasface.nas.policy import ArgmaxPath, GumbelPath, Policy, Softmax, UniformPath
 
 CHANNELS = 8
 """Divisible by every ``partial_channels`` that is drawn."""

@@ -8,13 +8,15 @@ from torch import Tensor, nn
 
 from nasface.arch.genotype import Genotype
 from nasface.arch.space import SearchSpace
+from nasface.nas.arch_parameters import ArchitectureParameters
 from nasface.nas.candidates import CandidateTable, Pair, pair_scores, select
 from nasface.nas.derive import NodePaths
 from nasface.nas.edge import SearchEdge
 from nasface.nas.inherit import inherit_weights
-from nasface.nas.policy import GatedOp, InputSlot, PathMixture
+from nasface.nas.mixture import GatedOp, InputSlot, PathMixture
 from nasface.nas.sampling import mixture_of
-from nasface.nas.supernet import SearchCell, Supernet
+from nasface.nas.search_cell import SearchCell
+from nasface.nas.supernet import Supernet
 from nasface.nn.cell import build_module
 
 LEVELS = (3, 4, 5)
@@ -36,6 +38,17 @@ def random_paths(space: SearchSpace, seed: int) -> dict[str, NodePaths]:
         beta = None if betas is None else betas[cell]
         paths[cell] = select(table, pair_scores(table, alphas[cell], beta))
     return paths
+
+
+def set_choices(
+    arch_parameters: ArchitectureParameters, space: SearchSpace, seed: int, *, ties: bool
+) -> None:
+    alphas, betas = random_choices(space, seed, ties=ties)
+    with torch.no_grad():
+        for cell, alpha in alphas.items():
+            arch_parameters.alpha[cell].copy_(torch.from_numpy(alpha))
+            if betas is not None:
+                arch_parameters.beta[cell].copy_(torch.from_numpy(betas[cell]))
 
 
 def plain(paths: dict[str, NodePaths]) -> dict[str, PathMixture]:

@@ -14,6 +14,7 @@ from nasface.arch.space import SearchSpace
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost, detector_cost_penalty
 from nasface.errors import ConfigError
+from nasface.nas.arch_parameters import ArchitectureParameters
 from nasface.nas.candidates import CandidateTable
 from nasface.nas.config import CostPenaltyConfig
 from nasface.nas.cost_penalty import (
@@ -24,7 +25,6 @@ from nasface.nas.cost_penalty import (
     operation_costs,
 )
 from nasface.nas.derive import derive
-from nasface.nas.supernet import ArchitectureParameters
 from nasface.nn.cell import FixedModule
 from nasface.nn.cost import count_parameters
 

@@ -7,7 +7,7 @@ from strategies import one_cell
 
 from nasface.nas.candidates import CandidateTable
 from nasface.nas.coverage import Coverage, Decision, decisions
-from nasface.nas.policy import GatedOp, InputSlot, PathMixture, SoftMixture
+from nasface.nas.mixture import GatedOp, InputSlot, PathMixture, SoftMixture
 
 # columns: none 0, skip 1, conv_1x1 2, sep_3x3 3; edge 0 and 1 into a, 2 into b
 SPACE = one_cell(

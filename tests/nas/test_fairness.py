@@ -8,13 +8,14 @@ from strategies import one_cell
 from torch import Tensor
 
 from nasface.arch.io import load_search_space
+from nasface.nas.arch_parameters import ArchitectureParameters
 from nasface.nas.candidates import CandidateTable
 from nasface.nas.config import BilevelConfig
 from nasface.nas.fairness import FairPath, paths_per_step
-from nasface.nas.policy import GatedOp, InputSlot, Mixture, PathMixture
+from nasface.nas.mixture import GatedOp, InputSlot, Mixture, PathMixture
 from nasface.nas.rules import GatedRule
 from nasface.nas.searcher import BilevelSearcher, Schedule
-from nasface.nas.supernet import ArchitectureParameters, Supernet
+from nasface.nas.supernet import Supernet
 
 OPERATIONS = 7
 

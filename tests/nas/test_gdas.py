@@ -7,8 +7,10 @@ import torch
 from supernets import run_pair, three_edges
 
 from nasface.nas.candidates import CandidateTable
-from nasface.nas.policy import GumbelPath, PathMixture, StepRandom
-from nasface.nas.supernet import SearchCell, Supernet
+from nasface.nas.mixture import PathMixture
+from nasface.nas.policy import GumbelPath, StepRandom
+from nasface.nas.search_cell import SearchCell
+from nasface.nas.supernet import Supernet
 
 
 def test_gumbel_on_every_edge_as_gdas() -> None:

@@ -14,16 +14,8 @@ from nasface.errors import ConfigError
 from nasface.nas.candidates import CandidateTable
 from nasface.nas.coverage import Coverage, decisions
 from nasface.nas.derive import derive, genotype_of_paths
-from nasface.nas.policy import (
-    ArgmaxPath,
-    GatedOp,
-    GumbelPath,
-    InputSlot,
-    PathMixture,
-    Policy,
-    Softmax,
-    UniformPath,
-)
+from nasface.nas.mixture import GatedOp, InputSlot, PathMixture
+from nasface.nas.policy import ArgmaxPath, GumbelPath, Policy, Softmax, UniformPath
 from nasface.nas.rules import GatedRule
 from nasface.nas.sampling import random_genotype
 from nasface.nas.supernet import Supernet

@@ -14,7 +14,7 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import check_membership, load_search_space, packaged_names
 from nasface.errors import SpecError
 from nasface.nas.derive import genotype_of_paths
-from nasface.nas.policy import PathMixture
+from nasface.nas.mixture import PathMixture
 from nasface.nas.rules import width_of
 from nasface.nas.sampling import mixture_of, random_genotype
 from nasface.nas.supernet import Supernet

@@ -14,11 +14,12 @@ from nasface.arrays import Float32
 from nasface.classification.layout import NetworkConfig
 from nasface.classification.network import SearchClassifier
 from nasface.errors import ConfigError
+from nasface.nas.arch_parameters import ArchitectureParameters
 from nasface.nas.config import BilevelConfig, CostPenaltyConfig, policy_at
 from nasface.nas.cost_penalty import CostPenalty, counted_cost, operation_costs
-from nasface.nas.policy import GumbelPath, Mixture
+from nasface.nas.mixture import Mixture
+from nasface.nas.policy import GumbelPath
 from nasface.nas.searcher import BilevelSearcher, Schedule, searched_skips
-from nasface.nas.supernet import ArchitectureParameters
 
 Batch = tuple[Tensor, Tensor]
 CONFIG = BilevelConfig(warmup_epochs=0, arch_lr=0.05)

@@ -124,7 +124,7 @@ def test_a_network_against_a_copy_one_step_ahead(policy: Policy) -> None:
         chooser,
         weights,
         optimizer,
-        reach=1e-7,  # the default is too far for so small and bent a network
+        distance=1e-7,  # the default is too far for so small and bent a network
     )
     assert all(torch.equal(a, b) for a, b in zip(weights, before, strict=True))
     for choice, gradient, direct in zip(arch_parameters, expected, outer, strict=False):

@@ -5,8 +5,9 @@ import pytest
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import check_membership, load_search_space
 from nasface.errors import ConfigError
+from nasface.nas.choices import choices_of, holds
 from nasface.nas.sampling import random_genotype
-from nasface.nas.selection import SELECTIONS, CellScorer, choices_of, holds
+from nasface.nas.selection import SELECTIONS, CellScorer
 
 SPACE = load_search_space("autofem2-cpm", levels="3-5", nodes=3)
 CELL = "cpm_c3"

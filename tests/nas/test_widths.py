@@ -15,16 +15,19 @@ from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost, detector_cost_penalty
 from nasface.errors import ConfigError, SpecError
 from nasface.io.yaml import to_yaml
+from nasface.nas.arch_parameters import ArchitectureParameters
 from nasface.nas.candidates import CandidateTable
+from nasface.nas.choices import choices_of, holds
 from nasface.nas.coverage import Coverage, decisions
 from nasface.nas.derive import derive
 from nasface.nas.fairness import FairPath, paths_per_step
 from nasface.nas.inherit import inherit_weights
-from nasface.nas.policy import ArgmaxPath, GatedOp, InputSlot, PathMixture, Softmax, UniformPath
+from nasface.nas.mixture import GatedOp, InputSlot, PathMixture
+from nasface.nas.policy import ArgmaxPath, Softmax, UniformPath
 from nasface.nas.rules import GatedRule, width_of
 from nasface.nas.sampling import mixture_of, random_genotype
-from nasface.nas.selection import SELECTIONS, CellScorer, choices_of, holds
-from nasface.nas.supernet import ArchitectureParameters, Supernet
+from nasface.nas.selection import SELECTIONS, CellScorer
+from nasface.nas.supernet import Supernet
 from nasface.nas.widening import widen
 from nasface.nas.widths import SearchedWidth
 from nasface.nn.cell import build_module

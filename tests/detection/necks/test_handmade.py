@@ -35,8 +35,8 @@ from nasface.detection.necks.registry import (
 from nasface.detection.pyramid import LEVELS
 from nasface.detection.searchable import build_searchable
 from nasface.errors import ConfigError
+from nasface.nas.choices import holds
 from nasface.nas.sampling import random_genotype
-from nasface.nas.selection import holds
 from nasface.nn.cell import build_module
 from nasface.nn.cost import count_parameters, measure_cost
 
