@@ -9,7 +9,9 @@ import torch
 
 from nasface.errors import ConfigError, one_of
 
-_KINDS = ("cpu", "cuda", "mps")
+DEVICES = ("cpu", "cuda", "mps")
+"""Kinds of devices that computations run on."""
+
 _IMPORTED_BY = os.getpid()
 
 
@@ -19,7 +21,7 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
     Raises:
         ConfigError: for a device that is not there.
     """
-    if isinstance(name, torch.device) and name.type not in _KINDS:
+    if isinstance(name, torch.device) and name.type not in DEVICES:
         return name
     name = str(name)
     if name == "auto":
@@ -31,9 +33,9 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
         raise ConfigError(
             f"device: {name!r} is not there; expected a Mac with Apple's GPU and macOS 14 or later"
         )
-    if kind not in _KINDS:
+    if kind not in DEVICES:
         numbered = f"; cuda:{name} is a GPU" if name.isdecimal() else ""
-        known = one_of(name, ("auto", *_KINDS))
+        known = one_of(name, ("auto", *DEVICES))
         raise ConfigError(f"device: no device {name!r}; expected {known}{numbered}")
     try:
         return torch.device(name)

@@ -16,7 +16,7 @@ from nasface.errors import ConfigError
 from nasface.models import released_models
 from nasface.runs.folder import read_summary
 
-_SHORT = {
+SHORT_WORDS = {
     "--backbone": "--detector.backbone",
     "--neck": "--detector.neck",
     "--head": "--detector.head",
@@ -62,7 +62,7 @@ def _base(arguments: Sequence[str]) -> TrainConfig | None:
 
 def _full_name(found: re.Match[str]) -> str:
     """Return the name of an option that may be a short one."""
-    return _SHORT.get(found[0], found[0])
+    return SHORT_WORDS.get(found[0], found[0])
 
 
 def run(arguments: Sequence[str]) -> int:
