@@ -111,12 +111,12 @@ def _none(
 
 
 def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
-    """Return the words with options of several names under the first; all that such an option is
-    given, in several places even, follows at the end."""
+    """Return the words with options of several names under the first; all that an option of any
+    number of texts is given, in several places even, follows at the end."""
     given: dict[str, list[str]] = {}
     others: list[str] = []
     open_values: list[str] | None = None
-    known = set(_words(command)) & set(OTHER_WORDS.values())
+    known = {each.word for each in options(command) if each.value == "TEXT ..."}
     for word in arguments:
         name, sign, value = word.partition("=")
         option = OTHER_WORDS.get(name, name)

@@ -15,6 +15,7 @@ from nasface.cli.latency import LatencyMeasureCommand
 from nasface.cli.option_list import options
 from nasface.cli.options import parse
 from nasface.cli.search import SearchCommand
+from nasface.cli.train import TrainCommand
 from nasface.errors import ConfigError
 
 WITH_CLASSES = {
@@ -49,6 +50,22 @@ def test_class_is_another_word_for_classes(chosen: list[tuple[str, str]], at: in
 def test_several_classes_after_one_word() -> None:
     command = parse(ConvertCommand, [*LINE, "--class", "face", "head"], "convert")
     assert command.settings.classes == ("face", "head")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["--log", "csv", "mlflow"],
+        ["--log", "csv", "--log", "mlflow"],
+        ["--log=csv", "--log=mlflow"],
+    ],
+)
+def test_an_option_of_several_words_may_be_given_several_times(line: list[str]) -> None:
+    """The last alone counted."""
+    line = [*line, "--out", "run", "--seed", "3"]
+    command = parse(TrainCommand, line, "train")
+    assert command.settings.log == ("csv", "mlflow")
+    assert (str(command.out), command.settings.seed) == ("run", 3)
 
 
 @pytest.mark.parametrize("words", WITH_CLASSES)
