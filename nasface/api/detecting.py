@@ -14,6 +14,7 @@ from nasface.data.reading import check_images
 from nasface.data.video import check_video, is_stream
 from nasface.engine.detect import DetectConfig, Finder, Found
 from nasface.errors import ConfigError, DataError
+from nasface.inference.onnx_runtime import OnnxDetector
 from nasface.inference.predict import check_network
 from nasface.progress import Progress, Silent, stop_on_interrupt
 from nasface.runs.folder import RunFolder, is_run_folder
@@ -58,6 +59,8 @@ def detect_files(
     frames = (config.frames or ONNX_FROM) * len(found.videos)
     network, engine = detector.network_by(config.engine, len(found.images) + frames)
     check_network(network, config.inference)
+    if isinstance(network, OnnxDetector) and len(found.images) + frames > 1:
+        network = network.for_threads()
     folder = RunFolder(Path(out))
     folder.create(config, "detection")
     finder = Finder(network, config, folder)

@@ -3,12 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import BoundedSemaphore, Lock
+from typing import Any
 
 from torch import nn
 
@@ -16,7 +16,7 @@ from nasface.arrays import Image
 from nasface.data.check import BadImages
 from nasface.data.images import pictures_in, read_image, write_image
 from nasface.data.video import Video, VideoFile, is_stream, shown_name
-from nasface.engine.pipeline import Behind, ahead
+from nasface.engine.pipeline import ahead, in_order
 from nasface.errors import ConfigError, DataError, NasfaceError, OutputError
 from nasface.inference.annotate import contact_sheet, draw_boxes
 from nasface.inference.onnx_runtime import Engine
@@ -35,6 +35,9 @@ LEFT_OUT, SHEET, FOUND = "left_out.txt", "overview.jpg", "detections.json"
 _CELL = (240, 280)
 _LONGEST_STEM = 200
 _MIN_SHARE_READ = 0.9
+_LARGE = 2_500_000
+"""Pixels of a picture above which the network needs so much memory, and keeps so many threads busy
+by itself, that no second one is looked at beside it."""
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 
 
@@ -133,8 +136,8 @@ class Finder:
 
     What is wrong with a single picture or video does no harm to the others: it is noted. Call
     ``finish`` in any case, so that the lists of what was found are written; ``has_results`` says
-    that they are, of anything. Files are read ahead and pictures drawn and written behind, in a
-    thread each, while the detector looks.
+    that they are, of anything. Pictures are looked at by as many threads as the detector takes
+    ``callers``, large ones by one at a time, while others are read, drawn and written.
     """
 
     def __init__(self, detector: nn.Module, config: DetectConfig, folder: RunFolder) -> None:
@@ -143,33 +146,28 @@ class Finder:
         self.has_results = False
         self._names: set[str] = set()
         self._labels: set[str] = set()
-        self._looked_at = 0
         self._inference = _inference_of(config)
+        callers = int(getattr(detector, "callers", 1))
+        self._threads = callers + 1
+        self._calls = BoundedSemaphore(callers)
+        self._large_call = Lock()
 
     def images(self, paths: Sequence[Path], progress: Progress, stop: StopRequest) -> None:
         """Go through image files; one that cannot be read is noted and left out."""
         if not paths:
             return
         progress.start("detect", len(paths))
-        with (
-            closing(ahead(map(_read, paths))) as pictures,
-            Behind[_Drawn](partial(self._keep, progress)) as drawing,
-        ):
-            for at, (path, picture) in enumerate(zip(paths, pictures, strict=True)):
-                if stop.asked:
-                    return
-                if isinstance(picture, DataError):
-                    self._leave_out(picture, progress)
-                    progress.advance()
-                    continue
-                label = _text(path)
-                if picture.of > 1:
-                    self._note(
-                        f"{label}: the first of its {picture.of} pictures was looked at", progress
-                    )
-                name = self._free_name(f"{at:05d}_{path.stem}")
-                write = partial(write_image, self.folder.path / f"{name}.jpg")
-                drawing.do(self._look(label, picture.image, write))
+        until_stop = takewhile(lambda _: not stop.asked, enumerate(paths))
+        named = (
+            (path, self.folder.path / f"{self._free_name(f'{at:05d}_{path.stem}')}.jpg")
+            for at, path in until_stop
+        )
+        with closing(in_order(self._look_at_file, named, self._threads)) as pictures:
+            for each in pictures:
+                if isinstance(each, DataError):
+                    self._leave_out(each, progress)
+                else:
+                    self._keep(each, progress)
                 progress.advance({"faces": self.found.total})
 
     def video(self, name: str, progress: Progress, stop: StopRequest) -> None:
@@ -188,16 +186,15 @@ class Finder:
         progress.start(f"detect {stem}", wanted)
         frames = 0
         try:
-            with (
-                closing(ahead(_limited(video, self.config.frames))) as images,
-                Behind[_Drawn](partial(self._keep, progress)) as drawing,
-            ):
-                for at, frame in enumerate(images):
-                    if stop.asked:
-                        break
-                    drawing.do(self._look(f"{label}#{at}", frame, file.append))
-                    frames = at + 1
-                    progress.advance({"faces": len(self.found.faces[f"{label}#{at}"])})
+            with closing(ahead(_limited(video, self.config.frames))) as images:
+                until_stop = takewhile(lambda _: not stop.asked, enumerate(images))
+                named = ((f"{label}#{at}", image) for at, image in until_stop)
+                with closing(in_order(self._look, named, self._threads)) as pictures:
+                    for looked, drawn in pictures:
+                        file.append(drawn)
+                        self._keep(looked, progress)
+                        frames += 1
+                        progress.advance({"faces": len(looked.faces)})
         finally:
             video.close()
             file.close()
@@ -250,57 +247,57 @@ class Finder:
         short = _UNSAFE.sub("_", _text(stem)).encode()[:_LONGEST_STEM].decode("utf-8", "ignore")
         return _distinct(short.rstrip(". ") or "video", self._names)
 
-    def _look(self, name: str, image: Image, write: "_Write") -> "Callable[[], _Drawn]":
-        """Note the faces of an image; return what draws them and writes the picture."""
-        every = detect(self.detector, image, self._inference)
+    def _look_at_file(self, what: tuple[Path, Path]) -> "_Looked | DataError":
+        """Look at a photograph and write it, drawn, to a second path."""
+        source, target = what
+        try:
+            image, pictures = read_image(source), pictures_in(source)
+        except DataError as error:
+            return error
+        looked, drawn = self._look((_text(source), image))
+        note = f"the first of its {pictures} pictures was looked at" if pictures > 1 else ""
+        try:
+            write_image(target, drawn)
+        except NasfaceError as error:
+            return replace(looked, note=note, error=error)
+        return replace(looked, note=note)
+
+    def _look(self, what: tuple[str, Image]) -> "tuple[_Looked, Image]":
+        """Find the faces of a named image; return them, and the image with them drawn."""
+        name, image = what
+        height, width = image.shape[:2]
+        large = self._large_call if height * width > _LARGE else nullcontext()
+        with large, self._calls:
+            every = detect(self.detector, image, self._inference)
         kept = every.scores_N >= self.config.score_threshold
         faces = Detections(every.boxes_N4[kept], every.scores_N[kept])
-        self.found.faces[name] = faces
-        self.found.sizes[name] = (image.shape[0], image.shape[1])
-        self._looked_at += 1
-        return partial(_draw, name, image, faces, write, self._looked_at <= OVERVIEW)
+        drawn = draw_boxes(image, faces.boxes_N4.numpy(), faces.scores_N.numpy())
+        # Perhaps for nothing, but the first ones always have one.
+        small = contact_sheet([drawn], 1, _CELL) if len(self.found.shown) < OVERVIEW else None
+        return _Looked(name, (height, width), faces, small), drawn
 
-    def _keep(self, progress: Progress, drawn: "_Drawn") -> None:
-        if drawn.small is not None:
-            self.found.shown.append(drawn.small)
-        if drawn.error is not None:
-            self._note_undrawn(drawn.name, drawn.error, progress)
-
-
-_Write = Callable[[Image], None]
+    def _keep(self, looked: "_Looked", progress: Progress) -> None:
+        self.found.faces[looked.name] = looked.faces
+        self.found.sizes[looked.name] = looked.size
+        if looked.small is not None and len(self.found.shown) < OVERVIEW:
+            self.found.shown.append(looked.small)
+        if looked.note:
+            self._note(f"{looked.name}: {looked.note}", progress)
+        if looked.error is not None:
+            self._note_undrawn(looked.name, looked.error, progress)
 
 
 @dataclass(frozen=True)
-class _Drawn:
-    """A picture that was written, or not by an ``error``; ``small`` is for the overview."""
+class _Looked:
+    """What was found in a picture; ``small`` is for the overview, ``error`` says why the drawn
+    picture could not be written."""
 
     name: str
+    size: tuple[int, int]
+    faces: Detections
     small: Image | None
+    note: str = ""
     error: NasfaceError | None = None
-
-
-class _Picture(NamedTuple):
-    """The first picture ``of`` those of a file."""
-
-    image: Image
-    of: int
-
-
-def _read(path: Path) -> _Picture | DataError:
-    try:
-        return _Picture(read_image(path), pictures_in(path))
-    except DataError as error:
-        return error
-
-
-def _draw(name: str, image: Image, faces: Detections, write: _Write, is_shown: bool) -> _Drawn:
-    drawn = draw_boxes(image, faces.boxes_N4.numpy(), faces.scores_N.numpy())
-    small = contact_sheet([drawn], 1, _CELL) if is_shown else None
-    try:
-        write(drawn)
-    except NasfaceError as error:
-        return _Drawn(name, small, error)
-    return _Drawn(name, small)
 
 
 class _Drawing:

@@ -1,13 +1,12 @@
-"""Reading ahead and writing behind: what need not wait for a network is done in threads."""
+"""Work in threads whose results come in order: what need not wait for a network does not."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, TypeVar
 
 MAX_WAITING = 2
-"""Items that are ready before they are needed, or not yet written; each may be a large picture."""
+"""Items that are ready before they are needed; each may be a large picture."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,33 +32,24 @@ def ahead(items: Iterable[Item], most: int = MAX_WAITING) -> Generator[Item, Non
                 each.cancel()
 
 
-class Behind(Generic[Result]):
-    """A thread that does one piece of work after another, at most ``most`` behind its user.
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> Generator[Result, None, None]:
+    """Yield what ``work`` makes of each item, in their order, by so many threads at once.
 
-    ``done`` is called with each result, in their order, in the user's thread. Leaving the ``with``
-    block waits for all. What a piece of work raises is raised by a later ``do``, or on leaving.
+    At most twice as many items are taken before their results are used. What work raises is raised
+    in its place, and ends it. Close the iterator if it is not used up: then no work is being done
+    any more.
     """
-
-    def __init__(self, done: Callable[[Result], object], most: int = MAX_WAITING) -> None:
-        self._done, self._most = done, most
-        self._thread = ThreadPoolExecutor(1, "behind")
-        self._waiting: deque[Future[Result]] = deque()
-
-    def do(self, work: Callable[[], Result]) -> None:
-        """Have a piece of work done; waits while too many others are before it."""
-        while len(self._waiting) >= self._most:
-            self._done(self._waiting.popleft().result())
-        self._waiting.append(self._thread.submit(work))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with self._thread:
-            while self._waiting:
-                self._done(self._waiting.popleft().result())
+    with ThreadPoolExecutor(threads, "work") as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) == 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -37,6 +37,9 @@ OUTPUT_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 IMAGES = "images"
 """Name of the tensor that a graph takes."""
 
+MAX_CALLERS = 8
+"""Threads that call a detector at once; the network needs memory for the picture of each."""
+
 ONNX_FORMAT = "nasface-onnx-1"
 ONNX_RUNTIME = "ONNX Runtime"
 
@@ -44,7 +47,8 @@ ONNX_RUNTIME = "ONNX Runtime"
 class OnnxDetector(nn.Module):
     """A file as a detector: images (B, 3, H, W) -> :class:`Predictions` or :class:`Candidates`.
 
-    Of a file with suppression, the candidates are what that leaves of each image.
+    Of a file with suppression, the candidates are what that leaves of each image. ``callers`` is
+    how many threads may call it at once to good purpose.
     """
 
     def __init__(
@@ -64,6 +68,18 @@ class OnnxDetector(nn.Module):
         self.only = only
         self.runtime = runtime
         self.suppressed = outputs == "detections"
+        self.callers = 1
+
+    def for_threads(self) -> "OnnxDetector":
+        """Return it for calls from several threads at once, which finds many pictures sooner and
+        one picture later; itself with another runtime, a GPU, or a single thread of torch."""
+        threads = torch.get_num_threads()
+        if threads == 1 or not isinstance(self.run, Session) or not self.run.is_on_cpu:
+            return self
+        run = self.run.for_threads()
+        shared = OnnxDetector(run, self.outputs, self.config, self.only, self.runtime).eval()
+        shared.callers = min(threads, MAX_CALLERS)
+        return shared
 
     def forward(self, images_B3HW: Tensor) -> Predictions | Candidates:
         """See the class.
@@ -108,21 +124,22 @@ def load_onnx(path: Path, device: str | torch.device = "cpu") -> LoadedDetector:
             or is no such detector.
     """
     try:
-        searcher = open_session(path.read_bytes(), device)
+        model = path.read_bytes()
+        session = open_session(model, device)
     except OSError as error:
         raise RunError(f"{path}: cannot read weights: {error.strerror}") from None
     except RunError as error:
         raise RunError(f"{path}: {error}") from None
     try:
-        about = searcher.get_modelmeta().custom_metadata_map
-        inputs, outputs = searcher.get_inputs(), searcher.get_outputs()
+        about = session.get_modelmeta().custom_metadata_map
+        inputs, outputs = session.get_inputs(), session.get_outputs()
     except UnicodeDecodeError:
         raise RunError(f"{path}: is damaged: a name or a note in it is no text") from None
     file = ExportedFile(
         path, about, inputs[0].name, tuple(each.name for each in outputs), tuple(inputs[0].shape)
     )
     return exported_detector(
-        file, lambda names: _run(searcher, names, (IMAGES,), str(path)), ONNX_RUNTIME
+        file, lambda names: Session(session, model, names, name=str(path)), ONNX_RUNTIME
     )
 
 
@@ -185,15 +202,54 @@ def _metrics(text: str, path: Path) -> dict[str, Any]:
     return found
 
 
-def runner(
-    model: bytes, outputs: Sequence[str], inputs: Sequence[str] = (IMAGES,)
-) -> Callable[..., tuple[Tensor, ...]]:
+@dataclass(frozen=True)
+class Session:
+    """A session of onnxruntime and its ``model`` as a function of tensors, which gives tensors on
+    the CPU."""
+
+    session: Any
+    model: bytes = field(repr=False)
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = (IMAGES,)
+    name: str = "ONNX model"
+
+    @property
+    def is_on_cpu(self) -> bool:
+        """Whether the CPU computes all of it."""
+        return bool(self.session.get_providers() == ["CPUExecutionProvider"])
+
+    def for_threads(self) -> "Session":
+        """Return another session of it whose own threads sleep while they have nothing to do, and
+        leave the processor to those that call it."""
+        return replace(self, session=open_session(self.model, may_spin=False))
+
+    def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs for these inputs.
+
+        Raises:
+            RunError: for inputs that the model does not take.
+        """
+        arrays = [each.detach().cpu().contiguous().numpy() for each in tensors]
+        try:
+            found = self.session.run(
+                list(self.outputs), dict(zip(self.inputs, arrays, strict=True))
+            )
+        except Exception as problem:  # onnxruntime's errors share no public base
+            reason = " ".join(str(problem).split())[:200]
+            raise RunError(f"{self.name}: does not run: {reason!a}") from None
+        return tuple(torch.from_numpy(each) for each in found)
+
+
+def runner(model: bytes, outputs: Sequence[str], inputs: Sequence[str] = (IMAGES,)) -> Session:
     """Return a serialised model as a function of tensors on the CPU."""
-    return _run(open_session(model), outputs, inputs)
+    return Session(open_session(model), model, tuple(outputs), tuple(inputs))
 
 
-def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
+def open_session(model: bytes, device: str | torch.device = "cpu", *, may_spin: bool = True) -> Any:
     """Return an onnxruntime session with as many threads as torch.
+
+    They wait busily for the next layer, which is soonest while nothing else computes, unless they
+    may not spin.
 
     Raises:
         MissingPackageError: without onnxruntime. RunError: for what is no model.
@@ -201,6 +257,8 @@ def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
     runtime = need("onnxruntime", "nasface[export]")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    if not may_spin:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     wanted = ["CPUExecutionProvider"]
     if torch.device(device).type == "cuda":
@@ -215,18 +273,3 @@ def open_session(model: bytes, device: str | torch.device = "cpu") -> Any:
         words = " ".join(str(problem).split())[:200]
         reason = "".join(each if each.isprintable() else "?" for each in words)
         raise RunError(f"no ONNX model: {reason}") from None
-
-
-def _run(
-    session: Any, outputs: Sequence[str], inputs: Sequence[str], name: str = "ONNX model"
-) -> Callable[..., tuple[Tensor, ...]]:
-    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
-        arrays = [each.detach().cpu().contiguous().numpy() for each in tensors]
-        try:
-            found = session.run(list(outputs), dict(zip(inputs, arrays, strict=True)))
-        except Exception as problem:  # onnxruntime's errors share no public base
-            reason = " ".join(str(problem).split())[:200]
-            raise RunError(f"{name}: does not run: {reason!a}") from None
-        return tuple(torch.from_numpy(each) for each in found)
-
-    return run

@@ -1,5 +1,7 @@
 import json
 import os
+import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -351,6 +353,45 @@ def test_many_pictures_keep_their_order(tmp_path: Path) -> None:
     for at in left:
         drawn = tmp_path / "new" / f"{at:05d}_{at:02d}.jpg"
         assert drawn.is_dir() if at == 3 else read_image(drawn).shape == (30, 40 + at, 3)
+
+
+class Counting(UpperHalf):
+    """Serves ``callers`` threads, of which ``together`` wait for one another, and counts the most
+    that were in it at once."""
+
+    def __init__(self, callers: int, together: int) -> None:
+        super().__init__()
+        self.callers, self.inside, self.most = callers, 0, 0
+        self.lock, self.barrier = threading.Lock(), threading.Barrier(together, timeout=60)
+
+    def forward(self, images: torch.Tensor) -> Predictions:
+        with self.lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+        self.barrier.wait()
+        time.sleep(0.01)
+        with self.lock:
+            self.inside -= 1
+        return super().forward(images)
+
+
+@pytest.mark.parametrize(
+    ("callers", "large", "most"), [(1, 10**6, 1), (3, 10**6, 3), (3, 30 * 40 - 1, 1)]
+)
+def test_so_many_pictures_are_looked_at_at_once(
+    callers: int, large: int, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nasface.engine.detect._LARGE", large)
+    for at in range(12):
+        write_image(tmp_path / f"{at:02d}.png", np.full((30, 40, 3), 20 * at, np.uint8))
+    run = RunFolder(tmp_path / "new")
+    run.create(DetectConfig())
+    detector = Counting(callers, most)
+    find = Finder(detector, DetectConfig(), run)
+    find.images(sorted(tmp_path.glob("*.png")), Silent(), StopRequest())
+    assert detector.most == most
+    assert [Path(name).stem for name in find.found.faces] == [f"{at:02d}" for at in range(12)]
+    assert find.found.total == 12
 
 
 NAMES = st.text(

@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from nasface.engine.pipeline import Behind, ahead
+from nasface.engine.pipeline import ahead, in_order
 
 
 def test_items_come_in_order_from_another_thread() -> None:
@@ -39,35 +39,37 @@ def test_an_error_comes_in_its_place() -> None:
     assert list(items) == []
 
 
-def test_results_come_in_order_to_the_own_thread() -> None:
-    done: list[tuple[int, bool]] = []
-    here = threading.get_ident()
+def test_results_come_in_order_though_work_is_done_side_by_side() -> None:
+    """Each two wait for one another, so that one thread alone would never end."""
+    both = threading.Barrier(2, timeout=60)
 
-    def note(result: tuple[int, int]) -> None:
-        assert threading.get_ident() == here
-        done.append((result[0], result[1] == here))
+    def work(at: int) -> int:
+        both.wait()
+        return at
 
-    with Behind(note, 2) as thread:
-        for at in range(10):
-            thread.do(lambda at=at: (at, threading.get_ident()))  # type: ignore[misc]
-            assert len(done) >= at - 1
-    assert done == [(at, False) for at in range(10)]
+    assert list(in_order(work, range(10), 2)) == list(range(10))
 
 
-def test_work_is_finished_when_its_user_fails() -> None:
-    done: list[int] = []
+def test_no_more_items_are_taken_than_twice_the_threads() -> None:
+    taken = []
 
-    def use() -> None:
-        with Behind(done.append) as thread:
-            thread.do(lambda: 1)
-            thread.do(lambda: 2)
-            raise KeyError
+    def items() -> Iterator[int]:
+        for at in range(20):
+            taken.append(at)
+            yield at
 
-    with pytest.raises(KeyError):
-        use()
-    assert done == [1, 2]
+    with closing(in_order(str, items(), 2)) as results:
+        for used, _ in enumerate(results, 1):
+            assert len(taken) <= used + 3
+            if used == 5:
+                break
+    assert len(taken) <= 5 + 3
+    assert not [each for each in threading.enumerate() if each.name.startswith("in order")]
 
 
-def test_an_error_of_the_work_is_raised() -> None:
-    with pytest.raises(ZeroDivisionError), Behind(print) as thread:
-        thread.do(lambda: 1 / 0)
+def test_what_work_raises_comes_in_its_place() -> None:
+    results = in_order(lambda at: 1 / at, (2, 1, 0, 4), 3)
+    assert (next(results), next(results)) == (0.5, 1.0)
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert list(results) == []

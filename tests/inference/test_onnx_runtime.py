@@ -1,6 +1,7 @@
 """ONNX files as detectors: what is none is refused in a line that names the file."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import onnx
@@ -12,8 +13,9 @@ from nasface.deploy.onnx import to_onnx
 from nasface.detection.checkpoint import LoadedDetector
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
+from nasface.device import torch_threads
 from nasface.errors import ExportError, RunError
-from nasface.inference.onnx_runtime import load_onnx
+from nasface.inference.onnx_runtime import OnnxDetector, Session, load_onnx
 
 SMALL = DetectorConfig(channels=8, head_layers=0, extra_channels=(8, 8), neck="none")
 
@@ -47,6 +49,27 @@ def test_a_file_is_the_detector(model: onnx.ModelProto, tmp_path: Path) -> None:
     assert (loaded.config, loaded.genotype, loaded.metrics) == (SMALL, None, {"ap": 0.5})
     with pytest.raises(RunError, match=r"d\.onnx: does not run: "):
         loaded.detector(torch.zeros(1, 4, 160, 160))
+
+
+def test_for_threads_it_finds_the_same_and_leaves_them_the_processor(
+    model: onnx.ModelProto, tmp_path: Path
+) -> None:
+    (tmp_path / "d.onnx").write_bytes(model.SerializeToString())
+    alone = load_onnx(tmp_path / "d.onnx").detector
+    assert isinstance(alone, OnnxDetector)
+    with torch_threads(1):
+        assert alone.for_threads() is alone
+    with torch_threads(3):
+        shared = alone.for_threads()
+    assert (alone.callers, shared.callers) == (1, 3)
+    assert isinstance(shared.run, Session)
+    options = shared.run.session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    images = torch.rand(6, 1, 3, 64, 96)
+    with ThreadPoolExecutor(3) as pool:
+        for one, other in zip(pool.map(shared, images), map(alone, images), strict=True):
+            torch.testing.assert_close(one.boxes_BA4, other.boxes_BA4)
+            torch.testing.assert_close(one.scores_BA, other.scores_BA)
 
 
 @pytest.mark.parametrize(
