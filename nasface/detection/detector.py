@@ -18,7 +18,6 @@ from nasface.detection.backbones.base import Backbone
 from nasface.detection.backbones.registry import build_backbone
 from nasface.detection.config import DetectorConfig
 from nasface.detection.heads import Head, build_head
-from nasface.detection.joint_head import JointHead
 from nasface.detection.necks.registry import build_neck, widths_given
 from nasface.detection.pyramid import ExtraLevels
 from nasface.detection.two_step import StepOutput, refine
@@ -61,7 +60,7 @@ class DetectorTrunk(nn.Module):
                 f"head for all levels or shots takes {config.channels} of each"
             )
         headed = config.levels[:1] if config.shared_head else config.levels
-        self.heads = nn.ModuleList(_head(config, level, of_neck[level]) for level in headed)
+        self.heads = nn.ModuleList(build_head(config, level, of_neck[level]) for level in headed)
 
     def pyramid(self, images_B3HW: Tensor) -> dict[int, Tensor]:
         """Map images (B, 3, H, W) to level -> (B, channels, ceil(H / 2**l), ceil(W / 2**l)).
@@ -237,14 +236,6 @@ class Detector(TwoShotDetector[nn.Module]):
         time."""
         original = self.trunk.pyramid(images_B3HW)
         return self.trunk.predict_shots(original, self.neck(original), first_shot)
-
-
-def _head(config: DetectorConfig, level: int, channels: int) -> nn.Module:
-    """Return the head of a level, as the settings describe it."""
-    if config.head_branches == "separate":
-        return build_head(config, level, channels)
-    width = config.head_channels or config.channels
-    return JointHead(channels, width, config.head_layers, config.anchors.at_position)
 
 
 def _widths_of(backbone: Backbone, config: DetectorConfig) -> dict[int, int]:

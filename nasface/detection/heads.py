@@ -1,6 +1,8 @@
 """Heads: class logits and box offsets of one pyramid level."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import torch
@@ -9,6 +11,7 @@ from torch.nn.functional import conv2d, normalize
 
 from nasface.detection.config import DetectorConfig
 from nasface.detection.head_layers import HEAD_LAYERS, Layers
+from nasface.detection.joint_head import JointHead
 from nasface.errors import ConfigError
 
 
@@ -47,7 +50,7 @@ class Head(nn.Module):
         regress = build(channels, wide, layers)
         regress.append(_last(wide, 4 * anchors * len(sets), kernel))
         if cosine_scale is not None:
-            if layers:
+            if classify:
                 # Rectified features of background can all be zero: no direction, and no gradient.
                 classify[-1] = _without_rectifier(classify[-1])
             classify.append(Cosine(wide, classes, cosine_scale))
@@ -110,30 +113,26 @@ class Head(nn.Module):
         return logits, deltas
 
 
-def build_head(config: DetectorConfig, level: int, channels: int | None = None) -> Head:
-    """Build the head of a level whose map has ``channels``, those of the pyramid unless given."""
-    return Head(*head_arguments(config, level, channels))
+def build_head(config: DetectorConfig, level: int, channels: int | None = None) -> nn.Module:
+    """Build the head of a level, see :func:`head_builder`."""
+    return head_builder(config, level, channels)()
 
 
-def head_arguments(
+def head_builder(
     config: DetectorConfig, level: int, channels: int | None = None
-) -> tuple[
-    int,
-    int,
-    Layers,
-    tuple[int, int],
-    float | None,
-    int | None,
-    int,
-    int,
-    tuple[int, int] | None,
-]:
-    """Return the arguments of :class:`Head` for a level."""
+) -> Callable[[], nn.Module]:
+    """Return what builds the head of a level whose map has ``channels``, those of the pyramid
+    unless given: a :class:`Head`, or a :class:`JointHead` for joint branches."""
+    channels = channels or config.channels
+    if config.head_branches == "joint":
+        width = config.head_channels or config.channels
+        return partial(JointHead, channels, width, config.head_layers, config.anchors.at_position)
     companion = None
     if config.first_shot == "pyramid":
         companion = (3, 1) if level == config.levels[0] and config.max_in_out else (1, 1)
-    return (
-        channels or config.channels,
+    return partial(
+        Head,
+        channels,
         config.head_layers,
         HEAD_LAYERS.find(config.head).build,
         logit_kinds(config, level),

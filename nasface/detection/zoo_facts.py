@@ -60,10 +60,11 @@ PEER_FACTS: Mapping[str, ModelFacts] = MappingProxyType(
             "MobileNetV1-0.25, ResNet-50; strides 8 to 32",
             "FPN with a 3x3 after each sum, SSH",
             "1x1, two anchors at a position",
-            "leaky rectifiers in the small one",
+            "leaky rectifiers behind MobileNet",
             "the FPN of the common torch port, of which the counts are: a 3x3 after each sum, none "
             "on the coarsest level. Boxes without landmarks or dense regression.",
-            counted="heads of five landmarks, 3900 and 15420 parameters, which are left out here",
+            counted="heads of five landmarks, which are left out here: 3900 parameters with "
+            "MobileNet, 15420 with ResNet-50",
             weights="published weights in the form of the common torch port can be used, without "
             "landmarks: `nasface detect --weights mobilenet0.25_Final.pth photo.jpg`.",
         ),
@@ -94,7 +95,7 @@ PEER_FACTS: Mapping[str, ModelFacts] = MappingProxyType(
             "PyramidBox: A Context-assisted Single Shot Face Detector (Tang et al., ECCV 2018, "
             "arXiv 1803.07737)",
             "VGG16 and six levels",
-            "low-level FPN of products, context module",
+            "low-level FPN of products, L2 normalisation, context module",
             "3x3, max-in-out",
             "outputs for the heads around faces",
             "anchors of half the size stand for heads, on strides 8 to 128, at half the weight. "
@@ -105,7 +106,7 @@ PEER_FACTS: Mapping[str, ModelFacts] = MappingProxyType(
             ("dsfd-r50", "dsfd-r152", "dsfd-vgg16"),
             "DSFD: Dual Shot Face Detector (Li et al., CVPR 2019, arXiv 1810.10220)",
             "ResNet, VGG16",
-            "low-level FPN of products, FEM's context",
+            "low-level FPN of products, FEM's context; L2 normalisation before them with VGG16",
             "three 3x3 layers of 256, max-in-out",
             "first shot in training",
             "the first shot passes 1x1 convolutions to the width of the heads, which both shots "

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from nasface.arch.io import load_search_space
 from nasface.detection.anchors import AnchorConfig
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import build_detector
-from nasface.detection.heads import Cosine, build_head
+from nasface.detection.heads import Cosine, Head, build_head
 from nasface.detection.joint_head import JointHead
 from nasface.detection.pyramid import LEVELS, STRIDES
 from nasface.detection.searchable import build_searchable
@@ -124,7 +124,8 @@ def test_cosine_classifier_sees_directions_only() -> None:
 
 def test_features_before_a_cosine_are_not_rectified() -> None:
     torch.manual_seed(0)
-    head = build_head(DetectorConfig(channels=8, classifier="cosine", head_layers=1), 2)
+    config = DetectorConfig(channels=8, classifier="cosine", head_layers=1)
+    head = cast(Head, build_head(config, 2))
     with torch.no_grad():
         for module in head.classify.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -156,7 +157,7 @@ def test_max_in_out_takes_the_greatest_of_a_class() -> None:
     config = DetectorConfig(channels=8, head_layers=0, max_in_out=True)
     x = torch.randn(2, 8, 2, 3)
     for level, background in ((2, 3), (3, 1), (7, 1)):
-        head = build_head(config, level)
+        head = cast(Head, build_head(config, level))
         every = head.classify(x).flatten(2).transpose(1, 2)
         assert every.shape == (2, 6, 4)
         logits, deltas = head(x)

@@ -12,6 +12,13 @@ from nasface.detection.heads import Head, build_head
 from nasface.errors import ConfigError
 
 
+def separate(config: DetectorConfig, level: int) -> Head:
+    """The head of a level whose branches are separate."""
+    head = build_head(config, level)
+    assert isinstance(head, Head)
+    return head
+
+
 def numbered(head: Head) -> Head:
     """Outputs that tell their channel."""
     for branch in (head.classify, head.regress):
@@ -37,7 +44,7 @@ def test_companions_have_outputs_behind_those_of_faces() -> None:
         channels=4, head_layers=0, head_kernel=3, max_in_out=True, first_shot="pyramid"
     )
     for level, outputs, faces, around in ((2, 8, [2, 3], [6, 7]), (3, 6, [0, 3], [4, 5])):
-        head = numbered(build_head(config, level))
+        head = numbered(separate(config, level))
         assert head.classify[-1].bias.shape == (outputs,)
         (logits, deltas), (others, offsets) = head.predict_sets(torch.zeros(1, 4, 1, 1))
         assert (logits[0, 0].tolist(), others[0, 0].tolist()) == (faces, around)
@@ -54,7 +61,7 @@ def test_every_anchor_starts_as_background(first_shot: str, anchors: int) -> Non
         first_shot="pyramid" if first_shot == "pyramid" else "none",
         anchors=AnchorConfig(sides=(tuple(range(8, 8 + anchors)),) * 2),
     )
-    head = build_head(config, 3).eval()
+    head = separate(config, 3).eval()
     for logits, _ in head.predict_sets(torch.zeros(1, 8, 4, 4)):
         probability = logits.softmax(2)[..., 1]
         torch.testing.assert_close(probability, torch.full_like(probability, 0.01))
@@ -62,16 +69,16 @@ def test_every_anchor_starts_as_background(first_shot: str, anchors: int) -> Non
 
 def test_max_out_background_on_the_finest_level_alone() -> None:
     config = DetectorConfig(channels=8, max_out_background=True)
-    assert [build_head(config, level).kinds for level in (2, 3, 7)] == [(3, 1), (1, 1), (1, 1)]
+    assert [separate(config, level).kinds for level in (2, 3, 7)] == [(3, 1), (1, 1), (1, 1)]
 
 
 def test_the_finest_level_is_that_of_the_detector() -> None:
     """In the papers that is level 2: the first prediction layer has most of the anchors."""
     levels = (3, 4, 5)
     several = DetectorConfig(channels=8, levels=levels, max_in_out=True)
-    assert [build_head(several, level).kinds for level in levels] == [(3, 1), (1, 3), (1, 3)]
+    assert [separate(several, level).kinds for level in levels] == [(3, 1), (1, 3), (1, 3)]
     background = DetectorConfig(channels=8, levels=levels, max_out_background=True)
-    assert [build_head(background, level).kinds for level in levels] == [(3, 1), (1, 1), (1, 1)]
+    assert [separate(background, level).kinds for level in levels] == [(3, 1), (1, 1), (1, 1)]
 
 
 def test_without_layers_the_receptive_field_module_stays() -> None:
@@ -87,14 +94,18 @@ def test_rfe_layers_have_the_module_in_their_middle_and_no_normalisation() -> No
     assert nn.Sequential(*layers)(torch.randn(1, 8, 5, 7)).shape == (1, 16, 5, 7)
     norms = [each for layer in layers for each in layer.modules() if "Norm" in type(each).__name__]
     assert norms == []
+
+
+@pytest.mark.parametrize("layers", [0, 2])
+def test_cosines_behind_rectified_features_are_refused(layers: int) -> None:
     with pytest.raises(ConfigError, match="classifier cosine: expected layers"):
-        Head(8, 2, rfe_layers, cosine_scale=10.0)
+        Head(8, layers, rfe_layers, cosine_scale=10.0)
 
 
 def test_layers_can_be_added_by_name() -> None:
     with restored():
         register_head("none", lambda channels, width, layers: [])
-        assert len(build_head(DetectorConfig(channels=8, head="none"), 2).classify) == 1
+        assert len(separate(DetectorConfig(channels=8, head="none"), 2).classify) == 1
         with pytest.raises(ConfigError, match="head 'none': is there already"):
             register_head("none", dense_layers)
 

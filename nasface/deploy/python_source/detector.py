@@ -16,8 +16,7 @@ from nasface.detection.backbones.registry import find_backbone
 from nasface.detection.checkpoint import LICENCE
 from nasface.detection.config import DetectorConfig
 from nasface.detection.detector import Detector
-from nasface.detection.heads import Head, head_arguments
-from nasface.detection.joint_head import JointHead
+from nasface.detection.heads import head_builder
 from nasface.detection.necks.registry import GENOTYPE, uses_genotype, widths_given
 from nasface.detection.pyramid import ExtraLevels
 from nasface.detection.two_step import refine
@@ -86,7 +85,7 @@ def write_source(
     copier.section = "Heads"
     headed = config.levels[:1] if config.shared_head else config.levels
     widths = widths_given(found.neck, trunk.pyramid_widths)
-    heads = [_head(config, level, widths[level], copier) for level in headed]
+    heads = [copier.call(head_builder(config, level, widths[level])) for level in headed]
     init = [
         *fit_call("self.backbone = ", backbone),
         f"self.extra = {extra}",
@@ -135,16 +134,6 @@ def _laterals(
     lateral = copier.call(conv_norm_relu, Code("width"), config.channels)
     listed = f"{widths[0]}," if len(widths) == 1 else ", ".join(map(str, widths))
     return [f"widths = ({listed})", f"self.{name} = nn.ModuleList({lateral} for width in widths)"]
-
-
-def _head(config: DetectorConfig, level: int, channels: int, copier: SourceCopier) -> str:
-    """Return the code that builds the head of a level whose map has ``channels``."""
-    arguments = head_arguments(config, level, channels)
-    if config.head_branches == "separate":
-        return copier.call(Head, *arguments)
-    width = config.head_channels or config.channels
-    number = config.anchors.at_position
-    return copier.call(JointHead, channels, width, config.head_layers, number)
 
 
 def _heads(calls: list[str], shared: bool) -> list[str]:

@@ -52,12 +52,12 @@ class FPN(nn.Module):
 
     def __init__(self, channels: int, levels: Sequence[int]) -> None:
         super().__init__()
-        self.smooth = _by_level(levels, lambda: conv_norm(channels, channels, 3))
+        self.smooth = by_level(levels, lambda: conv_norm(channels, channels, 3))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
         """Map level -> map to the same."""
         merged = dict(features)
-        for level in _downwards(features):
+        for level in downwards(features):
             merged[level] = features[level] + enlarge(merged[level + 1], features[level])
         return {level: self.smooth[str(level)](x) for level, x in merged.items()}
 
@@ -70,8 +70,8 @@ class PAN(nn.Module):
         super().__init__()
         self.fpn = FPN(channels, levels)
         upper = sorted(levels)[1:]
-        self.down = _by_level(upper, lambda: conv_norm_relu(channels, channels, 3, 2))
-        self.fuse = _by_level(upper, lambda: conv_norm_relu(channels, channels, 3))
+        self.down = by_level(upper, lambda: conv_norm_relu(channels, channels, 3, 2))
+        self.fuse = by_level(upper, lambda: conv_norm_relu(channels, channels, 3))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
         """Map level -> map to the same."""
@@ -93,23 +93,28 @@ class BiFPN(nn.Module):
         super().__init__()
         ordered = sorted(levels)
         inner = ordered[1:-1]
-        self.top_down = _by_level(inner, lambda: WeightedFusion(channels, 2))
+        self.top_down = by_level(inner, lambda: WeightedFusion(channels, 2))
+        ends = min(len(ordered), 2)
         self.out = nn.ModuleDict(
-            {str(level): WeightedFusion(channels, 3 if level in inner else 2) for level in ordered}
+            {
+                str(level): WeightedFusion(channels, 3 if level in inner else ends)
+                for level in ordered
+            }
         )
 
     def forward(self, features: Features) -> dict[int, Tensor]:
         """Map level -> map to the same."""
-        lowest, *inner, highest = sorted(features)
-        middle = {highest: features[highest]}
+        lowest, *upper = sorted(features)
+        inner, middle = upper[:-1], dict(features)
         for level in reversed(inner):
             x = features[level]
             middle[level] = self.top_down[str(level)]([x, enlarge(middle[level + 1], x)])
         x = features[lowest]
-        out = {lowest: self.out[str(lowest)]([x, enlarge(middle[lowest + 1], x)])}
-        for level in (*inner, highest):
+        above = [enlarge(middle[lowest + 1], x)] if upper else []
+        out = {lowest: self.out[str(lowest)]([x, *above])}
+        for level in upper:
+            own = [features[level], *([middle[level]] if level in inner else ())]
             below = F.max_pool2d(out[level - 1], 3, stride=2, padding=1)
-            own = [features[level], middle[level]] if level != highest else [features[level]]
             out[level] = self.out[str(level)]([*own, below])
         return out
 
@@ -141,14 +146,14 @@ class FemFPN(nn.Module):
         super().__init__()
         ordered = sorted(levels)
         self.top = conv_norm_relu(channels, channels)
-        self.above = _by_level(ordered[:-1], lambda: conv_norm_relu(channels, channels))
-        self.lateral = _by_level(ordered[:-1], lambda: conv_norm(channels, channels))
+        self.above = by_level(ordered[:-1], lambda: conv_norm_relu(channels, channels))
+        self.lateral = by_level(ordered[:-1], lambda: conv_norm(channels, channels))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
         """Map level -> map to the same."""
         highest = max(features)
         values = {highest: self.top(features[highest])}
-        for level in _downwards(features):
+        for level in downwards(features):
             lateral = self.lateral[str(level)](features[level])
             above = self.above[str(level)](values[level + 1])
             values[level] = F.relu(lateral * enlarge(above, lateral, "bilinear"))
@@ -252,7 +257,7 @@ class OnEachLevel(nn.Module):
         self, build: Callable[[int], nn.Module], channels: int, levels: Sequence[int]
     ) -> None:
         super().__init__()
-        self.levels = _by_level(levels, lambda: build(channels))
+        self.levels = by_level(levels, lambda: build(channels))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
         """Map level -> map to the same."""
@@ -263,10 +268,11 @@ def _conv_relu(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Seq
     return nn.Sequential(conv_norm(in_channels, out_channels, 3, 1, dilation), nn.ReLU())
 
 
-def _by_level(levels: Sequence[int], build: Callable[[], nn.Module]) -> nn.ModuleDict:
+def by_level(levels: Sequence[int], build: Callable[[], nn.Module]) -> nn.ModuleDict:
+    """Return a module for each level, by the level's number."""
     return nn.ModuleDict({str(level): build() for level in sorted(levels)})
 
 
-def _downwards(features: Features) -> list[int]:
+def downwards(features: Features) -> list[int]:
     """Return the levels below the highest, from above."""
     return sorted(features, reverse=True)[1:]

@@ -1,13 +1,12 @@
 """Pyramids of published face detectors that lead from coarse to fine levels."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasface.detection.necks.handmade import Features, conv_norm, enlarge
-from nasface.nn.blocks import conv_norm_relu
+from nasface.detection.necks.handmade import Features, by_level, conv_norm, downwards, enlarge
+from nasface.nn.blocks import conv_norm_relu, separable_conv_norm_relu
 
 
 class RetinaFaceFPN(nn.Module):
@@ -16,14 +15,12 @@ class RetinaFaceFPN(nn.Module):
 
     def __init__(self, channels: int, levels: Sequence[int]) -> None:
         super().__init__()
-        self.merge = nn.ModuleDict(
-            {str(level): conv_norm_relu(channels, channels, 3) for level in sorted(levels)[:-1]}
-        )
+        self.merge = by_level(sorted(levels)[:-1], lambda: conv_norm_relu(channels, channels, 3))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
         """Map level -> map to the same."""
         merged = dict(features)
-        for level in sorted(features, reverse=True)[1:]:
+        for level in downwards(features):
             total = features[level] + enlarge(merged[level + 1], features[level])
             merged[level] = self.merge[str(level)](total)
         return merged
@@ -35,20 +32,12 @@ class ExtdFPN(nn.Module):
 
     def __init__(self, channels: int, levels: Sequence[int]) -> None:
         super().__init__()
-        self.above = nn.ModuleDict(
-            {
-                str(level): nn.Sequential(
-                    nn.Conv2d(channels, channels, 3, 1, 1, groups=channels, bias=False),
-                    *conv_norm_relu(channels, channels),
-                )
-                for level in sorted(levels)[:-1]
-            }
-        )
+        self.above = by_level(sorted(levels)[:-1], lambda: separable_conv_norm_relu(channels))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
         """Map level -> map to the same."""
         merged = dict(features)
-        for level in sorted(features, reverse=True)[1:]:
+        for level in downwards(features):
             x = features[level]
             merged[level] = x + self.above[str(level)](enlarge(merged[level + 1], x, "bilinear"))
         return merged
@@ -88,36 +77,35 @@ class LFPN(nn.Module):
 
 class SrnFPN(nn.Module):
     """The pyramid of SRN (Chi et al., AAAI 2019, section 3.1): 1x1 laterals of levels up to 5,
-    sums from above, a 3x3 for each; levels 6 and 7 by strided 3x3s from the lateral of level 5."""
+    sums from above, a 3x3 for each; levels 6 and 7 by strided 3x3s from the lateral of level 5.
+
+    Of levels above 5 alone, the finest takes the place of level 5.
+    """
 
     START = 5
 
     def __init__(self, widths: Mapping[int, int], channels: int) -> None:
         super().__init__()
         self.widths = dict.fromkeys(sorted(widths), channels)
-        lower = [level for level in self.widths if level <= self.START]
-        upper = [level for level in self.widths if level > self.START]
+        start = max(self.START, min(widths))
+        lower = [level for level in self.widths if level <= start]
+        upper = [level for level in self.widths if level > start]
         self.lateral = nn.ModuleDict(
             {str(level): conv_norm(widths[level], channels) for level in lower}
         )
-        self.smooth = nn.ModuleDict(
-            {str(level): conv_norm(channels, channels, 3) for level in lower}
-        )
-        self.down = nn.ModuleDict(
-            {str(level): conv_norm(channels, channels, 3, 2) for level in upper}
-        )
+        self.smooth = by_level(lower, lambda: conv_norm(channels, channels, 3))
+        self.down = by_level(upper, lambda: conv_norm(channels, channels, 3, 2))
 
     def forward(self, features: Features) -> dict[int, Tensor]:
         """Map level -> map (B, its width, H, W) to level -> (B, channels, H, W)."""
-        found: dict[int, Tensor] = {}
-        total: Tensor | None = None
-        for key in reversed(list(self.lateral)):
-            lateral = cast(Tensor, self.lateral[key](features[int(key)]))
-            if total is None:
-                top = total = lateral
-            else:
-                total = lateral + enlarge(total, lateral, "bilinear")
-            found[int(key)] = self.smooth[key](total)
+        merged = {int(key): layer(features[int(key)]) for key, layer in self.lateral.items()}
+        top = merged[max(merged)]
+        for level in downwards(merged):
+            x = merged[level]
+            merged[level] = x + enlarge(merged[level + 1], x, "bilinear")
+        found: dict[int, Tensor] = {
+            level: self.smooth[str(level)](x) for level, x in merged.items()
+        }
         for key, layer in self.down.items():
             top = found[int(key)] = layer(top)
-        return dict(sorted(found.items()))
+        return found

@@ -121,6 +121,20 @@ def test_shapes_stay(name: str, size: tuple[int, int]) -> None:
     assert all(found[level].shape == features[level].shape for level in LEVELS)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_levels_may_be_few(name: str) -> None:
+    """Any that follow one another, down to one alone."""
+    for first in LEVELS:
+        for last in range(first, LEVELS[-1] + 1):
+            widths = dict.fromkeys(range(first, last + 1), 8)
+            features = {level: x for level, x in pyramid(8, 256, 256).items() if level in widths}
+            with torch.no_grad():
+                found = build_neck_part(name, 8, widths).eval()(features)
+            assert {level: x.shape for level, x in found.items()} == {
+                level: x.shape for level, x in features.items()
+            }
+
+
 @pytest.mark.parametrize("name", [*NAMES, "fem-fpn+fem-cpm", "none"])
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     detector = build_detector(DetectorConfig(channels=8, head_layers=1, neck=name), None)
