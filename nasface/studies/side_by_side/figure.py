@@ -33,8 +33,10 @@ def plot_models(plan: ModelsPlan, rows: Sequence[Mapping[str, Any]]) -> Plot | N
         axes.set(xscale="log", xlabel=label)
         axes.margins(x=0.1, y=0.12)
         left, right = axes.get_xlim()
-        axes.set_xlim(left, right * (right / left) ** 0.3)  # room for names
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        right *= (right / left) ** 0.3  # room for names
+        axes.set_xlim(left, right)
+        if right > 10 * left:  # a power of ten, with its name, is in sight
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
     every[0].set_ylabel("reported AP")
     return figure

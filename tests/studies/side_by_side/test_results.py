@@ -86,6 +86,23 @@ def test_tables_and_figure(tmp_path: Path) -> None:
     assert labels == ["parameters, M", "multiply-adds, G", "ms, torch"]
 
 
+@pytest.mark.parametrize("theirs", [1.3, 30.0])
+def test_every_axis_has_numbers(theirs: float) -> None:
+    """Also where the values lie within a power of ten."""
+    times = [
+        row | {"torch_ms": ms} for row, ms in zip(rows(), (30.0, 30 * theirs, None), strict=True)
+    ]
+    figure = plot_models(PLAN, times)
+    assert figure is not None
+    axis = figure.axes[2].xaxis
+    left, right = axis.get_view_interval()
+    named = [
+        *zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True),
+        *zip(axis.get_minorticklocs(), axis.get_minorticklabels(), strict=True),
+    ]
+    assert [at for at, label in named if left <= at <= right and label.get_text()]
+
+
 def test_a_page_before_the_first_measurement_has_sizes_alone(tmp_path: Path) -> None:
     outcome = ModelsOutcome(rows_of(PLAN, SIZES, {}), [], {})
     text = write_models_tables(PLAN, outcome, tmp_path)
