@@ -107,6 +107,11 @@ class JobConfig(ReadConfig):
             )
 
     @property
+    def step_images(self) -> int:
+        """Images of a step: those of its accumulated batches together."""
+        return self.batch_size * self.accumulate
+
+    @property
     def uses_bf16(self) -> bool:
         """Whether convolutions run in bfloat16."""
         return self.precision == "bf16"

@@ -13,7 +13,7 @@ from nasface.annotations.widerface import split_halves
 from nasface.arch.genotype import Genotype, Provenance
 from nasface.arch.io import load_genotype, load_search_space
 from nasface.arch.space import ParameterValue, SearchSpace
-from nasface.data.dataset import FaceDataset, check_batch
+from nasface.data.dataset import check_batch
 from nasface.data.reading import check_images, describe_data
 from nasface.detection.config import DetectorConfig
 from nasface.detection.cost import detector_cost_penalty
@@ -26,11 +26,18 @@ from nasface.detection.zoo import get_model_spec
 from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.arch_history import ArchHistory, arch_history
 from nasface.engine.distributed.world import digest_of
-from nasface.engine.job import JobConfig, RunContext, StepLoader
+from nasface.engine.job import JobConfig, RunContext
 from nasface.engine.loop import run_job
-from nasface.engine.optim import LearningRateSchedule, layer_scales, make_optimizer
+from nasface.engine.optim import LearningRateSchedule
 from nasface.engine.search_job import DetectorSearchLoss, SearchJob
-from nasface.engine.setup import check_faces, prepare, read_training_images, start_backbone
+from nasface.engine.setup import (
+    check_faces,
+    make_step_loader,
+    make_weight_optimizer,
+    prepare,
+    read_training_images,
+    start_backbone,
+)
 from nasface.errors import ConfigError
 from nasface.io.yaml import config_digest
 from nasface.nas.config import BilevelConfig
@@ -170,22 +177,13 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         NasfaceError: for settings that do not fit together, and too few images.
     """
     weight_images, arch_images = split_halves(inputs.images, config.seed)
-    batch = config.batch_size * config.accumulate
-    check_batch(arch_images, batch)
+    check_batch(arch_images, config.step_images)
     stages = config.partial_stages or (inputs.space.partial_channels,)
     model = _make_model(config, inputs, stages[0])
     prepare(model, context.device).train()
-    weight_loader, arch_loader = (
-        _make_loader(config, images, half, context)
-        for half, images in enumerate((weight_images, arch_images))
-    )
-    epoch_steps = len(arch_images) // batch
+    epoch_steps = len(arch_images) // config.step_images
     steps = Schedule(epoch_steps * config.warmup_within(config.epochs), epoch_steps * config.epochs)
-    optimizer = make_optimizer(
-        config.optimizer,
-        [each for each in model.weights() if each.requires_grad],
-        layer_scales(model.trunk.backbone.freezable_stages(), config.optimizer.layer_decay),
-    )
+    optimizer = make_weight_optimizer(config, model, model.weights())
     loss = DetectorSearchLoss(
         model, DetectionLoss(config.match, config.loss), context.device, config.uses_bf16
     )
@@ -220,7 +218,10 @@ def make_search_job(config: SearchConfig, inputs: SearchInputs, context: RunCont
         loss=loss,
         widening=Widening(model.neck, optimizer, stages, steps.total, accumulator.resize),
         schedule=LearningRateSchedule(optimizer, config.optimizer, steps.total),
-        loaders=(weight_loader, arch_loader),
+        loaders=(
+            make_step_loader(config, weight_images, context, half=0),
+            make_step_loader(config, arch_images, context, half=1),
+        ),
         name=f"{inputs.space.name}-found" if folder is None else folder.path.resolve().name,
         provenance=Provenance(
             nasface=nasface.__version__,
@@ -241,24 +242,6 @@ def _make_model(
     model = build_searchable(config.detector, space, inputs.prefix_genotype)
     start_backbone(model, config.backbone_weights, config.freeze_stages, config.freeze_norms)
     return model
-
-
-def _make_loader(
-    config: SearchConfig, images: Sequence[ImageRecord], half: int, context: RunContext
-) -> StepLoader:
-    """Return a loader of the batches of one half of the images: 0 for weight steps, 1 for
-    architecture steps."""
-    data = FaceDataset(
-        images,
-        config.augment,
-        config.seed,
-        half,
-        epochs=config.epochs,
-        cache_mb=config.image_cache_mb,
-        decoded=config.decoded,
-    )
-    batch = config.batch_size * config.accumulate
-    return StepLoader(data, batch, config.workers, context.world.shard(config.accumulate))
 
 
 def _cost_penalty(config: SearchConfig, inputs: SearchInputs) -> CostPenalty | None:

@@ -1,4 +1,4 @@
-"""Preparation of a job (device, data folder, backbone), and its peak memory."""
+"""The parts that jobs of search and training are built of, and their peak memory."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from nasface.annotations.names import LEAVE_OUT
 from nasface.annotations.records import ImageRecord
 from nasface.data.check import DataCheck
+from nasface.data.dataset import FaceDataset
 from nasface.data.reading import ReadConfig, read_split
 from nasface.detection.backbones.pretrained import freeze, load_backbone_weights
 from nasface.detection.detector import Detector
 from nasface.detection.searchable import SearchableDetector
-from nasface.engine.job import JobConfig
+from nasface.engine.job import JobConfig, RunContext, StepLoader
+from nasface.engine.optim import layer_scales, make_optimizer
 from nasface.errors import ConfigError, DataError
 from nasface.machine import peak_process_mb
 from nasface.models import weights_path
@@ -87,6 +89,33 @@ def start_backbone(
     if weights:
         load_backbone_weights(backbone, weights_path(weights))
     detector.fixed = tuple(freeze(backbone, freeze_stages, freeze_norms))
+
+
+def make_step_loader(
+    config: JobConfig, images: Sequence[ImageRecord], context: RunContext, half: int = 0
+) -> StepLoader:
+    """Return a loader of the batches of a job's steps; ``half``, 0 or 1, is that of a search."""
+    data = FaceDataset(
+        images,
+        config.augment,
+        config.seed,
+        half,
+        epochs=config.epochs,
+        cache_mb=config.image_cache_mb,
+        decoded=config.decoded,
+    )
+    shard = context.world.shard(config.accumulate)
+    return StepLoader(data, config.step_images, config.workers, shard)
+
+
+def make_weight_optimizer(
+    config: JobConfig, detector: Detector | SearchableDetector, weights: Iterable[nn.Parameter]
+) -> torch.optim.Optimizer:
+    """Return the optimiser of those weights of a detector that are not frozen."""
+    scales = layer_scales(detector.trunk.backbone.freezable_stages(), config.optimizer.layer_decay)
+    return make_optimizer(
+        config.optimizer, [each for each in weights if each.requires_grad], scales
+    )
 
 
 def prepare(module: Module, device: torch.device) -> Module:

@@ -11,7 +11,7 @@ import torch
 from nasface.annotations.records import ImageRecord
 from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
-from nasface.data.dataset import FaceDataset, check_batch
+from nasface.data.dataset import check_batch
 from nasface.data.reading import check_images, describe_data, read_split
 from nasface.detection.checkpoint import read_checkpoint
 from nasface.detection.detector import Detector, build_detector
@@ -23,12 +23,14 @@ from nasface.detection.zoo import REFERENCE_GENOTYPE, get_model_spec
 from nasface.engine.accumulate import GradientAccumulator
 from nasface.engine.average import WeightAverage
 from nasface.engine.evaluate import Evaluation
-from nasface.engine.job import JobConfig, RunContext, StepLoader
+from nasface.engine.job import JobConfig, RunContext
 from nasface.engine.loop import run_job
-from nasface.engine.optim import LearningRateSchedule, layer_scales, make_optimizer
+from nasface.engine.optim import LearningRateSchedule
 from nasface.engine.setup import (
     check_faces,
     data_folder,
+    make_step_loader,
+    make_weight_optimizer,
     prepare,
     read_training_images,
     start_backbone,
@@ -151,20 +153,8 @@ def load_train_inputs(
         NasfaceError: for names that lead to nothing, settings that do not fit together, and images
             that cannot be read.
     """
-    needs_genotype = uses_genotype(config.detector.neck)
-    if needs_genotype and not config.genotype:
-        raise ConfigError("genotype: is missing; expected a packaged name or a YAML file")
-    by_default = train_config_of(config.model).genotype if config.model else ""
-    if config.genotype not in ("", by_default) and not needs_genotype:
-        raise ConfigError(
-            f"genotype: {config.genotype} has no place in neck {config.detector.neck}; expected "
-            "detector.neck genotype, or one that it is a part of"
-        )
-    genotype = None
-    if needs_genotype:
-        held = folder / "genotype.yaml" if folder is not None else None
-        genotype = load_genotype(held if held is not None and held.exists() else config.genotype)
     shown = progress or Silent()
+    genotype = _genotype_of(config, folder)
     without_cell = set(config.detector.levels) - set(levels_of(genotype) if genotype else ())
     if genotype and without_cell:
         shown.note(
@@ -188,6 +178,23 @@ def load_train_inputs(
         val.left_out,
         describe_data({"train": train, "val": val}),
     )
+
+
+def _genotype_of(config: TrainConfig, folder: Path | None) -> Genotype | None:
+    """Return the genotype in a stopped run's folder, or that which settings name; None for a neck
+    that has no place for one."""
+    by_default = train_config_of(config.model).genotype if config.model else ""
+    if not uses_genotype(config.detector.neck):
+        if config.genotype not in ("", by_default):
+            raise ConfigError(
+                f"genotype: {config.genotype} has no place in neck {config.detector.neck}; "
+                "expected detector.neck genotype, or one that it is a part of"
+            )
+        return None
+    if not config.genotype:
+        raise ConfigError("genotype: is missing; expected a packaged name or a YAML file")
+    held = folder / "genotype.yaml" if folder is not None else None
+    return load_genotype(held if held is not None and held.exists() else config.genotype)
 
 
 def check_train_inputs(inputs: TrainInputs, config: TrainConfig, progress: Progress) -> TrainInputs:
@@ -225,15 +232,10 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
     if config.start_weights:
         _load_start_weights(detector, inputs.genotype, weights_path(config.start_weights))
     prepare(detector, context.device).train()
-    batch = config.batch_size * config.accumulate
-    check_batch(inputs.train, batch)
-    epoch_steps = len(inputs.train) // batch
+    check_batch(inputs.train, config.step_images)
+    epoch_steps = len(inputs.train) // config.step_images
     total = epoch_steps * config.epochs
-    optimizer = make_optimizer(
-        config.optimizer,
-        [each for each in detector.parameters() if each.requires_grad],
-        layer_scales(detector.trunk.backbone.freezable_stages(), config.optimizer.layer_decay),
-    )
+    optimizer = make_weight_optimizer(config, detector, detector.parameters())
     return TrainJob(
         context=context,
         model=detector,
@@ -242,19 +244,7 @@ def make_train_job(config: TrainConfig, inputs: TrainInputs, context: RunContext
         total=total,
         epoch_steps=epoch_steps,
         data=inputs.data,
-        loader=StepLoader(
-            FaceDataset(
-                inputs.train,
-                config.augment,
-                config.seed,
-                epochs=config.epochs,
-                cache_mb=config.image_cache_mb,
-                decoded=config.decoded,
-            ),
-            batch,
-            config.workers,
-            context.world.shard(config.accumulate),
-        ),
+        loader=make_step_loader(config, inputs.train, context),
         loss=DetectionLoss(config.match, config.loss),
         optimizer=optimizer,
         schedule=LearningRateSchedule(optimizer, config.optimizer, total),
