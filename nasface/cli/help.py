@@ -5,7 +5,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nasface.cli.guides import Guide, guide_of
+from nasface.cli.guide import Guide
+from nasface.cli.guides import guide_of
 from nasface.cli.option_list import Option, options
 
 HELP, HELP_ALL = ("-h", "--help"), "--help-all"
