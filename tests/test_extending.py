@@ -33,7 +33,8 @@ from nasface.nas.sampling import random_genotype
 from nasface.nn.cost import count_parameters
 from nasface.progress import Silent
 from nasface.runs.folder import read_metrics
-from nasface.studies.spec import MethodSpec, StudySpec, runs_of
+from nasface.studies.spec import MethodSpec, StudySpec
+from nasface.studies.study_run import runs_of
 
 SPACE = """
 format: 1

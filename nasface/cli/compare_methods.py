@@ -16,7 +16,8 @@ from nasface.studies.figure import plot_comparison
 from nasface.studies.folder import Rows, finished
 from nasface.studies.planned import contrast_powers
 from nasface.studies.scheduler import run_comparison
-from nasface.studies.spec import StudySpec, load_plan, runs_of
+from nasface.studies.spec import StudySpec, load_plan
+from nasface.studies.study_run import runs_of
 from nasface.studies.tables import REPORT, RUNS, read_summary_rows, write_tables
 
 _SHARE_OF_TIME = 0.1

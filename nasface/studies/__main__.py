@@ -17,7 +17,7 @@ from nasface.progress import Silent
 from nasface.registry import import_extensions
 from nasface.studies.phases import PHASES
 from nasface.studies.processes import LOCK, RUN, STOPPED
-from nasface.studies.spec import StudyRun
+from nasface.studies.study_run import StudyRun
 
 
 class _Lines(Silent):

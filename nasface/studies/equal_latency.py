@@ -15,7 +15,8 @@ from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress
 from nasface.studies.folder import check_folder, write_plan
 from nasface.studies.limits import EqualLatency, LatencyLimit
-from nasface.studies.spec import StudySpec, runs_of
+from nasface.studies.spec import StudySpec
+from nasface.studies.study_run import runs_of
 
 TABLE, LATENCY_LIMIT = "latency.yaml", "limit.yaml"
 

@@ -17,7 +17,8 @@ from nasface.errors import RunError
 from nasface.nas.sampling import random_genotype
 from nasface.progress import Progress
 from nasface.studies.halving import SELECTION_SHARE, TRAINED
-from nasface.studies.spec import StudyRun, StudySpec, runs_of
+from nasface.studies.spec import StudySpec
+from nasface.studies.study_run import StudyRun, runs_of
 
 _PROCESS_MB = 800.0
 """Memory of a process that has imported torch, with its images; builds for CUDA take the most."""

@@ -17,7 +17,8 @@ from nasface.registry import Registry
 from nasface.studies.estimate import memory_mb
 from nasface.studies.processes import RunTask, run_phases
 from nasface.studies.ray_cluster import ray_cluster
-from nasface.studies.spec import StudySpec, runs_of
+from nasface.studies.spec import StudySpec
+from nasface.studies.study_run import runs_of
 
 
 class StudyJob(Protocol):

@@ -15,7 +15,8 @@ from nasface.models import weights_path
 from nasface.optional import PACKAGE
 from nasface.studies.phases import GENOTYPE_FILE, RESULT
 from nasface.studies.processes import RUN
-from nasface.studies.spec import StudyRun, StudySpec
+from nasface.studies.spec import StudySpec
+from nasface.studies.study_run import StudyRun
 
 PLAN = "plan.yaml"
 

@@ -48,7 +48,8 @@ from nasface.studies.limits import LatencyLimit
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.predict import predict_cells
 from nasface.studies.resampling import save_marks
-from nasface.studies.spec import Figure, StudyRun
+from nasface.studies.spec import Figure
+from nasface.studies.study_run import StudyRun
 
 SEARCHED, RESULT = "search.json", "result.json"
 RANK_CELLS, RANKED = "cells.json", "rank.json"

@@ -11,8 +11,9 @@ from nasface.io.files import write_text
 from nasface.metrics.marks import ImageMarks
 from nasface.studies.markdown import markdown_table
 from nasface.studies.resampling import bootstrap_difference, load_marks
-from nasface.studies.spec import StudyRun, StudySpec, runs_of
+from nasface.studies.spec import StudySpec
 from nasface.studies.statistics import detectable_effect, holm, paired, runs_needed, spread_of
+from nasface.studies.study_run import StudyRun, runs_of
 
 CONTRASTS, SPREAD = "contrasts.csv", "spread.csv"
 

@@ -20,8 +20,9 @@ from nasface.nas.zero_cost import PREDICTORS
 from nasface.studies.folder import cells_of
 from nasface.studies.markdown import markdown_table
 from nasface.studies.phases import GENOTYPE_FILE, PREDICT_CELLS, PREDICTED, RANK_CELLS, RANKED
-from nasface.studies.spec import SIZE_RANKERS, StudyRun, StudySpec, runs_of
+from nasface.studies.spec import SIZE_RANKERS, StudySpec
 from nasface.studies.statistics import rank_correlation
+from nasface.studies.study_run import StudyRun, runs_of
 
 Cells = Any
 """The cells of a genotype as a key, equal for equal cells."""

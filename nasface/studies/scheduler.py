@@ -28,7 +28,8 @@ from nasface.studies.folder import (
 from nasface.studies.phases import RESULT, SEARCHED
 from nasface.studies.processes import RunTask
 from nasface.studies.ranking import rank_phases
-from nasface.studies.spec import StudyRun, StudySpec, runs_of
+from nasface.studies.spec import StudySpec
+from nasface.studies.study_run import StudyRun, runs_of
 
 RESTARTS = 2
 """How often a run whose process or job was lost goes on from its checkpoint before it fails."""

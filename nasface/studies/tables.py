@@ -18,9 +18,10 @@ from nasface.studies.folder import cells_of
 from nasface.studies.markdown import markdown_table
 from nasface.studies.planned import means_by_seed, planned_tables
 from nasface.studies.ranking import rank_markdown, ranks
-from nasface.studies.spec import StudySpec, runs_of
+from nasface.studies.spec import StudySpec
 from nasface.studies.stability import Stability, stability
 from nasface.studies.statistics import mean_of, paired
+from nasface.studies.study_run import runs_of
 
 RUNS, SUMMARY, RANKS = "runs.csv", "summary.csv", "ranks.csv"
 REPORT = "summary.md"

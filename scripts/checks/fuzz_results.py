@@ -33,7 +33,8 @@ from nasface.io.yaml import parse_yaml, to_yaml
 from nasface.reports.found import found_result, found_tables
 from nasface.reports.reader import read_run
 from nasface.runs.results import read_result_curves
-from nasface.studies.spec import load_plan, runs_of
+from nasface.studies.spec import load_plan
+from nasface.studies.study_run import runs_of
 
 NAMES = ("e/a.jpg", "e/b.png", "000000000139.jpg")
 KEYS = {name: CocoKeys(at, frozenset({1})) for at, name in enumerate(NAMES)}

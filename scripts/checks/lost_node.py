@@ -28,7 +28,8 @@ from nasface.cli.console import console_progress
 from nasface.presets import preset_path
 from nasface.studies.executors import ray_executor
 from nasface.studies.scheduler import run_comparison
-from nasface.studies.spec import StudyRun, load_plan, runs_of
+from nasface.studies.spec import load_plan
+from nasface.studies.study_run import StudyRun, runs_of
 
 _MEASURED = ("seconds", "mb", "ms", "date")
 """How columns end that are not the same twice."""

@@ -17,8 +17,9 @@ from nasface.arch.genotype import Genotype
 from nasface.arch.io import load_genotype
 from nasface.studies.folder import finished
 from nasface.studies.phases import GENOTYPE_FILE
-from nasface.studies.spec import load_plan, runs_of
+from nasface.studies.spec import load_plan
 from nasface.studies.statistics import rank_correlation, spread_of
+from nasface.studies.study_run import runs_of
 
 
 def products(genotype: Genotype) -> int:

@@ -12,7 +12,8 @@ from nasface.cli.help import help_text
 from nasface.cli.main import main
 from nasface.cli.option_list import options
 from nasface.cli.plan_examples import PLAN_EXAMPLE
-from nasface.studies.spec import load_plan, runs_of
+from nasface.studies.spec import load_plan
+from nasface.studies.study_run import runs_of
 
 Output = pytest.CaptureFixture[str]
 COMMANDS = dict(commands())

@@ -20,7 +20,8 @@ from nasface.io.settings import load_config
 from nasface.io.yaml import parse_dataclass
 from nasface.metrics.protocols.widerface import WiderOptions
 from nasface.nas.config import BilevelConfig
-from nasface.studies.spec import MethodSpec, StudySpec, load_plan, runs_of
+from nasface.studies.spec import MethodSpec, StudySpec, load_plan
+from nasface.studies.study_run import runs_of
 
 OF_0_1 = """
 batch: 3

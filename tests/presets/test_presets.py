@@ -17,7 +17,8 @@ from nasface.io.settings import load_config
 from nasface.models import released_models
 from nasface.presets import preset_path, presets
 from nasface.studies.side_by_side.plan import is_models_plan, load_models_plan
-from nasface.studies.spec import load_plan, runs_of
+from nasface.studies.spec import load_plan
+from nasface.studies.study_run import runs_of
 from nasface.synthetic.dataset import SampleConfig
 
 Output = pytest.CaptureFixture[str]

@@ -15,7 +15,8 @@ from nasface.progress import Silent
 from nasface.studies import equal_latency
 from nasface.studies.equal_latency import with_measured_limit
 from nasface.studies.limits import LatencyLimit
-from nasface.studies.spec import StudySpec, runs_of
+from nasface.studies.spec import StudySpec
+from nasface.studies.study_run import runs_of
 
 DETECTOR = {"backbone": "mobilenet_v1_0.25", "levels": [3, 4, 5], "channels": 8, "head_layers": 1}
 PLAN: dict[str, Any] = {

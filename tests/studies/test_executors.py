@@ -33,7 +33,8 @@ from nasface.studies.executors import (
 )
 from nasface.studies.processes import RunTask, run_phases
 from nasface.studies.scheduler import StudyOutcome, run_comparison
-from nasface.studies.spec import MethodSpec, StudySpec, runs_of
+from nasface.studies.spec import MethodSpec, StudySpec
+from nasface.studies.study_run import runs_of
 
 LOCAL = {"cluster": "local", "timeout_min": 9}
 PLAIN = ("label", "seed", "ap", "parameters", "macs", "train_steps")

@@ -13,7 +13,8 @@ from nasface.io.yaml import to_yaml
 from nasface.progress import Silent
 from nasface.studies.folder import PLAN, write_plan
 from nasface.studies.scheduler import run_comparison
-from nasface.studies.spec import MethodSpec, runs_of
+from nasface.studies.spec import MethodSpec
+from nasface.studies.study_run import runs_of
 
 
 @pytest.fixture(scope="module")

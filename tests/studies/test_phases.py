@@ -26,7 +26,8 @@ from nasface.progress import Silent
 from nasface.studies.limits import LatencyLimit
 from nasface.studies.one_shot import OneShotScorer
 from nasface.studies.phases import search_phase, within
-from nasface.studies.spec import MethodSpec, StudySpec, runs_of
+from nasface.studies.spec import MethodSpec, StudySpec
+from nasface.studies.study_run import runs_of
 
 DETECTOR = DetectorConfig(channels=8, levels=(3, 4, 5))
 SIZE = (96, 64)

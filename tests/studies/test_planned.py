@@ -13,8 +13,9 @@ from nasface.metrics.marks import ImageMarks
 from nasface.random_streams import further_seed
 from nasface.studies.planned import contrast_powers, contrasts, planned_tables, spreads
 from nasface.studies.resampling import MARKS, save_marks
-from nasface.studies.spec import StudySpec, runs_of
+from nasface.studies.spec import StudySpec
 from nasface.studies.statistics import detectable_effect, runs_needed
+from nasface.studies.study_run import runs_of
 
 PLAN = {
     "name": "p",

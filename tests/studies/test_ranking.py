@@ -17,7 +17,8 @@ from nasface.nas.sampling import random_genotype
 from nasface.progress import Silent
 from nasface.studies.phases import PREDICTED, RANKED, predict_phase
 from nasface.studies.ranking import rank_markdown, rank_phases, ranks
-from nasface.studies.spec import MethodSpec, StudyRun, StudySpec, runs_of
+from nasface.studies.spec import MethodSpec, StudySpec
+from nasface.studies.study_run import StudyRun, runs_of
 
 SMALL: dict[str, Any] = {
     "batch_size": 2,

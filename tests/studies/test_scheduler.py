@@ -26,7 +26,8 @@ from nasface.studies.executors import Submit
 from nasface.studies.folder import Rows
 from nasface.studies.processes import LOCK, RunTask
 from nasface.studies.scheduler import StudyOutcome, row_text, run_comparison
-from nasface.studies.spec import MethodSpec, StudySpec, runs_of
+from nasface.studies.spec import MethodSpec, StudySpec
+from nasface.studies.study_run import runs_of
 
 PLAIN = ("ap", "parameters", "macs", "train_steps")
 

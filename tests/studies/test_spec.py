@@ -8,7 +8,8 @@ import pytest
 
 from nasface.arch.io import load_search_space
 from nasface.errors import NasfaceError
-from nasface.studies.spec import MethodSpec, StudySpec, load_plan, runs_of
+from nasface.studies.spec import MethodSpec, StudySpec, load_plan
+from nasface.studies.study_run import runs_of
 
 
 def plan(*methods: MethodSpec, **settings: Any) -> StudySpec:
