@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
-from functools import cache
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +16,8 @@ from nasface.annotations.names import ImageNames
 from nasface.annotations.records import AnnotatedDataset, ImageRecord
 from nasface.api.arguments import annotated_images, output_folder
 from nasface.api.detector import FaceDetector
+from nasface.api.evaluate_config import EvaluateConfig, evaluate_config
+from nasface.api.further_protocols import further_protocols
 from nasface.api.loading import load_detector
 from nasface.api.progress import shown_progress
 from nasface.data.check import BadImages, DataCheck
@@ -34,11 +35,9 @@ from nasface.errors import (
     DataError,
     MissingPackageError,
     check_choice,
-    check_kind,
 )
 from nasface.inference.predict import InferenceConfig, check_network
 from nasface.io.settings import checked_settings, with_settings
-from nasface.kinds import Settings
 from nasface.metrics.protocol import Protocol, Source, Truth, folder_of
 from nasface.metrics.registry import PROTOCOLS
 from nasface.models import weights_path
@@ -46,57 +45,6 @@ from nasface.progress import Progress
 from nasface.runs.folder import RunFolder
 from nasface.runs.results import FIGURES, label_of, write_curves
 from nasface.structures import Detections
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(Settings):
-    """Evaluation of weights, or of detections made elsewhere, by a protocol.
-
-    Every protocol adds its own settings; see :func:`evaluate_config`.
-    """
-
-    protocol: str = "ap"
-    """Protocol: ap, widerface, fddb, coco or a registered one."""
-    also: tuple[str, ...] = ()
-    """Further protocols that score the same detections, such as coco beside widerface: settings
-    that they share are the same, others have their defaults."""
-    data: str = ""
-    """Folder of the data, or its .json, .yaml, .csv or label.txt file."""
-    weights: str = ""
-    """A released detector by name, weights that `nasface train` wrote, or an .onnx or .xml file of
-    `nasface export`; their detections are made and scored."""
-    detections: str = ""
-    """Detections to score, instead of weights: in the protocol's form, or a .json file of results
-    in COCO's."""
-    device: str = "auto"
-    """cpu, cuda, mps (Apple), or auto: a CUDA GPU where there is one."""
-    inference: InferenceConfig = field(default_factory=InferenceConfig)
-    """How the detector is applied; not for given detections."""
-    bad_images: BadImages = "stop"
-    """stop: an image that cannot be read ends the command before it begins; skip: such images are
-    left out and reported, and their faces count as not found."""
-
-
-def evaluate_config(protocol: str) -> type[EvaluateConfig]:
-    """Return the settings of an evaluation by a protocol: those of all, and the protocol's own.
-
-    Raises:
-        ConfigError: for an unknown protocol.
-    """
-    return _config_of(PROTOCOLS.find(protocol))
-
-
-@cache
-def _config_of(known: Protocol) -> type[EvaluateConfig]:
-    # By the protocol, not its name: another may be registered under it.
-    kind: type[EvaluateConfig] = make_dataclass(
-        f"{known.name.capitalize()}Config",
-        [("protocol", str, field(default=known.name))],
-        bases=(known.options, EvaluateConfig),
-        frozen=True,
-        kw_only=True,
-    )
-    return kind
 
 
 def evaluate(
@@ -153,7 +101,7 @@ def evaluate(
     check_choice("bad_images", bad_images, get_args(BadImages))
     source = _annotated(dataset)
     truth = known.read_truth(source, settings)
-    others = _others(also, known, truth, settings, source)
+    others = further_protocols(also, known, truth, settings, source)
     given = _given(detector, known, truth)
     if given is not None:
         _check_unused(inference)
@@ -194,57 +142,8 @@ def evaluate(
             further = {each.protocol.name: each.score(result) for each in others}
             result = replace(result, also=further)
             if folder is not None:
-                _write(result, folder, given is None, shown)
-                for name, each in further.items():
-                    (folder.path / name).mkdir(exist_ok=True)
-                    _write(each, RunFolder(folder.path / name), given is None, shown)
+                _write_all(result, folder, given is None, shown)
     return result
-
-
-@dataclass(frozen=True)
-class _Other:
-    """A further protocol that scores what was found."""
-
-    protocol: Protocol
-    options: Any
-    truth: Truth
-
-    def score(self, found: Evaluation) -> Evaluation:
-        """Score the same detections."""
-        return score(
-            found.detections,
-            self.truth,
-            self.protocol,
-            self.options,
-            found.source,
-            tuple(name for name in found.left_out if name in set(self.truth.names)),
-        )
-
-
-def _others(
-    names: Sequence[str], first: Protocol, truth: Truth, options: Any, source: Source
-) -> list[_Other]:
-    """Return what scores the detections that are made for the ``truth`` of the first protocol."""
-    check_kind("also", names, (list, tuple), "names of protocols")
-    found: list[_Other] = []
-    for name in names:
-        other = PROTOCOLS.find(name, "also")
-        if other in (first, *(each.protocol for each in found)):
-            raise ConfigError(f"also: {name}: is scored by already; expected each protocol once")
-        shared = {
-            each.name: value
-            for each in fields(other.options)
-            if (value := getattr(options, each.name, None)) is not None
-        }
-        made = with_settings(other.options(), shared, f"also: {name}")
-        theirs = other.read_truth(source, made)
-        if strange := [each for each in theirs.names if each not in set(truth.names)]:
-            raise DataError(
-                f"also: {name} counts {len(strange)} images that {first.name} leaves out, such as "
-                f"{strange[0]!r}; expected data of the same images"
-            )
-        found.append(_Other(other, made, theirs))
-    return found
 
 
 def _annotated(dataset: Sequence[ImageRecord] | str | Path) -> Source:
@@ -367,6 +266,15 @@ def _source(detector: object, is_given: bool) -> dict[str, str]:
         detector = detector.source
     path = str(detector) if isinstance(detector, str | Path) else ""
     return {"detections" if is_given else "weights": path}
+
+
+def _write_all(result: Evaluation, folder: RunFolder, made_here: bool, progress: Progress) -> None:
+    """Write an evaluation, and those by further protocols into folders that are called after
+    them."""
+    _write(result, folder, made_here, progress)
+    for name, each in result.also.items():
+        (folder.path / name).mkdir(exist_ok=True)
+        _write(each, RunFolder(folder.path / name), made_here, progress)
 
 
 def _write(result: Evaluation, folder: RunFolder, made_here: bool, progress: Progress) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from nasface.api.evaluation import PLOT, EvaluateConfig, evaluate, evaluate_config
+from nasface.api.evaluate_config import EvaluateConfig, evaluate_config
+from nasface.api.evaluation import PLOT, evaluate
 from nasface.cli.console import (
     console_progress,
     count_of,

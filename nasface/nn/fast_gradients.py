@@ -137,10 +137,11 @@ class _Shape:
         """Return the convolution."""
         return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
 
-    def gradient(self, of: int, upon: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-        """Return the gradient of the input (0) or of the weight (1) as torch computes it."""
+    def gradient(self, of: int, grad_output: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+        """Return the gradient of the input (``of`` 0) or of the weight (1) as torch computes it,
+        from that of the output."""
         found = torch.ops.aten.convolution_backward(
-            upon,
+            grad_output,
             x,
             weight,
             None,
@@ -165,42 +166,42 @@ class _Convolution(torch.autograd.Function):
         return shape.forward(x_BCHW, weight_DGKL)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (upon,) = gradients
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (grad_output,) = grad_outputs
         x, weight = ctx.saved_tensors
         dtype, shape = x.dtype, cast(_Shape, ctx.shape)
         if shape.stride > 1 and dtype.itemsize < 4:
             # In bfloat16 these take up to ten times as long as in float32.
-            upon, x, weight = upon.float(), x.float(), weight.float()
+            grad_output, x, weight = grad_output.float(), x.float(), weight.float()
         by_x = by_weight = None
         if ctx.needs_input_grad[0]:
-            by_x = _of_input(upon, x, weight, shape).to(dtype)
+            by_x = _input_gradient(grad_output, x, weight, shape).to(dtype)
         if ctx.needs_input_grad[1]:
-            by_weight = _of_weight(upon, x, weight, shape).to(dtype)
+            by_weight = _weight_gradient(grad_output, x, weight, shape).to(dtype)
         return by_x, by_weight, None
 
 
-def _of_input(upon: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
+def _input_gradient(grad_output: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
     """Return the gradient of the input of a depthwise convolution without stride: another one, with
     the kernel turned round."""
     if shape.stride == 1 and shape.is_depthwise(weight):
-        return shape.forward(upon, weight.flip(2, 3))
-    return shape.gradient(0, upon, x, weight)
+        return shape.forward(grad_output, weight.flip(2, 3))
+    return shape.gradient(0, grad_output, x, weight)
 
 
-def _of_weight(upon: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
+def _weight_gradient(grad_output: Tensor, x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
     """Return the gradient of the weight: of dilated ones by phases, of large depthwise ones by
     windows."""
     is_half, is_depthwise = x.dtype.itemsize < 4, shape.is_depthwise(weight)
     pays = is_half or (is_depthwise and x.numel() >= _SMALL)
     if shape.stride > 1 or not pays:
-        return shape.gradient(1, upon, x, weight)
+        return shape.gradient(1, grad_output, x, weight)
     if shape.dilation > 1:
-        upon, x = _phases(upon, shape.dilation), _phases(x, shape.dilation)
+        grad_output, x = _phases(grad_output, shape.dilation), _phases(x, shape.dilation)
     if is_depthwise and max(weight.shape[-2:]) > _WINDOW:
-        return _by_windows(upon, x, weight)
+        return _by_windows(grad_output, x, weight)
     padding = (weight.shape[-2] // 2, weight.shape[-1] // 2)
-    return _Shape(1, padding, 1, shape.groups).gradient(1, upon, x, weight)
+    return _Shape(1, padding, 1, shape.groups).gradient(1, grad_output, x, weight)
 
 
 def _phases(x_BCHW: Tensor, dilation: int) -> Tensor:
@@ -212,7 +213,7 @@ def _phases(x_BCHW: Tensor, dilation: int) -> Tensor:
     return x.permute(2, 4, 0, 1, 3, 5).flatten(0, 2).contiguous().permute(0, 3, 1, 2)
 
 
-def _by_windows(upon: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+def _by_windows(grad_output: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """Return the gradient of a depthwise weight, 3x3 of its taps at a time."""
     rows, columns = weight.shape[-2:]
     height, width = x.shape[-2:]
@@ -225,7 +226,7 @@ def _by_windows(upon: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     for top in range(0, rows, _WINDOW):
         seen = x[:, :, top : top + height + 2]
         taps = [
-            inside.gradient(1, upon, seen[..., left : left + width + 2], window)
+            inside.gradient(1, grad_output, seen[..., left : left + width + 2], window)
             for left in range(0, columns, _WINDOW)
         ]
         bands.append(torch.cat(taps, 3))

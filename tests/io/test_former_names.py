@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nasface.api.evaluation import EvaluateConfig
+from nasface.api.evaluate_config import EvaluateConfig
 from nasface.detection.config import DetectorConfig
 from nasface.detection.losses import LossConfig
 from nasface.detection.matching import MatchConfig
