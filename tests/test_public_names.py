@@ -2,6 +2,7 @@
 
 import ast
 import pkgutil
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -74,3 +75,20 @@ def test_no_public_name_stands_in_two_modules() -> None:
             if not (name == "run" and place.startswith("cli/")) and "/templates/" not in place:
                 places[name].append(place)
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_where_the_changelog_says_that_names_are_they_are() -> None:
+    root = Path(nasface.__file__).parent
+    text = (Path(__file__).parents[1] / "CHANGELOG.md").read_text("utf-8")
+    _, table = text.split("### Python names of version 0.1")
+    named = re.findall(
+        r"`([\w.]+\.\w+|nasface\.\w+)`", "".join(re.findall(r"\|([^|]*)\|$", table, re.M))
+    )
+    assert len(named) > 50
+    for name in named:
+        *folders, last = name.removeprefix("nasface.").split(".")
+        path = root.joinpath(*folders)
+        is_module = (path / last).is_dir() or (path / f"{last}.py").is_file()
+        module = path.with_suffix(".py")
+        is_there = is_module or (module.is_file() and last in defined_names(module))
+        assert is_there or name.removeprefix("nasface.") in nasface.__all__, name
