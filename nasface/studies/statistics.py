@@ -143,9 +143,9 @@ def spread_of(groups: Sequence[Sequence[float]]) -> Spread:
     if len(arrays) < 2 or max(map(len, arrays)) < 2:
         raise ValueError("expected two groups or more, and one with two values or more")
     scale = float(np.concatenate(arrays).std()) or 1.0
-    arrays = [each / scale for each in arrays]
+    grouped = _Groups.of([each / scale for each in arrays])
     grid = np.concatenate([[0.0], np.geomspace(1e-3, 30, 400)])
-    fits = [_best_within(arrays, between) for between in grid]
+    fits = [_best_within(grouped, between) for between in grid]
     losses = np.array([loss for loss, _ in fits])
     at = int(losses.argmin())
     inside = grid[losses <= losses[at] + stats.chi2.ppf(0.95, 1) / 2]
@@ -159,7 +159,25 @@ def spread_of(groups: Sequence[Sequence[float]]) -> Spread:
     )
 
 
-def _best_within(groups: Sequence[Float64], between: float) -> tuple[float, float]:
+@dataclass(frozen=True)
+class _Groups:
+    """What the likelihood needs of groups of values: their sizes and means, and the sum of squares
+    within them."""
+
+    sizes: Float64
+    means: Float64
+    within: float
+
+    @classmethod
+    def of(cls, groups: Sequence[Float64]) -> "_Groups":
+        return cls(
+            np.array([len(each) for each in groups], float),
+            np.array([each.mean() for each in groups]),
+            sum(float(((each - each.mean()) ** 2).sum()) for each in groups),
+        )
+
+
+def _best_within(groups: _Groups, between: float) -> tuple[float, float]:
     """Return the least loss, minus the logarithm of the restricted likelihood, and its deviation
     within groups, for a deviation between them."""
     found = optimize.minimize_scalar(
@@ -168,14 +186,12 @@ def _best_within(groups: Sequence[Float64], between: float) -> tuple[float, floa
     return float(found.fun), math.exp(float(found.x))
 
 
-def _loss(groups: Sequence[Float64], between: float, within: float) -> float:
-    sizes = np.array([len(each) for each in groups])
-    means = np.array([each.mean() for each in groups])
-    inner = sum(float(((each - each.mean()) ** 2).sum()) for each in groups)
+def _loss(groups: _Groups, between: float, within: float) -> float:
+    sizes, means = groups.sizes, groups.means
     weights = sizes / (within + sizes * between)
     mean = float((weights * means).sum() / weights.sum())
     determinant = ((sizes - 1) * math.log(within) + np.log(within + sizes * between)).sum()
-    squares = inner / within + float((weights * (means - mean) ** 2).sum())
+    squares = groups.within / within + float((weights * (means - mean) ** 2).sum())
     return float(determinant + squares + math.log(weights.sum())) / 2
 
 

@@ -72,10 +72,16 @@ def tiny_genotype(space_name: str = "autofem", seed: int = 0) -> Genotype:
     return derive(space, alphas, betas, name="tiny")
 
 
-def write_lively_weights(path: Path, config: DetectorConfig = DETECTOR, seed: int = 0) -> Path:
+def write_lively_weights(
+    path: Path,
+    config: DetectorConfig = DETECTOR,
+    seed: int = 0,
+    genotype: Genotype | None = None,
+) -> Path:
     """An untrained detector whose scores and offsets vary from anchor to anchor."""
     torch.manual_seed(seed)
-    genotype = tiny_genotype(seed=seed) if uses_genotype(config.neck) else None
+    if genotype is None and uses_genotype(config.neck):
+        genotype = tiny_genotype(seed=seed)
     detector = build_detector(config, genotype)
     for head in detector.trunk.heads:
         for branch in (head.classify, head.regress):

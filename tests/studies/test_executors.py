@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -184,14 +184,23 @@ def children(process: int) -> list[int]:
     return list(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
 
 
-def test_other_executors_are_found_by_name(plan: StudySpec, tmp_path: Path) -> None:
-    made = []
+def test_other_executors_are_found_by_name(
+    plan: StudySpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, asked = [], []
 
     @contextmanager
     def here(_plan: StudySpec, out: Path, workers: int | None, job: Mapping[str, Any]) -> Any:
         made.append((out, workers, dict(job)))
-        with local_executor(plan, out, workers, {}) as submit:
-            yield submit
+
+        def submit(tasks: Sequence[RunTask]) -> list[Future[str | None]]:
+            asked.extend(tasks)
+            jobs: list[Future[str | None]] = [Future() for _ in tasks]
+            for each in jobs:
+                each.set_result("reached")
+            return jobs
+
+        yield submit
 
     register_executor("here", here)
     try:
@@ -203,11 +212,12 @@ def test_other_executors_are_found_by_name(plan: StudySpec, tmp_path: Path) -> N
         )
         out = tmp_path / "out"
         words = ["compare", str(path), "--out", str(out), "--on", "here"]
-        assert main([*words, "--job", "room", "4"]) == 0
+        assert main([*words, "--job", "room", "4"]) == 1
     finally:
         EXECUTORS.remove("here")
     assert made == [(out, None, {"room": 4})]
-    assert (out / runs_of(plan)[0].path / "result.json").is_file()
+    assert [Path(task.folder) for task in asked] == [out / runs_of(plan)[0].path]
+    assert "seed-0: reached" in "".join(capsys.readouterr())
 
 
 def test_settings_that_mean_nothing_are_refused(plan: StudySpec, tmp_path: Path) -> None:

@@ -18,21 +18,24 @@ from nasface.studies.side_by_side.plan import ComparedModel
 SHAPE = (128, 160)
 
 
-def test_a_detector_of_the_zoo_is_counted_as_its_cost() -> None:
+@pytest.fixture(scope="module")
+def size() -> ModelSize:
+    return size_of(ComparedModel(name="a", model="d0"), SHAPE)
+
+
+def test_a_detector_of_the_zoo_is_counted_as_its_cost(size: ModelSize) -> None:
     genotype = load_genotype("asfd-ref")
     cost = detector_cost(MODELS["d0"].detector, genotype, *SHAPE)[0]
-    size = size_of(ComparedModel(name="a", model="d0"), SHAPE)
     assert (size.parameters, size.macs) == (cost.parameters, cost.macs)
     loaded = load_model(ComparedModel(name="a", model="d0"))
     assert sum(each.numel() for each in loaded.detector.parameters()) == size.parameters
     assert not loaded.detector.training
 
 
-def test_settings_and_genotype_change_what_is_built() -> None:
-    plain = size_of(ComparedModel(name="a", model="d0"), SHAPE)
+def test_settings_and_genotype_change_what_is_built(size: ModelSize) -> None:
     wide = size_of(ComparedModel(name="a", model="d0", detector={"channels": 48}), SHAPE)
-    assert wide.parameters > plain.parameters
-    assert wide.activations_mb > plain.activations_mb
+    assert wide.parameters > size.parameters
+    assert wide.activations_mb > size.activations_mb
     with pytest.raises(ConfigError, match=r"^models: a: detector: there is no 'channel'"):
         load_model(ComparedModel(name="a", model="d0", detector={"channel": 48}))
     with pytest.raises(SpecError, match="nowhere"):
