@@ -5,21 +5,18 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Output, fails
 from tiny import tiny_genotype, write_tiny
 
-from nasface.api import costs
 from nasface.arch.io import load_genotype, save_genotype
 from nasface.cli.main import VERBS, main
 from nasface.data.images import read_image
 from nasface.detection.checkpoint import read_checkpoint
-from nasface.detection.cost import detector_cost
-from nasface.detection.zoo import FAMILY, MODELS
-from nasface.detection.zoo_peers import PEERS
+from nasface.detection.zoo import MODELS
 from nasface.engine.train import TrainConfig
 from nasface.io.files import is_draft
 from nasface.io.settings import load_config
@@ -30,6 +27,8 @@ batch_size: 2
 detector: {channels: 8, head_layers: 1, extra_channels: [16, 16]}
 augment: {size: 64}
 """
+
+
 SEARCH = """
 space: autofem2
 parameters: {levels: 3-5, nodes: 2, partial: 4}
@@ -39,7 +38,6 @@ batch_size: 2
 detector: {channels: 8, head_layers: 1, levels: [3, 4, 5]}
 augment: {size: 64}
 """
-Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +51,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = f"train --config {folder}/train.yaml --data {folder}/data --genotype {folder}/g.yaml"
     assert main([*words.split(), "--out", str(folder / "trained")]) == 0
     return folder
-
-
-def fails(words: str, output: Output) -> str:
-    """The one line that a mistake gives."""
-    output.readouterr()
-    assert main(words.split()) == 2
-    captured = output.readouterr()
-    assert captured.out == ""
-    (line,) = captured.err.splitlines()
-    return line
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -189,15 +177,6 @@ def test_detect_goes_on_past_a_broken_image(place: Path, tmp_path: Path, capsys:
     assert not np.array_equal(read_image(drawn[0]), read_image(photos / "0.jpg"))
 
 
-def test_cost(place: Path, capsys: Output) -> None:
-    capsys.readouterr()
-    assert main(f"cost {place}/g.yaml --channels 8 --json".split()) == 0
-    total, *parts = json.loads(capsys.readouterr().out)["parts"]
-    assert sum(part["macs"] for part in parts) == total["macs"] > 0
-    assert sum(part["parameters"] for part in parts) == total["parameters"]
-    assert "expected WIDTHxHEIGHT" in fails(f"cost {place}/g.yaml --size 64", capsys)
-
-
 def test_a_member_of_the_family(place: Path, tmp_path: Path, capsys: Output) -> None:
     """Its settings are the start; a file and options override them; all are in the run's file."""
     (tmp_path / "d0.yaml").write_text(
@@ -213,46 +192,6 @@ def test_a_member_of_the_family(place: Path, tmp_path: Path, capsys: Output) -> 
     assert (loaded.config, loaded.metrics["model"]) == (expected, "d0")
     words = f"train --model d9 --data {place}/data --out {tmp_path}/no"
     assert "model: unknown 'd9'; expected one of d0" in fails(words, capsys)
-
-
-def test_cost_of_a_released_detector(capsys: Output) -> None:
-    capsys.readouterr()
-    assert main(["cost", "asfd-nano", "--json"]) == 0
-    parts = json.loads(capsys.readouterr().out)["parts"]
-    assert max(each["parameters"] for each in parts) == 618_900
-    assert "did you mean 'asfd-nano'?" in fails("cost asfd-nanno", capsys)
-
-
-def test_cost_of_the_family(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
-    capsys.readouterr()
-    assert main(["cost", "d0", "--json"]) == 0
-    total = json.loads(capsys.readouterr().out)["parts"][0]
-    assert main(["cost", "d0", "--channels", "32", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["parts"][0]["macs"] > total["macs"]
-    assert main(["cost", "family", "--json"]) == 0
-    models = json.loads(capsys.readouterr().out)["models"]
-    assert [each["model"] for each in models] == list(FAMILY)
-    assert models[0]["parameters"] == total["parameters"]
-    assert 0.97 < models[0]["macs_to_published"] < 1.03
-    monkeypatch.setitem(costs.MODEL_LISTS, "family", {"d0": FAMILY["d0"]})
-    assert main(["cost", "family", "--size", "320x256", "--genotype", "autofem-widerface"]) == 0
-    assert "published" not in capsys.readouterr().out
-
-
-def test_cost_of_published_detectors(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As JSON, and as a table of the same counts."""
-    monkeypatch.setattr(costs, "detector_cost", cache(detector_cost))
-    capsys.readouterr()
-    assert main(["cost", "peers", "--json"]) == 0
-    models = {each["model"]: each for each in json.loads(capsys.readouterr().out)["models"]}
-    assert list(models) == list(PEERS)
-    assert 0.995 < models["s3fd-vgg16"]["macs_to_published"] < 1.005
-    assert "macs_to_published" not in models["refineface-r152"], "none is published"
-    assert main(["cost", "peers"]) == 0
-    shown = capsys.readouterr().out
-    assert "0.427 -1.0%" in shown
-    assert "Published counts of RetinaFace hold heads of five landmarks" in shown
-    assert "a neck, family, peers, necks, or one of d0" in fails("cost d9", capsys)
 
 
 def test_mistakes_name_their_place(place: Path, tmp_path: Path, capsys: Output) -> None:
@@ -368,12 +307,3 @@ def test_a_genotype_and_a_hand_made_module_are_one_too_many(place: Path, capsys:
     cost = f"cost retinaface-mobilenet0.25 --genotype {genotype}"
     assert "has no place in retinaface-mobilenet0.25" in fails(cost, capsys)
     assert not Path("x").exists()
-
-
-def test_modules_are_listed_beside_the_genotype(capsys: Output) -> None:
-    assert main(["cost", "necks", "--channels", "8", "--json"]) == 0
-    rows = {each["neck"]: each for each in json.loads(capsys.readouterr().out)["necks"]}
-    assert rows["none"]["parameters"] == rows["none"]["macs"] == 0
-    assert rows["fpn"]["parameters"] == 6 * (9 * 8 * 8 + 2 * 8)
-    frame = rows["none"]["detector_parameters"]
-    assert all(row["detector_parameters"] - row["parameters"] == frame for row in rows.values())

@@ -9,6 +9,7 @@ import onnx.parser
 import onnxruntime
 import pytest
 import torch
+from commands import fails
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import DETECTOR, tiny_genotype, write_lively_weights, write_tiny
@@ -37,7 +38,11 @@ from nasface.inference.predict import InferenceConfig, SuppressionConfig, suppre
 from nasface.structures import Predictions
 
 Output = pytest.CaptureFixture[str]
+
+
 SIZES = [(64, 64), (31, 77), (1, 1), (129, 128), (96, 160), (200, 90), (127, 255), (256, 256)]
+
+
 SMALL = DetectorConfig(channels=8, head_layers=0, extra_channels=(16, 16))
 
 
@@ -49,14 +54,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = f"export --weights {folder}/w.safetensors --out {folder}/w.onnx"
     assert main(words.split()) == 0
     return folder
-
-
-def fails(words: str, output: Output) -> str:
-    """The one line that a mistake gives."""
-    output.readouterr()
-    assert main(words.split()) == 2
-    (line,) = output.readouterr().err.splitlines()
-    return line
 
 
 @pytest.mark.parametrize("size", SIZES)

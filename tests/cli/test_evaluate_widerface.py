@@ -1,4 +1,4 @@
-"""``nasface evaluate widerface``, ``nasface evaluate fddb`` and ``nasface plot`` as typed."""
+"""``nasface evaluate widerface`` as typed."""
 
 import json
 import shutil
@@ -9,69 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from tiny import DETECTOR, tiny_genotype, write_tiny
-from wider import write_ground_truth
+from benchmarks import write_untrained, write_wider
+from commands import Output, fails, figures
 
 from nasface.annotations.detections import ScoredBoxes, write_detections
-from nasface.annotations.widerface import read_wider_split
 from nasface.cli.main import main
 from nasface.data.images import write_image
-from nasface.detection.checkpoint import save_detector
-from nasface.detection.detector import build_detector
 from nasface.inference import batch as running
 from nasface.inference import predict
-
-Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data of both benchmarks, an untrained detector, and detections that are all right."""
     folder = tmp_path_factory.mktemp("place")
-    write_tiny(folder / "wider")
-    images: dict[str, Any] = {}
-    for record in read_wider_split(folder / "wider", "val"):
-        sides = record.boxes_M4[:, 2:] - record.boxes_M4[:, :2]
-        boxes = np.concatenate([record.boxes_M4[:, :2], sides], axis=1)
-        name = record.name.removesuffix(".jpg")
-        write_detections(
-            folder / "right", record.name, ScoredBoxes(record.boxes_M4, np.full(len(boxes), 0.5))
-        )
-        rows = np.pad(boxes, ((0, 0), (0, 6))).astype(int).tolist()
-        every = list(range(len(rows)))
-        images[Path(name).name] = (rows, {"easy": every[:1], "medium": every, "hard": every})
-    write_ground_truth(folder / "wider" / "ground_truth", {"0--Squares": images})
-    (folder / "fddb" / "FDDB-folds").mkdir(parents=True)
-    (folder / "ellipses").mkdir()
-    for fold in range(1, 11):
-        name, rows = f"2002/{fold:02d}/img_1", f"20 10 1.5 {20 + fold} 30  1\n9 7 0 50 50  1\n"
-        path = folder / "fddb" / "FDDB-folds" / f"FDDB-fold-{fold:02d}-ellipseList.txt"
-        path.write_text(f"{name}\n2\n{rows}")
-        (folder / "ellipses" / f"{fold}.txt").write_text(f"{name}\n2\n{rows}")
-        photo = folder / "fddb" / "originalPics" / f"{name}.jpg"
-        photo.parent.mkdir(parents=True)
-        shutil.copy(folder / "wider" / "WIDER_train" / "images" / "0--Squares" / "1.jpg", photo)
-    torch.manual_seed(0)
-    genotype = tiny_genotype()
-    save_detector(folder / "w.safetensors", build_detector(DETECTOR, genotype), genotype, {})
+    write_wider(folder)
+    write_untrained(folder)
     return folder
-
-
-def fails(words: str, output: Output) -> str:
-    """The one line that a mistake gives."""
-    output.readouterr()
-    assert main(words.split()) == 2
-    (line,) = output.readouterr().err.splitlines()
-    return line
-
-
-def figures(words: str, output: Output) -> dict[str, Any]:
-    """What a command prints with --json."""
-    output.readouterr()
-    assert main([*words.split(), "--json"]) == 0
-    found: dict[str, Any] = json.loads(output.readouterr().out)
-    return found
 
 
 def test_right_detections_score_one(place: Path, tmp_path: Path, capsys: Output) -> None:
@@ -276,131 +229,3 @@ def test_detections_of_no_image_are_no_result(tmp_path: Path, capsys: Output) ->
     write_detections(tmp_path / "other", "f/b.jpg", RIGHT)
     words = f"evaluate widerface --ground-truth text --data {root} --detections {tmp_path}/other"
     assert "detections of no image that is evaluated on: 'f/b' is none" in fails(words, capsys)
-
-
-@pytest.mark.parametrize(
-    "written",
-    ["{}.jpg", "\ufeff{}", "originalPics/{}.jpg", "joined"],
-)
-def test_fddb_names_however_they_are_written(
-    place: Path, tmp_path: Path, capsys: Output, written: str
-) -> None:
-    """In one file, of a part of the images."""
-    (tmp_path / "fold-01-out.txt").write_text(
-        "".join(
-            f"{_written(name, written)}\r\n1\r\n{20 + at} 10 1.5 {20 + at} 30 0.9\r\n"
-            for at, name in enumerate(("2002/01/img_1", "2002/02/img_1"), 1)
-        )
-    )
-    words = f"evaluate fddb --data {place}/fddb --detections {tmp_path}/fold-01-out.txt"
-    found = figures(words, capsys)
-    assert (found["images_without_entry"], found["detections"]) == (8, 2)
-
-
-def _written(name: str, form: str) -> str:
-    return name.replace("/", "_") if form == "joined" else form.format(name)
-
-
-def test_a_part_of_the_folds_is_said_to_be_one(place: Path, tmp_path: Path, capsys: Output) -> None:
-    folds = tmp_path / "fddb" / "FDDB-folds"
-    shutil.copytree(place / "fddb" / "FDDB-folds", folds)
-    whole = "".join(path.read_text() for path in sorted(folds.iterdir()))
-    for path in sorted(folds.iterdir())[3:]:
-        path.unlink()
-    words = f"evaluate fddb --data {tmp_path}/fddb --detections {place}/ellipses"
-    found = figures(words, capsys)
-    assert found["protocol"] == (
-        "FDDB, only 3 of ten folds: 1, 2, 3, borders of 3 images not known"
-    )
-    assert (found["images"], found["entries_without_image"]) == (3, 7)
-    assert found["continuous"] == 1.0
-    shutil.rmtree(folds)
-    (tmp_path / "fddb" / "all-ellipseList.txt").write_text(whole)
-    found = figures(words, capsys)
-    assert found["protocol"].startswith("FDDB, 10 images of one file")
-    assert found["continuous"] == 1.0
-
-
-def test_detections_of_a_part_of_the_folds_are_said_to_be(
-    place: Path, tmp_path: Path, capsys: Output
-) -> None:
-    shutil.copytree(place / "ellipses", tmp_path / "part")
-    for fold in range(4, 11):
-        (tmp_path / "part" / f"{fold}.txt").unlink()
-    words = f"evaluate fddb --data {place}/fddb --detections {tmp_path}/part"
-    found = figures(words, capsys)
-    assert found["parts_without_entry"] == [f"fold {number}" for number in range(4, 11)]
-    assert main(words.split()) == 0
-    assert (
-        "missing    7 of 10 images have no detections, among them all of fold 4, fold 5, fold 6, "
-        "fold 7, fold 8, fold 9, fold 10; their faces count as not found"
-    ) in capsys.readouterr().out
-    found = figures(f"evaluate fddb --data {place}/fddb --detections {place}/ellipses", capsys)
-    assert found["parts_without_entry"] == []
-
-
-def test_right_ellipses_score_one(place: Path, tmp_path: Path, capsys: Output) -> None:
-    words = f"evaluate fddb --data {place}/fddb --detections {place}/ellipses"
-    found = figures(f"{words} --out {tmp_path}/out", capsys)
-    assert (found["discontinuous"], found["continuous"]) == (1.0, 1.0)
-    assert [row["name"] for row in found["table"][2:6]] == [
-        f"{number} false positives" for number in (100, 500, 1000, 2000)
-    ]
-    assert {row["value"] for row in found["table"]} == {1.0}
-    assert found["protocol"] == "FDDB, ten folds pooled"
-    assert (tmp_path / "out" / "curves.png").stat().st_size > 1000
-    assert "are ellipses already" in fails(f"{words} --ellipses", capsys)
-    assert main(words.split()) == 0
-    assert "discontinuous │    20 │             1.0000" in capsys.readouterr().out
-
-
-def test_weights_on_fddb(place: Path, tmp_path: Path, capsys: Output) -> None:
-    words = f"evaluate fddb --data {place}/fddb --weights {place}/w.safetensors"
-    words += " --inference.max-detections 20"
-    found = figures(f"{words} --inference.score-threshold 0 --out {tmp_path}/out", capsys)
-    assert found["images_without_entry"] == 0
-    assert found["detections"] == 200
-    assert len(list((tmp_path / "out").glob("fold-*-out.txt"))) == 10
-    given = f"evaluate fddb --data {place}/fddb --detections {tmp_path}/out"
-    (tmp_path / "out" / "note.txt").write_text("")
-    again = figures(given, capsys)
-    assert again["continuous"] == pytest.approx(found["continuous"], abs=1e-9)
-
-
-def test_curves_of_several_results_in_one_figure(
-    place: Path, tmp_path: Path, capsys: Output
-) -> None:
-    given = f"--data {place}/wider --detections {place}/right --out {tmp_path}"
-    for name in ("one", "two"):
-        assert main(f"evaluate widerface {given}/{name}".split()) == 0
-    words = f"plot {tmp_path}/one {tmp_path}/two/curves.csv --out {tmp_path}/f"
-    assert main(f"{words}.svg".split()) == 0
-    text = (tmp_path / "f.svg").read_text()
-    assert "<!-- one  1.000 -->" in text
-    assert "<!-- two  1.000 -->" in text
-    assert main(f"{words}.pdf --labels A B".split()) == 0
-    assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")
-    assert "labels: 1 for 2 results" in fails(f"{words}.png --labels A", capsys)
-    assert "not distinct" in fails(f"{words}.png --labels A A", capsys)
-    assert "expected a .png or .svg or .pdf file" in fails(f"{words}.gif", capsys)
-    assert "in a folder that exists" in fails(f"plot {tmp_path}/one --out /nowhere/f.svg", capsys)
-    assert "f.svg: exists" in fails(f"{words}.svg", capsys)
-    assert "expected curves with the columns" in fails(
-        f"plot {place}/wider/wider_face_split/wider_face_val_bbx_gt.txt --out {tmp_path}/r.png",
-        capsys,
-    )
-    assert "cannot read curves" in fails(f"plot {tmp_path}/no --out {tmp_path}/r.png", capsys)
-
-
-def test_official_curves_of_fddb_are_taken(place: Path, tmp_path: Path, capsys: Output) -> None:
-    words = f"evaluate fddb --data {place}/fddb --detections {place}/ellipses --out {tmp_path}/mine"
-    assert main(words.split()) == 0
-    curve = "\ufeff0.5 3 0.1\r\n0.25 0 0.9\r\n0 0 1.79769e+308\r\n"
-    (tmp_path / "XDiscROC.txt").write_bytes(curve.encode("utf-16-le"))
-    words = f"plot {tmp_path}/mine {tmp_path}/XDiscROC.txt --out {tmp_path}/f.svg"
-    assert main(words.split()) == 0
-    text = (tmp_path / "f.svg").read_text()
-    assert "<!-- XDiscROC  0.500 -->" in text
-    assert text.count("<!-- mine  1.000 -->") == 2
-    (tmp_path / "XDiscROC.txt").write_text("no numbers\n")
-    assert "expected curves with the columns" in fails(words.replace("f.svg", "g.svg"), capsys)
