@@ -102,12 +102,12 @@ def evaluate(
     source = _annotated(dataset)
     truth = known.read_truth(source, settings)
     others = further_protocols(also, known, truth, settings, source)
-    given = _given(detector, known, truth)
+    given = _given_detections(detector, known, truth)
     if given is not None:
         _check_unused(inference)
     config = evaluate_config(protocol)(
         **asdict(settings),
-        **_source(detector, given is not None),
+        **_source_setting(detector, given is not None),
         data=str(folder_of(source)),
         also=tuple(other.protocol.name for other in others),
         device=str(device),
@@ -119,12 +119,12 @@ def evaluate(
         folder.check_free()
     with shown_progress(progress) as shown:
         if given is None:
-            check = _look_at(truth, source, config, folder, shown)
+            check = _checked_images(truth, source, config, folder, shown)
             network = _network(detector, device)
             check_network(network, inference)
         with _opened(folder, config, resume):
             if given is not None:
-                result = score(given, truth, known, settings, _words(detector))
+                result = score(given, truth, known, settings, _source_text(detector))
                 note_missing_weak(given, shown)
             else:
                 if folder is not None:
@@ -163,12 +163,12 @@ def _annotated(dataset: Sequence[ImageRecord] | str | Path) -> Source:
     return AnnotatedDataset(tuple(images), Path(), "val", "records")
 
 
-def _words(detector: object) -> str:
+def _source_text(detector: object) -> str:
     """Return how given detections came about."""
     return f"detections {Path(detector).name}" if isinstance(detector, str | Path) else "detections"
 
 
-def _look_at(
+def _checked_images(
     truth: Truth,
     source: Source,
     config: EvaluateConfig,
@@ -224,7 +224,9 @@ def _opened(folder: RunFolder | None, config: EvaluateConfig, resume: bool) -> I
                 raise
 
 
-def _given(detector: object, protocol: Protocol, truth: Truth) -> Mapping[str, ScoredBoxes] | None:
+def _given_detections(
+    detector: object, protocol: Protocol, truth: Truth
+) -> Mapping[str, ScoredBoxes] | None:
     """Return the detections made elsewhere; None where a detector has to make them."""
     if isinstance(detector, Mapping):
         pairs = {
@@ -260,7 +262,7 @@ def is_weights(path: Path) -> bool:
     return weights_path(path).suffix.lower() in (".safetensors", ".onnx", ".xml")
 
 
-def _source(detector: object, is_given: bool) -> dict[str, str]:
+def _source_setting(detector: object, is_given: bool) -> dict[str, str]:
     """Return where detections come from, as settings."""
     if isinstance(detector, FaceDetector):
         detector = detector.source

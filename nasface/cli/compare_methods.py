@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nasface.cli.compare import SUMMARY_PLOT, CompareCommand
 from nasface.cli.console import console_progress, count_of, print_json, print_table, say
-from nasface.engine.setup import look_at_images
+from nasface.engine.setup import check_plan_images
 from nasface.errors import ConfigError
 from nasface.progress import duration
 from nasface.studies.equal_latency import with_measured_limit
@@ -35,7 +35,7 @@ def run_methods_plan(path: Path, command: CompareCommand) -> int:
     with console_progress() as progress:
         if command.on == "local":
             missing = [run.train for run in runs_of(plan) if not finished(out, run)]
-            look_at_images(missing, progress)
+            check_plan_images(missing, progress)
         plan = with_measured_limit(plan, out, progress)
         tables = _Tables(plan, out)
         outcome = run_comparison(plan, out, command.workers, progress, tables.update, executor, job)

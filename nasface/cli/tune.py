@@ -38,14 +38,14 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; return the exit code: 1 if trials failed."""
     command = parse_line(TuneCommand, arguments, "tune")
     # Here, since it takes torch: help and mistakes are answered at once.
-    from nasface.engine.setup import look_at_images
+    from nasface.engine.setup import check_plan_images
     from nasface.studies.trials import load_tune_plan, trials_of
     from nasface.studies.tuning import BEST, TRIALS, run_tuning
 
     plan = load_tune_plan(command.plan, command.data)
     with console_progress() as progress:
         if not command.address:
-            look_at_images([trial.config for trial in trials_of(plan)], progress)
+            check_plan_images([trial.config for trial in trials_of(plan)], progress)
         outcome = run_tuning(plan, command.out, progress, command.address or None)
     for folder, reason in outcome.failed.items():
         progress.note(f"failed: {folder}: {reason}")

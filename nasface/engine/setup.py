@@ -54,7 +54,7 @@ def read_training_images(data: str, config: JobConfig, progress: Progress) -> Da
     return check
 
 
-def look_at_images(configs: Iterable[JobConfig], progress: Progress) -> None:
+def check_plan_images(configs: Iterable[JobConfig], progress: Progress) -> None:
     """Look at the training and validation images of a plan's jobs before the first begins, once for
     each way of reading them; notes what is wrong.
 

@@ -5,13 +5,15 @@ at once or later; so what is tested here runs in a process of its own.
 """
 
 import copy
-import subprocess
+import os
 import sys
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import pytest
 import torch
+from processes import ForkedProcess
 from torch import Tensor, nn
 
 from nasface.arch.io import load_genotype, load_search_space
@@ -87,11 +89,10 @@ def compare(name: str, module: nn.Module, x: Tensor) -> None:
 
 
 @pytest.mark.parametrize("what", ["operations", "networks", "strangers"])
-def test_a_process_lives_and_is_right(what: str) -> None:
-    done = subprocess.run(
-        [sys.executable, __file__, what], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, f"{what} done\n"), done.stderr
+def test_a_process_lives_and_is_right(what: str, tmp_path: Path) -> None:
+    process = ForkedProcess(__file__, [what], dict(os.environ), tmp_path, what)
+    code, said, errors = process.finish(600)
+    assert (code, said) == (0, f"{what} done\n"), errors
 
 
 def strided(module: FactorizedReduce) -> nn.Module:

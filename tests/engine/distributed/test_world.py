@@ -68,26 +68,6 @@ def by_fork(words: list[str], size: int, folder: Path) -> str:
     return said + errors
 
 
-def by_hand(words: list[str], size: int, _: Path) -> str:
-    """Each is a new interpreter; the other processes must be silent."""
-    command = [sys.executable, "-m", "nasface.cli.main", *words]
-    processes = [
-        subprocess.Popen(
-            command,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for environment in environments(size)
-    ]
-    outputs = [process.communicate(timeout=240)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * size, outputs
-    first, *others = outputs
-    assert others == [""] * (size - 1)
-    return first
-
-
 def by_torchrun(words: list[str], size: int, _: Path) -> str:
     """Started by the program that users start them with."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -101,7 +81,7 @@ def by_torchrun(words: list[str], size: int, _: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "launch", [by_hand, pytest.param(by_torchrun, marks=pytest.mark.slow)], ids=lambda f: f.__name__
+    "launch", [by_fork, pytest.param(by_torchrun, marks=pytest.mark.slow)], ids=lambda f: f.__name__
 )
 def test_two_processes_learn_what_one_does(
     launch: Launch, config: TrainConfig, tmp_path: Path
