@@ -34,6 +34,11 @@ def test_cost_of_a_released_detector(capsys: Output) -> None:
 
 
 def test_cost_of_the_family(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two of its members; tests of the zoo count them all."""
+    assert costs.MODEL_LISTS["family"] is FAMILY
+    two = {name: FAMILY[name] for name in ("d0", "d1")}
+    monkeypatch.setitem(costs.MODEL_LISTS, "family", two)
+    monkeypatch.setattr(costs, "detector_cost", cache(detector_cost))
     capsys.readouterr()
     assert main(["cost", "d0", "--json"]) == 0
     total = json.loads(capsys.readouterr().out)["parts"][0]
@@ -41,7 +46,7 @@ def test_cost_of_the_family(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> 
     assert json.loads(capsys.readouterr().out)["parts"][0]["macs"] > total["macs"]
     assert main(["cost", "family", "--json"]) == 0
     models = json.loads(capsys.readouterr().out)["models"]
-    assert [each["model"] for each in models] == list(FAMILY)
+    assert [each["model"] for each in models] == list(two)
     assert models[0]["parameters"] == total["parameters"]
     assert 0.97 < models[0]["macs_to_published"] < 1.03
     monkeypatch.setitem(costs.MODEL_LISTS, "family", {"d0": FAMILY["d0"]})
@@ -50,12 +55,17 @@ def test_cost_of_the_family(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_cost_of_published_detectors(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As JSON, and as a table of the same counts."""
+    """Three of them, as JSON and as a table; tests of the zoo count them all."""
+    assert costs.MODEL_LISTS["peers"] is PEERS
+    three = {
+        name: PEERS[name] for name in ("retinaface-mobilenet0.25", "s3fd-vgg16", "refineface-r152")
+    }
+    monkeypatch.setitem(costs.MODEL_LISTS, "peers", three)
     monkeypatch.setattr(costs, "detector_cost", cache(detector_cost))
     capsys.readouterr()
     assert main(["cost", "peers", "--json"]) == 0
     models = {each["model"]: each for each in json.loads(capsys.readouterr().out)["models"]}
-    assert list(models) == list(PEERS)
+    assert list(models) == list(three)
     assert 0.995 < models["s3fd-vgg16"]["macs_to_published"] < 1.005
     assert "macs_to_published" not in models["refineface-r152"], "none is published"
     assert main(["cost", "peers"]) == 0

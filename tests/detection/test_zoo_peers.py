@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from nasface.nn.cost import Cost, count_parameters
 COUNTED = [name for name, row in PEERS.items() if row.macs is not None]
 
 
+@cache
 def total(name: str) -> Cost:
     return detector_cost(PEERS[name].detector, None, *TABLE_SIZE)[0]
 

@@ -187,7 +187,8 @@ def children(process: int) -> list[int]:
 def test_other_executors_are_found_by_name(
     plan: StudySpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made, asked = [], []
+    made = []
+    asked: list[RunTask] = []
 
     @contextmanager
     def here(_plan: StudySpec, out: Path, workers: int | None, job: Mapping[str, Any]) -> Any:
