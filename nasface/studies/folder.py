@@ -23,11 +23,11 @@ PLAN = "plan.yaml"
 Rows = list[dict[str, Any]]
 
 
-def check_folder(out: Path) -> None:
-    """Raise RunError for a folder that is something else's."""
-    known = (out / PLAN).is_file()
+def check_folder(out: Path, plan: str = PLAN, what: str = "a comparison") -> None:
+    """Raise RunError for a folder that is something else's: neither empty nor with a ``plan``."""
+    known = (out / plan).is_file()
     if out.exists() and not known and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out}: is not the folder of a comparison; choose another --out")
+        raise RunError(f"{out}: is not the folder of {what}; choose another --out")
 
 
 def check_runs(out: Path, runs: Sequence[StudyRun]) -> None:

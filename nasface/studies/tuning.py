@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from nasface.engine.train import TrainConfig, run_training
-from nasface.errors import ConfigError, RunError
+from nasface.errors import ConfigError
 from nasface.io.files import write_text
 from nasface.io.yaml import parse_dataclass, parse_yaml, to_yaml
 from nasface.optional import need
 from nasface.progress import Progress, Silent
 from nasface.registry import import_extensions
 from nasface.runs.folder import read_metrics, resume_or_clear
+from nasface.studies.folder import check_folder
 from nasface.studies.ray_cluster import ray_cluster
 from nasface.studies.trials import (
     TUNE_PLAN,
@@ -57,7 +58,7 @@ def run_tuning(plan: TunePlan, out: Path, progress: Progress, address: str | Non
             MissingPackageError: without the extra ``ray``.
     """
     equal, trials = plan.equal_latency, trials_of(plan)
-    _check_folder(out)
+    check_folder(out, TUNE_PLAN, "a tuning")
     # Ray tells of its experiment on the standard output, which is for results.
     with ray_cluster(address), redirect_stdout(io.StringIO()):
         # Nothing is measured or written before a cluster that cannot be reached.
@@ -160,12 +161,3 @@ def _figures(folder: Path, every: int, epochs: int) -> dict[str, Any]:
     if not found:
         return {}
     return {"epochs": min(every * len(found), epochs), "ap": found[-1], "highest_ap": max(found)}
-
-
-def _check_folder(out: Path) -> None:
-    if (
-        out.exists()
-        and not (out / TUNE_PLAN).is_file()
-        and (not out.is_dir() or any(out.iterdir()))
-    ):
-        raise RunError(f"{out}: is not the folder of a tuning; choose another --out")
