@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nasface.api.detect_settings import check_score, inference_settings
 from nasface.api.engines import DetectingCopies
 from nasface.api.faces import Faces
 from nasface.arch.genotype import Genotype
@@ -26,9 +26,8 @@ from nasface.inference.pictures import (
     each_picture,
     source_of,
 )
-from nasface.inference.predict import InferenceConfig, check_network, detect_batch, octaves
+from nasface.inference.predict import InferenceConfig, check_network, detect_batch
 from nasface.io.files import as_path
-from nasface.io.settings import checked_settings, with_settings
 from nasface.nn.blocks import channels_last
 from nasface.structures import Candidates, Predictions
 
@@ -232,20 +231,8 @@ class FaceDetector(nn.Module):
         """
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batch_size must be a whole number from 1, got {batch_size!r:.60}")
-        try:
-            is_score = bool(0 <= score_threshold <= 1)
-        except (TypeError, ValueError, RuntimeError):  # text, None, several numbers
-            is_score = False
-        if not is_score:
-            raise ValueError(f"score_threshold must be from 0 to 1, got {score_threshold!r:.60}")
-        if isinstance(inference, InferenceConfig):
-            inference = checked_settings(InferenceConfig, inference, "inference")
-        else:
-            settings = {} if inference is None else inference
-            base = octaves()
-            least = min(base.score_threshold, score_threshold)
-            base = replace(base, score_threshold=least)
-            inference = with_settings(base, settings, "inference")
+        check_score(score_threshold)
+        inference = inference_settings(inference, score_threshold)
         check_network(self.module, inference)
         inference = inference.finding_from(score_threshold)
         several = ((each, as_image(each)) for each in each_picture(pictures))
