@@ -35,7 +35,7 @@ from nasface.io.settings import checked_settings, with_settings
 from nasface.io.strict_json import to_json
 from nasface.models import DEFAULT_MODEL, weights_path
 from nasface.optional import require
-from nasface.progress import Progress
+from nasface.progress import Progress, Silent
 
 FORMS = ("float32", "int8")
 """What is compared, in this order."""
@@ -184,7 +184,7 @@ def quantize(
         temporary, *_ = [stack.enter_context(draft(each)) for each in form.files(path)]
         with named_refusals(path):
             form.quantize(whole, temporary, samples, settings, about, shown)
-        _check_runs(temporary, samples[0]())
+            _check_runs(temporary, samples[0]())
         after = _evaluate(temporary, validation, settings, shown)
         times = [
             replace(row, file=FORMS[at % 2])
@@ -277,12 +277,19 @@ def _evaluate(
 
 def _check_runs(file: Path, image: Tensor) -> None:
     """Raise unless a file loads and gives finite numbers."""
+    height, width = image.shape[2:]
+    threads = (torch.get_num_threads(),)
+    once = BenchmarkConfig(size=f"{width}x{height}", repeats=1, threads=threads)
     try:
+        # First in a process of its own: OpenVINO 2026.4.1 can end the one that it is in.
+        benchmark([file], once, Silent())
         found = load_detector(file, "cpu")(image)
-    except RunError as problem:
-        raise ExportError(f"not written: it does not run: {problem}") from None
+    except (ExportError, RunError) as problem:
+        raise ExportError(
+            f"it does not run here: {str(problem).removeprefix(f'{file}: ')}"
+        ) from None
     if not all(torch.isfinite(each).all() for each in found[:2]):
-        raise ExportError(f"not written: {file.name} gives values that are not finite")
+        raise ExportError("it gives values that are not finite")
 
 
 def _about(settings: QuantizeConfig, samples: int) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """Detectors from files of OpenVINO, run by it on the CPU."""
 
 import contextlib
+import os
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,14 +24,34 @@ REPORTER = "openvino_telemetry"
 beforehand."""
 
 
+_INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"
+_BELOW_AMX = "AVX512_CORE_FP16"
+
+
 def import_openvino() -> ModuleType:
-    """Import OpenVINO so that it tells nobody.
+    """Import OpenVINO so that it tells nobody, and computes without AMX unless that is asked for.
 
     Raises:
         MissingPackageError: without it.
     """
     with hidden(REPORTER):
-        return need("openvino", "nasface[openvino]")
+        runtime = need("openvino", "nasface[openvino]")
+    _leave_amx_out(runtime)
+    return runtime
+
+
+@cache
+def _leave_amx_out(runtime: ModuleType) -> None:
+    """Keep OpenVINO 2026.4.1 from ending the process: with AMX it does so in 8-bit networks of 24
+    or 48 channels. It looks at the variable once, when the part for the CPU is loaded."""
+    if _INSTRUCTIONS in os.environ:
+        return
+    os.environ[_INSTRUCTIONS] = _BELOW_AMX
+    try:
+        with contextlib.suppress(RuntimeError):  # no part for the CPU
+            runtime.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    finally:
+        del os.environ[_INSTRUCTIONS]
 
 
 def save_model(model: Any, path: Path, *, is_half: bool = False) -> None:

@@ -105,6 +105,12 @@ def until(page: "Page", test: str) -> str:
     return text
 
 
+def forget(page: "Page") -> None:
+    """Empty the page's status, so that only a later one ends a wait: on a busy machine some pass
+    between two looks at it."""
+    page.evaluate("document.getElementById('status').textContent = ''")
+
+
 def listed(page: "Page", threshold: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Boxes (N, 4) and scores (N,) of the page's list from a score on."""
     page.locator("#threshold").fill(str(threshold))
@@ -207,8 +213,8 @@ def test_the_camera_is_looked_at_until_it_is_stopped(chromium: "Browser", addres
         stop.click()
         assert camera.get_attribute("aria-pressed") == "false"
         boxes, scores = listed(page, 0.05)
+        forget(page)
         page.locator("#engine").dispatch_event("change")  # the same engine once more
-        until(page, "text.startsWith('Loading')")
         until(page, "/ ms$/.test(text)")
         again = listed(page, 0.05)
     assert len(boxes)
@@ -241,8 +247,8 @@ def test_webgpu_finds_the_same_faces(driver: "Playwright", folder: Path, address
         page.locator("#file").set_input_files(folder / "small.png")
         until(page, "/ ms$/.test(text)")
         wanted = listed(page, 0.05)
+        forget(page)
         page.locator("#engine").select_option("webgpu")
-        until(page, "text.startsWith('Loading')")
         until(page, "/ ms$/.test(text)")
         found = listed(page, 0.05)
     assert len(wanted[0]) == len(found[0]) > 0

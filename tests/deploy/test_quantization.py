@@ -20,7 +20,7 @@ import nasface
 from nasface.api.quantizing import Quantized
 from nasface.cli.main import main
 from nasface.data.tensors import to_tensor
-from nasface.deploy.benchmark import LatencyRow
+from nasface.deploy.benchmark import LatencyRow, benchmark
 from nasface.deploy.quantization import config
 from nasface.deploy.quantization.config import (
     GraphNode,
@@ -48,7 +48,7 @@ def quick() -> Iterator[None]:
     """Times that are made up, the second half as long again, as processes take long to start."""
 
     def rows(files: Sequence[Path], *_: object) -> list[LatencyRow]:
-        times = zip(files, (1.0, 1.5), strict=True)
+        times = zip(files, (1.0, 1.5), strict=False)
         sizes = [(file, time, file.stat().st_size / 1e6) for file, time in times]
         return [LatencyRow(str(f), "onnx", 1, t, t, t, t, 0.0, size) for f, t, size in sizes]
 
@@ -246,11 +246,28 @@ def test_what_does_not_run_is_not_written(place: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("nasface.deploy.quantization.onnx.quantize_model", broken)
     detector = nasface.load_detector(place / "w.safetensors", "cpu")
-    with pytest.raises(ExportError, match="it does not run"):
+    with pytest.raises(ExportError, match=r"bad\.onnx: not written: it does not run here: "):
         nasface.quantize(
             detector, place / "bad.onnx", images=[place / "data" / "WIDER_val"], progress=False
         )
     assert not list(place.glob("*bad*"))
+
+
+def test_a_runtime_that_ends_its_process_is_named(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ending.py").write_text("import os\ndef end(path, threads): os._exit(7)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    end = importlib.import_module("ending").end
+    monkeypatch.setattr("nasface.deploy.benchmark._opener", lambda path: ("onnx", end))
+    monkeypatch.setattr("nasface.api.quantizing.benchmark", benchmark)
+    detector = nasface.load_detector(place / "w.safetensors", "cpu")
+    message = r"ended\.onnx: not written: it does not run here: .*ended with exit code 7"
+    with pytest.raises(ExportError, match=message):
+        nasface.quantize(
+            detector, place / "ended.onnx", images=[place / "data" / "WIDER_val"], progress=False
+        )
+    assert not list(place.glob("*ended*"))
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch, name: str) -> None:

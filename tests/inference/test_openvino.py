@@ -1,6 +1,7 @@
 """Files of OpenVINO as detectors: what they give, and what is refused."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import nasface
 from nasface.cli.main import main
 from nasface.detection.config import DetectorConfig
 from nasface.errors import ConfigError, RunError
+from nasface.inference.openvino import _leave_amx_out, import_openvino
 
 SMALL = DetectorConfig(channels=8, head_layers=0, extra_channels=(16, 16))
 
@@ -73,3 +75,27 @@ def test_what_cannot_be_is_refused(place: Path) -> None:
         nasface.load_detector(place / "alone.xml")
     with pytest.raises(RunError, match=r"none\.xml: no model of OpenVINO"):
         nasface.load_detector(place / "none.xml")
+
+
+def test_amx_is_left_out_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    if importlib.util.find_spec("openvino") is None:
+        pytest.skip("openvino is not installed: pip install 'nasface[openvino]'")
+    seen: list[str | None] = []
+
+    class Core:
+        def get_property(self, *_: str) -> None:
+            seen.append(os.environ.get("ONEDNN_MAX_CPU_ISA"))
+            raise RuntimeError("no part for the CPU")
+
+    monkeypatch.setattr("openvino.Core", Core)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    _leave_amx_out.cache_clear()
+    import_openvino()
+    assert seen == ["AVX512_CORE_FP16"]
+    assert "ONEDNN_MAX_CPU_ISA" not in os.environ
+    import_openvino()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    _leave_amx_out.cache_clear()
+    import_openvino()
+    assert len(seen) == 1
+    assert os.environ["ONEDNN_MAX_CPU_ISA"] == "AVX2"
