@@ -2,6 +2,7 @@
 its input is open; :mod:`nasface.studies.processes` starts it."""
 
 import _thread
+import gc
 import os
 import signal
 import sys
@@ -15,9 +16,7 @@ from nasface.errors import NasfaceError
 from nasface.io.settings import load_config
 from nasface.progress import Silent
 from nasface.registry import import_extensions
-from nasface.studies.phases import PHASES
 from nasface.studies.processes import LOCK, RUN, STOPPED
-from nasface.studies.study_run import StudyRun
 
 
 class _Lines(Silent):
@@ -35,6 +34,11 @@ def compute_phase(folder: Path, phase: str, patience: float) -> int | str:
     exit with: a code, or what is wrong."""
     try:
         with FileLock(folder / LOCK, timeout=patience):
+            gc.disable()  # the imports take a sixth less of the time
+            from nasface.studies.phases import PHASES
+            from nasface.studies.study_run import StudyRun
+
+            gc.enable()
             import_extensions()
             run = load_config(StudyRun, folder / RUN)
             return 0 if PHASES[phase](run, folder, _Lines()) else STOPPED

@@ -11,10 +11,10 @@ from threading import Event
 from typing import Any, Protocol
 
 from nasface.errors import ConfigError
-from nasface.io.files import make_folders, remove_folders
 from nasface.optional import need
 from nasface.registry import Registry
 from nasface.studies.estimate import memory_mb
+from nasface.studies.folder import made_folder
 from nasface.studies.processes import RunTask, run_phases
 from nasface.studies.ray_cluster import ray_cluster
 from nasface.studies.spec import StudySpec
@@ -141,8 +141,8 @@ def slurm_executor(
     ``gpus_per_node``. A job that comes to its time limit writes a checkpoint and queues again.
 
     Raises:
-        ConfigError: for other parameters, or where there is no Slurm. MissingPackageError: without
-            the extra ``slurm``.
+        ConfigError: for other parameters, or where there is no Slurm. RunError: where nothing can
+            be written. MissingPackageError: without the extra ``slurm``.
     """
     submitit = need("submitit", "nasface[slurm]")
     settings = {"timeout_min": _MINUTES, "cpus_per_task": plan.threads, **job}
@@ -150,15 +150,14 @@ def slurm_executor(
         settings["slurm_array_parallelism"] = workers
     cluster = settings.pop("cluster", "slurm")
     jobs: list[Any] = []
-    made = make_folders(out / "jobs")  # which submitit would make
-    try:
-        executor = submitit.AutoExecutor(
-            out / "jobs" / "%j", cluster, **{f"{cluster}_max_num_timeout": _TIMEOUTS}
-        )
-        executor.update_parameters(**settings)
-    except (RuntimeError, ValueError, NameError, TypeError) as problem:
-        remove_folders(made)
-        raise _job_error(problem) from None
+    with made_folder(out / "jobs"):  # which submitit would make
+        try:
+            executor = submitit.AutoExecutor(
+                out / "jobs" / "%j", cluster, **{f"{cluster}_max_num_timeout": _TIMEOUTS}
+            )
+            executor.update_parameters(**settings)
+        except (RuntimeError, ValueError, NameError, TypeError) as problem:
+            raise _job_error(problem) from None
 
     def submit(tasks: Sequence[RunTask]) -> list[Any]:
         with executor.batch():

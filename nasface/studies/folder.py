@@ -1,7 +1,8 @@
 """The folder of a comparison: its plan, and the folders of its runs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +46,34 @@ def check_runs(out: Path, runs: Sequence[StudyRun]) -> None:
             _check_genotype(run)
 
 
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, and those above it; if the block ends with an error, remove those of them
+    that are empty.
+
+    Raises:
+        RunError: where nothing can be written.
+    """
+    made: list[Path] = []
+    try:
+        made = make_folders(folder)
+        yield
+    except OSError as problem:
+        remove_folders(made)
+        raise RunError(f"{folder}: cannot write there: {problem.strerror}") from None
+    except BaseException:
+        remove_folders(made)
+        raise
+
+
 def write_plan(plan: StudySpec, out: Path) -> None:
     """Write a plan into its folder, which is made.
 
     Raises:
         RunError: where nothing can be written; the folders that were made are removed then.
     """
-    made: list[Path] = []
-    try:
-        made = make_folders(out)
+    with made_folder(out):
         write_text(out / PLAN, to_yaml(plan))
-    except OSError as problem:
-        remove_folders(made)
-        raise RunError(f"{out}: cannot write there: {problem.strerror}") from None
 
 
 def finished(out: Path, run: StudyRun) -> dict[str, Any] | None:

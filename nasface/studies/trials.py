@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice, product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class TunePlan(Settings):
     tuned: setting, such as ``optimizer.lr`` -> list of values, or ``{low, high}`` with ``log:
     true`` where it is drawn by its logarithm; two whole numbers give whole numbers, ``high``
     included. So many ``trials`` are drawn; without a number, and with lists alone, each combination
-    is one. With ``equal_latency`` draws whose detector is not as fast as the one of ``train`` are
+    is one. With ``equal_latency`` those whose detector is not as fast as the one of ``train`` are
     left out. All are trained for ``first_epochs``, the best of ``reduction`` for ``reduction``
     times as long, and so on up to the ``epochs`` of ``train``. A trial computes in ``threads``
     threads, on the share ``gpus`` of GPUs.
@@ -69,8 +70,6 @@ class TunePlan(Settings):
                 f"trials {self.trials}, first_epochs {self.first_epochs}, threads {self.threads}, "
                 f"reduction {self.reduction}: expected at least 1, 1, 1 and 2"
             )
-        if self.equal_latency is not None and self.trials is None:
-            raise ConfigError("trials: is missing, expected how many are drawn at equal latency")
 
 
 @dataclass(frozen=True)
@@ -121,14 +120,14 @@ def write_tune_plan(plan: TunePlan, out: Path) -> None:
 def trials_at_equal_latency(
     plan: TunePlan, equal: EqualTime, out: Path, progress: Progress
 ) -> list[Trial]:
-    """Return different draws that are as fast as the plan's own detector.
+    """Return different draws, or all combinations, that are as fast as the plan's own detector.
 
     The first time draws are measured, and those that are kept are written into the folder ``out``;
     later, what is there holds.
 
     Raises:
-        ConfigError: for a plan that cannot be used, or if too few draws are as fast. RunError: if
-            the folder holds draws of another plan.
+        ConfigError: for a plan that cannot be used, or if too few draws or no combination are as
+            fast. RunError: if the folder holds draws of another plan.
     """
     path = out / DRAWN
     if path.is_file():
@@ -157,11 +156,14 @@ def _check_drawn_for(plan: TunePlan, out: Path) -> None:
 
 
 def _measured(plan: TunePlan, equal: EqualTime, progress: Progress) -> list[Trial]:
-    own, wanted = _whole(_trial_config(plan, {}), equal), plan.trials or 0
+    own, wanted = _whole(_trial_config(plan, {}), equal), plan.trials
+    draws = prod(map(len, _lists(plan))) if wanted is None else _DRAWS_A_TRIAL * wanted
     found: list[Trial] = []
     times: dict[tuple[DetectorConfig, str], float | None] = {}
-    progress.start(f"draw {plan.name}", wanted)
-    for trial in islice(_drawn(plan), _DRAWS_A_TRIAL * wanted):
+    # How many draws it takes is not known.
+    progress.start(f"draw {plan.name}", draws if wanted is None else 0)
+    for trial in islice(_drawn(plan), draws):
+        progress.advance({"as fast": len(found)})
         if any(trial.settings == each.settings for each in found):
             continue  # lists give the same again, whose training would be the same, too
         detector = trial.config.detector, trial.config.genotype
@@ -170,13 +172,14 @@ def _measured(plan: TunePlan, equal: EqualTime, progress: Progress) -> list[Tria
         time = times[detector]
         if time is not None:
             found.append(replace(trial, time=time))
-            progress.advance()
         if len(found) == wanted:
             return found
+    if wanted is None and found:
+        return found
     raise ConfigError(
-        f"equal_latency: within {equal.within}: {len(found)} different ones of "
-        f"{_DRAWS_A_TRIAL * wanted} draws are as fast as the detector of train, expected {wanted}; "
-        "widen it or the ranges, or lower trials"
+        f"equal_latency: within {equal.within}: {len(found)} different ones of {draws} draws are "
+        f"as fast as the detector of train, expected {wanted or 'at least 1'}; widen it or the "
+        f"ranges{', or lower trials' if wanted else ''}"
     )
 
 

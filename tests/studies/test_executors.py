@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from tiny import write_tiny
 
 from nasface.cli.main import main
-from nasface.errors import ConfigError
+from nasface.errors import ConfigError, RunError
 from nasface.io.yaml import to_yaml
 from nasface.progress import Silent
 from nasface.studies.executors import (
@@ -235,6 +235,12 @@ def test_an_executor_that_refuses_its_settings_leaves_no_folder(
     with pytest.raises(ConfigError, match="no_such_thing"):
         run_comparison(plan, tmp_path / "out", 1, Silent(), executor=slurm_executor, job=job)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_jobs_cannot_be_written_is_said(plan: StudySpec, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"jobs: cannot write there: Not a directory"):
+        slurm_executor(plan, tmp_path / "file" / "out", 1, LOCAL).__enter__()
 
 
 def test_a_stopped_run_is_not_begun(plan: StudySpec, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Trials at equal latency: which draws are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,9 +127,50 @@ def test_shares_that_mean_nothing_are_refused(within: float) -> None:
         EqualTime(within=within)
 
 
-def test_combinations_are_not_drawn_at_equal_latency() -> None:
-    with pytest.raises(ConfigError, match="trials: is missing"):
-        TunePlan(name="t", ranges={"batch_size": [2]}, equal_latency=EQUAL)
+def test_without_a_number_the_combinations_as_fast_are_kept(
+    tmp_path: Path, measured: list[int]
+) -> None:
+    made = replace(plan([80, 92, 108]), trials=None)
+    kept = trials_at_equal_latency(made, EQUAL, tmp_path, Silent())
+    assert [each.settings for each in kept] == [
+        {"detector.channels": channels, "detector.head_layers": layers}
+        for channels in (92, 108)
+        for layers in (0, 1, 2)
+    ]
+
+
+def test_combinations_of_which_none_is_as_fast_are_named(
+    tmp_path: Path, measured: list[int]
+) -> None:
+    made = replace(plan([80, 120]), trials=None)
+    with pytest.raises(ConfigError, match=r"0 different ones of 6 draws .*, expected at least 1"):
+        trials_at_equal_latency(made, EQUAL, tmp_path, Silent())
+    assert not (tmp_path / DRAWN).exists()
+
+
+@pytest.mark.parametrize(("count", "total"), [(4, 0), (None, 6)])
+def test_draws_that_are_left_out_count_as_progress(
+    count: int | None, total: int, tmp_path: Path, measured: list[int]
+) -> None:
+    """Their number is known of combinations alone."""
+    progress = Counted()
+    made = replace(plan([80, 92]), trials=count)
+    with suppress(ConfigError):  # four of three
+        trials_at_equal_latency(made, EQUAL, tmp_path, progress)
+    assert progress.total == total
+    assert progress.advanced == (6 if count is None else 4 * 200)
+
+
+class Counted(Silent):
+    """Keeps how far it went."""
+
+    total, advanced = -1, 0
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        self.total = total
+
+    def advance(self, values: Mapping[str, float] | None = None) -> None:
+        self.advanced += 1
 
 
 @pytest.mark.parametrize("equal", [None, EQUAL])
