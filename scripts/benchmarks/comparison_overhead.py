@@ -111,13 +111,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--before", help="the command nasface of another version")
+    parser.add_argument("--without-ray", action="store_true")
     parser.add_argument("--csv", type=Path)
     given = parser.parse_args()
     if ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 1, 0, 0, 0):
         raise SystemExit("this system does not tell when all processes of a cluster have ended")
     ours = str(Path(sys.executable).with_name("nasface"))
+    ray = (ours, "--on", "ray", "--job", "num_cpus", str(cores()))
     engines = {
-        "ray": (ours, "--on", "ray", "--job", "num_cpus", str(cores())),
+        **({} if given.without_ray else {"ray": ray}),
         "local": (ours,),
         **({"before": (given.before,)} if given.before else {}),
     }
@@ -130,7 +132,7 @@ def main() -> None:
     for key in found["local"][0]:
         columns = {name: [each[key] for each in rounds] for name, rounds in found.items()}
         for one, other in (("ray", "local"), ("ray", "before"), ("local", "before")):
-            if other in columns:
+            if {one, other} <= columns.keys():
                 print(f"{key}: {one} / {other} {ratio(columns[one], columns[other]):.3f}")
     if given.csv:
         rows = [
