@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
@@ -162,7 +163,11 @@ class Finder:
             (path, self.folder.path / f"{self._free_name(f'{at:05d}_{path.stem}')}.jpg")
             for at, path in until_stop
         )
-        with closing(in_order(self._look_at_file, named, self._threads)) as pictures:
+        # Each thread silences Pillow for a moment; what they leave of the filters ends here.
+        with (
+            warnings.catch_warnings(),
+            closing(in_order(self._look_at_file, named, self._threads)) as pictures,
+        ):
             for each in pictures:
                 if isinstance(each, DataError):
                     self._leave_out(each, progress)

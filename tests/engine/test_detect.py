@@ -2,6 +2,7 @@ import json
 import os
 import threading
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,22 @@ def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
     find = finder(tmp_path / "out")
     find.images([tmp_path / "a.png", tmp_path / "b.png"], Press(), stop)
     assert list(find.found.faces) == [str(tmp_path / "a.png")]
+
+
+def test_filters_of_warnings_are_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that set them at the same time can leave them as another had them."""
+
+    def one_picture(path: Path) -> int:
+        warnings.simplefilter("ignore")
+        return 1
+
+    monkeypatch.setattr("nasface.engine.detect.pictures_in", one_picture)
+    write_image(tmp_path / "a.png", np.zeros((30, 50, 3), np.uint8))
+    before = list(warnings.filters)
+    finder(tmp_path / "out").images([tmp_path / "a.png"], Silent(), StopRequest())
+    assert warnings.filters == before
 
 
 @pytest.mark.parametrize("bad", [{"score_threshold": 2.0}, {"frames": -1}])

@@ -64,7 +64,7 @@ def test_no_more_items_are_taken_than_twice_the_threads() -> None:
             if used == 5:
                 break
     assert len(taken) <= 5 + 3
-    assert not [each for each in threading.enumerate() if each.name.startswith("in order")]
+    assert not [each for each in threading.enumerate() if each.name.startswith("work")]
 
 
 def test_what_work_raises_comes_in_its_place() -> None:
