@@ -112,12 +112,14 @@ def _none(
 
 def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
     """Return the words with options of several names under the first; all that an option of any
-    number of texts is given, in several places even, follows at the end."""
+    number of texts is given, in several places even, follows at the end, before ``--`` where that
+    is among them."""
     given: dict[str, list[str]] = {}
     others: list[str] = []
     open_values: list[str] | None = None
     known = {each.word for each in options(command) if each.value == "TEXT ..."}
-    for word in arguments:
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    for word in arguments[:end]:
         name, sign, value = word.partition("=")
         option = OTHER_WORDS.get(name, name)
         if option in known:
@@ -129,7 +131,8 @@ def _under_own_names(arguments: Sequence[str], command: type[Any]) -> list[str]:
             others.append(word)
         else:
             open_values.append(word)
-    return others + [word for option, values in given.items() for word in (option, *values)]
+    several = [word for option, values in given.items() for word in (option, *values)]
+    return [*others, *several, *arguments[end:]]
 
 
 def _with_sizes(arguments: Sequence[str], command: type[Any]) -> list[str]:

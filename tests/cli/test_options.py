@@ -13,7 +13,8 @@ from nasface.cli.detect import DetectCommand
 from nasface.cli.help import help_text
 from nasface.cli.latency import LatencyMeasureCommand
 from nasface.cli.option_list import options
-from nasface.cli.options import parse
+from nasface.cli.options import parse, parse_line
+from nasface.cli.plot import PlotCommand
 from nasface.cli.search import SearchCommand
 from nasface.cli.train import TrainCommand
 from nasface.errors import ConfigError
@@ -66,6 +67,13 @@ def test_an_option_of_several_words_may_be_given_several_times(line: list[str]) 
     command = parse(TrainCommand, line, "train")
     assert command.settings.log == ("csv", "mlflow")
     assert (str(command.out), command.settings.seed) == ("run", 3)
+
+
+def test_files_behind_two_dashes() -> None:
+    line = ["--labels", "a", "b", "--out", "x.png", "--", "--run", "other"]
+    command = parse_line(PlotCommand, line, "plot")
+    assert command.labels == ("a", "b")
+    assert [str(each) for each in command.results] == ["--run", "other"]
 
 
 @pytest.mark.parametrize("words", WITH_CLASSES)

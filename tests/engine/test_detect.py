@@ -89,9 +89,7 @@ def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
     assert list(find.found.faces) == [str(tmp_path / "a.png")]
 
 
-def test_filters_of_warnings_are_as_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_filters_of_warnings_are_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads that set them at the same time can leave them as another had them."""
 
     def one_picture(path: Path) -> int:
