@@ -42,8 +42,8 @@ def import_openvino() -> ModuleType:
 
 @cache
 def _leave_amx_out(runtime: ModuleType) -> None:
-    """Keep OpenVINO 2026.4.1 from ending the process: with AMX it does so in 8-bit networks of 24
-    or 48 channels. It looks at the variable once, when the part for the CPU is loaded."""
+    """Keep OpenVINO 2026.4.1 from ending the process: with AMX it does so in some 8-bit
+    networks. It looks at the variable once, when the part for the CPU is loaded."""
     if _INSTRUCTIONS in os.environ:
         return
     os.environ[_INSTRUCTIONS] = _BELOW_AMX
