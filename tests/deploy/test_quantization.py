@@ -21,13 +21,6 @@ from nasface.api.quantizing import Quantized
 from nasface.cli.main import main
 from nasface.data.tensors import to_tensor
 from nasface.deploy.benchmark import LatencyRow, benchmark
-from nasface.deploy.quantization import config
-from nasface.deploy.quantization.config import (
-    GraphNode,
-    has_wide_dot_product,
-    kept_convolutions,
-    uses_reduced_range,
-)
 from nasface.deploy.quantization.registry import QUANTIZED_FORMS, register_quantized_form
 from nasface.detection.config import DetectorConfig
 from nasface.errors import ConfigError, DataError, ExportError
@@ -74,22 +67,6 @@ def result(place: Path) -> Quantized:
         detector, place / "int8.onnx", place / "data", progress=False
     )
     return found
-
-
-def test_first_and_last_convolutions() -> None:
-    """Of a stem, a branch of one layer, and one of two behind an activation."""
-    nodes = [
-        GraphNode("stem", True, ["images", "w"], ["a"]),
-        GraphNode("relu", False, ["a"], ["b"]),
-        GraphNode("scores", True, ["b"], ["c"]),
-        GraphNode("middle", True, ["b"], ["d"]),
-        GraphNode("offsets", True, ["d"], ["e"]),
-        GraphNode("softmax", False, ["c"], ["f"]),
-    ]
-    assert kept_convolutions(nodes, "images", "none") == []
-    assert kept_convolutions(nodes, "images", "first") == ["stem"]
-    assert sorted(kept_convolutions(nodes, "images", "last")) == ["offsets", "scores"]
-    assert kept_convolutions(nodes, "images", "first-and-last")[0] == "stem"
 
 
 def test_figures_say_what_it_costs(result: Quantized) -> None:
@@ -362,27 +339,3 @@ def test_a_form_can_be_added(place: Path, tmp_path: Path) -> None:
             nasface.quantize(detector, tmp_path / "new.ort8", place / "data", progress=False)
     finally:
         QUANTIZED_FORMS.remove(".ort8")
-
-
-@pytest.mark.parametrize(
-    ("machine", "flags", "wide"),
-    [
-        ("x86_64", "flags : sse2 avx2", False),
-        ("x86_64", "flags : avx2 avx512_vnni", True),
-        ("AMD64", "flags : avx2 avx_vnni", True),
-        ("x86_64", None, False),
-        ("aarch64", None, True),
-    ],
-)
-def test_weights_have_7_bits_where_8_would_overflow(
-    machine: str, flags: str | None, wide: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    info = tmp_path / "cpuinfo"
-    if flags is not None:
-        info.write_text(flags)
-    monkeypatch.setattr(config, "_CPU_INFO", info)
-    monkeypatch.setattr("platform.machine", lambda: machine)
-    assert has_wide_dot_product() is wide
-    assert uses_reduced_range("auto") is not wide
-    assert uses_reduced_range("yes")
-    assert not uses_reduced_range("no")
