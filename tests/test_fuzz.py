@@ -9,7 +9,7 @@ import pytest
 CHECKS = Path(__file__).parents[1] / "scripts" / "checks"
 sys.path.append(str(CHECKS))
 fuzz_files = importlib.import_module("fuzz_files")
-SLOW_KINDS = {"weights (safetensors)": 60, "ONNX file": 60, "detected image": 100}
+SLOW_KINDS = {"weights (safetensors)": 60, "ONNX file": 60}
 """Numbers of files of the kinds that take long to read."""
 
 

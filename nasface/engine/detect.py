@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Any
@@ -158,15 +158,16 @@ class Finder:
         if not paths:
             return
         progress.start("detect", len(paths))
-        until_stop = takewhile(lambda _: not stop.asked, enumerate(paths))
         named = (
             (path, self.folder.path / f"{self._free_name(f'{at:05d}_{path.stem}')}.jpg")
-            for at, path in until_stop
+            for at, path in enumerate(paths)
         )
         # Each thread silences Pillow for a moment; what they leave of the filters ends here.
         with (
             warnings.catch_warnings(),
-            closing(in_order(self._look_at_file, named, self._threads)) as pictures,
+            closing(
+                in_order(self._look_at_file, named, self._threads, lambda: stop.asked)
+            ) as pictures,
         ):
             for each in pictures:
                 if isinstance(each, DataError):
@@ -192,9 +193,9 @@ class Finder:
         frames = 0
         try:
             with closing(ahead(_limited(video, self.config.frames))) as images:
-                until_stop = takewhile(lambda _: not stop.asked, enumerate(images))
-                named = ((f"{label}#{at}", image) for at, image in until_stop)
-                with closing(in_order(self._look, named, self._threads)) as pictures:
+                named = ((f"{label}#{at}", image) for at, image in enumerate(images))
+                looks = in_order(self._look, named, self._threads, lambda: stop.asked)
+                with closing(looks) as pictures:
                     for looked, drawn in pictures:
                         file.append(drawn)
                         self._keep(looked, progress)

@@ -73,3 +73,22 @@ def test_what_work_raises_comes_in_its_place() -> None:
     with pytest.raises(ZeroDivisionError):
         next(results)
     assert list(results) == []
+
+
+def test_no_work_is_begun_after_a_stop() -> None:
+    """The third item asks for it, while the other thread is still at the second."""
+    stopped, second = threading.Event(), threading.Event()
+    begun = []
+
+    def work(at: int) -> int:
+        begun.append(at)
+        if at == 1:
+            second.wait(60)
+        if at == 2:
+            stopped.set()
+            second.set()
+        return at
+
+    results = list(in_order(work, range(20), 2, stopped.is_set))
+    assert results == begun == sorted(begun)
+    assert results in ([0, 1, 2], [0, 1, 2, 3])
