@@ -10,7 +10,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 import nasface
-from nasface.device import choose_device, wait_for
+from nasface.device import choose_device, denormals_as_zero, wait_for
 from nasface.engine.setup import images_to_device
 from nasface.errors import ConfigError
 from nasface.nn.blocks import channels_last, memory_format
@@ -74,6 +74,18 @@ def test_memory_format(monkeypatch: pytest.MonkeyPatch) -> None:
     assert module.weight.is_contiguous(memory_format=torch.channels_last)
     images = images_to_device(torch.zeros(2, 3, 4, 4), torch.device("cpu"))
     assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_numbers_that_are_nearly_zero_are_zero_within_the_block_alone() -> None:
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this processor has no such mode")
+    small = torch.full((3,), 1e-30)
+    with denormals_as_zero():
+        assert not (small * 1e-10).any()
+        with denormals_as_zero():
+            pass
+        assert not (small * 1e-10).any()
+    assert (small * 1e-10 > 0).all()
 
 
 def test_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,20 @@ def test_functions_take_turns() -> None:
     assert calls == ["b", "a", "a", "b", "b", "a"]
 
 
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
+def test_numbers_that_are_nearly_zero_take_no_time_of_their_own(engine: str) -> None:
+    """Some processors take many times as long for products such as this, of 1e-30 and 1e-10."""
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this processor has no such mode")
+    part = build_part(LatencyPart("combine", "product", 1, 1, 8, inputs=2))[0].eval()
+    small = [torch.full((1, 8, 1, 1), value) for value in (1e-30, 1e-10)]
+    run = PART_ENGINES[engine](Copies([part]), small)
+    seen: list[float] = []
+    measure_interleaved([lambda: seen.append(float(abs(cast(Any, run())[0]).max()))], rounds=1)
+    assert seen == [0.0, 0.0]
+    assert float(abs(cast(Any, run())[0]).max()) == pytest.approx(1e-40, rel=1e-4)
+
+
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(ConfigError, match="expected one of onnxruntime, torch"):
         measure_latency(DETECTOR, SPACE, engine="tvm")

@@ -11,6 +11,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from nasface.deploy.alternating import Run, alternate
+from nasface.device import denormals_as_zero
 from nasface.engine.memory_estimate import available_mb
 from nasface.random_streams import Purpose, torch_seed
 from nasface.studies.side_by_side.building import ModelSize, load_model
@@ -79,7 +80,8 @@ def measure_group(
             skipped[each.name] = f"needs more than the {free:.0f} MB that were free"
         passed()
     clock = time.process_time if _is_one_thread(entry.device) else time.perf_counter
-    seconds = alternate(steps, plan.rounds, clock, passed)
+    with denormals_as_zero():  # which random weights give
+        seconds = alternate(steps, plan.rounds, clock, passed)
     shares = {}
     if engine == "torch":
         shares = {name: shares_of(step) for name, step in steps.items()}
