@@ -30,10 +30,10 @@ class ModelFacts:
 
 
 COMMON_CHOICES = (
-    "images are normalised as everywhere in nasface. Convolutions of necks and of heads with "
-    "layers have a batch normalisation in the place of a bias. Maps are enlarged to the exact size "
-    "of the finer level, so that any image will do. Hard negatives are chosen over the batch, "
-    "unless `--loss.classification hard_negatives_per_image` says so image by image."
+    "images are normalised as everywhere in nasface. Convolutions in necks, and in heads with "
+    "layers, have batch norm instead of a bias. Maps are enlarged to the exact size of the finer "
+    "level, so that any image will do. Hard negatives are chosen over the batch; "
+    "`--loss.classification hard_negatives_per_image` chooses them image by image."
 )
 """What was chosen for all published detectors."""
 
@@ -61,8 +61,8 @@ PEER_FACTS: Mapping[str, ModelFacts] = MappingProxyType(
             "FPN with a 3x3 after each sum, SSH",
             "1x1, two anchors at a position",
             "leaky rectifiers behind MobileNet",
-            "the FPN of the common torch port, of which the counts are: a 3x3 after each sum, none "
-            "on the coarsest level. Boxes without landmarks or dense regression.",
+            "the FPN of the common torch port, which the published counts are of: a 3x3 after each "
+            "sum, none on the coarsest level. Boxes without landmarks or dense regression.",
             counted="heads of five landmarks, which are left out here: 3900 parameters with "
             "MobileNet, 15420 with ResNet-50",
             weights="published weights in the form of the common torch port can be used, without "
@@ -76,8 +76,8 @@ PEER_FACTS: Mapping[str, ModelFacts] = MappingProxyType(
             "L2 normalisation",
             "3x3, max-out background",
             "",
-            "faces with fewer than 6 anchors take their next best ones above an IoU of 0.1; the "
-            "paper takes the mean number of anchors of a face in their place.",
+            "faces with fewer than 6 anchors take their next best ones above an IoU of 0.1; "
+            "instead of 6, the paper has the mean number of anchors of a face.",
         ),
         "EXTD": ModelFacts(
             ("extd-32", "extd-48", "extd-64"),
