@@ -70,8 +70,8 @@ def denormals_as_zero() -> Iterator[None]:
     Products of small features, as random weights give them, end in such numbers, and some
     processors take many times as long for them.
     """
-    smallest = torch.full((1,), 1e-30)
-    was_zero = not (smallest * 1e-10).any()
+    small = torch.full((1,), 1e-30, device="cpu")
+    was_zero = not (small * 1e-10).any()
     torch.set_flush_denormal(True)
     try:
         yield
