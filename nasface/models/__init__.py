@@ -86,7 +86,8 @@ def weights_path(name: str | Path, precision: ReleasedPrecision = "float32") -> 
     if str(name) in models:
         return models[str(name)].weights
     path = Path(name)
-    inside = sorted(path.glob("*.safetensors"))
+    # Python 3.14 raises for what no path can hold, where it found nothing before.
+    inside = sorted(path.glob("*.safetensors")) if path.is_dir() else []
     if inside:
         raise ConfigError(f"{path}: is a folder; expected {' or '.join(map(str, inside))}")
     near = did_you_mean(str(name), models)

@@ -1,12 +1,13 @@
 """Several processes on one machine, as torchrun would start them."""
 
-import ctypes
+import atexit
 import multiprocessing
 import os
 import runpy
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -110,4 +111,10 @@ def _become(
     except BaseException:
         traceback.print_exc()
         code = 1
-    ctypes.pythonapi.Py_Exit(code if isinstance(code, int) else 0 if code is None else 1)
+    # As an interpreter ends, but that it does not take its modules apart: torch 2.13.0 complains of
+    # its own then, in a forked process with Python 3.14.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
